@@ -1,0 +1,14 @@
+"""The metrics: statistics kept a clip at a time, and the named protocols that read numbers off them."""
+
+from vssbench.registry import Entry
+
+_CONFUSION, _CONSISTENCY = "vssbench.metrics.confusion:Confusion", "vssbench.metrics.consistency:Consistency"
+
+BUILTIN: dict[str, Entry] = {
+    "mIoU": Entry(_CONFUSION, "mean intersection over union, %"),
+    "WIoU": Entry(_CONFUSION, "IoU weighted by the classes' frequency, % (also fwIoU)"),
+    "pixel_accuracy": Entry(_CONFUSION, "share of labelled pixels that are right, %"),
+    "class_accuracy": Entry(_CONFUSION, "mean over classes of the share of their pixels that is right, %"),
+    "VC": Entry(_CONSISTENCY, "VC@n: video consistency over windows of n frames, %"),
+    "VCC": Entry(_CONSISTENCY, "VCC@n: video consistency that also asks the prediction to be right, %"),
+}

@@ -1,0 +1,38 @@
+"""Options that several verbs share, so that each is spelt and explained once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from vssbench.errors import UserError
+
+DatasetOption = Annotated[
+    Optional[str], typer.Option("--dataset", help="Dataset spec, e.g. camvid or 'synthetic(motion=fast)'.")
+]
+RootOption = Annotated[Optional[Path], typer.Option("--data-root", help="Folder that holds the dataset.")]
+SplitOption = Annotated[Optional[str], typer.Option("--split", help="train, val or test.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout and nothing else.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="Torch device, e.g. cpu or cuda:0.")]
+ThreadsOption = Annotated[Optional[int], typer.Option("--threads", min=1, help="CPU threads of the networks.")]
+CheckpointOption = Annotated[
+    Optional[list[str]],
+    typer.Option("--checkpoint", help="METHOD=PATH, repeatable; for arseg: arseg=hr:PATH,lr:PATH."),
+]
+
+
+def parse_checkpoints(values: list[str] | None) -> dict[str, str | dict[str, str]]:
+    """`["mpvss=a.pth", "arseg=hr:b.pth,lr:c.pth"]` -> `{"mpvss": "a.pth", "arseg": {"hr": "b.pth", "lr": "c.pth"}}`."""
+    files: dict[str, str | dict[str, str]] = {}
+    for value in values or []:
+        name, equals, path = value.partition("=")
+        if not equals or not name or not path:
+            raise UserError(f"--checkpoint {value!r} cannot be read", expected="METHOD=PATH")
+        if name in files:
+            raise UserError(f"--checkpoint names {name!r} twice", expected="one file a method")
+        parts = [part.partition(":") for part in path.split(",")]
+        branches = {branch: file for branch, colon, file in parts if colon and branch in ("hr", "lr")}
+        files[name] = branches if len(branches) == len(parts) else path
+    return files

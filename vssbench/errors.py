@@ -1,0 +1,60 @@
+"""Errors that people read: one message, no traceback, and an exit status that a CI job can trust.
+
+Exit status: 0 fine, 1 regression or findings, 2 usage or bad input, 3 not comparable.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something that the user can mend.
+
+    what:     what is wrong, in one sentence
+    where:    file, line, key or clip concerned
+    expected: what was expected instead
+    fix:      what to do, as a command where there is one
+    """
+
+    exit_status = 2
+
+    def __init__(self, what: str, *, where: object = None, expected: str | None = None, fix: str | None = None):
+        self.what, self.where, self.expected, self.fix = what, where, expected, fix
+        parts = [f"{where}: {what}" if where is not None else what]
+        if expected:
+            parts.append(f"expected: {expected}")
+        if fix:
+            parts.append(f"fix: {fix}")
+        super().__init__("\n  ".join(parts))
+
+    def __reduce__(self):  # travels between worker processes
+        return _rebuild, (type(self), self.what, self.where, self.expected, self.fix)
+
+
+def _rebuild(cls, what, where, expected, fix):
+    return cls(what, where=where, expected=expected, fix=fix)
+
+
+class NotComparable(UserError):
+    """Two results that must not be compared: another protocol, dataset or machine."""
+
+    exit_status = 3
+
+
+class MissingExtra(UserError):
+    """An optional dependency is needed and absent."""
+
+    @classmethod
+    def of(cls, extra: str, package: str, purpose: str) -> MissingExtra:
+        """extra: name in pyproject.toml; package: what failed to import; purpose: what needs it."""
+        return cls(f"{purpose} needs the package {package!r}", fix=f"pip install 'vssbench[{extra}]'")
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """'Did you mean ...? Known: ...' for a name that is not among the known ones."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(known) or 'none'}"

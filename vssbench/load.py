@@ -1,0 +1,106 @@
+"""From a spec to a working method or dataset: arguments are checked against the constructor before anything is built."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from vssbench import registry
+from vssbench.errors import UserError, suggest
+from vssbench.names import Spec, parse
+from vssbench.types import Dataset, Method
+
+Checkpoint = str | Path | Mapping[str, str | Path]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the caller knows and a spec need not repeat; wrappers hand it on to the method they wrap.
+
+    labels:      the dataset's label space, used where the spec names none
+    device:      torch device string
+    checkpoints: method name -> file (or {"hr": file, "lr": file})
+    """
+
+    labels: str | None = None
+    device: str = "cpu"
+    checkpoints: Mapping[str, Checkpoint] = field(default_factory=dict)
+
+    def load(self, spec: str | Spec) -> Method:
+        """Build the method; raises UserError for unknown names and arguments."""
+        spec = parse(spec)
+        if spec.at is not None:
+            raise UserError(f"a method takes no '@' number: {spec}")
+        factory = registry.resolve("methods", spec.name)
+        given = {"device": self.device, "checkpoint": self.checkpoints.get(spec.name), "context": self}
+        if self.labels is not None:
+            given["labels"] = self.labels
+        return _build(factory, spec, given)
+
+
+def load_method(
+    spec: str | Spec,
+    checkpoint: Checkpoint | None = None,
+    device: str = "cpu",
+    *,
+    labels: str | None = None,
+    checkpoints: Mapping[str, Checkpoint] | None = None,
+) -> Method:
+    """A method from its spec, e.g. `load_method("mpvss(backbone=swin_t,labels=vspw)", checkpoint="model_final.pth")`.
+
+    checkpoint:  file for the method named in the spec, or {"hr": file, "lr": file} for arseg
+    checkpoints: files by method name, for methods inside others (`hold(of=mask2former)`)
+    labels:      label space for specs that name none
+    Raises UserError for an unknown method or argument and for a file that does not fit.
+    """
+    spec = parse(spec)
+    files = dict(checkpoints or {})
+    if checkpoint is not None:
+        files[_innermost(spec).name] = checkpoint
+    return Context(labels, device, files).load(spec)
+
+
+def load_dataset(spec: str | Spec, root: str | Path | None = None, split: str = "val") -> Dataset:
+    """A dataset from its spec, e.g. `load_dataset("camvid", root="data/camvid")` or `load_dataset("synthetic(motion=fast)")`."""
+    spec = parse(spec)
+    factory = registry.resolve("datasets", spec.name)
+    return _build(factory, spec, {"root": Path(root) if root is not None else None, "split": split})
+
+
+def _innermost(spec: Spec) -> Spec:
+    """The method that has weights: the one a checkpoint is for when wrappers stand around it."""
+    inner = spec.get("of")
+    return spec if inner is None else _innermost(parse(inner if isinstance(inner, Spec) else str(inner)))
+
+
+def _build(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]) -> Any:
+    """Call the factory with the spec's arguments and those of the given values that it takes."""
+    parameters = inspect.signature(factory).parameters
+    own = {name for name in parameters if name not in ("device", "checkpoint", "context", "root", "split")}
+    hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    args = dict(spec.args)
+    for key, value in args.items():
+        if key not in own:
+            raise UserError(f"{spec.name} has no argument {key!r}", where=spec, expected=suggest(key, own))
+        args[key] = _checked(value, hints.get(key, Any), f"{spec.name}({key}=...)")
+    for name, parameter in parameters.items():
+        if name in given and name not in args:
+            args[name] = given[name]
+        elif name not in args and parameter.default is inspect.Parameter.empty:
+            raise UserError(f"{spec.name} needs the argument {name!r}", where=spec, fix=f"write {spec.name}({name}=...)")
+    built = factory(**args)
+    built.name = str(spec)
+    return built
+
+
+def _checked(value: object, hint: Any, where: str) -> Any:
+    try:
+        return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=True)
+    except ValidationError as error:
+        wanted = "; ".join(sorted({problem["msg"] for problem in error.errors()}))
+        raise UserError(f"{value!r} does not fit", where=where, expected=wanted) from None

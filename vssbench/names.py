@@ -1,0 +1,192 @@
+"""Identity is a canonical string: `mIoU`, `VC@8`, `mpvss(backbone=swin_t,key_interval=5)`.
+
+The same string is the command-line argument, the key on disk and the table header, and
+`parse(str(spec)) == spec` for every spec. Grammar:
+
+    spec  := NAME ["@" INT] ["(" [arg ("," arg)*] ")"]
+    arg   := KEY "=" value
+    value := none | true | false | INT | FLOAT | spec with "(" | bare word | JSON string in double quotes
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vssbench.errors import UserError
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
+_AT = re.compile(r"@(\d{1,9})")
+_BARE = re.compile(r"[^\s,()\"=\x00-\x1f\x7f]+")
+_INT = re.compile(r"-?\d{1,18}\Z")
+_FLOAT = re.compile(r"-?(\d+\.\d*|\.\d+|\d+)(e[+-]?\d+)?\Z", re.IGNORECASE)
+_WORDS = {"none": None, "true": True, "false": False}
+_MAX_DEPTH = 16
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A name, an optional number after "@", and named arguments (kept sorted, so equal specs are equal strings)."""
+
+    name: str
+    args: tuple[tuple[str, object], ...] = ()
+    at: int | None = None
+
+    def __post_init__(self) -> None:
+        # An argument that is a spec without arguments is the same thing as its bare word.
+        plain = ((key, str(value) if isinstance(value, Spec) and not value.args else value) for key, value in self.args)
+        object.__setattr__(self, "args", tuple(sorted(plain, key=lambda pair: pair[0])))
+
+    def get(self, key: str, default: object = None) -> object:
+        return dict(self.args).get(key, default)
+
+    def with_args(self, **changes: object) -> Spec:
+        """The same spec with arguments added or replaced."""
+        return Spec(self.name, tuple({**dict(self.args), **changes}.items()), self.at)
+
+    def __str__(self) -> str:
+        at = f"@{self.at}" if self.at is not None else ""
+        args = ",".join(f"{key}={_format(value)}" for key, value in self.args)
+        return f"{self.name}{at}({args})" if args else f"{self.name}{at}"
+
+
+def parse(text: str | Spec) -> Spec:
+    """One spec from its string; a Spec is returned as it is."""
+    if isinstance(text, Spec):
+        return text
+    reader = _Reader(text)
+    spec = reader.spec(0)
+    reader.end()
+    return spec
+
+
+def parse_list(text: str) -> list[Spec]:
+    """Specs separated by commas, e.g. `mpvss,hold(of=oracle,key_interval=2)`."""
+    reader = _Reader(text)
+    specs = [reader.spec(0)]
+    while reader.take(","):
+        specs.append(reader.spec(0))
+    reader.end()
+    return specs
+
+
+def parse_value(text: str) -> object:
+    """One argument value from its string."""
+    reader = _Reader(text)
+    value = reader.value(0)
+    reader.end()
+    return value
+
+
+def walk(spec: Spec) -> Iterator[Spec]:
+    """The spec and every spec inside its arguments; a bare word of `of` counts as one."""
+    yield spec
+    for key, value in spec.args:
+        if isinstance(value, Spec):
+            yield from walk(value)
+        elif key == "of" and isinstance(value, str):
+            yield Spec(value)
+
+
+def _format(value: object) -> str:
+    if isinstance(value, Spec):
+        return str(value)
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise UserError(f"{value} cannot be an argument", expected="a finite number")
+        return repr(value)
+    text = str(value)
+    bare = _BARE.fullmatch(text) and _literal(text) == text and text.isprintable()
+    return text if bare else json.dumps(text)
+
+
+def _literal(word: str) -> object:
+    if word in _WORDS:
+        return _WORDS[word]
+    if _INT.match(word):
+        return int(word)
+    if _FLOAT.match(word) and math.isfinite(float(word)):
+        return float(word)
+    return word
+
+
+class _Reader:
+    """A cursor over the text; every complaint names the position."""
+
+    def __init__(self, text: str):
+        self.text, self.pos = text, 0
+
+    def fail(self, expected: str) -> UserError:
+        found = repr(self.text[self.pos]) if self.pos < len(self.text) else "the end"
+        return UserError(
+            f"cannot read {self.text[:120]!r}: found {found} at position {self.pos + 1}",
+            expected=expected,
+            fix="write it like mpvss(backbone=swin_t,key_interval=5); quote odd strings with \"...\"",
+        )
+
+    def spaces(self) -> None:
+        while self.pos < len(self.text) and self.text[self.pos].isspace():
+            self.pos += 1
+
+    def take(self, mark: str) -> bool:
+        self.spaces()
+        if self.text.startswith(mark, self.pos):
+            self.pos += len(mark)
+            return True
+        return False
+
+    def match(self, pattern: re.Pattern[str], expected: str) -> re.Match[str]:
+        found = pattern.match(self.text, self.pos)
+        if not found:
+            raise self.fail(expected)
+        self.pos = found.end()
+        return found
+
+    def end(self) -> None:
+        self.spaces()
+        if self.pos != len(self.text):
+            raise self.fail("nothing more, or a comma")
+
+    def spec(self, depth: int) -> Spec:
+        if depth > _MAX_DEPTH:
+            raise self.fail(f"at most {_MAX_DEPTH} specs inside each other")
+        self.spaces()
+        name = self.match(_NAME, "a name").group()
+        at = int(self.match(_AT, "a number after '@'").group(1)) if self.text.startswith("@", self.pos) else None
+        args: dict[str, object] = {}
+        if self.take("(") and not self.take(")"):
+            while True:
+                self.spaces()
+                key = self.match(_NAME, "an argument's name").group()
+                if key in args:
+                    raise self.fail(f"{key} once only")
+                if not self.take("="):
+                    raise self.fail(f"'=' after {key}")
+                args[key] = self.value(depth + 1)
+                if self.take(")"):
+                    break
+                if not self.take(","):
+                    raise self.fail("',' or ')'")
+        return Spec(name, tuple(args.items()), at)
+
+    def value(self, depth: int) -> object:
+        self.spaces()
+        if self.text.startswith('"', self.pos):
+            try:
+                value, self.pos = json.JSONDecoder().raw_decode(self.text, self.pos)
+            except json.JSONDecodeError:
+                raise self.fail("a closed string in double quotes") from None
+            return value
+        start = self.pos
+        word = self.match(_BARE, "a value").group()
+        if self.text.startswith("(", self.pos):
+            self.pos = start
+            return self.spec(depth)
+        return _literal(word)

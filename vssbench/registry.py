@@ -1,0 +1,72 @@
+"""Names to code, lazily: listing imports nothing, a plugin is an entry point, an unknown name gets a suggestion.
+
+Entry-point groups: `vssbench.methods`, `vssbench.metrics`, `vssbench.datasets`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+from vssbench.errors import UserError, suggest
+
+Group = Literal["methods", "metrics", "datasets"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a name before its code is imported.
+
+    target:  "module:attribute"
+    summary: one line for `vssbench list`
+    origin:  the distribution that brings it
+    paper, licence, needs, weights: for methods with a network: the paper, the licence of the official weights,
+             what inputs it needs beside the frame, and where its weights come from
+    """
+
+    target: str
+    summary: str = ""
+    origin: str = "vssbench"
+    paper: str = ""
+    licence: str = ""
+    needs: str = ""
+    weights: str = ""
+
+
+@cache
+def entries(group: Group) -> dict[str, Entry]:
+    """All names of a group: the package's own and those of installed plugins. A name taken twice is an error."""
+    found: dict[str, Entry] = dict(importlib.import_module(f"vssbench.{group}").BUILTIN)
+    for point in entry_points(group=f"vssbench.{group}"):
+        origin = point.dist.name if point.dist else "an unknown package"
+        if point.name in found:
+            raise UserError(
+                f"the name {point.name!r} in {group} is taken twice: by {found[point.name].origin} and by {origin}",
+                fix=f"uninstall one of them, or rename the entry point of {origin}",
+            )
+        found[point.name] = Entry(point.value, f"from the plugin {origin}", origin)
+    return found
+
+
+def resolve(group: Group, name: str) -> Any:
+    """The object behind a name; unknown names and broken plugins are one message."""
+    known = entries(group)
+    if name not in known:
+        raise UserError(f"unknown {group.removesuffix('s')} {name!r}", expected=suggest(name, known))
+    entry = known[name]
+    module, _, attribute = entry.target.partition(":")
+    try:
+        target: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            target = getattr(target, part)
+    except (ImportError, AttributeError) as error:
+        if entry.origin == "vssbench":
+            raise
+        raise UserError(
+            f"the plugin {entry.origin} offers {name!r} at {entry.target}, which cannot be imported: {error}",
+            fix=f"update or uninstall {entry.origin}",
+        ) from error
+    return target

@@ -1,0 +1,161 @@
+"""What flows through the harness: frames in, predictions out, and the three protocols that anyone can implement.
+
+Needs NumPy and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["key", "nonkey", "warmup"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+IGNORE = 255
+"""Train id of a pixel that has no label."""
+
+UInt8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One video frame.
+
+    clip:   name of the clip
+    index:  position in the clip, from 0
+    image:  uint8[H, W, 3], RGB
+    labels: uint8[H, W] train ids, 255 = ignore; None where the frame is streamed but not scored
+    side:   further inputs, e.g. "motion": float32[H, W, 2], pixels, x first (source in the key frame = pixel + motion)
+    stem:   the frame's file name without its extension: what prediction files are named after
+    """
+
+    clip: str
+    index: int
+    image: UInt8
+    labels: UInt8 | None = None
+    side: Mapping[str, np.ndarray] = field(default_factory=dict)
+    stem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a method says of one frame.
+
+    labels: uint8[H, W] train ids at the frame's size
+    kind:   what really happened: "key" (full cost), "nonkey" (cheap) or "warmup" (special start of a clip)
+    age:    frames since the key frame that this prediction rests on, 0 on a key frame
+    """
+
+    labels: UInt8
+    kind: Kind
+    age: int = 0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where a method's weights come from; part of every result.
+
+    origin: "none" (the method has no weights), "file" (the user's checkpoint), "packaged", or "untrained"
+    sha256: of the file, hexadecimal
+    """
+
+    origin: Literal["none", "file", "packaged", "untrained"] = "none"
+    path: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSpace:
+    """The classes of a dataset and what its files call them (read from labels/*.yaml, applied once, by the dataset).
+
+    names:    train id -> class name
+    colours:  uint8[C, 3] RGB for pictures
+    from_file: uint8[256], file value -> train id, 255 = ignore
+    to_file:  uint8[C], train id -> the file value that `export` writes
+    known:    bool[256], file values that the dataset's documentation lists (classes and void)
+    stray:    file values known to occur by mistake in the release (read as ignore, reported by doctor)
+    void_value: the file value that `export` writes for ignored pixels
+    from_colour: (r, g, b) -> train id, for layouts whose masks are colours
+    """
+
+    name: str
+    names: tuple[str, ...]
+    colours: UInt8
+    from_file: UInt8
+    to_file: UInt8
+    known: NDArray[np.bool_]
+    stray: frozenset[int] = frozenset()
+    void_value: int = IGNORE
+    from_colour: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are (train ids 0 .. classes - 1)."""
+        return len(self.names)
+
+
+@runtime_checkable
+class Method(Protocol):
+    """One video segmentation method: three phases a frame, each timed apart, causal unless `lookahead` says otherwise.
+
+    name:      canonical spec
+    needs:     side inputs ("motion"), checked before the first frame
+    lookahead: frames after the current one that the output depends on; 0 = causal
+    weights:   may be absent for a method that has none
+    """
+
+    name: str
+    needs: frozenset[str]
+    lookahead: int
+
+    def reset(self) -> None:
+        """Forget everything about the last clip."""
+
+    def prepare(self, frame: Frame) -> Any:
+        """Resize, normalise, move to the device. Sees frames in order, once each."""
+
+    def step(self, x: Any) -> Any:
+        """The network on one frame."""
+
+    def decode(self, y: Any) -> Prediction:
+        """Upsample, argmax, back to the host."""
+
+
+class Metric(Protocol):
+    """Statistics of the frames seen; totals come only from `merge`, whose order cannot change a digit.
+
+    The constructor is called with (space: LabelSpace, specs: list[Spec]): the metric strings asked of this class.
+    `state` is JSON (integers, so that merging is exact); `load` replaces the state by one read back.
+    `compute` gives percentages by canonical name, None where undefined.
+    """
+
+    name: str
+    higher_is_better: bool
+
+    def update(self, frame: Frame, prediction: Prediction) -> None: ...
+    def merge(self, other: Any) -> None: ...
+    def state(self) -> Any: ...
+    def load(self, state: Any) -> None: ...
+    def compute(self) -> dict[str, float | None]: ...
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Labelled (or unlabelled) video. The constructor is called with (root: Path | None, split: str, **spec arguments)."""
+
+    name: str
+    space: LabelSpace
+
+    def clips(self) -> Sequence[str]: ...
+
+    def stems(self, clip: str) -> Sequence[str]:
+        """The frames' names in order, without reading them; their number is the clip's length."""
+
+    def frames(self, clip: str) -> Iterator[Frame]:
+        """Every frame in order, labelled or not."""
+
+    def labels(self, clip: str) -> Iterator[tuple[str, UInt8 | None]]:
+        """(stem, train ids or None) of every frame in order, without decoding the images."""
