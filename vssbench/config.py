@@ -1,0 +1,175 @@
+"""bench.yaml <-> RunSpec. Every complaint names file, line and column, and all complaints come at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+
+from vssbench import registry
+from vssbench.errors import UserError, suggest
+from vssbench.names import parse, parse_list, parse_value, walk
+
+Place = dict[tuple[str | int, ...], tuple[int, int]]
+
+
+def _canonical(value: object, group: registry.Group) -> str:
+    """The canonical string of a spec, its names checked against the registry."""
+    try:
+        spec = parse(str(value))
+        for inner in walk(spec):
+            if inner.name not in registry.entries(group):
+                raise UserError(
+                    f"unknown {group.removesuffix('s')} {inner.name!r}",
+                    expected=suggest(inner.name, registry.entries(group)),
+                )
+    except UserError as error:
+        raise ValueError(str(error)) from None
+    return str(spec)
+
+
+MethodSpec = Annotated[str, BeforeValidator(lambda value: _canonical(value, "methods"))]
+DatasetSpec = Annotated[str, BeforeValidator(lambda value: _canonical(value, "datasets"))]
+MetricSpec = Annotated[str, BeforeValidator(lambda value: _canonical(value, "metrics"))]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LatencySpec(_Strict):
+    """How speed is measured: frames in memory, batch 1, the methods interleaved round by round."""
+
+    enabled: StrictBool = True
+    frames: int = Field(24, ge=1, description="frames of the first clip, kept in memory")
+    warmup: int = Field(6, ge=0, description="frames run before the first timed round, for each method")
+    rounds: int = Field(10, ge=1, description="timed passes over those frames, at most")
+    seconds: float = Field(10.0, gt=0, description="time limit a method; at least one round is always timed")
+
+
+class RunSpec(_Strict):
+    """One benchmark run: which methods, on what, measured how. Flags of `vssbench run` override the file."""
+
+    methods: list[MethodSpec] = Field(
+        ["oracle", "hold(of=oracle)", "flowwarp(of=oracle)"], min_length=1, description="method specs"
+    )
+    dataset: DatasetSpec = Field("synthetic", description="dataset spec")
+    data_root: str | None = Field(None, description="folder of the dataset")
+    split: str = Field("val", description="train, val or test")
+    metrics: list[MetricSpec] = Field(
+        [
+            "mIoU", "WIoU", "pixel_accuracy", "class_accuracy", "VC@8", "VC@16", "VCC@8", "VCC@16",
+        ],
+        min_length=1,
+        description="metric strings",
+    )  # fmt: skip
+    protocol: str | None = Field(None, description="headline protocol; default by dataset")
+    sweep: dict[str, list[int | float | str]] = Field({}, description="argument -> values; one run each")
+    checkpoint: dict[str, str | dict[str, str]] = Field({}, description="method -> file, or {hr: file, lr: file}")
+    device: str = Field("cpu", description="torch device")
+    threads: int | None = Field(None, ge=1, description="CPU threads of the networks")
+    workers: int = Field(1, ge=1, description="processes for the accuracy pass")
+    limit: int | None = Field(None, ge=1, description="only the first clips")
+    allow_untrained: StrictBool = Field(False, description="measure accuracy without weights too, and mark it")
+    latency: LatencySpec = LatencySpec()
+
+
+def read_yaml(path: Path) -> tuple[dict[str, Any], Place]:
+    """The mapping in a YAML file and where each key and value stands (line and column from 1)."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot be read: {error}", where=path, expected="a readable UTF-8 YAML file") from None
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return {}, {}
+        if not isinstance(node, yaml.MappingNode):
+            raise UserError("is not a mapping", where=f"{path}:1:1", expected="lines like `methods: [mpvss, mrcfa]`")
+        places: Place = {}
+        repeated = list(_locate(node, (), places, set()))
+        if repeated:
+            raise UserError("\n".join(f"{path}:{line}:{column}: key {key!r} stands twice" for key, line, column in repeated))
+        return loader.construct_document(node), places
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
+        raise UserError(f"is not YAML: {getattr(error, 'problem', None) or error}", where=where) from None
+    except (ValueError, RecursionError) as error:  # an impossible date, endless nesting
+        raise UserError(f"cannot be read: {error}", where=path, expected="plain YAML") from None
+    finally:
+        loader.dispose()
+
+
+def _locate(node: yaml.Node, path: tuple[str | int, ...], places: Place, seen: set[int]):
+    """Note where everything stands; yields keys that stand twice in one mapping. Aliases are not followed."""
+    places.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*path, str(key.value))
+            spot = (key.start_mark.line + 1, key.start_mark.column + 1)
+            if inner in places:
+                yield key.value, *spot
+            if not isinstance(value, yaml.ScalarNode):
+                places[inner] = spot
+            yield from _locate(value, inner, places, seen)
+            places[(*inner, "")] = spot
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _locate(value, (*path, index), places, seen)
+
+
+def load_spec(path: Path | None, overrides: dict[str, Any]) -> RunSpec:
+    """The run spec of a file with the command line's values on top (None = not given)."""
+    data, places = read_yaml(path) if path else ({}, {})
+    given = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return RunSpec.model_validate({**data, **given})
+    except ValidationError as error:
+        lines = [_complaint(problem, path, places, given) for problem in error.errors()]
+        raise UserError("\n".join(lines)) from None
+
+
+def _complaint(problem: Any, path: Path | None, places: Place, given: dict[str, Any]) -> str:
+    loc = problem["loc"]
+    key = ".".join(str(part) for part in loc)
+    message = problem["msg"].removeprefix("Value error, ")
+    where = loc
+    if problem["type"] == "extra_forbidden":
+        owner = LatencySpec if loc[0] == "latency" else RunSpec
+        message = f"unknown key; {suggest(str(loc[-1]), owner.model_fields)}"
+        where = (*loc, "")
+    if loc and loc[0] in given:
+        return f"--{str(loc[0]).replace('_', '-')}: {message}"
+    while where and where not in places:
+        where = where[:-1]
+    line, column = places.get(where, (1, 1))
+    return f"{path}:{line}:{column}: {key}: {message}"
+
+
+def parse_sweep(values: list[str] | None) -> dict[str, list[object]] | None:
+    """`["key_interval=1,2,5", "offset=0..4"]` -> `{"key_interval": [1, 2, 5], "offset": [0, 1, 2, 3, 4]}`."""
+    if not values:
+        return None
+    sweep: dict[str, list[object]] = {}
+    for text in values:
+        key, equals, listed = text.partition("=")
+        if not equals or not key.isidentifier() or not listed:
+            raise UserError(f"--sweep {text!r} cannot be read", expected="ARGUMENT=VALUE,VALUE,... or ARGUMENT=0..4")
+        low, dots, high = listed.partition("..")
+        if dots and low.isdigit() and high.isdigit() and int(high) >= int(low) and int(high) - int(low) < 1000:
+            sweep[key] = list(range(int(low), int(high) + 1))
+        else:
+            sweep[key] = [parse_value(value) for value in listed.split(",")]
+    return sweep
+
+
+def parse_methods(text: str | None) -> list[str] | None:
+    """`mpvss,hold(of=oracle)` -> canonical strings."""
+    return None if text is None else [str(spec) for spec in parse_list(text)]

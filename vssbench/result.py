@@ -1,0 +1,143 @@
+"""The versioned result record: what one method did on one dataset, and exactly how that was measured.
+
+A result is a fold over clip records. Percentages are stored as papers print them (65.01, not 0.6501); what is
+missing is null, with the reason beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vssbench.errors import UserError
+from vssbench.types import KINDS
+
+SCHEMA = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
+
+
+class ClipRecord(_Record):
+    """One clip under one method: everything that any protocol needs later, in integers.
+
+    frames, labelled: frames streamed, and those of them that have labels
+    kinds:   frame kind -> how often it ran
+    states:  metric name -> its state
+    seconds: phase -> seconds in the accuracy pass (not the latency measurement)
+    """
+
+    clip: str
+    frames: int
+    labelled: int
+    kinds: dict[str, int]
+    states: dict[str, Any]
+    seconds: dict[str, float]
+
+
+class DatasetInfo(_Record):
+    """What was run on. fingerprint: sha256 of the names of all clips and frames of the split."""
+
+    spec: str
+    split: str
+    labels: str
+    classes: list[str]
+    clips: int
+    frames: int
+    labelled: int
+    fingerprint: str
+
+
+class WeightsInfo(_Record):
+    origin: Literal["none", "file", "packaged", "untrained"]
+    path: str | None = None
+    sha256: str | None = None
+
+
+class RunResult(_Record):
+    """One method on one dataset (result.json).
+
+    metrics:     headline numbers in percent under `protocol`; None with the cause in `reasons`
+    per_class:   class -> IoU in percent
+    by_distance: [{"distance", "mIoU", "pixels"}]: accuracy over the distance to the key frame
+    kinds:       frame kind -> how often it ran in the accuracy pass, null for a kind that never occurred
+    fps, latency_ms, samples_ms: the latency pass; samples are kept raw, by frame kind and phase
+    memory_mb:   host memory
+    caveats:     what a reader must know before comparing this row
+    """
+
+    schema_version: int = Field(SCHEMA, alias="schema")
+    method: str
+    origin: Literal["measured", "replayed", "published"] = "measured"
+    dataset: DatasetInfo
+    protocol: str
+    metrics: dict[str, float | None] | None = None
+    reasons: dict[str, str] = {}
+    per_class: dict[str, float | None] = {}
+    by_distance: list[dict[str, Any]] = []
+    skipped: dict[str, str] = {}
+    kinds: dict[str, int | None] = {}
+    gflops: dict[str, Any] | None = None
+    params_m: float | None = None
+    fps: dict[str, float | None] | None = None
+    latency_ms: dict[str, Any] | None = None
+    samples_ms: dict[str, Any] | None = None
+    memory_mb: dict[str, float | None] | None = None
+    weights: WeightsInfo
+    caveats: list[str] = []
+    environment: dict[str, Any] = {}
+    started: str | None = None
+    finished: str | None = None
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, ser_json_inf_nan="null")
+
+    def to_json(self) -> str:
+        """Indented JSON with a final newline, the same text for the same result."""
+        return json.dumps(without_nan(self.model_dump(by_alias=True)), indent=1, ensure_ascii=False) + "\n"
+
+
+def count_kinds(records: Sequence[ClipRecord]) -> dict[str, int | None]:
+    """How often each frame kind ran over all clips; None for a kind that never did."""
+    total: Counter[str] = Counter()
+    for record in records:
+        total.update(record.kinds)
+    return {kind: total.get(kind) for kind in KINDS}
+
+
+def read_result(path: Path) -> RunResult:
+    """A result.json; a newer schema or a damaged file is one clear message."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot be read: {error}", where=path, expected="a result.json that vssbench wrote") from None
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if not isinstance(schema, int):
+        raise UserError("has no schema number", where=path, expected="a result.json that vssbench wrote")
+    if schema > SCHEMA:
+        raise UserError(
+            f"has schema {schema}; this vssbench reads up to {SCHEMA}", where=path, fix="pip install --upgrade vssbench"
+        )
+    try:
+        return RunResult.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise UserError(f"key {key}: {first['msg']}", where=path, expected=f"a result of schema {SCHEMA}") from None
+
+
+def without_nan(value: Any) -> Any:
+    """The same JSON value with NaN and infinities as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return value

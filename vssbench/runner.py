@@ -1,0 +1,128 @@
+"""One method over one clip: prepare, step, decode, score; one record.
+
+Out of scope here: which clips, in which process, what is written (execute, store), how fast it is (metrics.latency).
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import Any, TypeVar
+
+import numpy as np
+
+from vssbench.errors import UserError
+from vssbench.result import ClipRecord
+from vssbench.types import KINDS, Frame, Method, Metric, Prediction
+
+T = TypeVar("T")
+PHASES = ("prepare", "step", "decode")
+
+
+def run_clip(method: Method, clip: str, frames: Iterable[Frame], metrics: Sequence[Metric], classes: int) -> ClipRecord:
+    """Reset the method, stream the clip through it and score every labelled frame.
+
+    The method sees the labels only if it says that it needs them. Raises UserError naming clip and frame where the
+    method fails or returns something that is not a prediction.
+    """
+    method.reset()
+    kinds: Counter[str] = Counter()
+    seconds = dict.fromkeys(PHASES, 0.0)
+    total = labelled = 0
+    for frame in frames:
+        prediction, spent = run_frame(method, frame)
+        check_prediction(method, frame, prediction, classes)
+        for phase, time in zip(PHASES, spent, strict=True):
+            seconds[phase] += time
+        for metric in metrics:
+            metric.update(frame, prediction)
+        kinds[prediction.kind] += 1
+        total += 1
+        labelled += frame.labels is not None
+    states = {metric.name: metric.state() for metric in metrics}
+    return ClipRecord(clip=clip, frames=total, labelled=labelled, kinds=dict(kinds), states=states, seconds=seconds)
+
+
+def run_frame(method: Method, frame: Frame) -> tuple[Prediction, tuple[float, float, float]]:
+    """The prediction for the next frame of the clip and the seconds of prepare, step and decode."""
+    shown = frame if "labels" in method.needs or frame.labels is None else replace(frame, labels=None)
+    try:
+        start = perf_counter()
+        x = method.prepare(shown)
+        prepared = perf_counter()
+        y = method.step(x)
+        stepped = perf_counter()
+        prediction = method.decode(y)
+        end = perf_counter()
+    except UserError:
+        raise
+    except Exception as error:  # a method is anybody's code: say which frame broke it, keep the cause
+        raise UserError(
+            f"{method.name} failed: {type(error).__name__}: {error}",
+            where=f"clip {frame.clip!r}, frame {frame.index} ({frame.stem})",
+            fix="set VSSBENCH_DEBUG=1 to see the traceback",
+        ) from error
+    return prediction, (prepared - start, stepped - prepared, end - stepped)
+
+
+def check_prediction(method: Method, frame: Frame, prediction: Any, classes: int) -> None:
+    """Raise UserError unless it is a Prediction of the frame's size with valid kind and age."""
+    where = f"{method.name}, clip {frame.clip!r}, frame {frame.index} ({frame.stem})"
+    if not isinstance(prediction, Prediction):
+        raise UserError(f"decode returned {type(prediction).__name__}", where=where, expected="a vssbench Prediction")
+    labels = prediction.labels
+    if not isinstance(labels, np.ndarray) or labels.dtype != np.uint8 or labels.shape != frame.image.shape[:2]:
+        found = f"{labels.dtype}{list(labels.shape)}" if isinstance(labels, np.ndarray) else type(labels).__name__
+        raise UserError(
+            f"labels are {found}", where=where, expected=f"uint8{list(frame.image.shape[:2])}, the frame's size"
+        )
+    if prediction.kind not in KINDS or prediction.age < 0:
+        raise UserError(
+            f"kind {prediction.kind!r}, age {prediction.age}", where=where, expected=f"kind in {KINDS}, age 0 or more"
+        )
+    if labels.size and int(labels.max()) >= classes:
+        raise UserError(
+            f"predicts class {int(labels.max())}", where=where, expected=f"train ids 0 to {classes - 1}"
+        )
+
+
+def ahead(items: Iterable[T], depth: int = 4) -> Iterator[T]:
+    """The same items, made by a thread while the consumer works on the ones before."""
+    ready: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
+    stopped = threading.Event()
+
+    def put(message: tuple[str, Any]) -> bool:
+        while not stopped.is_set():
+            try:
+                ready.put(message, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def produce() -> None:
+        try:
+            for item in items:
+                if not put(("item", item)):
+                    return
+            put(("end", None))
+        except BaseException as error:  # handed to the consumer, which raises it
+            put(("error", error))
+
+    worker = threading.Thread(target=produce, daemon=True)
+    worker.start()
+    try:
+        while True:
+            what, value = ready.get()
+            if what == "end":
+                return
+            if what == "error":
+                raise value
+            yield value
+    finally:
+        stopped.set()
+        worker.join()

@@ -1,0 +1,201 @@
+"""The run directory: what is measured is on disk before the next clip starts, and survives any interruption.
+
+    <run>/run.json                  what was asked
+    <run>/<method>/identity.json    what the numbers depend on; --resume refuses another
+    <run>/<method>/clips.jsonl      one line a finished clip
+    <run>/<method>/latency.json     raw timings
+    <run>/<method>/result.json      the fold
+
+Whole files are replaced atomically (write, fsync, rename). A line of clips.jsonl that was cut short by an
+interruption is dropped when the file is opened again; any other damage is reported, never skipped.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from vssbench.errors import UserError
+from vssbench.result import ClipRecord
+
+
+def slug(spec: str) -> str:
+    """A folder name for a method spec: readable, safe on any file system, different for different specs."""
+    readable = re.sub(r"[^A-Za-z0-9_.=-]+", "_", spec).strip("._")[:80]
+    return f"{readable}-{hashlib.sha256(spec.encode()).hexdigest()[:8]}"
+
+
+class RunDirectory:
+    """Exclusive hold of one run directory, from `open` to `close`."""
+
+    def __init__(self, folder: Path, asked: dict[str, Any], resume: bool):
+        """folder: created if missing; it must be empty unless `resume`. asked: JSON written to run.json."""
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(folder)
+            if not resume and _occupied(folder):
+                raise UserError(
+                    "this folder holds files already", where=folder, fix="choose another --output, or add --resume"
+                )
+            write_json(folder / "run.json", asked)
+        except OSError as error:
+            raise _disk_error(error, folder) from None
+
+    def close(self) -> None:
+        os.close(self._lock)
+
+    def __enter__(self) -> RunDirectory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def method(self, spec: str, identity: dict[str, Any]) -> MethodFolder:
+        """The folder of one method, checked to hold nothing measured under other conditions."""
+        return MethodFolder(self.folder / slug(spec), identity)
+
+
+class MethodFolder:
+    """The records of one method in one run."""
+
+    def __init__(self, folder: Path, identity: dict[str, Any]):
+        self.folder = folder
+        self.clips_file = folder / "clips.jsonl"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._check_identity(identity)
+            self.records = self._read_clips()
+        except OSError as error:
+            raise _disk_error(error, folder) from None
+
+    def _check_identity(self, identity: dict[str, Any]) -> None:
+        path = self.folder / "identity.json"
+        if path.exists():
+            kept = read_json(path)
+            wanted = json.loads(json.dumps(identity))
+            other = [key for key in {**kept, **wanted} if kept.get(key) != wanted.get(key)]
+            if other:
+                changes = "; ".join(f"{key}: {kept.get(key)!r} then, {wanted.get(key)!r} now" for key in other)
+                raise UserError(
+                    f"was measured under other conditions ({changes})", where=self.folder, fix="choose another --output"
+                )
+        else:
+            write_json(path, identity)
+
+    def _read_clips(self) -> dict[str, ClipRecord]:
+        records: dict[str, ClipRecord] = {}
+        if not self.clips_file.exists():
+            return records
+        data = self.clips_file.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if len(whole) != len(data):  # the line being written when the run was interrupted
+            os.truncate(self.clips_file, len(whole))
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                record = ClipRecord.model_validate_json(line)
+            except ValidationError as error:
+                raise UserError(
+                    f"is damaged: {error.errors()[0]['msg']}",
+                    where=f"{self.clips_file}:{number}",
+                    fix="delete that line: its clip is then measured again",
+                ) from None
+            records[record.clip] = record
+        return records
+
+    def add(self, record: ClipRecord) -> None:
+        """Append one record; it is on disk when this returns."""
+        line = (json.dumps(record.model_dump(), separators=(",", ":"), ensure_ascii=False) + "\n").encode()
+        try:
+            handle = os.open(self.clips_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            try:
+                _write_all(handle, line)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise _disk_error(error, self.clips_file) from None
+        self.records[record.clip] = record
+
+    def write(self, name: str, text: str) -> None:
+        """Write a whole file of this method atomically."""
+        write_text(self.folder / name, text)
+
+    def latency(self) -> dict[str, Any] | None:
+        """The raw timings of an earlier session of this run, if it came that far."""
+        path = self.folder / "latency.json"
+        return read_json(path) if path.exists() else None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step: a reader sees the old one or the new one, never a part."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            _write_all(handle, text.encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.replace(part, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise _disk_error(error, path) from None
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot be read: {error}", where=path, fix="delete it and run again with --resume") from None
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _lock(folder: Path) -> int:
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise UserError(
+            "another vssbench is writing here", where=folder, fix="wait for it, or choose another --output"
+        ) from None
+    return handle
+
+
+def _occupied(folder: Path) -> bool:
+    return any(path.name != ".lock" for path in folder.iterdir())
+
+
+def _disk_error(error: OSError, path: Path) -> UserError:
+    fixes = {
+        errno.ENOSPC: "free some space, then continue with --resume: every finished clip is kept",
+        errno.EROFS: "choose an --output that can be written",
+        errno.EACCES: "choose an --output that can be written",
+    }
+    return UserError(
+        f"cannot be written: {error.strerror or error}",
+        where=path,
+        fix=fixes.get(error.errno or 0, "mend the cause, then continue with --resume: every finished clip is kept"),
+    )
