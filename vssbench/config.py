@@ -82,8 +82,8 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Place]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot be read: {error}", where=path, expected="a readable UTF-8 YAML file") from None
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return {}, {}
@@ -100,8 +100,6 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Place]:
         raise UserError(f"is not YAML: {getattr(error, 'problem', None) or error}", where=where) from None
     except (ValueError, RecursionError) as error:  # an impossible date, endless nesting
         raise UserError(f"cannot be read: {error}", where=path, expected="plain YAML") from None
-    finally:
-        loader.dispose()
 
 
 def _locate(node: yaml.Node, path: tuple[str | int, ...], places: Place, seen: set[int]):
@@ -151,6 +149,11 @@ def _complaint(problem: Any, path: Path | None, places: Place, given: dict[str, 
         where = where[:-1]
     line, column = places.get(where, (1, 1))
     return f"{path}:{line}:{column}: {key}: {message}"
+
+
+def with_latency_off(spec: RunSpec) -> RunSpec:
+    """The same run without the latency pass."""
+    return spec.model_copy(update={"latency": spec.latency.model_copy(update={"enabled": False})})
 
 
 def parse_sweep(values: list[str] | None) -> dict[str, list[object]] | None:

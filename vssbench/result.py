@@ -43,7 +43,7 @@ class ClipRecord(_Record):
 
 
 class DatasetInfo(_Record):
-    """What was run on. fingerprint: sha256 of the names of all clips and frames of the split."""
+    """What was run on. fingerprint: sha256 of the names of all clips and frames of the split; names: the clips run."""
 
     spec: str
     split: str
@@ -53,6 +53,7 @@ class DatasetInfo(_Record):
     frames: int
     labelled: int
     fingerprint: str
+    names: list[str]
 
 
 class WeightsInfo(_Record):

@@ -29,7 +29,7 @@ from vssbench.result import ClipRecord
 
 def slug(spec: str) -> str:
     """A folder name for a method spec: readable, safe on any file system, different for different specs."""
-    readable = re.sub(r"[^A-Za-z0-9_.=-]+", "_", spec).strip("._")[:80]
+    readable = re.sub(r"[^A-Za-z0-9_.=-]+|\.\.+", "_", spec).strip("._")[:80]
     return f"{readable}-{hashlib.sha256(spec.encode()).hexdigest()[:8]}"
 
 
@@ -42,13 +42,17 @@ class RunDirectory:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(folder)
+        except OSError as error:
+            raise _disk_error(error, folder) from None
+        try:
             if not resume and _occupied(folder):
                 raise UserError(
                     "this folder holds files already", where=folder, fix="choose another --output, or add --resume"
                 )
             write_json(folder / "run.json", asked)
-        except OSError as error:
-            raise _disk_error(error, folder) from None
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         os.close(self._lock)
@@ -73,7 +77,8 @@ class MethodFolder:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._check_identity(identity)
-            self.records = self._read_clips()
+            self.records = read_clips(self.clips_file)
+            _drop_cut_line(self.clips_file)
         except OSError as error:
             raise _disk_error(error, folder) from None
 
@@ -90,26 +95,6 @@ class MethodFolder:
                 )
         else:
             write_json(path, identity)
-
-    def _read_clips(self) -> dict[str, ClipRecord]:
-        records: dict[str, ClipRecord] = {}
-        if not self.clips_file.exists():
-            return records
-        data = self.clips_file.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) != len(data):  # the line being written when the run was interrupted
-            os.truncate(self.clips_file, len(whole))
-        for number, line in enumerate(whole.splitlines(), 1):
-            try:
-                record = ClipRecord.model_validate_json(line)
-            except ValidationError as error:
-                raise UserError(
-                    f"is damaged: {error.errors()[0]['msg']}",
-                    where=f"{self.clips_file}:{number}",
-                    fix="delete that line: its clip is then measured again",
-                ) from None
-            records[record.clip] = record
-        return records
 
     def add(self, record: ClipRecord) -> None:
         """Append one record; it is on disk when this returns."""
@@ -129,10 +114,38 @@ class MethodFolder:
         """Write a whole file of this method atomically."""
         write_text(self.folder / name, text)
 
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a JSON file of this method atomically."""
+        write_json(self.folder / name, value)
+
     def latency(self) -> dict[str, Any] | None:
         """The raw timings of an earlier session of this run, if it came that far."""
         path = self.folder / "latency.json"
         return read_json(path) if path.exists() else None
+
+
+def read_clips(path: Path) -> dict[str, ClipRecord]:
+    """The records of a clips.jsonl by clip; a line that an interruption cut short is left out."""
+    records: dict[str, ClipRecord] = {}
+    data = path.read_bytes() if path.exists() else b""
+    for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), 1):
+        try:
+            record = ClipRecord.model_validate_json(line)
+        except ValidationError as error:
+            raise UserError(
+                f"is damaged: {error.errors()[0]['msg']}",
+                where=f"{path}:{number}",
+                fix="delete that line: its clip is then measured again",
+            ) from None
+        records[record.clip] = record
+    return records
+
+
+def _drop_cut_line(path: Path) -> None:
+    """Cut off the line that was being written when the run was interrupted, so that the next one starts clean."""
+    data = path.read_bytes() if path.exists() else b""
+    if not data.endswith(b"\n") and data:
+        os.truncate(path, data.rfind(b"\n") + 1)
 
 
 def write_text(path: Path, text: str) -> None:

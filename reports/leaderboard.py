@@ -1,0 +1,99 @@
+"""The leaderboard: one table for each dataset and protocol, as Markdown and CSV. Numbers of different protocols never meet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import pandas as pd
+
+from vssbench.errors import UserError
+from vssbench.result import RunResult, read_result
+from vssbench.store import write_text
+
+ACCURACY = ("mIoU", "WIoU", "VC@8", "VC@16")
+FPS = {"step": "FPS step", "step+decode": "FPS step+decode", "end_to_end": "FPS end to end"}
+
+
+def read_results(folder: Path) -> list[RunResult]:
+    """Every result.json of a run directory, in the order of the folders' names."""
+    files = sorted(folder.glob("*/result.json"))
+    if not files:
+        raise UserError("holds no result.json", where=folder, expected="a run directory that vssbench run wrote")
+    return [read_result(file) for file in files]
+
+
+def table(results: Sequence[RunResult]) -> pd.DataFrame:
+    """One row a result, best mIoU first; missing is NaN. `dataset` and `protocol` say which rows may be compared."""
+    rows = pd.DataFrame([_row(result) for result in results])
+    keys = ["dataset", "protocol", "mIoU", "method"] if "mIoU" in rows else ["dataset", "protocol", "method"]
+    return rows.sort_values(keys, ascending=[key != "mIoU" for key in keys], na_position="last", ignore_index=True)
+
+
+def markdown(results: Sequence[RunResult]) -> str:
+    """The tables for people, with every caveat as a numbered note under its table."""
+    parts = ["# Leaderboard"]
+    ordered = sorted(results, key=_group)
+    for (dataset, protocol), group in groupby(ordered, key=_group):
+        members = list(group)
+        notes: dict[str, int] = {}
+        rows = table(members)
+        by_method = {result.method: result for result in members}
+        marks = [_marks(by_method[str(method)], notes) for method in rows["method"]]
+        shown = rows.drop(columns=["dataset", "protocol", "clips", "weights"]).dropna(axis="columns", how="all")
+        shown.columns = [str(name).replace("VC@", "VC") for name in shown.columns]
+        shown["method"] = [f"`{name}`{mark}" for name, mark in zip(shown["method"], marks, strict=True)]
+        info = members[0].dataset
+        parts.append(
+            f"## {dataset}, protocol `{protocol}`\n\n{info.clips} clips, {info.frames} frames, "
+            f"{len(info.classes)} classes. Accuracy and consistency in %."
+        )
+        parts.append(shown.to_markdown(index=False, floatfmt=_formats(shown), missingval="–"))
+        parts.append("\n".join(f"{number}. {note}" for note, number in notes.items()))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def write(results: Sequence[RunResult], folder: Path) -> None:
+    """leaderboard.md and leaderboard.csv (all columns, full precision)."""
+    write_text(folder / "leaderboard.md", markdown(results))
+    write_text(folder / "leaderboard.csv", table(results).to_csv(index=False))
+
+
+def _group(result: RunResult) -> tuple[str, str]:
+    return f"{result.dataset.spec} {result.dataset.split}", result.protocol
+
+
+def _row(result: RunResult) -> dict[str, object]:
+    dataset, protocol = _group(result)
+    metrics, fps, gflops = result.metrics or {}, result.fps or {}, result.gflops or {}
+    kinds = {kind: count for kind, count in result.kinds.items() if count}
+    total = sum(kinds.values())
+    return {
+        "dataset": dataset,
+        "protocol": protocol,
+        "method": result.method,
+        **{name: metrics.get(name) for name in dict.fromkeys((*ACCURACY, *metrics))},
+        "key frames %": 100 * kinds.get("key", 0) / total if total else None,
+        "GFLOPs": gflops.get("amortised"),
+        "params (M)": result.params_m,
+        **{title: fps.get(scope) for scope, title in FPS.items()},
+        "clips": result.dataset.clips,
+        "weights": result.weights.sha256 or result.weights.origin,
+    }
+
+
+def _marks(result: RunResult, notes: dict[str, int]) -> str:
+    """Footnote numbers for one row; equal notes share a number."""
+    texts = [*result.caveats, *(f"{name} is missing: {why}" for name, why in result.reasons.items())]
+    if result.fps:
+        machine = result.environment.get("device_name") or result.environment.get("cpu")
+        texts.append(f"speed on {machine}, {result.environment.get('threads')} threads")
+    if result.skipped:
+        texts.append(f"{len(result.skipped)} clips do not count under {result.protocol}: {next(iter(result.skipped.values()))}")
+    numbers = [notes.setdefault(text, len(notes) + 1) for text in texts]
+    return "".join(f" [{number}]" for number in numbers)
+
+
+def _formats(shown: pd.DataFrame) -> list[str]:
+    return [".1f" if str(name).startswith(("FPS", "GFLOPs", "key", "params")) else ".2f" for name in shown.columns]

@@ -1,0 +1,90 @@
+"""bench.yaml: every complaint with its place, all at once; the shipped file says what the defaults are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vssbench.config import RunSpec, load_spec, parse_sweep, read_yaml
+from vssbench.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+
+
+def complaints(tmp_path: Path, text: str, **flags: object) -> str:
+    path = tmp_path / "bench.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        load_spec(path, flags)
+    return str(caught.value).replace(str(path), "bench.yaml")
+
+
+def test_the_shipped_bench_yaml_is_the_default_benchmark() -> None:
+    assert load_spec(ROOT / "bench.yaml", {}) == RunSpec()
+
+
+def test_all_complaints_at_once_with_line_and_column(tmp_path: Path) -> None:
+    message = complaints(tmp_path, "methods: [oracl]\ndatset: camvid\nlimit: 0\nlatency:\n  round: 3\n  frames: many\n")
+    assert "bench.yaml:1:11: methods.0: unknown method 'oracl'" in message
+    assert "did you mean 'oracle'?" in message
+    assert "bench.yaml:2:1: datset: unknown key; did you mean 'dataset'?" in message
+    assert "bench.yaml:3:8: limit: " in message
+    assert "bench.yaml:5:3: latency.round: unknown key; did you mean 'rounds'?" in message
+    assert "bench.yaml:6:11: latency.frames: " in message
+
+
+def test_a_flag_is_blamed_where_the_flag_is_wrong(tmp_path: Path) -> None:
+    assert "--workers: " in complaints(tmp_path, "limit: 2\n", workers=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("limit: 1\nlimit: 2\n", "bench.yaml:2:1: key 'limit' stands twice"),
+        ("- a\n", "bench.yaml:1:1: is not a mapping"),
+        ("methods: [a\nlimit: 3", "bench.yaml:2:6: is not YAML"),
+        ("methods: !!python/object/apply:os.system ['true']\n", "bench.yaml:1:10"),
+        ("methods: oracle\n", "bench.yaml:1:10: methods"),
+        ("methods: [hold(of=nothing)]\n", "unknown method 'nothing'"),
+        ("dataset: camvid(\n", "bench.yaml:1:10: dataset"),
+        ("allow_untrained: 1\n", "bench.yaml:1:18: allow_untrained"),
+        ("limit: 2026-13-45\n", "bench.yaml"),
+    ],
+)
+def test_wrong_files(tmp_path: Path, text: str, part: str) -> None:
+    assert part in complaints(tmp_path, text)
+
+
+def test_flags_override_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "bench.yaml"
+    path.write_text("limit: 3\nsplit: test\n")
+    spec = load_spec(path, {"limit": 1, "split": None})
+    assert (spec.limit, spec.split) == (1, "test")
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_spec_or_one_message(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.mktemp("yaml") / "bench.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        load_spec(path, {})
+    except UserError as error:
+        assert "bench.yaml" in str(error)
+
+
+def test_an_alias_bomb_costs_nothing(tmp_path: Path) -> None:
+    lines = ["a: &a [x]"] + [f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join([f'*{chr(97 + i)}'] * 10)}]" for i in range(20)]
+    path = tmp_path / "bench.yaml"
+    path.write_text("\n".join(lines))
+    _, places = read_yaml(path)
+    assert len(places) < 1000
+
+
+def test_sweeps() -> None:
+    assert parse_sweep(["key_interval=1,2,5", "offset=0..3"]) == {"key_interval": [1, 2, 5], "offset": [0, 1, 2, 3]}
+    for wrong in ("key_interval", "=1", "a b=1", "k="):
+        with pytest.raises(UserError, match="--sweep"):
+            parse_sweep([wrong])

@@ -1,0 +1,148 @@
+"""The run directory keeps what was measured, whatever happens at whichever write, fsync or rename."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vssbench import store
+from vssbench.errors import UserError
+from vssbench.result import ClipRecord
+from vssbench.store import RunDirectory, read_clips, read_json, slug, write_json
+
+
+def record(clip: str, frames: int = 3) -> ClipRecord:
+    return ClipRecord(clip=clip, frames=frames, labelled=frames, kinds={"key": frames}, states={"x": [1]}, seconds={})
+
+
+class FaultyOs:
+    """The os module, whose n-th write, fsync or replace fails; a failing write leaves half of its bytes."""
+
+    def __init__(self, fail_at: int, error: Exception):
+        self.fail_at, self.error, self.calls = fail_at, error, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def _fails(self) -> bool:
+        self.calls += 1
+        return self.calls == self.fail_at
+
+    def write(self, handle: int, data: bytes) -> int:
+        if self._fails():
+            os.write(handle, bytes(data)[: len(data) // 2])
+            raise self.error
+        return os.write(handle, data)
+
+    def fsync(self, handle: int) -> None:
+        if self._fails():
+            raise self.error
+        os.fsync(handle)
+
+    def replace(self, source: Path, target: Path) -> None:
+        if self._fails():
+            raise self.error
+        os.replace(source, target)
+
+
+def session(folder: Path, resume: bool) -> str:
+    """A small run of three clips that skips what is there; returns the bytes of its end result."""
+    with RunDirectory(folder, {"spec": 1}, resume) as run:
+        method = run.method("hold(of=oracle)", {"dataset": "d"})
+        for clip in ("a", "b", "c"):
+            if clip not in method.records:
+                method.add(record(clip))
+        text = json.dumps([method.records[clip].model_dump() for clip in ("a", "b", "c")])
+        method.write("result.json", text)
+    return text
+
+
+class Crash(BaseException):
+    """Nothing catches it, like a kill."""
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), Crash()], ids=["disk full", "kill"])
+def test_resume_after_a_fault_at_every_write_fsync_and_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    wanted = session(tmp_path / "whole", resume=False)
+    counter = FaultyOs(0, error)
+    monkeypatch.setattr(store, "os", counter)
+    session(tmp_path / "counted", resume=False)
+    assert counter.calls > 15
+    for number in range(1, counter.calls + 1):
+        folder = tmp_path / str(number)
+        monkeypatch.setattr(store, "os", FaultyOs(number, error))
+        with pytest.raises((UserError, Crash)):
+            session(folder, resume=False)
+        monkeypatch.setattr(store, "os", os)
+        assert session(folder, resume=True) == wanted
+        assert not [line for line in (folder / slug("hold(of=oracle)") / "clips.jsonl").read_text().splitlines() if not line]
+
+
+def test_finished_clips_are_not_measured_again(tmp_path: Path) -> None:
+    session(tmp_path / "run", resume=False)
+    with RunDirectory(tmp_path / "run", {"spec": 1}, resume=True) as run:
+        assert sorted(run.method("hold(of=oracle)", {"dataset": "d"}).records) == ["a", "b", "c"]
+
+
+def test_a_folder_with_files_is_refused_without_resume(tmp_path: Path) -> None:
+    session(tmp_path / "run", resume=False)
+    with pytest.raises(UserError, match="--resume"):
+        RunDirectory(tmp_path / "run", {}, resume=False)
+
+
+def test_an_empty_folder_is_fine(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    RunDirectory(tmp_path / "run", {}, resume=False).close()
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    with (
+        RunDirectory(tmp_path / "run", {}, resume=False),
+        pytest.raises(UserError, match="another vssbench is writing here"),
+    ):
+        RunDirectory(tmp_path / "run", {}, resume=True)
+
+
+def test_other_conditions_are_refused_and_named(tmp_path: Path) -> None:
+    session(tmp_path / "run", resume=False)
+    with (
+        RunDirectory(tmp_path / "run", {}, resume=True) as run,
+        pytest.raises(UserError, match=r"dataset: 'd' then, 'e' now"),
+    ):
+        run.method("hold(of=oracle)", {"dataset": "e"})
+
+
+def test_damage_in_the_middle_is_reported_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "clips.jsonl"
+    lines = [json.dumps(record(clip).model_dump()) for clip in "ab"]
+    path.write_text(f"{lines[0]}\n{lines[1][:20]}\n{lines[1]}\n")
+    with pytest.raises(UserError, match=r"clips.jsonl:2"):
+        read_clips(path)
+
+
+def test_an_output_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        RunDirectory(tmp_path / "file" / "run", {}, resume=False)
+
+
+def test_json_round_trip_and_damage(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", {"a": [1, None]})
+    assert read_json(tmp_path / "x.json") == {"a": [1, None]}
+    (tmp_path / "x.json").write_text('{"a":')
+    with pytest.raises(UserError, match=r"x\.json"):
+        read_json(tmp_path / "x.json")
+
+
+def test_slugs_are_safe_and_different() -> None:
+    specs = ["a(b=1)", "a(b=2)", 'replay(predictions="../../x y")', "a" * 500, "a" * 501]
+    slugs = {slug(spec) for spec in specs}
+    assert len(slugs) == len(specs)
+    assert all("/" not in name and ".." not in name and len(name) < 100 for name in slugs)

@@ -1,0 +1,27 @@
+"""`vssbench report`: the leaderboard of runs again, from what they kept, under any protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+
+def command(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
+    protocol: Annotated[Optional[str], typer.Option("--protocol", help="Score again under this protocol.")] = None,
+    output: Annotated[Optional[Path], typer.Option("--output", help="Write leaderboard and plots here.")] = None,
+) -> None:
+    """Join runs into one leaderboard; with --protocol score their records again, without running anything."""
+    from vssbench.metrics.protocols import check_protocol
+    from vssbench.reports import leaderboard, pareto
+    from vssbench.rescore import rescored
+
+    check_protocol(protocol)
+    results = [result for run in runs for result in (rescored(run, protocol) if protocol else leaderboard.read_results(run))]
+    if output:
+        output.mkdir(parents=True, exist_ok=True)
+        leaderboard.write(results, output)
+        pareto.write(results, output)
+    print(leaderboard.markdown(results))

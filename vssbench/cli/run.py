@@ -1,0 +1,84 @@
+"""`vssbench run`: measure methods on a dataset and write results, leaderboard and Pareto plots."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from vssbench.cli.options import CheckpointOption, DatasetOption, JsonOption, RootOption, SplitOption, parse_checkpoints
+from vssbench.errors import UserError
+
+if TYPE_CHECKING:
+    from vssbench.result import RunResult
+
+
+def command(
+    bench: Annotated[Optional[Path], typer.Argument(help="Run spec, e.g. bench.yaml; flags override it.")] = None,
+    methods: Annotated[Optional[str], typer.Option("--methods", help="Specs, comma-separated.")] = None,
+    dataset: DatasetOption = None,
+    data_root: RootOption = None,
+    split: SplitOption = None,
+    protocol: Annotated[Optional[str], typer.Option("--protocol", help="Headline protocol; default by dataset.")] = None,
+    output: Annotated[Optional[Path], typer.Option("--output", help="Run directory; default results/<time>.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in --output.")] = False,
+    sweep: Annotated[
+        Optional[list[str]], typer.Option("--sweep", help="ARGUMENT=VALUE,VALUE or ARGUMENT=0..4, repeatable.")
+    ] = None,
+    limit: Annotated[Optional[int], typer.Option("--limit", help="Only the first CLIPS clips.")] = None,
+    workers: Annotated[Optional[int], typer.Option("--workers", help="Processes for the accuracy pass.")] = None,
+    checkpoint: CheckpointOption = None,
+    device: Annotated[Optional[str], typer.Option("--device", help="Torch device, e.g. cpu or cuda:0.")] = None,
+    threads: Annotated[Optional[int], typer.Option("--threads", help="CPU threads of the networks.")] = None,
+    allow_untrained: Annotated[
+        bool, typer.Option("--allow-untrained", help="Measure accuracy without weights too, and mark it.")
+    ] = False,
+    no_latency: Annotated[bool, typer.Option("--no-latency", help="Skip the latency pass.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure accuracy, consistency and speed; write results, leaderboard and Pareto plots."""
+    from vssbench.config import load_spec, parse_methods, parse_sweep, with_latency_off
+    from vssbench.execute import execute
+    from vssbench.metrics.protocols import check_protocol
+    from vssbench.names import parse
+    from vssbench.progress import Progress
+    from vssbench.reports import leaderboard, pareto
+    from vssbench.sweep import expand
+
+    overrides: dict[str, Any] = {
+        "methods": parse_methods(methods), "dataset": dataset, "data_root": data_root and str(data_root), "split": split,
+        "protocol": protocol, "sweep": parse_sweep(sweep), "limit": limit, "workers": workers, "device": device,
+        "threads": threads, "allow_untrained": allow_untrained or None,
+        "checkpoint": parse_checkpoints(checkpoint) or None,
+    }  # fmt: skip
+    spec = load_spec(bench, overrides)
+    if no_latency:
+        spec = with_latency_off(spec)
+    check_protocol(spec.protocol)
+    if resume and output is None:
+        raise UserError("--resume needs --output", expected="the run directory to continue")
+    folder = output or Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S")
+    specs, left_out = expand([parse(method) for method in spec.methods], spec.sweep)
+    for note in left_out:
+        print(f"vssbench: {note}", file=sys.stderr)
+    with Progress() as progress:
+        results = execute(spec, specs, folder, resume, progress)
+    leaderboard.write(results, folder)
+    pareto.write(results, folder)
+    if as_json:
+        print(json.dumps({"methods": {result.method: summary(result) for result in results}, "output": str(folder)}))
+    else:
+        print(leaderboard.markdown(results))
+        print(f"written to {folder}", file=sys.stderr)
+
+
+def summary(result: RunResult) -> dict[str, Any]:
+    """One method's entry in `--json`: everything but the raw samples and the environment's detail."""
+    kept = json.loads(result.to_json())
+    for key in ("schema", "method", "samples_ms"):
+        kept.pop(key)
+    return kept

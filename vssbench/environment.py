@@ -1,0 +1,96 @@
+"""What a number was measured with: the versions, the machine, the commit. Part of every result."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("vssbench", "numpy", "opencv-python-headless", "torch", "transformers", "av")
+
+
+def describe(device: str, threads: int | None) -> dict[str, Any]:
+    """Versions, processor, device, threads and the commit of this source tree (None where it is not a git checkout)."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "threads": threads or _threads(),
+        "device": device,
+        "device_name": _device_name(device),
+        **_commit(),
+    }
+
+
+def set_threads(threads: int | None) -> None:
+    """Limit OpenCV and, where it is loaded, torch to that many threads."""
+    if threads is None:
+        return
+    import cv2
+
+    cv2.setNumThreads(threads)
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def check_device(device: str) -> None:
+    """Raise UserError for a device that torch does not know or that is not there."""
+    if device == "cpu":
+        return
+    import torch
+
+    from vssbench.errors import UserError
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise UserError(f"--device {device} cannot be used: {first}", expected="cpu, or cuda:0 with a GPU") from None
+
+
+def _threads() -> int | None:
+    torch = sys.modules.get("torch")
+    return torch.get_num_threads() if torch else os.cpu_count()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _device_name(device: str) -> str | None:
+    torch = sys.modules.get("torch")
+    return torch.cuda.get_device_name(device) if torch and device.startswith("cuda") else None
+
+
+def _commit() -> dict[str, Any]:
+    here = Path(__file__).parent
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=5)
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"], cwd=here, capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return {"commit": None, "dirty": None}
+    if head.returncode or changed.returncode:
+        return {"commit": None, "dirty": None}
+    return {"commit": head.stdout.strip(), "dirty": bool(changed.stdout.strip())}

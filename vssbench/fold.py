@@ -1,0 +1,67 @@
+"""From clip records to a result: a pure function of what is on disk, so that it can be done again under any protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from vssbench.config import RunSpec
+from vssbench.metrics.by_distance import by_distance
+from vssbench.metrics.latency import summarise
+from vssbench.metrics.protocols import default_protocol, evaluate
+from vssbench.names import Spec, parse
+from vssbench.result import ClipRecord, DatasetInfo, RunResult, WeightsInfo, count_kinds
+from vssbench.types import LabelSpace, Weights
+
+
+def fold(
+    spec: RunSpec,
+    method: Spec,
+    space: LabelSpace,
+    info: DatasetInfo,
+    weights: Weights,
+    records: Sequence[ClipRecord] | None,
+    timed: dict[str, Any] | None,
+) -> RunResult:
+    """The result of one method.
+
+    records: in clip order; None where accuracy was refused (a network without weights)
+    timed:   latency.json, or None where latency was not measured
+    """
+    result = RunResult(
+        schema=1,
+        method=str(method),
+        dataset=info.model_copy(update={"labelled": sum(record.labelled for record in records or ())}),
+        protocol=spec.protocol or default_protocol(parse(spec.dataset).name),
+        weights=WeightsInfo(origin=weights.origin, path=weights.path, sha256=weights.sha256),
+        caveats=_caveats(spec, method, weights, records),
+    )
+    if records is not None:
+        score(result, space, records, spec.metrics)
+        result.kinds = count_kinds(records)
+    if timed is not None:
+        summary = summarise(timed["samples_ms"], result.kinds or None)
+        result.fps, result.latency_ms = summary["fps"], summary["latency_ms"]
+        result.samples_ms, result.memory_mb = timed["samples_ms"], timed["memory_mb"]
+        height, width = timed["size"]
+        result.caveats.append(f"timed on {timed['frames']} frames of clip {timed['clip']} at {height}x{width}, batch 1")
+    return result
+
+
+def score(result: RunResult, space: LabelSpace, records: Sequence[ClipRecord], metrics: Sequence[str]) -> None:
+    """Fill in everything that depends on the protocol, under `result.protocol`."""
+    evaluation = evaluate(result.protocol, space, records, [parse(metric) for metric in metrics])
+    result.metrics, result.reasons, result.skipped = evaluation.metrics, evaluation.reasons, evaluation.skipped
+    result.per_class = dict(zip(space.names, evaluation.per_class, strict=True))
+    result.by_distance = by_distance(space, records)
+
+
+def _caveats(spec: RunSpec, method: Spec, weights: Weights, records: Sequence[ClipRecord] | None) -> list[str]:
+    caveats = []
+    if records is None:
+        caveats.append(f"no weights: cost only; accuracy needs --checkpoint {method.name}=PATH (or --allow-untrained)")
+    elif weights.origin == "untrained":
+        caveats.append("untrained: the accuracy is that of random weights")
+    if spec.limit is not None:
+        caveats.append(f"only the first {spec.limit} clips (--limit)")
+    return caveats

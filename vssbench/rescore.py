@@ -1,0 +1,29 @@
+"""Results under another protocol, from the records that a run kept. Nothing is run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vssbench.datasets.spaces import load_space
+from vssbench.errors import UserError
+from vssbench.fold import score
+from vssbench.result import RunResult, read_result
+from vssbench.store import read_clips, read_json
+
+
+def rescored(run: Path, protocol: str) -> list[RunResult]:
+    """Every result of a run directory under `protocol`; a result without accuracy stays as it is."""
+    files = sorted(run.glob("*/result.json"))
+    if not files:
+        raise UserError("holds no result.json", where=run, expected="a run directory that vssbench run wrote")
+    results = []
+    for file in files:
+        result = read_result(file)
+        records = read_clips(file.with_name("clips.jsonl"))
+        if result.metrics is not None:
+            names = read_json(file.with_name("identity.json"))["metrics"]
+            chosen = [records[clip] for clip in result.dataset.names]
+            result.protocol = protocol
+            score(result, load_space(result.dataset.labels), chosen, names)
+        results.append(result)
+    return results
