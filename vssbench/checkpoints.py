@@ -1,0 +1,233 @@
+"""Reading weights without running anything that a file brings along, and loading them strictly.
+
+Read are: torch files (`weights_only`), the detectron2 model zoo's pickles of NumPy arrays (through an unpickler that
+builds arrays and plain containers and nothing else), safetensors, and folders written by transformers'
+`save_pretrained` (safetensors only). Torch is imported when a file is read, not before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import re
+import warnings
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from vssbench import numpy_pickle
+from vssbench.errors import UserError
+from vssbench.types import Weights
+
+if TYPE_CHECKING:
+    import torch
+
+FORMATS = "a torch file (.pth), a model-zoo pickle of arrays (.pkl), a .safetensors file, or a save_pretrained folder"
+_FOLDER = "a folder written by save_pretrained: config.json and model.safetensors"
+_TORCH_LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+_WRAPPERS = ("model", "state_dict")
+_DERIVED = re.compile(r"(^|\.)(num_batches_tracked|relative_position_index)$|(^|\.)criterion\.")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file holds.
+
+    tensors:  entries by the file's own names, on the CPU; `module.` in front of every name is taken off
+    sha256:   of the file, hexadecimal; of the sorted files' digests for a folder of shards
+    config:   config.json of a transformers folder, else None
+    metadata: the header of a safetensors file
+    """
+
+    path: Path
+    sha256: str
+    tensors: dict[str, torch.Tensor]
+    config: dict[str, Any] | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def weights(self) -> Weights:
+        """The record of this file in results."""
+        return Weights("file", str(self.path), self.sha256)
+
+
+class Part(NamedTuple):
+    """Where an entry comes from: the `index`-th of `count` equal pieces along the first axis of the file's entry."""
+
+    name: str
+    index: int = 0
+    count: int = 1
+
+
+def read(path: str | Path) -> Checkpoint:
+    """The tensors of a file or folder. Raises UserError for a missing, truncated, foreign or hostile one."""
+    if isinstance(path, Mapping):
+        raise UserError("this method takes one file", where=path, expected=FORMATS)
+    path = Path(path)
+    if not path.exists():
+        raise UserError("no such file", where=path, expected=FORMATS)
+    if path.is_dir():
+        return _read_folder(path)
+    metadata: dict[str, str] = {}
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+        if head[8:9] == b"{":
+            content, metadata = _read_safetensors(path)
+        elif head[:2] == b"PK" or head.startswith(_TORCH_LEGACY):
+            content = _read_torch(path)
+        else:
+            content = numpy_pickle.load(path)
+    except Exception as error:  # whatever a broken file makes the readers raise, it is the file's fault
+        raise UserError(f"cannot be read as weights: {_first_line(error)}", where=path, expected=FORMATS) from None
+    return Checkpoint(path, _sha256(path), _state_dict(content, path), metadata=metadata)
+
+
+def save(path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write our own format: safetensors with the module's state-dict names; the same tensors give the same bytes."""
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, dict(metadata or {}))
+
+
+def load_strict(
+    module: torch.nn.Module,
+    checkpoint: Checkpoint,
+    rename: Callable[[str], str | Part] = str,
+    expected: str | None = None,
+) -> None:
+    """Fill the module from the file, or change nothing and raise one UserError with every entry that does not fit.
+
+    rename:   the module's state-dict name -> the file's name (a Part where the file holds several entries in one)
+    expected: what the file should have been, for the message
+    Buffers that follow from the architecture (`num_batches_tracked`, `relative_position_index`, `criterion.*`) may be
+    absent and are not read. Floating-point types are converted; other types and values that are not finite are refused.
+    """
+    targets = {name: tensor for name, tensor in module.state_dict().items() if not _DERIVED.search(name)}
+    sources = {name: Part(*source) if isinstance(source := rename(name), tuple) else Part(source) for name in targets}
+    given, wanted = checkpoint.tensors, {source.name for source in sources.values()}
+    misfits = {
+        source.name: problem
+        for name, source in sources.items()
+        if source.name in given and (problem := _misfit(given[source.name], targets[name], source))
+    }
+    problems = [
+        *_listed("missing", sorted(wanted - given.keys())),
+        *_listed("unexpected", sorted(name for name in given.keys() - wanted if not _DERIVED.search(name))),
+        *_listed("unfit", (f"{name} ({problem})" for name, problem in sorted(misfits.items()))),
+    ]
+    if problems:
+        raise UserError("\n  ".join(["the weights do not fit", *problems]), where=checkpoint.path, expected=expected)
+    for name, source in sources.items():
+        targets[name].copy_(given[source.name].chunk(source.count)[source.index])
+
+
+@contextmanager
+def seeded(name: str) -> Iterator[None]:
+    """Torch's random numbers follow from the name, so that two builds of an untrained network are equal."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(zlib.crc32(name.encode()))
+        yield
+
+
+def _read_torch(path: Path) -> Any:
+    import torch
+
+    # NumPy scalars (a learning rate, a metric) are data; trainers leave them beside the weights.
+    scalars = [np.dtype, *{type(np.dtype(code)) for code in "fdilqILQBbhH?"}, np._core.multiarray.scalar]
+    try:
+        with torch.serialization.safe_globals(scalars), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # torch's own text advises to run the file's code
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        raise ValueError(f"the file asks for {named[1]}" if named else "not a pickle of tensors") from None
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+
+
+def _read_folder(path: Path) -> Checkpoint:
+    """A transformers folder: config.json, and model.safetensors or the shards that its index names."""
+    config = _json(path / "config.json")
+    files = [path / "model.safetensors"]
+    if not files[0].exists() and (index := path / "model.safetensors.index.json").exists():
+        shards = set(_json(index).get("weight_map", {}).values())
+        files = [path / Path(str(shard)).name for shard in sorted(shards, key=str)]
+    parts = [read(file) for file in files]
+    digest = parts[0].sha256 if len(parts) == 1 else _digest(part.sha256.encode() for part in parts)
+    tensors = {name: tensor for part in parts for name, tensor in part.tensors.items()}
+    return Checkpoint(path, digest, tensors, config)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"cannot be read: {_first_line(error)}", where=path, expected=_FOLDER) from None
+    if not isinstance(data, dict):
+        raise UserError("holds no JSON object", where=path, expected=_FOLDER)
+    return data
+
+
+def _state_dict(content: Any, path: Path) -> dict[str, torch.Tensor]:
+    """The mapping of names to tensors inside what was read."""
+    for wrapper in _WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+    if not isinstance(content, dict) or not content:
+        raise UserError("holds no state dict", where=path, expected=FORMATS)
+    tensors = {str(name): _tensor(value, f"{path}: {name}") for name, value in content.items()}
+    if all(name.startswith("module.") for name in tensors):  # DataParallel
+        return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def _tensor(value: Any, where: str) -> torch.Tensor:
+    import torch
+
+    if isinstance(value, np.ndarray):
+        value = torch.from_numpy(value.copy())
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_quantized or not value.is_cpu:
+        raise UserError("is not a plain tensor", where=where, expected="a state dict: names and tensors, nothing else")
+    return value.detach()
+
+
+def _misfit(given: torch.Tensor, target: torch.Tensor, source: Part) -> str:
+    """What keeps the file's entry from filling the module's, in a few words; empty if nothing does."""
+    shape = (target.shape[0] * source.count, *target.shape[1:]) if source.count > 1 else tuple(target.shape)
+    if tuple(given.shape) != shape:
+        return f"shape {list(given.shape)}, expected {list(shape)}"
+    if given.is_floating_point() != target.is_floating_point() or given.is_complex():
+        return f"type {given.dtype}, expected {target.dtype}"
+    return "" if given.isfinite().all() else "values that are not finite"
+
+
+def _listed(title: str, names: Iterable[str]) -> list[str]:
+    names = list(names)
+    return [f"{title}, {len(names)}: {', '.join(names)}"] if names else []
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
