@@ -49,7 +49,7 @@ def markdown(results: Sequence[RunResult]) -> str:
             f"## {dataset}, protocol `{protocol}`\n\n{info.clips} clips, {info.frames} frames, "
             f"{len(info.classes)} classes. Accuracy and consistency in %."
         )
-        parts.append(shown.to_markdown(index=False, floatfmt=_formats(shown), missingval="–"))
+        parts.append(_text(shown).to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown)))
         parts.append("\n".join(f"{number}. {note}" for note, number in notes.items()))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -95,5 +95,14 @@ def _marks(result: RunResult, notes: dict[str, int]) -> str:
     return "".join(f" [{number}]" for number in numbers)
 
 
-def _formats(shown: pd.DataFrame) -> list[str]:
-    return [".1f" if str(name).startswith(("FPS", "GFLOPs", "key", "params")) else ".2f" for name in shown.columns]
+def _text(shown: pd.DataFrame) -> pd.DataFrame:
+    """The cells as printed: two decimals for percentages, one for cost and speed, a dash for what is missing."""
+    printed = shown.astype(object)
+    for name in shown.columns[1:]:
+        digits = 1 if name.startswith(("FPS", "GFLOPs", "key", "params")) else 2
+        printed[name] = ["–" if pd.isna(value) else f"{value:.{digits}f}" for value in shown[name]]
+    return printed
+
+
+def _alignment(shown: pd.DataFrame) -> list[str]:
+    return ["left", *["right"] * (len(shown.columns) - 1)]

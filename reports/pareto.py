@@ -9,6 +9,8 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from vssbench.reports.leaderboard import table
@@ -74,15 +76,16 @@ def draw(points: pd.DataFrame, cost: str, accuracy: str, label: str, more: bool,
             axes.set_xscale("log")
         axes.margins(0.12)
         axes.set(xlabel=f"{label} ({'more' if more else 'less'} is better)", ylabel=f"{accuracy} (%)", title=title)
-        _label(figure, axes, x, y, list(points["method"]), best)
+        _label(axes, x, y, list(points["method"]), best)
         axes.legend(loc="best", frameon=True, fontsize=7)
     return figure
 
 
-def _label(figure: Figure, axes, x: np.ndarray, y: np.ndarray, names: list[str], best: np.ndarray) -> None:
+def _label(axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str], best: np.ndarray) -> None:
     """Write each name where it covers no point and no other name; a name without such a place is left out."""
-    figure.canvas.draw()
-    renderer = figure.canvas.get_renderer()
+    canvas = FigureCanvasAgg(axes.figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
     pixels = axes.transData.transform(np.column_stack([x, y]))
     taken: list[tuple[float, float, float, float]] = []
     places = [(6, 4, "left", "bottom"), (6, -4, "left", "top"), (-6, 4, "right", "bottom"), (-6, -4, "right", "top")]

@@ -1,0 +1,92 @@
+"""Leaderboard and Pareto front from results made by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vssbench.errors import UserError
+from vssbench.reports import leaderboard, pareto
+from vssbench.result import DatasetInfo, RunResult, WeightsInfo, read_result
+
+
+def result(method: str, miou: float | None, fps: float = 10.0, protocol: str = "exact", **changes: object) -> RunResult:
+    info = DatasetInfo(
+        spec="camvid", split="val", labels="camvid", classes=["a", "b"], clips=1, frames=101, labelled=101,
+        fingerprint="0", names=["c"],
+    )  # fmt: skip
+    given = {
+        "metrics": {"mIoU": miou, "WIoU": 50.0, "VC@8": None},
+        "reasons": {"VC@8": "clips are sparsely labelled"},
+        "fps": {"step": fps, "step+decode": fps, "end_to_end": fps},
+        "environment": {"cpu": "abacus", "threads": 2},
+        "kinds": {"key": 21, "nonkey": 80, "warmup": None},
+    }
+    return RunResult(method=method, dataset=info, protocol=protocol, weights=WeightsInfo(origin="none"), **{**given, **changes})
+
+
+def test_best_first_missing_last_and_notes_numbered_once() -> None:
+    text = leaderboard.markdown([result("low", 40.0), result("none", None), result("high", 61.234)])
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == ["high", "low", "none"]
+    assert "61.23" in rows[0]
+    assert "–" in rows[2]
+    assert text.count("VC@8 is missing: clips are sparsely labelled") == 1
+    assert "speed on abacus, 2 threads" in text
+
+
+def test_protocols_never_share_a_table() -> None:
+    text = leaderboard.markdown([result("a", 40.0), result("a", 45.0, protocol="vspw")])
+    assert text.count("## camvid val, protocol") == 2
+
+
+def test_csv_keeps_full_precision(tmp_path: Path) -> None:
+    leaderboard.write([result("a", 100 / 3), result("b", None)], tmp_path)
+    read = pd.read_csv(tmp_path / "leaderboard.csv")
+    assert read["mIoU"][0] == 100 / 3
+    assert np.isnan(read["mIoU"][1])
+
+
+def test_results_survive_the_disk(tmp_path: Path) -> None:
+    first = result("a", float("nan"))
+    (tmp_path / "result.json").write_text(first.to_json())
+    again = read_result(tmp_path / "result.json")
+    assert again.metrics == {"mIoU": None, "WIoU": 50.0, "VC@8": None}
+    assert again.to_json() == first.to_json()
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "cannot be read"),
+        ("[1]", "no schema number"),
+        ('{"schema": 99}', "schema 99"),
+        ('{"schema": 1}', "key method"),
+    ],
+)
+def test_other_files_are_one_message(tmp_path: Path, text: str, part: str) -> None:
+    (tmp_path / "result.json").write_text(text)
+    with pytest.raises(UserError, match=part):
+        read_result(tmp_path / "result.json")
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=30))
+def test_a_point_is_on_the_front_unless_another_beats_it(points: list[tuple[int, int]]) -> None:
+    x, y = np.array(points, float).T
+    expected = [
+        not any((a <= px and b >= py) and (a < px or b > py) for a, b in points) for px, py in points
+    ]
+    assert pareto.front(x, y, more_is_better=False).tolist() == expected
+    assert pareto.front(-x, y, more_is_better=True).tolist() == expected
+
+
+def test_plots_are_written_where_two_methods_have_both_figures(tmp_path: Path) -> None:
+    paths = pareto.write([result("a", 40.0, 5.0), result("b", 60.0, 500.0), result("c", None, 7.0)], tmp_path)
+    assert [path.name for path in paths] == ["pareto_fps.png"]
+    assert paths[0].stat().st_size > 10_000
+    assert pareto.write([result("a", 40.0)], tmp_path / "none") == []
