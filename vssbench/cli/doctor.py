@@ -1,0 +1,59 @@
+"""`vssbench doctor`: check a dataset before hours are spent on it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import typer
+
+from vssbench.cli.options import DatasetOption, JsonOption, RootOption, SplitOption
+from vssbench.errors import UserError
+
+if TYPE_CHECKING:
+    from vssbench.datasets.doctor import Report
+
+SHOWN = 100
+
+
+def command(
+    dataset: DatasetOption = None, root: RootOption = None, split: SplitOption = None, as_json: JsonOption = False
+) -> None:
+    """Read every file of a dataset, list every fault with its remedy, and summarise. Exit status 1 on findings."""
+    from vssbench.cli.progress import clip_progress
+    from vssbench.datasets.doctor import examine
+    from vssbench.load import load_dataset
+
+    if dataset is None:
+        raise UserError("which dataset?", fix="vssbench doctor --dataset vspw --data-root DIR")
+    opened = load_dataset(dataset, root, split or "val")
+    with clip_progress("doctor", len(opened.clips())) as advance:
+        report = examine(opened, advance)
+    typer.echo(json.dumps(report.to_json(), indent=1) if as_json else "\n".join(_lines(report)))
+    if report.findings:
+        raise typer.Exit(1)
+
+
+def _lines(report: Report) -> list[str]:
+    """The report for people: the summary, then the findings."""
+    summary = report.to_json()["summary"]
+    sizes = ", ".join(f"{size} ({count})" for size, count in summary["sizes"].items())
+    lines = [
+        f"{report.dataset}, split {report.split}: {report.clips} clips, {report.frames} frames, "
+        f"{report.labelled} labelled; sizes {sizes or 'unknown'}"
+    ]
+    if report.labelled:
+        seen = sorted((c for c in summary["classes"] if c["frames"]), key=lambda c: -c["percent"])
+        lines += [f"  {c['percent']:6.2f} %  {c['name']} (in {c['frames']} frames)" for c in seen]
+        lines.append(f"  {summary['void_percent']:6.2f} %  without a label")
+        absent = [c["name"] for c in summary["classes"] if not c["frames"]]
+        lines += [f"  never: {', '.join(absent)}"] if absent else []
+    lines += [f"note: {note}" for note in report.notes]
+    for finding in report.findings[:SHOWN]:
+        lines.append(f"{finding.file}: {finding.what}")
+        lines += [f"  expected: {finding.expected}"] if finding.expected else []
+        lines += [f"  fix: {finding.fix}"] if finding.fix else []
+    if len(report.findings) > SHOWN:
+        lines.append(f"... and {len(report.findings) - SHOWN} more: --json lists them all")
+    lines.append(f"{len(report.findings)} findings" if report.findings else "clean: nothing found")
+    return lines

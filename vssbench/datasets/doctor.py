@@ -1,0 +1,234 @@
+"""Check a dataset before hours are spent on it: every file is read as a run reads it, and no fault hides the next.
+
+Looks for missing and unreadable files, frames and masks that do not pair, colour masks where indices are expected,
+values without a meaning or known to be stray, sizes that differ, gaps in the frame numbers, and counts that are not the
+release's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vssbench.datasets.files import FileDataset, Item, Release, Size, check_size
+from vssbench.datasets.listing import gaps
+from vssbench.datasets.reading import read_image
+from vssbench.errors import UserError
+from vssbench.types import IGNORE, Dataset, LabelSpace, UInt8
+
+COMPLETE = "complete the download, or say beside your numbers that a part was measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault: where it is, what is wrong and what to do about it."""
+
+    clip: str | None
+    file: str
+    what: str
+    expected: str | None = None
+    fix: str | None = None
+
+    @classmethod
+    def of(cls, error: UserError, clip: str | None, file: object = None) -> Finding:
+        where = error.where if error.where is not None else file
+        return cls(clip, str(where), error.what, error.expected, error.fix)
+
+
+@dataclass
+class Report:
+    """What was found. pixels: int64[256] labelled pixels by train id (255: void); occurs: int64[256] frames with it."""
+
+    dataset: str
+    split: str
+    space: LabelSpace
+    clips: int = 0
+    frames: int = 0
+    labelled: int = 0
+    sizes: Counter[str] = field(default_factory=Counter)
+    pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
+    occurs: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
+    release: Release | None = None
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; a share of nothing is None."""
+        return {
+            "dataset": self.dataset,
+            "split": self.split,
+            "clean": not self.findings,
+            "summary": {
+                "clips": self.clips,
+                "frames": self.frames,
+                "labelled_frames": self.labelled,
+                "sizes": dict(self.sizes),
+                "void_percent": self._percent(IGNORE),
+                "classes": [
+                    {"name": name, "percent": self._percent(k), "frames": int(self.occurs[k])}
+                    for k, name in enumerate(self.space.names)
+                ],
+                "release": asdict(self.release) if self.release else None,
+            },
+            "notes": self.notes,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
+    def _percent(self, train_id: int) -> float | None:
+        """Share of the labelled frames' pixels."""
+        total = int(self.pixels.sum())
+        return 100 * int(self.pixels[train_id]) / total if total else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What reading one item gave. pixels: int64[256] by train id, None where no label could be read."""
+
+    item: Item
+    size: Size | None
+    label_size: Size | None
+    pixels: np.ndarray | None
+    stray: frozenset[int]
+    errors: tuple[UserError, ...]
+
+
+def examine(dataset: Dataset, advance: Callable[[str], None] = lambda clip: None) -> Report:
+    """Read everything once. advance: called with each clip's name when it is done."""
+    report = Report(dataset.name, getattr(dataset, "split", ""), dataset.space)
+    for clip in dataset.clips():
+        report.clips += 1
+        try:
+            if isinstance(dataset, FileDataset) and not dataset.opaque(clip):
+                _check_files(dataset, clip, report)
+            else:
+                _check_frames(dataset, clip, report)
+        except UserError as error:
+            report.findings.append(Finding.of(error, clip))
+        advance(clip)
+    if isinstance(dataset, FileDataset):
+        _compare_release(dataset, report)
+    return report
+
+
+def _check_files(dataset: FileDataset, clip: str, report: Report) -> None:
+    """Every file of a clip, in parallel; all faults are kept."""
+    listing = dataset.listing(clip)
+    report.findings += _pairing(dataset, clip)
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        seen = list(pool.map(partial(_see, dataset), listing.items))
+    sizes = Counter(one.size for one in seen if one.size)
+    usual = sizes.most_common(1)[0][0] if sizes else None
+    for one in seen:
+        report.frames += 1
+        _count(report, one.size, one.pixels)
+        report.findings += [Finding.of(error, clip) for error in (*one.errors, *_faults(one, usual, dataset.space))]
+
+
+def _see(dataset: FileDataset, item: Item) -> _Seen:
+    errors, size, label_size, pixels, stray = [], None, None, None, frozenset[int]()
+    try:
+        size = read_image(item.image).shape[:2]
+    except UserError as error:
+        errors.append(error)
+    if item.label:
+        try:
+            labels, stray = dataset.read_label(item.label)
+            label_size, pixels = labels.shape, _histogram(labels)
+        except UserError as error:
+            errors.append(error)
+    return _Seen(item, size, label_size, pixels, stray, tuple(errors))
+
+
+def _faults(one: _Seen, usual: Size | None, space: LabelSpace) -> Iterator[UserError]:
+    """Faults that show only beside the other file or the other frames."""
+    for label_size, previous in ((one.label_size, None), (None, usual)):
+        try:
+            if one.size:
+                check_size(one.item, one.size, label_size, previous)
+        except UserError as error:
+            yield error
+    if one.stray:
+        yield UserError(
+            f"stray label value {', '.join(map(str, sorted(one.stray)))}",
+            where=one.item.label,
+            expected=f"values that {space.name} documents",
+            fix="nothing needs doing: these pixels are read as void; say so when you compare with other programs",
+        )
+
+
+def _pairing(dataset: FileDataset, clip: str) -> Iterator[Finding]:
+    """Label files without a frame, frames without a label, and frames missing between others."""
+    listing = dataset.listing(clip)
+    for path in listing.orphans:
+        yield Finding(clip, str(path), "a label file without its frame", "the frame of the same name", COMPLETE)
+    for path in listing.unlabelled:
+        yield Finding(clip, str(path), "a frame without its label file", "a label file of the same name", COMPLETE)
+    folder = listing.items[0].image.parent
+    for before, after in gaps([item.stem for item in listing.items]):
+        yield Finding(clip, str(folder), f"frames are missing between {before} and {after}", "evenly spaced", COMPLETE)
+
+
+def _check_frames(dataset: Dataset, clip: str, report: Report) -> None:
+    """A clip that is not made of files one can look at one by one: it is read until it fails."""
+    for frame in dataset.frames(clip):
+        report.frames += 1
+        _count(report, frame.image.shape[:2], None if frame.labels is None else _histogram(frame.labels))
+
+
+def _count(report: Report, size: Size | None, pixels: np.ndarray | None) -> None:
+    if size:
+        report.sizes["x".join(map(str, size))] += 1
+    if pixels is not None:
+        report.labelled += 1
+        report.pixels += pixels
+        report.occurs += pixels > 0
+
+
+def _histogram(labels: UInt8) -> np.ndarray:
+    return np.bincount(labels.ravel(), minlength=256)
+
+
+def _compare_release(dataset: FileDataset, report: Report) -> None:
+    """Counts against what the split should hold."""
+    release = report.release = dataset.release()
+    if release is None:
+        report.notes.append(
+            f"no release of {dataset.name} is known for the split {dataset.split!r}: counts not compared"
+        )
+        return
+    for what, found, expected in (
+        ("clips", report.clips, release.clips),
+        ("frames", report.frames, release.frames),
+        ("labelled frames", report.labelled, release.labelled),
+    ):
+        if expected is None or found == expected:
+            continue
+        if what == "frames" and 0 < expected - found <= release.lacking:
+            report.notes.append(
+                f"{found} frames, {expected} in the paper: no more than the download lacks ({release.source})"
+            )
+            continue
+        wanted = f"{expected} ({release.source})"
+        report.findings.append(Finding(None, str(dataset.root), f"{found} {what}", wanted, COMPLETE))
+    if release.clip_frames is not None:
+        report.findings += _lengths(dataset, release.clip_frames)
+
+
+def _lengths(dataset: FileDataset, expected: int) -> Iterator[Finding]:
+    """Clips of another length than all clips of the release have."""
+    for clip in dataset.clips():
+        try:
+            items = dataset.listing(clip).items
+        except UserError:
+            continue  # reported when the clip was read
+        if len(items) != expected:
+            where = str(Path(items[0].image).parent)
+            yield Finding(clip, where, f"{len(items)} frames in the clip", f"{expected} frames", COMPLETE)

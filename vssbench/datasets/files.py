@@ -1,0 +1,180 @@
+"""What the datasets on disk have in common: a clip is a list of items, each a frame file and perhaps a label file."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from vssbench.datasets.listing import folders
+from vssbench.datasets.reading import read_image, read_labels
+from vssbench.errors import UserError, suggest
+from vssbench.types import Frame, LabelSpace, UInt8
+
+EXPORT_RECORD = "export.json"
+Size = tuple[int, ...]
+"""(height, width), pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One frame on disk; label is None where the frame has none."""
+
+    stem: str
+    image: Path
+    label: Path | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A clip's files.
+
+    items:      the frames in order
+    orphans:    label files whose frame is missing
+    unlabelled: frames that the layout promises a label for and that have none
+    """
+
+    items: list[Item]
+    orphans: list[Path] = field(default_factory=list)
+    unlabelled: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a release of a dataset holds, for `doctor` to compare with; None = not known.
+
+    clip_frames: frames of every clip, where all are the same
+    lacking:     so many frames fewer are known to be missing from the published download itself
+    """
+
+    source: str
+    clips: int | None = None
+    frames: int | None = None
+    labelled: int | None = None
+    clip_frames: int | None = None
+    lacking: int = 0
+
+
+class FileDataset(ABC):
+    """A dataset in a folder. Subclasses say which clips there are and which files belong to each."""
+
+    name: str
+    space: LabelSpace
+    layout: ClassVar[str]
+    """The expected layout in one line, for messages."""
+    releases: ClassVar[dict[str, Release]] = {}
+
+    def __init__(self, root: Path | None, split: str):
+        self.name = type(self).__name__.lower()
+        if root is None:
+            raise UserError(f"{self.name} needs the folder that holds it", fix=f"--data-root DIR with {self.layout}")
+        if Path(split).name != split:
+            raise UserError(f"{split!r} is no split", expected="a plain name such as train, val or test")
+        self.root, self.split = Path(root), split
+
+    @abstractmethod
+    def clips(self) -> Sequence[str]: ...
+
+    @abstractmethod
+    def _list(self, clip: str) -> Listing:
+        """The files of a clip that `clips` names."""
+
+    def listing(self, clip: str) -> Listing:
+        """The files of a clip, pairs that are broken included; raises UserError for an unknown or empty clip."""
+        if clip not in self.clips():
+            raise UserError(f"{self.name} has no clip {clip!r}", where=self.root, expected=suggest(clip, self.clips()))
+        listing = self._list(clip)
+        if not listing.items:
+            raise UserError(f"the clip {clip!r} has no frames", where=self.root, expected=self.layout)
+        return listing
+
+    def items(self, clip: str) -> list[Item]:
+        """The frames in order; a label file without its frame is an error, since it would silently drop out."""
+        listing = self.listing(clip)
+        if listing.orphans:
+            raise UserError(
+                f"{len(listing.orphans)} label files of clip {clip!r} have no frame",
+                where=listing.orphans[0],
+                expected="the frame of the same name",
+                fix="complete the frames or remove the label files; vssbench doctor lists them",
+            )
+        return listing.items
+
+    def stems(self, clip: str) -> list[str]:
+        return [item.stem for item in self.items(clip)]
+
+    def frames(self, clip: str) -> Iterator[Frame]:
+        size = None
+        for index, item in enumerate(self.items(clip)):
+            image = read_image(item.image)
+            labels = self.read_label(item.label)[0] if item.label else None
+            check_size(item, image.shape[:2], None if labels is None else labels.shape, size)
+            size = image.shape[:2]
+            yield Frame(clip, index, image, labels, stem=item.stem)
+
+    def labels(self, clip: str) -> Iterator[tuple[str, UInt8 | None]]:
+        for item in self.items(clip):
+            yield item.stem, self.read_label(item.label)[0] if item.label else None
+
+    def read_label(self, path: Path) -> tuple[UInt8, frozenset[int]]:
+        """(train ids, stray file values that occurred); raises UserError as `reading.read_labels` does."""
+        return read_labels(path, self.space)
+
+    def opaque(self, clip: str) -> bool:
+        """Whether the clip is one file (a video) rather than a file a frame."""
+        return False
+
+    def release(self) -> Release | None:
+        """What this split should hold: the export's own record where there is one, else the published release."""
+        record = self.root / EXPORT_RECORD
+        if not record.is_file():
+            return self.releases.get(self.split)
+        try:
+            return Release(**json.loads(record.read_text(encoding="utf-8"))[self.split])
+        except (ValueError, KeyError, TypeError):
+            raise UserError(
+                f"no readable record of the split {self.split!r}", where=record, fix="export again"
+            ) from None
+
+    def require(self, *paths: str) -> None:
+        """Raise unless every path is there, with the folder one level down that has them as a hint."""
+        missing = [path for path in paths if not (self.root / path).exists()]
+        if not missing:
+            return
+        below = [child for child in folders(self.root) if all((child / path).exists() for path in paths)]
+        raise UserError(
+            f"no {' and no '.join(missing)} here: this is not the {self.name} layout (split {self.split!r})",
+            where=self.root,
+            expected=self.layout,
+            fix=f"--data-root {below[0]}" if below else "check --data-root, --dataset and --split",
+        )
+
+
+def check_size(item: Item, size: Size, labels: Size | None, previous: Size | None) -> None:
+    """Raise UserError where the labels' size is not the frame's, or the frame's not that of the frame before."""
+    if labels is not None and labels != size:
+        raise UserError(
+            f"labels of {_hw(labels)} for a frame of {_hw(size)}",
+            where=item.label,
+            expected="labels at the frame's size",
+            fix="take frames and labels of the same release (VSPW: both from the 480p download)",
+        )
+    if previous is not None and previous != size:
+        raise UserError(
+            f"a frame of {_hw(size)} after one of {_hw(previous)}",
+            where=item.image,
+            expected="one size in a clip",
+            fix="extract the clip's frames again at one size",
+        )
+
+
+def _hw(size: Sequence[int]) -> str:
+    return "x".join(map(str, size))
+
+
+def write_release(root: Path, split: str, release: Release) -> None:
+    """Keep beside an exported split what it holds, so that `doctor` compares with that instead of the real release."""
+    (root / EXPORT_RECORD).write_text(json.dumps({split: asdict(release)}, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,114 @@
+"""Any video without labels: a folder of images, a folder of such folders or of video files, or one video file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from vssbench.datasets.files import FileDataset, Item, Listing
+from vssbench.datasets.listing import folders, images, natural
+from vssbench.datasets.spaces import load_space
+from vssbench.errors import MissingExtra, UserError
+from vssbench.types import Frame, UInt8
+
+VIDEOS = frozenset((".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".h264", ".264", ".hevc", ".ts"))
+
+
+class Frames(FileDataset):
+    """A clip is a folder of images (in the order of their numbers) or a video file, and bears its name. No labels.
+
+    labels: the label space that methods predict in and that predictions are coloured with
+    """
+
+    layout = "a folder of images, a folder of such folders or of video files, or one video file"
+
+    def __init__(self, root: Path | None, split: str = "val", labels: str = "vspw"):
+        super().__init__(root, split)
+        self.space = load_space(labels)
+        if not self.root.exists():
+            raise UserError("no such file or folder", where=self.root, expected=self.layout)
+        self._counts: dict[str, int] = {}
+        if not self._sources:
+            raise UserError("neither images nor video files here", where=self.root, expected=self.layout)
+
+    @cached_property
+    def _sources(self) -> dict[str, Path]:
+        """Clip -> its folder or video file."""
+        if self.root.is_file():
+            return {self.root.stem: self.root}
+        below = [path for path in folders(self.root) if images(path)]
+        videos = [path for path in self.root.iterdir() if path.suffix.lower() in VIDEOS and path.is_file()]
+        here = [self.root] if images(self.root) else []
+        if here and (below or videos):
+            raise UserError(
+                "images beside clips: which frames are meant is not clear",
+                where=self.root,
+                expected=self.layout,
+                fix=f"name one clip, e.g. --data-root {(below or videos)[0]}, or move the images into a folder",
+            )
+        found: dict[str, Path] = {}
+        for path in here or sorted((*below, *videos), key=lambda path: natural(path.name)):
+            name = path.stem if path.is_file() else path.resolve().name
+            if name in found:
+                raise UserError(f"two clips have the name {name!r}", where=path, fix=f"rename it or {found[name]}")
+            found[name] = path
+        return found
+
+    def clips(self) -> list[str]:
+        return list(self._sources)
+
+    def stems(self, clip: str) -> list[str]:
+        if not self.opaque(clip):
+            return super().stems(clip)
+        if clip not in self._counts:  # containers state wrong lengths, so the frames are counted once
+            self._counts[clip] = sum(1 for _ in decode(self._sources[clip]))
+        return [_stem(index) for index in range(self._counts[clip])]
+
+    def frames(self, clip: str) -> Iterator[Frame]:
+        if not self.opaque(clip):
+            yield from super().frames(clip)
+            return
+        for index, image in enumerate(decode(self._sources[clip])):
+            yield Frame(clip, index, image, stem=_stem(index))
+
+    def labels(self, clip: str) -> Iterator[tuple[str, UInt8 | None]]:
+        for stem in self.stems(clip):
+            yield stem, None
+
+    def opaque(self, clip: str) -> bool:
+        return clip in self._sources and self._sources[clip].is_file()
+
+    def _list(self, clip: str) -> Listing:
+        return Listing([Item(stem, path) for stem, path in images(self._sources[clip]).items()])
+
+
+def _stem(index: int) -> str:
+    return f"{index:06d}"
+
+
+def decode(path: Path) -> Iterator[UInt8]:
+    """The frames of a video file, uint8[H, W, 3] RGB, turned as its metadata says; UserError for a damaged file."""
+    try:
+        import av
+    except ImportError:
+        raise MissingExtra.of("video", "av", "reading a video file") from None
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise UserError("no picture track in this file", where=path, expected="a video file")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            for frame in container.decode(stream):
+                image = frame.to_ndarray(format="rgb24")
+                turns = frame.rotation // 90 % 4  # degrees, counter-clockwise
+                yield np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    except (av.error.FFmpegError, OSError) as error:
+        raise UserError(
+            f"cannot be decoded: {error}",
+            where=path,
+            expected="a video file that decodes whole",
+            fix="encode or copy it again",
+        ) from None

@@ -1,0 +1,73 @@
+"""VSPW, the 480p layout (Miao et al., VSPW: A Large-scale Dataset for Video Scene Parsing in the Wild, CVPR 2021)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from vssbench.datasets.files import FileDataset, Item, Listing, Release
+from vssbench.datasets.listing import images
+from vssbench.datasets.spaces import load_space
+from vssbench.errors import UserError
+
+_SOURCE = "VSPW paper, section 3: 3,536 videos, 251,633 frames; the published 480p download holds 250,412"
+_LACKING = 251_633 - 250_412
+
+
+class VSPW(FileDataset):
+    """A clip is a video, every frame of train and val is labelled. File values 1..124 are the classes, 0 and 255 void.
+
+    The split's list decides which videos there are and in which order. The public test split has no masks.
+    """
+
+    layout = (
+        "data/<video>/origin/*.jpg, data/<video>/mask/*.png and train.txt, val.txt, test.txt with the videos' names"
+    )
+    releases: ClassVar[dict[str, Release]] = {
+        "train": Release(_SOURCE, 2806, 198_244, lacking=_LACKING),
+        "val": Release(_SOURCE, 343, 24_502, lacking=_LACKING),
+        "test": Release(_SOURCE, 387, 28_887, lacking=_LACKING),
+    }
+
+    def __init__(self, root: Path | None, split: str = "val"):
+        super().__init__(root, split)
+        self.space = load_space("vspw")
+        self.require("data", f"{split}.txt")
+        self._videos = _video_names(self.root / f"{split}.txt")
+
+    def clips(self) -> list[str]:
+        return self._videos
+
+    def _list(self, clip: str) -> Listing:
+        folder = self.root / "data" / clip
+        if not (folder / "origin").is_dir():
+            raise UserError(
+                f"the video {clip!r} of {self.split}.txt is not there",
+                where=folder / "origin",
+                expected=self.layout,
+                fix="complete the download, or take the name out of the list",
+            )
+        frames, masks = images(folder / "origin"), images(folder / "mask")
+        secret = self.split == "test" and not masks
+        return Listing(
+            [Item(stem, path, masks.get(stem)) for stem, path in frames.items()],
+            orphans=[path for stem, path in masks.items() if stem not in frames],
+            unlabelled=[] if secret else [path for stem, path in frames.items() if stem not in masks],
+        )
+
+
+def _video_names(file: Path) -> list[str]:
+    """The names in the list, each once, none of which leads out of the folder."""
+    names: dict[str, int] = {}
+    for line, text in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        name = text.strip()
+        if not name:
+            continue
+        if name in (".", "..") or "/" in name or "\\" in name:
+            raise UserError(f"{name!r} is no video name", where=f"{file}:{line}", expected="one folder name a line")
+        if name in names:
+            raise UserError(f"{name!r} is listed twice", where=f"{file}:{line}", expected=f"line {names[name]} only")
+        names[name] = line
+    if not names:
+        raise UserError("the list names no video", where=file, expected="one folder name a line")
+    return list(names)
