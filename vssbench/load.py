@@ -1,4 +1,4 @@
-"""From a spec to a working method or dataset: arguments are checked against the constructor before anything is built."""
+"""From a spec to a working method or dataset: arguments are checked against the constructor first."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def load_method(
 
 
 def load_dataset(spec: str | Spec, root: str | Path | None = None, split: str = "val") -> Dataset:
-    """A dataset from its spec, e.g. `load_dataset("camvid", root="data/camvid")` or `load_dataset("synthetic(motion=fast)")`."""
+    """A dataset from its spec, e.g. `load_dataset("camvid", root=DIR)` or `load_dataset("synthetic(motion=fast)")`."""
     spec = parse(spec)
     factory = registry.resolve("datasets", spec.name)
     return _build(factory, spec, {"root": Path(root) if root is not None else None, "split": split})
@@ -80,19 +80,28 @@ def _innermost(spec: Spec) -> Spec:
 
 def _build(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]) -> Any:
     """Call the factory with the spec's arguments and those of the given values that it takes."""
-    parameters = inspect.signature(factory).parameters
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(factory).parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
     own = {name for name in parameters if name not in ("device", "checkpoint", "context", "root", "split")}
-    hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    try:
+        hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    except NameError as error:  # a plugin that imports its types for the type checker only
+        raise UserError(
+            f"the type hints of {spec.name} cannot be read: {error}", fix="import that name outside `if TYPE_CHECKING`"
+        ) from error
     args = dict(spec.args)
     for key, value in args.items():
         if key not in own:
-            raise UserError(f"{spec.name} has no argument {key!r}", where=spec, expected=suggest(key, own))
+            raise UserError(f"{spec.name} has no argument {key!r}", where=str(spec), expected=suggest(key, own))
         args[key] = _checked(value, hints.get(key, Any), f"{spec.name}({key}=...)")
     for name, parameter in parameters.items():
         if name in given and name not in args:
             args[name] = given[name]
         elif name not in args and parameter.default is inspect.Parameter.empty:
-            raise UserError(f"{spec.name} needs the argument {name!r}", where=spec, fix=f"write {spec.name}({name}=...)")
+            raise UserError(f"{spec.name} needs the argument {name!r}", fix=f"write {spec.name}({name}=...)")
     built = factory(**args)
     built.name = str(spec)
     return built

@@ -21,15 +21,18 @@ from vssbench.errors import UserError
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
 _AT = re.compile(r"@(\d{1,9})")
 _BARE = re.compile(r"[^\s,()\"=\x00-\x1f\x7f]+")
-_INT = re.compile(r"-?\d{1,18}\Z")
+_INT = re.compile(r"-?\d{1,18}\Z")  # longer ones would be read as floats: refused, see _format
 _FLOAT = re.compile(r"-?(\d+\.\d*|\.\d+|\d+)(e[+-]?\d+)?\Z", re.IGNORECASE)
 _WORDS = {"none": None, "true": True, "false": False}
 _MAX_DEPTH = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Spec:
-    """A name, an optional number after "@", and named arguments (kept sorted, so equal specs are equal strings)."""
+    """A name, an optional number after "@", and named arguments (kept sorted).
+
+    Two specs are equal when their strings are: to Python 1, 1.0 and True are equal, as arguments they are not.
+    """
 
     name: str
     args: tuple[tuple[str, object], ...] = ()
@@ -39,6 +42,15 @@ class Spec:
         # An argument that is a spec without arguments is the same thing as its bare word.
         plain = ((key, str(value) if isinstance(value, Spec) and not value.args else value) for key, value in self.args)
         object.__setattr__(self, "args", tuple(sorted(plain, key=lambda pair: pair[0])))
+        for word in (self.name, *dict(self.args)):
+            if not _NAME.fullmatch(word):
+                raise UserError(f"{word!r} cannot be a name", expected="a letter, then letters, digits and '_.-'")
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == str(other) if isinstance(other, Spec) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(str(self))
 
     def get(self, key: str, default: object = None) -> object:
         return dict(self.args).get(key, default)
@@ -82,13 +94,13 @@ def parse_value(text: str) -> object:
 
 
 def walk(spec: Spec) -> Iterator[Spec]:
-    """The spec and every spec inside its arguments; a bare word of `of` counts as one."""
+    """The spec and every spec inside its arguments; a string given for `of` counts as one."""
     yield spec
     for key, value in spec.args:
         if isinstance(value, Spec):
             yield from walk(value)
         elif key == "of" and isinstance(value, str):
-            yield Spec(value)
+            yield from walk(parse(value))
 
 
 def _format(value: object) -> str:
@@ -97,6 +109,8 @@ def _format(value: object) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
+        if not _INT.match(str(value)):
+            raise UserError(f"{value} cannot be an argument", expected="an integer of at most 18 digits")
         return str(value)
     if isinstance(value, float):
         if not math.isfinite(value):

@@ -47,7 +47,8 @@ def entries(group: Group) -> dict[str, Entry]:
                 f"the name {point.name!r} in {group} is taken twice: by {found[point.name].origin} and by {origin}",
                 fix=f"uninstall one of them, or rename the entry point of {origin}",
             )
-        found[point.name] = Entry(point.value, f"from the plugin {origin}", origin)
+        summary = point.dist.metadata.get("Summary", "") if point.dist else ""
+        found[point.name] = Entry(point.value, summary, origin)
     return found
 
 
@@ -62,11 +63,12 @@ def resolve(group: Group, name: str) -> Any:
         target: Any = importlib.import_module(module)
         for part in attribute.split("."):
             target = getattr(target, part)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # importing a plugin runs anybody's code
         if entry.origin == "vssbench":
             raise
         raise UserError(
-            f"the plugin {entry.origin} offers {name!r} at {entry.target}, which cannot be imported: {error}",
+            f"the plugin {entry.origin} offers {name!r} at {entry.target}, which cannot be imported: "
+            f"{type(error).__name__}: {error}",
             fix=f"update or uninstall {entry.origin}",
         ) from error
     return target

@@ -1,0 +1,1 @@
+"""Hold: a method on key frames, its labels repeated on the others."""

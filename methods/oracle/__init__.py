@@ -1,0 +1,1 @@
+"""The ground truth itself, as a method: the ceiling of any wrapper around it."""

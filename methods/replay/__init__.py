@@ -1,0 +1,1 @@
+"""Replay: label PNGs that any program has written, as a method."""

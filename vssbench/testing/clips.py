@@ -1,0 +1,94 @@
+"""Clips for the kits: random textures that drift, with labels, reproducible from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from vssbench.types import IGNORE, Frame, LabelSpace, UInt8
+
+
+def random_clip(
+    name: str = "a", *, length: int = 7, size: tuple[int, int] = (48, 64), classes: int = 4, seed: int = 0, gop: int = 4
+) -> list[Frame]:
+    """A clip of random blocks that move by a pixel or two a frame.
+
+    size: (H, W); labels: train ids below `classes` and some void; side: "motion" towards the frame that starts each
+    group of `gop` frames, as a video codec gives it (absent on the frame that starts the group).
+    """
+    rng = np.random.default_rng(seed)
+    height, width = size
+    texture = _blocks(rng, height, width, 256)
+    colours = rng.integers(0, 256, (256, 3), dtype=np.uint8)
+    labels = (texture % classes).astype(np.uint8)
+    labels[texture < 8] = IGNORE
+    down, right = (int(step) for step in rng.integers(-2, 3, 2))
+    frames = []
+    for index in range(length):
+        shift = (index * down, index * right)
+        image = np.roll(colours[texture], shift, (0, 1)) ^ rng.integers(0, 8, (height, width, 3), dtype=np.uint8)
+        since = index % gop
+        motion = np.broadcast_to(np.float32([-since * right, -since * down]), (height, width, 2)).copy()
+        side = {"motion": motion} if since else {}
+        frames.append(Frame(name, index, image, np.roll(labels, shift, (0, 1)), side, f"{index:06d}"))
+    return frames
+
+
+def copied(frame: Frame) -> Frame:
+    """The same frame in arrays of its own."""
+    labels = None if frame.labels is None else frame.labels.copy()
+    return replace(frame, image=frame.image.copy(), labels=labels, side={k: v.copy() for k, v in frame.side.items()})
+
+
+def same(one: Frame, other: Frame) -> bool:
+    """Whether two frames agree in every value."""
+    return (
+        (one.clip, one.index, one.stem, set(one.side)) == (other.clip, other.index, other.stem, set(other.side))
+        and np.array_equal(one.image, other.image)
+        and (one.labels is None) == (other.labels is None)
+        and (one.labels is None or np.array_equal(one.labels, other.labels))
+        and all(np.array_equal(one.side[key], other.side[key]) for key in one.side)
+    )
+
+
+def scramble(frame: Frame, seed: int) -> None:
+    """Overwrite the image with noise and shuffle labels and side inputs: in place, for whoever holds the arrays."""
+    rng = np.random.default_rng(seed)
+    frame.image[...] = rng.integers(0, 256, frame.image.shape, dtype=np.uint8)
+    for array in (*frame.side.values(), *([] if frame.labels is None else [frame.labels])):
+        array[...] = rng.permutation(array.reshape(-1)).reshape(array.shape)
+
+
+@contextmanager
+def scrambled(frames: Sequence[Frame], seed: int = 1) -> Iterator[None]:
+    """The frames' arrays scrambled in place, and put back at the end."""
+    kept = [copied(frame) for frame in frames]
+    try:
+        for number, frame in enumerate(frames):
+            scramble(frame, seed + number)
+        yield
+    finally:
+        for frame, old in zip(frames, kept, strict=True):
+            frame.image[...] = old.image
+            for key, array in frame.side.items():
+                array[...] = old.side[key]
+            if frame.labels is not None:
+                frame.labels[...] = old.labels
+
+
+def plain_space(classes: int) -> LabelSpace:
+    """A label space whose file values are the train ids."""
+    ids = np.arange(classes, dtype=np.uint8)
+    from_file = np.full(256, IGNORE, np.uint8)
+    from_file[:classes] = ids
+    names = tuple(f"class {train_id}" for train_id in range(classes))
+    return LabelSpace("plain", names, np.stack([ids, ids, ids], axis=1), from_file, ids, from_file != IGNORE)
+
+
+def _blocks(rng: np.random.Generator, height: int, width: int, values: int) -> UInt8:
+    block = 6
+    coarse = rng.integers(0, values, (-(-height // block), -(-width // block)), dtype=np.uint8)
+    return coarse.repeat(block, 0).repeat(block, 1)[:height, :width]

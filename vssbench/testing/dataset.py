@@ -1,0 +1,122 @@
+"""The kit for datasets: what the runner, `score` and `export` take for granted."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from vssbench.testing.clips import same
+from vssbench.testing.findings import Findings, Report
+from vssbench.types import IGNORE, Dataset, Frame, LabelSpace
+
+
+def check_dataset(dataset: Dataset, limit: int = 3) -> Report:
+    """Raise CheckFailed listing all that breaks the dataset's contract, or return what was checked.
+
+    dataset: the dataset, opened
+    limit:   how many clips are read through; the names of all are checked
+
+    Checked: the label space; clip names unique, sorted and usable as folder names; stems unique and those of the
+    frames; indices from 0; dtypes, shapes, train ids; one size a clip; `labels()` equal to the frames' labels; reading
+    twice, and two readers at a time, give the same.
+    """
+    findings = Findings(str(getattr(dataset, "name", type(dataset).__name__)))
+    with findings.check("attributes"):
+        missing = [
+            name for name in ("name", "space", "clips", "stems", "frames", "labels") if not hasattr(dataset, name)
+        ]
+        findings.expect(not missing, f"lacks {', '.join(missing)}")
+    if findings.failures:
+        return findings.finish()
+    with findings.check("label space"):
+        _space(findings, dataset.space)
+    clips: list[str] = []
+    with findings.check("clip names"):
+        clips = list(dataset.clips())
+        _clips(findings, clips)
+    for clip in clips[:limit]:
+        with findings.check(f"clip {clip!r}"):
+            _clip(findings, dataset, clip)
+    return findings.finish()
+
+
+def _space(findings: Findings, space: Any) -> None:
+    if not findings.expect(isinstance(space, LabelSpace), f"space is {type(space).__name__}, expected a LabelSpace"):
+        return
+    for field, shape, dtype in (
+        ("colours", (space.classes, 3), np.uint8),
+        ("from_file", (256,), np.uint8),
+        ("to_file", (space.classes,), np.uint8),
+        ("known", (256,), np.bool_),
+    ):
+        array = getattr(space, field)
+        right = isinstance(array, np.ndarray) and array.shape == shape and array.dtype == dtype
+        if not findings.expect(right, f"{field} is {_kind(array)}, expected {np.dtype(dtype).name}{list(shape)}"):
+            return
+    ids = space.from_file[space.from_file != IGNORE]
+    findings.expect(bool((ids < space.classes).all()), f"from_file gives train ids beyond {space.classes - 1}")
+    if not space.from_colour:  # masks of colours are written by colour
+        back = space.from_file[space.to_file]
+        findings.expect(np.array_equal(back, np.arange(space.classes)), f"to_file, read back, gives {back.tolist()}")
+
+
+def _clips(findings: Findings, clips: list[str]) -> None:
+    findings.expect(bool(clips), "there are none")
+    findings.expect(len(set(clips)) == len(clips), "some occur twice")
+    findings.expect(clips == sorted(clips), "they are not sorted")
+    odd = [clip for clip in clips if not clip or PurePath(clip).is_absolute() or ".." in PurePath(clip).parts]
+    findings.expect(not odd, f"cannot be folder names: {odd[:3]}")
+
+
+def _clip(findings: Findings, dataset: Dataset, clip: str) -> None:
+    stems = list(dataset.stems(clip))
+    findings.expect(bool(stems), "there are no frames")
+    findings.expect(len(set(stems)) == len(stems), "some stems occur twice")
+    size = None
+    count = 0
+    readers = zip(dataset.frames(clip), dataset.frames(clip), dataset.labels(clip), strict=True)
+    for index, (frame, again, (stem, labels)) in enumerate(readers):
+        count += 1
+        wanted = stems[index] if index < len(stems) else None
+        size = size or frame.image.shape
+        faults = [*_frame(frame, dataset.space.classes, size)]
+        if (frame.clip, frame.index, frame.stem) != (clip, index, wanted):
+            faults.append(
+                f"is clip {frame.clip!r}, index {frame.index}, stem {frame.stem!r}; its stem should be {wanted!r}"
+            )
+        if not same(frame, again):
+            faults.append("differs when it is read again")
+        if stem != wanted or not _equal(labels, frame.labels):
+            faults.append(
+                f"labels() gives {stem!r} with {_kind(labels)}, frames() {frame.stem!r} with {_kind(frame.labels)}"
+            )
+        if faults:
+            findings.failures.extend(f"frame {index} {fault}" for fault in faults)
+            return  # the next frames have the same fault
+    findings.expect(count == len(stems), f"frames() gives {count} frames, stems() names {len(stems)}")
+
+
+def _frame(frame: Frame, classes: int, size: tuple[int, ...]) -> list[str]:
+    image, labels, faults = frame.image, frame.labels, []
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        faults.append(f"has an image of {_kind(image)}, expected uint8[H, W, 3]")
+    if image.shape != size:
+        faults.append(f"is {list(image.shape)}, the first frame {list(size)}")
+    if labels is None:
+        return faults
+    if labels.dtype != np.uint8 or labels.shape != image.shape[:2]:
+        faults.append(f"has labels of {_kind(labels)}, expected uint8{list(image.shape[:2])}")
+    odd = sorted({int(value) for value in np.unique(labels) if value >= classes and value != IGNORE})
+    if odd:
+        faults.append(f"has train ids {odd[:5]}, expected 0 to {classes - 1} or {IGNORE}")
+    return faults
+
+
+def _equal(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))
+
+
+def _kind(array: Any) -> str:
+    return f"{array.dtype}{list(array.shape)}" if isinstance(array, np.ndarray) else str(type(array).__name__)

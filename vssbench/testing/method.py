@@ -1,0 +1,247 @@
+"""The kit for methods: what the runner takes for granted, tried on clips that are made to break it."""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby, islice
+from typing import Any
+
+import numpy as np
+
+from vssbench.names import Spec, parse
+from vssbench.testing.clips import copied, random_clip, same, scramble, scrambled
+from vssbench.testing.findings import Findings, Report
+from vssbench.types import KINDS, Frame, Method, Prediction, Weights
+
+Clip = list[Frame]
+Make = Callable[[], Method]
+
+
+def check_method(
+    method: str | Spec | Method | Callable[[], Method],
+    frames: Iterable[Frame] | None = None,
+    *,
+    classes: int | None = None,
+) -> Report:
+    """Raise CheckFailed listing all that breaks the method's contract, or return what was checked.
+
+    method:  a spec, a class or function that makes the method, or the method itself (then the first clip is the only
+             one that sees it new)
+    frames:  frames of one or more clips in order; made here if absent (random textures, labelled, with motion)
+    classes: how many there are, so that predictions of others are found; `method.classes` if absent and there
+
+    Checked: attributes; labels uint8[H, W] at the frame's size, for several sizes; kind and age; same input, same
+    output; reset forgets, in the middle of a clip too; causality, or the lookahead that is declared; inputs left alone;
+    what was returned is neither changed later nor needed again. Labels are hidden from methods that do not need them.
+    """
+    make = _maker(method)
+    first = make()
+    findings = Findings(str(getattr(first, "name", None) or type(first).__name__))
+    with findings.check("attributes"):
+        _attributes(findings, first)
+    if findings.failures:
+        return findings.finish()
+    clips = _clips(frames)
+    with findings.check("side inputs"):
+        for need in sorted(first.needs - {"labels"}):
+            given = any(need in frame.side for clip in clips for frame in clip)
+            findings.expect(given, f"needs {need!r}, which no frame carries; pass frames= that do")
+    known = classes if classes is not None else getattr(first, "classes", None)
+    alone: list[list[Prediction]] = []
+    with findings.check("predictions"):
+        for number, clip in enumerate(clips):
+            alone.append(_stream(first if number == 0 else make(), clip, check=_Shape(findings, known)))
+    if findings.failures:
+        return findings.finish()
+    for title, check in _CHECKS.items():
+        with findings.check(title):
+            check(findings, make, clips, alone)
+    return findings.finish()
+
+
+def _maker(method: Any) -> Make:
+    if isinstance(method, str | Spec):
+        from vssbench.load import load_method
+
+        return lambda: load_method(method)
+    if not inspect.isclass(method) and hasattr(method, "prepare"):
+        return lambda: method
+    return method
+
+
+def _clips(frames: Iterable[Frame] | None) -> list[Clip]:
+    """At least two clips, in arrays that can be written to; the first is the one that a given instance sees first."""
+    if frames is None:
+        shapes = [(7, (48, 64)), (6, (48, 64)), (3, (37, 53)), (1, (96, 40))]
+        return [random_clip(f"clip{n}", length=k, size=size, seed=n) for n, (k, size) in enumerate(shapes)]
+    # The caller's own arrays where possible: a method may hold them too, and peek.
+    usable = [frame if _writeable(frame) else copied(frame) for frame in frames]
+    clips = [list(clip) for _, clip in groupby(usable, key=lambda frame: frame.clip)]
+    if len(clips) == 1:
+        clips.append([copied(frame) for frame in clips[0]])
+        for number, frame in enumerate(clips[1]):
+            scramble(frame, number)
+    return clips
+
+
+def _writeable(frame: Frame) -> bool:
+    arrays = [frame.image, *frame.side.values(), *([] if frame.labels is None else [frame.labels])]
+    return all(array.flags.writeable for array in arrays)
+
+
+def _stream(
+    method: Method, clip: Sequence[Frame], ahead: int | None = None, check: Callable[[Frame, Any], None] | None = None
+) -> list[Prediction]:
+    """What the runner does: reset, then each frame through the three phases, `ahead` frames prepared beforehand.
+
+    The predictions are copies made at once: a later change to a returned array is not taken for the answer.
+    """
+    method.reset()
+    shown = (frame if "labels" in method.needs else replace(frame, labels=None) for frame in clip)
+    inputs = (method.prepare(frame) for frame in shown)
+    waiting = deque(islice(inputs, method.lookahead if ahead is None else ahead))
+    predictions = []
+    for frame in clip:
+        waiting.extend(islice(inputs, 1))
+        prediction = method.decode(method.step(waiting.popleft()))
+        if check:
+            check(frame, prediction)
+        predictions.append(replace(prediction, labels=np.array(prediction.labels)))
+    return predictions
+
+
+def _difference(one: Sequence[Prediction], other: Sequence[Prediction]) -> str | None:
+    """The first difference in words, None where there is none."""
+    for index, (a, b) in enumerate(zip(one, other, strict=False)):
+        if not np.array_equal(a.labels, b.labels):
+            return f"{np.mean(a.labels != b.labels):.1%} of the labels of frame {index} differ"
+        if (a.kind, a.age) != (b.kind, b.age):
+            return f"frame {index} is {a.kind} of age {a.age}, then {b.kind} of age {b.age}"
+    return None
+
+
+def _attributes(findings: Findings, method: Method) -> None:
+    missing = [
+        name
+        for name in ("name", "needs", "lookahead", "reset", "prepare", "step", "decode")
+        if not hasattr(method, name)
+    ]
+    if not findings.expect(not missing, f"lacks {', '.join(missing)}"):
+        return
+    parse(method.name)
+    needs = method.needs
+    strings = isinstance(needs, frozenset) and all(isinstance(need, str) for need in needs)
+    findings.expect(strings, f"needs is {needs!r}, expected a frozenset of strings")
+    lookahead = method.lookahead
+    findings.expect(
+        type(lookahead) is int and lookahead >= 0, f"lookahead is {lookahead!r}, expected an int, 0 or more"
+    )
+    weights = getattr(method, "weights", Weights())
+    findings.expect(isinstance(weights, Weights), f"weights is {weights!r}, expected vssbench.Weights")
+
+
+class _Shape:
+    """Whether each prediction is one; says each kind of fault once."""
+
+    def __init__(self, findings: Findings, classes: int | None):
+        self.findings, self.classes = findings, classes
+
+    def __call__(self, frame: Frame, prediction: Any) -> None:
+        if not isinstance(prediction, Prediction):
+            raise TypeError(f"decode returned {type(prediction).__name__}, expected vssbench.Prediction")
+        self.expect(prediction.kind in KINDS, f"kind is {prediction.kind!r}, expected one of {KINDS}")
+        age = prediction.age
+        if self.expect(type(age) is int and age >= 0, f"age is {age!r}, expected an int, 0 or more"):
+            self.expect(age == 0 or prediction.kind != "key", f"a key frame's age is {age}, expected 0")
+            self.expect(age <= frame.index, f"frame {frame.index} has age {age}: its key frame lies before the clip")
+        labels = prediction.labels
+        if not isinstance(labels, np.ndarray):
+            raise TypeError(f"labels are {type(labels).__name__}, expected a NumPy array")
+        self.expect(labels.dtype == np.uint8, f"labels are {labels.dtype}, expected uint8")
+        size = frame.image.shape[:2]
+        self.expect(labels.shape == size, f"labels are {list(labels.shape)} for a frame of {list(size)}")
+        highest = int(labels.max()) if labels.size else 0
+        limit = 255 if self.classes is None else self.classes
+        self.expect(highest < limit, f"class {highest} is predicted, expected train ids 0 to {limit - 1}")
+
+    def expect(self, condition: bool, message: str) -> bool:
+        if not condition and message not in self.findings.failures:
+            self.findings.failures.append(message)
+        return condition
+
+
+Alone = list[list[Prediction]]
+
+
+def _repeatable(findings: Findings, make: Make, clips: list[Clip], alone: Alone) -> None:
+    for clip, before in zip(clips, alone, strict=True):
+        changed = _difference(before, _stream(make(), clip))
+        findings.expect(changed is None, f"clip {clip[0].clip!r} run twice: {changed}")
+
+
+def _reset(findings: Findings, make: Make, clips: list[Clip], alone: Alone) -> None:
+    """Whole clips, and clips broken off after one, two and three frames, must leave no trace."""
+    target, expected = clips[0], alone[0]
+    before = [*clips[1:], *(clips[-1 - n % len(clips)][: n + 1] for n in range(3)), target[:1], target[:2], target[:3]]
+    for clip in before:
+        method = make()
+        _stream(method, clip)
+        changed = _difference(expected, _stream(method, target))
+        if not findings.expect(changed is None, f"after {len(clip)} frames of another clip and reset(): {changed}"):
+            return
+
+
+def _causal(findings: Findings, make: Make, clips: list[Clip], alone: Alone) -> None:
+    """The future is changed in place, and prepared beforehand too: neither may show in an earlier frame."""
+    for clip in clips[:2]:
+        for ahead in (None, len(clip)):
+            calm = _stream(make(), clip, ahead)
+            for now in range(len(clip) - 1):
+                method = make()
+                future = clip[now + method.lookahead + 1 :]
+                with scrambled(future):
+                    changed = _difference(calm[: now + 1], _stream(method, clip, ahead)[: now + 1])
+                if changed is not None:
+                    findings.expect(
+                        False, f"{changed} when frames from {future[0].index} on do (lookahead={method.lookahead})"
+                    )
+                    return
+
+
+def _inputs(findings: Findings, make: Make, clips: list[Clip], alone: Alone) -> None:
+    for clip in clips:
+        before = [copied(frame) for frame in clip]
+        _stream(make(), clip)
+        touched = [old.index for old, frame in zip(before, clip, strict=True) if not same(old, frame)]
+        for old, frame in zip(before, clip, strict=True):  # mended, for the checks that follow
+            frame.image[...] = old.image
+        findings.expect(not touched, f"the frame's arrays were written to (frames {touched[:5]})")
+
+
+def _outputs(findings: Findings, make: Make, clips: list[Clip], alone: Alone) -> None:
+    kept: list[Prediction] = []
+    copies = _stream(make(), clips[0], check=lambda frame, prediction: kept.append(prediction))
+    changed = _difference(copies, kept)
+    findings.expect(changed is None, f"a returned prediction was overwritten later: {changed}")
+
+    def overwrite(frame: Frame, prediction: Prediction) -> None:
+        kept.append(replace(prediction, labels=prediction.labels.copy()))
+        if prediction.labels.flags.writeable:
+            prediction.labels[...] = 255 - prediction.labels
+
+    kept.clear()
+    _stream(make(), clips[0], check=overwrite)
+    changed = _difference(alone[0], kept)
+    findings.expect(changed is None, f"whoever writes into a returned prediction changes later ones: {changed}")
+
+
+_CHECKS: dict[str, Callable[[Findings, Make, list[Clip], Alone], None]] = {
+    "same input, same output": _repeatable,
+    "reset forgets": _reset,
+    "causality": _causal,
+    "inputs are left alone": _inputs,
+    "outputs are the caller's": _outputs,
+}
