@@ -1,0 +1,135 @@
+"""What the accuracy metrics share: statistics kept a clip at a time, merged by putting the clips side by side.
+
+Some protocols need to know how long each clip was, so a merged metric keeps its clips apart; totals are formed when
+numbers are read off (protocols.evaluate), from integers, so the order of merging cannot change a digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from vssbench.errors import UserError, suggest
+from vssbench.names import Spec
+from vssbench.types import Frame, LabelSpace, Prediction
+
+
+class ClipStates(Protocol):
+    """One clip's statistics, whoever made them (a run's ClipRecord is one).
+
+    frames, labelled: frames of the clip, and those of them that have labels
+    states: metric name -> that metric's state
+    """
+
+    @property
+    def clip(self) -> str: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def labelled(self) -> int: ...
+    @property
+    def states(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class ClipScore:
+    """The plain form of ClipStates."""
+
+    clip: str
+    frames: int
+    labelled: int
+    states: dict[str, Any]
+
+
+class ClipMetric:
+    """Base of the metrics whose state is a list with one entry a clip: {"frames", "labelled", ...}, all integers.
+
+    Subclasses implement `_begin`, `_add` and `_finish` for the clip in hand.
+    """
+
+    name: str
+    takes_at: bool
+    higher_is_better = True
+
+    def __init__(self, space: LabelSpace, specs: Sequence[Spec]):
+        self.space, self.specs = space, list(specs)
+        for spec in self.specs:
+            check_spec(spec, self.takes_at)
+        self._done: list[dict[str, Any]] = []
+        self._clip: str | None = None
+        self._frames = self._labelled = 0
+
+    def update(self, frame: Frame, prediction: Prediction) -> None:
+        """Take in the next frame; frame 0 or another clip's name begins a new clip."""
+        if self._clip is None or frame.index == 0 or frame.clip != self._clip:
+            self._close()
+            self._clip, self._frames, self._labelled = frame.clip, 0, 0
+            self._begin()
+        self._frames += 1
+        self._labelled += frame.labels is not None
+        if frame.labels is not None and frame.labels.shape != prediction.labels.shape:
+            raise UserError(
+                f"the prediction is {size(prediction.labels)}",
+                where=f"clip {frame.clip!r}, frame {frame.index} {frame.stem}".rstrip(),
+                expected=f"{size(frame.labels)}, the size of its labels",
+            )
+        self._add(frame, prediction)
+
+    def merge(self, other: ClipMetric) -> None:
+        """Add the clips of another metric of the same kind."""
+        self._done.extend(other.state())
+
+    def state(self) -> list[dict[str, Any]]:
+        """One JSON object a clip, integers only."""
+        return [*self._done, *([self._current()] if self._clip is not None else [])]
+
+    def load(self, state: list[dict[str, Any]]) -> None:
+        """Replace everything by a state read back."""
+        self._clip, self._done = None, list(state)
+
+    def compute(self) -> dict[str, float | None]:
+        """Percent by canonical name; under protocol `exact` where a spec names none. None where undefined."""
+        from vssbench.metrics.protocols import evaluate
+
+        records = [
+            ClipScore(f"number {number}", clip["frames"], clip["labelled"], {self.name: [clip]})
+            for number, clip in enumerate(self.state(), 1)
+        ]
+        return evaluate("exact", self.space, records, self.specs).metrics
+
+    def _close(self) -> None:
+        if self._clip is not None:
+            self._done.append(self._current())
+            self._clip = None
+
+    def _current(self) -> dict[str, Any]:
+        return {"frames": self._frames, "labelled": self._labelled, **self._finish()}
+
+    def _begin(self) -> None:
+        raise NotImplementedError
+
+    def _add(self, frame: Frame, prediction: Prediction) -> None:
+        raise NotImplementedError
+
+    def _finish(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+def check_spec(spec: Spec, takes_at: bool) -> None:
+    """Raise UserError for a metric string that lacks its '@' number, has one in vain, or has odd arguments."""
+    if takes_at and not spec.at:
+        raise UserError(f"the metric {spec} needs the length of its window, in frames", fix=f"write {spec.name}@8")
+    if not takes_at and spec.at is not None:
+        raise UserError(f"the metric {spec.name} takes no '@' number", where=spec, fix=f"write {spec.name}")
+    for key, value in spec.args:
+        if key != "protocol":
+            raise UserError(f"{spec.name} has no argument {key!r}", where=spec, expected=suggest(key, ["protocol"]))
+        from vssbench.metrics.protocols import find
+
+        find(str(value))
+
+
+def size(labels: Any) -> str:
+    """`480x853` for an array of that many rows and columns."""
+    return "x".join(map(str, labels.shape))

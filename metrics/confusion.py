@@ -1,0 +1,123 @@
+"""Every pixel's ground truth against the predicted value, counted per distance to the key frame.
+
+All the accuracies of all protocols are read off these counts later. So nothing is folded away here: void ground truth
+has a row of its own, and predictions are counted by their raw value, 0 to 255, whether or not that is a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vssbench.errors import UserError
+from vssbench.metrics.clips import ClipMetric
+from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
+
+Counts = NDArray[np.int64]
+VALUES = 256
+_CODES = VALUES * VALUES
+_COMPACT_AFTER = 64  # changes of distance; bounds the memory of long clips
+
+
+class Confusion(ClipMetric):
+    """Counts of (ground truth, predicted value) pairs.
+
+    State of a clip: "counts": {distance: [flat indices into [C + 1, 256], counts]}, ascending;
+    "outside": [[predicted value that is no class, first frame with it], ...].
+    """
+
+    name = "confusion"
+    takes_at = False
+
+    def _begin(self) -> None:
+        self._age = 0
+        self._table = np.zeros(_CODES, np.int64)  # the frames since the distance last changed
+        self._earlier: list[tuple[Counts, Counts]] = []  # (distance * _CODES + code, count) of those before
+        self._outside: dict[int, int] = {}
+
+    def _add(self, frame: Frame, prediction: Prediction) -> None:
+        if frame.labels is None or frame.labels.size == 0:
+            return
+        if prediction.age != self._age:
+            self._put_away()
+            self._age = prediction.age
+        codes, counts = pair_counts(frame.labels, prediction.labels)
+        self._check(frame, codes)
+        np.add.at(self._table, codes, counts)
+
+    def _check(self, frame: Frame, codes: Counts) -> None:
+        classes = self.space.classes
+        stray = codes[(codes >= classes << 8) & (codes < IGNORE << 8)]
+        if stray.size:
+            raise UserError(
+                f"the ground truth has the train id {int(stray[0]) >> 8}",
+                where=f"clip {frame.clip!r}, frame {frame.index} {frame.stem}".rstrip(),
+                expected=f"0 to {classes - 1} or {IGNORE} (ignored) in the label space {self.space.name}",
+            )
+        predicted = codes & 255
+        if int(predicted.max()) >= classes:
+            for value in np.unique(predicted[predicted >= classes]).tolist():
+                self._outside.setdefault(value, frame.index)
+
+    def _put_away(self) -> None:
+        codes = np.flatnonzero(self._table != 0)
+        self._earlier.append((self._age * _CODES + codes, self._table[codes]))
+        self._table[:] = 0
+        if len(self._earlier) >= _COMPACT_AFTER:
+            self._earlier = [_compact(self._earlier)]
+
+    def _finish(self) -> dict[str, Any]:
+        self._put_away()
+        keys, counts = _compact(self._earlier)
+        labels = np.minimum((keys % _CODES) >> 8, self.space.classes)  # 255, void, becomes the row after the classes
+        index, distance = labels * VALUES + (keys & 255), keys // _CODES
+        by_distance = {}
+        for value in np.unique(distance).tolist():
+            here = distance == value
+            by_distance[str(value)] = [index[here].tolist(), counts[here].tolist()]
+        return {"counts": by_distance, "outside": sorted([value, first] for value, first in self._outside.items())}
+
+
+def pair_counts(labels: UInt8, predicted: UInt8) -> tuple[Counts, Counts]:
+    """How often each pair occurs in two uint8[H, W] maps: (label * 256 + predicted, counts); pairs may be repeated.
+
+    Label maps are smooth, so it is mostly enough to look at the ends of runs of equal pairs; noisy maps take OpenCV's
+    histogram, which counts in float32 and is exact below 2**24 pixels.
+    """
+    pairs = cv2.merge([predicted, labels]).view("<u2").ravel()
+    changes = pairs[1:] != pairs[:-1]
+    if np.count_nonzero(changes) * 16 < pairs.size or pairs.size >= 2**24:
+        ends = np.append(np.flatnonzero(changes), pairs.size - 1)
+        return pairs[ends].astype(np.int64), np.diff(ends, prepend=-1)
+    table = cv2.calcHist([labels, predicted], [0, 1], None, [VALUES, VALUES], [0, VALUES, 0, VALUES]).ravel()
+    codes = np.flatnonzero(table != 0)
+    return codes, table[codes].astype(np.int64)
+
+
+def dense(state: Sequence[Mapping[str, Any]], space: LabelSpace) -> Counts:
+    """int64[C + 1, 256] over all distances: row C is void ground truth, columns are raw predicted values."""
+    return sum(by_distance(state, space).values(), np.zeros((space.classes + 1, VALUES), np.int64))
+
+
+def by_distance(state: Sequence[Mapping[str, Any]], space: LabelSpace) -> dict[int, Counts]:
+    """Distance to the key frame -> int64[C + 1, 256]."""
+    found: dict[int, Counts] = {}
+    for clip in state:
+        for distance, (index, counts) in clip["counts"].items():
+            matrix = found.setdefault(int(distance), np.zeros((space.classes + 1, VALUES), np.int64))
+            matrix.ravel()[index] += np.asarray(counts, np.int64)  # indices occur once, so += loses nothing
+    return found
+
+
+def _compact(parts: Sequence[tuple[Counts, Counts]]) -> tuple[Counts, Counts]:
+    """One entry a key: (keys ascending, summed counts)."""
+    if not parts:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    keys, where = np.unique(np.concatenate([keys for keys, _ in parts]), return_inverse=True)
+    counts = np.zeros(len(keys), np.int64)
+    np.add.at(counts, where, np.concatenate([counts for _, counts in parts]))
+    return keys, counts
