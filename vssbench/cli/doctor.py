@@ -13,7 +13,8 @@ from vssbench.errors import UserError
 if TYPE_CHECKING:
     from vssbench.datasets.doctor import Report
 
-SHOWN = 100
+SHOWN, NAMED = 100, 12
+"""So many findings, and so many names of absent classes, are printed without --json."""
 
 
 def command(
@@ -47,7 +48,8 @@ def _lines(report: Report) -> list[str]:
         lines += [f"  {c['percent']:6.2f} %  {c['name']} (in {c['frames']} frames)" for c in seen]
         lines.append(f"  {summary['void_percent']:6.2f} %  without a label")
         absent = [c["name"] for c in summary["classes"] if not c["frames"]]
-        lines += [f"  never: {', '.join(absent)}"] if absent else []
+        more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
+        lines += [f"  never: {', '.join(absent[:NAMED])}{more}"] if absent else []
     lines += [f"note: {note}" for note in report.notes]
     for finding in report.findings[:SHOWN]:
         lines.append(f"{finding.file}: {finding.what}")

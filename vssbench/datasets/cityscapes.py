@@ -35,10 +35,12 @@ class Cityscapes(FileDataset):
     def __init__(self, root: Path | None, split: str = "val"):
         super().__init__(root, split)
         self.space = load_space("cityscapes")
+        self.require(f"gtFine/{split}")
         self._stills = not (self.root / _SEQUENCE / split).is_dir()
+        if self._stills:
+            self.require(f"{_STILLS}/{split}")
         self._images = self.root / (_STILLS if self._stills else _SEQUENCE) / split
         labels = self.root / "gtFine" / split
-        self.require(*(str(path.relative_to(self.root)) for path in (self._images, labels)))
         self._labels = _label_files(labels)
         if not self._labels:
             raise UserError("no label files", where=labels, expected=self.layout)

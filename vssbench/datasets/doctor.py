@@ -112,6 +112,8 @@ def examine(dataset: Dataset, advance: Callable[[str], None] = lambda clip: None
                 _check_frames(dataset, clip, report)
         except UserError as error:
             report.findings.append(Finding.of(error, clip))
+        except OSError as error:  # a folder that may not be listed
+            report.findings.append(Finding(clip, str(error.filename), f"cannot be read: {error.strerror}"))
         advance(clip)
     if isinstance(dataset, FileDataset):
         _compare_release(dataset, report)
@@ -198,7 +200,11 @@ def _histogram(labels: UInt8) -> np.ndarray:
 
 def _compare_release(dataset: FileDataset, report: Report) -> None:
     """Counts against what the split should hold."""
-    release = report.release = dataset.release()
+    try:
+        release = report.release = dataset.release()
+    except UserError as error:
+        report.findings.append(Finding.of(error, None))
+        return
     if release is None:
         report.notes.append(
             f"no release of {dataset.name} is known for the split {dataset.split!r}: counts not compared"

@@ -1,7 +1,7 @@
 """Write a dataset's clips in the layout of VSPW, Cityscapes or CamVid, so that those readers give the same labels back.
 
-A train id k of the source becomes class k of the layout (VSPW: file value k + 1, Cityscapes: the k-th of its 19 classes,
-and so on): names change, label maps do not. Void stays void. An export keeps a record of what it holds (export.json).
+Train id k of the source becomes class k of the layout (VSPW: file value k + 1, Cityscapes: the k-th of its 19 classes):
+names change, label maps do not. Void stays void. An export keeps a record of what it holds (export.json).
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from PIL import Image
 from vssbench.errors import UserError
 from vssbench.types import LabelSpace, UInt8
 
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings do not name the file, ours do
+
 AGAIN = "copy or download the file again"
 DOCTOR = "vssbench doctor lists every such file"
 _UNKNOWN = 254  # marks a colour without a meaning in the table below; no label space has so many classes

@@ -1,0 +1,160 @@
+"""Each fault that doctor knows is planted and found, together with all the others; a clean dataset has none."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from vssbench.datasets.doctor import examine
+from vssbench.datasets.export import LAYOUTS, export, write
+from vssbench.datasets.files import EXPORT_RECORD
+from vssbench.datasets.listing import gaps
+from vssbench.datasets.spaces import load_space
+from vssbench.load import load_dataset
+from vssbench.types import IGNORE
+
+
+@pytest.fixture
+def vspw(tmp_path, arrays):
+    """A clean export: 2 clips of 24 frames."""
+    export(arrays(), "vspw", tmp_path)
+    return tmp_path
+
+
+def examined(root, spec="vspw"):
+    return examine(load_dataset(spec, root))
+
+
+def findings(root, spec="vspw"):
+    """file name -> what is wrong, counts left out."""
+    return {f.file.rsplit("/", 1)[1]: f.what for f in examined(root, spec).findings if f.clip is not None}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_exports_are_clean_and_counted(tmp_path, arrays, layout):
+    source = arrays(length=30)
+    written = export(source, layout, tmp_path)
+    seen = []
+    report = examine(load_dataset(layout.removesuffix("-colour"), tmp_path), seen.append)
+    assert report.findings == []
+    assert len(seen) == report.clips == written.clips == 2
+    assert (report.frames, report.labelled) == (written.frames, written.labelled)
+    assert dict(report.sizes) == {"12x16": written.frames}
+    assert report.pixels.sum() == written.labelled * 12 * 16
+
+
+def test_class_frequencies_are_the_labels_own(vspw, arrays):
+    labels = np.stack([labels for clip in arrays().clips() for _, labels in arrays().labels(clip)])
+    summary = examined(vspw).to_json()["summary"]
+    assert summary["void_percent"] == pytest.approx(100 * np.mean(labels == IGNORE))
+    for train_id, entry in enumerate(summary["classes"]):
+        assert entry["percent"] == pytest.approx(100 * np.mean(labels == train_id))
+        assert entry["frames"] == (labels == train_id).any(axis=(1, 2)).sum()
+    assert [entry["name"] for entry in summary["classes"]] == list(load_space("vspw").names)
+
+
+def test_every_planted_fault_is_found_at_once(vspw):
+    one, two = vspw / "data/clip_0", vspw / "data/clip_1"
+    grey = np.ones((12, 16), np.uint8)
+    (one / "origin/00000001.jpg").write_bytes((one / "origin/00000001.jpg").read_bytes()[:200])
+    (one / "mask/00000002.png").write_bytes((one / "mask/00000002.png").read_bytes()[:60])
+    write(one / "mask/00000003.png", np.zeros((12, 16, 3), np.uint8))
+    write(one / "mask/00000004.png", np.full_like(grey, 252))
+    write(one / "mask/00000005.png", np.full_like(grey, 200))
+    write(one / "mask/00000006.png", grey[:6])
+    cv2.imwrite(str(one / "mask/00000007.png"), grey.astype(np.uint16))
+    (one / "mask/00000008.png").unlink()
+    write(two / "origin/00000003.jpg", np.zeros((6, 8, 3), np.uint8))
+    (two / "origin/00000009.jpg").unlink()
+    report = examined(vspw)
+    found = {(f.clip, f.file.split("/")[-1]): f.what for f in report.findings if f.clip}
+    assert found == {
+        ("clip_0", "00000001.jpg"): "damaged or truncated image",
+        ("clip_0", "00000002.png"): found["clip_0", "00000002.png"],
+        ("clip_0", "00000003.png"): "a colour mask where indices are expected",
+        ("clip_0", "00000004.png"): "stray label value 252",
+        ("clip_0", "00000005.png"): "label value 200 has no meaning in vspw",
+        ("clip_0", "00000006.png"): "labels of 6x16 for a frame of 12x16",
+        ("clip_0", "00000007.png"): "a label PNG of 16 bits a pixel",
+        ("clip_0", "00000008.jpg"): "a frame without its label file",
+        ("clip_1", "00000003.jpg"): "a frame of 6x8 after one of 12x16",
+        ("clip_1", "00000003.png"): "labels of 12x16 for a frame of 6x8",
+        ("clip_1", "00000009.png"): "a label file without its frame",
+        ("clip_1", "origin"): "frames are missing between 00000008 and 00000010",
+    }
+    assert found["clip_0", "00000002.png"].startswith("damaged or truncated label file")
+    assert [f.what for f in report.findings if f.clip is None] == ["47 frames", "42 labelled frames"]
+    assert all(f.fix for f in report.findings)
+    assert (report.clips, report.frames, report.labelled) == (2, 47, 42)
+
+
+def test_a_video_of_the_list_that_is_not_there(vspw):
+    shutil.rmtree(vspw / "data/clip_0")
+    report = examined(vspw)
+    assert (report.clips, report.frames) == (2, 24)
+    assert report.findings[0].what == "the video 'clip_0' of val.txt is not there"
+
+
+def test_counts_are_compared_with_the_release(vspw):
+    (vspw / EXPORT_RECORD).unlink()
+    report = examined(vspw)
+    assert [f.what for f in report.findings] == ["2 clips", "48 frames"]
+    assert report.findings[0].expected.startswith("343 (VSPW paper")
+
+
+def test_a_shortfall_of_the_download_itself_is_a_note(vspw):
+    record = json.loads((vspw / EXPORT_RECORD).read_text())
+    record["val"] |= {"frames": 50, "labelled": None, "lacking": 2}
+    (vspw / EXPORT_RECORD).write_text(json.dumps(record))
+    report = examined(vspw)
+    assert report.findings == []
+    assert report.notes[0].startswith("48 frames, 50 in the paper")
+
+
+def test_a_broken_record_does_not_lose_the_rest(vspw):
+    (vspw / EXPORT_RECORD).write_text("{")
+    report = examined(vspw)
+    assert [f.what for f in report.findings] == ["no readable record of the split 'val'"]
+    assert report.frames == 48
+
+
+def test_a_snippet_of_another_length(tmp_path, arrays):
+    export(arrays(length=30), "cityscapes", tmp_path)
+    (tmp_path / EXPORT_RECORD).unlink()
+    next(tmp_path.rglob("*_000001_000029_leftImg8bit.png")).unlink()
+    report = examined(tmp_path, "cityscapes")
+    assert [f.what for f in report.findings] == ["2 clips", "59 frames", "2 labelled frames", "29 frames in the clip"]
+
+
+def test_camvid_faults(tmp_path, arrays):
+    export(arrays(), "camvid-colour", tmp_path)
+    write(tmp_path / "val_labels/clip_0_00005_L.png", np.full((12, 16, 3), 7, np.uint8))
+    (tmp_path / "val/clip_1_00010.png").unlink()
+    (tmp_path / "frames/clip_1/00012.png").unlink()
+    assert findings(tmp_path, "camvid") == {
+        "clip_0_00005_L.png": "1 colours have no meaning in camvid, for example RGB (7, 7, 7)",
+        "clip_1_00010_L.png": "a label file without its frame",
+        "val": "frames are missing between clip_1_00011 and clip_1_00013",
+    }
+
+
+def test_unlabelled_frames_have_a_summary_without_shares(tmp_path):
+    write(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8))
+    report = examined(tmp_path, "frames")
+    assert report.findings == []
+    assert report.to_json()["summary"]["void_percent"] is None
+    assert "counts not compared" in report.notes[0]
+
+
+def test_a_dataset_that_is_no_folder_is_read_clip_by_clip(arrays):
+    report = examine(arrays(clip_count=1, length=3))
+    assert (report.clips, report.frames, report.labelled, report.findings) == (1, 3, 3, [])
+
+
+def test_gaps():
+    assert gaps(["a_30", "a_60", "a_91", "a_120"]) == []
+    assert gaps(["2", "4", "8", "10"]) == [("4", "8")]
+    assert gaps(["x", "y"]) == []
+    assert gaps(["1"]) == []

@@ -1,0 +1,193 @@
+"""Every layout gives back, pixel for pixel, the labels that were written; a wrong folder is one message."""
+
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vssbench.datasets.export import LABEL_STEP, LAYOUTS, export
+from vssbench.datasets.spaces import load_space, train_id_files
+from vssbench.errors import UserError
+from vssbench.load import load_dataset
+from vssbench.types import Dataset
+
+
+def read(layout, root, split="val"):
+    return load_dataset(layout.removesuffix("-colour"), root, split)
+
+
+def expected_labels(layout, position):
+    """Whether the layout keeps the label of the frame at this position."""
+    if layout == "cityscapes":
+        return position == 19
+    return layout != "camvid-colour" or position % LABEL_STEP == 0
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_round_trip(tmp_path_factory, arrays, layout, data):
+    length, seed = data.draw(st.integers(20, 33)), data.draw(st.integers(0, 2**16))
+    source = arrays(length=length, size=data.draw(st.tuples(st.integers(1, 9), st.integers(1, 9))), seed=seed)
+    root = tmp_path_factory.mktemp("export") / layout
+    written = export(source, layout, root)
+    dataset = read(layout, root)
+    assert isinstance(dataset, Dataset)
+    assert len(dataset.clips()) == 2
+    frames = labelled = 0
+    for clip, original in zip(dataset.clips(), source.clips(), strict=True):
+        pairs = zip(
+            source.frames(original), dataset.frames(clip), dataset.labels(clip), dataset.stems(clip), strict=False
+        )
+        for position, (there, back, (stem, labels), name) in enumerate(pairs):
+            assert back.stem == stem == name
+            assert (back.clip, back.index) == (clip, position)
+            if layout == "vspw":
+                assert back.image.shape == there.image.shape
+            else:
+                assert (back.image == there.image).all()
+            if expected_labels(layout, position):
+                assert (back.labels == there.labels).all()
+                assert (labels == there.labels).all()
+            else:
+                assert back.labels is labels is None
+            labelled += labels is not None
+        frames += position + 1
+    assert (written.clips, written.frames, written.labelled) == (2, frames, labelled)
+    assert frames == {
+        "cityscapes": 2 * min(length, 30),
+        "camvid-colour": 2 * ((length - 1) // LABEL_STEP * LABEL_STEP + 1),
+    }.get(layout, 2 * length)
+
+
+def test_cityscapes_reads_train_ids_and_label_ids_alike(tmp_path, arrays):
+    import cv2
+
+    export(arrays(), "cityscapes", tmp_path / "a")
+    ids = read("cityscapes", tmp_path / "a")
+    before = [labels for clip in ids.clips() for _, labels in ids.labels(clip) if labels is not None]
+    for path in sorted((tmp_path / "a").rglob("*_labelIds.png")):
+        space = load_space("cityscapes")
+        trained = space.from_file[cv2.imread(str(path), cv2.IMREAD_UNCHANGED)]
+        cv2.imwrite(str(path).replace("labelIds", "labelTrainIds"), trained)
+        path.unlink()
+    after = read("cityscapes", tmp_path / "a")
+    assert after.clips() == ids.clips()
+    values = [labels for clip in after.clips() for _, labels in after.labels(clip) if labels is not None]
+    assert len(values) == 2
+    assert all((a == b).all() for a, b in zip(before, values, strict=True))
+    assert train_id_files("cityscapes").void_value == 255
+
+
+def test_cityscapes_without_the_sequence_is_one_frame_a_clip(tmp_path, arrays):
+    export(arrays(), "cityscapes", tmp_path)
+    for path in tmp_path.rglob("*_leftImg8bit.png"):
+        if "_000019_" not in path.name:
+            path.unlink()
+    (tmp_path / "leftImg8bit_sequence").rename(tmp_path / "leftImg8bit")
+    dataset = read("cityscapes", tmp_path)
+    assert dataset.clips() == ["synthetic_000000_000019", "synthetic_000001_000019"]
+    assert dataset.stems(dataset.clips()[1]) == ["synthetic_000001_000019"]
+    assert next(dataset.frames(dataset.clips()[0])).labels is not None
+
+
+def test_cityscapes_snippets_of_one_long_sequence_stay_apart(tmp_path, arrays):
+    """Hamburg's sequences run over thousands of frames: the label decides which thirty belong to it."""
+    export(arrays(clip_count=1, length=30), "cityscapes", tmp_path)
+    images = tmp_path / "leftImg8bit_sequence" / "val" / "synthetic"
+    label = next(tmp_path.rglob("*_labelIds.png"))
+    for number in range(30):
+        source = images / f"synthetic_000000_{number:06d}_leftImg8bit.png"
+        shutil.copy(source, images / f"synthetic_000000_{number + 30:06d}_leftImg8bit.png")
+    shutil.copy(label, label.with_name(label.name.replace("000019", "000049")))
+    dataset = read("cityscapes", tmp_path)
+    assert [dataset.stems(clip)[0][-6:] for clip in dataset.clips()] == ["000000", "000030"]
+    assert [len(dataset.stems(clip)) for clip in dataset.clips()] == [30, 30]
+
+
+def test_vspw_keeps_the_order_of_its_list_and_stays_inside(tmp_path, arrays):
+    export(arrays(length=2), "vspw", tmp_path)
+    names = tmp_path / "val.txt"
+    names.write_text("clip_1\n\nclip_0\n")
+    assert read("vspw", tmp_path).clips() == ["clip_1", "clip_0"]
+    for text, message in (("../clip_0", "no video name"), ("clip_0\nclip_0", "listed twice"), ("\n", "names no video")):
+        names.write_text(text)
+        with pytest.raises(UserError, match=message):
+            read("vspw", tmp_path)
+    names.write_text("clip_7")
+    with pytest.raises(UserError, match="the video 'clip_7' of val"):
+        read("vspw", tmp_path).stems("clip_7")
+
+
+@pytest.mark.parametrize("layout", ["vspw", "cityscapes", "camvid"])
+def test_wrong_root_is_one_message(tmp_path, arrays, layout):
+    with pytest.raises(UserError, match="needs the folder") as caught:
+        read(layout, None)
+    assert "--data-root" in caught.value.fix
+    for wrong in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(UserError, match=f"not the {layout} layout") as caught:
+            read(layout, wrong)
+        assert "<" in caught.value.expected
+    export(arrays(), layout, tmp_path / "below")
+    with pytest.raises(UserError) as caught:
+        read(layout, tmp_path)
+    assert caught.value.fix == f"--data-root {tmp_path / 'below'}"
+    with pytest.raises(UserError, match="split 'test'"):
+        read(layout, tmp_path / "below", "test")
+    with pytest.raises(UserError, match="no split"):
+        read(layout, tmp_path / "below", "../val")
+
+
+def test_unknown_clip_suggests(tmp_path, arrays):
+    export(arrays(), "vspw", tmp_path)
+    with pytest.raises(UserError, match="did you mean 'clip_0'"):
+        list(read("vspw", tmp_path).frames("../clip_0"))
+
+
+def test_a_label_of_another_size_than_its_frame(tmp_path, arrays):
+    export(arrays(), "camvid", tmp_path / "a")
+    export(arrays(size=(6, 8)), "camvid", tmp_path / "b")
+    shutil.copy(tmp_path / "b/valannot/clip_0_00003.png", tmp_path / "a/valannot/clip_0_00003.png")
+    dataset = read("camvid", tmp_path / "a")
+    with pytest.raises(UserError, match="labels of 6x8 for a frame of 12x16") as caught:
+        list(dataset.frames("clip_0_00000"))
+    assert caught.value.where == tmp_path / "a/valannot/clip_0_00003.png"
+
+
+def test_a_mask_without_its_frame_does_not_drop_out_silently(tmp_path, arrays):
+    export(arrays(), "vspw", tmp_path)
+    (tmp_path / "data/clip_1/origin/00000004.jpg").unlink()
+    dataset = read("vspw", tmp_path)
+    assert len(dataset.stems("clip_0")) == 24
+    with pytest.raises(UserError, match="1 label files of clip 'clip_1' have no frame"):
+        list(dataset.labels("clip_1"))
+
+
+def test_export_refuses_what_it_cannot_hold(tmp_path, arrays):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="not an empty folder"):
+        export(arrays(), "vspw", tmp_path)
+    with pytest.raises(UserError, match="did you mean 'vspw'"):
+        export(arrays(), "vspv", tmp_path / "a")
+    with pytest.raises(UserError, match="no labelled 20th frame"):
+        export(arrays(length=19), "cityscapes", tmp_path / "b")
+    with pytest.raises(UserError, match="124 classes, the layout cityscapes has 19"):
+        export(arrays(space=load_space("vspw")), "cityscapes", tmp_path / "c")
+    assert not (tmp_path / "a").exists()
+    assert not (tmp_path / "c").exists()
+    assert export(arrays(), "camvid", tmp_path / "d", clips=1).clips == 1
+
+
+def test_frames_are_in_the_order_of_their_numbers(tmp_path):
+    from vssbench.datasets.export import write
+    from vssbench.datasets.listing import images
+
+    for name in ("10", "9", "1", "02", ".hidden"):
+        write(tmp_path / f"{name}.png", np.zeros((2, 2), np.uint8))
+    (tmp_path / "notes.txt").write_text("")
+    assert list(images(tmp_path)) == ["1", "02", "9", "10"]
+    write(tmp_path / "9.jpg", np.zeros((2, 2), np.uint8))
+    with pytest.raises(UserError, match="two images have the name '9'"):
+        images(tmp_path)

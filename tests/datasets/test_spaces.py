@@ -1,0 +1,89 @@
+"""The label spaces: complete, without contradiction, and as the reference lists them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vssbench.datasets.spaces import load_space, read_space, spaces, train_id_files
+from vssbench.errors import UserError
+from vssbench.types import IGNORE
+
+REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference" / "labels"
+reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference label lists are not beside the project")
+
+
+@pytest.mark.parametrize("name", ["vspw", "cityscapes", "camvid", "camvid12"])
+@given(value=st.integers(0, 255))
+def test_every_file_value_has_an_answer(name, value):
+    space = load_space(name)
+    answer = int(space.from_file[value])
+    assert answer == IGNORE or (answer < space.classes and space.known[value])
+    assert not (space.known[value] and value in space.stray)
+
+
+@pytest.mark.parametrize("name", ["vspw", "cityscapes", "camvid", "camvid12"])
+def test_written_values_read_back(name):
+    for space in (load_space(name), train_id_files(name)):
+        assert space.from_file[space.to_file].tolist() == list(range(space.classes))
+        assert space.from_file[space.void_value] == IGNORE
+        assert space.known[space.to_file].all()
+        assert space.known[space.void_value]
+    assert name in spaces()
+    assert load_space(name) is load_space(name)
+
+
+@pytest.mark.parametrize("name", ["camvid", "camvid12"])
+def test_class_colours_mean_their_class(name):
+    space = load_space(name)
+    for train_id, colour in enumerate(space.colours.tolist()):
+        assert space.from_colour[tuple(colour)] == train_id
+
+
+def test_spaces_cannot_be_written_into():
+    with pytest.raises(ValueError, match="read-only"):
+        load_space("vspw").from_file[0] = 3
+
+
+def test_unknown_space_suggests():
+    with pytest.raises(UserError, match="did you mean 'vspw'"):
+        load_space("vspv")
+
+
+def test_a_value_with_two_meanings_is_refused():
+    entry = {"colour": [0, 0, 0], "values": [3]}
+    data = {"name": "x", "classes": [entry | {"name": "a"}, entry | {"name": "b"}], "void": {"values": [0], "write": 0}}
+    with pytest.raises(ValueError, match="3 is listed twice"):
+        read_space(data)
+
+
+@reference
+def test_vspw_is_the_reference_list():
+    listed = json.loads((REFERENCE / "vspw.json").read_text())["classes"]
+    space = load_space("vspw")
+    assert [entry["name"] for entry in listed] == list(space.names)
+    assert [int(space.from_file[entry["file_value"]]) for entry in listed] == list(range(124))
+    assert space.stray == {252}
+    assert np.flatnonzero(space.known).tolist() == [*range(125), 255]
+
+
+@reference
+def test_cityscapes_is_the_reference_list():
+    space = load_space("cityscapes")
+    for entry in json.loads((REFERENCE / "cityscapes.json").read_text())["labels"]:
+        assert space.from_file[entry["id"] % 256] == entry["train_id"]
+        if entry["train_id"] != IGNORE:
+            assert space.names[entry["train_id"]] == entry["name"]
+            assert space.colours[entry["train_id"]].tolist() == entry["colour"]
+
+
+@reference
+@pytest.mark.parametrize(("name", "key"), [("camvid", "camvid11"), ("camvid12", "camvid12")])
+def test_camvid_is_the_reference_list(name, key):
+    data = json.loads((REFERENCE / "camvid.json").read_text())
+    space = load_space(name)
+    assert {tuple(entry["colour"]): entry[key] for entry in data["colours"]} == dict(space.from_colour)
+    assert [known.lower() for known in data[key]["names"]] == [known.lower() for known in space.names]

@@ -1,0 +1,74 @@
+"""`vssbench export` and `vssbench doctor` as a user types them."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from vssbench.cli import main
+from vssbench.datasets.export import LAYOUTS
+from vssbench.load import load_dataset
+
+SOURCE = "synthetic(clips=2,frames=24,height=32,motion=fast,width=48)"
+
+
+@pytest.fixture
+def vssbench(monkeypatch, capsys):
+    """Run a command line: (exit status, stdout, stderr)."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["vssbench", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_synthetic_clips_come_back_from_every_layout(vssbench, tmp_path, layout):
+    assert vssbench("export", SOURCE, "--layout", layout, "--output", tmp_path / "out")[0] == 0
+    name = layout.removesuffix("-colour")
+    status, out, _ = vssbench("doctor", "--dataset", name, "--data-root", tmp_path / "out", "--json")
+    assert status == 0
+    assert json.loads(out)["summary"]["clips"] == 2
+    source, back = load_dataset(SOURCE), load_dataset(name, tmp_path / "out")
+    compared = 0
+    for there, here in zip(source.clips(), back.clips(), strict=True):
+        for (_, original), (_, labels) in zip(source.labels(there), back.labels(here), strict=False):
+            if labels is not None:
+                assert (labels == original).all()
+                compared += 1
+    assert compared == {"cityscapes": 2, "camvid-colour": 10}.get(layout, 48)
+
+
+def test_findings_are_status_1_with_file_and_remedy(vssbench, tmp_path):
+    vssbench("export", SOURCE, "--layout", "vspw", "--output", tmp_path, "--clips", 1)
+    (mask,) = tmp_path.rglob("00000003.png")
+    mask.write_bytes(b"")
+    words = ("doctor", "--dataset", "vspw", "--data-root", tmp_path)
+    status, out, _ = vssbench(*words)
+    assert status == 1
+    assert f"{mask}: the file is empty\n  fix: copy or download the file again" in out
+    assert out.endswith("2 findings\n")
+    status, out, _ = vssbench(*words, "--json")
+    report = json.loads(out)
+    assert (status, report["clean"]) == (1, False)
+    assert report["findings"][0]["file"] == str(mask)
+    assert np.isclose(sum(c["percent"] for c in report["summary"]["classes"]) + report["summary"]["void_percent"], 100)
+
+
+def test_mistakes_are_one_message(vssbench, tmp_path):
+    (tmp_path / "file").write_text("")
+    for words, message in (
+        (("doctor",), "which dataset?"),
+        (("doctor", "--dataset", "vspv"), "did you mean 'vspw'"),
+        (("doctor", "--dataset", "vspw", "--data-root", tmp_path), "this is not the vspw layout"),
+        (("export", SOURCE, "--layout", "vspw", "--output", tmp_path), "not an empty folder"),
+        (("export", SOURCE, "--layout", "voc", "--output", tmp_path / "a"), "unknown layout 'voc'"),
+    ):
+        status, out, err = vssbench(*words)
+        assert (status, out) == (2, "")
+        assert message in err
+        assert "Traceback" not in err
