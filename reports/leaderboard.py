@@ -13,6 +13,7 @@ from vssbench.result import RunResult, read_result
 from vssbench.store import write_text
 
 ACCURACY = ("mIoU", "WIoU", "VC@8", "VC@16")
+PRINTED = (*ACCURACY, "key frames %", "GFLOPs", "params (M)", "FPS step", "FPS step+decode", "FPS end to end")
 FPS = {"step": "FPS step", "step+decode": "FPS step+decode", "end_to_end": "FPS end to end"}
 
 
@@ -41,8 +42,8 @@ def markdown(results: Sequence[RunResult]) -> str:
         rows = table(members)
         by_method = {result.method: result for result in members}
         marks = [_marks(by_method[str(method)], notes) for method in rows["method"]]
-        shown = rows.drop(columns=["dataset", "protocol", "clips", "weights"]).dropna(axis="columns", how="all")
-        shown.columns = [str(name).replace("VC@", "VC") for name in shown.columns]
+        shown = rows[["method", *(name for name in PRINTED if name in rows)]].dropna(axis="columns", how="all")
+        shown.columns = [name.replace("VC@", "VC") for name in shown.columns]
         shown["method"] = [f"`{name}`{mark}" for name, mark in zip(shown["method"], marks, strict=True)]
         info = members[0].dataset
         parts.append(
@@ -51,7 +52,23 @@ def markdown(results: Sequence[RunResult]) -> str:
         )
         parts.append(_text(shown).to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown)))
         parts.append("\n".join(f"{number}. {note}" for note, number in notes.items()))
+        parts.append(distances(members))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def distances(results: Sequence[RunResult]) -> str:
+    """mIoU at each distance to the key frame and the plain mean over the distances; empty where no method has any."""
+    aged = {result.method: result.by_distance for result in results if len(result.by_distance) > 1}
+    if not aged:
+        return ""
+    rows = pd.DataFrame({method: {row["distance"]: row["mIoU"] for row in rows} for method, rows in aged.items()}).T
+    rows = rows.reindex(columns=sorted(rows.columns))
+    mean = rows.mean(axis="columns", skipna=True)
+    rows.insert(0, "mean", mean)
+    shown = rows.rename(columns=lambda name: name if name == "mean" else f"d={name}").reset_index(names="method")
+    shown["method"] = [f"`{name}`" for name in shown["method"]]
+    text = _text(shown).to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown))
+    return f"### mIoU by distance d to the key frame\n\n{text}"
 
 
 def write(results: Sequence[RunResult], folder: Path) -> None:
@@ -100,8 +117,14 @@ def _text(shown: pd.DataFrame) -> pd.DataFrame:
     printed = shown.astype(object)
     for name in shown.columns[1:]:
         digits = 1 if name.startswith(("FPS", "GFLOPs", "key", "params")) else 2
-        printed[name] = ["–" if pd.isna(value) else f"{value:.{digits}f}" for value in shown[name]]
+        printed[name] = [_number(value, digits, name.startswith("FPS")) for value in shown[name]]
     return printed
+
+
+def _number(value: float, digits: int, is_fps: bool) -> str:
+    if pd.isna(value):
+        return "–"
+    return ">9999" if is_fps and value > 9999 else f"{value:.{digits}f}"
 
 
 def _alignment(shown: pd.DataFrame) -> list[str]:

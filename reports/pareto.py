@@ -66,12 +66,9 @@ def draw(points: pd.DataFrame, cost: str, accuracy: str, label: str, more: bool,
         axes.plot(x[best][order], y[best][order], color="0.6", lw=1, zorder=1)
         palette = sns.color_palette("colorblind", families.nunique())
         for colour, family in zip(palette, sorted(families.unique()), strict=True):
-            for on_front in (True, False):
-                chosen = ((families == family) & (best == on_front)).to_numpy()
-                axes.scatter(
-                    x[chosen], y[chosen], s=34, color=colour, alpha=1.0 if on_front else 0.4, edgecolor="white",
-                    label=family if on_front or not best[families == family].any() else None, zorder=2,
-                )  # fmt: skip
+            own = (families == family).to_numpy()
+            axes.scatter(x[own], y[own], s=34, color=colour, alpha=np.where(best[own], 1.0, 0.4), edgecolor="white", zorder=2)
+            axes.scatter([], [], s=34, color=colour, edgecolor="white", label=family)  # the legend's, never dimmed
         if x.min() > 0 and x.max() / x.min() > 10:
             axes.set_xscale("log")
         axes.margins(0.12)

@@ -48,5 +48,5 @@ def _impossible(spec: Spec, parameters: Mapping[str, inspect.Parameter]) -> str 
     try:
         FixedInterval(interval, offset)
     except UserError as error:
-        return error.what
+        return " ".join(str(error).split())
     return None

@@ -14,11 +14,12 @@ def command(
     output: Annotated[Optional[Path], typer.Option("--output", help="Write leaderboard and plots here.")] = None,
 ) -> None:
     """Join runs into one leaderboard; with --protocol score their records again, without running anything."""
-    from vssbench.metrics.protocols import check_protocol
+    from vssbench.metrics.protocols import find
     from vssbench.reports import leaderboard, pareto
     from vssbench.rescore import rescored
 
-    check_protocol(protocol)
+    if protocol:
+        find(protocol)
     results = [result for run in runs for result in (rescored(run, protocol) if protocol else leaderboard.read_results(run))]
     if output:
         output.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ def command(
     """Measure accuracy, consistency and speed; write results, leaderboard and Pareto plots."""
     from vssbench.config import load_spec, parse_methods, parse_sweep, with_latency_off
     from vssbench.execute import execute
-    from vssbench.metrics.protocols import check_protocol
+    from vssbench.metrics.protocols import find
     from vssbench.names import parse
     from vssbench.progress import Progress
     from vssbench.reports import leaderboard, pareto
@@ -58,7 +58,8 @@ def command(
     spec = load_spec(bench, overrides)
     if no_latency:
         spec = with_latency_off(spec)
-    check_protocol(spec.protocol)
+    if spec.protocol:
+        find(spec.protocol)
     if resume and output is None:
         raise UserError("--resume needs --output", expected="the run directory to continue")
     folder = output or Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S")

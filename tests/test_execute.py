@@ -1,0 +1,174 @@
+"""Whole runs on small synthetic video: resume equals fresh, workers equal one process, nothing measured is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vssbench import methods, registry, runner
+from vssbench.config import LatencySpec, RunSpec
+from vssbench.errors import UserError
+from vssbench.execute import execute
+from vssbench.metrics.protocols import PROTOCOLS
+from vssbench.names import parse
+from vssbench.progress import Progress
+from vssbench.registry import Entry
+from vssbench.rescore import rescored
+from vssbench.result import RunResult, read_result
+from vssbench.types import Frame, Prediction, Weights
+
+SMALL = "synthetic(clips=3,frames=20,height=32,width=48)"
+FAST = LatencySpec(frames=6, rounds=2, warmup=1)
+
+
+def run(folder: Path, resume: bool = False, **changes: Any) -> list[RunResult]:
+    spec = RunSpec(**{"methods": ["hold(key_interval=4,of=oracle)"], "dataset": SMALL, "latency": FAST, **changes})
+    return execute(spec, [parse(method) for method in spec.methods], folder, resume, Progress())
+
+
+def numbers(result: RunResult) -> dict[str, Any]:
+    """A result without its timings and timestamps."""
+    kept = json.loads(result.to_json())
+    for key in ("fps", "latency_ms", "samples_ms", "memory_mb", "started", "finished", "environment", "energy"):
+        kept.pop(key, None)
+    return kept
+
+
+class Broken:
+    """Predicts class 0 and fails on the second clip while `Broken.fails`."""
+
+    name, needs, lookahead, fails = "broken", frozenset[str](), 0, True
+
+    def reset(self) -> None: ...
+
+    def prepare(self, frame: Frame) -> Frame:
+        if Broken.fails and frame.clip.endswith("1"):
+            raise RuntimeError("out of luck")
+        return frame
+
+    def step(self, x: Frame) -> Frame:
+        return x
+
+    def decode(self, y: Frame) -> Prediction:
+        return Prediction(np.zeros(y.image.shape[:2], np.uint8), "key")
+
+
+class Untrained(Broken):
+    name, weights = "untrained", Weights("untrained")
+
+    def prepare(self, frame: Frame) -> Frame:
+        return frame
+
+
+class Hungry(Untrained):
+    needs = frozenset({"lidar"})
+
+
+@pytest.fixture
+def own_methods(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The classes above as methods."""
+    for name in ("Broken", "Untrained", "Hungry"):
+        monkeypatch.setitem(methods.BUILTIN, name.lower(), Entry(f"{__name__}:{name}"))
+    monkeypatch.setattr(Broken, "fails", True)
+    registry.entries.cache_clear()
+    yield
+    registry.entries.cache_clear()
+
+
+def test_a_run_writes_what_it_says(tmp_path: Path) -> None:
+    (result,) = run(tmp_path / "run")
+    assert result.metrics is not None
+    assert 0 < result.metrics["mIoU"] < 100
+    assert result.kinds == {"key": 15, "nonkey": 45, "warmup": None}
+    assert [row["distance"] for row in result.by_distance] == [0, 1, 2, 3]
+    assert result.by_distance[0]["mIoU"] == 100
+    assert (result.dataset.clips, result.dataset.frames, result.dataset.labelled) == (3, 60, 60)
+    assert result.fps["end_to_end"] < result.fps["step"]
+    (file,) = (tmp_path / "run").glob("*/result.json")
+    assert read_result(file) == result
+
+
+def test_resume_after_any_clip_equals_a_fresh_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (fresh,) = run(tmp_path / "fresh")
+    for stop_after in range(3):
+        folder = tmp_path / str(stop_after)
+        done = 0
+        whole = runner.run_clip
+
+        def interrupted(*args: Any, stop_after: int = stop_after, whole: Any = whole) -> Any:
+            nonlocal done
+            if done == stop_after:
+                raise KeyboardInterrupt
+            done += 1
+            return whole(*args)
+
+        monkeypatch.setattr("vssbench.execute.run_clip", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(folder)
+        monkeypatch.setattr("vssbench.execute.run_clip", whole)
+        (resumed,) = run(folder, resume=True)
+        assert numbers(resumed) == numbers(fresh)
+
+
+def test_finished_clips_are_not_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path / "run", limit=2)
+    clips: list[str] = []
+    whole = runner.run_clip
+    monkeypatch.setattr("vssbench.execute.run_clip", lambda method, clip, *rest: clips.append(clip) or whole(method, clip, *rest))
+    (result,) = run(tmp_path / "run", resume=True)
+    assert len(clips) == 1
+    assert numbers(result) == numbers(run(tmp_path / "fresh")[0])
+
+
+def test_two_workers_give_the_same_numbers(tmp_path: Path) -> None:
+    (one,) = run(tmp_path / "one")
+    (two,) = run(tmp_path / "two", workers=2, threads=1)
+    assert numbers(one) == numbers(two)
+
+
+def test_every_protocol_can_be_read_off_a_finished_run(tmp_path: Path) -> None:
+    run(tmp_path / "run")
+    for protocol in PROTOCOLS:
+        (asked,) = run(tmp_path / protocol, protocol=protocol)
+        (read,) = rescored(tmp_path / "run", protocol)
+        assert (read.metrics, read.reasons, read.per_class) == (asked.metrics, asked.reasons, asked.per_class)
+
+
+@pytest.mark.usefixtures("own_methods")
+def test_a_method_that_fails_loses_its_clip_only(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="out of luck") as caught:
+        run(tmp_path / "run", methods=["oracle", "broken"])
+    assert "val_0001" in str(caught.value)
+    Broken.fails = False
+    oracle, broken = run(tmp_path / "run", resume=True, methods=["oracle", "broken"])
+    assert oracle.metrics["mIoU"] == 100
+    assert broken.dataset.labelled == 60
+
+
+@pytest.mark.usefixtures("own_methods")
+def test_without_weights_only_cost_is_measured(tmp_path: Path) -> None:
+    (refused,) = run(tmp_path / "refused", methods=["untrained"])
+    assert refused.metrics is None
+    assert refused.fps is not None
+    assert any("--checkpoint untrained=PATH" in caveat for caveat in refused.caveats)
+    (allowed,) = run(tmp_path / "allowed", methods=["untrained"], allow_untrained=True)
+    assert allowed.metrics["mIoU"] is not None
+    assert any(caveat.startswith("untrained") for caveat in allowed.caveats)
+
+
+@pytest.mark.usefixtures("own_methods")
+def test_what_cannot_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="needs lidar"):
+        run(tmp_path / "run", methods=["oracle", "hungry"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_dataset_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    run(tmp_path / "run")
+    with pytest.raises(UserError, match="measured under other conditions"):
+        run(tmp_path / "run", resume=True, dataset="synthetic(clips=3,frames=20,height=32,width=48,seed=1)")
