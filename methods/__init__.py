@@ -11,4 +11,11 @@ BUILTIN: dict[str, Entry] = {
         paper="Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016",
     ),
     "replay": Entry("vssbench.methods.replay.adapter:Replay", "label PNGs on disk: predictions=DIR/<clip>/<frame>.png"),
+    "mrcfa": Entry(
+        "vssbench.methods.mrcfa.adapter:Mrcfa",
+        "each frame against three earlier ones through cross-frame affinities",
+        paper="Sun et al., Mining Relations among Cross-Frame Affinities for Video Semantic Segmentation, ECCV 2022",
+        licence="MIT file, README says academic use only",
+        weights="--checkpoint mrcfa=FILE (the official .pth)",
+    ),
 }

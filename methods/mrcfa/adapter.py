@@ -1,0 +1,155 @@
+"""MRCFA behind the adapter: a ring of nine frames, the official table of references, one frame at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vssbench.datasets.spaces import load_space
+from vssbench.errors import UserError
+from vssbench.methods.mrcfa import weights
+from vssbench.methods.mrcfa.clip import (
+    FIRST_REGULAR,
+    REACH,
+    STRIDE,
+    align,
+    network_size,
+    parse_box,
+    reference_frames,
+)
+from vssbench.methods.mrcfa.configs import CONFIGS, Backbone
+from vssbench.methods.mrcfa.inference import Cached, Costed, Recompute, Single, upsample
+from vssbench.methods.mrcfa.network import Memory
+from vssbench.types import Frame, Kind, Prediction, UInt8
+
+OFFICIAL_BOX = "480x853"
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+
+class Input(NamedTuple):
+    """image: float[1, 3, h, w] normalised, sides multiples of 32; size: (H, W) of the frame."""
+
+    image: Tensor
+    size: tuple[int, int]
+
+
+class Output(NamedTuple):
+    """scores: float[1, C, h/4, w/4]; sizes: the network's input and the frame, to which decode resizes in turn."""
+
+    scores: Tensor
+    sizes: tuple[tuple[int, int], tuple[int, int]]
+    kind: Kind
+
+
+class Mrcfa:
+    """Mining Relations among Cross-Frame Affinities (Sun et al., ECCV 2022), frame by frame.
+
+    labels:     label space, which sets the number of classes
+    backbone:   tiny by default on synthetic video, else mit_b1
+    references: "cached": each frame's keys and values are computed once and held for nine frames;
+                "recompute": all four frames anew for every target, as the official test code. The same outputs.
+    resize:     HxW box that a frame is fitted into, None for its own size; "auto" is the official 480x853, and None
+                on synthetic video. Sides are then stretched to multiples of 32: the method needs it.
+    checkpoint: an official .pth, or our own .safetensors
+
+    The first three frames of a clip are segmented alone, frames 3 to 8 have the official table of references; these
+    nine are of kind "warmup". Frames are counted from `reset`. No checkpoint: random weights, the same every time.
+    """
+
+    name = "mrcfa"
+    needs: frozenset[str] = frozenset()
+    lookahead = 0
+
+    def __init__(
+        self,
+        labels: str = "synthetic",
+        *,
+        backbone: Backbone | None = None,
+        references: Literal["cached", "recompute"] = "cached",
+        resize: str | None = "auto",
+        device: str = "cpu",
+        checkpoint: str | Path | None = None,
+    ):
+        synthetic = labels == "synthetic"
+        self.backbone: Backbone = backbone or ("tiny" if synthetic else "mit_b1")
+        self.references = references
+        self.box = parse_box((None if synthetic else OFFICIAL_BOX) if resize == "auto" else resize)
+        self.device = torch.device(device)
+        self.classes = load_space(labels).classes
+        self.network, self.weights = weights.load(self.backbone, self.classes, checkpoint)
+        self.network.to(self.device).eval()
+        cached = references == "cached"
+        self._single = Single(self.network, remember=cached)
+        self._regular = Cached(self.network) if cached else Recompute(self.network)
+        self._mean, self._std = (torch.tensor(x, device=self.device).view(3, 1, 1) for x in (MEAN, STD))
+        self.reset()
+
+    def reset(self) -> None:
+        self._past: deque[Memory | Tensor] = deque(maxlen=REACH)  # of the frames before, their memories or their images
+        self._seen = 0
+        self._shape: tuple[int, ...] | None = None
+
+    def prepare(self, frame: Frame) -> Input:
+        pixels = torch.tensor(align(frame.image, self.box)).to(self.device)
+        image = (pixels.permute(2, 0, 1).float() - self._mean) / self._std
+        height, width = frame.image.shape[:2]
+        return Input(image.unsqueeze(0), (height, width))
+
+    @torch.inference_mode()
+    def step(self, x: Input) -> Output:
+        if self._shape not in (None, x.image.shape):
+            raise UserError(f"the frame's size changed within a clip, to {x.size}", fix="call reset() between clips")
+        first = self._seen - len(self._past)
+        chosen = [self._past[t - first] for t in reference_frames(self._seen)]
+        held: Memory | Tensor | None
+        if self.references == "recompute":
+            scores = self._regular(torch.cat([*chosen, x.image])) if chosen else self._single(x.image)[0]
+            held = x.image
+        else:
+            scores, held = self._regular(x.image, Memory.stack(chosen)) if chosen else self._single(x.image)
+        kind: Kind = "key" if self._seen >= FIRST_REGULAR else "warmup"
+        height, width = x.image.shape[-2:]
+        self._past.append(held)
+        self._seen += 1
+        self._shape = x.image.shape
+        return Output(scores, ((height, width), x.size), kind)
+
+    @torch.inference_mode()
+    def decode(self, y: Output) -> Prediction:
+        labels: UInt8 = upsample(y.scores, *y.sizes).argmax(1)[0].to(torch.uint8).cpu().numpy()
+        return Prediction(labels, y.kind)
+
+    @torch.inference_mode()
+    def scores(self, y: Output) -> NDArray[np.float32]:
+        """Class scores before the softmax at the frame's size, float32[C, H, W]."""
+        scores: NDArray[np.float32] = upsample(y.scores, *y.sizes)[0].cpu().numpy()
+        return scores
+
+    def cost_module(self, kind: Kind, size: tuple[int, int]) -> tuple[nn.Module, tuple[Tensor, ...]]:
+        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
+
+        kind: "key" for a frame with three references, "warmup" for one of the first three of a clip
+        """
+        sizes = network_size(*size, self.box), size
+        image = torch.zeros(1, 3, *sizes[0], device=self.device)
+        if kind == "warmup":
+            return Costed(self._single, *sizes).eval(), (image,)
+        if kind != "key":
+            raise UserError(f"mrcfa has no {kind} frames", expected="key or warmup")
+        if self.references == "recompute":
+            return Costed(self._regular, *sizes).eval(), (image.repeat(4, 1, 1, 1),)
+        config, cells = CONFIGS[self.backbone], sizes[0][0] * sizes[0][1] // STRIDE**2
+        held = [torch.zeros(1, 3, cells, width, device=self.device) for width in (*config.widths[1:], config.embed)]
+        return Costed(self._regular, *sizes).eval(), (image, *held)
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Parameters in all, and without the decoders that only the training loss reads (the published convention)."""
+        total = sum(p.numel() for p in self.network.parameters())
+        training = sum(p.numel() for p in self.network.classify_reference.parameters())
+        return {"all": total, "without_training_only": total - training}

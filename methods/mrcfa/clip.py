@@ -1,0 +1,58 @@
+"""Which earlier frames MRCFA looks at, and the frames as the network wants them: the official test pipeline."""
+
+from __future__ import annotations
+
+import re
+
+import cv2
+import numpy as np
+
+from vssbench.errors import UserError
+from vssbench.types import UInt8
+
+REACH = 9
+"""Frames to hold: the oldest reference of frame t is t - 9."""
+STRIDE = 32
+FIRST_REGULAR = REACH
+_EARLY = {3: (0, 1, 2), 4: (0, 2, 3), 5: (0, 2, 4), 6: (0, 2, 4), 7: (0, 3, 5), 8: (0, 3, 6)}
+
+
+def reference_frames(t: int) -> tuple[int, ...]:
+    """The three reference frames of frame t, oldest first; none for the first three frames of a clip."""
+    return (t - 9, t - 6, t - 3) if t >= FIRST_REGULAR else _EARLY.get(t, ())
+
+
+def parse_box(text: str | None) -> tuple[int, int] | None:
+    """`480x853` -> (480, 853); None stays None (a frame at its own size). Raises UserError for anything else."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if not found:
+        raise UserError(f"resize={text} cannot be read", expected="HxW such as 480x853, or none")
+    return int(found[1]), int(found[2])
+
+
+def network_size(height: int, width: int, box: tuple[int, int] | None) -> tuple[int, int]:
+    """The size at which a frame enters the network: fitted into the box, then each side up to a multiple of 32."""
+    height, width = _fitted(height, width, box)
+    return -(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE
+
+
+def align(image: UInt8, box: tuple[int, int] | None) -> UInt8:
+    """uint8[H, W, 3] at `network_size`, by the official two bilinear resizes on bytes (OpenCV): fit, then stretch.
+
+    The second resize belongs to the method: the network does not run on sides that are no multiples of 32.
+    """
+    height, width = image.shape[:2]
+    for target in (_fitted(height, width, box), network_size(height, width, box)):
+        if target != image.shape[:2]:
+            image = np.asarray(cv2.resize(image, target[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+    return image
+
+
+def _fitted(height: int, width: int, box: tuple[int, int] | None) -> tuple[int, int]:
+    """Scaled with its aspect ratio kept so that the long side fits the box's long side and the short its short."""
+    if box is None:
+        return height, width
+    factor = min(max(box) / max(height, width), min(box) / min(height, width))
+    return int(height * factor + 0.5), int(width * factor + 0.5)

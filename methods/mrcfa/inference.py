@@ -1,0 +1,75 @@
+"""MRCFA at test: what is computed for one frame, as modules of plain tensor operations that can be run and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from vssbench.methods.mrcfa.network import MRCFA, Features, Memory, resize
+
+
+class Single(nn.Module):
+    """The frame alone: the first three frames of a clip."""
+
+    def __init__(self, network: MRCFA, remember: bool):
+        """remember: also return what later frames need of this one."""
+        super().__init__()
+        self.network, self.remember = network, remember
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Memory | None]:
+        """float[1, 3, H, W] -> class scores float[1, C, H/4, W/4] and the frame's memory."""
+        features = self.network.features(image)
+        return self.network.single(features), self.network.memory(features) if self.remember else None
+
+
+class Cached(nn.Module):
+    """A frame against the memories of its references, each computed once when that frame was new."""
+
+    def __init__(self, network: MRCFA):
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, references: Memory) -> tuple[Tensor, Memory]:
+        """float[1, 3, H, W] -> class scores float[1, C, H/4, W/4] and the frame's own memory."""
+        features = self.network.features(image)
+        return self.network(features, references), self.network.memory(features)
+
+
+class Recompute(nn.Module):
+    """A frame against its references, all computed anew, as the official test code does."""
+
+    def __init__(self, network: MRCFA):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float[R + 1, 3, H, W], the target last -> class scores float[1, C, H/4, W/4]."""
+        features = self.network.features(images)
+        target = Features(tuple(x[-1:] for x in features.maps), features.fused[-1:])
+        memory = self.network.memory(Features(tuple(x[:-1] for x in features.maps), features.fused[:-1]))
+        return self.network(target, Memory(tuple(x.unsqueeze(0) for x in memory.keys), memory.values.unsqueeze(0)))
+
+
+def upsample(scores: Tensor, *sizes: Sequence[int]) -> Tensor:
+    """Bilinear to each size in turn. Channels last, where a CPU interpolates and takes the argmax twice as fast."""
+    scores = scores.contiguous(memory_format=torch.channels_last)
+    for size in sizes:
+        scores = scores if tuple(scores.shape[-2:]) == tuple(size) else resize(scores, size)
+    return scores
+
+
+class Costed(nn.Module):
+    """One step and the upsampling of decode, every result returned, so that a tracing counter drops nothing."""
+
+    def __init__(self, step: nn.Module, *sizes: Sequence[int]):
+        super().__init__()
+        self.step, self.sizes = step, sizes
+
+    def forward(self, image: Tensor, *references: Tensor) -> tuple[Tensor, ...]:
+        """references: for `Cached`, the three scales' keys and the values, each float[1, R, n, C]."""
+        held = (Memory(references[:3], references[3]),) if references else ()
+        result = self.step(image, *held)
+        scores, memory = result if isinstance(result, tuple) else (result, None)
+        return (upsample(scores, *self.sizes), *((*memory.keys, memory.values) if memory else ()))
