@@ -1,0 +1,155 @@
+"""Labelled video made on the fly: varied scenes with exact labels and exact flow, the same bytes from a seed anywhere.
+
+Four textured backdrops and seven kinds of object move under a panning, zooming camera; objects turn, bend, grow, hide
+each other, leave and come back; the light changes and the sensor has noise. Colours are drawn per object, so a class
+must be told by texture, shape and place. `motion` sets how fast the scene moves and nothing else: holding the labels of
+every fifth frame scores about 90, 75 and 60 mIoU for slow, medium and fast.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vssbench.datasets.scene import Scene, View
+from vssbench.datasets.spaces import load_space
+from vssbench.datasets.textures import wave
+from vssbench.errors import UserError, suggest
+from vssbench.types import Frame, UInt8
+
+Motion = Literal["slow", "medium", "fast"]
+RATES: dict[str, float] = {"slow": 0.19, "medium": 0.7, "fast": 1.75}
+"""Time steps of a scene per frame."""
+SPLITS = ("train", "val", "test")
+LEAST_SIDE, LARGEST_SIDE = 16, 8192
+
+
+class Synthetic:
+    """The dataset `synthetic`. `root` is not used: nothing is read.
+
+    clips, frames: how many clips, and frames in each; frame t of a clip is the same whatever they are
+    height, width: pixels; scenes look and move alike at every size
+    seed:          another seed is another dataset; so is each of the splits train, val and test
+    Frames carry side["flow"]: float32[H, W, 2], pixels, x first, source in the previous frame = pixel + flow, and
+    side["flow_valid"]: bool[H, W], False where the source is hidden or outside; frame 0 carries neither.
+    Raises UserError for arguments that do not fit.
+    """
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        split: str = "val",
+        *,
+        motion: Motion = "medium",
+        clips: int = 12,
+        frames: int = 24,
+        height: int = 128,
+        width: int = 224,
+        seed: int = 0,
+    ):
+        _check("split", split, split in SPLITS, ", ".join(SPLITS))
+        _check("motion", motion, motion in get_args(Motion), ", ".join(get_args(Motion)))
+        _check("clips", clips, clips >= 1, "1 or more")
+        _check("frames", frames, frames >= 1, "1 or more")
+        _check("seed", seed, 0 <= seed < 2**63, "0 or more")
+        for name, side in (("height", height), ("width", width)):
+            _check(name, side, LEAST_SIDE <= side <= LARGEST_SIDE, f"{LEAST_SIDE} to {LARGEST_SIDE} pixels")
+        self.name = "synthetic"
+        self.space = load_space("synthetic")
+        self.split, self.motion, self.height, self.width, self.seed = split, motion, height, width, seed
+        self._clips = [f"{split}_{number:04d}" for number in range(clips)]
+        self._stems = [f"{index:06d}" for index in range(frames)]
+        self._last: tuple[str, Scene] | None = None
+
+    def clips(self) -> list[str]:
+        """Names of the clips."""
+        return list(self._clips)
+
+    def stems(self, clip: str) -> list[str]:
+        """Names of the frames of a clip."""
+        self._number(clip)
+        return list(self._stems)
+
+    def frames(self, clip: str) -> Iterator[Frame]:
+        """Every frame in order, with labels, and flow to the frame before."""
+        scene = self._scene(clip)
+        before: View | None = None
+        for index, stem in enumerate(self._stems):
+            view = scene.view(self._time(index))
+            side: dict[str, np.ndarray] = {}
+            if before is not None:
+                side["flow"], side["flow_valid"] = scene.flow(view, before)
+            yield Frame(clip, index, self._photograph(scene, view, index), scene.labels(view), side, stem)
+            before = view
+
+    def labels(self, clip: str) -> Iterator[tuple[str, UInt8]]:
+        """(stem, train ids) of every frame in order; images are not made."""
+        scene = self._scene(clip)
+        for index, stem in enumerate(self._stems):
+            yield stem, scene.labels(scene.view(self._time(index)))
+
+    def flow(self, clip: str, index: int, to: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Exact flow from frame `index` back to the earlier frame `to`, for instance a key frame.
+
+        Returns float32[H, W, 2] (pixels, x first; source in frame `to` = pixel + flow) and bool[H, W], False where the
+        source is hidden or outside: a valid pixel's label is exactly the label at the pixel nearest to its source.
+        """
+        last = len(self._stems) - 1
+        _check("index", index, 0 <= index <= last, f"0 to {last}")
+        _check("to", to, 0 <= to <= index, f"0 to {index} (the frame itself or an earlier one)")
+        scene = self._scene(clip)
+        return scene.flow(scene.view(self._time(index)), scene.view(self._time(to)))
+
+    def _number(self, clip: str) -> int:
+        if clip not in self._clips:
+            raise UserError(f"{self.name} has no clip {clip!r}", expected=suggest(clip, self._clips))
+        return self._clips.index(clip)
+
+    def _key(self, clip: str) -> list[int]:
+        return [zlib.crc32(self.split.encode()), self.seed, self._number(clip)]
+
+    def _scene(self, clip: str) -> Scene:
+        if self._last is None or self._last[0] != clip:
+            self._last = clip, Scene(self._key(clip), self.height, self.width)
+        return self._last[1]
+
+    def _time(self, index: int) -> float:
+        return index * RATES[self.motion]
+
+    def _photograph(self, scene: Scene, view: View, index: int) -> UInt8:
+        """uint8[H, W, 3] RGB: the scene softened by the lens, in the light of the moment, with sensor noise."""
+        key = scene.key
+        raw = np.random.PCG64([*key, 4, index]).random_raw(self.height * self.width * 3 // 4 + 1)
+        noise = raw.astype("<u8").view(np.uint8)[: self.height * self.width * 6].reshape(2, self.height, self.width, 3)
+        lit = soften(scene.colours(view)) * light(key, index, self.width)
+        lit >>= 7
+        lit += noise[0] >> 4
+        lit += noise[1] >> 5
+        return (np.clip(lit, 11, 266) - 11).astype(np.uint8)
+
+
+def soften(image: UInt8) -> NDArray[np.uint16]:
+    """uint16[H, W, 3]: a 1 2 1 blur along both axes, edges repeated."""
+    wide = np.pad(image, ((1, 1), (1, 1), (0, 0)), "edge").astype(np.uint16)
+    tall = wide[:-2] + wide[2:] + wide[1:-1] * 2
+    return (tall[:, :-2] + tall[:, 2:] + tall[:, 1:-1] * 2 + 8) >> 4
+
+
+def light(key: tuple[int, ...], index: int, width: int) -> NDArray[np.uint16]:
+    """uint16[W, 3], 128 = as drawn: brightness and tint that change with time, and a shadow that crosses the frame."""
+    rng = np.random.default_rng([*key, 3])
+    phase, tint, shadow, pace = rng.random(4).tolist()
+    level = 1 + 0.2 * wave(index * (0.01 + 0.02 * pace) + phase)
+    colour = np.array([1 + 0.08 * wave(index * 0.017 + tint), 1.0, 1 - 0.08 * wave(index * 0.017 + tint)])
+    band = 1 - 0.12 * (1 + wave(np.arange(width) / width * 0.7 + index * 0.013 + shadow))
+    return np.floor(128 * level * band[:, None] * colour).astype(np.uint16)
+
+
+def _check(name: str, value: object, fits: bool, expected: str) -> None:
+    if not fits:
+        raise UserError(f"{name}={value!r} does not fit", where="synthetic", expected=expected)
