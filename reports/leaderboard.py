@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from statistics import fmean
 
 import pandas as pd
 
 from vssbench.errors import UserError
+from vssbench.names import Spec, parse
 from vssbench.result import RunResult, read_result
 from vssbench.store import write_text
 
@@ -57,18 +59,32 @@ def markdown(results: Sequence[RunResult]) -> str:
 
 
 def distances(results: Sequence[RunResult]) -> str:
-    """mIoU at each distance to the key frame and the plain mean over the distances; empty where no method has any."""
-    aged = {result.method: result.by_distance for result in results if len(result.by_distance) > 1}
-    if not aged:
+    """mIoU at each distance to the key frame, the phases of a sweep over `offset` joined; empty where no method has any.
+
+    Where one frame of a clip is labelled (Cityscapes), one phase shows one distance, and only all phases together
+    show them all. A distance that several phases show is averaged over them.
+    """
+    found: dict[str, dict[int, list[float]]] = {}
+    phases: dict[str, int] = {}
+    for result in sorted(results, key=lambda result: -((result.metrics or {}).get("mIoU") or 0)):
+        spec = parse(result.method)
+        name = str(Spec(spec.name, tuple(pair for pair in spec.args if pair[0] != "offset"), spec.at))
+        phases[name] = phases.get(name, 0) + 1
+        for row in result.by_distance:
+            if row["mIoU"] is not None:
+                found.setdefault(name, {}).setdefault(row["distance"], []).append(row["mIoU"])
+    found = {name: by for name, by in found.items() if len(by) > 1}
+    if not found:
         return ""
-    rows = pd.DataFrame({method: {row["distance"]: row["mIoU"] for row in rows} for method, rows in aged.items()}).T
-    rows = rows.reindex(columns=sorted(rows.columns))
-    mean = rows.mean(axis="columns", skipna=True)
-    rows.insert(0, "mean", mean)
-    shown = rows.rename(columns=lambda name: name if name == "mean" else f"d={name}").reset_index(names="method")
-    shown["method"] = [f"`{name}`" for name in shown["method"]]
+    columns = sorted({distance for by in found.values() for distance in by})
+    rows = []
+    for name, by in found.items():
+        means = {distance: fmean(values) for distance, values in by.items()}
+        cells = {f"d={distance}": means.get(distance) for distance in columns}
+        rows.append({"method": f"`{name}`", "phases": str(phases[name]), "mean": fmean(means.values()), **cells})
+    shown = pd.DataFrame(rows)
     text = _text(shown).to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown))
-    return f"### mIoU by distance d to the key frame\n\n{text}"
+    return f"### mIoU by distance d to the key frame, and the plain mean over d\n\n{text}"
 
 
 def write(results: Sequence[RunResult], folder: Path) -> None:
@@ -115,7 +131,7 @@ def _marks(result: RunResult, notes: dict[str, int]) -> str:
 def _text(shown: pd.DataFrame) -> pd.DataFrame:
     """The cells as printed: two decimals for percentages, one for cost and speed, a dash for what is missing."""
     printed = shown.astype(object)
-    for name in shown.columns[1:]:
+    for name in shown.select_dtypes("number").columns:
         digits = 1 if name.startswith(("FPS", "GFLOPs", "key", "params")) else 2
         printed[name] = [_number(value, digits, name.startswith("FPS")) for value in shown[name]]
     return printed
