@@ -86,13 +86,10 @@ class _Still:
         """uint8 or uint16[H, W] after this frame; overwritten by the next call."""
         if self.last.size == 0:
             self.last, self.frames = np.array(values), np.zeros(values.shape, self.depth)
+            self.ones = np.ones_like(self.frames)
             return self.frames
-        same = cv2.compare(values, self.last, cv2.CMP_EQ)
-        cv2.add(self.frames, 1, dst=self.frames)
-        if self.depth is np.uint8:
-            cv2.bitwise_and(self.frames, same, dst=self.frames)
-        else:
-            self.frames[same == 0] = 0
+        cv2.add(self.frames, self.ones, dst=self.frames)  # saturates, where NumPy would wrap around
+        self.frames *= (values == self.last).view(np.uint8)
         np.copyto(self.last, values)  # a method may write its next prediction into the same array
         return self.frames
 
@@ -101,21 +98,17 @@ class _Counter:
     """The five counts of windows that end at one frame, for any n."""
 
     def __init__(self, labels: UInt8, predicted: UInt8, truth: NDArray[Any], prediction: NDArray[Any]):
-        both = cv2.min(truth, prediction)
-        self.right = cv2.compare(labels, predicted, cv2.CMP_EQ)
-        self.maps = [truth, both]
-        self.void = cv2.compare(labels, IGNORE, cv2.CMP_EQ)
-        self.any_void = cv2.countNonZero(self.void) > 0
+        self.truth, self.both = truth, np.minimum(truth, prediction)
+        self.right, self.void = labels == predicted, labels == IGNORE
+        self.any_void = bool(self.void.any())
 
     def window(self, n: int) -> list[int]:
         """In the order of COLUMNS."""
-        constant, consistent = (cv2.compare(still, n - 1, cv2.CMP_GE) for still in self.maps)
-        counts = [cv2.countNonZero(constant), cv2.countNonZero(consistent)]
-        correct = cv2.bitwise_and(consistent, self.right)
-        if not self.any_void:
-            return [*counts, *counts, cv2.countNonZero(correct)]
-        void = [cv2.countNonZero(cv2.bitwise_and(still, self.void)) for still in (constant, consistent, correct)]
-        return [*counts, counts[0] - void[0], counts[1] - void[1], cv2.countNonZero(correct) - void[2]]
+        constant, consistent = self.truth >= n - 1, self.both >= n - 1
+        masks = [constant, consistent, consistent & self.right]
+        counts = [int(np.count_nonzero(mask)) for mask in masks]
+        void = [int(np.count_nonzero(mask & self.void)) if self.any_void else 0 for mask in masks]
+        return [*counts[:2], *(count - without for count, without in zip(counts, void, strict=True))]
 
 
 def windows(state: Sequence[Mapping[str, Any]], n: int) -> NDArray[np.int64] | None:

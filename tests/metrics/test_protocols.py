@@ -1,0 +1,181 @@
+"""Every protocol against its slow form, and the choices of each one on videos made to show it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vssbench.errors import UserError
+from vssbench.metrics.explain import side_by_side
+from vssbench.metrics.protocols import PROTOCOLS, default_protocol, evaluate
+from vssbench.names import parse
+
+from . import slow
+from .videos import label_space, measure, records, sets_of_videos
+
+ACCURACIES = ["mIoU", "WIoU", "pixel_accuracy", "class_accuracy"]
+WINDOWS = [1, 2, 8, 16]
+SPECS = [*ACCURACIES, *(f"{name}@{n}" for name in ("VC", "VCC") for n in WINDOWS)]
+
+
+def numbers(protocol, space, videos, specs=SPECS):
+    return evaluate(protocol, space, records(space, videos, specs), [parse(spec) for spec in specs])
+
+
+def same(found, expected):
+    assert (found is None) == (expected is None), (found, expected)
+    if found is not None:
+        assert found == pytest.approx(100 * expected, abs=1e-9)
+
+
+@settings(deadline=None, max_examples=120)
+@given(st.data(), st.sampled_from([2, 3, 11, 124]), st.sampled_from(["vspw", "detectron2", "mmseg", "arseg"]))
+def test_accuracies_equal_the_slow_form(data, classes, protocol):
+    videos = data.draw(sets_of_videos(classes))
+    found, expected = numbers(protocol, label_space(classes), videos), getattr(slow, protocol)(videos, classes)
+    for name in ACCURACIES:
+        same(found.metrics[name], expected[name])
+        assert (name in found.reasons) == (expected[name] is None)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data(), st.sampled_from([2, 11, 124]))
+def test_exact_equals_the_slow_form(data, classes):
+    videos = data.draw(sets_of_videos(classes))
+    expected = slow.exact([video for video in videos if (video[0] != 255).any() or len(video[0])], classes)
+    if expected is None:
+        with pytest.raises(UserError, match=r"clip\d.*frame \d+.*no class"):
+            numbers("exact", label_space(classes), videos)
+        return
+    found = numbers("exact", label_space(classes), videos)
+    for name in ACCURACIES:
+        same(found.metrics[name], expected[name])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_windows_equal_the_slow_form(data):
+    videos = data.draw(sets_of_videos(3))
+    official = numbers("vspw", label_space(3), videos)
+    for n in WINDOWS:
+        same(official.metrics[f"VC@{n}"], slow.vc(videos, n, official=True))
+        same(official.metrics[f"VCC@{n}"], slow.vc(videos, n, official=True, right=True))
+    if not any((guess >= 3).any() for _, guess in videos):
+        ours = numbers("exact", label_space(3), videos)
+        for n in WINDOWS:
+            same(ours.metrics[f"VC@{n}"], slow.vc(videos, n, official=False))
+            same(ours.metrics[f"VCC@{n}"], slow.vc(videos, n, official=False, right=True))
+
+
+def constant(value, frames=20, size=(2, 3)):
+    return np.full((frames, *size), value, np.uint8)
+
+
+def test_predicted_255_lands_two_rows_down_or_stops():
+    guess = constant(255)
+    moved = evaluate("vspw", label_space(124), records(label_space(124), [(constant(5), guess)]), [parse("mIoU")])
+    assert moved.per_class[7] == pytest.approx(100.0)  # row 5 + 2, column 7: a class that nobody labelled or predicted
+    assert moved.per_class[5] is None
+    assert any("255" in note for note in moved.notes)
+    for label in (122, 123):
+        stopped = evaluate(
+            "vspw", label_space(124), records(label_space(124), [(constant(label), guess)]), [parse("mIoU")]
+        )
+        assert stopped.metrics["mIoU"] is None
+        assert f"class {label}" in stopped.reasons["mIoU"]
+
+
+def test_void_id_is_dropped_by_detectron2_and_last_class_for_mmseg():
+    truth, guess = constant(2), constant(2)
+    guess[:10] = 3
+    assert numbers("detectron2", label_space(3), [(truth, guess)]).metrics["mIoU"] == 100.0
+    assert numbers("mmseg", label_space(3), [(truth, guess)]).metrics["mIoU"] == pytest.approx(
+        100 * 1 / 3 * 3 / 2 * 2 / 3
+    )
+
+
+@pytest.mark.parametrize(("frames", "windows"), [(16, 0), (17, 9), (18, 10)])
+def test_vspw_counts_clips_above_16_frames_and_drops_the_last_window(frames, windows):
+    rng = np.random.default_rng(0)
+    truth, guess = constant(1, frames), rng.integers(0, 3, (frames, 2, 3)).astype(np.uint8)
+    guess[:-1] = 1  # only the windows that hold the last frame can tell
+    found = numbers("vspw", label_space(3), [(truth, guess)])
+    if windows:
+        assert found.metrics["VC@8"] == 100.0
+        assert numbers("exact", label_space(3), [(truth, guess)]).metrics["VC@8"] < 100.0
+    else:
+        assert found.metrics["mIoU"] is None
+        assert "17" in found.reasons["mIoU"]
+        assert list(found.skipped) == ["clip0"]
+
+
+def test_consistency_does_not_ask_for_the_right_class_but_vcc_does():
+    truth = constant(1)
+    found = numbers("exact", label_space(3), [(truth, constant(2))]).metrics
+    assert (found["VC@8"], found["VCC@8"], found["mIoU"]) == (100.0, 0.0, 0.0)
+
+
+def test_vc_needs_every_frame_labelled():
+    space = label_space(3)
+    truth = list(constant(1))
+    truth[4] = None
+    sparse = measure(space, "sparse", truth, constant(1))
+    found = evaluate("exact", space, [sparse], [parse("VC@8"), parse("mIoU")])
+    assert found.metrics == {"VC@8": None, "mIoU": 100.0}
+    assert "sparse" in found.reasons["VC@8"]
+    assert evaluate("exact", space, [sparse], [parse("VC@9")]).metrics["VC@9"] is None
+
+
+def test_nothing_labelled_is_a_reason_and_not_a_number():
+    for protocol in PROTOCOLS:
+        found = numbers(protocol, label_space(3), [(constant(255), constant(1))])
+        assert found.metrics["mIoU"] is None
+        assert found.reasons["mIoU"]
+        assert evaluate(protocol, label_space(3), [], [parse("mIoU")]).metrics["mIoU"] is None
+    clip = measure(label_space(3), "a", [None, None], constant(1, 2))
+    assert evaluate("exact", label_space(3), [clip], []).skipped == {"a": "no frame has labels"}
+
+
+def test_windows_never_counted_have_a_reason():
+    space = label_space(3)
+    clips = records(space, [(constant(1), constant(1))], ["mIoU", "VC@8"])
+    assert "5 frames" in evaluate("exact", space, clips, [parse("VC@5")]).reasons["VC@5"]
+
+
+def test_a_spec_may_name_its_own_protocol():
+    space, specs = label_space(3), ["mIoU", "mIoU(protocol=mmseg)"]
+    guess = constant(1)
+    guess[:, 0, 0] = 2
+    found = numbers("exact", space, [(constant(1), guess)], specs).metrics
+    assert found["mIoU"] == pytest.approx(100 * 5 / 6)
+    assert found["mIoU(protocol=mmseg)"] == pytest.approx(100 * 5 / 12)
+
+
+def test_side_by_side_explains_with_the_data():
+    space = label_space(5)
+    guess = constant(1)
+    guess[:, 0, 0], guess[:, 0, 1] = 2, 255
+    truth = constant(1)
+    truth[:, 1, 1] = 255
+    clips = records(space, [(truth, guess), (truth[:5], guess[:5])])
+    evaluations, lines = side_by_side(space, clips, [parse("mIoU"), parse("VC@8")])
+    text = "\n".join(lines)
+    assert list(evaluations) == list(PROTOCOLS)
+    assert evaluations["exact"].metrics["mIoU"] is None
+    assert "255" in evaluations["exact"].reasons["mIoU"]
+    assert "vspw leaves out 1 of 2" in text
+    assert "25 pixels are predicted as 255" in text
+    assert "exact refuses" in text
+    assert "void: 16.67 %" in text
+    guess[guess == 255] = 2
+    lines = side_by_side(space, records(space, [(truth, guess)]), [parse("VC@8")])[1]
+    assert any("1 of 5 are predicted but never annotated" in line for line in lines)
+    assert any("13 windows (exact), 12 windows (vspw)" in line for line in lines)
+
+
+def test_protocol_names():
+    assert [default_protocol(name) for name in ("vspw", "cityscapes", "camvid")] == ["vspw", "detectron2", "exact"]
+    with pytest.raises(UserError, match="did you mean 'vspw'"):
+        evaluate("vspv", label_space(3), [], [])

@@ -1,0 +1,226 @@
+"""`vssbench score` on a small VSPW-like dataset on disk."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vssbench.cli import main
+from vssbench.datasets.spaces import load_space
+from vssbench.metrics.plan import DEFAULT
+from vssbench.metrics.protocols import PROTOCOLS, evaluate
+from vssbench.names import parse
+from vssbench.scoring import Submission, score
+
+from .metrics.videos import measure
+
+SIZE = (6, 8)
+LENGTHS = {"short": 5, "long": 19, "longer": 24}
+
+
+def save(values, path, palette=False):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(values)
+    if palette:
+        image.putpalette(np.random.default_rng(0).integers(0, 256, 768).astype(np.uint8).tobytes())
+    image.save(path)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """(root, predictions folder); grey and palette PNGs mixed, a little void, some classes only predicted."""
+    rng = np.random.default_rng(0)
+    for clip, length in LENGTHS.items():
+        blocks = np.kron(rng.integers(0, 5, (3, 4), np.uint8), np.ones((2, 2), np.uint8))
+        for index in range(length):
+            mask = np.roll(blocks, index // 6, axis=1)
+            guess = np.where(rng.random(SIZE) < 0.03, 9, np.maximum(mask, 1) - 1).astype(np.uint8)
+            save(mask, tmp_path / "root" / "data" / clip / "mask" / f"{index:08d}.png", palette=clip == "long")
+            save(guess, tmp_path / "predictions" / clip / f"{index:08d}.png", palette=clip == "longer")
+            frame = tmp_path / "root" / "data" / clip / "origin" / f"{index:08d}.jpg"
+            frame.parent.mkdir(exist_ok=True)
+            frame.touch()  # scoring must not decode images
+    (tmp_path / "root" / "val.txt").write_text("\n".join(LENGTHS) + "\n")
+    return tmp_path / "root", tmp_path / "predictions"
+
+
+@pytest.fixture
+def run(data, monkeypatch, capsys):
+    """Call the command line; gives (exit status, stdout, stderr)."""
+
+    def call(*arguments, predictions=None):
+        root, folder = data
+        base = ["vssbench", "score", "--dataset", "vspw", "--data-root", str(root)]
+        monkeypatch.setattr(sys, "argv", [*base, "--predictions", str(predictions or folder), *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return left.value.code or 0, *capsys.readouterr()
+
+    return call
+
+
+def by_hand(data, protocol):
+    """The same numbers without the command: files read here, metrics fed from arrays."""
+    root, predictions = data
+    space, clips = load_space("vspw"), []
+    for clip in LENGTHS:
+        stems = sorted(file.stem for file in (predictions / clip).iterdir())
+        truth = np.stack([np.asarray(Image.open(root / "data" / clip / "mask" / f"{stem}.png")) for stem in stems])
+        guess = np.stack([np.asarray(Image.open(predictions / clip / f"{stem}.png")) for stem in stems])
+        clips.append(measure(space, clip, space.from_file[truth], guess))
+    return evaluate(protocol, space, clips, [parse(metric) for metric in DEFAULT])
+
+
+@pytest.mark.parametrize("protocol", [None, "exact", "mmseg"])
+def test_json_of_one_protocol(data, run, protocol):
+    status, out, _ = run("--json", *(["--protocol", protocol] if protocol else []))
+    result = json.loads(out)
+    expected = by_hand(data, protocol or "vspw")
+    assert status == 0
+    assert result["protocol"] == (protocol or "vspw")
+    assert result["metrics"] == expected.metrics
+    assert result["reasons"] == expected.reasons
+    assert result["skipped"] == expected.skipped
+    assert list(result["per_class"].values()) == expected.per_class
+    assert (result["clips"], result["frames"], result["labelled"]) == (3, 48, 48)
+    if protocol is None:
+        assert list(result["skipped"]) == ["short"]
+        assert set(result["metrics"]) == set(DEFAULT)
+
+
+def test_all_protocols_side_by_side(run):
+    _, out, _ = run("--protocol", "all", "--json")
+    result = json.loads(out)
+    assert list(result["protocols"]) == list(PROTOCOLS)
+    assert result["protocol"] == "vspw"
+    assert result["metrics"] == result["protocols"]["vspw"]["metrics"]
+    assert any("leaves out 1 of 3" in line for line in result["differences"])
+    status, table, _ = run("--protocol", "all")
+    assert status == 0
+    assert "detectron2" in table
+    assert f"{result['metrics']['mIoU']:.2f}" in table
+    assert "predicted but never annotated" in table
+
+
+def test_workers_change_nothing_but_the_time(data, run):
+    assert run("--json", "--workers", "2") == run("--json")
+    path = data[1] / "long" / "00000003.png"
+    path.write_bytes(b"GIF89a")
+    status, out, err = run("--json", "--workers", "2")
+    assert (status, out) == (2, "")
+    assert str(path) in err
+    assert "Traceback" not in err
+
+
+def test_chosen_metrics(run):
+    _, out, _ = run("--json", "--metrics", "mIoU,VC@4,mIoU(protocol=mmseg)")
+    assert list(json.loads(out)["metrics"]) == ["mIoU", "VC@4", "mIoU(protocol=mmseg)"]
+    status, out, err = run("--metrics", "mIuO")
+    assert (status, out) == (2, "")
+    assert "did you mean 'mIoU'" in err
+
+
+def test_missing_predictions_are_listed_before_anything_is_read(data, run):
+    root, predictions = data
+    for index in range(7):
+        (predictions / "long" / f"{index:08d}.png").unlink()
+    for file in (predictions / "short").iterdir():
+        file.unlink()
+    (predictions / "short").rmdir()
+    (predictions / "longer" / "00000000.png").write_bytes(b"not a PNG; must not be looked at")
+    status, out, err = run("--json")
+    assert (status, out) == (2, "")
+    assert "folders missing: 8" in err
+    assert "short/ (the whole clip)" in err
+    assert "long/00000000.png" in err
+    assert "and 3 more" in err
+    assert "Traceback" not in err
+    status, _, err = run(predictions=root / "nowhere")
+    assert status == 2
+    assert "no such folder" in err
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (np.zeros((5, 8), np.uint8), "is 5x8"),
+        (np.zeros((*SIZE, 3), np.uint8), "colour"),
+        (np.zeros(SIZE, np.uint16), "16 bits"),
+        (None, "not a PNG"),
+    ],
+)
+def test_unusable_predictions_name_the_file(data, run, broken, message):
+    path = data[1] / "long" / "00000003.png"
+    if broken is None:
+        path.write_bytes(b"GIF89a, or some such")
+    else:
+        save(broken, path)
+    status, out, err = run()
+    assert (status, out) == (2, "")
+    assert str(path) in err
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_predicted_id_that_is_no_class(data, run):
+    path = data[1] / "long" / "00000003.png"
+    values = np.array(Image.open(path))
+    values[0, 0] = 255
+    save(values, path)
+    status, out, err = run("--protocol", "exact", "--json")
+    assert (status, out) == (2, "")
+    assert "255" in err
+    assert "clip long, frame 3" in err
+    result = json.loads(run("--protocol", "all", "--json")[1])
+    assert result["protocols"]["exact"]["metrics"]["mIoU"] is None
+    assert "255" in result["protocols"]["detectron2"]["reasons"]["mIoU"]
+    assert result["protocols"]["mmseg"]["metrics"]["mIoU"] is not None
+    assert any("refuses" in line for line in result["differences"])
+
+
+def test_wrong_names_and_missing_options(run, monkeypatch, capsys):
+    status, _, err = run("--protocol", "vspv")
+    assert status == 2
+    assert "did you mean 'vspw'" in err
+    monkeypatch.setattr(sys, "argv", ["vssbench", "score"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert "which dataset" in capsys.readouterr().err
+
+
+class Sparse:
+    """A dataset whose every third frame is labelled."""
+
+    name = "sparse"
+    space = load_space("camvid")
+
+    def clips(self):
+        return ["a"]
+
+    def stems(self, clip):
+        return [f"{index}" for index in range(20)]
+
+    def labels(self, clip):
+        for index, stem in enumerate(self.stems(clip)):
+            yield stem, np.full(SIZE, 1, np.uint8) if index % 3 == 0 else None
+
+
+def test_frames_without_labels_need_no_prediction(tmp_path, monkeypatch):
+    monkeypatch.setattr(Submission, "open", lambda self: Sparse())
+    for index in range(0, 20, 3):
+        save(np.full(SIZE, 1, np.uint8), tmp_path / "a" / f"{index}.png")
+    submission = Submission("sparse", None, "val", tmp_path, DEFAULT)
+    clips = score(submission)
+    assert (clips[0].frames, clips[0].labelled) == (20, 7)
+    found = evaluate("exact", Sparse.space, clips, [parse(metric) for metric in DEFAULT])
+    assert found.metrics["mIoU"] == 100.0
+    assert found.metrics["VC@8"] is None
+    assert "without labels" in found.reasons["VC@8"]
+    (tmp_path / "a" / "9.png").unlink()
+    with pytest.raises(Exception, match=r"missing: 1\n.*a/9\.png"):
+        score(submission)

@@ -1,0 +1,126 @@
+"""`vssbench score`: score a folder of predictions from any program, under one protocol or all side by side."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vssbench.cli.options import DatasetOption, JsonOption, RootOption, SplitOption
+from vssbench.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from vssbench.metrics.clips import ClipScore
+    from vssbench.metrics.protocols import Evaluation
+    from vssbench.names import Spec
+    from vssbench.types import LabelSpace
+
+ALL = "all"
+SHOWN = 5
+"""So many of the clips left out are named without --json."""
+
+
+def command(
+    dataset: DatasetOption = None,
+    data_root: RootOption = None,
+    split: SplitOption = None,
+    predictions: Annotated[
+        Path | None, typer.Option("--predictions", help="Folder with <clip>/<frame stem>.png, train ids from 0.")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", help="vspw, detectron2, mmseg, arseg, exact, or all side by side.")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option("--metrics", help="Comma-separated, e.g. mIoU,VC@4; default: all accuracies, VC, VCC.")
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Score predictions on disk, made by any program."""
+    from vssbench.cli.progress import clip_progress
+    from vssbench.metrics.plan import DEFAULT
+    from vssbench.metrics.protocols import default_protocol, evaluate, find
+    from vssbench.names import parse, parse_list
+    from vssbench.scoring import Submission, score
+
+    if dataset is None or predictions is None:
+        raise UserError(
+            "which dataset, and which predictions?",
+            fix="vssbench score --dataset vspw --data-root DIR --predictions DIR",
+        )
+    headline = default_protocol(parse(dataset).name) if protocol in (None, ALL) else find(str(protocol)).name
+    specs = parse_list(metrics) if metrics else [parse(metric) for metric in DEFAULT]
+    submission = Submission(dataset, data_root, split or "val", predictions, tuple(map(str, specs)))
+    opened = submission.open()
+    with clip_progress("score", len(opened.clips())) as advance:
+        scores = score(submission, workers, advance)
+    result: dict[str, Any] = {
+        "dataset": dataset, "split": submission.split, "predictions": str(predictions), "clips": len(scores),
+        "frames": sum(clip.frames for clip in scores), "labelled": sum(clip.labelled for clip in scores),
+    }  # fmt: skip
+    if protocol == ALL:
+        result |= _all(headline, opened.space, scores, specs)
+    else:
+        result |= _entry(evaluate(headline, opened.space, scores, specs), opened.space)
+    if as_json:
+        typer.echo(json.dumps(result))
+    else:
+        _show(result)
+
+
+def _all(headline: str, space: LabelSpace, scores: Sequence[ClipScore], specs: Sequence[Spec]) -> dict[str, Any]:
+    """The headline protocol's entry, every protocol's entry under "protocols", and the differences in words."""
+    from vssbench.metrics.explain import side_by_side
+
+    evaluations, differences = side_by_side(space, scores, specs)
+    entries = {name: _entry(evaluation, space) for name, evaluation in evaluations.items()}
+    return {**entries[headline], "protocols": entries, "differences": differences}
+
+
+def _entry(evaluation: Evaluation, space: LabelSpace) -> dict[str, Any]:
+    per_class = dict(zip(space.names, evaluation.per_class, strict=True))
+    return {**asdict(evaluation), "per_class": per_class}
+
+
+def _show(result: Mapping[str, Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    entries = result.get("protocols") or {result["protocol"]: result}
+    table = Table(
+        title=f"{result['predictions']} on {result['dataset']} {result['split']}: {result['clips']} clips, "
+        f"{result['labelled']} labelled frames, %",
+        box=box.SIMPLE,
+    )
+    table.add_column("metric")
+    for name in entries:
+        table.add_column(name, justify="right")
+    for metric in result["metrics"]:
+        values = (entry["metrics"][metric] for entry in entries.values())
+        table.add_row(metric, *("-" if value is None else f"{value:.2f}" for value in values))
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(table)
+    for name, entry in entries.items():
+        for line in [*_missing(entry["reasons"]), *entry["notes"], *_left_out(entry["skipped"])]:
+            console.print(f"{name}: {line}", soft_wrap=True)
+    for line in result.get("differences", ()):
+        console.print(f"- {line}", soft_wrap=True)
+
+
+def _missing(reasons: Mapping[str, str]) -> list[str]:
+    """The reasons, each once with all the metrics it holds for."""
+    metrics: dict[str, list[str]] = {}
+    for metric, reason in reasons.items():
+        metrics.setdefault(reason, []).append(metric)
+    return [f"no {', '.join(names)}: {reason}" for reason, names in metrics.items()]
+
+
+def _left_out(skipped: Mapping[str, str]) -> list[str]:
+    shown = [f"left out: {clip}: {reason}" for clip, reason in list(skipped.items())[:SHOWN]]
+    return [*shown, f"left out: {len(skipped) - SHOWN} more"] if len(skipped) > SHOWN else shown

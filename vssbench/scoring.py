@@ -1,0 +1,158 @@
+"""Score a folder of predictions, made by any program, against a dataset's labels.
+
+Predictions are `<clip>/<frame stem>.png`, train ids from 0. What is missing is found before anything is measured.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vssbench.datasets.reading import read_indices
+from vssbench.errors import UserError
+from vssbench.load import load_dataset
+from vssbench.metrics.clips import ClipScore, size
+from vssbench.metrics.plan import plan
+from vssbench.runner import ahead
+from vssbench.types import Dataset, Frame, Prediction, UInt8
+
+_SHOWN = 5
+_NO_IMAGE = np.empty((0, 0, 3), np.uint8)
+_NO_PREDICTION = Prediction(np.empty((0, 0), np.uint8), "key")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What to score, in terms that travel between processes.
+
+    dataset, root, split: as for load_dataset;  predictions: folder;  metrics: metric strings
+    """
+
+    dataset: str
+    root: Path | None
+    split: str
+    predictions: Path
+    metrics: tuple[str, ...]
+
+    def open(self) -> Dataset:
+        return load_dataset(self.dataset, self.root, self.split)
+
+
+def check_files(dataset: Dataset, predictions: Path) -> None:
+    """Raise one UserError that lists the first missing files, unless every labelled frame has its prediction."""
+    if not predictions.is_dir():
+        raise UserError("there is no such folder", where=predictions, expected="predictions as <clip>/<frame stem>.png")
+    clips = list(dataset.clips())
+    if not clips:
+        raise UserError(f"{dataset.name} has no clips in this split", fix="vssbench doctor shows what is there")
+    missing = [file for clip in clips for file in _missing(dataset, clip, predictions)]
+    if missing:
+        shown = "".join(f"\n    {file}" for file in missing[:_SHOWN])
+        more = f"\n    and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        raise UserError(
+            f"prediction files or clip folders missing: {len(missing)}{shown}{more}",
+            where=predictions,
+            expected="<clip>/<frame stem>.png for every labelled frame",
+        )
+
+
+def _missing(dataset: Dataset, clip: str, predictions: Path) -> list[str]:
+    """Files wanted and not there; a whole folder counts as one. Labels are read only where something is missing."""
+    folder = predictions / clip
+    if not folder.is_dir():
+        return [f"{clip}/ (the whole clip)"] if any(labels is not None for _, labels in dataset.labels(clip)) else []
+    there = {file.name for file in folder.iterdir()}
+    if all(f"{stem}.png" in there for stem in dataset.stems(clip)):
+        return []
+    return [
+        f"{clip}/{stem}.png"
+        for stem, labels in dataset.labels(clip)
+        if labels is not None and f"{stem}.png" not in there
+    ]
+
+
+def score(
+    submission: Submission, workers: int = 1, advance: Callable[[str], None] = lambda clip: None
+) -> list[ClipScore]:
+    """The statistics of every clip, in the dataset's order; `advance` is called with each clip that is done.
+
+    Raises UserError for missing predictions (before anything is read), wrong sizes and unreadable files.
+    """
+    dataset = submission.open()
+    plan(submission.metrics, dataset.space)
+    check_files(dataset, submission.predictions)
+    scores = []
+    for found in _here(submission, dataset) if workers == 1 else _in_processes(submission, dataset, workers):
+        scores.append(found)
+        advance(found.clip)
+    return scores
+
+
+def _here(submission: Submission, dataset: Dataset) -> Iterator[ClipScore]:
+    for clip in dataset.clips():
+        yield score_clip(dataset, clip, submission.predictions, submission.metrics)
+
+
+def _in_processes(submission: Submission, dataset: Dataset, workers: int) -> Iterator[ClipScore]:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(submission,)) as pool:
+        try:
+            yield from pool.map(_work, dataset.clips())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_opened: tuple[Submission, Dataset] | None = None  # of this worker process
+
+
+def _start(submission: Submission) -> None:
+    global _opened  # noqa: PLW0603  (an initializer has no other way to leave something for the tasks)
+    cv2.setNumThreads(1)
+    _opened = submission, submission.open()
+
+
+def _work(clip: str) -> ClipScore:
+    assert _opened is not None
+    submission, dataset = _opened
+    return score_clip(dataset, clip, submission.predictions, submission.metrics)
+
+
+def score_clip(dataset: Dataset, clip: str, predictions: Path, metrics: Sequence[str]) -> ClipScore:
+    """The statistics of one clip. The metrics see labels and predictions, no images; memory does not grow with length.
+
+    Labels and predictions are each decoded by a thread of their own while this one counts.
+    """
+    counting = plan(metrics, dataset.space)
+    frames = labelled = 0
+    for index, (stem, labels, predicted) in enumerate(_pairs(dataset, clip, predictions)):
+        frames += 1
+        labelled += labels is not None
+        frame = Frame(clip, index, _NO_IMAGE, labels, stem=stem)
+        prediction = _NO_PREDICTION if predicted is None else Prediction(predicted, "key")
+        for metric in counting:
+            metric.update(frame, prediction)
+    return ClipScore(clip, frames, labelled, {metric.name: metric.state() for metric in counting})
+
+
+def _pairs(dataset: Dataset, clip: str, predictions: Path) -> Iterator[tuple[str, UInt8 | None, UInt8 | None]]:
+    """(stem, labels, prediction) of every frame; no prediction is read for a frame without labels."""
+
+    def with_predictions() -> Iterator[tuple[str, UInt8 | None, UInt8 | None]]:
+        for stem, labels in ahead(dataset.labels(clip)):
+            if labels is None:
+                yield stem, None, None
+                continue
+            file = predictions / clip / f"{stem}.png"
+            predicted = read_indices(file)
+            if predicted.shape != labels.shape:
+                raise UserError(f"is {size(predicted)}", where=file, expected=f"{size(labels)}, the size of its labels")
+            yield stem, labels, predicted
+
+    return ahead(with_predictions())
