@@ -102,7 +102,12 @@ def _build(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]) ->
             args[name] = given[name]
         elif name not in args and parameter.default is inspect.Parameter.empty:
             raise UserError(f"{spec.name} needs the argument {name!r}", fix=f"write {spec.name}({name}=...)")
-    built = factory(**args)
+    try:
+        built = factory(**args)
+    except UserError as error:
+        if error.where is not None:
+            raise
+        raise type(error)(error.what, where=spec, expected=error.expected, fix=error.fix) from error
     built.name = str(spec)
     return built
 

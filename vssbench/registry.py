@@ -47,7 +47,7 @@ def entries(group: Group) -> dict[str, Entry]:
                 f"the name {point.name!r} in {group} is taken twice: by {found[point.name].origin} and by {origin}",
                 fix=f"uninstall one of them, or rename the entry point of {origin}",
             )
-        summary = point.dist.metadata.get("Summary", "") if point.dist else ""
+        summary = (point.dist.metadata["Summary"] or "") if point.dist else ""
         found[point.name] = Entry(point.value, summary, origin)
     return found
 

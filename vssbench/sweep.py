@@ -27,7 +27,7 @@ def expand(methods: Sequence[Spec], sweep: Mapping[str, Sequence[object]]) -> tu
         taken.update(keys)
         for values in product(*(sweep[key] for key in keys)):
             spec = method.with_args(**dict(zip(keys, values, strict=True)))
-            reason = _impossible(spec, parameters)
+            reason = _impossible(spec, parameters) if keys else None
             if reason:
                 left_out.append(f"{spec} is left out: {reason}")
             else:
@@ -35,6 +35,8 @@ def expand(methods: Sequence[Spec], sweep: Mapping[str, Sequence[object]]) -> tu
     unknown = [key for key in sweep if key not in taken]
     if unknown:
         raise UserError(f"--sweep {unknown[0]}: none of the methods has this argument", where=", ".join(map(str, methods)))
+    if not specs:
+        raise UserError("the sweep leaves nothing to run", where="; ".join(left_out))
     return list(specs), left_out
 
 

@@ -46,7 +46,6 @@ def command(
     from vssbench.metrics.protocols import find
     from vssbench.names import parse
     from vssbench.progress import Progress
-    from vssbench.reports import leaderboard, pareto
     from vssbench.sweep import expand
 
     overrides: dict[str, Any] = {
@@ -68,6 +67,8 @@ def command(
         print(f"vssbench: {note}", file=sys.stderr)
     with Progress() as progress:
         results = execute(spec, specs, folder, resume, progress)
+    from vssbench.reports import leaderboard, pareto  # seconds of imports: not before a mistake could be reported
+
     leaderboard.write(results, folder)
     pareto.write(results, folder)
     if as_json:

@@ -1,0 +1,94 @@
+"""The command as its user meets it: exit status, one message, one JSON object."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+SMALL = "synthetic(clips=2,frames=20,height=32,width=48)"
+COMMAND = [sys.executable, "-c", "from vssbench.cli import main; main()"]
+
+
+def vssbench(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def test_json_is_the_only_thing_on_stdout_and_files_are_written(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    done = vssbench("run", "--methods", "oracle,hold(of=oracle,key_interval=4)", "--dataset", SMALL, "--output", folder, "--json")
+    assert done.returncode == 0, done.stderr
+    methods = json.loads(done.stdout)["methods"]
+    assert list(methods) == ["oracle", "hold(key_interval=4,of=oracle)"]
+    hold = methods["hold(key_interval=4,of=oracle)"]
+    assert hold["protocol"] == "exact"
+    assert {"mIoU", "WIoU", "VC@8", "VC@16"} <= set(hold["metrics"])
+    assert set(hold["fps"]) == {"step", "step+decode", "end_to_end"}
+    assert {file.name for file in folder.iterdir()} >= {"leaderboard.md", "leaderboard.csv", "pareto_fps.png", "run.json"}
+    assert list(pd.read_csv(folder / "leaderboard.csv")["method"]) == ["oracle", "hold(key_interval=4,of=oracle)"]
+
+
+def test_the_phases_of_a_sparsely_labelled_dataset(tmp_path: Path) -> None:
+    city = tmp_path / "city"
+    made = vssbench("export", "synthetic(clips=2,frames=24,height=32,width=48)", "--layout", "cityscapes", "--output", city)
+    assert made.returncode == 0, made.stderr
+    done = vssbench(
+        "run", "--methods", "hold(of=replay(predictions=P),key_interval=3)".replace("P", str(_predictions(city, tmp_path))),
+        "--dataset", "cityscapes", "--data-root", city, "--sweep", "offset=0..2", "--output", tmp_path / "run",
+        "--no-latency", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    methods = json.loads(done.stdout)["methods"].values()
+    assert sorted(row["distance"] for method in methods for row in method["by_distance"]) == [0, 1, 2]
+    for method in methods:
+        assert method["metrics"]["VC@8"] is None
+        assert method["reasons"]["VC@8"]
+        assert method["protocol"] == "detectron2"
+    table = (tmp_path / "run" / "leaderboard.md").read_text().partition("mIoU by distance")[2]
+    assert "d=0 |   d=1 |   d=2" in table
+
+
+def _predictions(city: Path, tmp_path: Path) -> Path:
+    """A prediction for every frame: its own red channel as classes."""
+    import cv2
+
+    from vssbench.load import load_dataset
+
+    dataset = load_dataset("cityscapes", city)
+    for clip in dataset.clips():
+        (tmp_path / "predictions" / clip).mkdir(parents=True)
+        for frame in dataset.frames(clip):
+            cv2.imwrite(str(tmp_path / "predictions" / clip / f"{frame.stem}.png"), frame.image[..., 0] // 32)
+    return tmp_path / "predictions"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--methods", "nope"], "unknown method 'nope'"),
+        (["--methods", "hold(of=oracle"], "cannot read"),
+        (["--methods", "hold(of=oracle,k=2)"], "hold has no argument 'k'"),
+        (["--methods", "hold(of=oracle,key_interval=0)"], "key_interval=0 does not fit"),
+        (["--methods", "hold(of=oracle,key_interval=two)"], "does not fit"),
+        (["--methods", "hold"], "hold needs the argument 'of'"),
+        (["--methods", "oracle", "--protocol", "vspww"], "did you mean 'vspw'?"),
+        (["--methods", "oracle", "--dataset", "vspw", "--data-root", "nowhere"], "nowhere"),
+        (["--methods", "oracle", "--dataset", "vspw"], "--data-root"),
+        (["--methods", "oracle", "--sweep", "key_interval=1,2"], "none of the methods has this argument"),
+        (["--methods", "oracle", "--resume"], "--resume needs --output"),
+        (["--methods", "oracle", "--device", "cuda:7"], "--device cuda:7"),
+        (["--methods", "oracle", "--checkpoint", "oracle"], "METHOD=PATH"),
+        (["nowhere.yaml"], "nowhere.yaml"),
+    ],
+)
+def test_bad_input_is_one_message_and_status_2(tmp_path: Path, arguments: list[str], part: str) -> None:
+    done = vssbench("run", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert part in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not list(tmp_path.glob("results/*/*/clips.jsonl"))
