@@ -3,7 +3,9 @@
 from vssbench.registry import Entry
 
 BUILTIN: dict[str, Entry] = {
-    "oracle": Entry("vssbench.methods.oracle.adapter:Oracle", "the ground truth itself (void becomes class 0)", needs="labels"),
+    "oracle": Entry(
+        "vssbench.methods.oracle.adapter:Oracle", "the ground truth itself (void becomes class 0)", needs="labels"
+    ),
     "hold": Entry("vssbench.methods.hold.adapter:Hold", "of=METHOD on key frames, its labels repeated on the others"),
     "flowwarp": Entry(
         "vssbench.methods.flowwarp.adapter:FlowWarp",

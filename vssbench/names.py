@@ -142,7 +142,7 @@ class _Reader:
         return UserError(
             f"cannot read {self.text[:120]!r}: found {found} at position {self.pos + 1}",
             expected=expected,
-            fix="write it like mpvss(backbone=swin_t,key_interval=5); quote odd strings with \"...\"",
+            fix='write it like mpvss(backbone=swin_t,key_interval=5); quote odd strings with "..."',
         )
 
     def spaces(self) -> None:

@@ -25,7 +25,7 @@ class DenseFlow:
     """DIS optical flow (Kroeger et al., ECCV 2016); the same result for any number of threads."""
 
     def __init__(self, preset: Preset):
-        self.dis = cv2.DISOpticalFlow_create(_PRESETS[preset])
+        self.dis = cv2.DISOpticalFlow.create(_PRESETS[preset])
 
     def __call__(self, current: UInt8, key: UInt8) -> Float32:
         """float32[H, W, 2], pixels, x first: where each pixel of `current` lies in `key`, relative to itself.
@@ -64,6 +64,5 @@ def warped_argmax(scores: Float32, flow: Float32) -> UInt8:
 def _source(flow: Float32) -> tuple[Float32, Float32]:
     """Absolute x and y in the key frame: float32[H, W] each."""
     height, width = flow.shape[:2]
-    x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    return x, y
+    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    return np.add(flow[..., 0], x, dtype=np.float32), np.add(flow[..., 1], y[:, None], dtype=np.float32)

@@ -31,7 +31,7 @@ def random_clip(
         shift = (index * down, index * right)
         image = np.roll(colours[texture], shift, (0, 1)) ^ rng.integers(0, 8, (height, width, 3), dtype=np.uint8)
         since = index % gop
-        motion = np.broadcast_to(np.float32([-since * right, -since * down]), (height, width, 2)).copy()
+        motion = np.full((height, width, 2), (-since * right, -since * down), np.float32)
         side = {"motion": motion} if since else {}
         frames.append(Frame(name, index, image, np.roll(labels, shift, (0, 1)), side, f"{index:06d}"))
     return frames
@@ -48,10 +48,14 @@ def same(one: Frame, other: Frame) -> bool:
     return (
         (one.clip, one.index, one.stem, set(one.side)) == (other.clip, other.index, other.stem, set(other.side))
         and np.array_equal(one.image, other.image)
-        and (one.labels is None) == (other.labels is None)
-        and (one.labels is None or np.array_equal(one.labels, other.labels))
+        and equal_labels(one.labels, other.labels)
         and all(np.array_equal(one.side[key], other.side[key]) for key in one.side)
     )
+
+
+def equal_labels(one: UInt8 | None, other: UInt8 | None) -> bool:
+    """Whether both are absent, or both there with the same values."""
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))
 
 
 def scramble(frame: Frame, seed: int) -> None:
@@ -72,11 +76,16 @@ def scrambled(frames: Sequence[Frame], seed: int = 1) -> Iterator[None]:
         yield
     finally:
         for frame, old in zip(frames, kept, strict=True):
-            frame.image[...] = old.image
-            for key, array in frame.side.items():
-                array[...] = old.side[key]
-            if frame.labels is not None:
-                frame.labels[...] = old.labels
+            restore(frame, old)
+
+
+def restore(frame: Frame, kept: Frame) -> None:
+    """Write a copy's values back into the frame's arrays."""
+    frame.image[...] = kept.image
+    for key, array in frame.side.items():
+        array[...] = kept.side[key]
+    if frame.labels is not None and kept.labels is not None:
+        frame.labels[...] = kept.labels
 
 
 def plain_space(classes: int) -> LabelSpace:

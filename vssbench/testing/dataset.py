@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vssbench.testing.clips import same
+from vssbench.testing.clips import equal_labels, same
 from vssbench.testing.findings import Findings, Report
 from vssbench.types import IGNORE, Dataset, Frame, LabelSpace
 
@@ -88,7 +88,7 @@ def _clip(findings: Findings, dataset: Dataset, clip: str) -> None:
             )
         if not same(frame, again):
             faults.append("differs when it is read again")
-        if stem != wanted or not _equal(labels, frame.labels):
+        if stem != wanted or not equal_labels(labels, frame.labels):
             faults.append(
                 f"labels() gives {stem!r} with {_kind(labels)}, frames() {frame.stem!r} with {_kind(frame.labels)}"
             )
@@ -112,10 +112,6 @@ def _frame(frame: Frame, classes: int, size: tuple[int, ...]) -> list[str]:
     if odd:
         faults.append(f"has train ids {odd[:5]}, expected 0 to {classes - 1} or {IGNORE}")
     return faults
-
-
-def _equal(one: np.ndarray | None, other: np.ndarray | None) -> bool:
-    return one is other or (one is not None and other is not None and np.array_equal(one, other))
 
 
 def _kind(array: Any) -> str:

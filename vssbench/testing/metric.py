@@ -58,8 +58,11 @@ def check_metric(
     with findings.check("merge"):
         _merge(findings, make, done)
     with findings.check("streaming equals batch"):
-        for clip, batch in zip(clips, done, strict=True):
-            findings.expect(_same(_streamed(make(), clip), batch), f"{len(clip)} frames, streamed, give another state")
+        for clip in clips:
+            findings.expect(
+                _same(_streamed(make(), clip), _updated(make(), clip)),
+                f"{len(clip)} frames, streamed, give another state",
+            )
     with findings.check("inputs are left alone"):
         _inputs(findings, make, clips)
     return findings.finish()
@@ -169,7 +172,8 @@ def _clone(make: Make, metric: Metric) -> Metric:
 def _merge(findings: Findings, make: Make, done: list[Metric]) -> None:
     before = [_text(metric) for metric in done]
     first, *others = (_folded(make, order) for order in permutations(done))
-    findings.expect(all(_same(first, other) for other in others), "another order of merging gives another total")
+    numbers = first.compute()
+    findings.expect(all(other.compute() == numbers for other in others), "another order of merging gives other numbers")
     pairs = [_folded(make, done[:2]), _folded(make, done[2:])]
     findings.expect(_same(_folded(make, pairs), _folded(make, done)), "merging pairs first gives another total")
     loaded = [_clone(make, metric) for metric in done]

@@ -1,0 +1,92 @@
+"""Predictions from disk: read to the pixel, refused when they do not fit, and never from outside their folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vssbench import Frame, load_method
+from vssbench.errors import UserError
+from vssbench.testing import check_method, random_clip
+
+
+@pytest.fixture
+def clip() -> list[Frame]:
+    return random_clip("city/street", length=4, size=(9, 11))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, clip: list[Frame]) -> Path:
+    """Predictions for the clip, greyscale and palette files in turn."""
+    root = tmp_path / "my predictions"
+    (root / "city" / "street").mkdir(parents=True)
+    for frame in clip:
+        picture = Image.fromarray(frame.labels % 4 + frame.index)
+        if frame.index % 2:
+            picture.putpalette(np.random.default_rng(0).integers(0, 256, 768, dtype=np.uint8).tobytes())
+        picture.save(root / "city" / "street" / f"{frame.stem}.png")
+    return root
+
+
+def replay(folder: Path):
+    return load_method(f'replay(predictions="{folder}")')
+
+
+def test_every_pixel(folder: Path, clip: list[Frame]) -> None:
+    method = replay(folder)
+    for frame in clip:
+        prediction = method.decode(method.step(method.prepare(frame)))
+        np.testing.assert_array_equal(prediction.labels, frame.labels % 4 + frame.index)
+        assert (prediction.kind, prediction.age) == ("key", 0)
+
+
+def test_conforms(folder: Path, clip: list[Frame]) -> None:
+    check_method(lambda: replay(folder), clip)
+
+
+def path_of(folder: Path, frame: Frame) -> Path:
+    return folder / frame.clip / f"{frame.stem}.png"
+
+
+def test_missing(folder: Path, clip: list[Frame]) -> None:
+    path_of(folder, clip[2]).unlink()
+    with pytest.raises(UserError, match=r"city/street/000002\.png: the prediction is missing"):
+        replay(folder).prepare(clip[2])
+    with pytest.raises(UserError, match="there is no such folder"):
+        replay(folder / "elsewhere")
+
+
+def test_another_size(folder: Path, clip: list[Frame]) -> None:
+    Image.new("L", (9, 11)).save(path_of(folder, clip[0]))
+    with pytest.raises(UserError, match=r"000000\.png: is 11x9\n  expected: the frame's size, 9x11"):
+        replay(folder).prepare(clip[0])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16", "1", "LA"])
+def test_pixels_that_are_no_indices(folder: Path, clip: list[Frame], mode: str) -> None:
+    Image.new(mode, (11, 9)).save(path_of(folder, clip[0]))
+    with pytest.raises(UserError, match="a PNG of class indices"):
+        replay(folder).prepare(clip[0])
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:40], lambda data: b"", lambda data: b"GIF89a" + data])
+def test_damaged(folder: Path, clip: list[Frame], damage) -> None:
+    path = path_of(folder, clip[0])
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(UserError, match=r"000000\.png: cannot be read"):
+        replay(folder).prepare(clip[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [("..", "secret"), ("city/../..", "secret"), ("city", "../../secret"), ("/tmp", "secret"), ("city", "/etc/x"),
+     ("city", ""), ("", "000000"), ("city", "a\0b"), ("city\0", "a"), ("../my predictions/city", "x")],
+)  # fmt: skip
+def test_never_outside_the_folder(folder: Path, clip: list[Frame], name: str, stem: str) -> None:
+    Image.new("L", (11, 9)).save(folder.parent / "secret.png")
+    with pytest.raises(UserError, match="cannot name a file in"):
+        replay(folder).prepare(replace(clip[0], clip=name, stem=stem))

@@ -1,0 +1,86 @@
+"""A vssbench plugin in full: a method, a metric and a dataset, found through the entry points in pyproject.toml."""
+
+import numpy as np
+
+from vssbench import Frame, LabelSpace, Prediction
+
+
+class Brightness:
+    """Class 1 where the running mean of the brightness is above the middle."""
+
+    name, needs, lookahead, classes = "brightness", frozenset(), 0, 2
+
+    def __init__(self, decay: float = 0.5):
+        self.decay, self.mean = decay, None
+
+    def reset(self):
+        self.mean = None
+
+    def prepare(self, frame):
+        return frame.image.mean(axis=2)
+
+    def step(self, x):
+        self.mean = x if self.mean is None else self.decay * self.mean + (1 - self.decay) * x
+        return self.mean
+
+    def decode(self, y):
+        return Prediction((y > 127).astype(np.uint8), "key")
+
+
+class Flicker:
+    """Share of the pixels whose predicted class is not that of the frame before, %."""
+
+    name, higher_is_better = "flicker", False
+
+    def __init__(self, space, specs):
+        self.changed, self.pixels, self.before = 0, 0, None
+
+    def update(self, frame, prediction):
+        if frame.index > 0:
+            self.changed += int((self.before != prediction.labels).sum())
+            self.pixels += prediction.labels.size
+        self.before = prediction.labels.copy()
+
+    def merge(self, other):
+        self.changed, self.pixels = self.changed + other.changed, self.pixels + other.pixels
+
+    def state(self):
+        return {"changed": self.changed, "pixels": self.pixels}
+
+    def load(self, state):
+        self.changed, self.pixels = state["changed"], state["pixels"]
+
+    def compute(self):
+        return {"flicker": 100 * self.changed / self.pixels if self.pixels else None}
+
+
+class Checkerboard:
+    """Clips of a board that moves by a pixel a frame; class 1 is white."""
+
+    name = "checkerboard"
+    space = LabelSpace(
+        name="checkerboard",
+        names=("black", "white"),
+        colours=np.array([[0, 0, 0], [255, 255, 255]], np.uint8),
+        from_file=np.array([0, 1] + [255] * 254, np.uint8),
+        to_file=np.array([0, 1], np.uint8),
+        known=np.arange(256) < 2,
+    )
+
+    def __init__(self, root=None, split="val", length: int = 8):
+        self.length = length
+
+    def clips(self):
+        return ["across", "down"]
+
+    def stems(self, clip):
+        return [f"{index:03d}" for index in range(self.length)]
+
+    def frames(self, clip):
+        rows, columns = np.indices((32, 40)) // 8
+        for index, stem in enumerate(self.stems(clip)):
+            labels = np.roll((rows + columns) % 2, index, axis=int(clip == "across")).astype(np.uint8)
+            yield Frame(clip, index, np.repeat(labels[..., None] * np.uint8(255), 3, axis=2), labels, stem=stem)
+
+    def labels(self, clip):
+        return ((frame.stem, frame.labels) for frame in self.frames(clip))

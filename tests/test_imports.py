@@ -1,0 +1,65 @@
+"""The direction of dependencies, seen from outside: what is in sys.modules after an import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+HEAVY = {"torch", "transformers", "pandas", "matplotlib", "scipy", "numpy", "cv2", "PIL", "pydantic", "yaml"}
+
+
+def loaded(code: str) -> set[str]:
+    """Names in sys.modules after the code ran in a process of its own; what it prints is thrown away."""
+    quiet = f"with contextlib.redirect_stdout(io.StringIO()):\n{textwrap.indent(code, '    ')}"
+    script = f"import sys, contextlib, io\n{quiet}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+COMMAND = """
+from vssbench.cli import main
+sys.argv = ["vssbench", *{arguments!r}]
+try:
+    main()
+except SystemExit as done:
+    assert not done.code, done.code
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list", "methods"], ["list", "datasets"], ["list", "metrics", "--json"]]
+)
+def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    assert not loaded(COMMAND.format(arguments=arguments)) & (HEAVY - {"pydantic"})  # Typer reads arguments with it
+
+
+@pytest.mark.parametrize(
+    "module", ["vssbench", "vssbench.names", "vssbench.registry", "vssbench.errors", "vssbench.schedule"]
+)
+def test_the_core_needs_no_package_at_all(module: str) -> None:
+    assert not loaded(f"import {module}") & HEAVY
+
+
+def test_types_need_numpy_only() -> None:
+    modules = loaded("import vssbench.types")
+    assert not modules & (HEAVY - {"numpy"})
+    assert {name for name in modules if name.startswith("vssbench")} == {"vssbench", "vssbench.types"}
+
+
+@pytest.mark.parametrize("module", ["vssbench.load", "vssbench.runner", "vssbench.testing"])
+def test_the_harness_imports_no_network_and_no_method(module: str) -> None:
+    modules = loaded(f"import {module}")
+    assert not modules & {"torch", "transformers", "pandas", "cv2", "matplotlib"}
+    assert not {name for name in modules if name.startswith("vssbench.methods.")}
+
+
+@pytest.mark.parametrize("name", ["oracle", "hold", "flowwarp", "replay"])
+def test_methods_without_a_network_import_no_other_method_and_no_torch(name: str) -> None:
+    modules = loaded(f"import vssbench.methods.{name}.adapter")
+    others = {part for part in modules if part.startswith("vssbench.methods.")}
+    assert not {part for part in others if not part.startswith(f"vssbench.methods.{name}")}
+    assert not modules & {"torch", "transformers", "pandas"}

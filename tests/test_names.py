@@ -1,0 +1,126 @@
+"""Canonical strings: every spec survives its own string, equal specs are equal strings, bad input is one message."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vssbench.errors import UserError
+from vssbench.names import Spec, parse, parse_list, parse_value, walk
+
+names = st.from_regex(r"[A-Za-z][A-Za-z0-9_.\-]{0,8}", fullmatch=True)
+plain = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**18) + 1, 10**18 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=12)
+    | st.sampled_from(
+        ["none", "true", "1", "-0", "1e5", "1e999", "NaN", "a/b.pth", "VC@8", "a(b=c)", "\ud800", "٣", ""]
+    )
+)
+
+
+def specs_with(values: st.SearchStrategy[object]) -> st.SearchStrategy[Spec]:
+    arguments = st.dictionaries(names, values, max_size=4).map(lambda args: tuple(args.items()))
+    return st.builds(Spec, names, arguments, st.none() | st.integers(0, 10**9 - 1))
+
+
+specs = st.recursive(specs_with(plain), lambda inner: specs_with(plain | inner), max_leaves=6)
+
+
+@given(specs)
+def test_parse_undoes_str(spec: Spec) -> None:
+    again = parse(str(spec))
+    assert again == spec
+    assert str(again) == str(spec)
+    assert [(key, type(value)) for key, value in again.args] == [(key, type(value)) for key, value in spec.args]
+    assert again.args == spec.args
+    assert hash(again) == hash(spec)
+
+
+@given(st.lists(specs, min_size=1, max_size=4))
+def test_lists(many: list[Spec]) -> None:
+    assert parse_list(",".join(map(str, many))) == many
+    assert parse_list(" , ".join(map(str, many))) == many
+
+
+@given(st.dictionaries(names, plain, max_size=4), st.randoms())
+def test_the_order_of_arguments_does_not_count(arguments: dict[str, object], random) -> None:
+    pairs = list(arguments.items())
+    shuffled = random.sample(pairs, len(pairs))
+    assert str(Spec("x", tuple(pairs))) == str(Spec("x", tuple(shuffled)))
+    assert Spec("x", tuple(pairs)) == Spec("x", tuple(shuffled))
+
+
+@given(plain, plain)
+def test_equal_specs_are_equal_strings(one: object, other: object) -> None:
+    a, b = Spec("x", (("k", one),)), Spec("x", (("k", other),))
+    assert (a == b) == (str(a) == str(b)) == (type(one) is type(other) and repr(one) == repr(other))
+
+
+def test_numbers_that_python_finds_equal_are_different_arguments() -> None:
+    assert len({Spec("x", (("k", value),)) for value in (1, 1.0, True, "1")}) == 4
+
+
+@given(st.text(max_size=60) | st.text('abV@8(),="\\ -.1e\n\0', max_size=40))
+def test_hostile_text_is_a_spec_or_one_message(text: str) -> None:
+    try:
+        spec = parse(text)
+    except UserError:
+        return
+    assert parse(str(spec)) == spec
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "@8", "VC@", "VC@-1", "VC@8x", "VC@9999999999", "a(", "a)", "a(b)", "a(b=)", "a(b=1", "a(b=1,)",
+        "a(,)", "a(b=1,b=2)", "a(b=1)c", "a b", "a(b c=1)", "1a", "../a", 'a(b="c)', 'a(b="c"d)', 'a(b="\n")',
+        "a(of=" * 40 + "b" + ")" * 40, "a" * 100_000 + "(", "(" * 100_000, "a(b='c d')", "a;b",
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_short_message(text: str) -> None:
+    with pytest.raises(UserError, match="position") as caught:
+        parse(text)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", 1), ("-1", -1), ("1.5", 1.5), (".5", 0.5), ("1e-3", 1e-3), ("true", True), ("none", None), ("True", "True"),
+     ("swin_t", "swin_t"), ('"1"', "1"), ("a/b c", None), ("480x853", "480x853"), ("hold(of=oracle)", "spec")],
+)  # fmt: skip
+def test_values(text: str, value: object) -> None:
+    if text == "a/b c":
+        with pytest.raises(UserError):
+            parse_value(text)
+    elif value == "spec":
+        assert parse_value(text) == parse(text)
+    else:
+        assert parse_value(text) == value
+        assert type(parse_value(text)) is type(value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 10**18, -(10**30)])
+def test_what_cannot_be_written_is_refused(value: object) -> None:
+    with pytest.raises(UserError, match="cannot be an argument"):
+        str(Spec("x", (("k", value),)))
+
+
+@pytest.mark.parametrize("spec", [("a b", ()), ("", ()), ("a", (("b c", 1),)), ("a@8", ())])
+def test_names_that_could_not_be_read_back_are_refused(spec: tuple) -> None:
+    with pytest.raises(UserError, match="cannot be a name"):
+        Spec(*spec)
+
+
+def test_inside() -> None:
+    inner = ["hold", "flowwarp", "oracle"]
+    assert [spec.name for spec in walk(parse("hold(of=flowwarp(of=oracle,preset=fast))"))] == inner
+    assert [spec.name for spec in walk(parse('hold(of="flowwarp(of=oracle)")'))] == inner
+    assert parse("hold(of=oracle())") == parse("hold(of=oracle)")
+    assert parse("hold(of=oracle)").with_args(key_interval=3) == parse("hold(key_interval=3,of=oracle)")
+    assert parse("VC@8").at == 8

@@ -1,0 +1,96 @@
+"""A real third-party package: installed by pip, found through its entry points, used from a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CLI = "import sys; from vssbench.cli import main; sys.exit(main())"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the installed plugin and nothing else; no network is used."""
+    work = tmp_path_factory.mktemp("plugin")
+    source = shutil.copytree(Path(__file__).parent / "plugin_package", work / "source")
+    target = work / "site"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
+    done = subprocess.run([*pip, "--target", target, source], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def python(code: str, *args: str, site: Path | None) -> subprocess.CompletedProcess[str]:
+    """Python beside the plugin; outside the project's folder, so that only what is installed is found."""
+    environment = {**os.environ, "PYTHONPATH": str(site) if site else ""}
+    command = [sys.executable, "-c", code, *args]
+    return subprocess.run(command, env=environment, cwd=site, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("group", "name"), [("methods", "brightness"), ("metrics", "flicker"), ("datasets", "checkerboard")]
+)
+def test_listed(installed: Path, group: str, name: str) -> None:
+    done = python(CLI, "list", group, "--json", site=installed)
+    assert done.returncode == 0, done.stderr
+    entry = json.loads(done.stdout)[group][name]
+    assert entry["origin"] == "vssbench-example"
+    assert entry["summary"] == "a method, a metric and a dataset from outside"
+    plain = python(CLI, "list", group, site=installed).stdout
+    assert name in plain
+    assert "plugin vssbench-example" in plain
+    assert name not in json.loads(python(CLI, "list", group, "--json", site=None).stdout)[group]
+
+
+def test_conforms(installed: Path) -> None:
+    done = python(
+        """
+from vssbench import load_dataset
+from vssbench.testing import check_dataset, check_method, check_metric
+print(check_method("brightness(decay=0.25)"))
+print(check_method("hold(of=brightness,key_interval=3)", classes=2))
+print(check_metric("flicker"))
+print(check_dataset(load_dataset("checkerboard(length=4)")))
+""",
+        site=installed,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
+        "brightness(decay=0.25)",
+        "hold(key_interval=3,of=brightness)",
+        "flicker",
+        "checkerboard(length=4)",
+    ]
+
+
+def test_measured(installed: Path) -> None:
+    """The figures can be worked out by hand: with no memory the board is read exactly, and an eighth of it flips."""
+    done = python(
+        """
+from vssbench import load_dataset, load_method, registry
+from vssbench.runner import run_clip
+dataset, method = load_dataset("checkerboard"), load_method("brightness(decay=0.0)")
+total, clip = (registry.resolve("metrics", "flicker")(dataset.space, []) for _ in range(2))
+record = run_clip(method, "down", dataset.frames("down"), [clip], dataset.space.classes)
+total.load(record.states["flicker"])
+print(record.frames, record.kinds, total.compute())
+""",
+        site=installed,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "8 {'key': 8} {'flicker': 12.5}"
+
+
+def test_wrong_argument_is_one_message(installed: Path) -> None:
+    done = python(
+        "from vssbench import load_method\nfrom vssbench.errors import UserError\n"
+        "try:\n    load_method('brightness(decya=0.5)')\nexcept UserError as error:\n    print(error)",
+        site=installed,
+    )
+    assert "did you mean 'decay'?" in done.stdout
