@@ -37,9 +37,7 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     assert not loaded(COMMAND.format(arguments=arguments)) & (HEAVY - {"pydantic"})  # Typer reads arguments with it
 
 
-@pytest.mark.parametrize(
-    "module", ["vssbench", "vssbench.names", "vssbench.registry", "vssbench.errors", "vssbench.schedule"]
-)
+@pytest.mark.parametrize("module", ["vssbench", "vssbench.names", "vssbench.registry", "vssbench.errors"])
 def test_the_core_needs_no_package_at_all(module: str) -> None:
     assert not loaded(f"import {module}") & HEAVY
 

@@ -70,7 +70,7 @@ def test_a_plugin_is_listed_without_being_imported(plugin) -> None:
         ("1 / 0", "Fast", "ZeroDivisionError"),
     ],
 )
-def test_a_broken_plugin_is_one_message(plugin, tmp_path, monkeypatch, source, attribute, reason):  # noqa: PLR0917
+def test_a_broken_plugin_is_one_message(plugin, tmp_path, monkeypatch, source, attribute, reason):
     if source is not None:
         (tmp_path / "acme_broken.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
