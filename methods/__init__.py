@@ -20,4 +20,25 @@ BUILTIN: dict[str, Entry] = {
         licence="MIT file, README says academic use only",
         weights="--checkpoint mrcfa=FILE (the official .pth)",
     ),
+    "mask2former": Entry(
+        "vssbench.methods.mask2former.adapter:Mask2Former",
+        "each frame by itself, masks and classes by queries; the segmentor of mpvss",
+        paper="Cheng et al., Masked-attention Mask Transformer for Universal Image Segmentation, CVPR 2022",
+        licence="CC BY-NC 4.0 (Mask2Former and MPVSS)",
+        weights="--checkpoint mask2former=FILE (official .pth or .pkl, or a transformers folder)",
+    ),
+    "mpvss": Entry(
+        "vssbench.methods.mpvss.adapter:Mpvss",
+        "mask2former on key frames, its masks carried to the others by one flow a query",
+        paper="Weng et al., Mask Propagation for Efficient Video Semantic Segmentation, NeurIPS 2023",
+        licence="CC BY-NC 4.0",
+        weights="--checkpoint mpvss=FILE (the official .pth; a transformers folder fills the segmentor only)",
+    ),
+    "segformer": Entry(
+        "vssbench.methods.segformer.adapter:SegFormer",
+        "each frame by itself, a transformer encoder and a light decoder",
+        paper="Xie et al., SegFormer: Simple and Efficient Design for Semantic Segmentation, NeurIPS 2021",
+        licence="NVIDIA Source Code License, non-commercial",
+        weights="--checkpoint segformer=FOLDER (saved by transformers) or FILE (our .safetensors)",
+    ),
 }

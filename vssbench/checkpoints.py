@@ -15,7 +15,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -128,6 +128,60 @@ def load_strict(
         targets[name].copy_(given[source.name].chunk(source.count)[source.index])
 
 
+def from_folder(network: Any, checkpoint: Checkpoint, alike: Iterable[str] = ()) -> Checkpoint:
+    """A transformers folder's tensors under the names that this version of transformers gives them.
+
+    network: a transformers model of the architecture that is wanted; the folder's config.json builds nothing
+    alike:   entries of config.json, and of its backbone_config, that must agree because shapes cannot tell them
+    Raises UserError where those differ or entries are missing, unexpected or of another shape.
+    """
+    import torch
+
+    ours, theirs = network.config.to_dict(), checkpoint.config or {}
+    for one, other in ((ours, theirs), (ours.get("backbone_config") or {}, theirs.get("backbone_config") or {})):
+        for key in ("model_type", "num_heads", "window_size", "layer_type", "hidden_act", *alike):
+            if key in one and key in other and list(_flat(one[key])) != list(_flat(other[key])):
+                raise UserError(
+                    f"{key} is {other[key]!r}", where=checkpoint.path / "config.json", expected=repr(one[key])
+                )
+    with quiet_transformers():
+        filled, report = type(network).from_pretrained(
+            None,
+            config=network.config,
+            state_dict=dict(checkpoint.tensors),
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    used = network.state_dict().keys()
+    problems = [
+        *_listed(
+            "missing", sorted(name for name in report["missing_keys"] if name in used and not _DERIVED.search(name))
+        ),
+        *_listed("unexpected", sorted(name for name in report["unexpected_keys"] if not _DERIVED.search(name))),
+        *_listed("of another shape", sorted(str(entry) for entry in report["mismatched_keys"])),
+    ]
+    if problems:
+        raise UserError("\n  ".join(["the weights do not fit", *problems]), where=checkpoint.path)
+    return replace(checkpoint, tensors={name: tensor for name, tensor in filled.state_dict().items() if name in used})
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """No warnings and no progress bars from transformers: what is wrong, our own checks say."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
 @contextmanager
 def seeded(name: str) -> Iterator[None]:
     """Torch's random numbers follow from the name, so that two builds of an untrained network are equal."""
@@ -213,6 +267,10 @@ def _misfit(given: torch.Tensor, target: torch.Tensor, source: Part) -> str:
     if given.is_floating_point() != target.is_floating_point() or given.is_complex():
         return f"type {given.dtype}, expected {target.dtype}"
     return "" if given.isfinite().all() else "values that are not finite"
+
+
+def _flat(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def _listed(title: str, names: Iterable[str]) -> list[str]:

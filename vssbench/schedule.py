@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vssbench.errors import UserError
+import numpy as np
+from numpy.typing import NDArray
+
+from vssbench.errors import UserError, suggest
+from vssbench.names import Spec
+from vssbench.types import UInt8
+
+THUMBNAIL = (18, 32)
+"""Rows and columns of the picture that `OnChange` compares."""
 
 
 @dataclass(frozen=True)
@@ -32,3 +40,63 @@ class FixedInterval:
     def is_key(self, index: int) -> bool:
         """Whether the frame at this position of its clip is a key frame."""
         return index == 0 or index % self.key_interval == self.offset
+
+
+@dataclass(frozen=True)
+class OnChange:
+    """A key frame where the picture has changed enough since the last one, in a spec `auto(threshold=8,max=10)`.
+
+    threshold: grey levels (0 .. 255); a frame is key from this mean absolute difference of thumbnails on
+    max:       frames after which a key frame comes anyway
+
+    >>> [OnChange(threshold=8, max=10).is_key(age, change) for age, change in ((1, 3.0), (2, 9.5), (10, 0.0))]
+    [False, True, True]
+    """
+
+    threshold: float = 8.0
+    max: int = 10
+
+    def __post_init__(self) -> None:
+        if not self.threshold > 0:
+            raise UserError(f"threshold={self.threshold} does not fit", expected="grey levels, more than 0")
+        if self.max < 1:
+            raise UserError(f"max={self.max} does not fit", expected="1 or more frames")
+
+    def is_key(self, age: int, change: float) -> bool:
+        """Whether a frame is key that lies `age` frames after the last key frame and differs from it by `change`."""
+        return age >= self.max or change >= self.threshold
+
+
+def schedule(key_interval: int | str | Spec, offset: int = 0) -> FixedInterval | OnChange:
+    """The schedule of a spec's arguments: a number of frames, or `auto(threshold=..., max=...)`."""
+    if isinstance(key_interval, int):
+        return FixedInterval(key_interval, offset)
+    spec = Spec(key_interval) if isinstance(key_interval, str) else key_interval
+    kinds: dict[str, type | tuple[type, ...]] = {"threshold": (int, float), "max": int}
+    if spec.name != "auto" or spec.at is not None:
+        raise UserError(f"key_interval={spec} does not fit", expected="a number of frames, or auto(threshold=8,max=10)")
+    if offset:
+        raise UserError(f"offset={offset} has no meaning with key_interval={spec}", expected="a fixed key_interval")
+    args = dict(spec.args)
+    for key, value in args.items():
+        if key not in kinds:
+            raise UserError(f"auto has no argument {key!r}", where=spec, expected=suggest(key, kinds))
+        if not isinstance(value, kinds[key]) or isinstance(value, bool):
+            raise UserError(f"{key}={value} does not fit", where=spec, expected="a number")
+    return OnChange(**args)  # type: ignore[arg-type]
+
+
+def thumbnail(image: UInt8) -> NDArray[np.float32]:
+    """A small grey picture of a frame, uint8[H, W, 3] to float32[18, 32]: the means of blocks of pixels."""
+    total, count = image.astype(np.float32).sum(axis=2), np.float32(image.shape[2])
+    for axis, cells in enumerate(THUMBNAIL):
+        edges = np.linspace(0, total.shape[axis], cells + 1).astype(int)
+        starts = np.minimum(edges[:-1], total.shape[axis] - 1)
+        total = np.add.reduceat(total, starts, axis=axis)
+        count = count * np.maximum(np.diff(edges), 1).reshape(-1, *[1] * (1 - axis))
+    return total / count
+
+
+def change(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Mean absolute difference of two thumbnails, in grey levels."""
+    return float(np.abs(one - other).mean())

@@ -1,0 +1,123 @@
+"""Mask2Former behind the adapter: every frame by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vssbench.datasets.spaces import load_space
+from vssbench.environment import check_device
+from vssbench.errors import UserError
+from vssbench.methods.mask2former import weights
+from vssbench.methods.mask2former.frames import FrameReader
+from vssbench.methods.mask2former.network import (
+    Backbone,
+    Geometry,
+    Segments,
+    build,
+    class_labels,
+    class_scores,
+    eager_attention,
+    segment,
+)
+from vssbench.types import Frame, Kind, Prediction
+
+
+class Input(NamedTuple):
+    """image: float32[1, 3, H, W], normalised and padded."""
+
+    image: Tensor
+    geometry: Geometry
+
+
+class Output(NamedTuple):
+    """What the network says, and the sizes that decode needs."""
+
+    segments: Segments
+    geometry: Geometry
+
+
+class Mask2Former:
+    """Per-frame Mask2Former (Cheng et al., CVPR 2022), the segmentor of MPVSS and the baseline it is compared with.
+
+    labels:     label space, which sets the number of classes
+    backbone:   tiny by default on synthetic video, else r50
+    resize:     auto (the official test resize: 480x853 for vspw, none for the others), none, or SHORTxLONG
+    checkpoint: official .pth or .pkl, our .safetensors, or a folder written by transformers' save_pretrained
+    Without a checkpoint: random weights, the same every time. Raises UserError for a file that does not fit.
+    """
+
+    name = "mask2former"
+    needs: frozenset[str] = frozenset()
+    lookahead = 0
+
+    def __init__(
+        self,
+        labels: str = "synthetic",
+        *,
+        backbone: Backbone | None = None,
+        resize: str | None = "auto",
+        device: str = "cpu",
+        checkpoint: str | Path | None = None,
+    ):
+        check_device(device)
+        self.backbone: Backbone = backbone or ("tiny" if labels == "synthetic" else "r50")
+        self.classes = load_space(labels).classes
+        self.frames = FrameReader(labels, resize, device)
+        self.network = build(self.backbone, self.classes)
+        wanted = f"weights of Mask2Former, backbone {self.backbone}, {self.classes} classes ({labels})"
+        self.weights = weights.load(self.network, checkpoint, wanted)
+        self.network.to(self.frames.device)
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def prepare(self, frame: Frame) -> Input:
+        image, geometry = self.frames.read(frame.image)
+        return Input(self.frames.normalise(image, geometry), geometry)
+
+    @torch.inference_mode()
+    def step(self, x: Input) -> Output:
+        return Output(segment(self.network, x.image), x.geometry)
+
+    @torch.inference_mode()
+    def decode(self, y: Output) -> Prediction:
+        return Prediction(class_labels(y.segments.classes, y.segments.masks, y.geometry).cpu().numpy(), "key")
+
+    @torch.inference_mode()
+    def scores(self, y: Output) -> NDArray[np.float32]:
+        """Class scores at the frame's size, float32[C, H, W]."""
+        scores: NDArray[np.float32] = class_scores(y.segments.classes, y.segments.masks, y.geometry).cpu().numpy()
+        return scores
+
+    def cost_module(
+        self, kind: Kind, size: tuple[int, int], device: str | None = None
+    ) -> tuple[nn.Module, tuple[Tensor, ...]]:
+        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
+
+        device: None for the method's own network; "meta" for one without values, so that any size fits in memory
+        """
+        if kind != "key":
+            raise UserError(f"mask2former has no {kind} frames", expected="key")
+        geometry = self.frames.geometry(size)
+        with torch.device(device or self.frames.device):
+            network = self.network if device is None else build(self.backbone, self.classes)
+            return KeyCost(network, geometry), (torch.zeros(1, 3, *geometry.padded),)
+
+
+class KeyCost(nn.Module):
+    """A frame from the network's input to class scores, float[C, H, W], by operators that FLOP counters know."""
+
+    def __init__(self, network: nn.Module, geometry: Geometry):
+        super().__init__()
+        self.network, self.geometry = network, geometry
+
+    def forward(self, image: Tensor) -> Tensor:
+        with eager_attention(self.network):
+            segments = segment(self.network, image)
+        return class_scores(segments.classes, segments.masks, self.geometry)

@@ -1,0 +1,70 @@
+"""From a frame to the network's input: the official resizing, normalisation, padding to a multiple of 32."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from vssbench.errors import UserError
+from vssbench.methods.mask2former.network import MEAN, STD, STRIDE, Geometry
+from vssbench.types import UInt8
+
+_OFFICIAL = {"vspw": (480, 853)}
+"""Label spaces whose frames the official test pipeline resizes; the others' are fed at their own size."""
+
+
+class FrameReader:
+    """Frames to tensors on the device.
+
+    resize: SHORTxLONG, e.g. "480x853": the shortest edge to 480, the longest at most 853, as detectron2 does (PIL,
+            bilinear); None: the frame's own size; "auto": what the official test pipeline does for these labels
+    """
+
+    def __init__(self, labels: str, resize: str | None, device: str):
+        self.edges = _OFFICIAL.get(labels) if resize == "auto" else _edges(resize)
+        self.device = torch.device(device)
+        self._mean, self._std = (torch.tensor(x, device=self.device)[:, None, None] for x in (MEAN, STD))
+
+    def geometry(self, frame: tuple[int, int]) -> Geometry:
+        """The sizes that a frame of this size (height, width) passes through."""
+        resized = frame if self.edges is None else _shortest_edge(frame, *self.edges)
+        height, width = (-(-side // STRIDE) * STRIDE for side in resized)
+        return Geometry((height, width), resized, frame)
+
+    def read(self, image: UInt8) -> tuple[Tensor, Geometry]:
+        """uint8[H, W, 3] to float32[3, h, w], resized, RGB, 0..255."""
+        geometry = self.geometry(image.shape[:2])
+        if geometry.resized != geometry.frame:
+            height, width = geometry.resized
+            image = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+        return torch.tensor(image, device=self.device).permute(2, 0, 1).float(), geometry
+
+    def normalise(self, image: Tensor, geometry: Geometry) -> Tensor:
+        """float32[1, 3, H, W] as the network takes it; padded after normalising, so that the padding is exactly 0."""
+        image = (image - self._mean) / self._std
+        (bottom, right), (height, width) = geometry.padded, geometry.resized
+        return F.pad(image, (0, right - width, 0, bottom - height))[None]
+
+
+def _edges(resize: str | None) -> tuple[int, int] | None:
+    if resize is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d{1,4})x([1-9]\d{1,4})", resize)
+    if match is None:
+        raise UserError(f"resize={resize} does not fit", expected="auto, none, or SHORTxLONG such as 480x853")
+    return int(match[1]), int(match[2])
+
+
+def _shortest_edge(frame: tuple[int, int], shortest: int, longest: int) -> tuple[int, int]:
+    """The size to resize to, rounded as detectron2's ResizeShortestEdge rounds it."""
+    scale = shortest / min(frame)
+    height, width = (float(shortest) if side == min(frame) else scale * side for side in frame)
+    if max(height, width) > longest:
+        scale = longest / max(height, width)
+        height, width = height * scale, width * scale
+    return int(height + 0.5), int(width + 0.5)

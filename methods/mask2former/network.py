@@ -1,0 +1,166 @@
+"""Mask2Former for semantic segmentation (Cheng et al., CVPR 2022), on transformers' model.
+
+What is ours is the choice of configurations, the path through the model that inference needs (only the last
+prediction head's output is used), and the output stage. Batch size 1, as in every video protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, ResNetConfig, SwinConfig
+
+from vssbench.checkpoints import quiet_transformers, seeded
+
+Backbone = Literal["tiny", "r50", "r101", "swin_t", "swin_s", "swin_b", "swin_l"]
+BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
+STRIDE = 32
+"""Inputs are padded to a multiple of this."""
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+"""ImageNet's, RGB, on the 0..255 scale."""
+
+_BAND = 16
+"""Rows of the stride-4 masks in a band of the output stage; measured, larger and smaller ones are slower."""
+_STAGES = {"out_features": ["stage1", "stage2", "stage3", "stage4"]}
+_RESNETS = {"r50": (3, 4, 6, 3), "r101": (3, 4, 23, 3)}
+_SWINS = {  # embedding width, blocks of the third stage, heads of the first stage, window
+    "swin_t": (96, 6, 3, 7),
+    "swin_s": (96, 18, 3, 7),
+    "swin_b": (128, 18, 4, 12),
+    "swin_l": (192, 18, 6, 12),
+}
+_TINY = {  # for the synthetic dataset's small frames: the same network, narrow and shallow
+    "feature_size": 64,
+    "mask_feature_size": 64,
+    "hidden_dim": 64,
+    "num_attention_heads": 4,
+    "encoder_layers": 3,
+    "encoder_feedforward_dim": 128,
+    "decoder_layers": 7,
+    "dim_feedforward": 256,
+    "num_queries": 20,
+}
+
+
+class Segments(NamedTuple):
+    """The last prediction head's output for one frame.
+
+    classes: float[Q, C + 1] logits, the last column is "no object"
+    masks:   float[Q, h, w] logits at stride 4 of the padded frame
+    queries: float[Q, D], the layer-normed query features
+    """
+
+    classes: Tensor
+    masks: Tensor
+    queries: Tensor
+
+
+class Geometry(NamedTuple):
+    """Sizes (height, width) between the network and the frame: padded = what the network saw, resized = without the
+    padding, frame = the output's."""
+
+    padded: tuple[int, int]
+    resized: tuple[int, int]
+    frame: tuple[int, int]
+
+
+def build(backbone: Backbone, classes: int) -> Mask2FormerForUniversalSegmentation:
+    """The network in evaluation mode, with random weights that follow from the arguments."""
+    with (
+        seeded(f"mask2former {backbone} {classes}"),
+        quiet_transformers(),
+    ):  # which warns that a ResNet backbone is unsupported; it works, as the tests show
+        network = Mask2FormerForUniversalSegmentation(configure(backbone, classes))
+    encoder = network.model.pixel_level_module.encoder
+    if hasattr(encoder, "swin"):
+        encoder.swin.layernorm = nn.Identity()  # feeds nothing, and the official network has none
+    return network.eval()
+
+
+def configure(backbone: Backbone, classes: int) -> Mask2FormerConfig:
+    """transformers' configuration of a backbone of the table, 100 queries and 9 layers but for `tiny`."""
+    if backbone == "tiny":
+        encoder = ResNetConfig(
+            embedding_size=32, hidden_sizes=[32, 64, 128, 256], depths=[1] * 4, layer_type="basic", **_STAGES
+        )
+        return Mask2FormerConfig(backbone_config=encoder, num_labels=classes, **_TINY)
+    if backbone in _RESNETS:
+        encoder = ResNetConfig(depths=list(_RESNETS[backbone]), **_STAGES)
+    else:
+        width, blocks, heads, window = _SWINS[backbone]
+        encoder = SwinConfig(
+            embed_dim=width,
+            depths=[2, 2, blocks, 2],
+            num_heads=[heads * factor for factor in (1, 2, 4, 8)],
+            window_size=window,
+            drop_path_rate=0.3,
+            **_STAGES,
+        )
+    return Mask2FormerConfig(backbone_config=encoder, num_labels=classes)
+
+
+@contextmanager
+def eager_attention(network: Mask2FormerForUniversalSegmentation) -> Iterator[None]:
+    """Swin's windows by products and a softmax, which FLOP counters know, instead of one fused operator."""
+    config = network.model.pixel_level_module.encoder.config
+    before, config._attn_implementation = config._attn_implementation, "eager"
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
+
+
+def segment(network: Mask2FormerForUniversalSegmentation, image: Tensor) -> Segments:
+    """One normalised, padded frame, float[1, 3, H, W], through the network; class logits of the last head only."""
+    pixels = network.model.pixel_level_module(image)
+    decoded = network.model.transformer_module(pixels.decoder_hidden_states, pixels.decoder_last_hidden_state)
+    queries = decoded.intermediate_hidden_states[-1][:, 0]
+    return Segments(network.class_predictor(queries), decoded.masks_queries_logits[-1][0], queries)
+
+
+def class_scores(classes: Tensor, masks: Tensor, geometry: Geometry) -> Tensor:
+    """float[C, H, W] at the frame's size: the sum over queries of class probability times mask probability.
+
+    The order is the official one: masks to the padded size, sigmoid, product, crop, scores to the frame's size.
+    """
+    probabilities = mask_probabilities(masks, geometry.padded)
+    height, width = geometry.resized
+    scores = torch.einsum("qc,qhw->chw", class_probabilities(classes), probabilities)[:, :height, :width]
+    if geometry.resized == geometry.frame:
+        return scores  # resizing to the same size would change nothing
+    return F.interpolate(scores[None], geometry.frame, mode="bilinear", align_corners=False)[0]
+
+
+def class_labels(classes: Tensor, masks: Tensor, geometry: Geometry) -> Tensor:
+    """uint8[H, W]: the argmax of `class_scores`, and on a CPU in bands of rows that stay in the cache.
+
+    Every value of a band is the same number as in the whole: bands begin and end on rows of the stride-4 masks, with a
+    row more on either side for the interpolation. Scores are [pixel, class], which NumPy's argmax goes through fastest.
+    """
+    height, width = geometry.resized
+    if masks.is_cuda or geometry.resized != geometry.frame:
+        return class_scores(classes, masks, geometry).argmax(dim=0).to(torch.uint8)
+    probabilities, rows, factor = class_probabilities(classes), masks.shape[1], geometry.padded[0] // masks.shape[1]
+    labels = masks.new_empty(geometry.padded, dtype=torch.uint8)
+    for top in range(0, rows, _BAND):
+        bottom, first, last = min(top + _BAND, rows), max(top - 1, 0), min(top + _BAND + 1, rows)
+        band = mask_probabilities(masks[:, first:last], ((last - first) * factor, geometry.padded[1]))
+        band = band[:, (top - first) * factor : (bottom - first) * factor].flatten(1)
+        best = (band.T @ probabilities).numpy().argmax(axis=1)
+        labels[top * factor : bottom * factor] = torch.from_numpy(best).view(-1, geometry.padded[1])
+    return labels[:height, :width]
+
+
+def class_probabilities(classes: Tensor) -> Tensor:
+    """float[Q, C] from logits of C + 1: the void column is dropped after the softmax."""
+    return classes.softmax(dim=-1)[:, :-1]
+
+
+def mask_probabilities(masks: Tensor, padded: tuple[int, int]) -> Tensor:
+    """float[Q, H, W] from logits at stride 4: upsampled first, sigmoid after."""
+    return F.interpolate(masks[None], padded, mode="bilinear", align_corners=False)[0].sigmoid_()

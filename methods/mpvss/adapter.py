@@ -1,0 +1,133 @@
+"""MPVSS behind the adapter: a schedule, the key frame's cache, and the two kinds of frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vssbench.datasets.spaces import load_space
+from vssbench.environment import check_device
+from vssbench.methods.mask2former.frames import FrameReader
+from vssbench.methods.mask2former.network import Backbone, Geometry, Segments, class_labels, class_scores
+from vssbench.methods.mpvss import weights
+from vssbench.methods.mpvss.cost import cost_module
+from vssbench.methods.mpvss.flow import flow_image
+from vssbench.methods.mpvss.network import MPVSS
+from vssbench.names import Spec
+from vssbench.schedule import FixedInterval, change, schedule, thumbnail
+from vssbench.types import Frame, Kind, Prediction
+
+
+class Input(NamedTuple):
+    """image: float32[1, 3, H, W] for the segmentor; flow_image: float32[3, H/2, W/2] for the flow network;
+    thumbnail: for an adaptive schedule, else None."""
+
+    clip: str
+    index: int
+    image: Tensor
+    flow_image: Tensor
+    thumbnail: NDArray[np.float32] | None
+    geometry: Geometry
+
+
+class Output(NamedTuple):
+    """What the network says, the sizes that decode needs, and what kind of frame it was."""
+
+    segments: Segments
+    geometry: Geometry
+    kind: Kind
+    age: int
+
+
+class Mpvss:
+    """Mask Propagation for Efficient Video Semantic Segmentation (Weng et al., NeurIPS 2023).
+
+    labels, backbone, resize: as in mask2former
+    key_interval: frames from one key frame to the next, or auto(threshold=8,max=10): see `vssbench.schedule`
+    offset:       where in the interval the first key frame after frame 0 falls
+    checkpoint:   official .pth, our .safetensors, or a transformers folder for the segmentor alone: the flow network is
+                  then untrained, and `weights` says "untrained"
+    A frame is key, too, where there is no key frame to start from: the first of a clip, or after a change of size.
+    """
+
+    name = "mpvss"
+    needs: frozenset[str] = frozenset()
+    lookahead = 0
+
+    def __init__(
+        self,
+        labels: str = "synthetic",
+        *,
+        backbone: Backbone | None = None,
+        key_interval: int | str | Spec = 5,
+        offset: int = 0,
+        resize: str | None = "auto",
+        device: str = "cpu",
+        checkpoint: str | Path | None = None,
+    ):
+        check_device(device)
+        self.backbone: Backbone = backbone or ("tiny" if labels == "synthetic" else "r50")
+        self.schedule = schedule(key_interval, offset)
+        self.classes = load_space(labels).classes
+        self.frames = FrameReader(labels, resize, device)
+        self.network = MPVSS(self.backbone, self.classes)
+        wanted = f"weights of MPVSS, backbone {self.backbone}, {self.classes} classes ({labels})"
+        self.weights = weights.load(self.network, checkpoint, wanted)
+        self.network.to(self.frames.device)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the key frame."""
+        self._key: tuple[Input, Segments] | None = None
+
+    def prepare(self, frame: Frame) -> Input:
+        image, geometry = self.frames.read(frame.image)
+        small = None if isinstance(self.schedule, FixedInterval) else thumbnail(frame.image)
+        normalised = self.frames.normalise(image, geometry)
+        halved = flow_image(image, geometry.padded, geometry.frame)
+        return Input(frame.clip, frame.index, normalised, halved, small, geometry)
+
+    @torch.inference_mode()
+    def step(self, x: Input) -> Output:
+        if self._key is None or self._is_key(x, self._key[0]):
+            segments = self.network.key(x.image)
+            self._key = x, segments
+            return Output(segments, x.geometry, "key", 0)
+        key, segments = self._key
+        segments = self.network.nonkey(x.flow_image, key.flow_image, segments)
+        return Output(segments, x.geometry, "nonkey", x.index - key.index)
+
+    def _is_key(self, x: Input, key: Input) -> bool:
+        if (x.clip, x.geometry) != (key.clip, key.geometry):
+            return True  # what is cached is of another picture
+        if isinstance(self.schedule, FixedInterval):
+            return self.schedule.is_key(x.index)
+        return self.schedule.is_key(x.index - key.index, change(x.thumbnail, key.thumbnail))
+
+    @torch.inference_mode()
+    def decode(self, y: Output) -> Prediction:
+        labels = class_labels(y.segments.classes, y.segments.masks, y.geometry).cpu().numpy()
+        return Prediction(labels, y.kind, y.age)
+
+    @torch.inference_mode()
+    def scores(self, y: Output) -> NDArray[np.float32]:
+        """Class scores at the frame's size, float32[C, H, W]."""
+        scores: NDArray[np.float32] = class_scores(y.segments.classes, y.segments.masks, y.geometry).cpu().numpy()
+        return scores
+
+    def cost_module(
+        self, kind: Kind, size: tuple[int, int], device: str | None = None
+    ) -> tuple[nn.Module, tuple[Tensor, ...]]:
+        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
+
+        device: None for the method's own network; "meta" for one without values, so that any size fits in memory
+        """
+        geometry = self.frames.geometry(size)
+        with torch.device(device or self.frames.device):
+            network = self.network if device is None else MPVSS(self.backbone, self.classes)
+            return cost_module(network, kind, geometry)

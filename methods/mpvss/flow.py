@@ -1,0 +1,229 @@
+"""The flow network of MPVSS (Weng et al., Mask Propagation for Efficient Video Semantic Segmentation, NeurIPS 2023).
+
+From the current frame, the key frame and the key frame's queries: one flow map a query, by which that query's mask is
+warped. A FlowNetSimple encoder and refinement (Dosovitskiy et al., ICCV 2015; constants as in mmtracking) with a
+transformer between, in which the queries and the tokens of one level attend to each other as one sequence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers.models.mask2former.modeling_mask2former import Mask2FormerSinePositionEmbedding
+
+MEAN = (0.411, 0.432, 0.450)
+"""Subtracted from RGB on the 0..1 scale, after the division by 255."""
+LEVELS = 3
+
+
+@dataclass(frozen=True)
+class FlowSize:
+    """Widths of the network; the defaults are the paper's.
+
+    base:  channels of the first convolution
+    width: of queries and tokens; heads, layers and feedforward are the transformer's
+    """
+
+    base: int = 64
+    width: int = 256
+    heads: int = 8
+    layers: int = 9
+    feedforward: int = 2048
+
+
+TINY = FlowSize(base=16, width=64, heads=4, layers=3, feedforward=256)
+
+
+def flow_image(image: Tensor, padded: tuple[int, int], frame: tuple[int, int]) -> Tensor:
+    """A frame as the flow network takes it: float[3, h, w] at half the padded size, from float[3, H, W] RGB, 0..255.
+
+    frame: (height, width) before any resizing. The official code blanks what lies beyond it, which matters only where
+    the frame was enlarged; kept, as published numbers include it.
+    """
+    height, width = image.shape[-2:]
+    image = image / 255 - image.new_tensor(MEAN)[:, None, None]
+    image = F.pad(image, (0, padded[1] - width, 0, padded[0] - height))
+    image[:, frame[0] :], image[:, :, frame[1] :] = 0, 0
+    return F.interpolate(image[None], scale_factor=0.5, mode="bilinear", align_corners=False)[0]
+
+
+def warp(masks: Tensor, flows: Tensor) -> Tensor:
+    """Each query's mask logits, float[Q, H, W], fetched along its flow, float[Q, 2, h, w], x first, in flow pixels.
+
+    As mmtracking does: positions are scaled by W and H but sampled with corners aligned, so that zero flow shrinks the
+    mask slightly towards the top left; what lies outside takes the border's value.
+    """
+    height, width = masks.shape[-2:]
+    scale = width / flows.shape[-1]
+    flows = F.interpolate(flows, (height, width), mode="bilinear", align_corners=False) * scale
+    x = torch.arange(width, device=masks.device, dtype=masks.dtype)
+    y = torch.arange(height, device=masks.device, dtype=masks.dtype)[:, None]
+    grid = torch.stack(((flows[:, 0] + x) / width * 2 - 1, (flows[:, 1] + y) / height * 2 - 1), dim=-1)
+    return F.grid_sample(masks[:, None], grid, mode="bilinear", padding_mode="border", align_corners=True)[:, 0]
+
+
+class FlowNetwork(nn.Module):
+    """Flow of every query from the current frame to the key frame."""
+
+    def __init__(self, queries: int, size: FlowSize = FlowSize()):
+        super().__init__()
+        self.encoder = Encoder(size.base)
+        self.motion = MLP(2 * size.base, 2 * size.width, 2 * size.width)
+        self.transformer = JointTransformer(queries, [16 * size.base, 8 * size.base, 8 * size.base], size)
+        self.refinement = Refinement(size)
+        self.output_norm = nn.LayerNorm(size.width)
+        self.output_head = MLP(size.width, 2 * size.width, size.width)
+        self.fuse = nn.Conv2d(4, 2, 3, padding=1)
+        self._initialise()
+
+    def forward(self, current: Tensor, key: Tensor, queries: Tensor) -> Tensor:
+        """Frames as `flow_image` gives them, float[N, 3, h, w], and the key frame's queries, float[N, Q, D], to
+        flows, float[N, Q, 2, h / 4, w / 4] (a quarter of the input, an eighth of the frame), x first, in its pixels."""
+        stride8, stride16, *coarse = self.encoder(torch.cat((current, key), dim=1))
+        queries, coarse = self.transformer(queries, coarse[::-1])
+        shared = self.refinement(coarse, stride16, stride8)
+        y, x = self._query_motion(queries, stride8)
+        fields = torch.cat((shared[:, None].expand(-1, x.shape[1], -1, -1, -1), x, y), dim=2)
+        return self.fuse(fields.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+    def _query_motion(self, queries: Tensor, features: Tensor) -> tuple[Tensor, ...]:
+        """Inner products of the queries with the two halves of the motion map: y, then x, float[N, Q, 1, h, w] each."""
+        halves = self.motion(features.permute(0, 2, 3, 1)).chunk(2, dim=-1)
+        queries = self.output_head(self.output_norm(queries))
+        return tuple(torch.einsum("nqc,nhwc->nqhw", queries, half)[:, :, None] for half in halves)
+
+    def _initialise(self) -> None:
+        """Kaiming (fan-out) in convolutions, Xavier in the transformer, and a constant flow of (1, 1) to start from."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(module.weight, 0.1, "fan_out", "leaky_relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for parameter in self.transformer.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+        nn.init.zeros_(self.fuse.weight)
+        nn.init.ones_(self.fuse.bias)
+
+
+class Encoder(nn.Module):
+    """FlowNetSimple's convolutions, each followed by a LeakyReLU; outputs at strides 8 to 128 of the frame."""
+
+    def __init__(self, base: int):
+        super().__init__()
+        kernels = [(7,), (5,), (5, 3), (3, 3), (3, 3), (3, 3)]
+        widths = [6, *(base * factor for factor in (1, 2, 4, 8, 8, 16))]
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(
+                nn.Conv2d(outer if second else inner, outer, kernel, 1 if second else 2, kernel // 2)
+                for second, kernel in enumerate(block)
+            )
+            for block, inner, outer in zip(kernels, widths[:-1], widths[1:], strict=True)
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        outputs = []
+        for block in self.blocks:
+            for convolution in block:
+                x = _leaky(convolution(x))
+            outputs.append(x)
+        return outputs[1:]
+
+
+class JointTransformer(nn.Module):
+    """Self-attention over [queries; tokens of one level], levels in turn from the coarsest.
+
+    Positions are added into the residual stream before every layer, not only to queries and keys: they accumulate.
+    """
+
+    def __init__(self, queries: int, channels: list[int], size: FlowSize):
+        super().__init__()
+        self.project = nn.ModuleList(nn.Conv2d(inner, size.width, 1) for inner in channels)
+        self.level_embed = nn.Embedding(LEVELS, size.width)
+        self.query_embed = nn.Embedding(queries, size.width)
+        self.position = Mask2FormerSinePositionEmbedding(size.width // 2, normalize=True)
+        self.layers = nn.ModuleList(JointLayer(size) for _ in range(size.layers))
+
+    def forward(self, queries: Tensor, maps: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Queries, float[N, Q, D], and maps from coarse to fine, to refined queries and maps of D channels."""
+        positions = [_tokens(self.position(m.shape, m.device, m.dtype)) for m in maps]
+        tokens = [
+            _tokens(project(m)) + embed
+            for project, m, embed in zip(self.project, maps, self.level_embed.weight, strict=True)
+        ]
+        queries, count = queries.transpose(0, 1), queries.shape[1]
+        for index, layer in enumerate(self.layers):
+            level = index % LEVELS
+            queries = queries + self.query_embed.weight[:, None]
+            tokens[level] = tokens[level] + positions[level]
+            joint = layer(torch.cat((queries, tokens[level])))
+            queries, tokens[level] = joint[:count], joint[count:]
+        refined = [t.permute(1, 2, 0).unflatten(2, m.shape[-2:]) for t, m in zip(tokens, maps, strict=True)]
+        return queries.transpose(0, 1), refined
+
+
+class JointLayer(nn.Module):
+    """One post-norm transformer layer on a sequence, float[L, N, D]."""
+
+    def __init__(self, size: FlowSize):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(size.width, size.heads)
+        self.attention_norm = nn.LayerNorm(size.width)
+        self.linear1 = nn.Linear(size.width, size.feedforward)
+        self.linear2 = nn.Linear(size.feedforward, size.width)
+        self.feedforward_norm = nn.LayerNorm(size.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.attention_norm(x + self.attention(x, x, x)[0])
+        return self.feedforward_norm(x + self.linear2(F.relu(self.linear1(x))))
+
+
+class Refinement(nn.Module):
+    """FlowNetSimple's refinement: flow predicted at strides 128 to 16, each fed to the next, and at stride 8 last."""
+
+    def __init__(self, size: FlowSize):
+        super().__init__()
+        base, width = size.base, size.width
+        ups = [2 * base, 2 * base, 2 * base, base]
+        finer = [width, width, 4 * base, 2 * base]
+        inner = [width, *(f + up + 2 for f, up in zip(finer, ups, strict=True))]
+        self.predict = nn.ModuleList(nn.Conv2d(channels, 2, 3, padding=1, bias=False) for channels in inner)
+        self.upsample_flow = nn.ModuleList(nn.ConvTranspose2d(2, 2, 4, 2, 1, bias=False) for _ in ups)
+        self.deconvolve = nn.ModuleList(
+            nn.ConvTranspose2d(channels, up, 4, 2, 1, bias=False) for channels, up in zip(inner, ups, strict=False)
+        )
+
+    def forward(self, coarse: list[Tensor], stride16: Tensor, stride8: Tensor) -> Tensor:
+        """Refined maps from the coarsest on, then the encoder's finer ones, to one flow for all, float[N, 2, h, w]."""
+        x, *finer = *coarse, stride16, stride8
+        steps = zip(finer, self.predict, self.upsample_flow, self.deconvolve, strict=False)
+        for target, predict, upsample_flow, deconvolve in steps:
+            height, width = target.shape[-2:]
+            flow = upsample_flow(predict(x))[..., :height, :width]
+            x = torch.cat((target, _leaky(deconvolve(x))[..., :height, :width], flow), dim=1)
+        return self.predict[-1](x)
+
+
+class MLP(nn.Module):
+    """Three linear layers with ReLU between, on the last axis."""
+
+    def __init__(self, inner: int, hidden: int, outer: int):
+        super().__init__()
+        sizes = ((inner, hidden), (hidden, hidden), (hidden, outer))
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in sizes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second, third = self.layers
+        return third(F.relu(second(F.relu(first(x)))))
+
+
+def _leaky(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, 0.1)
+
+
+def _tokens(x: Tensor) -> Tensor:
+    """float[N, C, H, W] to a sequence, float[H * W, N, C]."""
+    return x.flatten(2).permute(2, 0, 1)

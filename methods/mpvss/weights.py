@@ -1,0 +1,67 @@
+"""Official MPVSS state dicts, our safetensors, and transformers' Mask2Former folders for the segmentor alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from vssbench.checkpoints import Part, load_strict, read
+from vssbench.methods.mask2former import weights as mask2former
+from vssbench.methods.mpvss.network import MPVSS
+from vssbench.types import Weights
+
+
+def _number(prefix: str, start: int, step: int) -> Callable[[re.Match[str]], str]:
+    """Replacement for a numbered name that the official file counts from `start`, up or down."""
+    return lambda match: f"{prefix}{start + step * int(match[1])}"
+
+
+# From our names in the flow network to the official ones; every substitution that applies is made, in this order.
+_SUBSTITUTIONS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
+    (r"^flow\.encoder\.blocks\.(\d)", _number("motion.encoder.conv", 1, 1)),
+    (r"^(motion\.encoder.*)\.(weight|bias)$", r"\1.conv.\2"),
+    (r"^flow\.refinement\.predict\.4", "motion.decoder.predict_flow.conv"),
+    (r"^flow\.refinement\.predict\.(\d)(.*)", lambda m: f"motion.decoder.predict_flow{6 - int(m[1])}.conv{m[2]}"),
+    (
+        r"^flow\.refinement\.upsample_flow\.(\d)(.*)",
+        lambda m: f"motion.decoder.upsample_flow{5 - int(m[1])}.conv{m[2]}",
+    ),
+    (r"^flow\.refinement\.deconvolve\.(\d)(.*)", lambda m: f"motion.decoder.deconv{5 - int(m[1])}.conv{m[2]}"),
+    (r"^flow\.fuse", "motion.decoder.fuse_layer.conv"),
+    (r"^flow\.motion", "motion.decoder.scale_layer"),
+    (r"^flow\.output_norm", "motion.decoder.decoder_norm"),
+    (r"^flow\.(transformer\.)?", "motion.decoder."),
+    (r"decoder\.project", "decoder.input_proj"),
+    (r"decoder\.layers\.(\d)\.attention\.", r"decoder.transformer_self_attention_layers.\1.self_attn."),
+    (r"decoder\.layers\.(\d)\.attention_norm", r"decoder.transformer_self_attention_layers.\1.norm"),
+    (r"decoder\.layers\.(\d)\.feedforward_norm", r"decoder.transformer_ffn_layers.\1.norm"),
+    (r"decoder\.layers\.(\d)\.linear", r"decoder.transformer_ffn_layers.\1.linear"),
+]
+_COMPILED = [(re.compile(pattern), replacement) for pattern, replacement in _SUBSTITUTIONS]
+
+
+def official(name: str) -> Part:
+    """Where the official file keeps the entry that our network calls `name`."""
+    if name.startswith("segmentor."):
+        return mask2former.official(name.removeprefix("segmentor."))
+    for pattern, replacement in _COMPILED:
+        name = pattern.sub(replacement, name)
+    return Part(name)
+
+
+def load(network: MPVSS, path: str | Path | None, expected: str) -> Weights:
+    """Strictly fill the network and say what it then holds; None leaves it untrained.
+
+    A folder saved by transformers is a Mask2Former: it fills the segmentor, and as the flow network stays untrained,
+    so does the method as a whole by its record.
+    """
+    if path is None:
+        return Weights("untrained")
+    checkpoint = read(path)
+    if checkpoint.config is not None:
+        mask2former.fill(network.segmentor, checkpoint, expected)
+        return replace(checkpoint.weights, origin="untrained")
+    load_strict(network, checkpoint, official if mask2former.is_official(checkpoint) else str, expected)
+    return checkpoint.weights

@@ -1,0 +1,142 @@
+"""SegFormer behind the adapter, on transformers' model: every frame by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+from vssbench.checkpoints import from_folder, load_strict, quiet_transformers, read, seeded
+from vssbench.datasets.spaces import load_space
+from vssbench.environment import check_device
+from vssbench.errors import UserError
+from vssbench.types import Frame, Kind, Prediction, Weights
+
+Backbone = Literal["tiny", "mit_b0", "mit_b1", "mit_b2", "mit_b3", "mit_b4", "mit_b5"]
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+_CONFIGS: dict[Backbone, dict[str, Any]] = {
+    "tiny": {"hidden_sizes": [16, 32, 80, 128], "depths": [1, 1, 1, 1], "decoder_hidden_size": 64},
+    "mit_b0": {"hidden_sizes": [32, 64, 160, 256], "depths": [2, 2, 2, 2], "decoder_hidden_size": 256},
+    "mit_b1": {"hidden_sizes": [64, 128, 320, 512], "depths": [2, 2, 2, 2], "decoder_hidden_size": 256},
+    "mit_b2": {"hidden_sizes": [64, 128, 320, 512], "depths": [3, 4, 6, 3], "decoder_hidden_size": 768},
+    "mit_b3": {"hidden_sizes": [64, 128, 320, 512], "depths": [3, 4, 18, 3], "decoder_hidden_size": 768},
+    "mit_b4": {"hidden_sizes": [64, 128, 320, 512], "depths": [3, 8, 27, 3], "decoder_hidden_size": 768},
+    "mit_b5": {"hidden_sizes": [64, 128, 320, 512], "depths": [3, 6, 40, 3], "decoder_hidden_size": 768},
+}
+
+
+class Output(NamedTuple):
+    """logits: float[1, C, h, w] at stride 4; size: (H, W) of the frame."""
+
+    logits: Tensor
+    size: tuple[int, int]
+
+
+class SegFormer:
+    """SegFormer (Xie et al., NeurIPS 2021), frame by frame at the frame's own size.
+
+    Normalised, through the network, logits upsampled bilinearly to the frame, argmax.
+    labels:     label space, which sets the number of classes
+    backbone:   tiny by default on synthetic video, else mit_b1
+    checkpoint: a folder written by transformers' save_pretrained, or our .safetensors; the official mmseg files must
+                be converted by transformers first
+    Without a checkpoint: random weights, the same every time. Raises UserError for a file that does not fit.
+    """
+
+    name = "segformer"
+    needs: frozenset[str] = frozenset()
+    lookahead = 0
+
+    def __init__(
+        self,
+        labels: str = "synthetic",
+        *,
+        backbone: Backbone | None = None,
+        device: str = "cpu",
+        checkpoint: str | Path | None = None,
+    ):
+        check_device(device)
+        self.backbone: Backbone = backbone or ("tiny" if labels == "synthetic" else "mit_b1")
+        self.classes = load_space(labels).classes
+        self.device = torch.device(device)
+        self.network = build(self.backbone, self.classes)
+        wanted = f"weights of SegFormer, backbone {self.backbone}, {self.classes} classes ({labels})"
+        self.weights = load(self.network, checkpoint, wanted)
+        self.network.to(self.device)
+        self._mean, self._std = (torch.tensor(x, device=self.device)[:, None, None] for x in (MEAN, STD))
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def prepare(self, frame: Frame) -> tuple[Tensor, tuple[int, int]]:
+        image = torch.tensor(frame.image, device=self.device).permute(2, 0, 1)
+        height, width = frame.image.shape[:2]
+        return ((image - self._mean) / self._std)[None], (height, width)
+
+    @torch.inference_mode()
+    def step(self, x: tuple[Tensor, tuple[int, int]]) -> Output:
+        image, size = x
+        return Output(self.network(image).logits, size)
+
+    @torch.inference_mode()
+    def decode(self, y: Output) -> Prediction:
+        return Prediction(upsample(y.logits, y.size).argmax(dim=0).to(torch.uint8).cpu().numpy(), "key")
+
+    @torch.inference_mode()
+    def scores(self, y: Output) -> NDArray[np.float32]:
+        """Class scores (logits) at the frame's size, float32[C, H, W]."""
+        scores: NDArray[np.float32] = upsample(y.logits, y.size).cpu().numpy()
+        return scores
+
+    def cost_module(
+        self, kind: Kind, size: tuple[int, int], device: str | None = None
+    ) -> tuple[nn.Module, tuple[Tensor, ...]]:
+        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
+
+        device: None for the method's own network; "meta" for one without values
+        """
+        if kind != "key":
+            raise UserError(f"segformer has no {kind} frames", expected="key")
+        with torch.device(device or self.device):
+            network = self.network if device is None else build(self.backbone, self.classes)
+            return KeyCost(network, size), (torch.zeros(1, 3, *size),)
+
+
+class KeyCost(nn.Module):
+    """A frame from the network's input to class scores, float[C, H, W]."""
+
+    def __init__(self, network: nn.Module, size: tuple[int, int]):
+        super().__init__()
+        self.network, self.size = network, size
+
+    def forward(self, image: Tensor) -> Tensor:
+        return upsample(self.network(image, return_dict=False)[0], self.size)
+
+
+def build(backbone: Backbone, classes: int) -> SegformerForSemanticSegmentation:
+    """The network in evaluation mode, with random weights that follow from the arguments."""
+    config = SegformerConfig(num_labels=classes, attn_implementation="eager", **_CONFIGS[backbone])
+    with seeded(f"segformer {backbone} {classes}"), quiet_transformers():
+        return SegformerForSemanticSegmentation(config).eval()
+
+
+def load(network: SegformerForSemanticSegmentation, path: str | Path | None, expected: str) -> Weights:
+    """Strictly fill the network from a folder or file and say which; None leaves it untrained."""
+    if path is None:
+        return Weights("untrained")
+    checkpoint = read(path)
+    unseen = ("num_attention_heads", "sr_ratios", "strides", "patch_sizes")
+    filling = checkpoint if checkpoint.config is None else from_folder(network, checkpoint, unseen)
+    load_strict(network, filling, expected=expected)
+    return checkpoint.weights
+
+
+def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """float[C, H, W] at the frame's size."""
+    return F.interpolate(logits, size, mode="bilinear", align_corners=False)[0]
