@@ -208,6 +208,10 @@ def _check_needs(method: Method, dataset: Dataset) -> None:
     missing = sorted(set(method.needs) - offered)
     if missing:
         raise UserError(f"{method.name} needs {', '.join(missing)}, which {dataset.name} does not give")
+    if method.lookahead:
+        raise UserError(
+            f"{method.name} looks {method.lookahead} frames ahead", expected="a causal method: a run streams frames one by one"
+        )
 
 
 def _ticking(frames: Iterator[Frame], tick: Callable[[], None]) -> Iterator[Frame]:
