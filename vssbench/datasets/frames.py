@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +18,8 @@ from vssbench.errors import MissingExtra, UserError
 from vssbench.types import Frame, UInt8
 
 VIDEOS = frozenset((".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".h264", ".264", ".hevc", ".ts"))
+SLACK = 0.05
+"""Share of a video's stated frames that may be missing: durations are rounded and frame rates are averages."""
 
 
 class Frames(FileDataset):
@@ -81,6 +86,14 @@ class Frames(FileDataset):
     def opaque(self, clip: str) -> bool:
         return clip in self._sources and self._sources[clip].is_file()
 
+    def rate(self, clip: str) -> Fraction | None:
+        """Frames a second as the video file states them; None for a folder of images."""
+        if not self.opaque(clip):
+            return None
+        with _opened(self._sources[clip]) as container:
+            stream = _pictures(container, self._sources[clip])
+            return stream.average_rate or stream.guessed_rate
+
     def _list(self, clip: str) -> Listing:
         return Listing([Item(stem, path) for stem, path in images(self._sources[clip]).items()])
 
@@ -90,21 +103,38 @@ def _stem(index: int) -> str:
 
 
 def decode(path: Path) -> Iterator[UInt8]:
-    """The frames of a video file, uint8[H, W, 3] RGB, turned as its metadata says; UserError for a damaged file."""
+    """The frames of a video file, uint8[H, W, 3] RGB, turned as its metadata says; UserError for a damaged file.
+
+    A file that was cut short decodes without complaint, so what came is compared with what the file says of itself.
+    """
+    with _opened(path) as container:
+        stream = _pictures(container, path)
+        stream.thread_type = "AUTO"
+        stated, count = _stated(container, stream), 0
+        for frame in container.decode(stream):
+            image = frame.to_ndarray(format="rgb24")
+            turns = frame.rotation // 90 % 4  # degrees, counter-clockwise
+            yield np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+            count += 1
+    if count < min(stated - 2, stated * (1 - SLACK)):
+        raise UserError(
+            f"ends after {count} frames, and states about {stated}: it was cut short, or parts are damaged",
+            where=path,
+            expected="a video file that decodes whole",
+            fix="copy it again, or keep what there is: ffmpeg -i FILE -c copy NEW_FILE",
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The container; what FFmpeg complains of while it is open becomes one message that names the file."""
     try:
         import av
     except ImportError:
         raise MissingExtra.of("video", "av", "reading a video file") from None
     try:
         with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise UserError("no picture track in this file", where=path, expected="a video file")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            for frame in container.decode(stream):
-                image = frame.to_ndarray(format="rgb24")
-                turns = frame.rotation // 90 % 4  # degrees, counter-clockwise
-                yield np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+            yield container
     except (av.error.FFmpegError, OSError) as error:
         raise UserError(
             f"cannot be decoded: {error}",
@@ -112,3 +142,20 @@ def decode(path: Path) -> Iterator[UInt8]:
             expected="a video file that decodes whole",
             fix="encode or copy it again",
         ) from None
+
+
+def _pictures(container: Any, path: Path) -> Any:
+    """The picture track."""
+    if not container.streams.video:
+        raise UserError("no picture track in this file", where=path, expected="a video file")
+    return container.streams.video[0]
+
+
+def _stated(container: Any, stream: Any) -> int:
+    """How many frames the file's duration amounts to; 0 where it says too little (a raw stream has no duration)."""
+    if not stream.average_rate:
+        return 0
+    if stream.duration:
+        return round(stream.duration * stream.time_base * stream.average_rate)
+    alone = len(container.streams) == 1  # else the duration may be the sound's
+    return round(Fraction(container.duration or 0, 1_000_000) * stream.average_rate) if alone else 0
