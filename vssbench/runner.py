@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Any, TypeVar
@@ -85,12 +85,10 @@ def check_prediction(method: Method, frame: Frame, prediction: Any, classes: int
             f"kind {prediction.kind!r}, age {prediction.age}", where=where, expected=f"kind in {KINDS}, age 0 or more"
         )
     if labels.size and int(labels.max()) >= classes:
-        raise UserError(
-            f"predicts class {int(labels.max())}", where=where, expected=f"train ids 0 to {classes - 1}"
-        )
+        raise UserError(f"predicts class {int(labels.max())}", where=where, expected=f"train ids 0 to {classes - 1}")
 
 
-def ahead(items: Iterable[T], depth: int = 4) -> Iterator[T]:
+def ahead(items: Iterable[T], depth: int = 4) -> Generator[T, None, None]:
     """The same items, made by a thread while the consumer works on the ones before."""
     ready: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
     stopped = threading.Event()

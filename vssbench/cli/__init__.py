@@ -9,7 +9,7 @@ import typer
 
 from vssbench.errors import UserError
 
-VERBS = ("run", "score", "report", "export", "doctor", "list")
+VERBS = ("run", "predict", "score", "report", "export", "doctor", "list")
 
 app = typer.Typer(
     name="vssbench",

@@ -1,0 +1,127 @@
+"""`vssbench predict`: what a method says of frames without labels, as label PNGs, overlays and a video."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vssbench.cli.options import CheckpointOption, DeviceOption, JsonOption, ThreadsOption, parse_checkpoints
+from vssbench.errors import UserError, suggest
+
+if TYPE_CHECKING:
+    from vssbench.datasets.frames import Frames
+    from vssbench.load import Checkpoint
+    from vssbench.names import Spec
+    from vssbench.predict import Output, Tally
+    from vssbench.types import Method
+
+
+def command(
+    method: Annotated[str, typer.Argument(help="Method spec, e.g. 'mpvss(backbone=swin_t,labels=vspw)'.")],
+    *,
+    frames: Annotated[Path, typer.Option("--frames", help="A folder of images or of clips, or a video file.")],
+    output: Annotated[Path, typer.Option("--output", help="A new or empty folder: <clip>/<frame stem>.png.")],
+    overlays: Annotated[bool, typer.Option("--overlay", help="Also <output>/overlays/<clip>/<stem>.jpg.")] = False,
+    video: Annotated[
+        Path | None, typer.Option("--video", help="A new video file: frames beside predictions (.mp4, .mkv, .mov).")
+    ] = None,
+    labels: Annotated[str | None, typer.Option("--labels", help="Label space, where the spec names none.")] = None,
+    checkpoint: CheckpointOption = None,
+    device: DeviceOption = "cpu",
+    threads: ThreadsOption = None,
+    allow_untrained: Annotated[
+        bool, typer.Option("--allow-untrained", help="Predict without weights too: noise, to try things out.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first FRAMES frames in all.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the labels that a method predicts for frames or a video without labels; nothing is scored."""
+    from vssbench import environment
+    from vssbench.load import Context, load_dataset
+    from vssbench.names import Spec, parse
+    from vssbench.predict import Tally, check_method, check_names, claim, label_space
+
+    spec = parse(method)
+    files = _checkpoints(checkpoint, spec)
+    space = label_space(spec, labels)
+    dataset: Any = load_dataset(Spec("frames", (("labels", space),)), frames)
+    check_names(dataset.clips(), overlays)
+    environment.check_device(device)
+    environment.set_threads(threads)
+    loaded = Context(space, device, files).load(spec)
+    weights = check_method(loaded, spec, dataset, allow_untrained)
+    claim(output)
+    tally = Tally()
+    try:
+        _stream(loaded, dataset, output, overlays, video, limit, tally)
+    except (UserError, KeyboardInterrupt):
+        print(f"vssbench: stopped; written before that: {tally.frames} frames in {output}", file=sys.stderr)
+        raise
+    if as_json:
+        result = {
+            "method": str(spec), "labels": space, "weights": asdict(weights), "frames": tally.frames,
+            "clips": dict(tally.clips), "kinds": tally.all_kinds(), "seconds": tally.seconds, "output": str(output),
+            "overlays": str(output / "overlays") if overlays else None, "video": str(video) if video else None,
+        }  # fmt: skip
+        print(json.dumps(result))
+        return
+    for line in _lines(tally, output, video):
+        print(line, file=sys.stderr)
+
+
+def _checkpoints(values: list[str] | None, spec: Spec) -> dict[str, Checkpoint]:
+    """The files by method; a file for a method that is not in the spec is a slip."""
+    from vssbench.names import walk
+
+    files: dict[str, Any] = dict(parse_checkpoints(values))
+    names = {inner.name for inner in walk(spec)}
+    for name in files:
+        if name not in names:
+            raise UserError(f"--checkpoint names {name!r}, which is not in {spec}", expected=suggest(name, names))
+    return files
+
+
+def _stream(
+    method: Method, dataset: Frames, output: Path, overlays: bool, video: Path | None, limit: int | None, tally: Tally
+) -> None:
+    """Every frame through the method and into all outputs, with a progress bar."""
+    from vssbench.predict import LabelFiles, OverlayFiles, predict
+    from vssbench.progress import Progress
+    from vssbench.side_by_side import SideBySide
+
+    clips = dataset.clips()
+    outputs: list[Output] = [LabelFiles(output, dataset.space)]
+    if overlays:
+        outputs.append(OverlayFiles(output, dataset.space))
+    with ExitStack() as open_until_done:
+        if video is not None:
+            side_by_side = SideBySide(video, dataset.space, dataset.rate(clips[0]))
+            outputs.append(open_until_done.enter_context(side_by_side))
+        progress = open_until_done.enter_context(Progress())
+        if not any(map(dataset.opaque, clips)):  # a video's length is known once it has been decoded
+            total = sum(len(dataset.stems(clip)) for clip in clips)
+            progress.start(min(total, limit or total))
+
+        def tick(clip: str) -> None:
+            progress.show(method.name, clip)
+            progress.tick()
+
+        predict(method, dataset, outputs, tally, limit, tick)
+
+
+def _lines(tally: Tally, output: Path, video: Path | None) -> list[str]:
+    """The summary for people."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in tally.all_kinds().items() if count)
+    seconds = ", ".join(f"{phase} {spent:.1f} s" for phase, spent in tally.seconds.items())
+    clips = f"{len(tally.clips)} clip{'s' if len(tally.clips) != 1 else ''}"
+    return [
+        f"{tally.frames} frames of {clips} ({kinds})",
+        f"{seconds} (for speed: vssbench profile)",
+        f"written to {output}" + (f" and {video}" if video else ""),
+    ]

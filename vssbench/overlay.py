@@ -1,0 +1,72 @@
+"""Predictions as pictures for people: classes in colour over the frame, with a legend. Nothing here is measured."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
+
+OPACITY = 0.55
+"""Share of the class colour in an overlay; the frame shines through with the rest."""
+_PAPER, _INK = (24, 24, 24), (240, 240, 240)
+_ROWS = 2  # of the legend: a fixed height, since a video's frames are of one size
+
+
+def palette(space: LabelSpace) -> UInt8:
+    """uint8[256, 3] RGB: train id -> colour, black for what is no class."""
+    colours = np.zeros((256, 3), np.uint8)
+    colours[: space.classes] = space.colours
+    return colours
+
+
+def blend(image: UInt8, labels: UInt8, space: LabelSpace, opacity: float = OPACITY) -> UInt8:
+    """uint8[H, W, 3]: the image under its labels' colours; pixels without a label (255) keep the image's."""
+    mixed = cv2.addWeighted(palette(space)[labels], opacity, image, 1 - opacity, 0)
+    return np.where(labels[..., None] == IGNORE, image, mixed)
+
+
+def overlay(frame: Frame, prediction: Prediction, space: LabelSpace) -> UInt8:
+    """uint8[H + h, W, 3]: the blend of frame and prediction, a legend of h rows below it."""
+    blended = blend(frame.image, prediction.labels, space)
+    return np.vstack((blended, legend(prediction.labels, space, blended.shape[1])))
+
+
+def legend(labels: UInt8, space: LabelSpace, width: int, caption: str = "") -> UInt8:
+    """uint8[h, width, 3]: the classes present, largest area first, and how many found no room. h depends on width only.
+
+    caption: text before the classes
+    """
+    size = min(max(width // 60, 10), 24)
+    line = size * 3 // 2
+    sheet = Image.new("RGB", (width, _ROWS * line), _PAPER)
+    draw, font = ImageDraw.Draw(sheet), _font(size)
+    areas = np.bincount(labels.ravel(), minlength=256)[: space.classes]
+    present = sorted(np.flatnonzero(areas).tolist(), key=lambda train_id: -areas[train_id])
+    gap = size // 2
+    more = int(draw.textlength("+000", font)) + gap  # kept free at the end of the last row
+    x, row = gap, 0
+    if caption:
+        draw.text((x, line // 2), caption, _INK, font, anchor="lm")
+        x += int(draw.textlength(caption, font)) + 2 * size
+    for shown, train_id in enumerate(present):
+        name = space.names[train_id]
+        needed = size + gap + int(draw.textlength(name, font)) + size
+        if x + needed > width - (more if row == _ROWS - 1 else 0) and row < _ROWS - 1:
+            x, row = gap, row + 1
+        if x + needed > width - (more if row == _ROWS - 1 else 0):
+            draw.text((x, row * line + line // 2), f"+{len(present) - shown}", _INK, font, anchor="lm")
+            break
+        top = row * line + (line - size) // 2
+        draw.rectangle((x, top, x + size - 1, top + size - 1), tuple(space.colours[train_id].tolist()), _INK)
+        draw.text((x + size + gap, row * line + line // 2), name, _INK, font, anchor="lm")
+        x += needed
+    return np.asarray(sheet)
+
+
+@lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

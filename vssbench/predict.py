@@ -1,0 +1,207 @@
+"""A method over video without labels: label PNGs, overlays, a side-by-side video. Nothing is scored, memory stays flat.
+
+    <output>/<clip>/<stem>.png              train ids from 0 with the label space's palette; `vssbench score` reads them
+    <output>/overlays/<clip>/<stem>.jpg     the classes over the frame, with a legend
+
+What is finished is on disk before the next frame starts, and stays whatever happens after.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import cv2
+from PIL import Image
+
+from vssbench import registry
+from vssbench.datasets.spaces import spaces
+from vssbench.errors import UserError
+from vssbench.names import Spec, walk
+from vssbench.overlay import overlay, palette
+from vssbench.runner import PHASES, ahead, check_prediction, run_frame
+from vssbench.types import KINDS, Dataset, Frame, LabelSpace, Method, Prediction, Weights
+
+OVERLAYS = "overlays"
+JPEG_QUALITY = 92
+Output = Callable[[Frame, Prediction], None]
+
+
+@dataclass
+class Tally:
+    """What has been done so far.
+
+    clips:   clip -> frames predicted and written
+    kinds:   frame kind -> how often it ran
+    seconds: prepare, step, decode (of the method) and write (of all outputs)
+    """
+
+    clips: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys((*PHASES, "write"), 0.0))
+
+    @property
+    def frames(self) -> int:
+        return self.clips.total()
+
+    def all_kinds(self) -> dict[str, int | None]:
+        """Every kind with its count, None for one that never occurred."""
+        return {kind: self.kinds.get(kind) for kind in KINDS}
+
+
+def predict(
+    method: Method,
+    dataset: Dataset,
+    outputs: Sequence[Output],
+    tally: Tally,
+    limit: int | None = None,
+    tick: Callable[[str], None] = lambda clip: None,
+) -> None:
+    """Stream every clip through the method and hand each prediction to every output; `tally` counts along.
+
+    limit: stop after so many frames in all;  tick: called with the clip's name after each frame
+    Raises UserError for whatever cannot be read, predicted or written.
+    """
+    for clip in dataset.clips():
+        if tally.frames == limit:
+            return
+        method.reset()
+        with closing(ahead(dataset.frames(clip))) as frames:
+            for frame in islice(frames, None if limit is None else limit - tally.frames):
+                prediction, spent = run_frame(method, frame)
+                check_prediction(method, frame, prediction, dataset.space.classes)
+                start = perf_counter()
+                for write in outputs:
+                    write(frame, prediction)
+                for phase, seconds in zip(tally.seconds, (*spent, perf_counter() - start), strict=True):
+                    tally.seconds[phase] += seconds
+                tally.kinds[prediction.kind] += 1
+                tally.clips[clip] += 1
+                tick(clip)
+        if not tally.clips[clip]:
+            raise UserError(f"the clip {clip!r} has no frames", expected="at least one frame that can be decoded")
+
+
+def label_space(method: Spec, asked: str | None) -> str:
+    """The label space that the spec, or a method inside it, names with `labels=`; else the one asked for."""
+    named = {str(value) for spec in walk(method) if (value := spec.get("labels")) is not None}
+    if asked is not None:
+        named.add(asked)
+    if len(named) > 1:
+        raise UserError(f"two label spaces: {' and '.join(sorted(named))}", where=str(method), expected="one")
+    if not named:
+        raise UserError(
+            f"which classes does {method} predict? Frames without labels do not say",
+            expected=f"a label space: {', '.join(spaces())}",
+            fix=f"--labels {spaces()[0]}",
+        )
+    return named.pop()
+
+
+def check_method(method: Method, spec: Spec, dataset: Dataset, allow_untrained: bool) -> Weights:
+    """The method's weights; raises UserError for one without, and for one that needs what plain frames do not give."""
+    missing = sorted(set(method.needs) - set(getattr(dataset, "side", ())))
+    if missing:
+        raise UserError(
+            f"{spec} needs {' and '.join(missing)}, which plain frames do not give",
+            expected="a method that sees images only",
+            fix=f"measure it where they are: vssbench run --methods '{spec}' --dataset NAME --data-root DIR",
+        )
+    weights: Weights = getattr(method, "weights", Weights())
+    if weights.origin == "untrained" and not allow_untrained:
+        name = [inner.name for inner in walk(spec)][-1]
+        source = registry.entries("methods")[name].weights or f"--checkpoint {name}=FILE"
+        raise UserError(
+            f"{spec} has no weights: its predictions would be noise",
+            fix=f"{source}; or --allow-untrained to see the noise",
+        )
+    return weights
+
+
+def claim(output: Path) -> None:
+    """Make the output folder; raises UserError unless it is new or empty."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        occupied = any(output.iterdir())
+    except OSError as error:
+        raise UserError(
+            f"cannot be written into: {error.strerror}", where=output, expected="a new or empty folder"
+        ) from None
+    if occupied:
+        raise UserError("this folder holds files already", where=output, fix="name a new folder in --output")
+
+
+class LabelFiles:
+    """Writes `<root>/<clip>/<stem>.png`: 8-bit palette PNGs whose pixel values are train ids."""
+
+    def __init__(self, root: Path, space: LabelSpace):
+        self.root = root
+        self._palette = palette(space).tobytes()
+
+    def __call__(self, frame: Frame, prediction: Prediction) -> None:
+        picture, data = Image.fromarray(prediction.labels), io.BytesIO()
+        picture.putpalette(self._palette)
+        picture.save(data, "PNG", bits=8)
+        write_file(path_of(self.root, frame, ".png"), data.getbuffer())
+
+
+class OverlayFiles:
+    """Writes `<root>/overlays/<clip>/<stem>.jpg`."""
+
+    def __init__(self, root: Path, space: LabelSpace):
+        self.root, self.space = root / OVERLAYS, space
+
+    def __call__(self, frame: Frame, prediction: Prediction) -> None:
+        path = path_of(self.root, frame, ".jpg")
+        bgr = cv2.cvtColor(overlay(frame, prediction, self.space), cv2.COLOR_RGB2BGR)
+        done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        if not done:
+            raise UserError("cannot be encoded as JPEG", where=path)
+        write_file(path, data.data)
+
+
+def check_names(clips: Sequence[str], overlays: bool) -> None:
+    """Raise UserError for a clip whose name would lead elsewhere than to its own folder."""
+    for clip in clips:
+        _plain(clip, "a clip")
+        if overlays and clip == OVERLAYS:
+            raise UserError(f"a clip has the name {clip!r}, as has the folder of the overlays", fix="rename the clip")
+
+
+def path_of(root: Path, frame: Frame, suffix: str) -> Path:
+    """`<root>/<clip>/<stem><suffix>`; raises UserError for names that would lead elsewhere."""
+    return root / _plain(frame.clip, "a clip") / (_plain(frame.stem, "a frame") + suffix)
+
+
+def _plain(name: str, what: str) -> str:
+    if name in ("", ".", "..") or "/" in name or "\0" in name or os.sep in name:
+        raise UserError(f"{what} has the name {name!r}, which cannot name a file", fix="rename it")
+    return name
+
+
+def write_file(path: Path, data: Any) -> None:
+    """The whole file or none: a frame that is there is complete."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(data)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+
+
+def cannot_write(path: Path, error: OSError) -> UserError:
+    """The one message for a full disk, a folder without permission and the like."""
+    reason = error.strerror or str(error)
+    return UserError(f"cannot be written: {reason}", where=path, fix="mend the cause; the frames before stay written")
