@@ -38,6 +38,7 @@ class Confusion(ClipMetric):
         self._table = np.zeros(_CODES, np.int64)  # the frames since the distance last changed
         self._earlier: list[tuple[Counts, Counts]] = []  # (distance * _CODES + code, count) of those before
         self._outside: dict[int, int] = {}
+        self._pairs: UInt8 | None = None
 
     def _add(self, frame: Frame, prediction: Prediction) -> None:
         if frame.labels is None or frame.labels.size == 0:
@@ -45,7 +46,9 @@ class Confusion(ClipMetric):
         if prediction.age != self._age:
             self._put_away()
             self._age = prediction.age
-        codes, counts = pair_counts(frame.labels, prediction.labels)
+        if self._pairs is None or self._pairs.shape[:2] != frame.labels.shape:
+            self._pairs = np.empty((*frame.labels.shape, 2), np.uint8)
+        codes, counts = pair_counts(frame.labels, prediction.labels, self._pairs)
         self._check(frame, codes)
         np.add.at(self._table, codes, counts)
 
@@ -82,13 +85,14 @@ class Confusion(ClipMetric):
         return {"counts": by_distance, "outside": sorted([value, first] for value, first in self._outside.items())}
 
 
-def pair_counts(labels: UInt8, predicted: UInt8) -> tuple[Counts, Counts]:
+def pair_counts(labels: UInt8, predicted: UInt8, scratch: UInt8 | None = None) -> tuple[Counts, Counts]:
     """How often each pair occurs in two uint8[H, W] maps: (label * 256 + predicted, counts); pairs may be repeated.
 
     Label maps are smooth, so it is mostly enough to look at the ends of runs of equal pairs; noisy maps take OpenCV's
-    histogram, which counts in float32 and is exact below 2**24 pixels.
+    histogram, which counts in float32 and is exact below 2**24 pixels. scratch: uint8[H, W, 2] to work in, which saves
+    time, since fresh memory of this size costs more than the counting.
     """
-    pairs = cv2.merge([predicted, labels]).view("<u2").ravel()
+    pairs = cv2.merge([predicted, labels], dst=scratch).view("<u2").ravel()
     changes = pairs[1:] != pairs[:-1]
     if np.count_nonzero(changes) * 16 < pairs.size or pairs.size >= 2**24:
         ends = np.append(np.flatnonzero(changes), pairs.size - 1)

@@ -43,13 +43,11 @@ class Consistency(ClipMetric):
         self._lengths = sorted({spec.at for spec in self.specs if spec.at})
         if self._lengths and self._lengths[-1] > _MAX_WINDOW:
             raise UserError(f"windows of {self._lengths[-1]} frames are too long", expected=f"at most {_MAX_WINDOW}")
-        deepest = np.uint8 if not self._lengths or self._lengths[-1] <= 256 else np.uint16
-        self._truth, self._predicted = _Still(deepest), _Still(deepest)
+        self._depth = np.uint8 if not self._lengths or self._lengths[-1] <= 256 else np.uint16
 
     def _begin(self) -> None:
         self._windows: dict[int, list[list[int]]] = {n: [] for n in self._lengths}
-        self._truth.reset()
-        self._predicted.reset()
+        self._pixels: _Pixels | None = None
 
     def _add(self, frame: Frame, prediction: Prediction) -> None:
         if self._labelled < self._frames:
@@ -57,58 +55,65 @@ class Consistency(ClipMetric):
             return
         labels = frame.labels
         assert labels is not None
-        if self._frames > 1 and self._truth.last.shape != labels.shape:
+        if self._pixels is None:
+            self._pixels = _Pixels(labels, prediction.labels, self._depth)
+        elif self._pixels.void.shape != labels.shape:
             raise UserError(
-                f"the frame is {size(labels)} in a clip of {size(self._truth.last)}",
+                f"the frame is {size(labels)} in a clip of {size(self._pixels.void)}",
                 where=f"clip {frame.clip!r}, frame {frame.index} {frame.stem}".rstrip(),
                 expected="one size in a clip",
             )
-        counted = _Counter(labels, prediction.labels, self._truth.add(labels), self._predicted.add(prediction.labels))
+        self._pixels.add(labels, prediction.labels)
         for n, rows in self._windows.items():
             if self._frames >= n:
-                rows.append(counted.window(n))
+                rows.append(self._pixels.count(n))
 
     def _finish(self) -> dict[str, Any]:
         return {"windows": {str(n): np.reshape(rows, (-1, 5)).T.tolist() for n, rows in self._windows.items()}}
 
 
-class _Still:
-    """For each pixel, for how many frames its value has not changed, saturating at the end of the type."""
+class _Pixels:
+    """For each pixel, for how many frames ground truth and prediction have not changed.
 
-    def __init__(self, depth: type[np.unsignedinteger]):
-        self.depth = depth
-        self.reset()
+    All arrays are made once a clip: at this rate, fresh memory would cost more than the arithmetic.
+    """
 
-    def reset(self) -> None:
-        self.last: UInt8 = np.empty((0, 0), np.uint8)
+    def __init__(self, labels: UInt8, predicted: UInt8, depth: type[np.unsignedinteger]):
+        self.last = [np.invert(labels), np.invert(predicted)]  # so that the first frame is a change everywhere
+        self.still = [np.zeros(labels.shape, depth) for _ in self.last]
+        self.both, self.ones = np.zeros(labels.shape, depth), np.ones(labels.shape, depth)
+        self.same, self.right, self.void, self.constant, self.consistent, self.masked = np.empty(
+            (6, *labels.shape), np.bool_
+        )
+        self.any_void = False
 
-    def add(self, values: UInt8) -> NDArray[Any]:
-        """uint8 or uint16[H, W] after this frame; overwritten by the next call."""
-        if self.last.size == 0:
-            self.last, self.frames = np.array(values), np.zeros(values.shape, self.depth)
-            self.ones = np.ones_like(self.frames)
-            return self.frames
-        cv2.add(self.frames, self.ones, dst=self.frames)  # saturates, where NumPy would wrap around
-        self.frames *= (values == self.last).view(np.uint8)
-        np.copyto(self.last, values)  # a method may write its next prediction into the same array
-        return self.frames
-
-
-class _Counter:
-    """The five counts of windows that end at one frame, for any n."""
-
-    def __init__(self, labels: UInt8, predicted: UInt8, truth: NDArray[Any], prediction: NDArray[Any]):
-        self.truth, self.both = truth, np.minimum(truth, prediction)
-        self.right, self.void = labels == predicted, labels == IGNORE
+    def add(self, labels: UInt8, predicted: UInt8) -> None:
+        """Take in the next frame."""
+        for values, last, still in zip((labels, predicted), self.last, self.still, strict=True):
+            np.equal(values, last, out=self.same)
+            cv2.add(still, self.ones, dst=still)  # saturates, where NumPy would wrap around
+            np.multiply(still, self.same.view(np.uint8), out=still)
+            np.copyto(last, values)  # a method may write its next prediction into the same array
+        np.minimum(self.still[0], self.still[1], out=self.both)
+        np.equal(labels, predicted, out=self.right)
+        np.equal(labels, IGNORE, out=self.void)
         self.any_void = bool(self.void.any())
 
-    def window(self, n: int) -> list[int]:
-        """In the order of COLUMNS."""
-        constant, consistent = self.truth >= n - 1, self.both >= n - 1
-        masks = [constant, consistent, consistent & self.right]
-        counts = [int(np.count_nonzero(mask)) for mask in masks]
-        void = [int(np.count_nonzero(mask & self.void)) if self.any_void else 0 for mask in masks]
-        return [*counts[:2], *(count - without for count, without in zip(counts, void, strict=True))]
+    def count(self, n: int) -> list[int]:
+        """The five counts of the window of n frames that ends here, in the order of COLUMNS."""
+        np.greater_equal(self.still[0], n - 1, out=self.constant)
+        np.greater_equal(self.both, n - 1, out=self.consistent)
+        all_pixels = [_count(self.constant), _count(self.consistent)]
+        if self.any_void:
+            for mask in (self.constant, self.consistent):
+                np.greater(mask, self.void, out=mask)
+        labelled = [_count(self.constant), _count(self.consistent)] if self.any_void else all_pixels
+        np.logical_and(self.consistent, self.right, out=self.masked)
+        return [*all_pixels, *labelled, _count(self.masked)]
+
+
+def _count(mask: NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(mask))
 
 
 def windows(state: Sequence[Mapping[str, Any]], n: int) -> NDArray[np.int64] | None:

@@ -16,8 +16,7 @@ VOID = 255
 
 def pixels(videos):
     for truth, guess in videos:
-        for label, predicted in zip(truth.ravel().tolist(), guess.ravel().tolist(), strict=True):
-            yield label, predicted
+        yield from zip(truth.ravel().tolist(), guess.ravel().tolist(), strict=True)
 
 
 def long_enough(videos):
@@ -142,7 +141,7 @@ def window_value(truth, guess, *, void, right):
 
 
 def vc(videos, n, *, official, right=False):
-    """VC@n, or VCC@n with right=True. The official script leaves out each video's last window and takes void for a label."""
+    """VC@n, or VCC@n with right=True. The official script drops each video's last window; void is a label to it."""
     values = []
     for truth, guess in long_enough(videos) if official else videos:
         for first in range(len(truth) - n + (0 if official else 1)):

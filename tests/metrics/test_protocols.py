@@ -44,7 +44,7 @@ def test_accuracies_equal_the_slow_form(data, classes, protocol):
 @given(st.data(), st.sampled_from([2, 11, 124]))
 def test_exact_equals_the_slow_form(data, classes):
     videos = data.draw(sets_of_videos(classes))
-    expected = slow.exact([video for video in videos if (video[0] != 255).any() or len(video[0])], classes)
+    expected = slow.exact(videos, classes)
     if expected is None:
         with pytest.raises(UserError, match=r"clip\d.*frame \d+.*no class"):
             numbers("exact", label_space(classes), videos)
@@ -91,9 +91,7 @@ def test_void_id_is_dropped_by_detectron2_and_last_class_for_mmseg():
     truth, guess = constant(2), constant(2)
     guess[:10] = 3
     assert numbers("detectron2", label_space(3), [(truth, guess)]).metrics["mIoU"] == 100.0
-    assert numbers("mmseg", label_space(3), [(truth, guess)]).metrics["mIoU"] == pytest.approx(
-        100 * 1 / 3 * 3 / 2 * 2 / 3
-    )
+    assert numbers("mmseg", label_space(3), [(truth, guess)]).metrics["mIoU"] == pytest.approx(100 / 3)
 
 
 @pytest.mark.parametrize(("frames", "windows"), [(16, 0), (17, 9), (18, 10)])
