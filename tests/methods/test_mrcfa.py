@@ -1,0 +1,380 @@
+"""MRCFA against the official code's outputs, and its two ways to treat references against each other."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fvcore.nn import FlopCountAnalysis
+
+from tests.fill_weights import fill_layout
+from vssbench import Frame, load_method
+from vssbench.checkpoints import save
+from vssbench.errors import UserError
+from vssbench.methods.mrcfa.adapter import Mrcfa, Output
+from vssbench.methods.mrcfa.affinity import Refine, select_tokens
+from vssbench.methods.mrcfa.clip import align, network_size, reference_frames
+from vssbench.methods.mrcfa.configs import CONFIGS
+from vssbench.methods.mrcfa.network import MRCFA, Memory
+from vssbench.methods.mrcfa.weights import official_name
+from vssbench.testing import check_method, random_clip
+
+DATA = Path(__file__).parents[1] / "data"
+REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
+LAYOUTS = json.loads((DATA / "mrcfa_layouts.json").read_text())
+"""Backbone -> official name -> shape, of all that the official checkpoint on VSPW holds."""
+
+
+def filled(backbone: str) -> dict[str, torch.Tensor]:
+    """The state dict that the golden outputs were made with, in the official layout."""
+    layout = {name: {"shape": shape} for name, shape in LAYOUTS[backbone].items() if shape}
+    return {name: torch.from_numpy(array) for name, array in fill_layout(layout).items()}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """The tensors here are so small that threads would spend their time waiting for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def b1(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("mrcfa") / "b1.pth"
+    torch.save({"meta": {}, "state_dict": filled("mit_b1")}, path)
+    return path
+
+
+@pytest.fixture(scope="module", params=["trimmed", "whole"])
+def golden(request) -> dict[str, np.ndarray]:
+    """The official outputs. Trimmed: targets 1 and 5, every fourth cell of the logits, frame 3 (no reference) black."""
+    path = DATA / "mrcfa_golden.npz" if request.param == "trimmed" else REFERENCE / "golden" / "mrcfa_mit_b1_vspw.npz"
+    if not path.is_file():
+        pytest.skip("the whole golden file is not beside the project")
+    content = dict(np.load(path))
+    if "aligned_frames" not in content:
+        content["aligned_frames"] = np.stack([align(image, None) for image in content["frames"]])
+    return content
+
+
+def frames(images: np.ndarray) -> list[Frame]:
+    return [Frame("golden", index, image, stem=f"{index:06d}") for index, image in enumerate(images)]
+
+
+def varied(size: tuple[int, int] = (64, 96), length: int = 13) -> list[Frame]:
+    """A clip whose frames differ much from each other, so that a wrong reference shows."""
+    return [
+        replace(random_clip("a", length=index + 1, size=size, seed=index)[-1], labels=None, side={})
+        for index in range(length)
+    ]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Path:
+    """Weights for `tiny` that make its outputs depend on everything (a new network's hardly vary)."""
+    state = MRCFA(CONFIGS["tiny"], 124).state_dict()
+    layout = {name: {"shape": list(tensor.shape)} for name, tensor in state.items() if tensor.ndim}
+    path = tmp_path_factory.mktemp("mrcfa") / "tiny.safetensors"
+    save(path, {name: torch.from_numpy(array) for name, array in fill_layout(layout).items()})
+    return path
+
+
+def run(method: Mrcfa, clip: list[Frame]) -> list[Output]:
+    method.reset()
+    return [method.step(method.prepare(frame)) for frame in clip]
+
+
+# The official outputs
+
+
+def test_the_golden_outputs_from_the_aligned_frames(golden, b1):
+    method = Mrcfa("vspw", backbone="mit_b1", resize=None, checkpoint=b1)
+    assert (method.weights.origin, method.weights.path) == ("file", str(b1))
+    size = golden["frames"].shape[1:3]
+    affinities = []
+    method.network.affinity.register_forward_hook(lambda module, given, result: affinities.append(result))
+    for t, frame in enumerate(frames(golden["aligned_frames"])):
+        y = method.step(method.prepare(frame)._replace(size=size))
+        if t not in golden["targets"]:
+            continue
+        stride = y.scores.shape[-1] // golden[f"logits_t{t}"].shape[-1]
+        error = np.abs(y.scores[0, :, ::stride, ::stride].numpy() - golden[f"logits_t{t}"])
+        assert error.max() < 2e-3
+        assert error.mean() < 2e-4
+        assert np.array_equal(method.decode(y).labels, golden[f"argmax_t{t}"])
+        if f"selected_t{t}" in golden:
+            affinity, kept = affinities[-1]
+            selected = np.zeros_like(golden[f"selected_t{t}"])
+            np.put_along_axis(selected, kept[0].numpy(), True, axis=1)
+            assert np.array_equal(selected, golden[f"selected_t{t}"])
+            np.testing.assert_allclose(affinity[0].numpy(), golden[f"affinity_t{t}"], rtol=1e-3, atol=1e-4)
+
+
+def test_alignment_is_the_official_one_to_the_byte(golden):
+    aligned = [align(image, None) for image in golden["frames"]]
+    if "aligned_crc" in golden:
+        assert [zlib.crc32(image.tobytes()) for image in aligned] == golden["aligned_crc"].tolist()
+    else:
+        assert np.array_equal(aligned, golden["aligned_frames"])
+
+
+def test_the_golden_labels_from_the_frames_as_they_are(golden, b1):
+    method = Mrcfa("vspw", backbone="mit_b1", resize=None, checkpoint=b1)
+    for t, frame in enumerate(frames(golden["frames"])):
+        prediction = method.decode(method.step(method.prepare(frame)))
+        assert prediction.kind == ("warmup" if t < 9 else "key")
+        if t in golden["targets"]:
+            assert np.mean(prediction.labels == golden[f"argmax_t{t}"]) >= 0.998
+
+
+@pytest.mark.parametrize("backbone", LAYOUTS)
+def test_every_official_layout_is_ours_entry_for_entry(backbone):
+    with torch.device("meta"):
+        ours = MRCFA(CONFIGS[backbone], 124).state_dict()
+    found = {}
+    for name, tensor in ours.items():
+        where = official_name(name)
+        theirs, count = (where, 1) if isinstance(where, str) else (where.name, where.count)
+        found[theirs] = [tensor.shape[0] * count, *tensor.shape[1:]] if tensor.ndim else []
+    assert found == LAYOUTS[backbone]
+
+
+@pytest.mark.parametrize("backbone", ["mit_b0", "mit_b1"])
+def test_an_official_file_loads_strictly_with_or_without_derived_buffers(backbone, tmp_path):
+    state, path = filled(backbone), tmp_path / "official.pth"
+    torch.save({"state_dict": state}, path)
+    network = Mrcfa("vspw", backbone=backbone, checkpoint=path).network
+    keys, values = state["backbone.block3.1.attn.kv.weight"].chunk(2)
+    attention = network.backbone.stages[2].blocks[1].attention
+    assert torch.equal(attention.k_proj.weight, keys)
+    assert torch.equal(attention.v_proj.weight, values)
+    assert torch.equal(network.keys[1].bias, state["decode_head.hypercorre_module.k2.bias"])
+
+    state["decode_head.linear_fuse.bn.num_batches_tracked"] = torch.tensor(7)
+    torch.save({"state_dict": state}, path)
+    Mrcfa("vspw", backbone=backbone, checkpoint=path)
+
+    del state["decode_head.sr2.bias"], state["backbone.block1.0.attn.kv.weight"]
+    state["decode_head.surplus"] = torch.zeros(1)
+    torch.save({"state_dict": state}, path)
+    with pytest.raises(UserError) as failure:
+        Mrcfa("vspw", backbone=backbone, checkpoint=path)
+    for name in ("decode_head.sr2.bias", "backbone.block1.0.attn.kv.weight", "decode_head.surplus"):
+        assert name in str(failure.value)
+
+
+# Clips
+
+
+def test_the_table_of_references():
+    table = {3: (0, 1, 2), 4: (0, 2, 3), 5: (0, 2, 4), 6: (0, 2, 4), 7: (0, 3, 5), 8: (0, 3, 6), 9: (0, 3, 6)}
+    assert {t: reference_frames(t) for t in table} == table
+    assert [reference_frames(t) for t in (0, 1, 2)] == [()] * 3
+    assert reference_frames(31) == (22, 25, 28)
+
+
+def test_cached_and_recomputed_references_give_the_same_outputs_on_a_whole_clip(tiny):
+    clip = varied()
+    cached, recomputed = (
+        Mrcfa("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
+        for references in ("cached", "recompute")
+    )
+    seen: set[int] = set()
+    for t, (one, other) in enumerate(zip(run(cached, clip), run(recomputed, clip), strict=True)):
+        torch.testing.assert_close(one.scores, other.scores, rtol=1e-4, atol=1e-4, msg=f"frame {t}")
+        assert one.kind == other.kind == ("warmup" if t < 9 else "key")
+        labels = cached.decode(one).labels
+        differ = labels != recomputed.decode(other).labels  # only where two classes are as good as equal
+        assert (np.ptp(np.sort(cached.scores(one), axis=0)[-2:], axis=0)[differ] < 2e-4).all()
+        seen |= set(labels.flat)
+    assert len(seen) > 3
+
+
+@pytest.mark.parametrize("references", ["cached", "recompute"])
+def test_each_frame_depends_on_its_references_and_on_no_other(references, tiny):
+    method = Mrcfa("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
+    clip = varied()
+    before = run(method, clip)
+    for changed in (0, 2, 5):
+        other = [replace(frame, image=255 - frame.image) if frame.index == changed else frame for frame in clip]
+        for t, (one, two) in enumerate(zip(before, run(method, other), strict=True)):
+            expected = changed == t or changed in reference_frames(t)
+            assert expected == (not torch.equal(one.scores, two.scores)), f"frame {changed} in frame {t}"
+
+
+@pytest.mark.parametrize(("references", "expected"), [("cached", [1] * 12), ("recompute", [1] * 3 + [4] * 9)])
+def test_the_backbone_runs_once_a_frame_where_references_are_cached(references, expected):
+    method = Mrcfa(references=references)
+    images: list[int] = []
+    method.network.backbone.stages[0].register_forward_pre_hook(lambda module, given: images.append(len(given[0])))
+    run(method, varied(length=12))
+    assert images == expected
+
+
+def test_decoders_for_training_alone_do_not_run_at_test():
+    method = Mrcfa()
+
+    def refuse(*args):
+        raise AssertionError("useless work")
+
+    for layer in (*method.network.classify_reference, method.network.unused):
+        layer.register_forward_hook(refuse)
+    clip = varied(length=5)
+    run(method, clip[:3])
+    method.network.classify_single.register_forward_hook(refuse)
+    for frame in clip[3:]:
+        method.step(method.prepare(frame))
+
+
+def test_reset_empties_the_cache(tiny):
+    method = Mrcfa("vspw", backbone="tiny", resize=None, checkpoint=tiny)
+    first = [y.scores for y in run(method, varied(length=5))]
+    run(method, varied(size=(33, 130), length=11))
+    for one, other in zip(first, run(method, varied(length=5)), strict=True):
+        assert torch.equal(one, other.scores)
+
+
+def test_a_frame_of_another_size_within_a_clip_is_an_error():
+    method = Mrcfa()
+    run(method, varied(length=2))
+    with pytest.raises(UserError, match="size changed"):
+        method.step(method.prepare(varied(size=(96, 96), length=1)[0]))
+
+
+@pytest.mark.parametrize("references", ["cached", "recompute"])
+def test_the_methods_contract(references):
+    check_method(f"mrcfa(references={references})")
+
+
+def test_scores_are_what_decode_takes_the_argmax_of(tiny):
+    method = load_method("mrcfa(labels=vspw,backbone=tiny,resize=none)", checkpoint=tiny)
+    y = run(method, varied(size=(50, 70), length=4))[-1]
+    scores = method.scores(y)
+    assert (scores.shape, scores.dtype) == ((124, 50, 70), np.float32)
+    assert np.array_equal(scores.argmax(0), method.decode(y).labels)
+
+
+def test_without_a_checkpoint_the_weights_are_random_and_the_same_every_time():
+    one, other = Mrcfa(), Mrcfa()
+    assert one.weights.origin == "untrained"
+    assert one.backbone == "tiny"
+    assert all(torch.equal(a, b) for a, b in zip(one.network.parameters(), other.network.parameters(), strict=True))
+    assert one.parameter_counts()["all"] <= 4e6
+
+
+# Sizes
+
+
+@pytest.mark.parametrize(
+    ("size", "box", "expected"),
+    [
+        ((480, 853), (480, 853), (480, 864)),
+        ((720, 1280), (480, 853), (480, 864)),
+        ((1080, 1920), (480, 853), (480, 864)),
+        ((720, 960), (480, 853), (480, 640)),
+        ((853, 480), (480, 853), (864, 480)),
+        ((120, 216), None, (128, 224)),
+        ((128, 224), None, (128, 224)),
+    ],
+)
+def test_the_network_sees_the_frame_fitted_and_stretched_to_multiples_of_32(size, box, expected):
+    assert network_size(*size, box) == expected
+    assert align(np.zeros((*size, 3), np.uint8), box).shape == (*expected, 3)
+
+
+def test_the_official_size_is_the_default_on_real_video_only():
+    assert Mrcfa("vspw", backbone="tiny").box == (480, 853)
+    assert Mrcfa("vspw", backbone="tiny", resize=None).box is None
+    assert Mrcfa().box is None
+    assert Mrcfa(resize="64x128").box == (64, 128)
+    with pytest.raises(UserError, match="resize=big"):
+        Mrcfa(resize="big")
+
+
+# Parts
+
+
+def test_images_side_by_side_in_channels_are_refined_as_in_a_batch():
+    config, images = CONFIGS["mit_b1"], 6
+    refine = Refine(2, config.maa2)
+    for norm in refine.norms:
+        torch.nn.init.normal_(norm.weight)
+    x = torch.randn(images, 2, 9, 11)
+    expected = x
+    for conv, norm in zip(refine.convs, refine.norms, strict=True):
+        expected = torch.relu(norm(conv(expected)))
+    got = refine(x.reshape(1, images * 2, 9, 11), images)
+    torch.testing.assert_close(got[0], expected[:, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_selection_keeps_the_tokens_with_the_largest_sums_of_five_in_raster_order():
+    affinity = torch.randn(2, 3, 20, 9)
+    kept = select_tokens(affinity, 0.5)
+    assert kept.shape == (2, 3, 4)
+    for one, indices in zip(affinity.flatten(0, 1).numpy(), kept.flatten(0, 1).numpy(), strict=True):
+        score = np.sort(one, axis=0)[-5:].sum(0)
+        assert indices.tolist() == sorted(np.argsort(score)[-4:].tolist())
+
+
+# Cost
+
+
+def test_parameters_with_and_without_the_training_decoders():
+    published = {"mit_b0": (5.298, 5.2024), "mit_b1": (16.3377, 16.2421)}
+    for backbone, (whole, without) in published.items():
+        counts = Mrcfa("vspw", backbone=backbone).parameter_counts()
+        assert counts["all"] / 1e6 == pytest.approx(whole, rel=1e-4)
+        assert counts["without_training_only"] / 1e6 == pytest.approx(without, rel=1e-4)
+
+
+def gflops(method: Mrcfa, kind: str, size: tuple[int, int]) -> float:
+    module, inputs = method.cost_module(kind, size)
+    counted = FlopCountAnalysis(module, inputs).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    return counted.total() / 1e9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backbone", "cached", "recompute", "single"),
+    [("mit_b0", 16.687, 58.318, 14.403), ("mit_b1", 29.933, 110.773, 27.26), ("mit_b2", 46.726, 179.268, 44.494)],
+)
+def test_gflops_are_the_official_codes(backbone, cached, recompute, single):
+    """Counted by fvcore at 480x864; caching adds its keys and values to a frame that is segmented alone."""
+    size = (480, 864)
+    method = Mrcfa("vspw", backbone=backbone)
+    assert gflops(method, "key", size) == pytest.approx(cached, rel=0.01)
+    assert gflops(method, "warmup", size) == pytest.approx(single, rel=0.04)
+    method = Mrcfa("vspw", backbone=backbone, references="recompute")
+    assert gflops(method, "key", size) == pytest.approx(recompute, rel=0.01)
+    assert gflops(method, "warmup", size) == pytest.approx(single, rel=0.001)
+
+
+@pytest.mark.parametrize("references", ["cached", "recompute"])
+def test_what_is_counted_is_what_step_and_decode_compute(references, tiny):
+    method = Mrcfa("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
+    clip, size = varied(size=(50, 70), length=4), (50, 70)
+    inputs = [method.prepare(frame).image for frame in clip]
+    with torch.inference_mode():
+        for kind, y in zip(("warmup", "key"), (run(method, clip[:1])[0], run(method, clip)[3]), strict=True):
+            module, given = method.cost_module(kind, size)
+            if kind == "warmup":
+                values = (inputs[0],)
+            elif references == "recompute":
+                values = (torch.cat(inputs),)
+            else:
+                held = Memory.stack([method.network.memory(method.network.features(image)) for image in inputs[:3]])
+                values = (inputs[3], *held.keys, held.values)
+            assert [x.shape for x in given] == [x.shape for x in values]
+            np.testing.assert_allclose(module(*values)[0][0].numpy(), method.scores(y), rtol=1e-4, atol=1e-4)
+
+
+def test_there_is_no_cost_of_a_kind_that_does_not_occur():
+    with pytest.raises(UserError, match="nonkey"):
+        Mrcfa().cost_module("nonkey", (64, 96))
