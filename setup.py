@@ -1,4 +1,4 @@
-"""The top-level folders methods/, metrics/ and reports/ are installed as vssbench.methods, vssbench.metrics, vssbench.reports."""
+"""The top-level folders methods/, metrics/ and reports/ are installed as vssbench.methods and so on."""
 
 from setuptools import find_packages, setup
 

@@ -1,4 +1,4 @@
-"""Latency of the three phases, by frame kind, on frames in memory: batch 1, warm-up, methods interleaved round by round.
+"""Latency of the three phases by frame kind, on frames in memory: batch 1, warm-up, methods interleaved.
 
 A round is one pass of one method over the same frames; the methods take turns, so that a machine that drifts hits all
 alike. A clock is read only after the device has finished. FPS is reported for step, step + decode and end to end
@@ -69,11 +69,11 @@ def summarise(samples: Samples, kinds: Mapping[str, int | None] | None = None) -
 
     kinds: how often each frame kind ran in the accuracy pass; FPS is amortised over that schedule (over the timed
            frames themselves where it is None, or where a kind of the schedule was never timed)
-    Returns {"fps": {scope: frames a second}, "latency_ms": {kind or "all": {scope: {"mean", "p50", "p90", "p99", "n"}}}}.
+    Returns {"fps": {scope: frames a second}, "latency_ms": {kind or "all": {scope: {"mean", "p50", ..., "n"}}}}.
     """
     kind_of = np.array(samples["kind"])
-    times = {scope: sum(np.array(samples[phase]) for phase in phases) for scope, phases in SCOPES.items()}
-    present = [kind for kind in KINDS if (kind_of == kind).any()]
+    times = {scope: np.sum([samples[phase] for phase in phases], axis=0) for scope, phases in SCOPES.items()}
+    present: list[str] = [kind for kind in KINDS if (kind_of == kind).any()]
     shares = {kind: float((kind_of == kind).mean()) for kind in present}
     ran = {kind: count for kind, count in (kinds or {}).items() if count}
     if ran and set(ran) <= set(present):
@@ -81,9 +81,7 @@ def summarise(samples: Samples, kinds: Mapping[str, int | None] | None = None) -
     latency: dict[str, Any] = {
         kind: {scope: _figures(values[kind_of == kind]) for scope, values in times.items()} for kind in present
     }
-    fps = {
-        scope: 1e3 / sum(share * latency[kind][scope]["mean"] for kind, share in shares.items()) for scope in SCOPES
-    }
+    fps = {scope: 1e3 / sum(share * latency[kind][scope]["mean"] for kind, share in shares.items()) for scope in SCOPES}
     latency["all"] = {scope: _figures(values) for scope, values in times.items()}
     return {"fps": fps, "latency_ms": {kind: latency.get(kind) for kind in (*KINDS, "all")}}
 
@@ -102,9 +100,11 @@ def _figures(values: np.ndarray) -> dict[str, float]:
     return {"mean": statistics.fmean(values.tolist()), "p50": p50, "p90": p90, "p99": p99, "n": len(values)}
 
 
-def _pass(method: Method, frames: Sequence[Frame], synchronise: Callable[[], None]) -> list[tuple[str, tuple[float, ...]]]:
+def _pass(
+    method: Method, frames: Sequence[Frame], synchronise: Callable[[], None]
+) -> list[tuple[str, tuple[float, ...]]]:
     """One pass over the frames: (kind, seconds of prepare, step, decode) of each."""
-    timings = []
+    timings: list[tuple[str, tuple[float, ...]]] = []
     method.reset()
     synchronise()
     for frame in frames:

@@ -1,4 +1,4 @@
-"""The leaderboard: one table for each dataset and protocol, as Markdown and CSV. Numbers of different protocols never meet."""
+"""The leaderboard: one table for each dataset and protocol, as Markdown and CSV; protocols never share a table."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def markdown(results: Sequence[RunResult]) -> str:
 
 
 def distances(results: Sequence[RunResult]) -> str:
-    """mIoU at each distance to the key frame, the phases of a sweep over `offset` joined; empty where no method has any.
+    """mIoU at each distance to the key frame, the phases of a sweep over `offset` joined; empty where there is none.
 
     Where one frame of a clip is labelled (Cityscapes), one phase shows one distance, and only all phases together
     show them all. A distance that several phases show is averaged over them.
@@ -123,7 +123,9 @@ def _marks(result: RunResult, notes: dict[str, int]) -> str:
         machine = result.environment.get("device_name") or result.environment.get("cpu")
         texts.append(f"speed on {machine}, {result.environment.get('threads')} threads")
     if result.skipped:
-        texts.append(f"{len(result.skipped)} clips do not count under {result.protocol}: {next(iter(result.skipped.values()))}")
+        texts.append(
+            f"{len(result.skipped)} clips do not count under {result.protocol}: {next(iter(result.skipped.values()))}"
+        )
     numbers = [notes.setdefault(text, len(notes) + 1) for text in texts]
     return "".join(f" [{number}]" for number in numbers)
 

@@ -32,7 +32,7 @@ def front(x: np.ndarray, y: np.ndarray, more_is_better: bool) -> np.ndarray:
     cost = -x if more_is_better else x
     no_worse = (cost[None, :] <= cost[:, None]) & (y[None, :] >= y[:, None])
     better = (cost[None, :] < cost[:, None]) | (y[None, :] > y[:, None])
-    return ~(no_worse & better).any(axis=1)
+    return np.asarray(~(no_worse & better).any(axis=1))
 
 
 def write(results: Sequence[RunResult], folder: Path, accuracy: str = "mIoU") -> list[Path]:
@@ -67,20 +67,28 @@ def draw(points: pd.DataFrame, cost: str, accuracy: str, label: str, more: bool,
         palette = sns.color_palette("colorblind", families.nunique())
         for colour, family in zip(palette, sorted(families.unique()), strict=True):
             own = (families == family).to_numpy()
-            axes.scatter(x[own], y[own], s=34, color=colour, alpha=np.where(best[own], 1.0, 0.4), edgecolor="white", zorder=2)
+            axes.scatter(
+                x[own],
+                y[own],
+                s=34,
+                color=colour,
+                alpha=np.where(best[own], 1.0, 0.4).tolist(),
+                edgecolor="white",
+                zorder=2,
+            )
             axes.scatter([], [], s=34, color=colour, edgecolor="white", label=family)  # the legend's, never dimmed
         if x.min() > 0 and x.max() / x.min() > 10:
             axes.set_xscale("log")
         axes.margins(0.12)
         axes.set(xlabel=f"{label} ({'more' if more else 'less'} is better)", ylabel=f"{accuracy} (%)", title=title)
-        _label(axes, x, y, list(points["method"]), best)
+        _label(figure, axes, x, y, list(points["method"]), best)
         axes.legend(loc="best", frameon=True, fontsize=7)
     return figure
 
 
-def _label(axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str], best: np.ndarray) -> None:
+def _label(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str], best: np.ndarray) -> None:
     """Write each name where it covers no point and no other name; a name without such a place is left out."""
-    canvas = FigureCanvasAgg(axes.figure)
+    canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()
     pixels = axes.transData.transform(np.column_stack([x, y]))
@@ -95,7 +103,9 @@ def _label(axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str], best: np.
             box = text.get_window_extent(renderer)
             inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
             hits = any(box.x0 < b[2] and b[0] < box.x1 and box.y0 < b[3] and b[1] < box.y1 for b in taken)
-            covers = any(box.x0 - 3 < px < box.x1 + 3 and box.y0 - 3 < py < box.y1 + 3 for px, py in np.delete(pixels, index, 0))
+            covers = any(
+                box.x0 - 3 < px < box.x1 + 3 and box.y0 - 3 < py < box.y1 + 3 for px, py in np.delete(pixels, index, 0)
+            )
             if inside and not hits and not covers:
                 taken.append((box.x0, box.y0, box.x1, box.y1))
                 break

@@ -20,7 +20,9 @@ def vssbench(*arguments: object, cwd: Path | None = None) -> subprocess.Complete
 
 def test_json_is_the_only_thing_on_stdout_and_files_are_written(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    done = vssbench("run", "--methods", "oracle,hold(of=oracle,key_interval=4)", "--dataset", SMALL, "--output", folder, "--json")
+    done = vssbench(
+        "run", "--methods", "oracle,hold(of=oracle,key_interval=4)", "--dataset", SMALL, "--output", folder, "--json"
+    )
     assert done.returncode == 0, done.stderr
     methods = json.loads(done.stdout)["methods"]
     assert list(methods) == ["oracle", "hold(key_interval=4,of=oracle)"]
@@ -28,16 +30,24 @@ def test_json_is_the_only_thing_on_stdout_and_files_are_written(tmp_path: Path) 
     assert hold["protocol"] == "exact"
     assert {"mIoU", "WIoU", "VC@8", "VC@16"} <= set(hold["metrics"])
     assert set(hold["fps"]) == {"step", "step+decode", "end_to_end"}
-    assert {file.name for file in folder.iterdir()} >= {"leaderboard.md", "leaderboard.csv", "pareto_fps.png", "run.json"}
+    assert {file.name for file in folder.iterdir()} >= {
+        "leaderboard.md",
+        "leaderboard.csv",
+        "pareto_fps.png",
+        "run.json",
+    }
     assert list(pd.read_csv(folder / "leaderboard.csv")["method"]) == ["oracle", "hold(key_interval=4,of=oracle)"]
 
 
 def test_the_phases_of_a_sparsely_labelled_dataset(tmp_path: Path) -> None:
     city = tmp_path / "city"
-    made = vssbench("export", "synthetic(clips=2,frames=24,height=32,width=48)", "--layout", "cityscapes", "--output", city)
+    made = vssbench(
+        "export", "synthetic(clips=2,frames=24,height=32,width=48)", "--layout", "cityscapes", "--output", city
+    )
     assert made.returncode == 0, made.stderr
+    method = f"hold(of=replay(predictions={_predictions(city, tmp_path)}),key_interval=3)"
     done = vssbench(
-        "run", "--methods", "hold(of=replay(predictions=P),key_interval=3)".replace("P", str(_predictions(city, tmp_path))),
+        "run", "--methods", method,
         "--dataset", "cityscapes", "--data-root", city, "--sweep", "offset=0..2", "--output", tmp_path / "run",
         "--no-latency", "--json",
     )  # fmt: skip

@@ -119,7 +119,9 @@ def test_finished_clips_are_not_computed_again(tmp_path: Path, monkeypatch: pyte
     run(tmp_path / "run", limit=2)
     clips: list[str] = []
     whole = runner.run_clip
-    monkeypatch.setattr("vssbench.execute.run_clip", lambda method, clip, *rest: clips.append(clip) or whole(method, clip, *rest))
+    monkeypatch.setattr(
+        "vssbench.execute.run_clip", lambda method, clip, *rest: clips.append(clip) or whole(method, clip, *rest)
+    )
     (result,) = run(tmp_path / "run", resume=True)
     assert len(clips) == 1
     assert numbers(result) == numbers(run(tmp_path / "fresh")[0])

@@ -48,7 +48,11 @@ class Method:
 
     def decode(self, y: Frame) -> object:
         labels = np.zeros(y.image.shape[:2], np.uint8)
-        return self.answer(y, labels) if self.answer else Prediction(labels, "key" if y.index % 2 == 0 else "nonkey", y.index % 2)
+        return (
+            self.answer(y, labels)
+            if self.answer
+            else Prediction(labels, "key" if y.index % 2 == 0 else "nonkey", y.index % 2)
+        )
 
 
 class Counting:
@@ -78,7 +82,12 @@ class Counting:
 def test_a_record_counts_frames_labels_and_kinds() -> None:
     method = Method()
     record = run_clip(method, "a", frames(5, labelled=False), [Counting()], classes=3)
-    assert (record.frames, record.labelled, record.kinds, record.states) == (5, 1, {"key": 3, "nonkey": 2}, {"count": 5})
+    assert (record.frames, record.labelled, record.kinds, record.states) == (
+        5,
+        1,
+        {"key": 3, "nonkey": 2},
+        {"count": 5},
+    )
     assert method.resets == 1
 
 

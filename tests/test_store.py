@@ -66,7 +66,9 @@ class Crash(BaseException):
     """Nothing catches it, like a kill."""
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), Crash()], ids=["disk full", "kill"])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), Crash()], ids=["disk full", "kill"]
+)
 def test_resume_after_a_fault_at_every_write_fsync_and_rename(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -82,7 +84,9 @@ def test_resume_after_a_fault_at_every_write_fsync_and_rename(
             session(folder, resume=False)
         monkeypatch.setattr(store, "os", os)
         assert session(folder, resume=True) == wanted
-        assert not [line for line in (folder / slug("hold(of=oracle)") / "clips.jsonl").read_text().splitlines() if not line]
+        assert not [
+            line for line in (folder / slug("hold(of=oracle)") / "clips.jsonl").read_text().splitlines() if not line
+        ]
 
 
 def test_finished_clips_are_not_measured_again(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """vssbench: which video segmentation method gives the most accuracy for the least computation?
 
-    from vssbench import Frame, load_method
-    method = load_method("hold(of=oracle,key_interval=5)")
+from vssbench import Frame, load_method
+method = load_method("hold(of=oracle,key_interval=5)")
 """
 
 from __future__ import annotations

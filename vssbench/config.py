@@ -43,36 +43,38 @@ class LatencySpec(_Strict):
     """How speed is measured: frames in memory, batch 1, the methods interleaved round by round."""
 
     enabled: StrictBool = True
-    frames: int = Field(24, ge=1, description="frames of the first clip, kept in memory")
-    warmup: int = Field(6, ge=0, description="frames run before the first timed round, for each method")
-    rounds: int = Field(10, ge=1, description="timed passes over those frames, at most")
-    seconds: float = Field(10.0, gt=0, description="time limit a method; at least one round is always timed")
+    frames: int = Field(default=24, ge=1, description="frames of the first clip, kept in memory")
+    warmup: int = Field(default=6, ge=0, description="frames run before the first timed round, for each method")
+    rounds: int = Field(default=10, ge=1, description="timed passes over those frames, at most")
+    seconds: float = Field(default=10.0, gt=0, description="time limit a method; at least one round is always timed")
 
 
 class RunSpec(_Strict):
     """One benchmark run: which methods, on what, measured how. Flags of `vssbench run` override the file."""
 
     methods: list[MethodSpec] = Field(
-        ["oracle", "hold(of=oracle)", "flowwarp(of=oracle)"], min_length=1, description="method specs"
+        default=["oracle", "hold(of=oracle)", "flowwarp(of=oracle)"], min_length=1, description="method specs"
     )
-    dataset: DatasetSpec = Field("synthetic", description="dataset spec")
-    data_root: str | None = Field(None, description="folder of the dataset")
-    split: str = Field("val", description="train, val or test")
+    dataset: DatasetSpec = Field(default="synthetic", description="dataset spec")
+    data_root: str | None = Field(default=None, description="folder of the dataset")
+    split: str = Field(default="val", description="train, val or test")
     metrics: list[MetricSpec] = Field(
-        [
+        default=[
             "mIoU", "WIoU", "pixel_accuracy", "class_accuracy", "VC@8", "VC@16", "VCC@8", "VCC@16",
         ],
         min_length=1,
         description="metric strings",
     )  # fmt: skip
-    protocol: str | None = Field(None, description="headline protocol; default by dataset")
-    sweep: dict[str, list[int | float | str]] = Field({}, description="argument -> values; one run each")
-    checkpoint: dict[str, str | dict[str, str]] = Field({}, description="method -> file, or {hr: file, lr: file}")
-    device: str = Field("cpu", description="torch device")
-    threads: int | None = Field(None, ge=1, description="CPU threads of the networks")
-    workers: int = Field(1, ge=1, description="processes for the accuracy pass")
-    limit: int | None = Field(None, ge=1, description="only the first clips")
-    allow_untrained: StrictBool = Field(False, description="measure accuracy without weights too, and mark it")
+    protocol: str | None = Field(default=None, description="headline protocol; default by dataset")
+    sweep: dict[str, list[int | float | str]] = Field(default={}, description="argument -> values; one run each")
+    checkpoint: dict[str, str | dict[str, str]] = Field(
+        default={}, description="method -> file, or {hr: file, lr: file}"
+    )
+    device: str = Field(default="cpu", description="torch device")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads of the networks")
+    workers: int = Field(default=1, ge=1, description="processes for the accuracy pass")
+    limit: int | None = Field(default=None, ge=1, description="only the first clips")
+    allow_untrained: StrictBool = Field(default=False, description="measure accuracy without weights too, and mark it")
     latency: LatencySpec = LatencySpec()
 
 
@@ -92,7 +94,9 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Place]:
         places: Place = {}
         repeated = list(_locate(node, (), places, set()))
         if repeated:
-            raise UserError("\n".join(f"{path}:{line}:{column}: key {key!r} stands twice" for key, line, column in repeated))
+            raise UserError(
+                "\n".join(f"{path}:{line}:{column}: key {key!r} stands twice" for key, line, column in repeated)
+            )
         return loader.construct_document(node), places
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

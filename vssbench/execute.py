@@ -57,9 +57,7 @@ class Bench:
         return run_clip(self.current[1], clip, frames, metrics, self.dataset.space.classes)
 
 
-def execute(
-    spec: RunSpec, methods: Sequence[Spec], folder: Path, resume: bool, progress: Progress
-) -> list[RunResult]:
+def execute(spec: RunSpec, methods: Sequence[Spec], folder: Path, resume: bool, progress: Progress) -> list[RunResult]:
     """Run every method, write every result, and return them in order.
 
     What is finished is on disk at once; with `resume` finished clips are not measured again.
@@ -69,7 +67,9 @@ def execute(
     bench = Bench.open(spec)
     clips = list(islice(bench.dataset.clips(), spec.limit))
     if not clips:
-        raise UserError(f"the split {spec.split!r} of {spec.dataset} has no clips", fix="vssbench doctor shows what is there")
+        raise UserError(
+            f"the split {spec.split!r} of {spec.dataset} has no clips", fix="vssbench doctor shows what is there"
+        )
     lengths = {clip: len(bench.dataset.stems(clip)) for clip in clips}
     info = _describe(bench, clips, lengths)
     weights: dict[Spec, Weights] = {}
@@ -104,7 +104,9 @@ def execute(
 Task = tuple[Spec, str]
 
 
-def _here(bench: Bench, tasks: Sequence[Task], lengths: dict[str, int], progress: Progress) -> Iterator[tuple[Spec, ClipRecord]]:
+def _here(
+    bench: Bench, tasks: Sequence[Task], lengths: dict[str, int], progress: Progress
+) -> Iterator[tuple[Spec, ClipRecord]]:
     for method, clip in tasks:
         progress.show(str(method), clip)
         yield method, bench.run(str(method), method, clip, progress.tick)
@@ -155,7 +157,9 @@ def _work(method: Spec, clip: str) -> ClipRecord:
     return _bench.run(str(method), method, clip)
 
 
-def _time(bench: Bench, methods: Sequence[Spec], folders: dict[Spec, MethodFolder], clip: str, progress: Progress) -> None:
+def _time(
+    bench: Bench, methods: Sequence[Spec], folders: dict[Spec, MethodFolder], clip: str, progress: Progress
+) -> None:
     """The latency pass over all methods together; measured anew unless every method has it."""
     latency = bench.spec.latency
     if not latency.enabled or all(folders[method].latency() for method in methods):
@@ -210,7 +214,8 @@ def _check_needs(method: Method, dataset: Dataset) -> None:
         raise UserError(f"{method.name} needs {', '.join(missing)}, which {dataset.name} does not give")
     if method.lookahead:
         raise UserError(
-            f"{method.name} looks {method.lookahead} frames ahead", expected="a causal method: a run streams frames one by one"
+            f"{method.name} looks {method.lookahead} frames ahead",
+            expected="a causal method: a run streams frames one by one",
         )
 
 

@@ -1,4 +1,4 @@
-"""From clip records to a result: a pure function of what is on disk, so that it can be done again under any protocol."""
+"""From clip records to a result: a pure function of what is on disk, repeatable under any protocol."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class RunResult(_Record):
     caveats:     what a reader must know before comparing this row
     """
 
-    schema_version: int = Field(SCHEMA, alias="schema")
+    schema_version: int = Field(default=SCHEMA, alias="schema")
     method: str
     origin: Literal["measured", "replayed", "published"] = "measured"
     dataset: DatasetInfo

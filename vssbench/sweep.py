@@ -34,7 +34,9 @@ def expand(methods: Sequence[Spec], sweep: Mapping[str, Sequence[object]]) -> tu
                 specs[spec] = None
     unknown = [key for key in sweep if key not in taken]
     if unknown:
-        raise UserError(f"--sweep {unknown[0]}: none of the methods has this argument", where=", ".join(map(str, methods)))
+        raise UserError(
+            f"--sweep {unknown[0]}: none of the methods has this argument", where=", ".join(map(str, methods))
+        )
     if not specs:
         raise UserError("the sweep leaves nothing to run", where="; ".join(left_out))
     return list(specs), left_out

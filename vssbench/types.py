@@ -144,7 +144,7 @@ class Metric(Protocol):
 
 @runtime_checkable
 class Dataset(Protocol):
-    """Labelled (or unlabelled) video. The constructor is called with (root: Path | None, split: str, **spec arguments)."""
+    """Video, labelled or not. The constructor is called with (root: Path | None, split: str, **spec arguments)."""
 
     name: str
     space: LabelSpace

@@ -27,7 +27,9 @@ def result(method: str, miou: float | None, fps: float = 10.0, protocol: str = "
         "environment": {"cpu": "abacus", "threads": 2},
         "kinds": {"key": 21, "nonkey": 80, "warmup": None},
     }
-    return RunResult(method=method, dataset=info, protocol=protocol, weights=WeightsInfo(origin="none"), **{**given, **changes})
+    return RunResult(
+        method=method, dataset=info, protocol=protocol, weights=WeightsInfo(origin="none"), **{**given, **changes}
+    )
 
 
 def test_best_first_missing_last_and_notes_numbered_once() -> None:
@@ -78,9 +80,7 @@ def test_other_files_are_one_message(tmp_path: Path, text: str, part: str) -> No
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=30))
 def test_a_point_is_on_the_front_unless_another_beats_it(points: list[tuple[int, int]]) -> None:
     x, y = np.array(points, float).T
-    expected = [
-        not any((a <= px and b >= py) and (a < px or b > py) for a, b in points) for px, py in points
-    ]
+    expected = [not any((a <= px and b >= py) and (a < px or b > py) for a, b in points) for px, py in points]
     assert pareto.front(x, y, more_is_better=False).tolist() == expected
     assert pareto.front(-x, y, more_is_better=True).tolist() == expected
 

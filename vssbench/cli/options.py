@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from vssbench.errors import UserError
 
 DatasetOption = Annotated[
-    Optional[str], typer.Option("--dataset", help="Dataset spec, e.g. camvid or 'synthetic(motion=fast)'.")
+    str | None, typer.Option("--dataset", help="Dataset spec, e.g. camvid or 'synthetic(motion=fast)'.")
 ]
-RootOption = Annotated[Optional[Path], typer.Option("--data-root", help="Folder that holds the dataset.")]
-SplitOption = Annotated[Optional[str], typer.Option("--split", help="train, val or test.")]
+RootOption = Annotated[Path | None, typer.Option("--data-root", help="Folder that holds the dataset.")]
+SplitOption = Annotated[str | None, typer.Option("--split", help="train, val or test.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout and nothing else.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="Torch device, e.g. cpu or cuda:0.")]
-ThreadsOption = Annotated[Optional[int], typer.Option("--threads", min=1, help="CPU threads of the networks.")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of the networks.")]
 CheckpointOption = Annotated[
-    Optional[list[str]],
+    list[str] | None,
     typer.Option("--checkpoint", help="METHOD=PATH, repeatable; for arseg: arseg=hr:PATH,lr:PATH."),
 ]
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 
 def command(
     runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
-    protocol: Annotated[Optional[str], typer.Option("--protocol", help="Score again under this protocol.")] = None,
-    output: Annotated[Optional[Path], typer.Option("--output", help="Write leaderboard and plots here.")] = None,
+    protocol: Annotated[str | None, typer.Option("--protocol", help="Score again under this protocol.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Write leaderboard and plots here.")] = None,
 ) -> None:
     """Join runs into one leaderboard; with --protocol score their records again, without running anything."""
     from vssbench.metrics.protocols import find
@@ -20,7 +20,9 @@ def command(
 
     if protocol:
         find(protocol)
-    results = [result for run in runs for result in (rescored(run, protocol) if protocol else leaderboard.read_results(run))]
+    results = [
+        result for run in runs for result in (rescored(run, protocol) if protocol else leaderboard.read_results(run))
+    ]
     if output:
         output.mkdir(parents=True, exist_ok=True)
         leaderboard.write(results, output)

@@ -6,7 +6,7 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 
 def command(
-    bench: Annotated[Optional[Path], typer.Argument(help="Run spec, e.g. bench.yaml; flags override it.")] = None,
-    methods: Annotated[Optional[str], typer.Option("--methods", help="Specs, comma-separated.")] = None,
+    bench: Annotated[Path | None, typer.Argument(help="Run spec, e.g. bench.yaml; flags override it.")] = None,
+    methods: Annotated[str | None, typer.Option("--methods", help="Specs, comma-separated.")] = None,
     dataset: DatasetOption = None,
     data_root: RootOption = None,
     split: SplitOption = None,
-    protocol: Annotated[Optional[str], typer.Option("--protocol", help="Headline protocol; default by dataset.")] = None,
-    output: Annotated[Optional[Path], typer.Option("--output", help="Run directory; default results/<time>.")] = None,
+    protocol: Annotated[str | None, typer.Option("--protocol", help="Headline protocol; default by dataset.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Run directory; default results/<time>.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in --output.")] = False,
     sweep: Annotated[
-        Optional[list[str]], typer.Option("--sweep", help="ARGUMENT=VALUE,VALUE or ARGUMENT=0..4, repeatable.")
+        list[str] | None, typer.Option("--sweep", help="ARGUMENT=VALUE,VALUE or ARGUMENT=0..4, repeatable.")
     ] = None,
-    limit: Annotated[Optional[int], typer.Option("--limit", help="Only the first CLIPS clips.")] = None,
-    workers: Annotated[Optional[int], typer.Option("--workers", help="Processes for the accuracy pass.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="Only the first CLIPS clips.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="Processes for the accuracy pass.")] = None,
     checkpoint: CheckpointOption = None,
-    device: Annotated[Optional[str], typer.Option("--device", help="Torch device, e.g. cpu or cuda:0.")] = None,
-    threads: Annotated[Optional[int], typer.Option("--threads", help="CPU threads of the networks.")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="Torch device, e.g. cpu or cuda:0.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="CPU threads of the networks.")] = None,
     allow_untrained: Annotated[
         bool, typer.Option("--allow-untrained", help="Measure accuracy without weights too, and mark it.")
     ] = False,
@@ -49,8 +49,8 @@ def command(
     from vssbench.sweep import expand
 
     overrides: dict[str, Any] = {
-        "methods": parse_methods(methods), "dataset": dataset, "data_root": data_root and str(data_root), "split": split,
-        "protocol": protocol, "sweep": parse_sweep(sweep), "limit": limit, "workers": workers, "device": device,
+        "methods": parse_methods(methods), "dataset": dataset, "data_root": data_root and str(data_root),
+        "split": split, "protocol": protocol, "sweep": parse_sweep(sweep), "limit": limit, "workers": workers, "device": device,
         "threads": threads, "allow_untrained": allow_untrained or None,
         "checkpoint": parse_checkpoints(checkpoint) or None,
     }  # fmt: skip
