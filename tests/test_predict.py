@@ -370,6 +370,32 @@ def test_a_full_disk_is_one_message_and_leaves_whole_frames(tmp_path):
     assert tree(tmp_path / "out") == {"a/f000.png", "a/f001.png"}
 
 
+def test_a_video_that_cannot_be_written_whole_is_one_message(tmp_path):
+    pytest.importorskip("av", reason="the extra `video` is not installed")
+    write_clip(tmp_path / "in" / "a", 40, (160, 160))
+    script = "import resource, sys\nresource.setrlimit(resource.RLIMIT_FSIZE, (16384, 16384))\n"
+    script += "from vssbench.cli import main\nmain()"
+    truth = LabelFiles(tmp_path / "labels", CAMVID)
+    for index, image in enumerate(write_clip(tmp_path / "same", 40, (160, 160))):
+        truth(Frame("a", index, image, stem=f"f{index:03d}"), Prediction(np.zeros((160, 160), np.uint8), "key"))
+    words = ["predict", f'replay(predictions="{tmp_path / "labels"}")', "--frames", tmp_path / "in", "--labels"]
+    words += ["camvid", "--output", tmp_path / "out", "--video", tmp_path / "film.mp4"]
+    done = subprocess.run([sys.executable, "-c", script, *map(str, words)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "film.mp4: cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(tree(tmp_path / "out")) > 0
+
+
+def test_without_the_video_extra_the_message_says_how_to_get_it(vssbench, tmp_path, monkeypatch):
+    write_clip(tmp_path / "in", 2)
+    monkeypatch.setitem(sys.modules, "av", None)
+    words = ["predict", "bands", "--frames", tmp_path / "in", "--labels", "camvid", "--output", tmp_path / "out"]
+    status, _, err = vssbench(*words, "--video", tmp_path / "film.mp4")
+    assert (status, "vssbench[video]" in err) == (2, True)
+    assert vssbench(*words)[0] == 0
+
+
 class _Endless:
     """A dataset whose one clip is as long as asked for and lies nowhere."""
 

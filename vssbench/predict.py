@@ -201,7 +201,7 @@ def write_file(path: Path, data: Any) -> None:
         raise cannot_write(path, error) from None
 
 
-def cannot_write(path: Path, error: OSError) -> UserError:
+def cannot_write(path: Path, error: Exception) -> UserError:
     """The one message for a full disk, a folder without permission and the like."""
-    reason = error.strerror or str(error)
+    reason = getattr(error, "strerror", None) or str(error)
     return UserError(f"cannot be written: {reason}", where=path, fix="mend the cause; the frames before stay written")

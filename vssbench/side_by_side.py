@@ -52,7 +52,7 @@ class SideBySide:
             fitted = fit(picture, self._stream.height, self._stream.width)
             encoded = self._stream.encode(self._av.VideoFrame.from_ndarray(fitted, format="rgb24"))
             self._container.mux(encoded)
-        except (OSError, self._av.error.FFmpegError) as error:
+        except (OSError, ValueError, self._av.error.FFmpegError) as error:  # ValueError: no such encoder
             raise cannot_write(self.path, error) from None
 
     def _open(self, height: int, width: int) -> None:
@@ -71,7 +71,8 @@ class SideBySide:
         try:
             with ExitStack() as last:
                 last.callback(container.close)
-                container.mux(self._stream.encode())
+                if self._stream is not None:
+                    container.mux(self._stream.encode())
         except (OSError, self._av.error.FFmpegError) as error:
             raise cannot_write(self.path, error) from None
 
