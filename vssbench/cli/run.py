@@ -50,8 +50,8 @@ def command(
 
     overrides: dict[str, Any] = {
         "methods": parse_methods(methods), "dataset": dataset, "data_root": data_root and str(data_root),
-        "split": split, "protocol": protocol, "sweep": parse_sweep(sweep), "limit": limit, "workers": workers, "device": device,
-        "threads": threads, "allow_untrained": allow_untrained or None,
+        "split": split, "protocol": protocol, "sweep": parse_sweep(sweep), "limit": limit, "workers": workers,
+        "device": device, "threads": threads, "allow_untrained": allow_untrained or None,
         "checkpoint": parse_checkpoints(checkpoint) or None,
     }  # fmt: skip
     spec = load_spec(bench, overrides)
