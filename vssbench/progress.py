@@ -1,10 +1,13 @@
-"""Progress on stderr: frames done, frames a second, time left. Silent where stderr is not a terminal."""
+"""Progress on stderr: what is done, time left. Silent where stderr is not a terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
@@ -13,14 +16,16 @@ class Progress:
     """A bar over all frames of a run, used as a context manager."""
 
     def __init__(self) -> None:
+        console = Console(stderr=True)
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("frames, left:"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("starting", total=None)
 
@@ -39,10 +44,18 @@ class Progress:
 
     def show(self, method: str, clip: str) -> None:
         """Say what is being worked on."""
-        from rich.markup import escape
-
         self._bar.update(self._task, description=escape(f"{method}  {clip}"[-60:]))
 
     def tick(self, frames: int = 1) -> None:
         """That many more frames are done."""
         self._bar.advance(self._task, frames)
+
+
+@contextmanager
+def clip_progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
+    """A bar over clips: gives the function to call with each clip that is done."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda clip: progress.update(task, advance=1, description=escape(f"{what} {clip}"))

@@ -2,6 +2,7 @@
 
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -191,3 +192,15 @@ def test_frames_are_in_the_order_of_their_numbers(tmp_path):
     write(tmp_path / "9.jpg", np.zeros((2, 2), np.uint8))
     with pytest.raises(UserError, match="two images have the name '9'"):
         images(tmp_path)
+
+
+def test_vspw_masks_alone_can_be_scored_and_a_missing_frame_is_named(tmp_path):
+    mask = tmp_path / "data" / "a" / "mask"
+    mask.mkdir(parents=True)
+    cv2.imwrite(str(mask / "000.png"), np.full((4, 6), 3, np.uint8))
+    (tmp_path / "val.txt").write_text("a\n")
+    dataset = load_dataset("vspw", tmp_path)
+    assert dataset.stems("a") == ["000"]
+    assert [(stem, int(labels.max())) for stem, labels in dataset.labels("a")] == [("000", 2)]
+    with pytest.raises(UserError, match=r"000\.jpg"):
+        next(dataset.frames("a"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -9,7 +10,7 @@ import typer
 
 from vssbench.errors import UserError
 
-VERBS = ("run", "predict", "score", "report", "export", "doctor", "list")
+VERBS = ("run", "profile", "predict", "score", "report", "export", "doctor", "list")
 
 app = typer.Typer(
     name="vssbench",
@@ -29,11 +30,10 @@ def main() -> None:
     try:
         app()
     except UserError as error:
+        if os.environ.get("VSSBENCH_DEBUG"):
+            raise
         print(f"vssbench: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        print("vssbench: interrupted; what was measured is kept, continue with --resume", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:  # `vssbench ... | head`
         sys.stderr.close()
         sys.exit(0)

@@ -21,9 +21,9 @@ def command(
     dataset: DatasetOption = None, root: RootOption = None, split: SplitOption = None, as_json: JsonOption = False
 ) -> None:
     """Read every file of a dataset, list every fault with its remedy, and summarise. Exit status 1 on findings."""
-    from vssbench.cli.progress import clip_progress
     from vssbench.datasets.doctor import examine
     from vssbench.load import load_dataset
+    from vssbench.progress import clip_progress
 
     if dataset is None:
         raise UserError("which dataset?", fix="vssbench doctor --dataset vspw --data-root DIR")

@@ -20,9 +20,9 @@ def command(
     clips: Annotated[int | None, typer.Option("--clips", min=1, help="Only the first so many clips.")] = None,
 ) -> None:
     """Write clips in the layout of a real dataset: the same labels come back, pixel for pixel."""
-    from vssbench.cli.progress import clip_progress
     from vssbench.datasets.export import export
     from vssbench.load import load_dataset
+    from vssbench.progress import clip_progress
 
     dataset = load_dataset(source, root, split)
     total = len(dataset.clips()) if clips is None else min(clips, len(dataset.clips()))

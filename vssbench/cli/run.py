@@ -65,8 +65,12 @@ def command(
     specs, left_out = expand([parse(method) for method in spec.methods], spec.sweep)
     for note in left_out:
         print(f"vssbench: {note}", file=sys.stderr)
-    with Progress() as progress:
-        results = execute(spec, specs, folder, resume, progress)
+    try:
+        with Progress() as progress:
+            results = execute(spec, specs, folder, resume, progress)
+    except KeyboardInterrupt:
+        print(f"vssbench: interrupted; continue with --resume --output {folder}", file=sys.stderr)
+        raise typer.Exit(130) from None
     from vssbench.reports import leaderboard, pareto  # seconds of imports: not before a mistake could be reported
 
     leaderboard.write(results, folder)

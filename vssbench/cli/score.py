@@ -42,10 +42,10 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Score predictions on disk, made by any program."""
-    from vssbench.cli.progress import clip_progress
     from vssbench.metrics.plan import DEFAULT
     from vssbench.metrics.protocols import default_protocol, evaluate, find
     from vssbench.names import parse, parse_list
+    from vssbench.progress import clip_progress
     from vssbench.scoring import Submission, score
 
     if dataset is None or predictions is None:
