@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vssbench import methods, registry, runner
+from tests.faults import Crash, FaultyOs
+from vssbench import methods, registry, runner, store
 from vssbench.config import LatencySpec, RunSpec
 from vssbench.errors import UserError
 from vssbench.execute import execute
@@ -139,6 +141,21 @@ def test_every_protocol_can_be_read_off_a_finished_run(tmp_path: Path) -> None:
         (asked,) = run(tmp_path / protocol, protocol=protocol)
         (read,) = rescored(tmp_path / "run", protocol)
         assert (read.metrics, read.reasons, read.per_class) == (asked.metrics, asked.reasons, asked.per_class)
+
+
+def test_resume_after_a_kill_at_every_write_fsync_and_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (fresh,) = run(tmp_path / "fresh")
+    counter = FaultyOs(0, Crash())
+    monkeypatch.setattr(store, "os", counter)
+    run(tmp_path / "counted")
+    assert counter.calls >= 22
+    for number in range(1, counter.calls + 1):
+        monkeypatch.setattr(store, "os", FaultyOs(number, Crash()))
+        with pytest.raises(Crash):
+            run(tmp_path / str(number))
+        monkeypatch.setattr(store, "os", os)
+        (resumed,) = run(tmp_path / str(number), resume=True)
+        assert numbers(resumed) == numbers(fresh)
 
 
 @pytest.mark.usefixtures("own_methods")

@@ -6,10 +6,10 @@ import errno
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.faults import Crash, FaultyOs
 from vssbench import store
 from vssbench.errors import UserError
 from vssbench.result import ClipRecord
@@ -18,36 +18,6 @@ from vssbench.store import RunDirectory, read_clips, read_json, slug, write_json
 
 def record(clip: str, frames: int = 3) -> ClipRecord:
     return ClipRecord(clip=clip, frames=frames, labelled=frames, kinds={"key": frames}, states={"x": [1]}, seconds={})
-
-
-class FaultyOs:
-    """The os module, whose n-th write, fsync or replace fails; a failing write leaves half of its bytes."""
-
-    def __init__(self, fail_at: int, error: Exception):
-        self.fail_at, self.error, self.calls = fail_at, error, 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(os, name)
-
-    def _fails(self) -> bool:
-        self.calls += 1
-        return self.calls == self.fail_at
-
-    def write(self, handle: int, data: bytes) -> int:
-        if self._fails():
-            os.write(handle, bytes(data)[: len(data) // 2])
-            raise self.error
-        return os.write(handle, data)
-
-    def fsync(self, handle: int) -> None:
-        if self._fails():
-            raise self.error
-        os.fsync(handle)
-
-    def replace(self, source: Path, target: Path) -> None:
-        if self._fails():
-            raise self.error
-        os.replace(source, target)
 
 
 def session(folder: Path, resume: bool) -> str:
@@ -60,10 +30,6 @@ def session(folder: Path, resume: bool) -> str:
         text = json.dumps([method.records[clip].model_dump() for clip in ("a", "b", "c")])
         method.write("result.json", text)
     return text
-
-
-class Crash(BaseException):
-    """Nothing catches it, like a kill."""
 
 
 @pytest.mark.parametrize(
