@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,19 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vssbench.datasets.spaces import load_space
+from vssbench.environment import check_device
 from vssbench.errors import UserError
 from vssbench.methods.mrcfa import weights
-from vssbench.methods.mrcfa.clip import (
-    FIRST_REGULAR,
-    REACH,
-    STRIDE,
-    align,
-    network_size,
-    parse_box,
-    reference_frames,
-)
+from vssbench.methods.mrcfa.clip import FIRST_REGULAR, REACH, align, network_size, parse_box, reference_frames
 from vssbench.methods.mrcfa.configs import CONFIGS, Backbone
-from vssbench.methods.mrcfa.inference import Cached, Costed, Recompute, Single, upsample
+from vssbench.methods.mrcfa.inference import Cached, Costed, Recompute, Single, Size, upsample
 from vssbench.methods.mrcfa.network import Memory
 from vssbench.types import Frame, Kind, Prediction, UInt8
 
@@ -36,14 +29,14 @@ class Input(NamedTuple):
     """image: float[1, 3, h, w] normalised, sides multiples of 32; size: (H, W) of the frame."""
 
     image: Tensor
-    size: tuple[int, int]
+    size: Size
 
 
 class Output(NamedTuple):
     """scores: float[1, C, h/4, w/4]; sizes: the network's input and the frame, to which decode resizes in turn."""
 
     scores: Tensor
-    sizes: tuple[tuple[int, int], tuple[int, int]]
+    sizes: tuple[Size, Size]
     kind: Kind
 
 
@@ -76,6 +69,7 @@ class Mrcfa:
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
+        check_device(device)
         synthetic = labels == "synthetic"
         self.backbone: Backbone = backbone or ("tiny" if synthetic else "mit_b1")
         self.references = references
@@ -91,7 +85,7 @@ class Mrcfa:
         self.reset()
 
     def reset(self) -> None:
-        self._past: deque[Memory | Tensor] = deque(maxlen=REACH)  # of the frames before, their memories or their images
+        self._past: deque[Any] = deque(maxlen=REACH)  # of the frames before: a Memory each, or the image
         self._seen = 0
         self._shape: tuple[int, ...] | None = None
 
@@ -107,7 +101,6 @@ class Mrcfa:
             raise UserError(f"the frame's size changed within a clip, to {x.size}", fix="call reset() between clips")
         first = self._seen - len(self._past)
         chosen = [self._past[t - first] for t in reference_frames(self._seen)]
-        held: Memory | Tensor | None
         if self.references == "recompute":
             scores = self._regular(torch.cat([*chosen, x.image])) if chosen else self._single(x.image)[0]
             held = x.image
@@ -131,7 +124,7 @@ class Mrcfa:
         scores: NDArray[np.float32] = upsample(y.scores, *y.sizes)[0].cpu().numpy()
         return scores
 
-    def cost_module(self, kind: Kind, size: tuple[int, int]) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    def cost_module(self, kind: Kind, size: Size) -> tuple[nn.Module, tuple[Tensor, ...]]:
         """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
 
         kind: "key" for a frame with three references, "warmup" for one of the first three of a clip
@@ -144,7 +137,7 @@ class Mrcfa:
             raise UserError(f"mrcfa has no {kind} frames", expected="key or warmup")
         if self.references == "recompute":
             return Costed(self._regular, *sizes).eval(), (image.repeat(4, 1, 1, 1),)
-        config, cells = CONFIGS[self.backbone], sizes[0][0] * sizes[0][1] // STRIDE**2
+        config, cells = CONFIGS[self.backbone], (sizes[0][0] // 32) * (sizes[0][1] // 32)
         held = [torch.zeros(1, 3, cells, width, device=self.device) for width in (*config.widths[1:], config.embed)]
         return Costed(self._regular, *sizes).eval(), (image, *held)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from vssbench.methods.mrcfa.network import MRCFA, Features, Memory, resize
+
+Size = tuple[int, int]
+"""Height and width."""
 
 
 class Single(nn.Module):
@@ -52,10 +53,17 @@ class Recompute(nn.Module):
         return self.network(target, Memory(tuple(x.unsqueeze(0) for x in memory.keys), memory.values.unsqueeze(0)))
 
 
-def upsample(scores: Tensor, *sizes: Sequence[int]) -> Tensor:
-    """Bilinear to each size in turn. Channels last, where a CPU interpolates and takes the argmax twice as fast."""
+def upsample(scores: Tensor, inner: Size, outer: Size) -> Tensor:
+    """Bilinear from the head's size to that of the network's input, and from there to the frame's.
+
+    Bilinear resizing treats each axis by itself. Where both sizes have one height (480x864 and 480x853), the widths
+    therefore go first, while there are few rows: the same numbers for less work. Channels last, where a CPU
+    interpolates and takes the argmax twice as fast.
+    """
     scores = scores.contiguous(memory_format=torch.channels_last)
-    for size in sizes:
+    rows = scores.shape[-2]
+    steps = [(rows, inner[1]), (rows, outer[1]), outer] if inner[0] == outer[0] and inner != outer else [inner, outer]
+    for size in steps:
         scores = scores if tuple(scores.shape[-2:]) == tuple(size) else resize(scores, size)
     return scores
 
@@ -63,9 +71,9 @@ def upsample(scores: Tensor, *sizes: Sequence[int]) -> Tensor:
 class Costed(nn.Module):
     """One step and the upsampling of decode, every result returned, so that a tracing counter drops nothing."""
 
-    def __init__(self, step: nn.Module, *sizes: Sequence[int]):
+    def __init__(self, step: nn.Module, inner: Size, outer: Size):
         super().__init__()
-        self.step, self.sizes = step, sizes
+        self.step, self.sizes = step, (inner, outer)
 
     def forward(self, image: Tensor, *references: Tensor) -> tuple[Tensor, ...]:
         """references: for `Cached`, the three scales' keys and the values, each float[1, R, n, C]."""

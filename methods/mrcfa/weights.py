@@ -41,8 +41,8 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"unused", lambda m: "decode_head.conv_seg"),
     (r"affinity\.queries\.(\d)", lambda m: f"decode_head.hypercorre_module.q{_one(m)}"),
     (r"keys\.(\d)", lambda m: f"decode_head.hypercorre_module.k{_one(m)}"),
-    (r"affinity\.(\w+)\.convs\.(\d)", lambda m: f"{_HPN}{_SCALES[m[1]]}.{3 * int(m[2])}.conv2"),
-    (r"affinity\.(\w+)\.norms\.(\d)", lambda m: f"{_HPN}{_SCALES[m[1]]}.{3 * int(m[2]) + 1}"),
+    (r"affinity\.(\w+)\.blocks\.(\d)\.conv", lambda m: f"{_HPN}{_SCALES[m[1]]}.{3 * int(m[2])}.conv2"),
+    (r"affinity\.(\w+)\.blocks\.(\d)\.norm", lambda m: f"{_HPN}{_SCALES[m[1]]}.{3 * int(m[2]) + 1}"),
     (r"reduce\.(\d)", lambda m: f"decode_head.sr{int(m[1]) + 2}"),
     (r"values", lambda m: "decode_head.sr1_feat"),
 )
@@ -69,7 +69,7 @@ def load(backbone: Backbone, classes: int, checkpoint: str | Path | None) -> tup
 
     Raises UserError for a file that cannot be read or does not fit.
     """
-    with checkpoints.seeded("mrcfa"):
+    with checkpoints.seeded(f"mrcfa {backbone} {classes}"), checkpoints.quiet_transformers():
         network = MRCFA(CONFIGS[backbone], classes)
     if checkpoint is None:
         return network, Weights("untrained")
