@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vssbench.errors import UserError
-from vssbench.schedule import FixedInterval
+from vssbench.names import parse_value
+from vssbench.schedule import THUMBNAIL, FixedInterval, OnChange, change, schedule, thumbnail
 
 
 @given(st.integers(1, 40).flatmap(lambda k: st.tuples(st.just(k), st.integers(0, k - 1))))
@@ -23,3 +25,49 @@ def test_frame_zero_then_every_interval(case: tuple[int, int]) -> None:
 def test_what_does_not_fit(key_interval: int, offset: int) -> None:
     with pytest.raises(UserError, match="does not fit"):
         FixedInterval(key_interval, offset)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("5", FixedInterval(5)),
+        ("auto", OnChange()),
+        ("auto(threshold=3.5)", OnChange(threshold=3.5)),
+        ("auto(max=4,threshold=12)", OnChange(threshold=12, max=4)),
+    ],
+)
+def test_schedule_of_a_spec(text: str, expected: FixedInterval | OnChange) -> None:
+    assert schedule(parse_value(text)) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "often", "auto(limit=3)", "auto(max=0)", "auto(max=2.5)", "auto(threshold=0)", "auto(max=true)"]
+)
+def test_schedule_that_does_not_fit(text: str) -> None:
+    with pytest.raises(UserError):
+        schedule(parse_value(text))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="offset"):
+        schedule("auto", offset=2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 90), st.integers(0, 2**32 - 1))
+def test_thumbnail_holds_means_of_blocks(height: int, width: int, seed: int) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    small, (rows, columns) = thumbnail(image), THUMBNAIL
+    assert small.shape == THUMBNAIL
+    assert small.dtype == np.float32
+    if height >= rows and width >= columns:
+        edges = [np.linspace(0, side, cells + 1).astype(int) for side, cells in ((height, rows), (width, columns))]
+        row, column = seed % rows, seed % columns
+        block = image[edges[0][row] : edges[0][row + 1], edges[1][column] : edges[1][column + 1]]
+        assert small[row, column] == pytest.approx(block.mean(), rel=1e-4)
+    else:
+        assert image.min() <= small.min()
+        assert small.max() <= image.max()
+
+
+def test_change_is_in_grey_levels() -> None:
+    dark = np.full((48, 64, 3), 10, np.uint8)
+    assert change(thumbnail(dark), thumbnail(dark)) == 0
+    assert change(thumbnail(dark), thumbnail(dark + np.uint8(7))) == pytest.approx(7)

@@ -88,13 +88,13 @@ def schedule(key_interval: int | str | Spec, offset: int = 0) -> FixedInterval |
 
 def thumbnail(image: UInt8) -> NDArray[np.float32]:
     """A small grey picture of a frame, uint8[H, W, 3] to float32[18, 32]: the means of blocks of pixels."""
-    total, count = image.astype(np.float32).sum(axis=2), np.float32(image.shape[2])
+    grey = image.mean(axis=2, dtype=np.float32)
     for axis, cells in enumerate(THUMBNAIL):
-        edges = np.linspace(0, total.shape[axis], cells + 1).astype(int)
-        starts = np.minimum(edges[:-1], total.shape[axis] - 1)
-        total = np.add.reduceat(total, starts, axis=axis)
-        count = count * np.maximum(np.diff(edges), 1).reshape(-1, *[1] * (1 - axis))
-    return total / count
+        edges = np.linspace(0, grey.shape[axis], cells + 1).astype(int)
+        widths = np.maximum(np.diff(edges), 1).astype(np.float32)
+        starts = np.minimum(edges[:-1], grey.shape[axis] - 1)
+        grey = np.add.reduceat(grey, starts, axis=axis) / (widths if axis else widths[:, None])
+    return grey
 
 
 def change(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

@@ -106,7 +106,7 @@ class Mask2Former:
             raise UserError(f"mask2former has no {kind} frames", expected="key")
         geometry = self.frames.geometry(size)
         with torch.device(device or self.frames.device):
-            network = self.network if device is None else build(self.backbone, self.classes)
+            network = self.network if device is None else build(self.backbone, self.classes).to(device)
             return KeyCost(network, geometry), (torch.zeros(1, 3, *geometry.padded),)
 
 

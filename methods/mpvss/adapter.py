@@ -129,5 +129,5 @@ class Mpvss:
         """
         geometry = self.frames.geometry(size)
         with torch.device(device or self.frames.device):
-            network = self.network if device is None else MPVSS(self.backbone, self.classes)
+            network = self.network if device is None else MPVSS(self.backbone, self.classes).to(device)
             return cost_module(network, kind, geometry)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from vssbench.checkpoints import Part, load_strict, read
+from vssbench.checkpoints import Checkpoint, Part, load_strict, read
 from vssbench.methods.mask2former import weights as mask2former
 from vssbench.methods.mpvss.network import MPVSS
 from vssbench.types import Weights
@@ -52,14 +52,17 @@ def official(name: str) -> Part:
 
 
 def load(network: MPVSS, path: str | Path | None, expected: str) -> Weights:
-    """Strictly fill the network and say what it then holds; None leaves it untrained.
+    """Strictly fill the network and say what it then holds; None leaves it untrained. See `fill`."""
+    return Weights("untrained") if path is None else fill(network, read(path), expected)
 
-    A folder saved by transformers is a Mask2Former: it fills the segmentor, and as the flow network stays untrained,
-    so does the method as a whole by its record.
+
+def fill(network: MPVSS, checkpoint: Checkpoint, expected: str) -> Weights:
+    """Strictly fill the network from an official file, our safetensors, or a folder saved by transformers.
+
+    Such a folder is a Mask2Former: it fills the segmentor, and as the flow network stays untrained, so does the method
+    as a whole by the record that is returned.
+    expected: what the weights should be for, for the message of the UserError where they do not fit
     """
-    if path is None:
-        return Weights("untrained")
-    checkpoint = read(path)
     if checkpoint.config is not None:
         mask2former.fill(network.segmentor, checkpoint, expected)
         return replace(checkpoint.weights, origin="untrained")

@@ -1,0 +1,264 @@
+"""MPVSS against the official code's outputs and layouts; its schedule, its cache, its warp."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.mask2former_data import (
+    assert_near,
+    frames,
+    golden,
+    golden_weights,
+    layouts,
+    official_state_dict,
+    parameters,
+    plain_weights,
+    sharpened,
+)
+from vssbench import load_method
+from vssbench.checkpoints import Checkpoint, save
+from vssbench.errors import UserError
+from vssbench.methods.mask2former import network as mask2former
+from vssbench.methods.mask2former import weights as mask2former_weights
+from vssbench.methods.mpvss import weights
+from vssbench.methods.mpvss.flow import MEAN, flow_image, warp
+from vssbench.methods.mpvss.network import MPVSS
+from vssbench.testing import check_method, random_clip
+from vssbench.types import Frame, Prediction
+
+QUICK = ("mpvss_swin_t_cityscapes",)
+SIZE = (40, 72)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def r50(tmp_path_factory):
+    path = tmp_path_factory.mktemp("mpvss") / "model_final.pth"
+    torch.save({"model": golden_weights(layouts()["mpvss_r50_vspw"])}, path)
+    return load_method("mpvss(backbone=r50,labels=vspw,resize=none)", checkpoint=path)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return sharpened(load_method("mpvss"), weights)
+
+
+def run(method, clip: list[Frame]) -> list[Prediction]:
+    method.reset()
+    return [method.decode(method.step(method.prepare(frame))) for frame in clip]
+
+
+def kinds(predictions: list[Prediction]) -> str:
+    return "".join("K" if p.kind == "key" else str(p.age) for p in predictions)
+
+
+def test_golden_frames(r50) -> None:
+    assert sum(p.numel() for p in r50.network.parameters()) == parameters(layouts()["mpvss_r50_vspw"])
+    expected, agreement, ages = golden("mpvss"), [], []
+    r50.reset()
+    for frame, labels, some in zip(frames("mpvss"), expected["argmax"], expected["sem_seg_stride4"], strict=True):
+        y = r50.step(r50.prepare(frame))
+        prediction = r50.decode(y)
+        ages.append(prediction)
+        agreement.append(np.mean(prediction.labels == labels))
+        assert_near(r50.scores(y)[::10, ::12, ::12], some, noise=2e-3)
+    assert kinds(ages) == "K1234K"
+    assert min(agreement) >= 0.995, agreement
+
+
+def test_golden_intermediates(r50) -> None:
+    """Class logits and queries are stored as float32, all else as float16; the noise is what an other CPU may add."""
+    expected, clip = golden("mpvss"), frames("mpvss")
+    network, x = r50.network, [r50.prepare(frame) for frame in clip]
+    with torch.inference_mode():
+        key = network.key(x[0].image)
+        assert_near(key.classes[::10], expected["pred_logits"], noise=2e-3)  # up to 32
+        assert_near(key.masks[::10], expected["pred_masks"], noise=5e-3)  # up to 44
+        assert_near(key.queries[::10], expected["query_out"], noise=5e-4)  # up to 6.1
+        pair = torch.cat((x[1].flow_image, x[0].flow_image))
+        assert_near(pair, expected["flow_image_1"], noise=1e-6)
+        stats = np.array([[level.mean(), level.std()] for level in network.flow.encoder(pair[None])])
+        assert_near(stats, expected["encoder_stats_1"], noise=1e-5)  # float32
+        for index in (1, 4):
+            flows = network.flow(x[index].flow_image[None], x[0].flow_image[None], key.queries[None])[0]
+            assert_near(flows[::10], expected[f"flow_{index}"], noise=1e-3)  # pixels of stride 8, up to 6.6
+        warped = network.nonkey(x[1].flow_image, x[0].flow_image, key)
+        assert_near(warped.masks[::10], expected["warped_masks_1"], noise=1e-2)  # up to 40, on steep edges
+        assert torch.equal(warped.classes, key.classes)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in sorted(layouts())
+        if name.startswith("mpvss")
+    ],
+)
+def test_every_layout_loads_strictly_and_runs(name: str) -> None:
+    layout = layouts()[name]
+    backbone, _, labels = name.removeprefix("mpvss_").rpartition("_")
+    classes = 124 if labels == "vspw" else 19
+    network = MPVSS(backbone, classes)
+    assert sum(p.numel() for p in network.parameters()) == parameters(layout)
+    weights.fill(network, Checkpoint(Path(name), "", plain_weights(layout)), name)
+    assert all((p == 0.01).all() for p in network.parameters())
+    with torch.inference_mode():
+        key = network.key(torch.zeros(1, 3, 64, 96))
+        warped = network.nonkey(torch.zeros(3, 32, 48), torch.ones(3, 32, 48), key)
+    assert warped.classes.shape == (100, classes + 1)
+    assert warped.masks.shape == key.masks.shape == (100, 16, 24)
+
+
+def test_official_and_own_files_give_the_same_network(tiny, tmp_path: Path) -> None:
+    entries, clip = tiny.network.state_dict(), random_clip(length=2, size=SIZE)
+    torch.save({"model": official_state_dict(entries, weights.official)}, tmp_path / "official.pth")
+    save(tmp_path / "own.safetensors", entries)
+    for file in ("official.pth", "own.safetensors"):
+        loaded = load_method("mpvss", checkpoint=tmp_path / file)
+        assert loaded.weights.origin == "file"
+        for one, two in zip(run(tiny, clip), run(loaded, clip), strict=True):
+            np.testing.assert_array_equal(one.labels, two.labels)
+        assert all(torch.equal(entries[name], value) for name, value in loaded.network.state_dict().items())
+
+
+def test_a_per_frame_checkpoint_is_refused(tiny, tmp_path: Path) -> None:
+    segmentor = official_state_dict(tiny.network.segmentor.state_dict(), mask2former_weights.official)
+    torch.save({"model": segmentor}, tmp_path / "mask2former.pth")
+    with pytest.raises(UserError, match=r"motion\.decoder\.fuse_layer\.conv\.weight") as error:
+        load_method("mpvss", checkpoint=tmp_path / "mask2former.pth")
+    assert "motion.encoder.conv6.1.conv.bias" in str(error.value)
+    assert "unexpected" not in str(error.value)
+
+
+def test_a_transformers_folder_fills_the_segmentor(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    theirs = mask2former.Mask2FormerForUniversalSegmentation(mask2former.configure("tiny", 11)).eval()
+    theirs.save_pretrained(tmp_path)
+    ours = load_method("mpvss", checkpoint=tmp_path)
+    assert ours.weights.origin == "untrained"  # the flow network is
+    assert ours.weights.path == str(tmp_path)
+    per_frame = load_method("mask2former", checkpoint=tmp_path)
+    frame = random_clip(length=1, size=SIZE)[0]
+    np.testing.assert_array_equal(run(ours, [frame])[0].labels, run(per_frame, [frame])[0].labels)
+
+
+def test_key_frames_are_mask2former_and_the_others_are_not_copies(tiny) -> None:
+    clip = random_clip(length=7, size=SIZE)
+    predictions, per_frame = run(tiny, clip), run(sharpened(load_method("mask2former"), mask2former_weights), clip)
+    assert kinds(predictions) == "K1234K1"
+    assert len(np.unique(predictions[0].labels)) > 1
+    for index in (0, 5):
+        np.testing.assert_array_equal(predictions[index].labels, per_frame[index].labels)
+    assert all((predictions[i].labels != predictions[0].labels).any() for i in (1, 2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [("key_interval=1", "KKKKKK"), ("key_interval=3", "K12K12"), ("key_interval=4,offset=1", "KK123K")],
+)
+def test_fixed_schedules(arguments: str, expected: str) -> None:
+    assert kinds(run(load_method(f"mpvss({arguments})"), random_clip(length=6, size=SIZE))) == expected
+
+
+def test_adaptive_schedule_follows_the_picture() -> None:
+    clip = random_clip(length=8, size=SIZE)
+    still = [replace(clip[0], index=index) for index in range(8)]
+    cut = [*still[:4], *(replace(frame, image=255 - frame.image) for frame in still[4:])]
+    method = load_method("mpvss(key_interval=auto(threshold=5,max=6))")
+    assert kinds(run(method, still)) == "K12345K1"
+    assert kinds(run(method, cut)) == "K123K123"
+    assert kinds(run(load_method("mpvss(key_interval=auto)"), still)) == "K1234567"
+
+
+@pytest.mark.parametrize("arguments", ["key_interval=0", "key_interval=sometimes", "key_interval=auto,offset=1"])
+def test_schedules_that_do_not_fit(arguments: str) -> None:
+    with pytest.raises(UserError):
+        load_method(f"mpvss({arguments})")
+
+
+def test_the_cache_is_of_this_clip_and_this_size(tiny) -> None:
+    """Even without reset() in between, a key frame of another clip or size is not used."""
+    one, two = random_clip("one", length=3, size=SIZE, seed=1), random_clip("two", length=3, size=SIZE, seed=2)
+    alone = run(tiny, two[1:])
+    run(tiny, one)
+    after = [tiny.decode(tiny.step(tiny.prepare(frame))) for frame in two[1:]]
+    assert kinds(after) == kinds(alone) == "K1"
+    for expected, got in zip(alone, after, strict=True):
+        np.testing.assert_array_equal(expected.labels, got.labels)
+    larger = random_clip("two", length=4, size=(72, 72))[3]
+    assert tiny.decode(tiny.step(tiny.prepare(larger))).kind == "key"
+
+
+@pytest.mark.parametrize("spec", ["mpvss(key_interval=2)", "mpvss(key_interval=auto(threshold=30,max=2))"])
+def test_the_contract(spec: str) -> None:
+    method = sharpened(load_method(spec), weights)
+    clips = [random_clip(name, length=4, size=size, seed=3) for name, size in (("a", SIZE), ("b", (32, 64)))]
+    check_method(lambda: method, [frame for clip in clips for frame in clip])
+
+
+def test_cost_modules_compute_step_and_decode(tiny) -> None:
+    clip = random_clip(length=2, size=SIZE)
+    tiny.reset()
+    x = [tiny.prepare(frame) for frame in clip]
+    y = [tiny.step(one) for one in x]
+    for kind, index, given in (
+        ("key", 0, (x[0].image,)),
+        ("nonkey", 1, (x[1].flow_image, x[0].flow_image, *y[0].segments)),
+    ):
+        module, inputs = tiny.cost_module(kind, SIZE)
+        assert [value.shape for value in inputs] == [value.shape for value in given]
+        with torch.inference_mode():
+            assert_near(module(*given), tiny.scores(y[index]), noise=1e-5)
+        module, inputs = tiny.cost_module(kind, (480, 853), device="meta")
+        assert module(*inputs).shape == (11, 480, 853)
+    with pytest.raises(UserError, match="warmup"):
+        tiny.cost_module("warmup", SIZE)
+
+
+def test_tiny_is_small_and_starts_at_a_constant_flow() -> None:
+    method = load_method("mpvss")
+    assert method.weights.origin == "untrained"
+    assert sum(p.numel() for p in method.network.parameters()) < 4e6
+    with torch.inference_mode():
+        flows = method.network.flow(torch.rand(1, 3, 64, 96), torch.rand(1, 3, 64, 96), torch.rand(1, 20, 64))
+    assert flows.shape == (1, 20, 2, 16, 24)
+    assert (flows == 1).all()
+
+
+def test_warp_fetches_from_where_the_flow_points() -> None:
+    """By hand: stride-4 pixel x with a flow of u stride-8 pixels reads (x + 2u)(W - 1)/W, clamped to the border."""
+    height, width = 6, 8
+    ramp = torch.arange(width, dtype=torch.float32).expand(height, width)
+    masks = torch.stack((ramp, ramp, torch.arange(height, dtype=torch.float32)[:, None].expand(height, width)))
+    flows = torch.zeros(3, 2, height // 2, width // 2)
+    flows[1, 0], flows[2, 1] = 1.5, -1.0
+    warped = warp(masks, flows)
+    x, y = np.arange(width), np.arange(height)
+    np.testing.assert_allclose(warped[0, 2], x * (width - 1) / width, atol=1e-5)
+    np.testing.assert_allclose(warped[1, 2], np.minimum((x + 3) * (width - 1) / width, width - 1), atol=1e-5)
+    np.testing.assert_allclose(warped[2, :, 3], np.maximum((y - 2) * (height - 1) / height, 0), atol=1e-5)
+
+
+def test_flow_image() -> None:
+    """Divided first, mean subtracted after; padding zero; what lies beyond an enlarged frame's own size blanked."""
+    image = torch.full((3, 40, 50), 51.0)
+    halved = flow_image(image, (64, 64), (40, 50))
+    assert halved.shape == (3, 32, 32)
+    np.testing.assert_allclose(halved[:, 5, 5], 0.2 - np.array(MEAN), atol=1e-6)
+    assert (halved[:, 20:] == 0).all()
+    assert (halved[:, :, 25:] == 0).all()
+    assert (flow_image(image, (64, 64), (30, 50))[:, 15:] == 0).all()
+    assert (image == 51).all()

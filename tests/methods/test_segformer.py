@@ -1,0 +1,75 @@
+"""SegFormer on transformers: its sizes, its files, its contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vssbench import load_method
+from vssbench.checkpoints import save
+from vssbench.errors import UserError
+from vssbench.methods.segformer.adapter import MEAN, STD, build
+from vssbench.testing import check_method, random_clip
+
+PUBLISHED = {"mit_b0": 3.8, "mit_b1": 13.7, "mit_b2": 27.5, "mit_b3": 47.3, "mit_b4": 64.1, "mit_b5": 84.7}
+"""Millions of parameters with 150 classes (the paper, table 1a and 2)."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("backbone", PUBLISHED)
+def test_parameters_as_published(backbone: str) -> None:
+    with torch.device("meta"):
+        network = build(backbone, 150)
+    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(PUBLISHED[backbone], abs=0.1)
+
+
+def test_prediction_is_transformers_own() -> None:
+    method, frame = load_method("segformer"), random_clip(length=1, size=(45, 70))[0]
+    image = (torch.from_numpy(frame.image).permute(2, 0, 1) - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[
+        :, None, None
+    ]
+    with torch.inference_mode():
+        logits = method.network(image[None]).logits
+        scores = torch.nn.functional.interpolate(logits, (45, 70), mode="bilinear", align_corners=False)[0]
+    y = method.step(method.prepare(frame))
+    np.testing.assert_allclose(method.scores(y), scores, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(method.decode(y).labels, method.scores(y).argmax(0))
+    module, inputs = method.cost_module("key", (45, 70))
+    with torch.inference_mode():
+        np.testing.assert_allclose(module(*method.prepare(frame)[:1]), scores, rtol=1e-5, atol=1e-6)
+    assert inputs[0].shape == (1, 3, 45, 70)
+
+
+def test_files(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    theirs, frame = build("tiny", 11), random_clip(length=1)[0]
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter.add_(0.01)
+    theirs.save_pretrained(tmp_path / "folder")
+    save(tmp_path / "own.safetensors", theirs.state_dict())
+    for file in ("folder", "own.safetensors"):
+        method = load_method("segformer", checkpoint=tmp_path / file)
+        assert method.weights.origin == "file"
+        assert all(torch.equal(value, method.network.state_dict()[name]) for name, value in theirs.state_dict().items())
+        assert method.decode(method.step(method.prepare(frame))).kind == "key"
+    with pytest.raises(UserError):
+        load_method("segformer(labels=vspw,backbone=tiny)", checkpoint=tmp_path / "folder")
+    with pytest.raises(UserError, match="missing"):
+        load_method("segformer(backbone=mit_b1)", checkpoint=tmp_path / "own.safetensors")
+
+
+def test_the_contract() -> None:
+    method = load_method("segformer")
+    clips = [random_clip(name, length=3, size=size) for name, size in (("a", (40, 72)), ("b", (33, 65)))]
+    check_method(lambda: method, [frame for clip in clips for frame in clip])
