@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,11 @@ def camvid_root() -> Path:
     if not root.is_dir():
         pytest.skip("real CamVid is not beside the project")
     return root
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Small networks are slower on several threads than on one, much slower where tests run side by side."""
+    torch = sys.modules.get("torch")
+    if torch:
+        torch.set_num_threads(1)
