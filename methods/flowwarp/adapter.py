@@ -68,6 +68,7 @@ class FlowWarp:
         self.inner = context.load(of)
         self.schedule = FixedInterval(key_interval, offset)
         self.flow = DenseFlow(preset)
+        self.outside_torch = {"nonkey": "dense optical flow (DIS) and warping, OpenCV on the CPU"}  # for FLOP counts
         self.name = f"flowwarp(of={self.inner.name})"
         self.needs = self.inner.needs
         self.lookahead = self.inner.lookahead * key_interval  # it counts the frames it sees: key frames
