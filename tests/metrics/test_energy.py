@@ -1,0 +1,83 @@
+"""Energy through a stand-in for NVML; on a machine without an NVIDIA device the reason is told."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from vssbench.metrics import energy as module
+from vssbench.metrics.energy import energy
+
+
+class NVMLError(Exception):
+    pass
+
+
+@pytest.fixture
+def nvml(monkeypatch):
+    """A device that has used 2 J for every frame; its counter is in millijoules."""
+    fake = SimpleNamespace(frames=0, joules=2.0, NVMLError=NVMLError, nvmlInit=lambda: None)
+    fake.nvmlDeviceGetHandleByUUID = lambda uuid: uuid
+    fake.nvmlDeviceGetTotalEnergyConsumption = lambda handle: round(fake.frames * fake.joules * 1e3)
+    monkeypatch.setitem(sys.modules, "pynvml", fake)
+    monkeypatch.setattr(module, "uuid", lambda device: "GPU-0")
+    return fake
+
+
+def run_on(fake, frames=5):
+    def run():
+        fake.frames += frames
+        return frames
+
+    return run
+
+
+def test_joules_a_frame(nvml):
+    found = energy(run_on(nvml), "cuda:0", seconds=0.01, windows=3)
+    assert found["joules_per_frame"] == pytest.approx(2.0)
+    assert found["spread"] == pytest.approx(0.0, abs=1e-9)
+    assert found["seconds"] >= 0.03
+    assert found["watts"] == pytest.approx(2.0 * nvml.frames / found["seconds"])
+    assert found["reason"] is None
+
+
+def test_a_counter_that_stands_still_is_no_measurement(nvml):
+    nvml.joules = 0.0
+    found = energy(run_on(nvml), "cuda:0", seconds=0.01, windows=1)
+    assert found["joules_per_frame"] is None
+    assert "did not move" in found["reason"]
+
+
+def test_a_device_without_the_counter(nvml):
+    def refuse(handle):
+        raise NVMLError("Not Supported")
+
+    nvml.nvmlDeviceGetTotalEnergyConsumption = refuse
+    found = energy(run_on(nvml), "cuda:0")
+    assert (found["joules_per_frame"], found["reason"]) == (None, "NVML: Not Supported")
+    assert nvml.frames == 0
+
+
+def test_without_the_package_or_a_device_the_reason_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert "vssbench[nvidia]" in energy(lambda: 1, "cuda:0")["reason"]
+    assert energy(lambda: 1, "cpu")["reason"].startswith("cpu has no energy counter")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_real_device():
+    pytest.importorskip("pynvml")
+    block = torch.rand(4096, 4096, device="cuda")
+
+    def run():
+        for _ in range(20):
+            block @ block
+        torch.cuda.synchronize()
+        return 20
+
+    found = energy(run, "cuda:0", seconds=1.0, windows=2)
+    assert found["reason"] is not None or found["joules_per_frame"] > 0
