@@ -1,0 +1,126 @@
+"""`vssbench profile`: what methods cost at a frame size, with no data and no weights."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vssbench.cli.options import CheckpointOption, DeviceOption, JsonOption, ThreadsOption, parse_checkpoints
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SCOPES = {
+    "step": "step",
+    "step+decode": "+ decode",
+    "end_to_end": "+ prepare",
+    "end_to_end+jpeg": "+ reading a JPEG",
+    "end_to_end+png": "+ reading a PNG",
+}
+
+
+def command(
+    methods: Annotated[str, typer.Option("--methods", help="Specs, comma-separated.")],
+    size: Annotated[str, typer.Option("--size", help="Frame size, HEIGHTxWIDTH, e.g. 480x853.")],
+    no_latency: Annotated[bool, typer.Option("--no-latency", help="Computation and parameters only.")] = False,
+    checkpoint: CheckpointOption = None,
+    device: DeviceOption = "cpu",
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure computation, parameters, speed, memory and energy of methods on made frames of one size."""
+    from vssbench import environment
+    from vssbench.config import LatencySpec
+    from vssbench.load import Context
+    from vssbench.names import parse_list
+    from vssbench.profile import parse_size, profile
+    from vssbench.result import without_nan
+
+    wanted, specs = parse_size(size), parse_list(methods)
+    environment.check_device(device)
+    environment.set_threads(threads)
+    context = Context(None, device, parse_checkpoints(checkpoint))
+    loaded = {str(spec): context.load(spec) for spec in specs}
+    profiles = profile(loaded, wanted, device, None if no_latency else LatencySpec(), _note)
+    if as_json:
+        found = {"methods": profiles, "size": list(wanted), "environment": environment.describe(device, threads)}
+        print(json.dumps(without_nan(found), ensure_ascii=False))
+        return
+    _print(profiles, wanted, environment.describe(device, threads))
+
+
+def _note(text: str) -> None:
+    print(f"vssbench: {text}", file=sys.stderr)
+
+
+def _print(profiles: dict[str, dict[str, Any]], size: tuple[int, int], machine: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True, width=max(Console().width, 120))
+    where = machine["device_name"] or machine["cpu"]
+    console.print(f"frames of {size[0]}x{size[1]} on {where}, {machine['threads']} threads, batch 1", markup=False)
+    for name, found in profiles.items():
+        console.print(f"\n{name}", style="bold", markup=False)
+        for line in [*_computation(found), *_resources(found)]:
+            console.print(f"  {line}", markup=False)
+        if found["fps"]:
+            console.print(_ladder(found))
+
+
+def _computation(found: dict[str, Any]) -> list[str]:
+    params, record = found["params_m"], found["gflops"]
+    lines = ["no network" if params is None else f"{params:.2f} M parameters, weights: {found['weights']}"]
+    if found["params_training_only_m"]:
+        lines[0] += f" (and {found['params_training_only_m']:.2f} M that only training reads)"
+    if record is None:
+        return [*lines, "computation is not counted: the method offers no module to count"]
+    kinds = ", ".join(f"{kind} {record[kind]:.2f}" for kind in ("key", "nonkey", "warmup") if record[kind] is not None)
+    amortised = record["amortised"]
+    over = "no fixed interval" if amortised is None else f"{amortised:.2f} over the method's own interval"
+    lines.append(f"GFLOPs (multiply-accumulates): {kinds}; {over}")
+    for one in record["disagreements"]:
+        figures = f"{one['first']:.3f} by {record['counter']}, {one['second']:.3f} by the second counter"
+        lines.append(f"THE COUNTERS DISAGREE on {one['operators']} of {one['kind']} frames: {figures}")
+        if one["repeats"]:
+            lines.append(
+                f"  {one['repeats']:.3f} of it: fvcore counts a broadcast product once, as in published figures"
+            )
+    if record["agreement"]:
+        lines.append(f"{record['counter']} and {record['second']['counter'].split(',')[0]} agree within 1 %")
+    lines += [f"not counted ({one['kind']}): {one['op']}, {one['calls']} calls" for one in record["uncounted"]]
+    return lines
+
+
+def _resources(found: dict[str, Any]) -> list[str]:
+    memory = {name: value for name, value in (found["memory_mb"] or {}).items() if value is not None}
+    lines = []
+    if memory:
+        lines.append(
+            "memory, MB: " + ", ".join(f"{name.replace('_', ' ')} {value:.0f}" for name, value in memory.items())
+        )
+    if found["energy"]:
+        joules, reason = found["energy"]["joules_per_frame"], found["energy"]["reason"]
+        lines.append(f"energy: {reason}" if joules is None else f"energy: {joules:.3f} J a frame")
+    return lines
+
+
+def _ladder(found: dict[str, Any]) -> Table:
+    """What a frame takes, scope by scope: each line contains the one above, but for the two kinds of file."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2))
+    table.add_column("scope")
+    kinds = [kind for kind in ("key", "nonkey", "warmup", "all") if found["latency_ms"][kind]]
+    for heading in (*(f"{kind}, ms" for kind in kinds), "all p90", "all p99", "FPS"):
+        table.add_column(heading, justify="right")
+    for scope, label in SCOPES.items():
+        inner, _, file = scope.partition("end_to_end+")
+        reading = found["file_decoding_ms"][file]["mean"] if file else 0.0
+        figures = {kind: found["latency_ms"][kind][inner or "end_to_end"] for kind in kinds}
+        cells = [figures[kind]["mean"] + reading for kind in kinds]
+        cells += [figures["all"][name] + reading for name in ("p90", "p99")]
+        table.add_row(label, *(f"{cell:.2f}" for cell in cells), f"{found['fps'][scope]:.2f}")
+    return table

@@ -1,0 +1,162 @@
+"""What methods cost at a frame size: computation, parameters, speed, memory, energy. Needs no data and no weights.
+
+Frames are made: textured scenes that move, so that schedules that look at the picture have something to see.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vssbench.config import LatencySpec
+from vssbench.datasets.reading import read_image
+from vssbench.datasets.synthetic import LARGEST_SIDE, LEAST_SIDE, Synthetic
+from vssbench.errors import UserError
+from vssbench.metrics.cost import cost
+from vssbench.metrics.energy import energy
+from vssbench.metrics.introspect import nominal_schedule
+from vssbench.metrics.latency import Samples, device_barrier, measure, summarise
+from vssbench.metrics.memory import device_peak
+from vssbench.runner import run_frame
+from vssbench.types import Frame, Method, Weights
+
+FORMATS = {"jpeg": ".jpg", "png": ".png"}
+MADE = {"labels", "motion", "flow", "flow_valid"}
+"""The inputs beside the image that made frames carry."""
+Note = Callable[[str], None]
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`480x853` -> (480, 853): height, width. Raises UserError for anything else."""
+    match = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text.strip())
+    size = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not all(LEAST_SIDE <= side <= LARGEST_SIDE for side in size):
+        raise UserError(
+            f"--size {text} cannot be used",
+            expected=f"HEIGHTxWIDTH, e.g. 480x853, each {LEAST_SIDE} to {LARGEST_SIDE} pixels",
+        )
+    return size
+
+
+def profile(
+    methods: Mapping[str, Method],
+    size: tuple[int, int],
+    device: str = "cpu",
+    latency: LatencySpec | None = None,
+    note: Note = lambda text: None,
+) -> dict[str, dict[str, Any]]:
+    """The profile of each method at frames of that size (height, width); all are timed together, taking turns.
+
+    latency: how to time; None: computation and parameters only
+    note:    told what is being done
+    Amortised figures are over the method's nominal schedule, or over the frames themselves where it has none.
+    Raises UserError for a method that needs inputs which made frames do not have, or that fails at that size.
+    """
+    profiles: dict[str, dict[str, Any]] = {}
+    for name, method in methods.items():
+        note(f"counting {name}")
+        weights = getattr(method, "weights", Weights())
+        profiles[name] = {**cost(method, None, size), "weights": weights.origin}
+    timed = dict.fromkeys(methods, dict.fromkeys(("fps", "latency_ms", "file_decoding_ms", "memory_mb", "energy")))
+    if latency is not None:
+        note(f"making {latency.frames} frames of {size[0]}x{size[1]}")
+        frames = made_frames(list(methods.values()), size, latency.frames)
+        note(f"timing {len(methods)} methods, which take turns")
+        timed = _time(methods, frames, device, latency)
+    return {name: profiles[name] | timed[name] for name in methods}
+
+
+def made_frames(methods: Sequence[Method], size: tuple[int, int], count: int) -> list[Frame]:
+    """A clip of moving textured scenes, with the exact motion to the key frame where a method asks for motion."""
+    missing = sorted({need for method in methods for need in method.needs} - MADE)
+    if missing:
+        raise UserError(f"made frames carry no {', '.join(missing)}", expected="methods that need no such input")
+    gops = {getattr(method, "gop", 12) for method in methods if "motion" in method.needs}
+    if len(gops) > 1:
+        found = ", ".join(map(str, sorted(gops)))
+        raise UserError(f"the methods have several gop ({found}), made frames only one", fix="profile them one by one")
+    height, width = size
+    scene = Synthetic(clips=1, frames=count, height=height, width=width, motion="fast")
+    (clip,) = scene.clips()
+    frames = list(scene.frames(clip))
+    for gop in gops:
+        for index, frame in enumerate(frames):
+            if index % gop:
+                motion, _ = scene.flow(clip, index, index - index % gop)
+                frames[index] = replace(frame, side={**frame.side, "motion": motion})
+    return frames
+
+
+def file_decoding(frames: Sequence[Frame], repeats: int = 3) -> dict[str, dict[str, float]]:
+    """Milliseconds to read a frame from a file: {"jpeg", "png"} -> {"mean", "p50", "p90", "p99", "n", "bytes"}.
+
+    bytes: the mean size of the files, for noise compresses badly and made frames have some
+    """
+    figures = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, suffix in FORMATS.items():
+            files = [Path(folder) / f"{frame.index}{suffix}" for frame in frames]
+            for frame, file in zip(frames, files, strict=True):
+                cv2.imwrite(str(file), cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
+            times = np.array([_milliseconds(read_image, file) for _ in range(repeats) for file in files])
+            p50, p90, p99 = (float(value) for value in np.percentile(times, (50, 90, 99)))
+            figures[name] = {
+                "mean": float(times.mean()), "p50": p50, "p90": p90, "p99": p99, "n": len(times),
+                "bytes": float(np.mean([file.stat().st_size for file in files])),
+            }  # fmt: skip
+    return figures
+
+
+def _milliseconds(function: Callable[[Path], object], file: Path) -> float:
+    start = perf_counter()
+    function(file)
+    return (perf_counter() - start) * 1e3
+
+
+def _time(
+    methods: Mapping[str, Method], frames: Sequence[Frame], device: str, latency: LatencySpec
+) -> dict[str, dict[str, Any]]:
+    synchronise = device_barrier(device)
+    try:
+        measured = measure(list(methods.values()), frames, latency, synchronise)
+    except (RuntimeError, MemoryError) as error:  # most often the device's memory
+        height, width = frames[0].image.shape[:2]
+        raise UserError(
+            f"a method fails at {height}x{width}: {str(error).splitlines()[0]}",
+            fix="try a smaller --size, another --device, or --no-latency",
+        ) from error
+    reading = file_decoding(frames[:4])
+    timed = {}
+    for (name, method), (samples, memory) in zip(methods.items(), measured, strict=True):
+
+        def run(method: Method = method) -> int:
+            method.reset()
+            for frame in frames:
+                run_frame(method, frame)
+            synchronise()
+            return len(frames)
+
+        timed[name] = {
+            **_speed(method, samples, reading),
+            "file_decoding_ms": reading,
+            "memory_mb": memory | device_peak(run, device),
+            "energy": energy(run, device),
+        }
+    return timed
+
+
+def _speed(method: Method, samples: Samples, reading: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """FPS by scope, up to reading the frame's file, and latency by kind and scope."""
+    schedule = nominal_schedule(method, "nonkey" in samples["kind"])
+    summary = summarise(samples, schedule)
+    whole = 1e3 / summary["fps"]["end_to_end"]
+    files = {f"end_to_end+{name}": 1e3 / (whole + figures["mean"]) for name, figures in reading.items()}
+    return {"fps": summary["fps"] | files, "latency_ms": summary["latency_ms"]}
