@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -57,7 +57,8 @@ class Checkpoint:
         return Weights("file", str(self.path), self.sha256)
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """Where an entry comes from: the `index`-th of `count` equal pieces along the first axis of the file's entry."""
 
     name: str
@@ -110,7 +111,7 @@ def load_strict(
     absent and are not read. Floating-point types are converted; other types and values that are not finite are refused.
     """
     targets = {name: tensor for name, tensor in module.state_dict().items() if not _DERIVED.search(name)}
-    sources = {name: Part(*source) if isinstance(source := rename(name), tuple) else Part(source) for name in targets}
+    sources = {name: source if isinstance(source := rename(name), Part) else Part(source) for name in targets}
     given, wanted = checkpoint.tensors, {source.name for source in sources.values()}
     misfits = {
         source.name: problem
@@ -196,7 +197,7 @@ def _read_torch(path: Path) -> Any:
     import torch
 
     # NumPy scalars (a learning rate, a metric) are data; trainers leave them beside the weights.
-    scalars = [np.dtype, *{type(np.dtype(code)) for code in "fdilqILQBbhH?"}, np._core.multiarray.scalar]
+    scalars = [np.dtype, *{type(np.dtype(code)) for code in "fdilqILQBbhH?"}, np._core.multiarray.scalar]  # type: ignore[attr-defined]
     try:
         with torch.serialization.safe_globals(scalars), warnings.catch_warnings():
             warnings.simplefilter("ignore")

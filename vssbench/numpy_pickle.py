@@ -60,7 +60,7 @@ class _Maker:
         return self.make(*args)
 
 
-_MAKERS = {
+_MAKERS: dict[str, Callable[..., Any]] = {
     "numpy.ndarray": lambda *_: _Array(),
     "numpy.dtype": _Type,
     "collections.OrderedDict": OrderedDict,

@@ -44,16 +44,17 @@ class FixedInterval:
 
 @dataclass(frozen=True)
 class OnChange:
-    """A key frame where the picture has changed enough since the last one, in a spec `auto(threshold=8,max=10)`.
+    """A key frame where the picture has changed enough since the last one, in a spec `auto(threshold=12,max=10)`.
 
-    threshold: grey levels (0 .. 255); a frame is key from this mean absolute difference of thumbnails on
+    threshold: grey levels (0 .. 255); a frame is key from this mean absolute difference of thumbnails on; 12 makes
+               about every fifth frame of the synthetic dataset a key frame
     max:       frames after which a key frame comes anyway
 
     >>> [OnChange(threshold=8, max=10).is_key(age, change) for age, change in ((1, 3.0), (2, 9.5), (10, 0.0))]
     [False, True, True]
     """
 
-    threshold: float = 8.0
+    threshold: float = 12.0
     max: int = 10
 
     def __post_init__(self) -> None:
@@ -74,7 +75,9 @@ def schedule(key_interval: int | str | Spec, offset: int = 0) -> FixedInterval |
     spec = Spec(key_interval) if isinstance(key_interval, str) else key_interval
     kinds: dict[str, type | tuple[type, ...]] = {"threshold": (int, float), "max": int}
     if spec.name != "auto" or spec.at is not None:
-        raise UserError(f"key_interval={spec} does not fit", expected="a number of frames, or auto(threshold=8,max=10)")
+        raise UserError(
+            f"key_interval={spec} does not fit", expected="a number of frames, or auto(threshold=12,max=10)"
+        )
     if offset:
         raise UserError(f"offset={offset} has no meaning with key_interval={spec}", expected="a fixed key_interval")
     args = dict(spec.args)

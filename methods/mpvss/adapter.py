@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,19 +20,22 @@ from vssbench.methods.mpvss.cost import cost_module
 from vssbench.methods.mpvss.flow import flow_image
 from vssbench.methods.mpvss.network import MPVSS
 from vssbench.names import Spec
-from vssbench.schedule import FixedInterval, change, schedule, thumbnail
+from vssbench.schedule import FixedInterval, OnChange, change, schedule, thumbnail
 from vssbench.types import Frame, Kind, Prediction
 
+_UNSEEN = np.empty((0, 0), np.float32)
 
-class Input(NamedTuple):
+
+@dataclass(frozen=True, slots=True)
+class Input:
     """image: float32[1, 3, H, W] for the segmentor; flow_image: float32[3, H/2, W/2] for the flow network;
-    thumbnail: for an adaptive schedule, else None."""
+    thumbnail: for an adaptive schedule, else empty."""
 
     clip: str
     index: int
     image: Tensor
     flow_image: Tensor
-    thumbnail: NDArray[np.float32] | None
+    thumbnail: NDArray[np.float32]
     geometry: Geometry
 
 
@@ -48,7 +52,7 @@ class Mpvss:
     """Mask Propagation for Efficient Video Semantic Segmentation (Weng et al., NeurIPS 2023).
 
     labels, backbone, resize: as in mask2former
-    key_interval: frames from one key frame to the next, or auto(threshold=8,max=10): see `vssbench.schedule`
+    key_interval: frames from one key frame to the next, or auto(threshold=12,max=10): see `vssbench.schedule`
     offset:       where in the interval the first key frame after frame 0 falls
     checkpoint:   official .pth, our .safetensors, or a transformers folder for the segmentor alone: the flow network is
                   then untrained, and `weights` says "untrained"
@@ -87,7 +91,7 @@ class Mpvss:
 
     def prepare(self, frame: Frame) -> Input:
         image, geometry = self.frames.read(frame.image)
-        small = None if isinstance(self.schedule, FixedInterval) else thumbnail(frame.image)
+        small = thumbnail(frame.image) if isinstance(self.schedule, OnChange) else _UNSEEN
         normalised = self.frames.normalise(image, geometry)
         halved = flow_image(image, geometry.padded, geometry.frame)
         return Input(frame.clip, frame.index, normalised, halved, small, geometry)

@@ -106,7 +106,8 @@ class FlowNetwork(nn.Module):
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
         nn.init.zeros_(self.fuse.weight)
-        nn.init.ones_(self.fuse.bias)
+        if self.fuse.bias is not None:
+            nn.init.ones_(self.fuse.bias)
 
 
 class Encoder(nn.Module):
@@ -127,7 +128,7 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         outputs = []
         for block in self.blocks:
-            for convolution in block:
+            for convolution in block.children():
                 x = _leaky(convolution(x))
             outputs.append(x)
         return outputs[1:]
@@ -198,7 +199,8 @@ class Refinement(nn.Module):
 
     def forward(self, coarse: list[Tensor], stride16: Tensor, stride8: Tensor) -> Tensor:
         """Refined maps from the coarsest on, then the encoder's finer ones, to one flow for all, float[N, 2, h, w]."""
-        x, *finer = *coarse, stride16, stride8
+        x = coarse[0]
+        finer = (*coarse[1:], stride16, stride8)
         steps = zip(finer, self.predict, self.upsample_flow, self.deconvolve, strict=False)
         for target, predict, upsample_flow, deconvolve in steps:
             height, width = target.shape[-2:]
