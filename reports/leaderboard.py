@@ -121,7 +121,7 @@ def _marks(result: RunResult, notes: dict[str, int]) -> str:
     texts = [*result.caveats, *(f"{name} is missing: {why}" for name, why in result.reasons.items())]
     if result.fps:
         machine = result.environment.get("device_name") or result.environment.get("cpu")
-        texts.append(f"speed on {machine}, {result.environment.get('threads')} threads")
+        texts.append(f"speed on {machine}, threads: {result.environment.get('threads')}")
     if result.skipped:
         texts.append(
             f"{len(result.skipped)} clips do not count under {result.protocol}: {next(iter(result.skipped.values()))}"
@@ -131,18 +131,20 @@ def _marks(result: RunResult, notes: dict[str, int]) -> str:
 
 
 def _text(shown: pd.DataFrame) -> pd.DataFrame:
-    """The cells as printed: two decimals for percentages, one for cost and speed, a dash for what is missing."""
+    """The cells as printed, a dash for what is missing."""
     printed = shown.astype(object)
     for name in shown.select_dtypes("number").columns:
-        digits = 1 if name.startswith(("FPS", "GFLOPs", "key", "params")) else 2
-        printed[name] = [_number(value, digits, name.startswith("FPS")) for value in shown[name]]
+        printed[name] = ["–" if pd.isna(value) else _number(name, value) for value in shown[name]]
     return printed
 
 
-def _number(value: float, digits: int, is_fps: bool) -> str:
-    if pd.isna(value):
-        return "–"
-    return ">9999" if is_fps and value > 9999 else f"{value:.{digits}f}"
+def _number(name: str, value: float) -> str:
+    """Two decimals for percentages, one for speed and shares, three digits or one decimal for cost."""
+    if name.startswith("FPS"):
+        return ">9999" if value > 9999 else f"{value:.1f}"
+    if name in ("GFLOPs", "params (M)"):
+        return f"{value:.1f}" if value >= 10 else f"{value:.3g}"
+    return f"{value:.1f}" if name == "key frames %" else f"{value:.2f}"
 
 
 def _alignment(shown: pd.DataFrame) -> list[str]:

@@ -19,13 +19,14 @@ from typing import Any
 from vssbench import environment
 from vssbench.config import RunSpec
 from vssbench.errors import UserError
-from vssbench.fold import fold
+from vssbench.fold import Measured, fold
 from vssbench.load import Context, load_dataset
+from vssbench.metrics.cost import cost
 from vssbench.metrics.latency import device_barrier, measure
 from vssbench.metrics.plan import plan
 from vssbench.names import Spec
 from vssbench.progress import Progress
-from vssbench.result import ClipRecord, DatasetInfo, RunResult
+from vssbench.result import ClipRecord, DatasetInfo, RunResult, count_kinds
 from vssbench.runner import ahead, run_clip
 from vssbench.store import MethodFolder, RunDirectory
 from vssbench.types import Dataset, Frame, Method, Weights
@@ -88,12 +89,22 @@ def execute(spec: RunSpec, methods: Sequence[Spec], folder: Path, resume: bool, 
         runner = _in_processes if spec.workers > 1 else _here
         for method, record in runner(bench, tasks, lengths, progress):
             folders[method].add(record)
-        _time(bench, methods, folders, clips[0], progress)
+        bench.current = None  # its memory is not needed beside that of all methods
+        loaded = {method: bench.load(method) for method in methods}
+        frames = list(islice(bench.dataset.frames(clips[0]), spec.latency.frames if spec.latency.enabled else 1))
+        _time(bench, loaded, folders, frames, progress)
         results = []
         for method in methods:
+            progress.show(str(method), "counting multiply-accumulates")
             done = {clip: record for clip, record in folders[method].records.items() if clip in lengths}
             records = [done[clip] for clip in clips] if method in scored else None
-            result = fold(spec, method, bench.dataset.space, info, weights[method], records, folders[method].latency())
+            measured = Measured(
+                weights[method],
+                records,
+                folders[method].latency(),
+                cost(loaded[method], count_kinds(records) if records else None, frames[0].image.shape[:2]),
+            )
+            result = fold(spec, method, bench.dataset.space, info, measured)
             result.environment = environment.describe(spec.device, spec.threads)
             result.started, result.finished = started, _now()
             folders[method].write("result.json", result.to_json())
@@ -158,19 +169,17 @@ def _work(method: Spec, clip: str) -> ClipRecord:
 
 
 def _time(
-    bench: Bench, methods: Sequence[Spec], folders: dict[Spec, MethodFolder], clip: str, progress: Progress
+    bench: Bench, loaded: dict[Spec, Method], folders: dict[Spec, MethodFolder], frames: list[Frame], progress: Progress
 ) -> None:
     """The latency pass over all methods together; measured anew unless every method has it."""
     latency = bench.spec.latency
-    if not latency.enabled or all(folders[method].latency() for method in methods):
+    if not latency.enabled or all(folders[method].latency() for method in loaded):
         return
-    progress.show("latency", f"{len(methods)} methods, interleaved")
-    frames: list[Frame] = list(islice(bench.dataset.frames(clip), latency.frames))
-    loaded = [bench.load(method) for method in methods]
-    timed = measure(loaded, frames, latency, device_barrier(bench.spec.device))
-    for method, (samples, memory) in zip(methods, timed, strict=True):
+    progress.show("latency", f"{len(loaded)} methods, interleaved")
+    timed = measure(list(loaded.values()), frames, latency, device_barrier(bench.spec.device))
+    for method, (samples, memory) in zip(loaded, timed, strict=True):
         record = {
-            "clip": clip, "frames": len(frames), "size": list(frames[0].image.shape[:2]),
+            "clip": frames[0].clip, "frames": len(frames), "size": list(frames[0].image.shape[:2]),
             "samples_ms": samples, "memory_mb": memory,
         }  # fmt: skip
         folders[method].write_json("latency.json", record)

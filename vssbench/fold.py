@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from vssbench.config import RunSpec
+from vssbench.load import innermost
 from vssbench.metrics.by_distance import by_distance
 from vssbench.metrics.latency import summarise
 from vssbench.metrics.protocols import default_protocol, evaluate
@@ -14,27 +15,32 @@ from vssbench.result import ClipRecord, DatasetInfo, RunResult, WeightsInfo, cou
 from vssbench.types import LabelSpace, Weights
 
 
-def fold(
-    spec: RunSpec,
-    method: Spec,
-    space: LabelSpace,
-    info: DatasetInfo,
-    weights: Weights,
-    records: Sequence[ClipRecord] | None,
-    timed: dict[str, Any] | None,
-) -> RunResult:
-    """The result of one method.
+class Measured(NamedTuple):
+    """All that was measured of one method.
 
     records: in clip order; None where accuracy was refused (a network without weights)
     timed:   latency.json, or None where latency was not measured
+    cost:    of `metrics.cost.cost`
     """
+
+    weights: Weights
+    records: Sequence[ClipRecord] | None
+    timed: dict[str, Any] | None
+    cost: dict[str, Any]
+
+
+def fold(spec: RunSpec, method: Spec, space: LabelSpace, info: DatasetInfo, measured: Measured) -> RunResult:
+    """The result of one method."""
+    weights, records, timed, cost = measured
     result = RunResult(
         schema=1,
         method=str(method),
         dataset=info.model_copy(update={"labelled": sum(record.labelled for record in records or ())}),
         protocol=spec.protocol or default_protocol(parse(spec.dataset).name),
         weights=WeightsInfo(origin=weights.origin, path=weights.path, sha256=weights.sha256),
-        caveats=_caveats(spec, method, weights, records),
+        gflops=cost["gflops"],
+        params_m=cost["params_m"],
+        caveats=_caveats(spec, method, weights, records) + _doubts(cost["gflops"]),
     )
     if records is not None:
         score(result, space, records, spec.metrics)
@@ -56,10 +62,24 @@ def score(result: RunResult, space: LabelSpace, records: Sequence[ClipRecord], m
     result.by_distance = by_distance(space, records)
 
 
+def _doubts(gflops: dict[str, Any] | None) -> list[str]:
+    """What a reader of the GFLOPs must know: where the counters differ, and what neither counts."""
+    if gflops is None:
+        return []
+    doubts = [
+        f"GFLOPs, {one['kind']} frame: the counters disagree on {one['operators']} "
+        f"({one['first']:.3g} and {one['second']:.3g}, {one['repeats']:.3g} of it broadcast products)"
+        for one in gflops["disagreements"]
+    ]
+    names = sorted({one["op"] for one in gflops["uncounted"]})
+    return [*doubts, f"not in the GFLOPs: {', '.join(names)}"] if names else doubts
+
+
 def _caveats(spec: RunSpec, method: Spec, weights: Weights, records: Sequence[ClipRecord] | None) -> list[str]:
     caveats = []
     if records is None:
-        caveats.append(f"no weights: cost only; accuracy needs --checkpoint {method.name}=PATH (or --allow-untrained)")
+        name = innermost(method).name
+        caveats.append(f"no weights: cost only; accuracy needs --checkpoint {name}=PATH (or --allow-untrained)")
     elif weights.origin == "untrained":
         caveats.append("untrained: the accuracy is that of random weights")
     if spec.limit is not None:

@@ -61,7 +61,7 @@ def load_method(
     spec = parse(spec)
     files = dict(checkpoints or {})
     if checkpoint is not None:
-        files[_innermost(spec).name] = checkpoint
+        files[innermost(spec).name] = checkpoint
     return Context(labels, device, files).load(spec)
 
 
@@ -72,10 +72,10 @@ def load_dataset(spec: str | Spec, root: str | Path | None = None, split: str = 
     return _build(factory, spec, {"root": Path(root) if root is not None else None, "split": split})
 
 
-def _innermost(spec: Spec) -> Spec:
+def innermost(spec: Spec) -> Spec:
     """The method that has weights: the one a checkpoint is for when wrappers stand around it."""
     inner = spec.get("of")
-    return spec if inner is None else _innermost(parse(inner if isinstance(inner, Spec) else str(inner)))
+    return spec if inner is None else innermost(parse(inner if isinstance(inner, Spec) else str(inner)))
 
 
 def _build(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]) -> Any:

@@ -39,7 +39,7 @@ def test_best_first_missing_last_and_notes_numbered_once() -> None:
     assert "61.23" in rows[0]
     assert "–" in rows[2]
     assert text.count("VC@8 is missing: clips are sparsely labelled") == 1
-    assert "speed on abacus, 2 threads" in text
+    assert "speed on abacus, threads: 2" in text
 
 
 def test_protocols_never_share_a_table() -> None:
