@@ -95,6 +95,11 @@ def device_barrier(device: str) -> Callable[[], None]:
     return lambda: torch.cuda.synchronize(device)
 
 
+def repeat(method: Method, frames: Sequence[Frame], synchronise: Callable[[], None]) -> Callable[[], int]:
+    """What runs the method over the clip once more, waits for the device and returns how many frames there were."""
+    return lambda: len(_pass(method, frames, synchronise))
+
+
 def _figures(values: np.ndarray) -> dict[str, float]:
     p50, p90, p99 = (float(value) for value in np.percentile(values, (50, 90, 99)))
     return {"mean": statistics.fmean(values.tolist()), "p50": p50, "p90": p90, "p99": p99, "n": len(values)}

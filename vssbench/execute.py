@@ -22,7 +22,9 @@ from vssbench.errors import UserError
 from vssbench.fold import Measured, fold
 from vssbench.load import Context, load_dataset
 from vssbench.metrics.cost import cost
-from vssbench.metrics.latency import device_barrier, measure
+from vssbench.metrics.energy import energy
+from vssbench.metrics.latency import device_barrier, measure, repeat
+from vssbench.metrics.memory import device_peak
 from vssbench.metrics.plan import plan
 from vssbench.names import Spec
 from vssbench.progress import Progress
@@ -176,11 +178,15 @@ def _time(
     if not latency.enabled or all(folders[method].latency() for method in loaded):
         return
     progress.show("latency", f"{len(loaded)} methods, interleaved")
-    timed = measure(list(loaded.values()), frames, latency, device_barrier(bench.spec.device))
+    device = bench.spec.device
+    synchronise = device_barrier(device)
+    timed = measure(list(loaded.values()), frames, latency, synchronise)
     for method, (samples, memory) in zip(loaded, timed, strict=True):
         record = {
             "clip": frames[0].clip, "frames": len(frames), "size": list(frames[0].image.shape[:2]),
-            "samples_ms": samples, "memory_mb": memory,
+            "samples_ms": samples,
+            "memory_mb": memory | device_peak(repeat(loaded[method], frames, synchronise), device),
+            "energy": energy(repeat(loaded[method], frames, synchronise), device),
         }  # fmt: skip
         folders[method].write_json("latency.json", record)
 

@@ -40,6 +40,7 @@ def fold(spec: RunSpec, method: Spec, space: LabelSpace, info: DatasetInfo, meas
         weights=WeightsInfo(origin=weights.origin, path=weights.path, sha256=weights.sha256),
         gflops=cost["gflops"],
         params_m=cost["params_m"],
+        params_training_only_m=cost["params_training_only_m"],
         caveats=_caveats(spec, method, weights, records) + _doubts(cost["gflops"]),
     )
     if records is not None:
@@ -49,6 +50,7 @@ def fold(spec: RunSpec, method: Spec, space: LabelSpace, info: DatasetInfo, meas
         summary = summarise(timed["samples_ms"], result.kinds or None)
         result.fps, result.latency_ms = summary["fps"], summary["latency_ms"]
         result.samples_ms, result.memory_mb = timed["samples_ms"], timed["memory_mb"]
+        result.energy = timed["energy"]
         height, width = timed["size"]
         result.caveats.append(f"timed on {timed['frames']} frames of clip {timed['clip']} at {height}x{width}, batch 1")
     return result

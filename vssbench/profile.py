@@ -23,9 +23,8 @@ from vssbench.errors import UserError
 from vssbench.metrics.cost import cost
 from vssbench.metrics.energy import energy
 from vssbench.metrics.introspect import nominal_schedule
-from vssbench.metrics.latency import Samples, device_barrier, measure, summarise
+from vssbench.metrics.latency import Samples, device_barrier, measure, repeat, summarise
 from vssbench.metrics.memory import device_peak
-from vssbench.runner import run_frame
 from vssbench.types import Frame, Method, Weights
 
 FORMATS = {"jpeg": ".jpg", "png": ".png"}
@@ -136,14 +135,7 @@ def _time(
     reading = file_decoding(frames[:4])
     timed = {}
     for (name, method), (samples, memory) in zip(methods.items(), measured, strict=True):
-
-        def run(method: Method = method) -> int:
-            method.reset()
-            for frame in frames:
-                run_frame(method, frame)
-            synchronise()
-            return len(frames)
-
+        run = repeat(method, frames, synchronise)
         timed[name] = {
             **_speed(method, samples, reading),
             "file_decoding_ms": reading,

@@ -70,7 +70,9 @@ class RunResult(_Record):
     by_distance: [{"distance", "mIoU", "pixels"}]: accuracy over the distance to the key frame
     kinds:       frame kind -> how often it ran in the accuracy pass, null for a kind that never occurred
     fps, latency_ms, samples_ms: the latency pass; samples are kept raw, by frame kind and phase
-    memory_mb:   host memory
+    params_m:    millions of parameters that inference uses; those that only training reads stand apart
+    memory_mb:   host memory, and device memory where there is a device
+    energy:      joules a frame of an NVIDIA device, or the reason why there is none
     caveats:     what a reader must know before comparing this row
     """
 
@@ -87,10 +89,12 @@ class RunResult(_Record):
     kinds: dict[str, int | None] = {}
     gflops: dict[str, Any] | None = None
     params_m: float | None = None
+    params_training_only_m: float | None = None
     fps: dict[str, float | None] | None = None
     latency_ms: dict[str, Any] | None = None
     samples_ms: dict[str, Any] | None = None
     memory_mb: dict[str, float | None] | None = None
+    energy: dict[str, Any] | None = None
     weights: WeightsInfo
     caveats: list[str] = []
     environment: dict[str, Any] = {}
