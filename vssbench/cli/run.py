@@ -42,10 +42,10 @@ def command(
 ) -> None:
     """Measure accuracy, consistency and speed; write results, leaderboard and Pareto plots."""
     from vssbench.config import load_spec, parse_methods, parse_sweep, with_latency_off
-    from vssbench.execute import execute
     from vssbench.metrics.protocols import find
     from vssbench.names import parse
     from vssbench.progress import Progress
+    from vssbench.run import run
     from vssbench.sweep import expand
 
     overrides: dict[str, Any] = {
@@ -67,7 +67,7 @@ def command(
         print(f"vssbench: {note}", file=sys.stderr)
     try:
         with Progress() as progress:
-            results = execute(spec, specs, folder, resume, progress)
+            results = run(spec, specs, folder, resume, progress)
     except KeyboardInterrupt:
         print(f"vssbench: interrupted; continue with --resume --output {folder}", file=sys.stderr)
         raise typer.Exit(130) from None

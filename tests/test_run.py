@@ -13,9 +13,9 @@ import pytest
 
 from tests.faults import Crash, FaultyOs
 from vssbench import methods, registry, runner, store
+from vssbench import run as whole_run
 from vssbench.config import LatencySpec, RunSpec
 from vssbench.errors import UserError
-from vssbench.execute import execute
 from vssbench.metrics.protocols import PROTOCOLS
 from vssbench.names import parse
 from vssbench.progress import Progress
@@ -30,7 +30,7 @@ FAST = LatencySpec(frames=6, rounds=2, warmup=1)
 
 def run(folder: Path, resume: bool = False, **changes: Any) -> list[RunResult]:
     spec = RunSpec(**{"methods": ["hold(key_interval=4,of=oracle)"], "dataset": SMALL, "latency": FAST, **changes})
-    return execute(spec, [parse(method) for method in spec.methods], folder, resume, Progress())
+    return whole_run.run(spec, [parse(method) for method in spec.methods], folder, resume, Progress())
 
 
 def numbers(result: RunResult) -> dict[str, Any]:
@@ -109,10 +109,10 @@ def test_resume_after_any_clip_equals_a_fresh_run(tmp_path: Path, monkeypatch: p
             done += 1
             return whole(*args)
 
-        monkeypatch.setattr("vssbench.execute.run_clip", interrupted)
+        monkeypatch.setattr("vssbench.bench.run_clip", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(folder)
-        monkeypatch.setattr("vssbench.execute.run_clip", whole)
+        monkeypatch.setattr("vssbench.bench.run_clip", whole)
         (resumed,) = run(folder, resume=True)
         assert numbers(resumed) == numbers(fresh)
 
@@ -122,7 +122,7 @@ def test_finished_clips_are_not_computed_again(tmp_path: Path, monkeypatch: pyte
     clips: list[str] = []
     whole = runner.run_clip
     monkeypatch.setattr(
-        "vssbench.execute.run_clip", lambda method, clip, *rest: clips.append(clip) or whole(method, clip, *rest)
+        "vssbench.bench.run_clip", lambda method, clip, *rest: clips.append(clip) or whole(method, clip, *rest)
     )
     (result,) = run(tmp_path / "run", resume=True)
     assert len(clips) == 1

@@ -1,0 +1,97 @@
+"""A run spec made real in one process: the dataset, its clips, and one method at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+from vssbench import environment
+from vssbench.config import RunSpec
+from vssbench.errors import UserError
+from vssbench.load import Context, load_dataset
+from vssbench.metrics.plan import plan
+from vssbench.names import Spec
+from vssbench.result import ClipRecord, DatasetInfo
+from vssbench.runner import ahead, run_clip
+from vssbench.types import Frame, Method, Weights
+
+
+class Bench:
+    """lengths: frames of each clip of the run, in order; the split's further clips are left out by `limit`."""
+
+    def __init__(self, spec: RunSpec):
+        """Raises UserError for a dataset that is not there or has no clips."""
+        environment.set_threads(spec.threads)
+        self.spec = spec
+        self.dataset = load_dataset(spec.dataset, spec.data_root, spec.split)
+        self.lengths = {clip: len(self.dataset.stems(clip)) for clip in islice(self.dataset.clips(), spec.limit)}
+        self._current: tuple[Spec, Method] | None = None
+        if not self.lengths:
+            raise UserError(
+                f"the split {spec.split!r} of {spec.dataset} has no clips", fix="vssbench doctor shows what is there"
+            )
+
+    def load(self, spec: Spec) -> Method:
+        """A fresh method with the run's label space, device and checkpoints, and what it needs at hand."""
+        method = Context(self.dataset.space.name, self.spec.device, self.spec.checkpoint).load(spec)
+        missing = sorted(set(method.needs) - {"labels"} - set(getattr(self.dataset, "side", ())))
+        if missing:
+            raise UserError(f"{spec} needs {', '.join(missing)}, which {self.dataset.name} does not give")
+        if method.lookahead:
+            raise UserError(
+                f"{spec} looks {method.lookahead} frames ahead",
+                expected="a causal method: a run streams frames one by one",
+            )
+        return method
+
+    def run(self, spec: Spec, clip: str, tick: Callable[[], None] = lambda: None) -> ClipRecord:
+        """One clip under one method; the method is kept for the next clip."""
+        if self._current is None or self._current[0] != spec:
+            self._current = None  # the last one's memory is free before the next is built
+            self._current = (spec, self.load(spec))
+        method = self._current[1]
+        metrics = plan(self.spec.metrics, self.dataset.space)
+        frames = ahead(self.dataset.frames(clip))
+        return run_clip(method, clip, _ticking(frames, tick), metrics, self.dataset.space.classes)
+
+    def close(self) -> None:
+        """Let go of the last method."""
+        self._current = None
+
+    def describe(self) -> DatasetInfo:
+        """What is run on; the fingerprint is over all clips of the split, whatever the limit."""
+        digest = hashlib.sha256()
+        for clip in self.dataset.clips():
+            digest.update("\0".join([clip, *self.dataset.stems(clip), "\n"]).encode())
+        space = self.dataset.space
+        return DatasetInfo(
+            spec=self.spec.dataset,
+            split=self.spec.split,
+            labels=space.name,
+            classes=list(space.names),
+            clips=len(self.lengths),
+            frames=sum(self.lengths.values()),
+            labelled=0,
+            fingerprint=digest.hexdigest(),
+            names=list(self.lengths),
+        )
+
+    def identity(self, spec: Spec, info: DatasetInfo, weights: Weights) -> dict[str, Any]:
+        """What decides the numbers. Not in it: workers, threads, paths, the limit (more clips may follow), latency."""
+        return {
+            "method": str(spec),
+            "dataset": self.spec.dataset,
+            "split": self.spec.split,
+            "fingerprint": info.fingerprint,
+            "metrics": self.spec.metrics,
+            "weights": weights.sha256 or weights.origin,
+            "device": self.spec.device.partition(":")[0],
+        }
+
+
+def _ticking(frames: Iterator[Frame], tick: Callable[[], None]) -> Iterator[Frame]:
+    for frame in frames:
+        yield frame
+        tick()
