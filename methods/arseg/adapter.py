@@ -1,0 +1,106 @@
+"""AR-Seg behind the adapter: key frames by the HR network, the frames between by the LR network and CReFF."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vssbench.errors import UserError
+from vssbench.methods.arseg import weights
+from vssbench.methods.arseg.base import Base, Input, Output, Size, default_backbone, scaled
+from vssbench.methods.arseg.network import Backbone, Costed, FusedFrame, WholeFrame, build
+from vssbench.methods.arseg.warp import Form
+from vssbench.methods.arseg.warp import resize as resized
+from vssbench.types import Frame, Kind
+
+
+class ArSeg(Base):
+    """AR-Seg (Hu et al., Efficient Semantic Segmentation by Altering Resolutions for Compressed Videos, CVPR 2023).
+
+    labels:    label space; sets the number of classes, PSPNet's form and the normalisation (see network.py)
+    backbone:  tiny by default on synthetic video, else psp18
+    scale:     size of the frames between key frames
+    gop:       key-frame distance that our encoder is asked for; the method follows the video: a frame without
+               side["motion"] (float32[H, W, 2] to the key frame, pixels, x first) starts a group and is a key frame
+    warp:      "official" reproduces the published code's border behaviour, "consistent" mends it
+    auxiliary: run the training heads on key frames, as the official forward does; the output is the same
+    resize:    none; frames are always used at their own size
+    checkpoint: {"hr": file, "lr": file}, in the official layout (.pth) or in ours (.safetensors)
+    """
+
+    name = "arseg"
+    needs = frozenset({"motion"})
+
+    def __init__(
+        self,
+        labels: str = "synthetic",
+        backbone: Backbone | None = None,
+        scale: float = 0.5,
+        gop: int = 12,
+        warp: Form = "official",
+        auxiliary: bool = True,
+        resize: None = None,
+        device: str = "cpu",
+        checkpoint: weights.Files | None = None,
+    ):
+        super().__init__(backbone or default_backbone(labels), labels, scale, device)
+        if gop < 1:
+            raise UserError(f"gop={gop} does not fit", expected="1 or more")
+        self.gop = gop
+        hr, lr = build(self.backbone, labels, "hr"), build(self.backbone, labels, "lr", fused=True)
+        lr.classifier.load_state_dict(hr.classifier.state_dict())
+        self.weights = weights.load({"hr": hr, "lr": lr}, checkpoint)
+        self._key = WholeFrame(hr, auxiliary).to(self.device)
+        self._nonkey = FusedFrame(lr, warp).to(self.device)
+        self.reset()
+
+    def reset(self) -> None:
+        self._reference: tuple[Tensor, Size] | None = None
+        self._age = 0
+
+    def prepare(self, frame: Frame) -> Input:
+        size, motion = frame.image.shape[:2], frame.side.get("motion")
+        if motion is None:
+            return Input(self.image(frame, 1.0), None, size)
+        if motion.shape != (*size, 2):
+            raise UserError(f"motion is {list(motion.shape)}", where=frame.stem, expected=f"float32{[*size, 2]}")
+        vectors = torch.tensor(motion, dtype=torch.float32).to(self.device).permute(2, 0, 1).unsqueeze(0)
+        return Input(self.image(frame, self.scale), vectors, size)
+
+    @torch.inference_mode()
+    def step(self, x: Input) -> Output:
+        if x.motion is None:
+            scores, feature, *_ = self._key(x.image)
+            # Every frame of the group reads whole vectors of it.
+            self._reference, self._age = (feature.contiguous(memory_format=torch.channels_last), x.size), 0
+            return Output(scores, self._key.branch, x.size, "key", 0)
+        if self._reference is None or self._reference[1] != x.size:
+            raise UserError(
+                "a frame with motion follows no key frame of its size",
+                expected='a first frame without side["motion"], and one size in a clip',
+            )
+        self._age += 1
+        scores, _ = self._nonkey(x.image, self._reference[0], x.motion)
+        return Output(scores, self._nonkey.branch, x.size, "nonkey", self._age)
+
+    def cost_module(self, kind: Kind, size: Size) -> tuple[nn.Module, tuple[Tensor, ...]]:
+        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
+
+        The attention is computed as defined (49 keys a pixel), so that counting matrix products counts the method; the
+        fast form that `step` runs multiplies masked keys too.
+        """
+        image = torch.zeros(1, 3, *size, device=self.device)
+        if kind == "key":
+            return Costed(self._key, size).eval(), (image,)
+        if kind != "nonkey":
+            raise UserError(f"arseg has no {kind} frames", expected="key or nonkey")
+        plain = FusedFrame(self._nonkey.branch, self._nonkey.form, plain=True)
+        grid = self._key.branch.grid(size)
+        reference = torch.zeros(1, self._key.branch.channels, *grid, device=self.device)
+        motion = torch.zeros(1, 2, *size, device=self.device)
+        return Costed(plain, size).eval(), (resized(image, scaled(size, self.scale)), reference, motion)
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Parameters of both networks, and of each with its training heads (the published convention)."""
+        hr, lr = (sum(p.numel() for p in core.branch.parameters()) for core in (self._key, self._nonkey))
+        return {"all": hr + lr, "hr": hr, "lr": lr}

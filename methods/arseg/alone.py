@@ -1,0 +1,95 @@
+"""The networks of AR-Seg alone on every frame: its HR branch, and at scale 0.5 the baseline of constant resolution."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from vssbench.errors import UserError
+from vssbench.methods.arseg import weights
+from vssbench.methods.arseg.base import Base, Input, Output, Size, default_backbone, scaled
+from vssbench.methods.arseg.network import Backbone, Costed, WholeFrame, build
+from vssbench.types import Frame, Kind
+
+
+class Alone(Base):
+    """One network on every frame, each of kind "key".
+
+    scale:     the network sees frames of this size; the classes are brought back to the frame's
+    auxiliary: run the training heads, as the official forward does; the output is the same
+    resize:    none; frames are always used at their own size
+    checkpoint: the network's file, in the official layout of an HR branch (.pth) or in ours (.safetensors)
+    """
+
+    needs: frozenset[str] = frozenset()
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        labels: str,
+        scale: float,
+        auxiliary: bool,
+        device: str,
+        checkpoint: weights.Files | None,
+    ):
+        super().__init__(backbone, labels, scale, device)
+        branch = build(backbone, labels, "hr")
+        self.weights = weights.load({"hr": branch}, checkpoint)
+        self._core = WholeFrame(branch, auxiliary).to(self.device)
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+    def prepare(self, frame: Frame) -> Input:
+        return Input(self.image(frame, self.scale), None, frame.image.shape[:2])
+
+    @torch.inference_mode()
+    def step(self, x: Input) -> Output:
+        return Output(self._core(x.image)[0], self._core.branch, x.size, "key", 0)
+
+    def cost_module(self, kind: Kind, size: Size) -> tuple[nn.Module, tuple[Tensor, ...]]:
+        """What step and decode compute up to the class scores for one frame of that size (H, W), and its input."""
+        if kind != "key":
+            raise UserError(f"{self.backbone} has no {kind} frames", expected="key")
+        return Costed(self._core, size).eval(), (torch.zeros(1, 3, *scaled(size, self.scale), device=self.device),)
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Parameters with the training heads (the published convention)."""
+        return {"all": sum(p.numel() for p in self._core.parameters())}
+
+
+class Psp18(Alone):
+    """PSPNet-18 on every frame; `backbone=tiny`, the default on synthetic video, is its narrow form."""
+
+    name = "psp18"
+
+    def __init__(
+        self,
+        labels: str = "synthetic",
+        backbone: Literal["tiny", "psp18"] | None = None,
+        scale: float = 1.0,
+        auxiliary: bool = True,
+        resize: None = None,
+        device: str = "cpu",
+        checkpoint: weights.Files | None = None,
+    ):
+        super().__init__(backbone or default_backbone(labels), labels, scale, auxiliary, device, checkpoint)
+
+
+class Bise18(Alone):
+    """BiSeNet-18 on every frame."""
+
+    name = "bise18"
+
+    def __init__(
+        self,
+        labels: str = "synthetic",
+        scale: float = 1.0,
+        auxiliary: bool = True,
+        resize: None = None,
+        device: str = "cpu",
+        checkpoint: weights.Files | None = None,
+    ):
+        super().__init__("bise18", labels, scale, auxiliary, device, checkpoint)

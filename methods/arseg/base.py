@@ -1,0 +1,78 @@
+"""What AR-Seg and its networks alone have in common: preparing a frame and reading off the classes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vssbench.datasets.spaces import load_space
+from vssbench.environment import check_device
+from vssbench.errors import UserError
+from vssbench.methods.arseg.layers import Branch
+from vssbench.methods.arseg.network import Backbone, normalisation
+from vssbench.methods.arseg.warp import resize
+from vssbench.types import Frame, Kind, Prediction
+
+Size = tuple[int, int]
+
+
+class Input(NamedTuple):
+    """image: float[1, 3, h, w], normalised, scaled; motion: float[1, 2, H, W] or None; size: (H, W) of the frame."""
+
+    image: Tensor
+    motion: Tensor | None
+    size: Size
+
+
+class Output(NamedTuple):
+    """scores: float[1, C, h, w] of the branch's classifier; size: (H, W), to which decode brings them."""
+
+    scores: Tensor
+    branch: Branch
+    size: Size
+    kind: Kind
+    age: int
+
+
+class Base:
+    """A network, or two, whose scores are brought to the frame's size as the official evaluation does."""
+
+    lookahead = 0
+
+    def __init__(self, backbone: Backbone, labels: str, scale: float, device: str):
+        check_device(device)
+        if not 0 < scale <= 1:
+            raise UserError(f"scale={scale} does not fit", expected="more than 0, at most 1")
+        self.classes = load_space(labels).classes
+        self.backbone, self.scale, self.device = backbone, scale, torch.device(device)
+        self._mean, self._std = (
+            torch.tensor(values, device=self.device).view(1, 3, 1, 1) for values in normalisation(backbone, labels)
+        )
+
+    def image(self, frame: Frame, scale: float) -> Tensor:
+        """float[1, 3, scale H, scale W], normalised first, then resized."""
+        pixels = torch.tensor(frame.image).to(self.device).permute(2, 0, 1).unsqueeze(0)
+        return resize((pixels / 255 - self._mean) / self._std, scaled(frame.image.shape[:2], scale))
+
+    @torch.inference_mode()
+    def decode(self, y: Output) -> Prediction:
+        labels = y.branch.finish(y.scores, y.size)[0].argmax(0)
+        return Prediction(labels.to(torch.uint8).cpu().numpy(), y.kind, y.age)
+
+    @torch.inference_mode()
+    def scores(self, y: Output) -> np.ndarray:
+        """float32[C, H, W] at the frame's size: log-probabilities of PSPNet's CamVid form, logits of the others."""
+        return y.branch.finish(y.scores, y.size)[0].cpu().numpy()
+
+
+def default_backbone(labels: str) -> Backbone:
+    """tiny on synthetic video, else psp18."""
+    return "tiny" if labels == "synthetic" else "psp18"
+
+
+def scaled(size: Size, scale: float) -> Size:
+    """(H, W) of the frame as the networks see it."""
+    return max(int(size[0] * scale), 1), max(int(size[1] * scale), 1)

@@ -1,0 +1,115 @@
+"""What PSPNet-18 and BiSeNet-18 share: the ResNet-18 trunk (He et al., CVPR 2016), and the shape of a branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vssbench.methods.arseg.creff import CReFF
+
+Dilations = Sequence[tuple[int, int]]
+UNDILATED: Dilations = ((1, 1), (1, 1))
+
+
+class ConvNormReLU(nn.Sequential):
+    """Convolution without bias that keeps the size at stride 1, batch normalisation, ReLU."""
+
+    def __init__(self, inner: int, width: int, kernel: int = 3, stride: int = 1):
+        super().__init__(
+            nn.Conv2d(inner, width, kernel, stride, kernel // 2, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+        )
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut."""
+
+    def __init__(self, inner: int, width: int, stride: int, dilations: tuple[int, int]):
+        super().__init__()
+        first, second = dilations
+        self.conv1 = nn.Conv2d(inner, width, 3, stride, first, first, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, second, second, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or inner != width:
+            self.downsample = nn.Sequential(nn.Conv2d(inner, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        return F.relu(self.bn2(self.conv2(x)) + shortcut, inplace=True)
+
+
+class ResNet18(nn.Module):
+    """The trunk: a stem of stride 4 and four layers of two blocks each.
+
+    widths:  channels of the layers
+    strides: of each layer's first block
+    layer3, layer4: dilations of the two convolutions of the two blocks
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int] = (64, 128, 256, 512),
+        strides: Sequence[int] = (1, 2, 2, 2),
+        layer3: Dilations = UNDILATED,
+        layer4: Dilations = UNDILATED,
+    ):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        inner, dilations = widths[0], (UNDILATED, UNDILATED, layer3, layer4)
+        for number, (width, stride, (first, second)) in enumerate(zip(widths, strides, dilations, strict=True), 1):
+            blocks = nn.Sequential(BasicBlock(inner, width, stride, first), BasicBlock(width, width, 1, second))
+            self.add_module(f"layer{number}", blocks)
+            inner = width
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """float[N, 3, H, W], normalised -> outputs of layers 2, 3 and 4."""
+        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        x = self.layer1(F.max_pool2d(x, 3, 2, 1))
+        layer2 = self.layer2(x)
+        layer3 = self.layer3(layer2)
+        return layer2, layer3, self.layer4(layer3)
+
+
+class Branch(nn.Module):
+    """What AR-Seg asks of a network, HR or LR: the feature before its last convolution, and that convolution apart.
+
+    channels:   of the feature
+    classifier: the 1x1 convolution, the same in both branches of a trained pair
+    creff:      the fusion module of an LR branch, None in an HR branch
+    """
+
+    channels: int
+    classifier: nn.Conv2d
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.creff: CReFF | None = None
+
+    def feature(self, image: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """float[1, 3, H, W], normalised -> (float[1, channels, h, w], what `auxiliary` needs)."""
+        raise NotImplementedError
+
+    def grid(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(h, w) of the feature of an image of that size."""
+        raise NotImplementedError
+
+    def finish(self, scores: Tensor, size: Sequence[int]) -> Tensor:
+        """What the classifier says, float[1, classes, h, w], at `size` as the official evaluation resizes it."""
+        raise NotImplementedError
+
+    def auxiliary(self, inner: tuple[Tensor, ...], size: Sequence[int]) -> tuple[Tensor, ...]:
+        """Outputs of the training heads, which the official forward of a whole frame computes too."""
+        raise NotImplementedError
+
+
+def global_mean(x: Tensor) -> Tensor:
+    """float[N, C, 1, 1]."""
+    return torch.mean(x, dim=(2, 3), keepdim=True)

@@ -1,0 +1,105 @@
+"""The two networks of AR-Seg and what each does with a frame (CVPR 2023, section 3)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vssbench.checkpoints import seeded
+from vssbench.datasets.spaces import load_space
+from vssbench.methods.arseg.bise import BiSeNet
+from vssbench.methods.arseg.creff import CReFF
+from vssbench.methods.arseg.layers import Branch
+from vssbench.methods.arseg.psp import PSPCamVid, PSPCityscapes, tiny
+from vssbench.methods.arseg.warp import Form, motion_on, plain_warp, warp
+
+Backbone = Literal["tiny", "psp18", "bise18"]
+Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
+
+CAMVID: Statistics = (0.39068785, 0.40521392, 0.41434407), (0.29652068, 0.30514979, 0.30080369)
+CITYSCAPES: dict[Backbone, Statistics] = {
+    "psp18": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "bise18": ((0.3257, 0.3690, 0.3223), (0.2112, 0.2148, 0.2115)),
+}
+
+
+def normalisation(backbone: Backbone, labels: str) -> Statistics:
+    """(mean, standard deviation) of RGB in 0..1: Cityscapes' own for that label space, CamVid's for every other."""
+    return CITYSCAPES.get(backbone, CAMVID) if labels == "cityscapes" else CAMVID
+
+
+def build(backbone: Backbone, labels: str, role: Literal["hr", "lr"], fused: bool = False) -> Branch:
+    """A branch with the same random weights every time, in evaluation mode.
+
+    PSPNet takes its Cityscapes form for that label space and its CamVid form for every other. fused: with CReFF
+    """
+    classes = load_space(labels).classes
+    with seeded(f"arseg {backbone} {labels} {role}"):
+        if backbone == "tiny":
+            branch: Branch = tiny(classes)
+        elif backbone == "bise18":
+            branch = BiSeNet(classes)
+        else:
+            branch = PSPCityscapes(classes) if labels == "cityscapes" else PSPCamVid(classes)
+        if fused:
+            branch.creff = CReFF(branch.channels)
+    return branch.eval()
+
+
+class WholeFrame(nn.Module):
+    """A key frame by the HR branch, or any frame by one network alone."""
+
+    def __init__(self, branch: Branch, auxiliary: bool):
+        super().__init__()
+        self.branch, self.auxiliary = branch, auxiliary
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """float[1, 3, H, W], normalised -> scores[1, classes, h, w], feature[1, C, h, w], outputs of training heads."""
+        feature, inner = self.branch.feature(image)
+        heads = self.branch.auxiliary(inner, image.shape[-2:]) if self.auxiliary else ()
+        return self.branch.classifier(feature), feature, *heads
+
+
+class FusedFrame(nn.Module):
+    """A frame between key frames: the LR branch on the small frame, fused with the key frame's warped feature.
+
+    plain: by the operators that FLOP counters know and the attention as defined, 49 keys a pixel; slower, same result
+    """
+
+    def __init__(self, branch: Branch, form: Form, plain: bool = False):
+        super().__init__()
+        self.branch, self.form, self.plain = branch, form, plain
+
+    def forward(self, image: Tensor, reference: Tensor, motion: Tensor) -> tuple[Tensor, ...]:
+        """Scores, float[1, classes, h, w], and the fused feature, float[1, C, h, w].
+
+        image:     float[1, 3, s H, s W], normalised
+        reference: float[1, C, h, w], the key frame's feature
+        motion:    float[1, 2, H, W] to the key frame, pixels, x first
+        """
+        assert self.branch.creff is not None
+        feature, _ = self.branch.feature(image)
+        carry = plain_warp if self.plain else warp
+        warped = carry(reference, motion_on(reference.shape[-2:], motion), self.form)
+        fused = self.branch.creff(warped, feature, self.plain)
+        return classify(self.branch.classifier, fused), fused
+
+
+def classify(classifier: nn.Conv2d, feature: Tensor) -> Tensor:
+    """The 1x1 convolution as a matrix product, ten times as fast for a feature in channels-last memory on a CPU."""
+    scores = F.linear(feature.permute(0, 2, 3, 1), classifier.weight.flatten(1), classifier.bias)
+    return scores.permute(0, 3, 1, 2)
+
+
+class Costed(nn.Module):
+    """A frame up to the class scores at its size: what step and decode compute before the argmax."""
+
+    def __init__(self, core: WholeFrame | FusedFrame, size: tuple[int, int]):
+        super().__init__()
+        self.core, self.size = core, size
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        scores, _, *heads = self.core(*inputs)
+        return self.core.branch.finish(scores, self.size), *heads
