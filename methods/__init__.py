@@ -41,4 +41,26 @@ BUILTIN: dict[str, Entry] = {
         licence="NVIDIA Source Code License, non-commercial",
         weights="--checkpoint segformer=FOLDER (saved by transformers) or FILE (our .safetensors)",
     ),
+    "arseg": Entry(
+        "vssbench.methods.arseg.adapter:ArSeg",
+        "key frames at full size, the others small and fused with them along the video's own motion vectors",
+        paper="Hu et al., Efficient Semantic Segmentation by Altering Resolutions for Compressed Videos, CVPR 2023",
+        licence="MIT",
+        needs="motion",
+        weights="--checkpoint arseg=hr:FILE,lr:FILE (the official .pth files)",
+    ),
+    "psp18": Entry(
+        "vssbench.methods.arseg.alone:Psp18",
+        "each frame by itself, PSPNet on ResNet-18: arseg's HR branch, or at scale=0.5 its baseline",
+        paper="Zhao et al., Pyramid Scene Parsing Network, CVPR 2017",
+        licence="MIT (AR-Seg)",
+        weights="--checkpoint psp18=FILE (AR-Seg's official .pth)",
+    ),
+    "bise18": Entry(
+        "vssbench.methods.arseg.alone:Bise18",
+        "each frame by itself, BiSeNet on ResNet-18: arseg's HR branch, or at scale=0.5 its baseline",
+        paper="Yu et al., BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation, ECCV 2018",
+        licence="MIT (AR-Seg)",
+        weights="--checkpoint bise18=FILE (AR-Seg's official .pth)",
+    ),
 }
