@@ -28,27 +28,26 @@ Samples = dict[str, list[Any]]
 
 
 def measure(
-    methods: Sequence[Method],
-    frames: Sequence[Frame],
+    methods: Sequence[tuple[Method, Sequence[Frame]]],
     spec: LatencySpec,
     synchronise: Callable[[], None] = lambda: None,
     advance: Callable[[], None] = lambda: None,
 ) -> list[tuple[Samples, dict[str, float | None]]]:
     """Raw samples and host memory of each method.
 
-    frames:      one clip, already decoded, in order
+    methods:     each with its frames: one clip, already decoded, in order
     synchronise: waits for the device
     advance:     called after every round of a method
     Returns for each method ({"round", "kind", "prepare", "step", "decode"}: columns of equal length, times in
     milliseconds, and memory in MB).
     """
-    for method in methods:
+    for method, frames in methods:
         _pass(method, frames[: spec.warmup], synchronise)
     samples: list[Samples] = [{name: [] for name in ("round", "kind", *PHASES)} for _ in methods]
     memory: list[dict[str, float | None]] = [{"host_peak": None, "host_working": None} for _ in methods]
     spent = [0.0] * len(methods)
     for number in range(spec.rounds):
-        for index, method in enumerate(methods):
+        for index, (method, frames) in enumerate(methods):
             if number and spent[index] + spent[index] / number > spec.seconds:
                 continue
             before = _reset_peak_memory()

@@ -9,13 +9,15 @@ from typing import Any
 
 from vssbench import environment
 from vssbench.config import RunSpec
+from vssbench.datasets.compressed import CodecSpec, Compressed
 from vssbench.errors import UserError
 from vssbench.load import Context, load_dataset
+from vssbench.metrics.introspect import layers
 from vssbench.metrics.plan import plan
-from vssbench.names import Spec
+from vssbench.names import Spec, parse
 from vssbench.result import ClipRecord, DatasetInfo
 from vssbench.runner import ahead, run_clip
-from vssbench.types import Frame, Method, Weights
+from vssbench.types import Dataset, Frame, Method, Weights
 
 
 class Bench:
@@ -36,7 +38,7 @@ class Bench:
     def load(self, spec: Spec) -> Method:
         """A fresh method with the run's label space, device and checkpoints, and what it needs at hand."""
         method = Context(self.dataset.space.name, self.spec.device, self.spec.checkpoint).load(spec)
-        missing = sorted(set(method.needs) - {"labels"} - set(getattr(self.dataset, "side", ())))
+        missing = sorted(set(method.needs) - {"labels"} - set(getattr(self.source(method), "side", ())))
         if missing:
             raise UserError(f"{spec} needs {', '.join(missing)}, which {self.dataset.name} does not give")
         if method.lookahead:
@@ -46,6 +48,18 @@ class Bench:
             )
         return method
 
+    def codec(self, method: Method) -> CodecSpec | None:
+        """How this method's frames are compressed: as the run says, and in any case where it needs motion."""
+        if self.spec.codec is None and "motion" not in method.needs:
+            return None
+        gop = next((layer.gop for layer in layers(method) if hasattr(layer, "gop")), None)
+        return CodecSpec.read(self.spec.codec or "h264", parse(self.spec.dataset).name, gop)
+
+    def source(self, method: Method) -> Dataset:
+        """Where this method's frames come from: the dataset, or the dataset through the codec."""
+        codec = self.codec(method)
+        return self.dataset if codec is None else Compressed(self.dataset, codec)
+
     def run(self, spec: Spec, clip: str, tick: Callable[[], None] = lambda: None) -> ClipRecord:
         """One clip under one method; the method is kept for the next clip."""
         if self._current is None or self._current[0] != spec:
@@ -53,7 +67,7 @@ class Bench:
             self._current = (spec, self.load(spec))
         method = self._current[1]
         metrics = plan(self.spec.metrics, self.dataset.space)
-        frames = ahead(self.dataset.frames(clip))
+        frames = ahead(self.source(method).frames(clip))
         return run_clip(method, clip, _ticking(frames, tick), metrics, self.dataset.space.classes)
 
     def close(self) -> None:
@@ -78,10 +92,11 @@ class Bench:
             names=list(self.lengths),
         )
 
-    def identity(self, spec: Spec, info: DatasetInfo, weights: Weights) -> dict[str, Any]:
+    def identity(self, spec: Spec, info: DatasetInfo, weights: Weights, codec: CodecSpec | None) -> dict[str, Any]:
         """What decides the numbers. Not in it: workers, threads, paths, the limit (more clips may follow), latency."""
         return {
             "method": str(spec),
+            "codec": codec and str(codec),
             "dataset": self.spec.dataset,
             "split": self.spec.split,
             "fingerprint": info.fingerprint,

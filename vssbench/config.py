@@ -35,6 +35,21 @@ DatasetSpec = Annotated[str, BeforeValidator(lambda value: _canonical(value, "da
 MetricSpec = Annotated[str, BeforeValidator(lambda value: _canonical(value, "metrics"))]
 
 
+def _codec(value: object) -> str | None:
+    if value is None:
+        return None
+    from vssbench.datasets.compressed import CodecSpec
+
+    try:
+        CodecSpec.read(str(value), "")
+    except UserError as error:
+        raise ValueError(str(error)) from None
+    return str(parse(str(value)))
+
+
+CodecText = Annotated[str | None, BeforeValidator(_codec)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -65,6 +80,7 @@ class RunSpec(_Strict):
         min_length=1,
         description="metric strings",
     )  # fmt: skip
+    codec: CodecText = Field(default=None, description="h264: measure every method on compressed, decoded frames")
     protocol: str | None = Field(default=None, description="headline protocol; default by dataset")
     sweep: dict[str, list[int | float | str]] = Field(default={}, description="argument -> values; one run each")
     checkpoint: dict[str, str | dict[str, str]] = Field(

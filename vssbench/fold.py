@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from vssbench.config import RunSpec
+from vssbench.datasets.compressed import CodecSpec
 from vssbench.load import innermost
 from vssbench.metrics.by_distance import by_distance
 from vssbench.metrics.latency import summarise
@@ -18,12 +19,14 @@ from vssbench.types import LabelSpace, Weights
 class Measured(NamedTuple):
     """All that was measured of one method.
 
+    codec:   how its frames were compressed; None: not at all
     records: in clip order; None where accuracy was refused (a network without weights)
     timed:   latency.json, or None where latency was not measured
     cost:    of `metrics.cost.cost`
     """
 
     weights: Weights
+    codec: CodecSpec | None
     records: Sequence[ClipRecord] | None
     timed: dict[str, Any] | None
     cost: dict[str, Any]
@@ -31,17 +34,18 @@ class Measured(NamedTuple):
 
 def fold(spec: RunSpec, method: Spec, space: LabelSpace, info: DatasetInfo, measured: Measured) -> RunResult:
     """The result of one method."""
-    weights, records, timed, cost = measured
+    weights, codec, records, timed, cost = measured
     result = RunResult(
         schema=1,
         method=str(method),
         dataset=info.model_copy(update={"labelled": sum(record.labelled for record in records or ())}),
         protocol=spec.protocol or default_protocol(parse(spec.dataset).name),
+        codec=codec and str(codec),
         weights=WeightsInfo(origin=weights.origin, path=weights.path, sha256=weights.sha256),
         gflops=cost["gflops"],
         params_m=cost["params_m"],
         params_training_only_m=cost["params_training_only_m"],
-        caveats=_caveats(spec, method, weights, records) + _doubts(cost["gflops"]),
+        caveats=_caveats(spec, method, weights, records) + _doubts(cost["gflops"]) + _compression(codec),
     )
     if records is not None:
         score(result, space, records, spec.metrics)
@@ -62,6 +66,10 @@ def score(result: RunResult, space: LabelSpace, records: Sequence[ClipRecord], m
     result.metrics, result.reasons, result.skipped = evaluation.metrics, evaluation.reasons, evaluation.skipped
     result.per_class = dict(zip(space.names, evaluation.per_class, strict=True))
     result.by_distance = by_distance(space, records)
+
+
+def _compression(codec: CodecSpec | None) -> list[str]:
+    return [] if codec is None else [f"on frames decoded from {codec}"]
 
 
 def _doubts(gflops: dict[str, Any] | None) -> list[str]:

@@ -125,7 +125,7 @@ def _time(
 ) -> dict[str, dict[str, Any]]:
     synchronise = device_barrier(device)
     try:
-        measured = measure(list(methods.values()), frames, latency, synchronise)
+        measured = measure([(method, frames) for method in methods.values()], latency, synchronise)
     except (RuntimeError, MemoryError) as error:  # most often the device's memory
         height, width = frames[0].image.shape[:2]
         raise UserError(

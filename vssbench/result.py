@@ -65,6 +65,7 @@ class WeightsInfo(_Record):
 class RunResult(_Record):
     """One method on one dataset (result.json).
 
+    codec:       how the frames were compressed before the method saw them; null: not at all
     metrics:     headline numbers in percent under `protocol`; None with the cause in `reasons`
     per_class:   class -> IoU in percent
     by_distance: [{"distance", "mIoU", "pixels"}]: accuracy over the distance to the key frame
@@ -80,6 +81,7 @@ class RunResult(_Record):
     method: str
     origin: Literal["measured", "replayed", "published"] = "measured"
     dataset: DatasetInfo
+    codec: str | None = None
     protocol: str
     metrics: dict[str, float | None] | None = None
     reasons: dict[str, str] = {}

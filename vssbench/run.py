@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from vssbench import environment
 from vssbench.bench import Bench
 from vssbench.config import RunSpec
+from vssbench.datasets.compressed import CodecSpec
 from vssbench.execute import clip_records
 from vssbench.fold import Measured, fold
 from vssbench.metrics.cost import cost
@@ -33,27 +34,36 @@ def run(spec: RunSpec, methods: Sequence[Spec], folder: Path, resume: bool, prog
     bench = Bench(spec)
     info = bench.describe()
     # Before anything is written: a wrong name or file must leave nothing behind.
-    weights = {method: getattr(bench.load(method), "weights", Weights()) for method in methods}
+    weights: dict[Spec, Weights] = {}
+    codecs: dict[Spec, CodecSpec | None] = {}
+    for method in methods:
+        opened = bench.load(method)
+        weights[method], codecs[method] = getattr(opened, "weights", Weights()), bench.codec(opened)
     scored = [method for method in methods if weights[method].origin != "untrained" or spec.allow_untrained]
     started = _now()
     with RunDirectory(folder, {"schema": 1, "spec": spec.model_dump(), "started": started}, resume) as directory:
         folders = {
-            method: directory.method(str(method), bench.identity(method, info, weights[method])) for method in methods
+            method: directory.method(str(method), bench.identity(method, info, weights[method], codecs[method]))
+            for method in methods
         }
         tasks = [(method, clip) for method in scored for clip in bench.lengths if clip not in folders[method].records]
         for method, record in clip_records(bench, tasks, progress):
             folders[method].add(record)
         loaded = {method: bench.load(method) for method in methods}
         first = next(iter(bench.lengths))
-        frames = list(islice(bench.dataset.frames(first), spec.latency.frames if spec.latency.enabled else 1))
-        _time(spec, loaded, folders, frames, progress)
+        count = spec.latency.frames if spec.latency.enabled else 1
+        taken = {
+            codec: list(islice(bench.source(loaded[method]).frames(first), count)) for method, codec in codecs.items()
+        }
+        frames = {method: taken[codec] for method, codec in codecs.items()}
+        _time(spec, loaded, frames, folders, progress)
         results = []
         for method in methods:
             progress.show(str(method), "counting multiply-accumulates")
             kept = folders[method].records
             records = [kept[clip] for clip in bench.lengths] if method in scored else None
-            counted = cost(loaded[method], count_kinds(records) if records else None, frames[0].image.shape[:2])
-            measured = Measured(weights[method], records, folders[method].latency(), counted)
+            counted = cost(loaded[method], count_kinds(records) if records else None, frames[method][0].image.shape[:2])
+            measured = Measured(weights[method], codecs[method], records, folders[method].latency(), counted)
             result = fold(spec, method, bench.dataset.space, info, measured)
             result.environment = environment.describe(spec.device, spec.threads)
             result.started, result.finished = started, _now()
@@ -64,26 +74,27 @@ def run(spec: RunSpec, methods: Sequence[Spec], folder: Path, resume: bool, prog
 
 def _time(
     spec: RunSpec,
-    loaded: dict[Spec, Method],
-    folders: dict[Spec, MethodFolder],
-    frames: list[Frame],
+    loaded: Mapping[Spec, Method],
+    frames: Mapping[Spec, Sequence[Frame]],
+    folders: Mapping[Spec, MethodFolder],
     progress: Progress,
 ) -> None:
     """The latency pass over all methods together; measured anew unless every method has it."""
-    latency = spec.latency
-    if not latency.enabled or all(folders[method].latency() for method in loaded):
+    if not spec.latency.enabled or all(folders[method].latency() for method in loaded):
         return
     progress.show("latency", f"{len(loaded)} methods, interleaved")
-    device = spec.device
-    synchronise = device_barrier(device)
-    timed = measure(list(loaded.values()), frames, latency, synchronise)
+    synchronise = device_barrier(spec.device)
+    timed = measure([(loaded[method], frames[method]) for method in loaded], spec.latency, synchronise)
     for method, (samples, memory) in zip(loaded, timed, strict=True):
+        again = repeat(loaded[method], frames[method], synchronise)
         record = {
-            "clip": frames[0].clip, "frames": len(frames), "size": list(frames[0].image.shape[:2]),
+            "clip": frames[method][0].clip,
+            "frames": len(frames[method]),
+            "size": list(frames[method][0].image.shape[:2]),
             "samples_ms": samples,
-            "memory_mb": memory | device_peak(repeat(loaded[method], frames, synchronise), device),
-            "energy": energy(repeat(loaded[method], frames, synchronise), device),
-        }  # fmt: skip
+            "memory_mb": memory | device_peak(again, spec.device),
+            "energy": energy(again, spec.device),
+        }
         folders[method].write_json("latency.json", record)
 
 

@@ -32,6 +32,9 @@ def command(
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first CLIPS clips.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="Processes for the accuracy pass.")] = None,
     checkpoint: CheckpointOption = None,
+    codec: Annotated[
+        str | None, typer.Option("--codec", help="h264: measure every method on compressed, decoded frames.")
+    ] = None,
     device: Annotated[str | None, typer.Option("--device", help="Torch device, e.g. cpu or cuda:0.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads of the networks.")] = None,
     allow_untrained: Annotated[
@@ -50,8 +53,8 @@ def command(
 
     overrides: dict[str, Any] = {
         "methods": parse_methods(methods), "dataset": dataset, "data_root": data_root and str(data_root),
-        "split": split, "protocol": protocol, "sweep": parse_sweep(sweep), "limit": limit, "workers": workers,
-        "device": device, "threads": threads, "allow_untrained": allow_untrained or None,
+        "split": split, "protocol": protocol, "codec": codec, "sweep": parse_sweep(sweep), "limit": limit,
+        "workers": workers, "device": device, "threads": threads, "allow_untrained": allow_untrained or None,
         "checkpoint": parse_checkpoints(checkpoint) or None,
     }  # fmt: skip
     spec = load_spec(bench, overrides)

@@ -86,6 +86,10 @@ class Frames(FileDataset):
     def opaque(self, clip: str) -> bool:
         return clip in self._sources and self._sources[clip].is_file()
 
+    def video(self, clip: str) -> Path | None:
+        """The clip's video file; None for a folder of images."""
+        return self._sources[clip] if self.opaque(clip) else None
+
     def rate(self, clip: str) -> Fraction | None:
         """Frames a second as the video file states them; None for a folder of images."""
         if not self.opaque(clip):

@@ -1,0 +1,98 @@
+"""A dataset through the codec: the same labels beside decoded frames, and motion that is near the exact flow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vssbench.config import LatencySpec, RunSpec
+from vssbench.datasets.compressed import CodecSpec, Compressed
+from vssbench.datasets.synthetic import Synthetic
+from vssbench.errors import UserError
+from vssbench.names import parse
+from vssbench.progress import Progress
+from vssbench.run import run
+
+pytest.importorskip("av", reason="the extra `video` is not installed")
+
+
+@pytest.fixture
+def plain() -> Synthetic:
+    return Synthetic(clips=1, frames=24, height=64, width=96)
+
+
+def test_labels_and_names_stay_and_motion_comes_with_every_frame_but_the_intra_ones(
+    tmp_path: Path, plain: Synthetic
+) -> None:
+    compressed = Compressed(plain, CodecSpec.read("h264(gop=8)", "synthetic"), tmp_path)
+    (clip,) = plain.clips()
+    original, decoded = list(plain.frames(clip)), list(compressed.frames(clip))
+    assert [frame.index for frame in decoded if "motion" not in frame.side] == [0, 8, 16]
+    for before, after in zip(original, decoded, strict=True):
+        assert (before.clip, before.index, before.stem) == (after.clip, after.index, after.stem)
+        assert np.array_equal(before.labels, after.labels)
+        assert before.image.shape == after.image.shape
+        assert np.abs(before.image.astype(int) - after.image).mean() < 12
+    assert all(frame.side["motion"].shape == (64, 96, 2) for frame in decoded if "motion" in frame.side)
+
+
+def test_a_clip_is_encoded_once(tmp_path: Path, plain: Synthetic) -> None:
+    compressed = Compressed(plain, CodecSpec.read("h264", "synthetic"), tmp_path)
+    (clip,) = plain.clips()
+    first = [frame.image for frame in compressed.frames(clip)]
+    (file,) = tmp_path.glob("*.mp4")
+    made = file.stat().st_mtime_ns
+    assert all(np.array_equal(a, b.image) for a, b in zip(first, compressed.frames(clip), strict=True))
+    assert file.stat().st_mtime_ns == made
+
+
+def test_motion_is_nearer_the_exact_flow_than_no_motion(tmp_path: Path) -> None:
+    plain = Synthetic(clips=2, frames=12, motion="medium")
+    compressed = Compressed(plain, CodecSpec.read("h264(bit_rate=3000000)", "synthetic"), tmp_path)
+    wrong, still = [], []
+    for clip in plain.clips():
+        for frame in compressed.frames(clip):
+            if "motion" in frame.side:
+                exact, valid = plain.flow(clip, frame.index, 0)
+                wrong.append(np.abs(frame.side["motion"] - exact)[valid].mean())
+                still.append(np.abs(exact)[valid].mean())
+    assert np.mean(wrong) < 0.6 * np.mean(still)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("hevc", "unknown codec"),
+        ("h264(gop=0)", "gop=0"),
+        ("h264(rate=1)", "no argument 'rate'"),
+        ("h264(", "cannot read"),
+    ],
+)
+def test_other_codecs_are_one_message(text: str, part: str) -> None:
+    with pytest.raises(UserError, match=part.replace("(", r"\(")):
+        CodecSpec.read(text, "synthetic")
+
+
+def test_the_defaults_are_the_papers_and_the_string_reads_back() -> None:
+    city = CodecSpec.read("h264", "cityscapes", gop=6)
+    assert str(city) == "h264(bit_rate=5000000,chain=float,fps=17,gop=6)"
+    assert CodecSpec.read(str(city), "camvid") == city
+
+
+def test_a_run_says_what_the_methods_saw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VSSBENCH_CACHE", str(tmp_path / "cache"))
+    spec = RunSpec(
+        methods=["arseg", "hold(of=oracle)"],
+        dataset="synthetic(clips=1,frames=14,height=64,width=96)",
+        allow_untrained=True,
+        latency=LatencySpec(frames=4, warmup=0, rounds=1),
+    )
+    methods = [parse(method) for method in spec.methods]
+    arseg, hold = run(spec, methods, tmp_path / "plain", False, Progress())
+    assert arseg.codec == "h264(bit_rate=3000000,chain=float,fps=30,gop=12)"
+    assert arseg.kinds == {"key": 2, "nonkey": 12, "warmup": None}
+    assert hold.codec is None
+    both = run(spec.model_copy(update={"codec": "h264"}), methods, tmp_path / "codec", False, Progress())
+    assert [result.codec for result in both] == [arseg.codec] * 2

@@ -1,0 +1,106 @@
+"""Any dataset seen through a video codec: the decoded frames, and the motion to the frame that starts their group.
+
+A clip is encoded once and kept by its content; a video file of the user is decoded as it is. Labels are the dataset's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from vssbench.errors import UserError, suggest
+from vssbench.names import Spec, parse
+from vssbench.types import Dataset, Frame, UInt8
+from vssbench.video import Chain, Codec, decode, encoded
+
+PAPER = {"camvid": Codec(bit_rate=3_000_000, fps=30), "cityscapes": Codec(bit_rate=5_000_000, fps=17)}
+"""AR-Seg's settings (CVPR 2023, section 4.1); other datasets take CamVid's."""
+
+
+@dataclass(frozen=True)
+class CodecSpec:
+    """How frames are compressed: `h264(bit_rate=3000000,chain=float,fps=30,gop=12)`.
+
+    chain: how motion vectors are added up: float, or whole (pixels, as AR-Seg's published maps)
+    """
+
+    codec: Codec
+    chain: Chain = "float"
+
+    @classmethod
+    def read(cls, text: str | Spec, dataset: str, gop: int | None = None) -> CodecSpec:
+        """From a spec such as `h264` or `h264(bit_rate=1000000)`.
+
+        dataset: its name without arguments, for the defaults
+        gop:     of the method, used where the spec names none
+        """
+        spec = parse(text)
+        if spec.name != "h264" or spec.at is not None:
+            raise UserError(f"unknown codec {str(spec)!r}", where="--codec", expected="h264, or h264(bit_rate=...)")
+        usual = PAPER.get(dataset, PAPER["camvid"])
+        given = {"gop": gop or usual.gop, "bit_rate": usual.bit_rate, "fps": usual.fps, "chain": "float"}
+        for key, value in spec.args:
+            if key not in given:
+                raise UserError(f"h264 has no argument {key!r}", where="--codec", expected=suggest(key, given))
+            fits = value in ("float", "whole") if key == "chain" else type(value) is int and value >= 1
+            if not fits:
+                wanted = "float or whole" if key == "chain" else "a whole number, 1 or more"
+                raise UserError(f"{key}={value} does not fit", where="--codec", expected=wanted)
+            given[key] = value
+        chain = given.pop("chain")
+        return cls(Codec(**given), chain)
+
+    def __str__(self) -> str:
+        codec = self.codec
+        args = {"bit_rate": codec.bit_rate, "chain": self.chain, "fps": codec.fps, "gop": codec.gop}
+        return str(Spec("h264", tuple(args.items())))
+
+
+class Compressed:
+    """The dataset with every frame decoded, and side["motion"], float32[H, W, 2], on all but intra frames.
+
+    cache: folder for the encoded clips; default $VSSBENCH_CACHE, else the user's cache folder
+    """
+
+    side = frozenset({"motion"})
+
+    def __init__(self, dataset: Dataset, spec: CodecSpec, cache: Path | None = None):
+        self.dataset, self.spec = dataset, spec
+        self.name, self.space = dataset.name, dataset.space
+        self.cache = cache or cache_folder()
+
+    def clips(self) -> Sequence[str]:
+        return self.dataset.clips()
+
+    def stems(self, clip: str) -> Sequence[str]:
+        return self.dataset.stems(clip)
+
+    def labels(self, clip: str) -> Iterator[tuple[str, UInt8 | None]]:
+        return self.dataset.labels(clip)
+
+    def frames(self, clip: str) -> Iterator[Frame]:
+        video: Path | None = getattr(self.dataset, "video", lambda clip: None)(clip)
+        size = None
+        if video is None:
+            size = next(self._images(clip)).shape[:2]
+            video = encoded(partial(self._images, clip), self.cache, self.spec.codec)
+        pictures = decode(video, size, self.spec.chain)
+        for index, ((image, motion), (stem, labels)) in enumerate(
+            zip(pictures, self.dataset.labels(clip), strict=True)
+        ):
+            side = {} if motion is None else {"motion": motion}
+            yield Frame(clip, index, image, labels, side, stem)
+
+    def _images(self, clip: str) -> Iterator[UInt8]:
+        return (frame.image for frame in self.dataset.frames(clip))
+
+
+def cache_folder() -> Path:
+    """Where encoded clips are kept."""
+    named = os.environ.get("VSSBENCH_CACHE")
+    return (
+        Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vssbench" / "video"
+    )
