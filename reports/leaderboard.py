@@ -1,7 +1,12 @@
-"""The leaderboard: one table for each dataset and protocol, as Markdown and CSV; protocols never share a table."""
+"""The leaderboard: one table for the same frames under the same protocol, as Markdown and CSV.
+
+Protocols never share a table, nor do two datasets of one name: other files, or a --limit, make other numbers.
+"""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +19,8 @@ from vssbench.names import Spec, parse
 from vssbench.result import RunResult, read_result
 from vssbench.store import write_text
 
+COMPARABLE = ("dataset", "protocol", "fingerprint", "clips")
+"""Columns that say which rows may be compared."""
 ACCURACY = ("mIoU", "WIoU", "VC@8", "VC@16")
 PRINTED = (*ACCURACY, "key frames %", "GFLOPs", "params (M)", "FPS step", "FPS step+decode", "FPS end to end")
 FPS = {"step": "FPS step", "step+decode": "FPS step+decode", "end_to_end": "FPS end to end"}
@@ -28,23 +35,20 @@ def read_results(folder: Path) -> list[RunResult]:
 
 
 def table(results: Sequence[RunResult]) -> pd.DataFrame:
-    """One row a result, best mIoU first; missing is NaN. `dataset` and `protocol` say which rows may be compared."""
-    rows = pd.DataFrame([_row(result) for result in results])
-    keys = ["dataset", "protocol", "mIoU", "method"] if "mIoU" in rows else ["dataset", "protocol", "method"]
-    return rows.sort_values(keys, ascending=[key != "mIoU" for key in keys], na_position="last", ignore_index=True)
+    """One row a result, best mIoU first; missing is NaN. Rows that agree in COMPARABLE may be compared."""
+    return pd.DataFrame([_row(result) for result in sorted(results, key=_rank)])
 
 
 def markdown(results: Sequence[RunResult]) -> str:
     """The tables for people, with every caveat as a numbered note under its table."""
     parts = ["# Leaderboard"]
-    ordered = sorted(results, key=_group)
-    for (dataset, protocol), group in groupby(ordered, key=_group):
+    for (dataset, protocol, *_), group in groupby(sorted(results, key=_rank), key=_group):
         members = list(group)
         notes: dict[str, int] = {}
         rows = table(members)
-        by_method = {result.method: result for result in members}
-        marks = [_marks(by_method[str(method)], notes) for method in rows["method"]]
-        shown = rows[["method", *(name for name in PRINTED if name in rows)]].dropna(axis="columns", how="all")
+        marks = [_marks(result, notes) for result in members]
+        asked = {name for result in members for name in result.metrics or ()}  # shown as missing where there is none
+        shown = rows[["method", *(name for name in PRINTED if name in asked or rows[name].notna().any())]]
         shown.columns = [name.replace("VC@", "VC") for name in shown.columns]
         shown["method"] = [f"`{name}`{mark}" for name, mark in zip(shown["method"], marks, strict=True)]
         info = members[0].dataset
@@ -64,25 +68,30 @@ def distances(results: Sequence[RunResult]) -> str:
     Where one frame of a clip is labelled (Cityscapes), one phase shows one distance, and only all phases together
     show them all. A distance that several phases show is averaged over them.
     """
-    found: dict[str, dict[int, list[float]]] = {}
-    phases: dict[str, int] = {}
-    for result in sorted(results, key=lambda result: -((result.metrics or {}).get("mIoU") or 0)):
+    found: dict[tuple[str, int], dict[int, list[float]]] = {}
+    phases: Counter[tuple[str, int]] = Counter()
+    runs: Counter[str] = Counter()
+    for result in sorted(results, key=_rank):
         spec = parse(result.method)
+        runs[result.method] += 1  # of one method measured twice, each run has a row of its own
         name = str(Spec(spec.name, tuple(pair for pair in spec.args if pair[0] != "offset"), spec.at))
-        phases[name] = phases.get(name, 0) + 1
+        key = (name, runs[result.method])
+        phases[key] += 1
         for row in result.by_distance:
             if row["mIoU"] is not None:
-                found.setdefault(name, {}).setdefault(row["distance"], []).append(row["mIoU"])
-    found = {name: by for name, by in found.items() if len(by) > 1}
+                found.setdefault(key, {}).setdefault(row["distance"], []).append(row["mIoU"])
+    found = {key: by for key, by in found.items() if len(by) > 1}
     if not found:
         return ""
     columns = sorted({distance for by in found.values() for distance in by})
     rows = []
-    for name, by in found.items():
+    for key, by in found.items():
         means = {distance: fmean(values) for distance, values in by.items()}
         cells = {f"d={distance}": means.get(distance) for distance in columns}
-        rows.append({"method": f"`{name}`", "phases": str(phases[name]), "mean": fmean(means.values()), **cells})
+        rows.append({"method": f"`{key[0]}`", "offsets": str(phases[key]), "mean": fmean(means.values()), **cells})
     shown = pd.DataFrame(rows)
+    if all(phases[key] == 1 for key in found):
+        shown = shown.drop(columns="offsets")
     text = _text(shown).to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown))
     return f"### mIoU by distance d to the key frame, and the plain mean over d\n\n{text}"
 
@@ -93,32 +102,40 @@ def write(results: Sequence[RunResult], folder: Path) -> None:
     write_text(folder / "leaderboard.csv", table(results).to_csv(index=False))
 
 
-def _group(result: RunResult) -> tuple[str, str]:
-    return f"{result.dataset.spec} {result.dataset.split}", result.protocol
+def _group(result: RunResult) -> tuple[str, str, str, int]:
+    """In the order of COMPARABLE. The fingerprint is that of the whole split, the clips are the first so many of it."""
+    info = result.dataset
+    return f"{info.spec} {info.split}", result.protocol, info.fingerprint[:12], info.clips
+
+
+def _rank(result: RunResult) -> tuple[tuple[str, str, str, int], float, str]:
+    """Sort key: what may be compared stands together, best mIoU first, missing last."""
+    miou = (result.metrics or {}).get("mIoU")
+    return _group(result), math.inf if miou is None else -miou, result.method
 
 
 def _row(result: RunResult) -> dict[str, object]:
-    dataset, protocol = _group(result)
     metrics, fps, gflops = result.metrics or {}, result.fps or {}, result.gflops or {}
     kinds = {kind: count for kind, count in result.kinds.items() if count}
     total = sum(kinds.values())
     return {
-        "dataset": dataset,
-        "protocol": protocol,
+        **dict(zip(COMPARABLE, _group(result), strict=True)),
         "method": result.method,
         **{name: metrics.get(name) for name in dict.fromkeys((*ACCURACY, *metrics))},
         "key frames %": 100 * kinds.get("key", 0) / total if total else None,
         "GFLOPs": gflops.get("amortised"),
         "params (M)": result.params_m,
         **{title: fps.get(scope) for scope, title in FPS.items()},
-        "clips": result.dataset.clips,
         "weights": result.weights.sha256 or result.weights.origin,
     }
 
 
 def _marks(result: RunResult, notes: dict[str, int]) -> str:
     """Footnote numbers for one row; equal notes share a number."""
-    texts = [*result.caveats, *(f"{name} is missing: {why}" for name, why in result.reasons.items())]
+    missing: dict[str, list[str]] = {}
+    for name, why in result.reasons.items():
+        missing.setdefault(why, []).append(name)
+    texts = [*result.caveats, *(f"no {', '.join(names)}: {why}" for why, names in missing.items())]
     if result.fps:
         machine = result.environment.get("device_name") or result.environment.get("cpu")
         texts.append(f"speed on {machine}, threads: {result.environment.get('threads')}")
@@ -133,7 +150,7 @@ def _marks(result: RunResult, notes: dict[str, int]) -> str:
 def _text(shown: pd.DataFrame) -> pd.DataFrame:
     """The cells as printed, a dash for what is missing."""
     printed = shown.astype(object)
-    for name in shown.select_dtypes("number").columns:
+    for name in shown.columns.difference(["method", "offsets"]):
         printed[name] = ["–" if pd.isna(value) else _number(name, value) for value in shown[name]]
     return printed
 

@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from vssbench.reports.leaderboard import table
+from vssbench.reports.leaderboard import COMPARABLE, table
 from vssbench.result import RunResult
 
 COSTS = {  # column -> (file name, axis label, more is better)
-    "FPS step+decode": ("fps", "FPS (step + decode)", True),
-    "GFLOPs": ("gflops", "GFLOPs a frame (multiply-accumulates, amortised)", False),
+    "FPS step+decode": ("fps", "FPS, step + decode", True),
+    "GFLOPs": ("gflops", "GFLOPs a frame, multiply-accumulates, amortised", False),
     "params (M)": ("params", "parameters (M)", False),
 }
 
@@ -36,10 +36,10 @@ def front(x: np.ndarray, y: np.ndarray, more_is_better: bool) -> np.ndarray:
 
 
 def write(results: Sequence[RunResult], folder: Path, accuracy: str = "mIoU") -> list[Path]:
-    """pareto_<cost>_<n>.png for each dataset and protocol and each cost that two methods or more have."""
+    """pareto_<cost>_<n>.png for what may be compared and each cost that two methods or more have."""
     written = []
     rows = table(results)
-    for number, ((dataset, protocol), group) in enumerate(rows.groupby(["dataset", "protocol"], sort=True)):
+    for number, ((dataset, protocol, *_), group) in enumerate(rows.groupby(list(COMPARABLE), sort=True)):
         for cost, (name, label, more) in COSTS.items():
             if accuracy not in group or cost not in group:
                 continue
@@ -80,9 +80,9 @@ def draw(points: pd.DataFrame, cost: str, accuracy: str, label: str, more: bool,
         if x.min() > 0 and x.max() / x.min() > 10:
             axes.set_xscale("log")
         axes.margins(0.12)
-        axes.set(xlabel=f"{label} ({'more' if more else 'less'} is better)", ylabel=f"{accuracy} (%)", title=title)
+        axes.set(xlabel=f"{label}, {'more' if more else 'less'} is better", ylabel=f"{accuracy} (%)", title=title)
         _label(figure, axes, x, y, list(points["method"]), best)
-        axes.legend(loc="best", frameon=True, fontsize=7)
+        axes.legend(loc="best", frameon=True, framealpha=1, fontsize=7)
     return figure
 
 

@@ -38,13 +38,53 @@ def test_best_first_missing_last_and_notes_numbered_once() -> None:
     assert [row.split("`")[1] for row in rows] == ["high", "low", "none"]
     assert "61.23" in rows[0]
     assert "–" in rows[2]
-    assert text.count("VC@8 is missing: clips are sparsely labelled") == 1
+    assert text.count("no VC@8: clips are sparsely labelled") == 1
     assert "speed on abacus, threads: 2" in text
+
+
+def test_what_is_missing_for_one_reason_is_one_note_and_a_dash() -> None:
+    sparse = dict.fromkeys(("VC@8", "VC@16"), "clips are sparsely labelled")
+    one = result("a", 40.0, metrics={"mIoU": 40.0, "VC@8": None, "VC@16": None}, reasons=sparse)
+    text = leaderboard.markdown([one])
+    assert "1. no VC@8, VC@16: clips are sparsely labelled\n2. speed on" in text
+    header, _, row = (line for line in text.splitlines() if line.startswith("|"))
+    cells = dict(zip(*([cell.strip() for cell in line.split("|")] for line in (header, row)), strict=True))
+    assert (cells["mIoU"], cells["VC8"], cells["VC16"]) == ("40.00", "–", "–")
+    assert "WIoU" not in cells  # was not asked for
+
+
+def test_the_offsets_of_a_sweep_are_counted_where_there_is_a_sweep() -> None:
+    def at(offset: int) -> RunResult:
+        rows = [{"distance": d, "mIoU": 90.0 - offset - d, "pixels": 9} for d in (0, 1)]
+        return result(f"hold(key_interval=2,of=oracle,offset={offset})", 40.0, by_distance=rows)
+
+    assert "offsets" not in leaderboard.markdown([at(0)])
+    table = leaderboard.markdown([at(0), at(1)]).partition("mIoU by distance")[2]
+    assert "| `hold(key_interval=2,of=oracle)` |         2 |  89.00 | 89.50 | 88.50 |" in table
 
 
 def test_protocols_never_share_a_table() -> None:
     text = leaderboard.markdown([result("a", 40.0), result("a", 45.0, protocol="vspw")])
     assert text.count("## camvid val, protocol") == 2
+
+
+def test_other_frames_of_a_dataset_of_the_same_name_never_share_a_table(tmp_path: Path) -> None:
+    real, made, part = result("a", 40.0), result("a", 90.0), result("a", 60.0)
+    made.dataset.fingerprint, part.dataset.clips = "1", 2
+    results = [real, made, part, result("b", 50.0, 20.0)]
+    assert leaderboard.markdown(results).count("## camvid val, protocol") == 3
+    assert [path.name for path in pareto.write(results, tmp_path)] == ["pareto_fps.png"]
+
+
+def test_one_method_measured_twice_keeps_its_notes_apart() -> None:
+    rows = [{"distance": d, "mIoU": 90.0 - d, "pixels": 9} for d in (0, 1)]
+    fast = result("a", 40.0, environment={"cpu": "abacus", "threads": 1}, by_distance=rows)
+    text = leaderboard.markdown([result("a", 50.0, by_distance=rows), fast])
+    table = text.partition("1. ")[0].splitlines()
+    assert table[-3:-1] == [line for line in table if line.startswith("| `a` [1] [")]
+    assert table[-3].startswith("| `a` [1] [2] |")
+    assert table[-2].startswith("| `a` [1] [3] |")
+    assert text.count("| `a`      |  89.50") == 2
 
 
 def test_csv_keeps_full_precision(tmp_path: Path) -> None:
