@@ -33,6 +33,7 @@ from vssbench.registry import Entry
 from vssbench.scoring import Submission, score
 from vssbench.side_by_side import fit
 from vssbench.types import IGNORE, Frame, Prediction, Weights
+from vssbench.video import encode
 
 CAMVID = load_space("camvid")
 SIZE = (24, 40)
@@ -64,11 +65,19 @@ class Untrained(Bands):
 class Moved(Bands):
     needs = frozenset({"motion"})
 
+    def prepare(self, frame: Frame) -> np.ndarray:
+        assert ("motion" in frame.side) == (frame.index % 12 > 0)
+        return super().prepare(frame)
+
+
+class Ranged(Bands):
+    needs = frozenset({"lidar"})
+
 
 @pytest.fixture(autouse=True)
 def small_methods(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Three methods of this file, under names of their own."""
-    added = {kind.__name__.lower(): Entry(f"{__name__}:{kind.__name__}") for kind in (Bands, Untrained, Moved)}
+    """The methods of this file, under names of their own."""
+    added = {kind.__name__.lower(): Entry(f"{__name__}:{kind.__name__}") for kind in (Bands, Untrained, Moved, Ranged)}
     monkeypatch.setitem(sys.modules, __name__, sys.modules[Bands.__module__])
     monkeypatch.setattr(methods, "BUILTIN", {**methods.BUILTIN, **added})
     registry.entries.cache_clear()
@@ -228,6 +237,23 @@ def test_a_video_file_keeps_its_rate(vssbench, tmp_path):
     assert len(list(decode(tmp_path / "out.mkv"))) == 7
 
 
+@pytest.mark.parametrize("kind", ["folder", "video"])
+def test_motion_comes_from_the_codec(vssbench, tmp_path, monkeypatch, kind):
+    pytest.importorskip("av", reason="the extra `video` is not installed")
+    monkeypatch.setenv("VSSBENCH_CACHE", str(tmp_path / "cache"))
+    if kind == "folder":
+        write_clip(tmp_path / "in", 14)
+    else:
+        encode(map(picture, range(14)), tmp_path / "in.mp4")
+    source = tmp_path / ("in" if kind == "folder" else "in.mp4")
+    status, _, error = vssbench(
+        "predict", "moved", "--frames", source, "--output", tmp_path / "out", "--labels", "camvid"
+    )
+    assert status == 0, error
+    assert len(tree(tmp_path / "out")) == 14
+    assert (tmp_path / "cache").exists() == (kind == "folder")
+
+
 def test_the_limit_counts_frames_over_all_clips(vssbench, tmp_path):
     for clip in "abc":
         write_clip(tmp_path / "in" / clip, 3)
@@ -244,7 +270,7 @@ def test_the_limit_counts_frames_over_all_clips(vssbench, tmp_path):
     [
         (["oracle"], "oracle needs labels"),
         (["hold(of=oracle)"], "needs labels"),
-        (["moved"], "moved needs motion"),
+        (["ranged"], "ranged needs lidar"),
         (["untrained"], "--checkpoint untrained=FILE; or --allow-untrained"),
         (["hold(of=untrained)"], "--checkpoint untrained=FILE"),
         (["nonsense"], "unknown method 'nonsense'"),

@@ -49,11 +49,8 @@ class Bench:
         return method
 
     def codec(self, method: Method) -> CodecSpec | None:
-        """How this method's frames are compressed: as the run says, and in any case where it needs motion."""
-        if self.spec.codec is None and "motion" not in method.needs:
-            return None
-        gop = next((layer.gop for layer in layers(method) if hasattr(layer, "gop")), None)
-        return CodecSpec.read(self.spec.codec or "h264", parse(self.spec.dataset).name, gop)
+        """How this method's frames are compressed."""
+        return codec_for(method, self.spec.codec, parse(self.spec.dataset).name)
 
     def source(self, method: Method) -> Dataset:
         """Where this method's frames come from: the dataset, or the dataset through the codec."""
@@ -104,6 +101,17 @@ class Bench:
             "weights": weights.sha256 or weights.origin,
             "device": self.spec.device.partition(":")[0],
         }
+
+
+def codec_for(method: Method, codec: str | None, dataset: str) -> CodecSpec | None:
+    """How frames are compressed for a method: as asked, and in any case where it needs motion; None: not at all.
+
+    dataset: its name without arguments, for the defaults
+    """
+    if codec is None and "motion" not in method.needs:
+        return None
+    gop = next((layer.gop for layer in layers(method) if hasattr(layer, "gop")), None)
+    return CodecSpec.read(codec or "h264", dataset, gop)
 
 
 def _ticking(frames: Iterator[Frame], tick: Callable[[], None]) -> Iterator[Frame]:

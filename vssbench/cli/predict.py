@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vssbench.load import Checkpoint
     from vssbench.names import Spec
     from vssbench.predict import Output, Tally
-    from vssbench.types import Method
+    from vssbench.types import Dataset, Method
 
 
 def command(
@@ -43,6 +43,8 @@ def command(
 ) -> None:
     """Write the labels that a method predicts for frames or a video without labels; nothing is scored."""
     from vssbench import environment
+    from vssbench.bench import codec_for
+    from vssbench.datasets.compressed import Compressed
     from vssbench.load import Context, load_dataset
     from vssbench.names import Spec, parse
     from vssbench.predict import Tally, check_method, check_names, claim, label_space
@@ -55,11 +57,13 @@ def command(
     environment.check_device(device)
     environment.set_threads(threads)
     loaded = Context(space, device, files).load(spec)
-    weights = check_method(loaded, spec, dataset, allow_untrained)
+    codec = codec_for(loaded, None, dataset.name)
+    source = dataset if codec is None else Compressed(dataset, codec)
+    weights = check_method(loaded, spec, source, allow_untrained)
     claim(output)
     tally = Tally()
     try:
-        _stream(loaded, dataset, output, overlays, video, limit, tally)
+        _stream(loaded, dataset, source, output, overlays, video, limit, tally)
     except (UserError, KeyboardInterrupt):
         print(f"vssbench: stopped; written before that: {tally.frames} frames in {output}", file=sys.stderr)
         raise
@@ -88,9 +92,19 @@ def _checkpoints(values: list[str] | None, spec: Spec) -> dict[str, Checkpoint]:
 
 
 def _stream(
-    method: Method, dataset: Frames, output: Path, overlays: bool, video: Path | None, limit: int | None, tally: Tally
+    method: Method,
+    dataset: Frames,
+    source: Dataset,
+    output: Path,
+    overlays: bool,
+    video: Path | None,
+    limit: int | None,
+    tally: Tally,
 ) -> None:
-    """Every frame through the method and into all outputs, with a progress bar."""
+    """Every frame through the method and into all outputs, with a progress bar.
+
+    source: the dataset, or the dataset through the codec
+    """
     from vssbench.predict import LabelFiles, OverlayFiles, predict
     from vssbench.progress import Progress
     from vssbench.side_by_side import SideBySide
@@ -112,7 +126,7 @@ def _stream(
             progress.show(method.name, clip)
             progress.tick()
 
-        predict(method, dataset, outputs, tally, limit, tick)
+        predict(method, source, outputs, tally, limit, tick)
 
 
 def _lines(tally: Tally, output: Path, video: Path | None) -> list[str]:
