@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 
 import typer
@@ -20,9 +22,29 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _until_closed(command: Callable[..., None]) -> Callable[..., None]:
+    """The command; a reader of its output that has seen enough (`vssbench ... | head`) is no failure.
+
+    Typer would leave with 1 then, which is the status of findings.
+    """
+
+    @wraps(command)
+    def wrapped(*args: object, **kwargs: object) -> None:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes it once more
+            raise typer.Exit(0) from None
+
+    return wrapped
+
+
 for verb in VERBS:
     module = import_module(f"vssbench.cli.{verb}")
-    app.command(verb)(module.command)
+    app.command(verb)(_until_closed(module.command))
 
 
 def main() -> None:
@@ -34,6 +56,3 @@ def main() -> None:
             raise
         print(f"vssbench: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
-    except BrokenPipeError:  # `vssbench ... | head`
-        sys.stderr.close()
-        sys.exit(0)
