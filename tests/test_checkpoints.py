@@ -154,6 +154,29 @@ def test_truncated_and_random_files(kind: str, cut: float, data: bytes, tmp_path
         assert str(path) in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (b"", "it is empty"),
+        (b"<!DOCTYPE html><html>Not Found</html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
+        (b"hello, these are no weights", "like none of these"),
+        (b"PK\x03\x04 and then nothing", "cut short"),
+    ],
+)
+def test_common_mistakes_are_named(content: bytes, cause: str, tmp_path: Path) -> None:
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(UserError, match=cause):
+        read(tmp_path / "w.pth")
+
+
+def test_a_folder_without_safetensors(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    torch.save(TENSORS, tmp_path / "pytorch_model.bin")
+    with pytest.raises(UserError, match=r"model\.safetensors: no such file\n.*save_pretrained"):
+        read(tmp_path)
+
+
 @pytest.mark.parametrize("path", ["absent.pth", "."])
 def test_no_file(path: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="config.json" if path == "." else "no such file"):

@@ -76,6 +76,7 @@ def read(path: str | Path) -> Checkpoint:
     if path.is_dir():
         return _read_folder(path)
     metadata: dict[str, str] = {}
+    head = b""
     try:
         with path.open("rb") as file:
             head = file.read(16)
@@ -86,7 +87,7 @@ def read(path: str | Path) -> Checkpoint:
         else:
             content = numpy_pickle.load(path)
     except Exception as error:  # whatever a broken file makes the readers raise, it is the file's fault
-        raise UserError(f"cannot be read as weights: {_first_line(error)}", where=path, expected=FORMATS) from None
+        raise UserError(f"cannot be read as weights: {_cause(head, error)}", where=path, expected=FORMATS) from None
     return Checkpoint(path, _sha256(path), _state_dict(content, path), metadata=metadata)
 
 
@@ -102,11 +103,12 @@ def load_strict(
     checkpoint: Checkpoint,
     rename: Callable[[str], str | Part] = str,
     expected: str | None = None,
+    fix: str | None = None,
 ) -> None:
     """Fill the module from the file, or change nothing and raise one UserError with every entry that does not fit.
 
     rename:   the module's state-dict name -> the file's name (a Part where the file holds several entries in one)
-    expected: what the file should have been, for the message
+    expected: what the file should have been, for the message; fix: what may help where it is not
     Buffers that follow from the architecture (`num_batches_tracked`, `relative_position_index`, `criterion.*`) may be
     absent and are not read. Floating-point types are converted; other types and values that are not finite are refused.
     """
@@ -124,27 +126,27 @@ def load_strict(
         *_listed("unfit", (f"{name} ({problem})" for name, problem in sorted(misfits.items()))),
     ]
     if problems:
-        raise UserError("\n  ".join(["the weights do not fit", *problems]), where=checkpoint.path, expected=expected)
+        raise UserError(
+            "\n  ".join(["the weights do not fit", *problems]), where=checkpoint.path, expected=expected, fix=fix
+        )
     for name, source in sources.items():
         targets[name].copy_(given[source.name].chunk(source.count)[source.index])
 
 
-def from_folder(network: Any, checkpoint: Checkpoint, alike: Iterable[str] = ()) -> Checkpoint:
+def from_folder(
+    network: Any, checkpoint: Checkpoint, alike: Iterable[str] = (), expected: str | None = None
+) -> Checkpoint:
     """A transformers folder's tensors under the names that this version of transformers gives them.
 
-    network: a transformers model of the architecture that is wanted; the folder's config.json builds nothing
-    alike:   entries of config.json, and of its backbone_config, that must agree because shapes cannot tell them
+    network:  a transformers model of the architecture that is wanted; the folder's config.json builds nothing
+    alike:    entries of config.json, and of its backbone_config, that must agree because shapes cannot tell them
+    expected: what the folder should have held, for the message
     Raises UserError where those differ or entries are missing, unexpected or of another shape.
     """
     import torch
 
-    ours, theirs = network.config.to_dict(), checkpoint.config or {}
-    for one, other in ((ours, theirs), (ours.get("backbone_config") or {}, theirs.get("backbone_config") or {})):
-        for key in ("model_type", "num_heads", "window_size", "layer_type", "hidden_act", *alike):
-            if key in one and key in other and list(_flat(one[key])) != list(_flat(other[key])):
-                raise UserError(
-                    f"{key} is {other[key]!r}", where=checkpoint.path / "config.json", expected=repr(one[key])
-                )
+    if differences := _differences(network.config.to_dict(), checkpoint.config or {}, alike):
+        raise UserError("; ".join(differences), where=checkpoint.path / "config.json", expected=expected)
     with quiet_transformers():
         filled, report = type(network).from_pretrained(
             None,
@@ -155,15 +157,16 @@ def from_folder(network: Any, checkpoint: Checkpoint, alike: Iterable[str] = ())
             output_loading_info=True,
         )
     used = network.state_dict().keys()
+    shapes = sorted((str(name), list(given), list(wanted)) for name, given, wanted in report["mismatched_keys"])
     problems = [
         *_listed(
             "missing", sorted(name for name in report["missing_keys"] if name in used and not _DERIVED.search(name))
         ),
         *_listed("unexpected", sorted(name for name in report["unexpected_keys"] if not _DERIVED.search(name))),
-        *_listed("of another shape", sorted(str(entry) for entry in report["mismatched_keys"])),
+        *_listed("unfit", (f"{name} (shape {given}, expected {wanted})" for name, given, wanted in shapes)),
     ]
     if problems:
-        raise UserError("\n  ".join(["the weights do not fit", *problems]), where=checkpoint.path)
+        raise UserError("\n  ".join(["the weights do not fit", *problems]), where=checkpoint.path, expected=expected)
     return replace(checkpoint, tensors={name: tensor for name, tensor in filled.state_dict().items() if name in used})
 
 
@@ -205,6 +208,8 @@ def _read_torch(path: Path) -> Any:
     except pickle.UnpicklingError as error:  # torch's own text advises to run the file's code
         named = re.search(r"GLOBAL (\S+)", str(error))
         raise ValueError(f"the file asks for {named[1]}" if named else "not a pickle of tensors") from None
+    except RuntimeError as error:  # torch's own text is about the inside of its reader
+        raise ValueError("the archive is cut short, damaged, or not torch's") from error
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -221,6 +226,8 @@ def _read_folder(path: Path) -> Checkpoint:
     if not files[0].exists() and (index := path / "model.safetensors.index.json").exists():
         shards = set(_json(index).get("weight_map", {}).values())
         files = [path / Path(str(shard)).name for shard in sorted(shards, key=str)]
+    if missing := [file for file in files if not file.exists()]:
+        raise UserError("no such file", where=missing[0], expected=_FOLDER)
     parts = [read(file) for file in files]
     digest = parts[0].sha256 if len(parts) == 1 else _digest(part.sha256.encode() for part in parts)
     tensors = {name: tensor for part in parts for name, tensor in part.tensors.items()}
@@ -231,7 +238,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"cannot be read: {_first_line(error)}", where=path, expected=_FOLDER) from None
+        raise UserError(f"cannot be read: {_cause(b'{', error)}", where=path, expected=_FOLDER) from None
     if not isinstance(data, dict):
         raise UserError("holds no JSON object", where=path, expected=_FOLDER)
     return data
@@ -270,6 +277,18 @@ def _misfit(given: torch.Tensor, target: torch.Tensor, source: Part) -> str:
     return "" if given.isfinite().all() else "values that are not finite"
 
 
+def _differences(ours: dict[str, Any], theirs: dict[str, Any], alike: Iterable[str]) -> list[str]:
+    """What two configurations, or their backbones', say differently of a network, in words."""
+    keys = ("model_type", "depths", "embed_dim", "num_heads", "window_size", "layer_type", "hidden_act", *alike)
+    pairs = ((ours, theirs), (ours.get("backbone_config") or {}, theirs.get("backbone_config") or {}))
+    return [
+        f"{key} is {theirs[key]!r}, not {ours[key]!r}"
+        for ours, theirs in pairs
+        for key in keys
+        if key in ours and key in theirs and list(_flat(ours[key])) != list(_flat(theirs[key]))
+    ]
+
+
 def _flat(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list | tuple) else [value]
 
@@ -286,6 +305,23 @@ def _sha256(path: Path) -> str:
 
 def _digest(parts: Iterable[bytes]) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def _cause(head: bytes, error: Exception) -> str:
+    """Why a file with that beginning could not be read, in the words of whoever has to find another file."""
+    if isinstance(error, OSError):
+        return str(error.strerror or error)
+    if not head:
+        return "it is empty"
+    if head.startswith(b"version https://"):
+        return "it is a Git LFS pointer, not the file itself (git lfs pull)"
+    if head.lstrip()[:1] == b"<":
+        return "it is a web page, not the file itself"
+    if (
+        head[:1] not in (b"\x80", b"P") and head[8:9] != b"{"
+    ):  # neither a pickle of today, a zip archive, nor safetensors
+        return f"its beginning is like none of these ({_first_line(error)})"
+    return _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -104,6 +104,12 @@ def configure(backbone: Backbone, classes: int) -> Mask2FormerConfig:
     return Mask2FormerConfig(backbone_config=encoder, num_labels=classes)
 
 
+def third_stage(backbone: Backbone) -> tuple[int, int | None]:
+    """(blocks of the third stage, Swin's embedding width or None): what tells the backbones apart."""
+    encoder = configure(backbone, 1).backbone_config
+    return encoder.depths[2], getattr(encoder, "embed_dim", None)
+
+
 @contextmanager
 def eager_attention(network: Mask2FormerForUniversalSegmentation) -> Iterator[None]:
     """Swin's windows by products and a softmax, which FLOP counters know, instead of one fused operator."""
@@ -143,7 +149,7 @@ def class_labels(classes: Tensor, masks: Tensor, geometry: Geometry) -> Tensor:
     row more on either side for the interpolation. Scores are [pixel, class], which NumPy's argmax goes through fastest.
     """
     height, width = geometry.resized
-    if masks.is_cuda or geometry.resized != geometry.frame:
+    if masks.device.type != "cpu" or geometry.resized != geometry.frame:
         return class_scores(classes, masks, geometry).argmax(dim=0).to(torch.uint8)
     probabilities, rows, factor = class_probabilities(classes), masks.shape[1], geometry.padded[0] // masks.shape[1]
     labels = masks.new_empty(geometry.padded, dtype=torch.uint8)

@@ -9,9 +9,14 @@ from pathlib import Path
 from transformers import Mask2FormerForUniversalSegmentation
 
 from vssbench.checkpoints import Checkpoint, Part, from_folder, load_strict, read
+from vssbench.methods.mask2former.network import BACKBONES, third_stage
 from vssbench.types import Weights
 
-_UNSEEN_IN_SHAPES = ("num_attention_heads", "pre_norm", "activation_function", "common_stride", "feature_strides")
+_UNSEEN_IN_SHAPES = (
+    *("num_attention_heads", "pre_norm", "activation_function", "common_stride", "feature_strides"),
+    *("downsample_in_first_stage", "downsample_in_bottleneck", "layer_norm_eps"),
+)
+_THIRD_STAGE = re.compile(r"backbone\.(?:res4|layers\.2\.blocks)\.(\d+)\.")
 _PREDICTOR, _PIXEL = "sem_seg_head.predictor", "sem_seg_head.pixel_decoder"
 
 
@@ -97,5 +102,22 @@ def fill(network: Mask2FormerForUniversalSegmentation, checkpoint: Checkpoint, e
     expected: what the weights should be for, for the message of the UserError where they do not fit
     """
     if checkpoint.config is not None:
-        checkpoint = from_folder(network, checkpoint, _UNSEEN_IN_SHAPES)
-    load_strict(network, checkpoint, official if is_official(checkpoint) else str, expected)
+        checkpoint = from_folder(network, checkpoint, _UNSEEN_IN_SHAPES, expected)
+    load_strict(network, checkpoint, official if is_official(checkpoint) else str, expected, hint(checkpoint, expected))
+
+
+def hint(checkpoint: Checkpoint, expected: str) -> str | None:
+    """What to do about an official file that is of another network than `expected`; None where it seems to be right."""
+    tensors = checkpoint.tensors
+    head, stem = (
+        tensors.get(name) for name in (f"{_PREDICTOR}.class_embed.weight", "backbone.patch_embed.proj.weight")
+    )
+    blocks = len({block[1] for name in tensors if (block := _THIRD_STAGE.match(name))})
+    if head is None:
+        return None
+    found = [b for b in BACKBONES if third_stage(b) == (blocks, None if stem is None else len(stem))]
+    method = "MPVSS" if any(name.startswith("motion.") for name in tensors) else "Mask2Former"
+    holds = ", ".join([method, *(f"backbone {backbone}" for backbone in found), f"{len(head) - 1} classes"])
+    if holds in expected:
+        return None
+    return f"the file seems to hold {holds}: name those in the spec, or pass another file"

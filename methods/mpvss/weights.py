@@ -66,5 +66,6 @@ def fill(network: MPVSS, checkpoint: Checkpoint, expected: str) -> Weights:
     if checkpoint.config is not None:
         mask2former.fill(network.segmentor, checkpoint, expected)
         return replace(checkpoint.weights, origin="untrained")
-    load_strict(network, checkpoint, official if mask2former.is_official(checkpoint) else str, expected)
+    rename = official if mask2former.is_official(checkpoint) else str
+    load_strict(network, checkpoint, rename, expected, mask2former.hint(checkpoint, expected))
     return checkpoint.weights

@@ -131,8 +131,8 @@ def load(network: SegformerForSemanticSegmentation, path: str | Path | None, exp
     if path is None:
         return Weights("untrained")
     checkpoint = read(path)
-    unseen = ("num_attention_heads", "sr_ratios", "strides", "patch_sizes")
-    filling = checkpoint if checkpoint.config is None else from_folder(network, checkpoint, unseen)
+    unseen = ("num_attention_heads", "sr_ratios", "strides", "patch_sizes", "layer_norm_eps", "reshape_last_stage")
+    filling = checkpoint if checkpoint.config is None else from_folder(network, checkpoint, unseen, expected)
     load_strict(network, filling, expected=expected)
     return checkpoint.weights
 

@@ -35,14 +35,6 @@ from vssbench.types import Weights
 QUICK = ("mask2former_r50_vspw", "mask2former_swin_t_vspw")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def r50(tmp_path_factory):
     path = tmp_path_factory.mktemp("mask2former") / "model_final.pth"
@@ -186,8 +178,27 @@ def test_a_folder_of_another_architecture(tiny, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="num_attention_heads is 4"):
         load_method("mask2former(backbone=r50)", checkpoint=tmp_path)
     net.Mask2FormerForUniversalSegmentation(net.configure("tiny", 19)).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match=r"of another shape, .*class_predictor.weight"):
+    with pytest.raises(UserError, match=r"class_predictor.weight \(shape \[20, 64\], expected \[12, 64\]\)"):
         load_method("mask2former", checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize("entry", ["downsample_in_first_stage", "downsample_in_bottleneck"])
+def test_a_folder_whose_difference_no_shape_shows(entry: str, tmp_path: Path) -> None:
+    config = net.configure("tiny", 11)
+    setattr(config.backbone_config, entry, True)
+    net.Mask2FormerForUniversalSegmentation(config).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=f"{entry} is True, not False\n  expected: .*backbone tiny, 11 classes"):
+        load_method("mask2former", checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in layouts() if name.endswith("vspw")))
+def test_a_file_of_another_network_is_told_by_its_entries(name: str) -> None:
+    method, backbone = name.removesuffix("_vspw").split("_", 1)
+    entries = {entry: torch.empty(known["shape"], device="meta") for entry, known in layouts()[name].items()}
+    checkpoint = Checkpoint(Path(name), "", entries)
+    holds = f"{'MPVSS' if method == 'mpvss' else 'Mask2Former'}, backbone {backbone}, 124 classes"
+    assert weights.hint(checkpoint, f"weights of {holds} (vspw)") is None
+    assert holds in (weights.hint(checkpoint, "weights of Mask2Former, backbone tiny, 11 classes (synthetic)") or "")
 
 
 def test_untrained_is_marked_and_the_same_every_time() -> None:
