@@ -22,15 +22,6 @@ SCOPES = ["step", "step+decode", "end_to_end", "end_to_end+jpeg", "end_to_end+pn
 QUICK = LatencySpec(frames=6, warmup=0, rounds=1, seconds=60)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Small networks on a busy machine: threads wait for each other longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def vssbench(monkeypatch, capsys):
     """Run a command line: (exit status, stdout, stderr)."""

@@ -35,14 +35,6 @@ QUICK = ("mpvss_swin_t_cityscapes",)
 SIZE = (40, 72)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def r50(tmp_path_factory):
     path = tmp_path_factory.mktemp("mpvss") / "model_final.pth"

@@ -18,14 +18,6 @@ PUBLISHED = {"mit_b0": 3.8, "mit_b1": 13.7, "mit_b2": 27.5, "mit_b3": 47.3, "mit
 """Millions of parameters with 150 classes (the paper, table 1a and 2)."""
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("backbone", PUBLISHED)
 def test_parameters_as_published(backbone: str) -> None:
     with torch.device("meta"):
