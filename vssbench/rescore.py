@@ -12,18 +12,25 @@ from vssbench.store import read_clips, read_json
 
 
 def rescored(run: Path, protocol: str) -> list[RunResult]:
-    """Every result of a run directory under `protocol`; a result without accuracy stays as it is."""
+    """Every result of a run directory under `protocol`; a result without accuracy has none to read again."""
     files = sorted(run.glob("*/result.json"))
     if not files:
         raise UserError("holds no result.json", where=run, expected="a run directory that vssbench run wrote")
     results = []
     for file in files:
         result = read_result(file)
+        result.protocol = protocol  # of a result without accuracy too: it stays in one table with the others
         records = read_clips(file.with_name("clips.jsonl"))
         if result.metrics is not None:
             names = read_json(file.with_name("identity.json"))["metrics"]
-            chosen = [records[clip] for clip in result.dataset.names]
-            result.protocol = protocol
+            chosen = [records[clip] for clip in result.dataset.names if clip in records]
+            if len(chosen) < len(result.dataset.names):
+                raise UserError(
+                    f"{len(result.dataset.names) - len(chosen)} of {len(result.dataset.names)} clips have no record",
+                    where=file.with_name("clips.jsonl"),
+                    expected="one line a clip of the result",
+                    fix="measure what is missing: vssbench run ... --resume --output " + str(run),
+                )
             score(result, load_space(result.dataset.labels), chosen, names)
         results.append(result)
     return results
