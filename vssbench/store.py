@@ -206,6 +206,8 @@ def _disk_error(error: OSError, path: Path) -> UserError:
         errno.ENOSPC: "free some space, then continue with --resume: every finished clip is kept",
         errno.EROFS: "choose an --output that can be written",
         errno.EACCES: "choose an --output that can be written",
+        errno.EEXIST: "name a folder in --output; this is a file",
+        errno.ENOTDIR: "name a folder in --output; a part of this path is a file",
     }
     return UserError(
         f"cannot be written: {error.strerror or error}",

@@ -204,3 +204,12 @@ def test_vspw_masks_alone_can_be_scored_and_a_missing_frame_is_named(tmp_path):
     assert [(stem, int(labels.max())) for stem, labels in dataset.labels("a")] == [("000", 2)]
     with pytest.raises(UserError, match=r"000\.jpg"):
         next(dataset.frames("a"))
+
+
+def test_a_list_of_videos_in_any_ending(tmp_path):
+    mask = tmp_path / "data" / "a" / "mask"
+    mask.mkdir(parents=True)
+    (tmp_path / "data" / "b").mkdir()
+    for text in (b"a\nb\n", b"a\nb", b"a\r\nb\r\n", b"\xef\xbb\xbfa\nb\n", b"\na\n\nb \n"):
+        (tmp_path / "val.txt").write_bytes(text)
+        assert load_dataset("vspw", tmp_path).clips() == ["a", "b"]

@@ -144,6 +144,8 @@ class FileDataset(ABC):
         missing = [path for path in paths if not (self.root / path).exists()]
         if not missing:
             return
+        if not self.root.is_dir():
+            raise UserError("no such folder", where=self.root, expected=self.layout, fix="check --data-root")
         below = [child for child in folders(self.root) if all((child / path).exists() for path in paths)]
         raise UserError(
             f"no {' and no '.join(missing)} here: this is not the {self.name} layout (split {self.split!r})",

@@ -62,7 +62,7 @@ class VSPW(FileDataset):
 def _video_names(file: Path) -> list[str]:
     """The names in the list, each once, none of which leads out of the folder."""
     names: dict[str, int] = {}
-    for line, text in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for line, text in enumerate(file.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
         name = text.strip()
         if not name:
             continue
