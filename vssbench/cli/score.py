@@ -93,11 +93,7 @@ def _show(result: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     entries = result.get("protocols") or {result["protocol"]: result}
-    table = Table(
-        title=f"{result['predictions']} on {result['dataset']} {result['split']}: {result['clips']} clips, "
-        f"{result['labelled']} labelled frames, %",
-        box=box.SIMPLE,
-    )
+    table = Table(box=box.SIMPLE)
     table.add_column("metric")
     for name in entries:
         table.add_column(name, justify="right")
@@ -105,6 +101,11 @@ def _show(result: Mapping[str, Any]) -> None:
         values = (entry["metrics"][metric] for entry in entries.values())
         table.add_row(metric, *("-" if value is None else f"{value:.2f}" for value in values))
     console = Console(highlight=False, markup=False, emoji=False)
+    console.print(
+        f"{result['predictions']} on {result['dataset']} {result['split']}: {result['clips']} clips, "
+        f"{result['labelled']} labelled frames; in %",
+        soft_wrap=True,
+    )
     console.print(table)
     for name, entry in entries.items():
         for line in [*_missing(entry["reasons"]), *entry["notes"], *_left_out(entry["skipped"])]:
