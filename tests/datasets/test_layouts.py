@@ -127,8 +127,8 @@ def test_wrong_root_is_one_message(tmp_path, arrays, layout):
     with pytest.raises(UserError, match="needs the folder") as caught:
         read(layout, None)
     assert "--data-root" in caught.value.fix
-    for wrong in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(UserError, match=f"not the {layout} layout") as caught:
+    for wrong, what in ((tmp_path, f"not the {layout} layout"), (tmp_path / "missing", "no such folder")):
+        with pytest.raises(UserError, match=what) as caught:
             read(layout, wrong)
         assert "<" in caught.value.expected
     export(arrays(), layout, tmp_path / "below")
