@@ -20,7 +20,7 @@ import numpy as np
 
 from vssbench.datasets.files import FileDataset, Item, Release, Size, check_size
 from vssbench.datasets.listing import gaps
-from vssbench.datasets.reading import read_image
+from vssbench.datasets.reading import DOCTOR, read_image
 from vssbench.errors import UserError
 from vssbench.types import IGNORE, Dataset, LabelSpace, UInt8
 
@@ -40,7 +40,8 @@ class Finding:
     @classmethod
     def of(cls, error: UserError, clip: str | None, file: object = None) -> Finding:
         where = error.where if error.where is not None else file
-        return cls(clip, str(where), error.what, error.expected, error.fix)
+        fix = error.fix and error.fix.removesuffix("; " + DOCTOR)  # that advice is being followed
+        return cls(clip, str(where), error.what, error.expected, fix)
 
 
 @dataclass

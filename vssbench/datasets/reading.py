@@ -51,7 +51,12 @@ def read_indices(path: Path) -> UInt8:
             fix="use the dataset's index masks, or map the colours to file values; " + DOCTOR,
         )
     if depth > 8 or (kind == _GREY and depth < 8):
-        raise UserError(f"a label PNG of {depth} bits a pixel", where=path, expected="8 bits a pixel", fix=DOCTOR)
+        raise UserError(
+            f"a label PNG of {depth} bits a pixel",
+            where=path,
+            expected="8 bits a pixel",
+            fix="save it again with 8 bits a pixel and the values as they are; " + DOCTOR,
+        )
     return _pillow(data, path, None)
 
 
