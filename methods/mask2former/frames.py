@@ -42,7 +42,8 @@ class FrameReader:
         if geometry.resized != geometry.frame:
             height, width = geometry.resized
             image = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
-        return torch.tensor(image, device=self.device).permute(2, 0, 1).float(), geometry
+        pixels = torch.from_numpy(image.copy()).to(self.device)  # torch takes no views that run backwards
+        return pixels.permute(2, 0, 1).float(), geometry
 
     def normalise(self, image: Tensor, geometry: Geometry) -> Tensor:
         """float32[1, 3, H, W] as the network takes it; padded after normalising, so that the padding is exactly 0."""

@@ -20,6 +20,8 @@ from vssbench.types import Frame, Kind, Prediction, Weights
 
 Backbone = Literal["tiny", "mit_b0", "mit_b1", "mit_b2", "mit_b3", "mit_b4", "mit_b5"]
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+LEAST_SIDE = 29
+"""Of a frame: at stride 4 the smaller side must reach the first stage's kernel of 8."""
 _CONFIGS: dict[Backbone, dict[str, Any]] = {
     "tiny": {"hidden_sizes": [16, 32, 80, 128], "depths": [1, 1, 1, 1], "decoder_hidden_size": 64},
     "mit_b0": {"hidden_sizes": [32, 64, 160, 256], "depths": [2, 2, 2, 2], "decoder_hidden_size": 256},
@@ -75,8 +77,10 @@ class SegFormer:
         """Nothing to forget."""
 
     def prepare(self, frame: Frame) -> tuple[Tensor, tuple[int, int]]:
-        image = torch.tensor(frame.image, device=self.device).permute(2, 0, 1)
         height, width = frame.image.shape[:2]
+        check_size((height, width))
+        pixels = torch.from_numpy(frame.image.copy()).to(self.device)  # torch takes no views that run backwards
+        image = pixels.permute(2, 0, 1)
         return ((image - self._mean) / self._std)[None], (height, width)
 
     @torch.inference_mode()
@@ -103,6 +107,7 @@ class SegFormer:
         """
         if kind != "key":
             raise UserError(f"segformer has no {kind} frames", expected="key")
+        check_size(size)
         with torch.device(device or self.device):
             network = self.network if device is None else build(self.backbone, self.classes)
             return KeyCost(network, size), (torch.zeros(1, 3, *size),)
@@ -124,6 +129,14 @@ def build(backbone: Backbone, classes: int) -> SegformerForSemanticSegmentation:
     config = SegformerConfig(num_labels=classes, attn_implementation="eager", **_CONFIGS[backbone])
     with seeded(f"segformer {backbone} {classes}"), quiet_transformers():
         return SegformerForSemanticSegmentation(config).eval()
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raise UserError for a frame whose stride-4 map is smaller than the kernel that shortens attention's keys."""
+    if min(size) < LEAST_SIDE:
+        raise UserError(
+            f"a frame of {size[0]}x{size[1]} is too small for segformer", expected=f"{LEAST_SIDE} pixels a side or more"
+        )
 
 
 def load(network: SegformerForSemanticSegmentation, path: str | Path | None, expected: str) -> Weights:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from vssbench import load_method
 from vssbench.checkpoints import save
 from vssbench.errors import UserError
-from vssbench.methods.segformer.adapter import MEAN, STD, build
+from vssbench.methods.segformer.adapter import LEAST_SIDE, MEAN, STD, build
 from vssbench.testing import check_method, random_clip
 
 PUBLISHED = {"mit_b0": 3.8, "mit_b1": 13.7, "mit_b2": 27.5, "mit_b3": 47.3, "mit_b4": 64.1, "mit_b5": 84.7}
@@ -59,6 +60,18 @@ def test_files(tmp_path: Path) -> None:
         load_method("segformer(labels=vspw,backbone=tiny)", checkpoint=tmp_path / "folder")
     with pytest.raises(UserError, match="missing"):
         load_method("segformer(backbone=mit_b1)", checkpoint=tmp_path / "own.safetensors")
+
+
+def test_the_smallest_frame() -> None:
+    method = load_method("segformer")
+    (frame,) = random_clip(length=1, size=(LEAST_SIDE, LEAST_SIDE))
+    flipped = replace(frame, image=frame.image[..., ::-1])
+    assert method.decode(method.step(method.prepare(flipped))).labels.shape == (LEAST_SIDE, LEAST_SIDE)
+    for size in ((LEAST_SIDE - 1, 64), (64, 1)):
+        with pytest.raises(UserError, match="too small for segformer"):
+            method.prepare(random_clip(length=1, size=size)[0])
+        with pytest.raises(UserError, match="too small for segformer"):
+            method.cost_module("key", size)
 
 
 def test_the_contract() -> None:
