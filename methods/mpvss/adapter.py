@@ -56,7 +56,8 @@ class Mpvss:
     offset:       where in the interval the first key frame after frame 0 falls
     checkpoint:   official .pth, our .safetensors, or a transformers folder for the segmentor alone: the flow network is
                   then untrained, and `weights` says "untrained"
-    A frame is key, too, where there is no key frame to start from: the first of a clip, or after a change of size.
+    A frame is key, too, where there is no key frame to start from: the first of a clip, after a change of size, or
+    where the video starts again.
     """
 
     name = "mpvss"
@@ -107,7 +108,7 @@ class Mpvss:
         return Output(segments, x.geometry, "nonkey", x.index - key.index)
 
     def _is_key(self, x: Input, key: Input) -> bool:
-        if (x.clip, x.geometry) != (key.clip, key.geometry):
+        if (x.clip, x.geometry) != (key.clip, key.geometry) or x.index <= key.index:
             return True  # what is cached is of another picture
         if isinstance(self.schedule, FixedInterval):
             return self.schedule.is_key(x.index)

@@ -175,6 +175,12 @@ def test_adaptive_schedule_follows_the_picture() -> None:
     assert kinds(run(load_method("mpvss(key_interval=auto)"), still)) == "K1234567"
 
 
+def test_a_clip_that_starts_again_uses_no_key_frame_of_its_end() -> None:
+    method, clip = load_method("mpvss(key_interval=auto(threshold=255,max=10))"), random_clip(length=3, size=SIZE)
+    method.reset()
+    assert kinds([method.decode(method.step(method.prepare(frame))) for frame in [*clip[1:], *clip]]) == "K1K12"
+
+
 @pytest.mark.parametrize("arguments", ["key_interval=0", "key_interval=sometimes", "key_interval=auto,offset=1"])
 def test_schedules_that_do_not_fit(arguments: str) -> None:
     with pytest.raises(UserError):
@@ -190,6 +196,8 @@ def test_the_cache_is_of_this_clip_and_this_size(tiny) -> None:
     assert kinds(after) == kinds(alone) == "K1"
     for expected, got in zip(alone, after, strict=True):
         np.testing.assert_array_equal(expected.labels, got.labels)
+    again = [tiny.decode(tiny.step(tiny.prepare(frame))) for frame in two]  # a clip of the same name
+    assert kinds(again) == "K12"
     larger = random_clip("two", length=4, size=(72, 72))[3]
     assert tiny.decode(tiny.step(tiny.prepare(larger))).kind == "key"
 
@@ -242,6 +250,17 @@ def test_warp_fetches_from_where_the_flow_points() -> None:
     np.testing.assert_allclose(warped[0, 2], x * (width - 1) / width, atol=1e-5)
     np.testing.assert_allclose(warped[1, 2], np.minimum((x + 3) * (width - 1) / width, width - 1), atol=1e-5)
     np.testing.assert_allclose(warped[2, :, 3], np.maximum((y - 2) * (height - 1) / height, 0), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (37, 61), (8, 700)])
+@pytest.mark.parametrize("flip", [np.s_[:, ::-1], np.s_[..., ::-1]])
+def test_frames_of_any_size_and_memory_order(size: tuple[int, int], flip, tiny) -> None:
+    clip = random_clip(length=2, size=size)
+    flipped = [replace(frame, image=frame.image[flip]) for frame in clip]
+    copied = [replace(frame, image=frame.image.copy()) for frame in flipped]
+    for one, two in zip(run(tiny, flipped), run(tiny, copied), strict=True):
+        assert one.labels.shape == size
+        np.testing.assert_array_equal(one.labels, two.labels)
 
 
 def test_flow_image() -> None:
