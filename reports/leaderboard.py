@@ -36,13 +36,13 @@ def read_results(folder: Path) -> list[RunResult]:
 
 def table(results: Sequence[RunResult]) -> pd.DataFrame:
     """One row a result, best mIoU first; missing is NaN. Rows that agree in COMPARABLE may be compared."""
-    return pd.DataFrame([_row(result) for result in sorted(results, key=_rank)])
+    return pd.DataFrame([_row(result) for result in sorted(results, key=rank)])
 
 
 def markdown(results: Sequence[RunResult]) -> str:
     """The tables for people, with every caveat as a numbered note under its table."""
     parts = ["# Leaderboard"]
-    for (dataset, protocol, *_), group in groupby(sorted(results, key=_rank), key=_group):
+    for (dataset, protocol, *_), group in groupby(sorted(results, key=rank), key=group_of):
         members = list(group)
         notes: dict[str, int] = {}
         rows = table(members)
@@ -62,35 +62,49 @@ def markdown(results: Sequence[RunResult]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def distances(results: Sequence[RunResult]) -> str:
-    """mIoU at each distance to the key frame, the phases of a sweep over `offset` joined; empty where there is none.
+def ageing(results: Sequence[RunResult]) -> dict[str, tuple[int, dict[int, float]]]:
+    """Method -> (runs joined, distance to the key frame -> mIoU in percent), for methods that show several distances.
 
-    Where one frame of a clip is labelled (Cityscapes), one phase shows one distance, and only all phases together
-    show them all. A distance that several phases show is averaged over them.
+    The phases of a sweep over `offset` are joined: where one frame of a clip is labelled (Cityscapes), one phase shows
+    one distance, and only all phases together show them all. A distance that several show is averaged over them. Of
+    one method measured twice, each run stands for itself.
     """
-    found: dict[tuple[str, int], dict[int, list[float]]] = {}
-    phases: Counter[tuple[str, int]] = Counter()
+    found: dict[str, dict[int, list[float]]] = {}
+    phases: Counter[str] = Counter()
     runs: Counter[str] = Counter()
-    for result in sorted(results, key=_rank):
+    for result in sorted(results, key=rank):
         spec = parse(result.method)
-        runs[result.method] += 1  # of one method measured twice, each run has a row of its own
+        runs[result.method] += 1
         name = str(Spec(spec.name, tuple(pair for pair in spec.args if pair[0] != "offset"), spec.at))
-        key = (name, runs[result.method])
-        phases[key] += 1
+        name += f" #{runs[result.method]}" if runs[result.method] > 1 else ""
+        phases[name] += 1
         for row in result.by_distance:
             if row["mIoU"] is not None:
-                found.setdefault(key, {}).setdefault(row["distance"], []).append(row["mIoU"])
-    found = {key: by for key, by in found.items() if len(by) > 1}
+                found.setdefault(name, {}).setdefault(row["distance"], []).append(row["mIoU"])
+    return {
+        name: (phases[name], {distance: fmean(values) for distance, values in sorted(by.items())})
+        for name, by in found.items()
+        if len(by) > 1
+    }
+
+
+def distances(results: Sequence[RunResult]) -> str:
+    """The table of mIoU at each distance to the key frame; empty where no method shows several."""
+    found = ageing(results)
     if not found:
         return ""
-    columns = sorted({distance for by in found.values() for distance in by})
-    rows = []
-    for key, by in found.items():
-        means = {distance: fmean(values) for distance, values in by.items()}
-        cells = {f"d={distance}": means.get(distance) for distance in columns}
-        rows.append({"method": f"`{key[0]}`", "offsets": str(phases[key]), "mean": fmean(means.values()), **cells})
+    columns = sorted({distance for _, by in found.values() for distance in by})
+    rows = [
+        {
+            "method": f"`{name}`",
+            "offsets": str(phases),
+            "mean": fmean(by.values()),
+            **{f"d={distance}": by.get(distance) for distance in columns},
+        }
+        for name, (phases, by) in found.items()
+    ]
     shown = pd.DataFrame(rows)
-    if all(phases[key] == 1 for key in found):
+    if all(phases == 1 for phases, _ in found.values()):
         shown = shown.drop(columns="offsets")
     text = _text(shown).to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown))
     return f"### mIoU by distance d to the key frame, and the plain mean over d\n\n{text}"
@@ -102,16 +116,16 @@ def write(results: Sequence[RunResult], folder: Path) -> None:
     write_text(folder / "leaderboard.csv", table(results).to_csv(index=False))
 
 
-def _group(result: RunResult) -> tuple[str, str, str, int]:
+def group_of(result: RunResult) -> tuple[str, str, str, int]:
     """In the order of COMPARABLE. The fingerprint is that of the whole split, the clips are the first so many of it."""
     info = result.dataset
     return f"{info.spec} {info.split}", result.protocol, info.fingerprint[:12], info.clips
 
 
-def _rank(result: RunResult) -> tuple[tuple[str, str, str, int], float, str]:
+def rank(result: RunResult) -> tuple[tuple[str, str, str, int], float, str]:
     """Sort key: what may be compared stands together, best mIoU first, missing last."""
     miou = (result.metrics or {}).get("mIoU")
-    return _group(result), math.inf if miou is None else -miou, result.method
+    return group_of(result), math.inf if miou is None else -miou, result.method
 
 
 def _row(result: RunResult) -> dict[str, object]:
@@ -119,7 +133,7 @@ def _row(result: RunResult) -> dict[str, object]:
     kinds = {kind: count for kind, count in result.kinds.items() if count}
     total = sum(kinds.values())
     return {
-        **dict(zip(COMPARABLE, _group(result), strict=True)),
+        **dict(zip(COMPARABLE, group_of(result), strict=True)),
         "method": result.method,
         **{name: metrics.get(name) for name in dict.fromkeys((*ACCURACY, *metrics))},
         "key frames %": 100 * kinds.get("key", 0) / total if total else None,

@@ -10,6 +10,7 @@ from typing import Any
 from vssbench import environment
 from vssbench.config import RunSpec
 from vssbench.datasets.compressed import CodecSpec, Compressed
+from vssbench.datasets.distances import ByIndex, Distances
 from vssbench.errors import UserError
 from vssbench.load import Context, load_dataset
 from vssbench.metrics.introspect import layers
@@ -28,7 +29,10 @@ class Bench:
         environment.set_threads(spec.threads)
         self.spec = spec
         self.dataset = load_dataset(spec.dataset, spec.data_root, spec.split)
-        self.lengths = {clip: len(self.dataset.stems(clip)) for clip in islice(self.dataset.clips(), spec.limit)}
+        limit = spec.limit
+        if spec.distances is not None:
+            self.dataset, limit = Distances(self.dataset, spec.distances, limit), None
+        self.lengths = {clip: len(self.dataset.stems(clip)) for clip in islice(self.dataset.clips(), limit)}
         self._current: tuple[Spec, Method] | None = None
         if not self.lengths:
             raise UserError(
@@ -50,7 +54,16 @@ class Bench:
 
     def codec(self, method: Method) -> CodecSpec | None:
         """How this method's frames are compressed."""
-        return codec_for(method, self.spec.codec, parse(self.spec.dataset).name)
+        codec = codec_for(method, self.spec.codec, parse(self.spec.dataset).name)
+        furthest = max(self.spec.distances or [0])
+        if codec is not None and codec.codec.gop <= furthest:
+            raise UserError(
+                f"a group of {codec.codec.gop} frames has no frame {furthest} after its key frame",
+                where="--distances",
+                expected=f"at most {codec.codec.gop - 1}",
+                fix=f"--codec 'h264(gop={furthest + 1})'",
+            )
+        return codec
 
     def source(self, method: Method) -> Dataset:
         """Where this method's frames come from: the dataset, or the dataset through the codec."""
@@ -64,8 +77,19 @@ class Bench:
             self._current = (spec, self.load(spec))
         method = self._current[1]
         metrics = plan(self.spec.metrics, self.dataset.space)
+        if self.spec.distances is not None:
+            metrics = [ByIndex(metric) for metric in metrics]
         frames = ahead(self.source(method).frames(clip))
         return run_clip(method, clip, _ticking(frames, tick), metrics, self.dataset.space.classes)
+
+    def caveats(self) -> list[str]:
+        """What is particular to the frames that were run."""
+        missing = self.dataset.missing if isinstance(self.dataset, Distances) else {}
+        return [
+            f"{count} labelled frames have no {distance} frames before them and do not count at d={distance}"
+            for distance, count in missing.items()
+            if count
+        ]
 
     def close(self) -> None:
         """Let go of the last method."""
@@ -95,6 +119,7 @@ class Bench:
             "method": str(spec),
             "codec": codec and str(codec),
             "dataset": self.spec.dataset,
+            "distances": self.spec.distances,
             "split": self.spec.split,
             "fingerprint": info.fingerprint,
             "metrics": self.spec.metrics,

@@ -82,6 +82,9 @@ class RunSpec(_Strict):
     )  # fmt: skip
     codec: CodecText = Field(default=None, description="h264: measure every method on compressed, decoded frames")
     protocol: str | None = Field(default=None, description="headline protocol; default by dataset")
+    distances: list[Annotated[int, Field(ge=0, le=1000)]] | None = Field(
+        default=None, description="score every labelled frame at these distances from the key frame (AR-Seg's protocol)"
+    )
     sweep: dict[str, list[int | float | str]] = Field(default={}, description="argument -> values; one run each")
     checkpoint: dict[str, str | dict[str, str]] = Field(
         default={}, description="method -> file, or {hr: file, lr: file}"
@@ -191,6 +194,17 @@ def parse_sweep(values: list[str] | None) -> dict[str, list[object]] | None:
         else:
             sweep[key] = [parse_value(value) for value in listed.split(",")]
     return sweep
+
+
+def parse_distances(text: str | None) -> list[int] | None:
+    """`0..11` or `0,3,6` -> the numbers, in order."""
+    if text is None:
+        return None
+    values = (parse_sweep([f"distances={text}"]) or {}).get("distances", [])
+    numbers = [value for value in values if isinstance(value, int)]
+    if len(numbers) != len(values):
+        raise UserError(f"--distances {text!r} cannot be read", expected="0..11, or 0,3,6")
+    return sorted(set(numbers))
 
 
 def parse_methods(text: str | None) -> list[str] | None:

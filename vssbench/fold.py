@@ -92,6 +92,11 @@ def _caveats(spec: RunSpec, method: Spec, weights: Weights, records: Sequence[Cl
         caveats.append(f"no weights: cost only; accuracy needs --checkpoint {name}=PATH (or --allow-untrained)")
     elif weights.origin == "untrained":
         caveats.append("untrained: the accuracy is that of random weights")
+    if spec.distances is not None:
+        span = f"{min(spec.distances)} to {max(spec.distances)}"
+        caveats.append(
+            f"every labelled frame at distances {span} from its key frame; mIoU pools them, the mean is below"
+        )
     if spec.limit is not None:
         caveats.append(f"only the first {spec.limit} clips (--limit)")
     return caveats

@@ -15,7 +15,7 @@ def command(
 ) -> None:
     """Join runs into one leaderboard; with --protocol score their records again, without running anything."""
     from vssbench.metrics.protocols import find
-    from vssbench.reports import leaderboard, pareto
+    from vssbench.reports import distance, leaderboard, pareto
     from vssbench.rescore import rescored
 
     if protocol:
@@ -27,4 +27,5 @@ def command(
         output.mkdir(parents=True, exist_ok=True)
         leaderboard.write(results, output)
         pareto.write(results, output)
+        distance.write(results, output)
     print(leaderboard.markdown(results))

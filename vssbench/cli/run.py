@@ -35,6 +35,10 @@ def command(
     codec: Annotated[
         str | None, typer.Option("--codec", help="h264: measure every method on compressed, decoded frames.")
     ] = None,
+    distances: Annotated[
+        str | None,
+        typer.Option("--distances", help="0..11: each labelled frame at each distance d."),
+    ] = None,
     device: Annotated[str | None, typer.Option("--device", help="Torch device, e.g. cpu or cuda:0.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads of the networks.")] = None,
     allow_untrained: Annotated[
@@ -44,7 +48,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Measure accuracy, consistency and speed; write results, leaderboard and Pareto plots."""
-    from vssbench.config import load_spec, parse_methods, parse_sweep, with_latency_off
+    from vssbench.config import load_spec, parse_distances, parse_methods, parse_sweep, with_latency_off
     from vssbench.metrics.protocols import find
     from vssbench.names import parse
     from vssbench.progress import Progress
@@ -53,9 +57,9 @@ def command(
 
     overrides: dict[str, Any] = {
         "methods": parse_methods(methods), "dataset": dataset, "data_root": data_root and str(data_root),
-        "split": split, "protocol": protocol, "codec": codec, "sweep": parse_sweep(sweep), "limit": limit,
-        "workers": workers, "device": device, "threads": threads, "allow_untrained": allow_untrained or None,
-        "checkpoint": parse_checkpoints(checkpoint) or None,
+        "split": split, "protocol": protocol, "codec": codec, "distances": parse_distances(distances),
+        "sweep": parse_sweep(sweep), "limit": limit, "workers": workers, "device": device, "threads": threads,
+        "allow_untrained": allow_untrained or None, "checkpoint": parse_checkpoints(checkpoint) or None,
     }  # fmt: skip
     spec = load_spec(bench, overrides)
     if no_latency:
@@ -74,10 +78,15 @@ def command(
     except KeyboardInterrupt:
         print(f"vssbench: interrupted; continue with --resume --output {folder}", file=sys.stderr)
         raise typer.Exit(130) from None
-    from vssbench.reports import leaderboard, pareto  # seconds of imports: not before a mistake could be reported
+    from vssbench.reports import (
+        distance,
+        leaderboard,
+        pareto,
+    )  # seconds of imports: not before a mistake could be reported
 
     leaderboard.write(results, folder)
     pareto.write(results, folder)
+    distance.write(results, folder)
     if as_json:
         print(json.dumps({"methods": {result.method: summary(result) for result in results}, "output": str(folder)}))
     else:

@@ -1,0 +1,92 @@
+"""AR-Seg's protocol: each labelled frame at each distance from a key frame, and only that frame scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vssbench.config import LatencySpec, RunSpec, parse_distances
+from vssbench.datasets.distances import Distances
+from vssbench.datasets.synthetic import Synthetic
+from vssbench.errors import UserError
+from vssbench.names import parse
+from vssbench.progress import Progress
+from vssbench.run import run
+from vssbench.testing import check_dataset
+
+SMALL = "synthetic(clips=1,frames=8,height=32,width=48)"
+
+
+@pytest.fixture
+def plain() -> Synthetic:
+    return Synthetic(clips=1, frames=8, height=32, width=48)
+
+
+def test_a_clip_ends_with_its_one_labelled_frame(plain: Synthetic) -> None:
+    cut = Distances(plain, [0, 3])
+    (source,) = plain.clips()
+    whole = list(plain.frames(source))
+    assert len(cut.clips()) == 8 + 5
+    assert cut.missing == {0: 0, 3: 3}
+    for clip in cut.clips():
+        frames = list(cut.frames(clip))
+        distance = int(clip.rpartition("-")[2])
+        assert [frame.index for frame in frames] == list(range(distance + 1))
+        assert [frame.labels is not None for frame in frames] == [False] * distance + [True]
+        end = next(frame for frame in whole if frame.stem == frames[-1].stem)
+        assert np.array_equal(frames[-1].labels, end.labels)
+        assert np.array_equal(frames[0].image, whole[end.index - distance].image)
+
+
+def test_it_is_a_dataset_like_any_other(plain: Synthetic) -> None:
+    check_dataset(Distances(plain, [2]))
+
+
+def test_frames_that_are_not_there_are_said(plain: Synthetic) -> None:
+    with pytest.raises(UserError, match="no labelled frame has 8 frames before it"):
+        Distances(plain, [0, 8])
+
+
+def test_numbers_are_read() -> None:
+    assert parse_distances("0..3") == [0, 1, 2, 3]
+    assert parse_distances("6,0,3") == [0, 3, 6]
+    for text in ("x", "0..", "1.5"):
+        with pytest.raises(UserError, match="cannot be read"):
+            parse_distances(text)
+
+
+def test_a_run_scores_every_distance_for_every_method(tmp_path: Path) -> None:
+    truth = f"replay(predictions={_truth(tmp_path)})"
+    methods = [truth, f"hold(key_interval=100,of={truth})"]
+    spec = RunSpec(methods=methods, dataset=SMALL, distances=[0, 1, 2], latency=LatencySpec(enabled=False))
+    perfect, held = run(spec, [parse(method) for method in methods], tmp_path / "run", False, Progress())
+    for result in (perfect, held):
+        assert [row["distance"] for row in result.by_distance] == [0, 1, 2]
+        assert [row["pixels"] for row in result.by_distance] == [8 * 1536, 7 * 1536, 6 * 1536]
+    assert [row["mIoU"] for row in perfect.by_distance] == [100.0] * 3
+    assert held.by_distance[0]["mIoU"] == 100.0
+    assert held.by_distance[2]["mIoU"] < held.by_distance[1]["mIoU"] < 100.0
+    assert any("1 labelled frames have no 1 frames before them" in caveat for caveat in perfect.caveats)
+
+
+def _truth(tmp_path: Path) -> Path:
+    """The truth as predictions, under the names of the cut clips."""
+    import cv2
+
+    cut = Distances(Synthetic(clips=1, frames=8, height=32, width=48), [0, 1, 2])
+    (source,) = cut.dataset.clips()
+    truth = dict(cut.dataset.labels(source))
+    for clip in cut.clips():
+        (tmp_path / "truth" / clip).mkdir(parents=True)
+        for stem in cut.stems(clip):
+            cv2.imwrite(str(tmp_path / "truth" / clip / f"{stem}.png"), truth[stem])
+    return tmp_path / "truth"
+
+
+def test_a_group_must_be_long_enough_for_the_distance(tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="the extra `video` is not installed")
+    spec = RunSpec(methods=["oracle"], dataset=SMALL, distances=[0, 4], codec="h264(gop=4)")
+    with pytest.raises(UserError, match="a group of 4 frames"):
+        run(spec, [parse("oracle")], tmp_path / "run", False, Progress())
