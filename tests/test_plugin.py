@@ -87,6 +87,16 @@ print(record.frames, record.kinds, total.compute())
     assert done.stdout.strip() == "8 {'key': 8} {'flicker': 12.5}"
 
 
+def test_run_and_read_again_under_another_protocol(installed: Path, tmp_path: Path) -> None:
+    run = ["run", "--methods", "brightness", "--dataset", "checkerboard", "--no-latency", "--output", str(tmp_path)]
+    done = python(CLI, *run, "--json", site=installed)
+    assert done.returncode == 0, done.stderr
+    miou = json.loads(done.stdout)["methods"]["brightness"]["metrics"]["mIoU"]
+    done = python(CLI, "report", str(tmp_path), "--protocol", "detectron2", site=installed)
+    assert done.returncode == 0, done.stderr
+    assert f"| `brightness` [1] |  {miou:.2f} |" in done.stdout
+
+
 def test_wrong_argument_is_one_message(installed: Path) -> None:
     done = python(
         "from vssbench import load_method\nfrom vssbench.errors import UserError\n"

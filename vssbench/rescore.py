@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vssbench.datasets.spaces import load_space
 from vssbench.errors import UserError
 from vssbench.fold import score
 from vssbench.result import RunResult, read_result
 from vssbench.store import read_clips, read_json
+from vssbench.types import LabelSpace
 
 
 def rescored(run: Path, protocol: str) -> list[RunResult]:
@@ -31,6 +31,8 @@ def rescored(run: Path, protocol: str) -> list[RunResult]:
                     expected="one line a clip of the result",
                     fix="measure what is missing: vssbench run ... --resume --output " + str(run),
                 )
-            score(result, load_space(result.dataset.labels), chosen, names)
+            # The classes as they were when measured: a plugin's label space has no file here, and ours may change.
+            space = LabelSpace.plain(result.dataset.labels, result.dataset.classes)
+            score(result, space, chosen, names)
         results.append(result)
     return results

@@ -91,6 +91,14 @@ class LabelSpace:
     void_value: int = IGNORE
     from_colour: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
 
+    @classmethod
+    def plain(cls, name: str, names: Sequence[str]) -> LabelSpace:
+        """Classes by name alone: file values are the train ids, colours are greys."""
+        ids = np.arange(len(names), dtype=np.uint8)
+        from_file = np.full(256, IGNORE, np.uint8)
+        from_file[: len(names)] = ids
+        return cls(name, tuple(names), np.stack([ids, ids, ids], axis=1), from_file, ids, from_file != IGNORE)
+
     @property
     def classes(self) -> int:
         """How many classes there are (train ids 0 .. classes - 1)."""

@@ -90,11 +90,7 @@ def restore(frame: Frame, kept: Frame) -> None:
 
 def plain_space(classes: int) -> LabelSpace:
     """A label space whose file values are the train ids."""
-    ids = np.arange(classes, dtype=np.uint8)
-    from_file = np.full(256, IGNORE, np.uint8)
-    from_file[:classes] = ids
-    names = tuple(f"class {train_id}" for train_id in range(classes))
-    return LabelSpace("plain", names, np.stack([ids, ids, ids], axis=1), from_file, ids, from_file != IGNORE)
+    return LabelSpace.plain("plain", [f"class {train_id}" for train_id in range(classes)])
 
 
 def _blocks(rng: np.random.Generator, height: int, width: int, values: int) -> UInt8:
