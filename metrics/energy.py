@@ -61,7 +61,7 @@ def _window(run: Callable[[], int], joules: Callable[[], float], seconds: float)
 def _counter(device: str) -> Callable[[], float]:
     """What reads the device's total energy in joules; raises _Unavailable with the reason."""
     if not device.startswith("cuda"):
-        raise _Unavailable(f"{device} has no energy counter that is read here, only NVIDIA devices have")
+        raise _Unavailable(f"not measured on {device}: only NVIDIA devices have an energy counter that is read here")
     try:
         import pynvml
     except ImportError:

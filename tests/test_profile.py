@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from itertools import pairwise
 from types import SimpleNamespace
@@ -119,6 +120,15 @@ def test_a_method_that_fails_at_the_size_is_one_message():
         profile({"failing": Failing()}, (32, 48), latency=QUICK)  # type: ignore[dict-item]
 
 
+@pytest.mark.parametrize("error", [RuntimeError("too small\nfor it"), MemoryError()])
+def test_a_network_that_cannot_be_counted_is_one_message(error):
+    def refuse(kind, size):
+        raise error
+
+    with pytest.raises(UserError, match=r"failing fails at 32x48: (too small|MemoryError)\n"):
+        profile({"failing": SimpleNamespace(cost_module=refuse)}, (32, 48))  # type: ignore[dict-item]
+
+
 def test_json_is_all_there_is_on_stdout(vssbench):
     status, out, err = vssbench(
         "profile", "--methods", "segformer,hold(of=oracle)", "--size", "64x96", "--no-latency", "--json"
@@ -140,7 +150,17 @@ def test_the_table_says_what_was_counted(vssbench):
     status, out, _ = vssbench("profile", "--methods", "flowwarp(of=segformer)", "--size", "64x96", "--no-latency")
     assert status == 0
     assert "agree within 1 %" in out
-    assert "not counted (nonkey): dense optical flow" in out
+    assert "not counted (nonkey frames): dense optical flow" in out
+
+
+def test_the_table_says_which_kinds_of_frame_cost_what(vssbench):
+    specs = "segformer,mpvss(key_interval=2),mpvss(key_interval=auto)"
+    status, out, _ = vssbench("profile", "--methods", specs, "--size", "64x96", "--no-latency")
+    assert status == 0
+    every, fixed, adaptive = (line for line in out.splitlines() if "GFLOPs a frame" in line)
+    assert re.search(r"[\d.]+ on every frame$", every)
+    assert re.search(r"key [\d.]+, nonkey [\d.]+, amortised [\d.]+ over the method's own interval$", fixed)
+    assert adaptive.endswith("amortised not known, it depends on the video")
 
 
 def test_the_table_marks_a_disagreement(vssbench):

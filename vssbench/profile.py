@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -56,14 +57,16 @@ def profile(
 
     latency: how to time; None: computation and parameters only
     note:    told what is being done
-    Amortised figures are over the method's nominal schedule, or over the frames themselves where it has none.
+    Amortised GFLOPs and FPS are over the method's nominal schedule. Where that follows from the video, there are no
+    amortised GFLOPs, and FPS are over the frames themselves.
     Raises UserError for a method that needs inputs which made frames do not have, or that fails at that size.
     """
     profiles: dict[str, dict[str, Any]] = {}
     for name, method in methods.items():
         note(f"counting {name}")
         weights = getattr(method, "weights", Weights())
-        profiles[name] = {**cost(method, None, size), "weights": weights.origin}
+        with _one_message(name, size):
+            profiles[name] = {**cost(method, None, size), "weights": weights.origin}
     timed = dict.fromkeys(methods, dict.fromkeys(("fps", "latency_ms", "file_decoding_ms", "memory_mb", "energy")))
     if latency is not None:
         note(f"making {latency.frames} frames of {size[0]}x{size[1]}")
@@ -120,18 +123,25 @@ def _milliseconds(function: Callable[[Path], object], file: Path) -> float:
     return (perf_counter() - start) * 1e3
 
 
+@contextmanager
+def _one_message(name: str, size: tuple[int, ...]) -> Iterator[None]:
+    """A network that fails is one message: most often the device's memory is short, or the frames are too small."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"{name} fails at {size[0]}x{size[1]}: {first}",
+            fix="try another --size, another --device, or --no-latency; VSSBENCH_DEBUG=1 shows the traceback",
+        ) from error
+
+
 def _time(
     methods: Mapping[str, Method], frames: Sequence[Frame], device: str, latency: LatencySpec
 ) -> dict[str, dict[str, Any]]:
     synchronise = device_barrier(device)
-    try:
+    with _one_message("a method", frames[0].image.shape[:2]):
         measured = measure([(method, frames) for method in methods.values()], latency, synchronise)
-    except (RuntimeError, MemoryError) as error:  # most often the device's memory
-        height, width = frames[0].image.shape[:2]
-        raise UserError(
-            f"a method fails at {height}x{width}: {str(error).splitlines()[0]}",
-            fix="try a smaller --size, another --device, or --no-latency",
-        ) from error
     reading = file_decoding(frames[:4])
     timed = {}
     for (name, method), (samples, memory) in zip(methods.items(), measured, strict=True):

@@ -20,6 +20,15 @@ SCOPES = {
     "end_to_end+jpeg": "+ reading a JPEG",
     "end_to_end+png": "+ reading a PNG",
 }
+LEGEND = """step: the network; decode: upsampling, argmax, to host; prepare: resizing, normalising, to device.
+Each scope contains those above it; a JPEG and a PNG are alternatives. Milliseconds are means over the timed frames,
+`all` over key and nonkey frames as they came; FPS is over the method's own key-frame interval, where it has one."""
+MEMORY = {
+    "host_peak": "host peak with all methods loaded",
+    "host_working": "of which this method's frames added",
+    "device_peak": "device peak with all methods loaded",
+    "device_working": "of which this method's frames added",
+}
 
 
 def command(
@@ -60,14 +69,19 @@ def _print(profiles: dict[str, dict[str, Any]], size: tuple[int, int], machine: 
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True, width=max(Console().width, 120))
-    where = machine["device_name"] or machine["cpu"]
-    console.print(f"frames of {size[0]}x{size[1]} on {where}, {machine['threads']} threads, batch 1", markup=False)
+    where, threads = machine["device_name"] or machine["cpu"], machine["threads"]
+    console.print(
+        f"made frames of {size[0]}x{size[1]} (height x width), batch 1, on {where}, CPU threads: {threads}",
+        markup=False,
+    )
     for name, found in profiles.items():
         console.print(f"\n{name}", style="bold", markup=False)
         for line in [*_computation(found), *_resources(found)]:
             console.print(f"  {line}", markup=False)
         if found["fps"]:
             console.print(_ladder(found))
+    if any(found["fps"] for found in profiles.values()):
+        console.print(f"\n{LEGEND}", markup=False)
 
 
 def _computation(found: dict[str, Any]) -> list[str]:
@@ -77,21 +91,29 @@ def _computation(found: dict[str, Any]) -> list[str]:
         lines[0] += f" (and {found['params_training_only_m']:.2f} M that only training reads)"
     if record is None:
         return [*lines, "computation is not counted: the method offers no module to count"]
-    kinds = ", ".join(f"{kind} {record[kind]:.2f}" for kind in ("key", "nonkey", "warmup") if record[kind] is not None)
-    amortised = record["amortised"]
-    over = "no fixed interval" if amortised is None else f"{amortised:.2f} over the method's own interval"
-    lines.append(f"GFLOPs (multiply-accumulates): {kinds}; {over}")
+    lines.append(f"GFLOPs a frame (multiply-accumulates): {_by_kind(record)}")
+    first, second = (record["counter"], record["second"]["counter"].split(",")[0])
     for one in record["disagreements"]:
-        figures = f"{one['first']:.3f} by {record['counter']}, {one['second']:.3f} by the second counter"
+        figures = f"{one['first']:.3f} by {first} (the headline), {one['second']:.3f} by {second}"
         lines.append(f"THE COUNTERS DISAGREE on {one['operators']} of {one['kind']} frames: {figures}")
         if one["repeats"]:
-            lines.append(
-                f"  {one['repeats']:.3f} of it: fvcore counts a broadcast product once, as in published figures"
-            )
+            why = "fvcore counts a broadcast product once, and so do published figures"
+            lines.append(f"  {one['repeats']:.3f} of the difference: {why}")
     if record["agreement"]:
-        lines.append(f"{record['counter']} and {record['second']['counter'].split(',')[0]} agree within 1 %")
-    lines += [f"not counted ({one['kind']}): {one['op']}, {one['calls']} calls" for one in record["uncounted"]]
+        lines.append(f"{first} and {second} agree within 1 % on convolutions and matrix products")
+    lines += [f"not counted ({one['kind']} frames): {one['op']}, calls: {one['calls']}" for one in record["uncounted"]]
     return lines
+
+
+def _by_kind(record: dict[str, Any]) -> str:
+    kinds = {kind: record[kind] for kind in ("key", "nonkey", "warmup") if record[kind] is not None}
+    if len(kinds) == 1 and record["amortised"] == record["key"]:
+        return f"{record['key']:.2f} on every frame"
+    amortised = record["amortised"]
+    known = (
+        "not known, it depends on the video" if amortised is None else f"{amortised:.2f} over the method's own interval"
+    )
+    return ", ".join([*(f"{kind} {cost:.2f}" for kind, cost in kinds.items()), f"amortised {known}"])
 
 
 def _resources(found: dict[str, Any]) -> list[str]:
@@ -99,7 +121,7 @@ def _resources(found: dict[str, Any]) -> list[str]:
     lines = []
     if memory:
         lines.append(
-            "memory, MB: " + ", ".join(f"{name.replace('_', ' ')} {value:.0f}" for name, value in memory.items())
+            "memory: " + ", ".join(f"{MEMORY.get(name, name)} {value:.0f} MB" for name, value in memory.items())
         )
     if found["energy"]:
         joules, reason = found["energy"]["joules_per_frame"], found["energy"]["reason"]
