@@ -64,10 +64,11 @@ class ResNet18(nn.Module):
         self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         inner, dilations = widths[0], (UNDILATED, UNDILATED, layer3, layer4)
-        for number, (width, stride, (first, second)) in enumerate(zip(widths, strides, dilations, strict=True), 1):
-            blocks = nn.Sequential(BasicBlock(inner, width, stride, first), BasicBlock(width, width, 1, second))
-            self.add_module(f"layer{number}", blocks)
+        layers = []
+        for width, stride, (first, second) in zip(widths, strides, dilations, strict=True):
+            layers.append(nn.Sequential(BasicBlock(inner, width, stride, first), BasicBlock(width, width, 1, second)))
             inner = width
+        self.layer1, self.layer2, self.layer3, self.layer4 = layers
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """float[N, 3, H, W], normalised -> outputs of layers 2, 3 and 4."""

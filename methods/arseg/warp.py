@@ -19,7 +19,7 @@ def resize(x: Tensor, size: Sequence[int], align_corners: bool = True) -> Tensor
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=align_corners)
 
 
-def motion_on(size: tuple[int, int], motion: Tensor) -> Tensor:
+def motion_on(size: Sequence[int], motion: Tensor) -> Tensor:
     """The motion map on a feature's grid and in its pixels.
 
     size:   (h, w) of the feature
@@ -62,9 +62,8 @@ def plain_warp(feature: Tensor, motion: Tensor, form: Form = "official") -> Tens
 def _places(motion: Tensor, form: Form) -> tuple[Tensor, Tensor]:
     """x and y, float[h, w] each, of the source of each pixel, in grid_sample's units (-1 and 1: the outer edges)."""
     height, width = motion.shape[-2:]
-    kind = {"dtype": motion.dtype, "device": motion.device}
-    x = torch.arange(width, **kind) + motion[0, 0]
-    y = torch.arange(height, **kind)[:, None] + motion[0, 1]
+    x = torch.arange(width, device=motion.device) + motion[0, 0]
+    y = torch.arange(height, device=motion.device)[:, None] + motion[0, 1]
     if form == "official":
         return 2 * x / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1
     return (2 * x + 1) / width - 1, (2 * y + 1) / height - 1
