@@ -23,7 +23,7 @@ def record(clip: str, frames: int = 3) -> ClipRecord:
 def session(folder: Path, resume: bool) -> str:
     """A small run of three clips that skips what is there; returns the bytes of its end result."""
     with RunDirectory(folder, {"spec": 1}, resume) as run:
-        method = run.method("hold(of=oracle)", {"dataset": "d"})
+        method = run.method("hold(of=oracle)", {"dataset": "d", "metrics": ["x"]})
         for clip in ("a", "b", "c"):
             if clip not in method.records:
                 method.add(record(clip))
@@ -58,7 +58,7 @@ def test_resume_after_a_fault_at_every_write_fsync_and_rename(
 def test_finished_clips_are_not_measured_again(tmp_path: Path) -> None:
     session(tmp_path / "run", resume=False)
     with RunDirectory(tmp_path / "run", {"spec": 1}, resume=True) as run:
-        assert sorted(run.method("hold(of=oracle)", {"dataset": "d"}).records) == ["a", "b", "c"]
+        assert sorted(run.method("hold(of=oracle)", {"dataset": "d", "metrics": ["x"]}).records) == ["a", "b", "c"]
 
 
 def test_a_folder_with_files_is_refused_without_resume(tmp_path: Path) -> None:
@@ -87,6 +87,16 @@ def test_other_conditions_are_refused_and_named(tmp_path: Path) -> None:
         pytest.raises(UserError, match=r"dataset: 'd' then, 'e' now"),
     ):
         run.method("hold(of=oracle)", {"dataset": "e"})
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"metrics": 1}'])
+def test_records_of_unknown_conditions_are_not_built_upon(tmp_path: Path, damage: str) -> None:
+    session(tmp_path / "run", resume=False)
+    (file,) = (tmp_path / "run").glob("*/identity.json")
+    file.write_text(damage)
+    with pytest.raises(UserError, match="under which conditions") as caught:
+        session(tmp_path / "run", resume=True)
+    assert caught.value.where == file
 
 
 def test_damage_in_the_middle_is_reported_with_its_line(tmp_path: Path) -> None:

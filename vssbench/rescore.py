@@ -7,7 +7,7 @@ from pathlib import Path
 from vssbench.errors import UserError
 from vssbench.fold import score
 from vssbench.result import RunResult, read_result
-from vssbench.store import read_clips, read_json
+from vssbench.store import read_clips, read_identity
 from vssbench.types import LabelSpace
 
 
@@ -22,7 +22,7 @@ def rescored(run: Path, protocol: str) -> list[RunResult]:
         result.protocol = protocol  # of a result without accuracy too: it stays in one table with the others
         records = read_clips(file.with_name("clips.jsonl"))
         if result.metrics is not None:
-            names = read_json(file.with_name("identity.json"))["metrics"]
+            names = read_identity(file.parent)["metrics"]
             chosen = [records[clip] for clip in result.dataset.names if clip in records]
             if len(chosen) < len(result.dataset.names):
                 raise UserError(

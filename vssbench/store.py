@@ -85,7 +85,7 @@ class MethodFolder:
     def _check_identity(self, identity: dict[str, Any]) -> None:
         path = self.folder / "identity.json"
         if path.exists():
-            kept = read_json(path)
+            kept = read_identity(self.folder)
             wanted = json.loads(json.dumps(identity))
             other = [key for key in {**kept, **wanted} if kept.get(key) != wanted.get(key)]
             if other:
@@ -122,6 +122,23 @@ class MethodFolder:
         """The raw timings of an earlier session of this run, if it came that far."""
         path = self.folder / "latency.json"
         return read_json(path) if path.exists() else None
+
+
+def read_identity(folder: Path) -> dict[str, Any]:
+    """What the numbers in a method's folder depend on. Nothing else says so: damaged, it cannot be made again."""
+    path = folder / "identity.json"
+    try:
+        identity = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        identity = None
+    if not isinstance(identity, dict) or not isinstance(identity.get("metrics"), list):
+        raise UserError(
+            "does not say under which conditions the records beside it were measured",
+            where=path,
+            expected="the file that vssbench run wrote",
+            fix="run again with another --output",
+        )
+    return identity
 
 
 def read_clips(path: Path) -> dict[str, ClipRecord]:
