@@ -89,11 +89,14 @@ def test_other_conditions_are_refused_and_named(tmp_path: Path) -> None:
         run.method("hold(of=oracle)", {"dataset": "e"})
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"metrics": 1}'])
-def test_records_of_unknown_conditions_are_not_built_upon(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", [None, "", "{", "[]", "{}", '{"metrics": 1}'])
+def test_records_of_unknown_conditions_are_not_built_upon(tmp_path: Path, damage: str | None) -> None:
     session(tmp_path / "run", resume=False)
     (file,) = (tmp_path / "run").glob("*/identity.json")
-    file.write_text(damage)
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_text(damage)
     with pytest.raises(UserError, match="under which conditions") as caught:
         session(tmp_path / "run", resume=True)
     assert caught.value.where == file

@@ -84,7 +84,7 @@ class MethodFolder:
 
     def _check_identity(self, identity: dict[str, Any]) -> None:
         path = self.folder / "identity.json"
-        if path.exists():
+        if path.exists() or self.clips_file.exists():
             kept = read_identity(self.folder)
             wanted = json.loads(json.dumps(identity))
             other = [key for key in {**kept, **wanted} if kept.get(key) != wanted.get(key)]
