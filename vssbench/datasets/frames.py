@@ -141,7 +141,7 @@ def _opened(path: Path) -> Iterator[Any]:
             yield container
     except (av.error.FFmpegError, OSError) as error:
         raise UserError(
-            f"cannot be decoded: {error}",
+            f"cannot be decoded: {error.strerror or error}",
             where=path,
             expected="a video file that decodes whole",
             fix="encode or copy it again",
