@@ -15,6 +15,7 @@ from statistics import fmean
 import pandas as pd
 
 from vssbench.errors import UserError
+from vssbench.metrics.plan import DEFAULT
 from vssbench.names import Spec, parse
 from vssbench.result import RunResult, read_result
 from vssbench.store import write_text
@@ -22,7 +23,7 @@ from vssbench.store import write_text
 COMPARABLE = ("dataset", "protocol", "fingerprint", "clips")
 """Columns that say which rows may be compared."""
 ACCURACY = ("mIoU", "WIoU", "VC@8", "VC@16")
-PRINTED = (*ACCURACY, "key frames %", "GFLOPs", "params (M)", "FPS step", "FPS step+decode", "FPS end to end")
+COST = ("key frames %", "GFLOPs", "params (M)", "FPS step", "FPS step+decode", "FPS end to end")
 FPS = {"step": "FPS step", "step+decode": "FPS step+decode", "end_to_end": "FPS end to end"}
 
 
@@ -47,8 +48,7 @@ def markdown(results: Sequence[RunResult]) -> str:
         notes: dict[str, int] = {}
         rows = table(members)
         marks = [_marks(result, notes) for result in members]
-        asked = {name for result in members for name in result.metrics or ()}  # shown as missing where there is none
-        shown = rows[["method", *(name for name in PRINTED if name in asked or rows[name].notna().any())]]
+        shown = rows[["method", *_accuracies(members), *(name for name in COST if rows[name].notna().any())]]
         shown.columns = [name.replace("VC@", "VC") for name in shown.columns]
         shown["method"] = [f"`{name}`{mark}" for name, mark in zip(shown["method"], marks, strict=True)]
         info = members[0].dataset
@@ -60,6 +60,15 @@ def markdown(results: Sequence[RunResult]) -> str:
         parts.append("\n".join(f"{number}. {note}" for note, number in notes.items()))
         parts.append(distances(members))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _accuracies(results: Sequence[RunResult]) -> list[str]:
+    """The metrics that are printed, missing or not: the usual four, and whatever else a run asked for by name.
+
+    The rest of what is measured by default stands in the CSV file, or the table would not fit a page.
+    """
+    asked = list(dict.fromkeys(name for result in results for name in result.metrics or ()))
+    return [name for name in ACCURACY if name in asked] + [name for name in asked if name not in (*ACCURACY, *DEFAULT)]
 
 
 def ageing(results: Sequence[RunResult]) -> dict[str, tuple[int, dict[int, float]]]:

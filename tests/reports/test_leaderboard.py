@@ -68,6 +68,14 @@ def test_protocols_never_share_a_table() -> None:
     assert text.count("## camvid val, protocol") == 2
 
 
+def test_metrics_asked_for_by_name_are_printed_too() -> None:
+    values = {"mIoU": 40.0, "pixel_accuracy": 70.0, "VC@4": 80.0, "mIoU(protocol=mmseg)": None, "flicker": 3.0}
+    header = leaderboard.markdown([result("a", 40.0, metrics=values, reasons={})]).splitlines()[6]
+    cells = [cell.strip() for cell in header.split("|")]
+    assert cells[2:6] == ["mIoU", "VC4", "mIoU(protocol=mmseg)", "flicker"]
+    assert "pixel_accuracy" not in cells  # measured by default, in the CSV file
+
+
 def test_other_frames_of_a_dataset_of_the_same_name_never_share_a_table(tmp_path: Path) -> None:
     real, made, part = result("a", 40.0), result("a", 90.0), result("a", 60.0)
     made.dataset.fingerprint, part.dataset.clips = "1", 2
