@@ -18,9 +18,10 @@ test-slow: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-# Type checkers do not follow the folder mapping of an editable install, so mypy reads an installed wheel.
+# Type checkers do not follow the folder mapping of an editable install, so mypy reads an installed wheel. What is left
+# in build/ would be packed too, deleted modules included.
 types: $(STAMP)
-	rm -rf $(VENV)/typed && $(BIN)/pip install --quiet --no-deps --target $(VENV)/typed .
+	rm -rf $(VENV)/typed build && $(BIN)/pip install --quiet --no-deps --target $(VENV)/typed .
 	cd $(VENV)/typed && ../bin/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache -p vssbench
 
 $(STAMP): pyproject.toml setup.py constraints.txt
