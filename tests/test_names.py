@@ -121,6 +121,7 @@ def test_inside() -> None:
     inner = ["hold", "flowwarp", "oracle"]
     assert [spec.name for spec in walk(parse("hold(of=flowwarp(of=oracle,preset=fast))"))] == inner
     assert [spec.name for spec in walk(parse('hold(of="flowwarp(of=oracle)")'))] == inner
+    assert [spec.name for spec in walk(parse("hold(of=mpvss(key_interval=auto(max=4)))"))] == ["hold", "mpvss"]
     assert parse("hold(of=oracle())") == parse("hold(of=oracle)")
     assert parse("hold(of=oracle)").with_args(key_interval=3) == parse("hold(key_interval=3,of=oracle)")
     assert parse("VC@8").at == 8

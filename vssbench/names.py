@@ -94,13 +94,11 @@ def parse_value(text: str) -> object:
 
 
 def walk(spec: Spec) -> Iterator[Spec]:
-    """The spec and every spec inside its arguments; a string given for `of` counts as one."""
+    """The spec and those it wraps (`of`), from the outside in; `auto(...)` in another argument is none of its kind."""
     yield spec
-    for key, value in spec.args:
-        if isinstance(value, Spec):
-            yield from walk(value)
-        elif key == "of" and isinstance(value, str):
-            yield from walk(parse(value))
+    inner = spec.get("of")
+    if inner is not None:
+        yield from walk(parse(inner if isinstance(inner, Spec) else str(inner)))
 
 
 def _format(value: object) -> str:
