@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from tests.mask2former_data import (
 )
 from vssbench import load_method
 from vssbench.checkpoints import Checkpoint, save
+from vssbench.cli import main
 from vssbench.errors import UserError
 from vssbench.methods.mask2former import network as mask2former
 from vssbench.methods.mask2former import weights as mask2former_weights
@@ -179,6 +182,23 @@ def test_a_clip_that_starts_again_uses_no_key_frame_of_its_end() -> None:
     method, clip = load_method("mpvss(key_interval=auto(threshold=255,max=10))"), random_clip(length=3, size=SIZE)
     method.reset()
     assert kinds([method.decode(method.step(method.prepare(frame))) for frame in [*clip[1:], *clip]]) == "K1K12"
+
+
+def test_a_run_amortises_over_the_schedule_that_was_observed(monkeypatch, tmp_path: Path) -> None:
+    words = ["run", "--dataset", "synthetic(clips=1,frames=8,height=64,width=96)", "--allow-untrained", "--no-latency"]
+    words += ["--methods", "mpvss(key_interval=auto(threshold=9,max=4))", "--output", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["vssbench", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    found = json.loads(next(tmp_path.glob("*/result.json")).read_text())
+    kinds, gflops = found["kinds"], found["gflops"]
+    assert kinds["key"] + kinds["nonkey"] == 8
+    assert 2 <= kinds["key"] < 8
+    expected = (kinds["key"] * gflops["key"] + kinds["nonkey"] * gflops["nonkey"]) / 8
+    assert gflops["amortised"] == pytest.approx(expected)
+    assert gflops["nominal"] is None
+    assert any("untrained" in caveat for caveat in found["caveats"])
 
 
 @pytest.mark.parametrize("arguments", ["key_interval=0", "key_interval=sometimes", "key_interval=auto,offset=1"])
