@@ -32,7 +32,9 @@ _ALL = (
         "The VC script of VSPW as MRCFA ships it. Clips of 16 labelled frames or fewer are left out of everything; "
         "mIoU is the mean over the classes with ground truth; a predicted id from C on is booked in another class's "
         "row (255 of 124 classes: two rows down, column 7). VC@n is the mean over the windows of all clips together, "
-        "without the last window of each clip, and void counts as a label. VCC@n takes the same windows without void.",
+        "without the last window of each clip, and void counts as a label. VCC@n takes the same windows without void. "
+        "Not reproduced: hidden files beside the masks count towards the script's 16 frames, and a stray value (VSPW's "
+        "252) that stays in place is to the script a label of its own.",
         formulas.vspw,
         shortest=17,
         windows=Windows(last=False, void=True),

@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from vssbench.reports.leaderboard import ageing, group_of, rank
 from vssbench.result import RunResult
@@ -16,7 +17,7 @@ from vssbench.result import RunResult
 
 def write(results: Sequence[RunResult], folder: Path) -> list[Path]:
     """distance.png, and distance_2.png ... for further datasets and protocols; none where no method has distances."""
-    written = []
+    written: list[Path] = []
     for key, members in groupby(sorted(results, key=rank), key=group_of):
         curves = {name: by for name, (_, by) in ageing(list(members)).items()}
         if curves:
@@ -40,6 +41,6 @@ def draw(curves: dict[str, dict[int, float]], title: str) -> Figure:
                 distances, values, color=palette[number], marker=markers[number % len(markers)], ms=4, label=method
             )
         axes.set(xlabel="frames since the key frame, d", ylabel="mIoU (%)", title=title)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(fontsize=7)
     return figure

@@ -15,6 +15,7 @@ from vssbench.errors import UserError
 from vssbench.load import Context, load_dataset
 from vssbench.metrics.introspect import layers
 from vssbench.metrics.plan import plan
+from vssbench.metrics.protocols import default_protocol, find
 from vssbench.names import Spec, parse
 from vssbench.result import ClipRecord, DatasetInfo
 from vssbench.runner import ahead, run_clip
@@ -80,7 +81,12 @@ class Bench:
         if self.spec.distances is not None:
             metrics = [ByIndex(metric) for metric in metrics]
         frames = ahead(self.source(method).frames(clip))
-        return run_clip(method, clip, _ticking(frames, tick), metrics, self.dataset.space.classes)
+        return run_clip(method, clip, _ticking(frames, tick), metrics, self._bound())
+
+    def _bound(self) -> int:
+        """Predicted ids must be below this: most official scripts take any id and have their own way with it."""
+        strict = find(self.spec.protocol or default_protocol(parse(self.spec.dataset).name)).strict
+        return self.dataset.space.classes if strict else 256
 
     def caveats(self) -> list[str]:
         """What is particular to the frames that were run."""

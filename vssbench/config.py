@@ -10,6 +10,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 
 from vssbench import registry
 from vssbench.errors import UserError, suggest
+from vssbench.load import check_arguments, check_checkpoints
+from vssbench.metrics import BUILTIN as METRICS
+from vssbench.metrics.clips import check_spec
+from vssbench.metrics.protocols import find
+from vssbench.metrics.reading import WINDOWED
 from vssbench.names import parse, parse_list, parse_value, walk
 
 Place = dict[tuple[str | int, ...], tuple[int, int]]
@@ -25,6 +30,10 @@ def _canonical(value: object, group: registry.Group) -> str:
                     f"unknown {group.removesuffix('s')} {inner.name!r}",
                     expected=suggest(inner.name, registry.entries(group)),
                 )
+            if group != "metrics":
+                check_arguments(group, inner)
+            elif inner.name in METRICS:  # a plugin's metric has arguments of its own
+                check_spec(inner, inner.name in WINDOWED)
     except UserError as error:
         raise ValueError(str(error)) from None
     return str(spec)
@@ -48,6 +57,16 @@ def _codec(value: object) -> str | None:
 
 
 CodecText = Annotated[str | None, BeforeValidator(_codec)]
+
+
+def _protocol(value: object) -> object:
+    try:
+        return value if value is None else find(str(value)).name
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
+ProtocolName = Annotated[str | None, BeforeValidator(_protocol)]
 
 
 class _Strict(BaseModel):
@@ -81,11 +100,13 @@ class RunSpec(_Strict):
         description="metric strings",
     )  # fmt: skip
     codec: CodecText = Field(default=None, description="h264: measure every method on compressed, decoded frames")
-    protocol: str | None = Field(default=None, description="headline protocol; default by dataset")
+    protocol: ProtocolName = Field(default=None, description="headline protocol; default by dataset")
     distances: list[Annotated[int, Field(ge=0, le=1000)]] | None = Field(
         default=None, description="score every labelled frame at these distances from the key frame (AR-Seg's protocol)"
     )
-    sweep: dict[str, list[int | float | str]] = Field(default={}, description="argument -> values; one run each")
+    sweep: dict[str, Annotated[list[int | float | str], Field(min_length=1)]] = Field(
+        default={}, description="argument -> values; one run each"
+    )
     checkpoint: dict[str, str | dict[str, str]] = Field(
         default={}, description="method -> file, or {hr: file, lr: file}"
     )
@@ -97,8 +118,8 @@ class RunSpec(_Strict):
     latency: LatencySpec = LatencySpec()
 
 
-def read_yaml(path: Path) -> tuple[dict[str, Any], Place]:
-    """The mapping in a YAML file and where each key and value stands (line and column from 1)."""
+def read_yaml(path: Path) -> tuple[dict[str, Any], Place, list[str]]:
+    """The mapping in a YAML file, where each key and value stands (line and column from 1), and what stands twice."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -107,16 +128,15 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Place]:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
-            return {}, {}
+            return {}, {}, []
         if not isinstance(node, yaml.MappingNode):
             raise UserError("is not a mapping", where=f"{path}:1:1", expected="lines like `methods: [mpvss, mrcfa]`")
         places: Place = {}
-        repeated = list(_locate(node, (), places, set()))
-        if repeated:
-            raise UserError(
-                "\n".join(f"{path}:{line}:{column}: key {key!r} stands twice" for key, line, column in repeated)
-            )
-        return loader.construct_document(node), places
+        repeated = [
+            f"{path}:{line}:{column}: key {key!r} stands twice"
+            for key, line, column in _locate(node, (), places, set())
+        ]
+        return loader.construct_document(node), places, repeated
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
@@ -148,13 +168,21 @@ def _locate(node: yaml.Node, path: tuple[str | int, ...], places: Place, seen: s
 
 def load_spec(path: Path | None, overrides: dict[str, Any]) -> RunSpec:
     """The run spec of a file with the command line's values on top (None = not given)."""
-    data, places = read_yaml(path) if path else ({}, {})
+    data, places, complaints = read_yaml(path) if path else ({}, {}, [])
     given = {key: value for key, value in overrides.items() if value is not None}
     try:
-        return RunSpec.model_validate({**data, **given})
+        spec = RunSpec.model_validate({**data, **given})
     except ValidationError as error:
-        lines = [_complaint(problem, path, places, given) for problem in error.errors()]
-        raise UserError("\n".join(lines)) from None
+        complaints += [_complaint(problem, path, places, given) for problem in error.errors()]
+    else:
+        try:
+            check_checkpoints(spec.checkpoint, [parse(method) for method in spec.methods])
+        except UserError as error:
+            line, column = places.get(("checkpoint",), (1, 1))
+            complaints.append(f"{'--checkpoint' if 'checkpoint' in given else f'{path}:{line}:{column}'}: {error}")
+    if complaints:
+        raise UserError("\n".join(complaints))
+    return spec
 
 
 def _complaint(problem: Any, path: Path | None, places: Place, given: dict[str, Any]) -> str:

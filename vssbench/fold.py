@@ -40,7 +40,7 @@ def fold(spec: RunSpec, method: Spec, space: LabelSpace, info: DatasetInfo, meas
         method=str(method),
         dataset=info.model_copy(update={"labelled": sum(record.labelled for record in records or ())}),
         protocol=spec.protocol or default_protocol(parse(spec.dataset).name),
-        codec=codec and str(codec),
+        codec=None if codec is None else str(codec),
         weights=WeightsInfo(origin=weights.origin, path=weights.path, sha256=weights.sha256),
         gflops=cost["gflops"],
         params_m=cost["params_m"],
@@ -65,7 +65,8 @@ def score(result: RunResult, space: LabelSpace, records: Sequence[ClipRecord], m
     evaluation = evaluate(result.protocol, space, records, [parse(metric) for metric in metrics])
     result.metrics, result.reasons, result.skipped = evaluation.metrics, evaluation.reasons, evaluation.skipped
     result.per_class = dict(zip(space.names, evaluation.per_class, strict=True))
-    result.by_distance = by_distance(space, records)
+    result.notes = evaluation.notes
+    result.by_distance = by_distance(space, records, result.protocol)
 
 
 def _compression(codec: CodecSpec | None) -> list[str]:
@@ -77,19 +78,25 @@ def _doubts(gflops: dict[str, Any] | None) -> list[str]:
     if gflops is None:
         return []
     doubts = [
-        f"GFLOPs, {one['kind']} frame: the counters disagree on {one['operators']} "
-        f"({one['first']:.3g} and {one['second']:.3g}, {one['repeats']:.3g} of it broadcast products)"
+        f"GFLOPs, {one['kind']} frame: {one['first']:.3g} of {one['operators']}s by the first counter, "
+        f"{one['second']:.3g} by the second; {one['repeats']:.3g} are broadcast products, of which the first, like the "
+        f"published figures, counts one"
         for one in gflops["disagreements"]
     ]
     names = sorted({one["op"] for one in gflops["uncounted"]})
-    return [*doubts, f"not in the GFLOPs: {', '.join(names)}"] if names else doubts
+    if names:
+        doubts.append(f"not in the GFLOPs: {', '.join(names)}")
+    if gflops["amortised"] is None:
+        doubts.append("no GFLOPs a frame: how often each kind runs follows from the video, and none was scored")
+    return doubts
 
 
 def _caveats(spec: RunSpec, method: Spec, weights: Weights, records: Sequence[ClipRecord] | None) -> list[str]:
     caveats = []
     if records is None:
+        why = f"{weights.path} fills a part of the network only" if weights.path else "no weights"
         name = innermost(method).name
-        caveats.append(f"no weights: cost only; accuracy needs --checkpoint {name}=PATH (or --allow-untrained)")
+        caveats.append(f"{why}: cost only; accuracy needs --checkpoint {name}=PATH (or --allow-untrained)")
     elif weights.origin == "untrained":
         caveats.append("untrained: the accuracy is that of random weights")
     if spec.distances is not None:

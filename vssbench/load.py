@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -12,7 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from vssbench import registry
 from vssbench.errors import UserError, suggest
-from vssbench.names import Spec, parse
+from vssbench.names import Spec, parse, walk
 from vssbench.types import Dataset, Method
 
 Checkpoint = str | Path | Mapping[str, str | Path]
@@ -24,7 +24,7 @@ class Context:
 
     labels:      the dataset's label space, used where the spec names none
     device:      torch device string
-    checkpoints: method name -> file (or {"hr": file, "lr": file})
+    checkpoints: method name, or spec where one name stands for several -> file (or {"hr": file, "lr": file})
     """
 
     labels: str | None = None
@@ -37,7 +37,11 @@ class Context:
         if spec.at is not None:
             raise UserError(f"a method takes no '@' number: {spec}")
         factory = registry.resolve("methods", spec.name)
-        given = {"device": self.device, "checkpoint": self.checkpoints.get(spec.name), "context": self}
+        given = {
+            "device": self.device,
+            "checkpoint": self.checkpoints.get(str(spec), self.checkpoints.get(spec.name)),
+            "context": self,
+        }
         if self.labels is not None:
             given["labels"] = self.labels
         return _build(factory, spec, given)
@@ -78,8 +82,34 @@ def innermost(spec: Spec) -> Spec:
     return spec if inner is None else innermost(parse(inner if isinstance(inner, Spec) else str(inner)))
 
 
+def check_arguments(group: registry.Group, spec: Spec) -> None:
+    """Raise UserError for arguments that the constructor does not take, or lacks, without building anything."""
+    given = dict.fromkeys(("device", "checkpoint", "context", "labels") if group == "methods" else ("root", "split"))
+    _arguments(registry.resolve(group, spec.name), spec, given)
+
+
+def check_checkpoints(names: Iterable[str], specs: Sequence[Spec]) -> None:
+    """Raise UserError for a file that is meant for none of the methods: a slip that would pass for missing weights."""
+    known = {name for spec in specs for inner in walk(spec) for name in (inner.name, str(inner))}
+    for name in names:
+        if name not in known:
+            raise UserError(f"a checkpoint is given for {name!r}, which is not run", expected=suggest(name, known))
+
+
 def _build(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]) -> Any:
     """Call the factory with the spec's arguments and those of the given values that it takes."""
+    try:
+        built = factory(**_arguments(factory, spec, given))
+    except UserError as error:
+        if error.where is not None:
+            raise
+        raise type(error)(error.what, where=spec, expected=error.expected, fix=error.fix) from error
+    built.name = str(spec)
+    return built
+
+
+def _arguments(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec's arguments, checked, and those of the given values that the factory takes."""
     parameters = {
         name: parameter
         for name, parameter in inspect.signature(factory).parameters.items()
@@ -101,15 +131,10 @@ def _build(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]) ->
         if name in given and name not in args:
             args[name] = given[name]
         elif name not in args and parameter.default is inspect.Parameter.empty:
-            raise UserError(f"{spec.name} needs the argument {name!r}", fix=f"write {spec.name}({name}=...)")
-    try:
-        built = factory(**args)
-    except UserError as error:
-        if error.where is not None:
-            raise
-        raise type(error)(error.what, where=spec, expected=error.expected, fix=error.fix) from error
-    built.name = str(spec)
-    return built
+            raise UserError(
+                f"{spec.name} needs the argument {name!r}", where=str(spec), fix=f"write {spec.name}({name}=...)"
+            )
+    return args
 
 
 def _checked(value: object, hint: Any, where: str) -> Any:

@@ -22,7 +22,7 @@ SCHEMA = 1
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
+    model_config = ConfigDict(extra="forbid")
 
 
 class ClipRecord(_Record):
@@ -74,6 +74,7 @@ class RunResult(_Record):
     params_m:    millions of parameters that inference uses; those that only training reads stand apart
     memory_mb:   host memory, and device memory where there is a device
     energy:      joules a frame of an NVIDIA device, or the reason why there is none
+    notes:       what the protocol made of these clips (windows left out, pixels booked elsewhere)
     caveats:     what a reader must know before comparing this row
     """
 
@@ -88,6 +89,7 @@ class RunResult(_Record):
     per_class: dict[str, float | None] = {}
     by_distance: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
+    notes: list[str] = []
     kinds: dict[str, int | None] = {}
     gflops: dict[str, Any] | None = None
     params_m: float | None = None
@@ -103,7 +105,7 @@ class RunResult(_Record):
     started: str | None = None
     finished: str | None = None
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, ser_json_inf_nan="null")
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     def to_json(self) -> str:
         """Indented JSON with a final newline, the same text for the same result."""

@@ -84,7 +84,7 @@ class MethodFolder:
 
     def _check_identity(self, identity: dict[str, Any]) -> None:
         path = self.folder / "identity.json"
-        if path.exists() or self.clips_file.exists():
+        if self.clips_file.exists() or (self.folder / "latency.json").exists():  # nothing measured, nothing to protect
             kept = read_identity(self.folder)
             wanted = json.loads(json.dumps(identity))
             other = [key for key in {**kept, **wanted} if kept.get(key) != wanted.get(key)]
@@ -215,7 +215,9 @@ def _lock(folder: Path) -> int:
 
 
 def _occupied(folder: Path) -> bool:
-    return any(path.name != ".lock" for path in folder.iterdir())
+    """Whether there is anything but what a run that measured nothing leaves behind."""
+    left = {".lock", "run.json", "identity.json"}
+    return any(path.is_file() and path.name not in left for path in folder.rglob("*"))
 
 
 def _disk_error(error: OSError, path: Path) -> UserError:

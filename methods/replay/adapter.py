@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
-import numpy as np
-from PIL import Image
-
+from vssbench.datasets.reading import read_indices
 from vssbench.errors import UserError
 from vssbench.types import Frame, Prediction, UInt8, Weights
 
@@ -35,16 +33,15 @@ class Replay:
     def prepare(self, frame: Frame) -> UInt8:
         """uint8[H, W] from the file; raises UserError where it is missing, unreadable or of another size."""
         path = self._path(frame)
-        try:
-            with Image.open(path) as picture:
-                _check(picture, frame, path)
-                return np.array(picture)
-        except FileNotFoundError:
+        if not path.is_file():
             raise UserError(
                 "the prediction is missing", where=path, expected="one file a frame, <clip>/<frame stem>.png"
-            ) from None
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise UserError(f"cannot be read: {error}", where=path, expected="a whole PNG file") from None
+            )
+        labels = read_indices(path)
+        if labels.shape != frame.image.shape[:2]:
+            (height, width), (rows, columns) = frame.image.shape[:2], labels.shape
+            raise UserError(f"is {rows}x{columns}", where=path, expected=f"the frame's size, {height}x{width}")
+        return labels
 
     def step(self, x: UInt8) -> UInt8:
         """There is no network."""
@@ -64,17 +61,3 @@ class Replay:
                 expected="a clip name and a frame stem without '..' and without a leading '/'",
             )
         return self.root / relative
-
-
-def _check(picture: Image.Image, frame: Frame, path: Path) -> None:
-    height, width = frame.image.shape[:2]
-    if picture.size != (width, height):
-        raise UserError(
-            f"is {picture.height}x{picture.width}", where=path, expected=f"the frame's size, {height}x{width}"
-        )
-    if picture.format != "PNG" or picture.mode not in ("L", "P"):
-        raise UserError(
-            f"is a {picture.format} with {picture.mode} pixels",
-            where=path,
-            expected="a PNG of class indices (8-bit greyscale or palette)",
-        )

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vssbench.cli.options import CheckpointOption, DeviceOption, JsonOption, ThreadsOption, parse_checkpoints
-from vssbench.errors import UserError, suggest
+from vssbench.errors import UserError
 
 if TYPE_CHECKING:
     from vssbench.datasets.frames import Frames
-    from vssbench.load import Checkpoint
-    from vssbench.names import Spec
     from vssbench.predict import Output, Tally
     from vssbench.types import Dataset, Method
 
@@ -45,12 +43,13 @@ def command(
     from vssbench import environment
     from vssbench.bench import codec_for
     from vssbench.datasets.compressed import Compressed
-    from vssbench.load import Context, load_dataset
+    from vssbench.load import Context, check_checkpoints, load_dataset
     from vssbench.names import Spec, parse
     from vssbench.predict import Tally, check_method, check_names, claim, label_space
 
     spec = parse(method)
-    files = _checkpoints(checkpoint, spec)
+    files: dict[str, Any] = dict(parse_checkpoints(checkpoint))
+    check_checkpoints(files, [spec])
     space = label_space(spec, labels)
     dataset: Any = load_dataset(Spec("frames", (("labels", space),)), frames)
     check_names(dataset.clips(), overlays)
@@ -77,18 +76,6 @@ def command(
         return
     for line in _lines(tally, output, video):
         print(line, file=sys.stderr)
-
-
-def _checkpoints(values: list[str] | None, spec: Spec) -> dict[str, Checkpoint]:
-    """The files by method; a file for a method that is not in the spec is a slip."""
-    from vssbench.names import walk
-
-    files: dict[str, Any] = dict(parse_checkpoints(values))
-    names = {inner.name for inner in walk(spec)}
-    for name in files:
-        if name not in names:
-            raise UserError(f"--checkpoint names {name!r}, which is not in {spec}", expected=suggest(name, names))
-    return files
 
 
 def _stream(

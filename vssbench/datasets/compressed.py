@@ -41,17 +41,22 @@ class CodecSpec:
         if spec.name != "h264" or spec.at is not None:
             raise UserError(f"unknown codec {str(spec)!r}", where="--codec", expected="h264, or h264(bit_rate=...)")
         usual = PAPER.get(dataset, PAPER["camvid"])
-        given = {"gop": gop or usual.gop, "bit_rate": usual.bit_rate, "fps": usual.fps, "chain": "float"}
+        numbers = {"gop": gop or usual.gop, "bit_rate": usual.bit_rate, "fps": usual.fps}
+        chain: Chain = "float"
         for key, value in spec.args:
-            if key not in given:
-                raise UserError(f"h264 has no argument {key!r}", where="--codec", expected=suggest(key, given))
-            fits = value in ("float", "whole") if key == "chain" else type(value) is int and value >= 1
-            if not fits:
-                wanted = "float or whole" if key == "chain" else "a whole number, 1 or more"
-                raise UserError(f"{key}={value} does not fit", where="--codec", expected=wanted)
-            given[key] = value
-        chain = given.pop("chain")
-        return cls(Codec(**given), chain)
+            if key == "chain":
+                if value not in ("float", "whole"):
+                    raise UserError(f"chain={value} does not fit", where="--codec", expected="float or whole")
+                chain = "whole" if value == "whole" else "float"
+            elif key not in numbers:
+                raise UserError(
+                    f"h264 has no argument {key!r}", where="--codec", expected=suggest(key, [*numbers, "chain"])
+                )
+            elif type(value) is int and value >= 1:
+                numbers[key] = value
+            else:
+                raise UserError(f"{key}={value} does not fit", where="--codec", expected="a whole number, 1 or more")
+        return cls(Codec(**numbers), chain)
 
     def __str__(self) -> str:
         codec = self.codec
