@@ -6,6 +6,7 @@ numbers are read off (protocols.evaluate), from integers, so the order of mergin
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -42,7 +43,7 @@ class ClipScore:
     states: dict[str, Any]
 
 
-class ClipMetric:
+class ClipMetric(ABC):
     """Base of the metrics whose state is a list with one entry a clip: {"frames", "labelled", ...}, all integers.
 
     Subclasses implement `_begin`, `_add` and `_finish` for the clip in hand.
@@ -106,14 +107,14 @@ class ClipMetric:
     def _current(self) -> dict[str, Any]:
         return {"frames": self._frames, "labelled": self._labelled, **self._finish()}
 
-    def _begin(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _begin(self) -> None: ...
 
-    def _add(self, frame: Frame, prediction: Prediction) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _add(self, frame: Frame, prediction: Prediction) -> None: ...
 
-    def _finish(self) -> dict[str, Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def _finish(self) -> dict[str, Any]: ...
 
 
 def check_spec(spec: Spec, takes_at: bool) -> None:

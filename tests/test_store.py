@@ -20,7 +20,7 @@ def record(clip: str, frames: int = 3) -> ClipRecord:
     return ClipRecord(clip=clip, frames=frames, labelled=frames, kinds={"key": frames}, states={"x": [1]}, seconds={})
 
 
-def session(folder: Path, resume: bool) -> str:
+def small_run(folder: Path, resume: bool) -> str:
     """A small run of three clips that skips what is there; returns the bytes of its end result."""
     with RunDirectory(folder, {"spec": 1}, resume) as run:
         method = run.method("hold(of=oracle)", {"dataset": "d", "metrics": ["x"]})
@@ -38,31 +38,31 @@ def session(folder: Path, resume: bool) -> str:
 def test_resume_after_a_fault_at_every_write_fsync_and_rename(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    wanted = session(tmp_path / "whole", resume=False)
+    wanted = small_run(tmp_path / "whole", resume=False)
     counter = FaultyOs(0, error)
     monkeypatch.setattr(store, "os", counter)
-    session(tmp_path / "counted", resume=False)
+    small_run(tmp_path / "counted", resume=False)
     assert counter.calls > 15
     for number in range(1, counter.calls + 1):
         folder = tmp_path / str(number)
         monkeypatch.setattr(store, "os", FaultyOs(number, error))
         with pytest.raises((UserError, Crash)):
-            session(folder, resume=False)
+            small_run(folder, resume=False)
         monkeypatch.setattr(store, "os", os)
-        assert session(folder, resume=True) == wanted
+        assert small_run(folder, resume=True) == wanted
         assert not [
             line for line in (folder / slug("hold(of=oracle)") / "clips.jsonl").read_text().splitlines() if not line
         ]
 
 
 def test_finished_clips_are_not_measured_again(tmp_path: Path) -> None:
-    session(tmp_path / "run", resume=False)
+    small_run(tmp_path / "run", resume=False)
     with RunDirectory(tmp_path / "run", {"spec": 1}, resume=True) as run:
         assert sorted(run.method("hold(of=oracle)", {"dataset": "d", "metrics": ["x"]}).records) == ["a", "b", "c"]
 
 
 def test_a_folder_with_files_is_refused_without_resume(tmp_path: Path) -> None:
-    session(tmp_path / "run", resume=False)
+    small_run(tmp_path / "run", resume=False)
     with pytest.raises(UserError, match="--resume"):
         RunDirectory(tmp_path / "run", {}, resume=False)
 
@@ -81,7 +81,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
 
 
 def test_other_conditions_are_refused_and_named(tmp_path: Path) -> None:
-    session(tmp_path / "run", resume=False)
+    small_run(tmp_path / "run", resume=False)
     with (
         RunDirectory(tmp_path / "run", {}, resume=True) as run,
         pytest.raises(UserError, match=r"dataset: 'd' then, 'e' now"),
@@ -91,14 +91,14 @@ def test_other_conditions_are_refused_and_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [None, "", "{", "[]", "{}", '{"metrics": 1}'])
 def test_records_of_unknown_conditions_are_not_built_upon(tmp_path: Path, damage: str | None) -> None:
-    session(tmp_path / "run", resume=False)
+    small_run(tmp_path / "run", resume=False)
     (file,) = (tmp_path / "run").glob("*/identity.json")
     if damage is None:
         file.unlink()
     else:
         file.write_text(damage)
     with pytest.raises(UserError, match="under which conditions") as caught:
-        session(tmp_path / "run", resume=True)
+        small_run(tmp_path / "run", resume=True)
     assert caught.value.where == file
 
 

@@ -119,7 +119,7 @@ class MethodFolder:
         write_json(self.folder / name, value)
 
     def latency(self) -> dict[str, Any] | None:
-        """The raw timings of an earlier session of this run, if it came that far."""
+        """The raw timings, if the run came that far before it was interrupted."""
         path = self.folder / "latency.json"
         return read_json(path) if path.exists() else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -79,7 +80,7 @@ class ResNet18(nn.Module):
         return layer2, layer3, self.layer4(layer3)
 
 
-class Branch(nn.Module):
+class Branch(nn.Module, ABC):
     """What AR-Seg asks of a network, HR or LR: the feature before its last convolution, and that convolution apart.
 
     channels:   of the feature
@@ -94,21 +95,21 @@ class Branch(nn.Module):
         super().__init__()
         self.creff: CReFF | None = None
 
+    @abstractmethod
     def feature(self, image: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """float[1, 3, H, W], normalised -> (float[1, channels, h, w], what `auxiliary` needs)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def grid(self, size: tuple[int, int]) -> tuple[int, int]:
         """(h, w) of the feature of an image of that size."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finish(self, scores: Tensor, size: Sequence[int]) -> Tensor:
         """What the classifier says, float[1, classes, h, w], at `size` as the official evaluation resizes it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def auxiliary(self, inner: tuple[Tensor, ...], size: Sequence[int]) -> tuple[Tensor, ...]:
         """Outputs of the training heads, which the official forward of a whole frame computes too."""
-        raise NotImplementedError
 
 
 def global_mean(x: Tensor) -> Tensor:
