@@ -158,7 +158,13 @@ def _marks(result: RunResult, notes: dict[str, int]) -> str:
     missing: dict[str, list[str]] = {}
     for name, why in result.reasons.items():
         missing.setdefault(why, []).append(name)
-    texts = [*result.caveats, *result.notes, *(f"no {', '.join(names)}: {why}" for why, names in missing.items())]
+    full = [f"{result.method} is {result.resolved}"] if result.resolved not in (None, result.method) else []
+    texts = [
+        *full,
+        *result.caveats,
+        *result.notes,
+        *(f"no {', '.join(names)}: {why}" for why, names in missing.items()),
+    ]
     if result.fps:
         machine = result.environment.get("device_name") or result.environment.get("cpu")
         texts.append(f"speed on {machine}, threads: {result.environment.get('threads')}")

@@ -101,3 +101,14 @@ def test_a_checkpoint_may_be_for_one_spec_of_several(tmp_path):
     check_checkpoints(["mpvss(backbone=r50)"], [parse("hold(of=mpvss(backbone=r50))")])
     with pytest.raises(UserError, match="did you mean 'mpvss'"):
         check_checkpoints(["mpvs"], [parse("mpvss")])
+
+
+def test_a_short_name_is_resolved_to_every_argument():
+    from vssbench.load import load_method, resolved
+    from vssbench.names import parse
+
+    spec = parse("hold(of=mrcfa,key_interval=3)")
+    full = resolved(load_method(spec), spec)
+    inner = "mrcfa(backbone=tiny,labels=synthetic,references=cached,resize=auto)"
+    assert str(full) == f"hold(key_interval=3,of={inner},offset=0)"
+    assert parse(str(full)) == full

@@ -91,6 +91,7 @@ def test_a_run_writes_what_it_says(tmp_path: Path) -> None:
     assert result.by_distance[0]["mIoU"] == 100
     assert (result.dataset.clips, result.dataset.frames, result.dataset.labelled) == (3, 60, 60)
     assert result.fps["end_to_end"] < result.fps["step"]
+    assert result.resolved == "hold(key_interval=4,of=oracle,offset=0)"
     (file,) = (tmp_path / "run").glob("*/result.json")
     assert read_result(file) == result
 

@@ -76,6 +76,23 @@ def load_dataset(spec: str | Spec, root: str | Path | None = None, split: str = 
     return _build(factory, spec, {"root": Path(root) if root is not None else None, "split": split})
 
 
+def resolved(method: Method, spec: Spec) -> Spec:
+    """The spec with every argument that was left to its default: what exactly is measured under a short name."""
+    full: dict[str, object] = {}
+    for name, parameter in inspect.signature(type(method)).parameters.items():
+        if name in ("device", "checkpoint", "context") or parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        value = spec.get(name, parameter.default)
+        if name == "of":
+            value = resolved(method.inner, parse(value if isinstance(value, Spec) else str(value)))  # type: ignore[attr-defined]
+        elif name not in dict(spec.args):
+            chosen = getattr(method, name, value)  # a default that depends on other things, such as the backbone
+            value = chosen if isinstance(chosen, bool | int | float | str) else value
+        if value is None or isinstance(value, bool | int | float | str | Spec):
+            full[name] = value
+    return spec.with_args(**full)
+
+
 def innermost(spec: Spec) -> Spec:
     """The method that has weights: the one a checkpoint is for when wrappers stand around it."""
     inner = spec.get("of")

@@ -65,6 +65,7 @@ class WeightsInfo(_Record):
 class RunResult(_Record):
     """One method on one dataset (result.json).
 
+    resolved:    the method's spec with every default written out
     codec:       how the frames were compressed before the method saw them; null: not at all
     metrics:     headline numbers in percent under `protocol`; None with the cause in `reasons`
     per_class:   class -> IoU in percent
@@ -80,6 +81,7 @@ class RunResult(_Record):
 
     schema_version: int = Field(default=SCHEMA, alias="schema")
     method: str
+    resolved: str | None = None
     origin: Literal["measured", "replayed", "published"] = "measured"
     dataset: DatasetInfo
     codec: str | None = None

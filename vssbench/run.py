@@ -13,6 +13,7 @@ from vssbench.config import RunSpec
 from vssbench.datasets.compressed import CodecSpec
 from vssbench.execute import clip_records
 from vssbench.fold import Measured, fold
+from vssbench.load import resolved
 from vssbench.metrics.cost import cost
 from vssbench.metrics.energy import energy
 from vssbench.metrics.latency import device_barrier, measure, repeat
@@ -65,6 +66,7 @@ def run(spec: RunSpec, methods: Sequence[Spec], folder: Path, resume: bool, prog
             counted = cost(loaded[method], count_kinds(records) if records else None, frames[method][0].image.shape[:2])
             measured = Measured(weights[method], codecs[method], records, folders[method].latency(), counted)
             result = fold(spec, method, bench.dataset.space, info, measured)
+            result.resolved = str(resolved(loaded[method], method))
             result.caveats += bench.caveats()
             result.environment = environment.describe(spec.device, spec.threads)
             result.started, result.finished = started, _now()
