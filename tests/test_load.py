@@ -112,3 +112,4 @@ def test_a_short_name_is_resolved_to_every_argument():
     inner = "mrcfa(backbone=tiny,labels=synthetic,references=cached,resize=auto)"
     assert str(full) == f"hold(key_interval=3,of={inner},offset=0)"
     assert parse(str(full)) == full
+    assert "labels=camvid" in str(resolved(load_method(spec, labels="camvid"), spec, "camvid"))

@@ -91,11 +91,8 @@ class Bench:
     def caveats(self) -> list[str]:
         """What is particular to the frames that were run."""
         missing = self.dataset.missing if isinstance(self.dataset, Distances) else {}
-        return [
-            f"{count} labelled frames have no {distance} frames before them and do not count at d={distance}"
-            for distance, count in missing.items()
-            if count
-        ]
+        lacking = ", ".join(f"{count} at d={distance}" for distance, count in missing.items() if count)
+        return [f"labelled frames without so many frames before them do not count: {lacking}"] if lacking else []
 
     def close(self) -> None:
         """Let go of the last method."""

@@ -76,15 +76,18 @@ def load_dataset(spec: str | Spec, root: str | Path | None = None, split: str = 
     return _build(factory, spec, {"root": Path(root) if root is not None else None, "split": split})
 
 
-def resolved(method: Method, spec: Spec) -> Spec:
-    """The spec with every argument that was left to its default: what exactly is measured under a short name."""
+def resolved(method: Method, spec: Spec, labels: str | None = None) -> Spec:
+    """The spec with every argument that was left to its default: what exactly is measured under a short name.
+
+    labels: the label space that the method was loaded with where the spec names none
+    """
     full: dict[str, object] = {}
-    for name, parameter in inspect.signature(type(method)).parameters.items():
+    for name, parameter in inspect.signature(registry.resolve("methods", spec.name)).parameters.items():
         if name in ("device", "checkpoint", "context") or parameter.kind is parameter.VAR_KEYWORD:
             continue
-        value = spec.get(name, parameter.default)
-        if name == "of":
-            value = resolved(method.inner, parse(value if isinstance(value, Spec) else str(value)))  # type: ignore[attr-defined]
+        value = spec.get(name, labels if name == "labels" and labels else parameter.default)
+        if name == "of" and hasattr(method, "inner"):
+            value = resolved(method.inner, parse(value if isinstance(value, Spec) else str(value)), labels)
         elif name not in dict(spec.args):
             chosen = getattr(method, name, value)  # a default that depends on other things, such as the backbone
             value = chosen if isinstance(chosen, bool | int | float | str) else value

@@ -66,7 +66,7 @@ def run(spec: RunSpec, methods: Sequence[Spec], folder: Path, resume: bool, prog
             counted = cost(loaded[method], count_kinds(records) if records else None, frames[method][0].image.shape[:2])
             measured = Measured(weights[method], codecs[method], records, folders[method].latency(), counted)
             result = fold(spec, method, bench.dataset.space, info, measured)
-            result.resolved = str(resolved(loaded[method], method))
+            result.resolved = str(resolved(loaded[method], method, info.labels))
             result.caveats += bench.caveats()
             result.environment = environment.describe(spec.device, spec.threads)
             result.started, result.finished = started, _now()

@@ -68,7 +68,7 @@ def test_a_run_scores_every_distance_for_every_method(tmp_path: Path) -> None:
     assert [row["mIoU"] for row in perfect.by_distance] == [100.0] * 3
     assert held.by_distance[0]["mIoU"] == 100.0
     assert held.by_distance[2]["mIoU"] < held.by_distance[1]["mIoU"] < 100.0
-    assert any("1 labelled frames have no 1 frames before them" in caveat for caveat in perfect.caveats)
+    assert any("do not count: 1 at d=1, 2 at d=2" in caveat for caveat in perfect.caveats)
 
 
 def _truth(tmp_path: Path) -> Path:
