@@ -94,7 +94,7 @@ def test_run_and_read_again_under_another_protocol(installed: Path, tmp_path: Pa
     miou = json.loads(done.stdout)["methods"]["brightness"]["metrics"]["mIoU"]
     done = python(CLI, "report", str(tmp_path), "--protocol", "detectron2", site=installed)
     assert done.returncode == 0, done.stderr
-    assert f"| `brightness` [1] |  {miou:.2f} |" in done.stdout
+    assert f"| `brightness` [1] [2] |  {miou:.2f} |" in done.stdout
 
 
 def test_wrong_argument_is_one_message(installed: Path) -> None:
