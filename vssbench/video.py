@@ -177,10 +177,8 @@ def yuv420(image: UInt8) -> UInt8:
 
 def _pictures(path: Path) -> Iterator[Any]:
     """Decoded pictures with their vectors as side data."""
-    with _reading(path), _av().open(str(path)) as container:
-        if not container.streams.video:
-            raise UserError("no picture track in this file", where=path, expected="a video file")
-        stream = container.streams.video[0]
+    with opened(path) as container:
+        stream = picture_track(container, path)
         if stream.codec_context.name not in EXPORTING:
             raise UserError(
                 f"motion vectors cannot be had from {stream.codec_context.name}",
@@ -194,17 +192,26 @@ def _pictures(path: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def opened(path: Path) -> Iterator[Any]:
+    """PyAV's container; what FFmpeg complains of while it is open becomes one message that names the file."""
     av = _av()
     try:
-        yield
+        with av.open(str(path)) as container:
+            yield container
     except (av.error.FFmpegError, OSError) as error:
         raise UserError(
-            f"cannot be decoded: {error}",
+            f"cannot be decoded: {error.strerror or error}",  # without FFmpeg's number
             where=path,
             expected="a video file that decodes whole",
             fix="encode or copy it again",
         ) from None
+
+
+def picture_track(container: Any, path: Path) -> Any:
+    """The container's first picture track; raises UserError where it has none."""
+    if not container.streams.video:
+        raise UserError("no picture track in this file", where=path, expected="a video file")
+    return container.streams.video[0]
 
 
 def _vectors(picture: Any) -> np.ndarray:
@@ -231,5 +238,5 @@ def _av() -> ModuleType:
     try:
         import av
     except ImportError:
-        raise MissingExtra.of("video", "av", "compressed video") from None
+        raise MissingExtra.of("video", "av", "reading or writing video") from None
     return av

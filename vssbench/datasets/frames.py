@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +13,9 @@ import numpy as np
 from vssbench.datasets.files import FileDataset, Item, Listing
 from vssbench.datasets.listing import folders, images, natural
 from vssbench.datasets.spaces import load_space
-from vssbench.errors import MissingExtra, UserError
+from vssbench.errors import UserError
 from vssbench.types import Frame, UInt8
+from vssbench.video import opened, picture_track
 
 VIDEOS = frozenset((".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".h264", ".264", ".hevc", ".ts"))
 SLACK = 0.05
@@ -94,8 +94,8 @@ class Frames(FileDataset):
         """Frames a second as the video file states them; None for a folder of images."""
         if not self.opaque(clip):
             return None
-        with _opened(self._sources[clip]) as container:
-            stream = _pictures(container, self._sources[clip])
+        with opened(self._sources[clip]) as container:
+            stream = picture_track(container, self._sources[clip])
             return stream.average_rate or stream.guessed_rate
 
     def _list(self, clip: str) -> Listing:
@@ -111,8 +111,8 @@ def decode(path: Path) -> Iterator[UInt8]:
 
     A file that was cut short decodes without complaint, so what came is compared with what the file says of itself.
     """
-    with _opened(path) as container:
-        stream = _pictures(container, path)
+    with opened(path) as container:
+        stream = picture_track(container, path)
         stream.thread_type = "AUTO"
         stated, count = _stated(container, stream), 0
         for frame in container.decode(stream):
@@ -127,32 +127,6 @@ def decode(path: Path) -> Iterator[UInt8]:
             expected="a video file that decodes whole",
             fix="copy it again, or keep what there is: ffmpeg -i FILE -c copy NEW_FILE",
         )
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """The container; what FFmpeg complains of while it is open becomes one message that names the file."""
-    try:
-        import av
-    except ImportError:
-        raise MissingExtra.of("video", "av", "reading a video file") from None
-    try:
-        with av.open(str(path)) as container:
-            yield container
-    except (av.error.FFmpegError, OSError) as error:
-        raise UserError(
-            f"cannot be decoded: {error.strerror or error}",
-            where=path,
-            expected="a video file that decodes whole",
-            fix="encode or copy it again",
-        ) from None
-
-
-def _pictures(container: Any, path: Path) -> Any:
-    """The picture track."""
-    if not container.streams.video:
-        raise UserError("no picture track in this file", where=path, expected="a video file")
-    return container.streams.video[0]
 
 
 def _stated(container: Any, stream: Any) -> int:
