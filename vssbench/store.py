@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,9 @@ class RunDirectory:
     def __init__(self, folder: Path, asked: dict[str, Any], resume: bool):
         """folder: created if missing; it must be empty unless `resume`. asked: JSON written to run.json."""
         self.folder = folder
+        self._lock = hold(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(folder)
-        except OSError as error:
-            raise _disk_error(error, folder) from None
-        try:
-            if not resume and _occupied(folder):
+            if not resume and occupied(folder):
                 raise UserError(
                     "this folder holds files already", where=folder, fix="choose another --output, or add --resume"
                 )
@@ -167,11 +164,24 @@ def _drop_cut_line(path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file in one step: a reader sees the old one or the new one, never a part."""
-    part = path.with_name(f".{path.name}.part")
-    try:
+
+    def write(part: Path) -> None:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
             _write_all(handle, text.encode())
+        finally:
+            os.close(handle)
+
+    replace(path, write)
+
+
+def replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Replace a file in one step by what `write` puts into the file that it is given."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        write(part)
+        handle = os.open(part, os.O_RDWR)
+        try:
             os.fsync(handle)
         finally:
             os.close(handle)
@@ -202,8 +212,13 @@ def _write_all(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def _lock(folder: Path) -> int:
-    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+def hold(folder: Path) -> int:
+    """Make the folder and hold it alone; returns the handle to close in the end."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise _disk_error(error, folder) from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -214,7 +229,7 @@ def _lock(folder: Path) -> int:
     return handle
 
 
-def _occupied(folder: Path) -> bool:
+def occupied(folder: Path) -> bool:
     """Whether there is anything but what a run that measured nothing leaves behind."""
     left = {".lock", "run.json", "identity.json"}
     return any(path.is_file() and path.name not in left for path in folder.rglob("*"))

@@ -74,6 +74,7 @@ class FileDataset(ABC):
         if Path(split).name != split:
             raise UserError(f"{split!r} is no split", expected="a plain name such as train, val or test")
         self.root, self.split = Path(root), split
+        self._items: dict[str, list[Item]] = {}
 
     @abstractmethod
     def clips(self) -> Sequence[str]: ...
@@ -109,15 +110,37 @@ class FileDataset(ABC):
     def frames(self, clip: str) -> Iterator[Frame]:
         size = None
         for index, item in enumerate(self.items(clip)):
-            image = read_image(item.image)
-            labels = self.read_label(item.label)[0] if item.label else None
-            check_size(item, image.shape[:2], None if labels is None else labels.shape, size)
-            size = image.shape[:2]
-            yield Frame(clip, index, image, labels, stem=item.stem)
+            frame = self._read(clip, index, item, size)
+            size = frame.image.shape[:2]
+            yield frame
+
+    def frame(self, clip: str, index: int) -> Frame:
+        """One frame by itself, with its labels where it has them."""
+        items = self._held(clip)
+        if not 0 <= index < len(items):
+            raise UserError(f"clip {clip!r} has no frame {index}", expected=f"0 to {len(items) - 1}")
+        return self._read(clip, index, items[index])
+
+    def labelled(self, clip: str) -> list[int]:
+        """Numbers of the frames that have labels."""
+        return [index for index, item in enumerate(self._held(clip)) if item.label is not None]
+
+    def _held(self, clip: str) -> list[Item]:
+        """The clip's frames as first listed: random access must not list a folder for every frame."""
+        if clip not in self._items:
+            self._items[clip] = self.items(clip)
+        return self._items[clip]
 
     def labels(self, clip: str) -> Iterator[tuple[str, UInt8 | None]]:
         for item in self.items(clip):
             yield item.stem, self.read_label(item.label)[0] if item.label else None
+
+    def _read(self, clip: str, index: int, item: Item, size: Size | None = None) -> Frame:
+        """size: of the clip's other frames, which this one must have."""
+        image = read_image(item.image)
+        labels = self.read_label(item.label)[0] if item.label else None
+        check_size(item, image.shape[:2], None if labels is None else labels.shape, size)
+        return Frame(clip, index, image, labels, stem=item.stem)
 
     def read_label(self, path: Path) -> tuple[UInt8, frozenset[int]]:
         """(train ids, stray file values that occurred); raises UserError as `reading.read_labels` does."""

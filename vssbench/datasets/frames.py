@@ -83,6 +83,10 @@ class Frames(FileDataset):
         for stem in self.stems(clip):
             yield stem, None
 
+    def labelled(self, clip: str) -> list[int]:
+        """No frame has labels."""
+        return []
+
     def opaque(self, clip: str) -> bool:
         return clip in self._sources and self._sources[clip].is_file()
 

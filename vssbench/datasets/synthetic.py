@@ -87,6 +87,18 @@ class Synthetic:
             yield Frame(clip, index, self._photograph(scene, view, index), scene.labels(view), side, stem)
             before = view
 
+    def frame(self, clip: str, index: int) -> Frame:
+        """One frame with its labels, by itself; it carries no flow."""
+        self._index("index", index)
+        scene = self._scene(clip)
+        view = scene.view(self._time(index))
+        return Frame(clip, index, self._photograph(scene, view, index), scene.labels(view), stem=self._stems[index])
+
+    def labelled(self, clip: str) -> list[int]:
+        """Numbers of the frames that have labels: all of them."""
+        self._number(clip)
+        return list(range(len(self._stems)))
+
     def labels(self, clip: str) -> Iterator[tuple[str, UInt8]]:
         """(stem, train ids) of every frame in order; images are not made."""
         scene = self._scene(clip)
@@ -99,11 +111,14 @@ class Synthetic:
         Returns float32[H, W, 2] (pixels, x first; source in frame `to` = pixel + flow) and bool[H, W], False where the
         source is hidden or outside: a valid pixel's label is exactly the label at the pixel nearest to its source.
         """
-        last = len(self._stems) - 1
-        _check("index", index, 0 <= index <= last, f"0 to {last}")
+        self._index("index", index)
         _check("to", to, 0 <= to <= index, f"0 to {index} (the frame itself or an earlier one)")
         scene = self._scene(clip)
         return scene.flow(scene.view(self._time(index)), scene.view(self._time(to)))
+
+    def _index(self, name: str, index: int) -> None:
+        last = len(self._stems) - 1
+        _check(name, index, 0 <= index <= last, f"0 to {last}")
 
     def _number(self, clip: str) -> int:
         if clip not in self._clips:

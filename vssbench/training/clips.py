@@ -1,0 +1,66 @@
+"""Random access to the frames of a dataset, as training needs it; what was read stays in memory while there is room."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import islice
+
+from vssbench.errors import UserError
+from vssbench.types import Dataset, Frame
+
+MEMORY_MB = 2048
+
+
+class Clips:
+    """The labelled clips of a dataset.
+
+    names:   clips with at least one labelled frame, in the dataset's order
+    lengths: frames of each
+    Datasets with `frame(clip, index)` are asked for single frames; any other is streamed up to the frame.
+    """
+
+    def __init__(self, dataset: Dataset, limit: int | None = None, memory_mb: int = MEMORY_MB):
+        """limit: only the first clips. Raises UserError for a dataset without labels."""
+        self.dataset = dataset
+        self._labelled: dict[str, list[int]] = {}
+        self._kept: OrderedDict[tuple[str, int], Frame] = OrderedDict()
+        self._free = memory_mb * 2**20
+        for clip in islice(dataset.clips(), limit):
+            indices = self._find(clip)
+            if indices:
+                self._labelled[clip] = indices
+        self.names = list(self._labelled)
+        self.lengths = {clip: len(dataset.stems(clip)) for clip in self.names}
+        if not self.names:
+            raise UserError(f"{dataset.name} has no labelled frames", expected="a split with labels to train on")
+
+    def labelled(self, clip: str) -> list[int]:
+        """Numbers of the frames that have labels, in order."""
+        return self._labelled[clip]
+
+    def frame(self, clip: str, index: int) -> Frame:
+        """One frame, from memory where it is there."""
+        key = (clip, index)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        if hasattr(self.dataset, "frame"):
+            frame: Frame = self.dataset.frame(clip, index)
+        else:
+            frame = next(islice(self.dataset.frames(clip), index, None))
+        self._kept[key] = frame
+        self._free -= _size(frame)
+        while self._free < 0 and len(self._kept) > 1:
+            self._free += _size(self._kept.popitem(last=False)[1])
+        return frame
+
+    def _find(self, clip: str) -> list[int]:
+        if hasattr(self.dataset, "labelled"):
+            found: list[int] = self.dataset.labelled(clip)
+            return found
+        return [index for index, (_, labels) in enumerate(self.dataset.labels(clip)) if labels is not None]
+
+
+def _size(frame: Frame) -> int:
+    arrays = [frame.image, frame.labels, *frame.side.values()]
+    return sum(array.nbytes for array in arrays if array is not None)

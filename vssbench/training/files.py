@@ -1,0 +1,105 @@
+"""The folder of one training: what it is, how far it came, what it wrote.
+
+    <output>/training.json        the recipe, its settings, the data's fingerprint, the commit; --resume refuses another
+    <output>/log.jsonl            a line for each logged step or validation
+    <output>/state.pt             networks, optimiser and step, to continue from; removed when training is finished
+    <output>/<name>.safetensors   the weights, with what training.json says in their header
+
+Whole files are replaced atomically, so an interruption leaves the last complete one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vssbench import checkpoints
+from vssbench.errors import UserError
+from vssbench.store import hold, occupied, read_json, replace, write_json, write_text
+
+IDENTITY = ("method", "labels", "start", "settings", "dataset", "fingerprint", "codec", "precision", "processes")
+"""What the weights depend on; the steps to go and the commit may differ."""
+
+
+class TrainingFolder:
+    """Exclusive hold of one training's folder."""
+
+    def __init__(self, folder: Path, asked: dict[str, Any], resume: bool):
+        """asked: JSON, with the keys of IDENTITY. Raises UserError for a folder that holds something else."""
+        self.folder, self.asked = folder, asked
+        self._lock = hold(folder)
+        try:
+            self._open(resume)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, resume: bool) -> None:
+        record = self.folder / "training.json"
+        if resume and record.exists():
+            before = read_json(record)
+            if changed := [key for key in IDENTITY if before.get(key) != self.asked[key]]:
+                told = ", ".join(f"{key} {before.get(key)!r}, now {self.asked[key]!r}" for key in changed)
+                raise UserError(f"was begun with other conditions: {told}", where=record, fix="choose another --output")
+        elif occupied(self.folder):
+            fix = "choose another --output" + ("" if resume else ", or add --resume")
+            raise UserError("this folder holds files already", where=self.folder, fix=fix)
+        else:
+            write_json(record, self.asked)
+
+    def close(self) -> None:
+        os.close(self._lock)
+
+    def state(self) -> dict[str, Any] | None:
+        """What `keep` wrote last, or None."""
+        path = self.folder / "state.pt"
+        if not path.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+            raise UserError(
+                f"cannot be read: {error}", where=path, fix="delete the folder's files and train again"
+            ) from None
+        return state
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Write what is needed to continue."""
+        replace(self.folder / "state.pt", lambda part: torch.save(state, part))
+
+    def log(self, **entry: Any) -> None:
+        """Append a line to the log."""
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def rewind(self, step: int) -> None:
+        """Drop what was logged after that many steps: they are made again."""
+        path = self.folder / "log.jsonl"
+        if path.exists():
+            kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step(line) <= step]
+            write_text(path, "".join(line + "\n" for line in kept))
+
+    def finish(self, weights: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Path]:
+        """Write the weights; the state is then no longer needed. Returns name -> file."""
+        metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in self.asked.items()}
+        paths = {name: self.folder / f"{name}.safetensors" for name in weights}
+        for name, path in paths.items():
+            replace(path, partial(checkpoints.save, tensors=weights[name], metadata=metadata))
+        (self.folder / "state.pt").unlink(missing_ok=True)
+        return paths
+
+
+def _step(line: str) -> int:
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):  # a line cut short by an interruption
+        return 2**62
+

@@ -1,0 +1,144 @@
+"""What a training recipe is: from clips to examples, from a batch to losses, and which parameters learn how fast."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vssbench.names import Spec
+from vssbench.training.clips import Clips
+from vssbench.types import Method, UInt8
+
+Start = str | Path | Mapping[str, str | Path]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The figures of a recipe that a user may want to change; each recipe has its paper's.
+
+    steps:  optimiser steps
+    batch:  examples a step, over all devices together
+    rate:   the learning rate before any factor
+    crop:   (height, width) of an example's frames
+    seed:   all random numbers follow from it, and from nothing else
+    """
+
+    steps: int
+    batch: int
+    rate: float
+    crop: tuple[int, int]
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the user asked for; a recipe is built from it.
+
+    spec:     of the method, e.g. mpvss(backbone=swin_t)
+    labels:   label space of the data
+    device:   torch device
+    start:    weights to start from, None for random ones (arseg: {"hr": file})
+    settings: what was changed of the recipe's own figures, by field of `Settings`
+    codec:    codec spec, for recipes that need motion
+    """
+
+    spec: Spec
+    labels: str
+    device: str = "cpu"
+    start: Start | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    codec: str | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """What one draw gives.
+
+    images: uint8[T, H, W, 3] RGB, the frames after augmentation
+    labels: uint8[L, H, W] train ids, 255 = ignored; how many frames have labels is the recipe's matter
+    motion: float32[H, W, 2] pixels, x first, for recipes that need it
+    names:  clip/stem of each frame, for messages
+    """
+
+    images: UInt8
+    labels: UInt8
+    names: tuple[str, ...]
+    motion: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples side by side, on the device.
+
+    images: float32[B, T, 3, H, W] RGB, 0..255
+    labels: int64[B, L, H, W] train ids, 255 = ignored
+    motion: float32[B, 2, H, W] or None
+    names:  of all frames
+    """
+
+    images: Tensor
+    labels: Tensor
+    names: tuple[str, ...]
+    motion: Tensor | None = None
+
+    @classmethod
+    def of(cls, examples: Sequence[Example], device: torch.device | str = "cpu") -> Batch:
+        """The batch of some examples; all have one shape."""
+        images = torch.from_numpy(np.stack([example.images for example in examples])).to(device)
+        labels = torch.from_numpy(np.stack([example.labels for example in examples])).to(device)
+        maps = [example.motion for example in examples if example.motion is not None]
+        motion = torch.from_numpy(np.stack(maps)).to(device).permute(0, 3, 1, 2) if maps else None
+        names = tuple(name for example in examples for name in example.names)
+        return cls(images.permute(0, 1, 4, 2, 3).float(), labels.long(), names, motion)
+
+
+class Recipe(ABC):
+    """How one method is trained. Subclasses take an `Order`; a UserError says what of it does not fit.
+
+    frames:   how many frames an example has
+    deviations: what the recipe does otherwise than its paper, a sentence each, for the log and the documentation
+    method:   the adapter over the very networks that are trained: validation runs it
+    module:   forward(Batch) -> {name: scalar Tensor}, weighted losses whose sum is minimised; its `train()` keeps in
+              evaluation mode what must stay there
+    settings: the paper's, and what the order changed
+    """
+
+    frames: ClassVar[int]
+    deviations: ClassVar[tuple[str, ...]] = ()
+    method: Method
+    module: nn.Module
+    settings: Settings
+
+    @abstractmethod
+    def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
+        """An augmented example from that clip: a function of its arguments and of nothing else."""
+
+    @abstractmethod
+    def groups(self) -> list[dict[str, Any]]:
+        """Parameter groups of the optimiser: "params" (only what learns), "lr", "weight_decay"."""
+
+    def optimiser(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self.groups())
+
+    @abstractmethod
+    def factor(self, step: int) -> float:
+        """What every group's learning rate is multiplied by at a step, 0 .. steps - 1."""
+
+    def clip_norm(self) -> float | None:
+        """The largest norm of all gradients together; None: they are not clipped."""
+        return None
+
+    def before_step(self, step: int) -> None:
+        """Called before each step, for recipes in stages."""
+
+    @abstractmethod
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        """What training yields: name of the file without its suffix -> state dict that the adapter loads."""
