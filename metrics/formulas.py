@@ -1,8 +1,10 @@
 """From one matrix of counts to the accuracies, as each evaluation script in use does it. Fractions, not percent.
 
-Every function takes int64[C + 1, 256] (row C: void ground truth; column: raw predicted value, see confusion.dense) and
-returns Figures, or says in one sentence why its script gets no number from these counts. With n the counts of class i
-predicted as class j, g its row sums (ground truth), p its column sums (predictions): IoU_i = n_ii / (g_i + p_i - n_ii).
+Two steps: a script first books pixels (matrix -> Areas, which says in one sentence why its script gets no number from
+these counts), then takes means (Areas -> Figures). With g the pixels of a class in the ground truth, p those predicted
+and n those of both: IoU = n / (g + p - n). Booking looks at one matrix, int64[C + 1, 256] (row C: void ground truth;
+column: raw predicted value, see confusion.dense). Its outcome adds up over clips, so the means take any number of sums
+at once: the leading axes of Areas are those of Figures, and each row gets the digits that it would get alone.
 """
 
 from __future__ import annotations
@@ -19,32 +21,60 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Fractions of 1; NaN where the script divides 0 by 0, None for what it does not compute.
+class Areas:
+    """Pixels by class as one script books them; those of several clips add up.
 
-    iou:     float64[C], NaN for classes that the script leaves out
+    counts: whole numbers[..., 3, C], int64 or float64 below 2**53: ground truth, prediction, and where both agree
+    moved:  pixels that the script books under another class than their own
+    """
+
+    counts: Counts | Floats
+    moved: int = 0
+
+    @property
+    def label(self) -> Counts | Floats:
+        return self.counts[..., 0, :]
+
+    @property
+    def predicted(self) -> Counts | Floats:
+        return self.counts[..., 1, :]
+
+    @property
+    def hit(self) -> Counts | Floats:
+        return self.counts[..., 2, :]
+
+    @property
+    def union(self) -> Counts | Floats:
+        return self.label + self.predicted - self.hit
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Fractions of 1, each of the leading shape; NaN where the script divides 0 by 0, None for what it leaves out.
+
+    iou:     float64[..., C], NaN for classes that the script leaves out
     counted: number of classes that mIoU is a mean over
-    moved:   pixels that the script books under another class than their own
+    moved:   of the Areas
     """
 
     iou: Floats
-    counted: int
-    mIoU: float
-    WIoU: float | None
-    pixel_accuracy: float | None
-    class_accuracy: float | None
+    counted: Counts
+    mIoU: Floats
+    WIoU: Floats | None
+    pixel_accuracy: Floats | None
+    class_accuracy: Floats | None
     moved: int = 0
 
 
-def exact(matrix: Counts) -> Figures | str:
-    """The mean over the classes with ground truth, a set that no method can change; void is left out."""
+def exact_areas(matrix: Counts) -> Areas | str:
+    """Void is left out; a predicted value that is no class stops it."""
     outside = outside_values(matrix, len(matrix) - 1)
     if outside:
         return f"the predictions hold {_listed(outside)}, which is no class"
-    return _over_ground_truth(matrix[:-1, : len(matrix) - 1])
+    return _square(matrix[:-1, : len(matrix) - 1])
 
 
-def vspw(matrix: Counts) -> Figures | str:
+def vspw_areas(matrix: Counts) -> Areas | str:
     """The VSPW script: index C * label + prediction, unchecked, so a prediction from C on lands in a later row."""
     classes = len(matrix) - 1
     rows, values = np.nonzero(matrix[:-1])
@@ -55,61 +85,59 @@ def vspw(matrix: Counts) -> Figures | str:
         return f"the official script stops: predicted id {value} on a pixel of class {label} leaves its matrix"
     booked = np.zeros((classes, classes), np.int64)
     np.add.at(booked, (target, values % classes), matrix[rows, values])
-    return _over_ground_truth(booked, moved=int(matrix[:-1, classes:].sum()))
+    return _square(booked, moved=int(matrix[:-1, classes:].sum()))
 
 
-def detectron2(matrix: Counts) -> Figures | str:
-    """MPVSS's evaluator: classes that are predicted but never annotated are zeros in the mean."""
+def detectron2_areas(matrix: Counts) -> Areas | str:
+    """MPVSS's evaluator: pixels predicted void (id C) are left out, and void ground truth."""
     classes = len(matrix) - 1
     beyond = np.flatnonzero(matrix[:, classes + 1 :].any(axis=0)) + classes + 1
     if beyond.size:
         return f"the official script stops: predicted id {int(beyond[0])} is beyond its {classes} classes and void"
-    square = matrix[:-1, :classes]  # pixels predicted void (id C) are left out, and void ground truth
-    figures = _over_ground_truth(square)
-    union = int(((square.sum(0) + square.sum(1)) > 0).sum())
-    return Figures(
-        figures.iou,
-        union,
-        _ratio(math.fsum(figures.iou[~np.isnan(figures.iou)]), union),
-        figures.WIoU,
-        figures.pixel_accuracy,
-        figures.class_accuracy,
-    )
+    return _square(matrix[:-1, :classes])
 
 
-def mmseg(matrix: Counts) -> Figures | str:
-    """mmsegmentation: areas from histograms of C bins, the last one closed; the mean over classes that occur at all."""
+def mmseg_areas(matrix: Counts) -> Areas | str:
+    """mmsegmentation: areas from histograms of C bins, the last one closed, so that C counts as the last class."""
     classes = len(matrix) - 1
-    label = matrix[:-1].sum(1)
     predicted = matrix[:-1, :classes].sum(0)
-    moved = 0
-    if classes < matrix.shape[1]:
-        moved = int(matrix[:-1, classes].sum())  # the closed last bin [C - 1, C]
-        predicted[-1] += moved
-    hit = matrix[:-1, :classes].diagonal()
-    iou, recall = _divide(hit, label + predicted - hit), _divide(hit, label)
-    total = int(label.sum())
-    return Figures(
-        iou,
-        int((~np.isnan(iou)).sum()),
-        _mean(iou),
-        _weighted(label, iou),
-        _ratio(int(hit.sum()), total),
-        _mean(recall),
-        moved,
-    )
+    moved = int(matrix[:-1, classes].sum()) if classes < matrix.shape[1] else 0
+    predicted[-1] += moved
+    return Areas(np.stack([matrix[:-1].sum(1), predicted, matrix[:-1, :classes].diagonal()]), moved)
 
 
-def arseg(matrix: Counts) -> Figures | str:
-    """AR-Seg: the plain mean over all classes, which is NaN as soon as one never occurs."""
+def arseg_areas(matrix: Counts) -> Areas | str:
+    """AR-Seg: a predicted value that is no class stops it, unless the ground truth is void there."""
     outside = outside_values(matrix[:-1], len(matrix) - 1)
     if outside:
         return f"its matrix has no column for the predicted id {_listed(outside)}"
-    square = matrix[:-1, : len(matrix) - 1]
-    hit = square.diagonal()
-    iou = _divide(hit, square.sum(0) + square.sum(1) - hit)
-    mean = math.fsum(iou) / len(iou) if not np.isnan(iou).any() else math.nan
-    return Figures(iou, len(iou), mean, None, None, None)
+    return _square(matrix[:-1, : len(matrix) - 1])
+
+
+def over_ground_truth(areas: Areas) -> Figures:
+    """Exact and the VSPW script: means over the classes with ground truth, a set that no method can change."""
+    there = areas.label > 0
+    iou = np.where(there, _divide(areas.hit, areas.union), np.nan)
+    return _figures(areas, iou, there.sum(-1))
+
+
+def over_occurring(areas: Areas) -> Figures:
+    """MPVSS's evaluator: classes that are predicted but never annotated are zeros in the mean, and have no IoU."""
+    iou = np.where(areas.label > 0, _divide(areas.hit, areas.union), np.nan)
+    return _figures(areas, iou, (areas.union > 0).sum(-1))
+
+
+def over_unions(areas: Areas) -> Figures:
+    """mmsegmentation: the same mean, and those classes have the IoU 0."""
+    return _figures(areas, _divide(areas.hit, areas.union), (areas.union > 0).sum(-1))
+
+
+def over_all(areas: Areas) -> Figures:
+    """AR-Seg: the plain mean over all classes, which is NaN as soon as one never occurs."""
+    iou = _divide(areas.hit, areas.union)
+    classes = np.full(iou.shape[:-1], iou.shape[-1])[()]
+    mean = np.where(np.isnan(iou).any(-1), np.nan, _sum(iou) / classes)[()]
+    return Figures(iou, classes, mean, None, None, None, areas.moved)
 
 
 def outside_values(matrix: Counts, classes: int) -> list[int]:
@@ -117,38 +145,32 @@ def outside_values(matrix: Counts, classes: int) -> list[int]:
     return (np.flatnonzero(matrix[:, classes:].any(axis=0)) + classes).tolist()
 
 
-def _over_ground_truth(square: Counts, moved: int = 0) -> Figures:
-    label, predicted, hit = square.sum(1), square.sum(0), square.diagonal()
-    there = label > 0
-    iou = np.where(there, _divide(hit, label + predicted - hit), np.nan)
+def _square(square: Counts, moved: int = 0) -> Areas:
+    return Areas(np.stack([square.sum(1), square.sum(0), square.diagonal()]), moved)
+
+
+def _figures(areas: Areas, iou: Floats, counted: Counts) -> Figures:
+    total = areas.label.sum(-1)
+    recall = _divide(areas.hit, areas.label)
     return Figures(
         iou,
-        int(there.sum()),
-        _mean(iou),
-        _weighted(label, iou),
-        _ratio(int(hit.sum()), int(label.sum())),
-        _mean(_divide(hit, label)),
-        moved,
+        counted,
+        mIoU=_divide(_sum(iou), counted),
+        WIoU=_divide(_sum(np.where(areas.label > 0, areas.label * iou, 0.0)), total),
+        pixel_accuracy=_divide(areas.hit.sum(-1), total),
+        class_accuracy=_divide(_sum(recall), (areas.label > 0).sum(-1)),
+        moved=areas.moved,
     )
 
 
-def _divide(part: Counts, whole: Counts) -> Floats:
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+def _divide(part: Counts | Floats, whole: Counts | Floats) -> Floats:
+    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)[()]
 
 
-def _ratio(part: float, whole: float) -> float:
-    return float(part / whole) if whole else math.nan
-
-
-def _mean(values: Floats) -> float:
-    """Over what is not NaN; NaN if nothing is left."""
-    kept = values[~np.isnan(values)]
-    return _ratio(math.fsum(kept), len(kept))
-
-
-def _weighted(label: Counts, iou: Floats) -> float:
-    there = label > 0
-    return _ratio(math.fsum(label[there] * iou[there]), int(label.sum()))
+def _sum(values: Floats) -> Floats:
+    """Over the last axis and what is not NaN, correctly rounded: no order and no memory layout can change a digit."""
+    rows = np.where(np.isnan(values), 0.0, values)
+    return np.reshape([math.fsum(row) for row in rows.reshape(-1, rows.shape[-1]).tolist()], rows.shape[:-1])[()]
 
 
 def _listed(values: list[int]) -> str:

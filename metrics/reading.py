@@ -14,7 +14,7 @@ from vssbench.metrics import confusion, consistency, formulas
 from vssbench.metrics.clips import ClipStates
 from vssbench.metrics.confusion import Confusion, Counts
 from vssbench.metrics.consistency import Consistency
-from vssbench.metrics.formulas import Figures
+from vssbench.metrics.formulas import Areas, Figures
 from vssbench.names import Spec
 from vssbench.types import LabelSpace
 
@@ -34,7 +34,8 @@ class Windows:
 class Protocol:
     """One way to read the counts.
 
-    figures:  from a matrix to accuracies
+    areas:    how its script books the pixels of a matrix
+    means:    from booked pixels to accuracies
     shortest: labelled frames that a clip must have
     windows:  None where the protocol has no VC
     strict:   a predicted id that is no class is an error
@@ -42,10 +43,16 @@ class Protocol:
 
     name: str
     description: str
-    figures: Callable[[Counts], Figures | str]
+    areas: Callable[[Counts], Areas | str]
+    means: Callable[[Areas], Figures]
     shortest: int = 1
     windows: Windows | None = None
     strict: bool = False
+
+    def figures(self, matrix: Counts) -> Figures | str:
+        """From int64[C + 1, 256] to accuracies, or why the script has none."""
+        areas = self.areas(matrix)
+        return areas if isinstance(areas, str) else self.means(areas)
 
 
 class Reading:
@@ -85,7 +92,7 @@ class Reading:
         value = getattr(self.figures, spec.name)
         if value is None:
             return f"not defined by the protocol {self.protocol.name}"
-        return PERCENT * value if not math.isnan(value) else self._not_a_number()
+        return PERCENT * float(value) if not math.isnan(value) else self._not_a_number()
 
     def per_class(self) -> list[float | None]:
         """IoU in percent in train-id order."""
