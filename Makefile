@@ -26,7 +26,7 @@ types: $(STAMP)
 
 $(STAMP): pyproject.toml setup.py constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[video,html,test,lint]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,video,html,test,lint]'
 	touch $@
 
 clean:

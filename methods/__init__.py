@@ -19,6 +19,7 @@ BUILTIN: dict[str, Entry] = {
         paper="Sun et al., Mining Relations among Cross-Frame Affinities for Video Semantic Segmentation, ECCV 2022",
         licence="MIT file, README says academic use only",
         weights="--checkpoint mrcfa=FILE (the official .pth)",
+        recipe="vssbench.methods.mrcfa.train:MrcfaRecipe",
     ),
     "mask2former": Entry(
         "vssbench.methods.mask2former.adapter:Mask2Former",
@@ -26,6 +27,7 @@ BUILTIN: dict[str, Entry] = {
         paper="Cheng et al., Masked-attention Mask Transformer for Universal Image Segmentation, CVPR 2022",
         licence="CC BY-NC 4.0 (Mask2Former and MPVSS)",
         weights="--checkpoint mask2former=FILE (official .pth or .pkl, or a transformers folder)",
+        recipe="vssbench.methods.mask2former.train:Mask2FormerRecipe",
     ),
     "mpvss": Entry(
         "vssbench.methods.mpvss.adapter:Mpvss",
@@ -33,6 +35,7 @@ BUILTIN: dict[str, Entry] = {
         paper="Weng et al., Mask Propagation for Efficient Video Semantic Segmentation, NeurIPS 2023",
         licence="CC BY-NC 4.0",
         weights="--checkpoint mpvss=FILE (the official .pth; a transformers folder fills the segmentor only)",
+        recipe="vssbench.methods.mpvss.train:MpvssRecipe",
     ),
     "segformer": Entry(
         "vssbench.methods.segformer.adapter:SegFormer",
@@ -48,6 +51,7 @@ BUILTIN: dict[str, Entry] = {
         licence="MIT",
         needs="motion",
         weights="--checkpoint arseg=hr:FILE,lr:FILE (the official .pth files)",
+        recipe="vssbench.methods.arseg.train:ArSegRecipe",
     ),
     "psp18": Entry(
         "vssbench.methods.arseg.alone:Psp18",
@@ -55,6 +59,7 @@ BUILTIN: dict[str, Entry] = {
         paper="Zhao et al., Pyramid Scene Parsing Network, CVPR 2017",
         licence="MIT (AR-Seg)",
         weights="--checkpoint psp18=FILE (AR-Seg's official .pth)",
+        recipe="vssbench.methods.arseg.train_alone:AloneRecipe",
     ),
     "bise18": Entry(
         "vssbench.methods.arseg.alone:Bise18",
@@ -62,5 +67,6 @@ BUILTIN: dict[str, Entry] = {
         paper="Yu et al., BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation, ECCV 2018",
         licence="MIT (AR-Seg)",
         weights="--checkpoint bise18=FILE (AR-Seg's official .pth)",
+        recipe="vssbench.methods.arseg.train_alone:AloneRecipe",
     ),
 }

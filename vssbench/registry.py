@@ -25,6 +25,7 @@ class Entry:
     origin:  the distribution that brings it
     paper, licence, needs, weights: for methods with a network: the paper, the licence of the official weights,
              what inputs it needs beside the frame, and where its weights come from
+    recipe:  "module:attribute" of its training recipe, where it has one
     """
 
     target: str
@@ -34,6 +35,7 @@ class Entry:
     licence: str = ""
     needs: str = ""
     weights: str = ""
+    recipe: str = ""
 
 
 @cache
@@ -58,11 +60,8 @@ def resolve(group: Group, name: str) -> Any:
     if name not in known:
         raise UserError(f"unknown {group.removesuffix('s')} {name!r}", expected=suggest(name, known))
     entry = known[name]
-    module, _, attribute = entry.target.partition(":")
     try:
-        target: Any = importlib.import_module(module)
-        for part in attribute.split("."):
-            target = getattr(target, part)
+        return attribute(entry.target)
     except Exception as error:  # importing a plugin runs anybody's code
         if entry.origin == "vssbench":
             raise
@@ -71,4 +70,12 @@ def resolve(group: Group, name: str) -> Any:
             f"{type(error).__name__}: {error}",
             fix=f"update or uninstall {entry.origin}",
         ) from error
-    return target
+
+
+def attribute(target: str) -> Any:
+    """The object that "module:attribute" names."""
+    module, _, names = target.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in names.split("."):
+        found = getattr(found, name)
+    return found

@@ -25,17 +25,28 @@ from vssbench import checkpoints
 from vssbench.errors import UserError
 from vssbench.store import hold, occupied, read_json, replace, write_json, write_text
 
-IDENTITY = ("method", "labels", "start", "settings", "dataset", "fingerprint", "codec", "precision", "processes")
-"""What the weights depend on; the steps to go and the commit may differ."""
+IDENTITY = (
+    *("method", "labels", "start", "settings", "dataset", "split", "limit", "fingerprint"),
+    *("codec", "precision", "processes"),
+)
+"""What the weights depend on and must be the same when a training is continued."""
+
+
+STATE = "state.pt"
 
 
 class TrainingFolder:
     """Exclusive hold of one training's folder."""
 
-    def __init__(self, folder: Path, asked: dict[str, Any], resume: bool):
-        """asked: JSON, with the keys of IDENTITY. Raises UserError for a folder that holds something else."""
-        self.folder, self.asked = folder, asked
-        self._lock = hold(folder)
+    def __init__(self, folder: Path, asked: dict[str, Any], resume: bool, main: bool = True):
+        """asked: JSON, with the keys of IDENTITY; main: this process writes, others of the same training only read.
+
+        Raises UserError for a folder that holds something else.
+        """
+        self.folder, self.asked = folder, json.loads(json.dumps(asked))
+        self._lock = hold(folder) if main else None
+        if not main:
+            return
         try:
             self._open(resume)
         except BaseException:
@@ -46,6 +57,8 @@ class TrainingFolder:
         record = self.folder / "training.json"
         if resume and record.exists():
             before = read_json(record)
+            if not (self.folder / STATE).exists() and any(self.folder.glob("*.safetensors")):
+                raise UserError("this training is finished", where=self.folder, fix="choose another --output")
             if changed := [key for key in IDENTITY if before.get(key) != self.asked[key]]:
                 told = ", ".join(f"{key} {before.get(key)!r}, now {self.asked[key]!r}" for key in changed)
                 raise UserError(f"was begun with other conditions: {told}", where=record, fix="choose another --output")
@@ -56,11 +69,12 @@ class TrainingFolder:
             write_json(record, self.asked)
 
     def close(self) -> None:
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
 
     def state(self) -> dict[str, Any] | None:
         """What `keep` wrote last, or None."""
-        path = self.folder / "state.pt"
+        path = self.folder / STATE
         if not path.exists():
             return None
         try:
@@ -73,7 +87,7 @@ class TrainingFolder:
 
     def keep(self, state: dict[str, Any]) -> None:
         """Write what is needed to continue."""
-        replace(self.folder / "state.pt", lambda part: torch.save(state, part))
+        replace(self.folder / STATE, lambda part: torch.save(state, part))
 
     def log(self, **entry: Any) -> None:
         """Append a line to the log."""
@@ -93,7 +107,7 @@ class TrainingFolder:
         paths = {name: self.folder / f"{name}.safetensors" for name in weights}
         for name, path in paths.items():
             replace(path, partial(checkpoints.save, tensors=weights[name], metadata=metadata))
-        (self.folder / "state.pt").unlink(missing_ok=True)
+        (self.folder / STATE).unlink(missing_ok=True)
         return paths
 
 
@@ -102,4 +116,3 @@ def _step(line: str) -> int:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):  # a line cut short by an interruption
         return 2**62
-

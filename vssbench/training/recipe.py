@@ -136,7 +136,7 @@ class Recipe(ABC):
         """The largest norm of all gradients together; None: they are not clipped."""
         return None
 
-    def before_step(self, step: int) -> None:
+    def before_step(self, step: int) -> None:  # noqa: B027  (most recipes have one stage)
         """Called before each step, for recipes in stages."""
 
     @abstractmethod

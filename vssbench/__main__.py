@@ -1,0 +1,5 @@
+"""`python -m vssbench`, which is also how `accelerate launch -m vssbench train ...` starts one process a device."""
+
+from vssbench.cli import main
+
+main()

@@ -1,0 +1,120 @@
+"""`vssbench train`: a method's weights from a labelled dataset, by the recipe of its paper."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vssbench.cli.options import DatasetOption, DeviceOption, JsonOption, RootOption, ThreadsOption
+from vssbench.errors import UserError
+
+
+def command(
+    method: Annotated[str, typer.Argument(help="Method spec, e.g. 'mpvss(backbone=swin_t)'.")],
+    dataset: DatasetOption = None,
+    data_root: RootOption = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Folder for the log, the state, the weights.")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--start", help="Weights to start from: a file or folder the method reads; arseg: hr:FILE."),
+    ] = None,
+    split: Annotated[str, typer.Option("--split", help="Split to learn from.")] = "train",
+    validation: Annotated[str, typer.Option("--validation", help="Split to judge by, or none.")] = "val",
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Default: the recipe's.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Examples a step, over all devices.")] = None,
+    rate: Annotated[float | None, typer.Option("--rate", help="Learning rate.")] = None,
+    crop: Annotated[str | None, typer.Option("--crop", help="HEIGHTxWIDTH of the training crops.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of all random numbers; default 0.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Learn from the first CLIPS clips only.")] = None,
+    validation_limit: Annotated[
+        int | None, typer.Option("--validation-limit", min=1, help="Judge by the first CLIPS clips only.")
+    ] = None,
+    codec: Annotated[str | None, typer.Option("--codec", help="For recipes that need motion: h264(...).")] = None,
+    precision: Annotated[str, typer.Option("--precision", help="no (float32), fp16 or bf16.")] = "no",
+    device: DeviceOption = "cpu",
+    threads: ThreadsOption = None,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that make examples.")] = 0,
+    log_every: Annotated[int, typer.Option("--log-every", min=1, help="Steps.")] = 50,
+    validate_every: Annotated[int, typer.Option("--validate-every", min=1, help="Steps.")] = 1000,
+    save_every: Annotated[int, typer.Option("--save-every", min=1, help="Steps between states to resume from.")] = 500,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the training in --output.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="A few steps: memory, steps, expected time.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a method by its paper's recipe; several GPUs: accelerate launch -m vssbench train ..."""
+    if dataset is None:
+        raise UserError("train needs a dataset", fix="--dataset vspw --data-root DIR, or --dataset synthetic")
+    if output is None and not dry_run:
+        raise UserError("train needs a folder to write to", fix="--output DIR (or --dry-run)")
+    if precision not in ("no", "fp16", "bf16"):
+        raise UserError(f"--precision {precision} does not fit", expected="no, fp16 or bf16")
+    if as_json and not dry_run:
+        raise UserError("--json belongs to --dry-run", expected="a training's figures are in log.jsonl in --output")
+    from vssbench import environment
+    from vssbench.names import parse
+    from vssbench.training.job import Job
+    from vssbench.training.loop import Conduct
+
+    environment.check_device(device)
+    environment.set_threads(threads)
+    figures: dict[str, Any] = {"steps": steps, "batch": batch, "rate": rate, "crop": _crop(crop), "seed": seed}
+    job = Job(
+        parse(method), dataset, data_root, split, validation, limit, validation_limit, _start(start),
+        {name: value for name, value in figures.items() if value is not None}, codec, device, precision,
+        Conduct(log_every, validate_every, save_every, workers),
+    )  # fmt: skip
+    opened = job.open()
+    if dry_run:
+        plan = opened.plan()
+        print(json.dumps(plan) if as_json else _told(plan))
+        return
+    assert output is not None
+    try:
+        opened.run(output, resume)
+    except KeyboardInterrupt:
+        print(f"vssbench: interrupted; continue with --resume --output {output}", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def _crop(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    from vssbench.profile import parse_size
+
+    return parse_size(text)
+
+
+def _start(text: str | None) -> str | dict[str, str] | None:
+    """`hr:FILE` -> {"hr": FILE}; anything else is a path."""
+    if text is None:
+        return None
+    parts = [part.partition(":") for part in text.split(",")]
+    branches = {branch: path for branch, colon, path in parts if colon and branch in ("hr", "lr")}
+    return branches if len(branches) == len(parts) else text
+
+
+def _told(plan: dict[str, Any]) -> str:
+    """The dry run in words."""
+    settings, memory = plan["settings"], plan["memory_mb"]
+    height, width = settings["crop"]
+    lines = [
+        f"{plan['method']}: {plan['trained_params_m']:.2f} M parameters learn, "
+        f"{plan['frozen_params_m']:.2f} M are frozen",
+        f"data: {plan['clips']} clips, {plan['labelled_frames']} labelled frames",
+        f"{settings['steps']} steps of {settings['batch']} examples of {height}x{width}, rate {settings['rate']:g}, "
+        f"seed {settings['seed']}",
+    ]
+    if plan["seconds_per_step"] is None:
+        lines.append("time: not known from a single step")
+    else:
+        whole = timedelta(seconds=round(plan["expected_seconds"]))
+        lines.append(f"time: {plan['seconds_per_step']:.3g} s a step, {whole} in all, validation not counted")
+    lines.append(f"memory: {memory['host_peak']:.0f} MB of the host at the peak")
+    if memory["device_peak"] is not None:
+        lines[-1] += f", {memory['device_peak']:.0f} MB of the device"
+    return "\n".join([*lines, "otherwise than in the paper:", *(f"- {text}" for text in plan["deviations"])])

@@ -1,0 +1,163 @@
+"""One training put together: data, recipe, device, folder; and what it will take, tried on a few steps."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vssbench import checkpoints, environment, registry
+from vssbench.bench import codec_for
+from vssbench.datasets.fingerprint import fingerprint
+from vssbench.errors import MissingExtra, UserError, suggest
+from vssbench.load import load_dataset
+from vssbench.names import Spec, parse
+from vssbench.training.clips import Clips
+from vssbench.training.files import TrainingFolder
+from vssbench.training.loop import Conduct, Training, deterministic, make_accelerator, train
+from vssbench.training.recipe import Order, Recipe, Start
+from vssbench.training.report import Report
+from vssbench.training.validation import Validation
+
+KB_PER_MB = 1024 if sys.platform != "darwin" else 2**20  # macOS counts in bytes
+TRIED_STEPS = 4
+"""Of a dry run; the first is not timed."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the user asks of `vssbench train`.
+
+    split, validation: splits of the dataset to learn from and to judge by; no validation where it is "none"
+    limit, validation_limit: only the first clips
+    precision: no, fp16 or bf16
+    """
+
+    method: Spec
+    dataset: str
+    data_root: Path | None = None
+    split: str = "train"
+    validation: str = "val"
+    limit: int | None = None
+    validation_limit: int | None = None
+    start: Start | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    codec: str | None = None
+    device: str = "cpu"
+    precision: str = "no"
+    conduct: Conduct = field(default_factory=Conduct)
+
+    def open(self) -> Opened:
+        """Raises UserError for data, weights or a device that are not there, before anything is written."""
+        try:
+            accelerator = make_accelerator(self.device, self.precision)
+        except ImportError as error:
+            raise MissingExtra.of("train", error.name or "accelerate", "training") from None
+        clips = Clips(load_dataset(self.dataset, self.data_root, self.split), self.limit)
+        order = Order(
+            self.method, clips.dataset.space.name, str(accelerator.device), self.start, self.settings, self.codec
+        )
+        recipe = find_recipe(self.method)(order)
+        return Opened(self, clips, recipe, Training(recipe, clips, accelerator, self.conduct.workers))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A job whose data and networks are in memory."""
+
+    job: Job
+    clips: Clips
+    recipe: Recipe
+    training: Training
+
+    def run(self, output: Path, resume: bool) -> None:
+        """Train and write the weights to the folder."""
+        accelerator = self.training.accelerator
+        with deterministic(), Report(self.recipe.settings.steps, not accelerator.is_main_process) as report:
+            folder = TrainingFolder(output, self._record(), resume, accelerator.is_main_process)
+            try:
+                train(self.training, folder, self._validation(), self.job.conduct, report)
+            finally:
+                folder.close()
+
+    def plan(self) -> dict[str, Any]:
+        """What the training takes, from a few of its own steps: {"steps", "seconds_per_step", "memory_mb", ...}."""
+        settings, training = self.recipe.settings, self.training
+        marks = []
+        with deterministic():
+            for step, batch in zip(range(min(TRIED_STEPS, settings.steps)), training.batches(0), strict=False):
+                training.step(step, batch)
+                marks.append(time.perf_counter())
+        pace = (marks[-1] - marks[0]) / (len(marks) - 1) if len(marks) > 1 else None
+        device = training.accelerator.device
+        parameters = list(self.recipe.module.parameters())
+        return {
+            "method": str(self.job.method),
+            "settings": asdict(settings),
+            "clips": len(self.clips.names),
+            "labelled_frames": sum(len(self.clips.labelled(clip)) for clip in self.clips.names),
+            "trained_params_m": sum(p.numel() for p in parameters if p.requires_grad) / 1e6,
+            "frozen_params_m": sum(p.numel() for p in parameters if not p.requires_grad) / 1e6,
+            "seconds_per_step": pace,
+            "expected_seconds": None if pace is None else pace * settings.steps,
+            "memory_mb": {
+                "host_peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KB_PER_MB,
+                "device_peak": torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None,
+            },
+            "deviations": list(self.recipe.deviations),
+        }
+
+    def _validation(self) -> Validation | None:
+        job = self.job
+        if job.validation == "none":
+            return None
+        dataset = load_dataset(job.dataset, job.data_root, job.validation)
+        codec = codec_for(self.recipe.method, job.codec, parse(job.dataset).name)
+        return Validation(self.recipe.method, dataset, codec, job.validation_limit)
+
+    def _record(self) -> dict[str, Any]:
+        """What the weights depend on, and where they come from."""
+        job, machine = self.job, environment.describe(str(self.training.accelerator.device), None)
+        return {
+            "method": str(job.method),
+            "labels": self.clips.dataset.space.name,
+            "start": _described(job.start),
+            "settings": asdict(self.recipe.settings),
+            "dataset": job.dataset,
+            "split": job.split,
+            "limit": job.limit,
+            "fingerprint": fingerprint(self.clips.dataset),
+            "codec": job.codec,
+            "precision": job.precision,
+            "processes": self.training.accelerator.num_processes,
+            "device": machine["device"],
+            "threads": machine["threads"],
+            "commit": machine["commit"],
+            "dirty": machine["dirty"],
+            "packages": machine["packages"],
+            "deviations": list(self.recipe.deviations),
+        }
+
+
+def _described(start: Start | None) -> Any:
+    """Path and SHA-256 of the files to start from."""
+    if isinstance(start, Mapping):
+        return {branch: _described(path) for branch, path in start.items()}
+    return None if start is None else {"path": str(start), "sha256": checkpoints.read(start).sha256}
+
+
+def find_recipe(method: Spec) -> Any:
+    """The recipe class of a method. Raises UserError for an unknown one, and for one that is not trained."""
+    known = registry.entries("methods")
+    if method.name not in known:
+        raise UserError(f"unknown method {method.name!r}", expected=suggest(method.name, known))
+    if not known[method.name].recipe:
+        trained = ", ".join(sorted(name for name, entry in known.items() if entry.recipe))
+        raise UserError(f"{method.name} has no training recipe", expected=f"one of: {trained}")
+    return registry.attribute(known[method.name].recipe)

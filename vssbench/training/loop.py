@@ -1,0 +1,235 @@
+"""The training loop, the same for every recipe: steps, precision, devices, log, validation, state.
+
+An example is a function of the seed and its number, and torch's generator is set anew before every step: continuing
+from a state therefore gives the weights that an uninterrupted training gives, to the bit on one device.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from vssbench.errors import UserError
+from vssbench.training.clips import Clips
+from vssbench.training.recipe import Batch, Example, Recipe
+from vssbench.training.report import Report
+from vssbench.training.validation import Validation
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from vssbench.training.files import TrainingFolder
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """How a training is run; none of it changes the weights.
+
+    log_every, validate_every, save_every: in steps
+    workers: processes that make examples; 0: the training's own
+    """
+
+    log_every: int = 50
+    validate_every: int = 1000
+    save_every: int = 500
+    workers: int = 0
+
+
+class Training:
+    """A recipe at work on one device, or on this process's share of several."""
+
+    def __init__(self, recipe: Recipe, clips: Clips, accelerator: Accelerator, workers: int = 0):
+        """Raises UserError where the batch cannot be shared out evenly."""
+        self.recipe, self.clips, self.accelerator, self.workers = recipe, clips, accelerator, workers
+        settings, processes = recipe.settings, accelerator.num_processes
+        if settings.batch % processes:
+            raise UserError(f"a batch of {settings.batch} cannot be shared out to {processes} processes")
+        self.module, self.optimiser = accelerator.prepare(recipe.module, recipe.optimiser())
+        self._rates = [group["lr"] for group in self.optimiser.param_groups]
+        self.module.train()
+
+    def batches(self, first: int) -> Iterator[Batch]:
+        """The batches of this process from a step on."""
+        settings, accelerator = self.recipe.settings, self.accelerator
+        share = settings.batch // accelerator.num_processes
+        mine = range(accelerator.process_index * share, (accelerator.process_index + 1) * share)
+        numbers = [[step * settings.batch + number for number in mine] for step in range(first, settings.steps)]
+        examples = _Examples(self.recipe, self.clips)
+        for drawn in DataLoader(examples, batch_sampler=numbers, num_workers=self.workers, collate_fn=list):
+            for example in drawn:
+                if isinstance(example, UserError):  # which a worker process could not have raised as it is
+                    raise example
+            yield Batch.of(drawn, accelerator.device)
+
+    def step(self, step: int, batch: Batch) -> dict[str, float]:
+        """One step of the optimiser; returns the losses. Raises UserError where one is not finite."""
+        recipe, accelerator = self.recipe, self.accelerator
+        recipe.before_step(step)
+        torch.manual_seed(_seed(recipe.settings.seed, step, accelerator.process_index))
+        for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
+            group["lr"] = rate * recipe.factor(step)
+        losses = self.module(batch)
+        found = {name: float(loss.detach()) for name, loss in losses.items()}
+        _check(found, step, batch)
+        accelerator.backward(sum(losses.values()))
+        most = recipe.clip_norm()
+        if accelerator.scaler is None or most is not None:  # a scaler skips steps whose gradients overflow
+            norm = float(accelerator.clip_grad_norm_(self.module.parameters(), most or math.inf))
+            if accelerator.scaler is None:
+                _check({"the gradients' norm": norm}, step, batch)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        return found
+
+    def state(self, step: int) -> dict[str, Any]:
+        """What is needed to continue after that many steps."""
+        scaler = self.accelerator.scaler
+        return {
+            "step": step,
+            "module": self.accelerator.unwrap_model(self.module).state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": scaler.state_dict() if scaler else {},
+        }
+
+    def restore(self, state: dict[str, Any]) -> int:
+        """Continue from a state; returns how many steps were made."""
+        self.accelerator.unwrap_model(self.module).load_state_dict(state["module"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.accelerator.scaler:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        return int(state["step"])
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """The networks as at inference."""
+        self.module.eval()
+        try:
+            yield
+        finally:
+            self.module.train()
+
+
+def train(
+    training: Training, folder: TrainingFolder, validation: Validation | None, conduct: Conduct, report: Report
+) -> None:
+    """Train to the end, from the folder's state where there is one, and write the weights.
+
+    Raises UserError where a loss is not finite, after keeping nothing of that step. An interruption keeps the state.
+    """
+    accelerator, steps = training.accelerator, training.recipe.settings.steps
+    state = folder.state()
+    done = first = 0 if state is None else training.restore(state)
+    if accelerator.is_main_process:
+        folder.rewind(done)
+
+    def keep() -> None:
+        if accelerator.is_main_process:
+            folder.keep(training.state(done))
+
+    losses: list[dict[str, float]] = []
+    began = time.perf_counter()
+    try:
+        for batch in training.batches(first):
+            losses.append(training.step(done, batch))
+            done += 1
+            if done % conduct.log_every == 0 or done == steps:
+                entry = _entry(done, losses, training.optimiser.param_groups, time.perf_counter() - began)
+                losses, began = [], time.perf_counter()
+                _tell(accelerator, folder, report, entry)
+            if validation and (done % conduct.validate_every == 0 or done == steps):
+                if accelerator.is_main_process:
+                    with training.evaluating():
+                        _tell(accelerator, folder, report, {"step": done, "validation": validation.run()})
+                accelerator.wait_for_everyone()
+                began = time.perf_counter()
+            if done % conduct.save_every == 0 and done < steps:
+                keep()
+    except KeyboardInterrupt:
+        keep()
+        raise
+    if accelerator.is_main_process:
+        report.finished(folder.finish(training.recipe.weights()))
+    accelerator.wait_for_everyone()
+
+
+def make_accelerator(device: str, precision: str) -> Accelerator:
+    """Accelerate's view of the device, or of this process's among several that `accelerate launch` started."""
+    import os
+
+    from accelerate import Accelerator, DistributedDataParallelKwargs
+
+    if device.startswith("cuda:") and "LOCAL_RANK" not in os.environ:
+        os.environ["ACCELERATE_TORCH_DEVICE"] = device
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # a stage may leave out a part of the network
+    return Accelerator(cpu=device == "cpu", mixed_precision=precision, kwargs_handlers=[unused])
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Deterministic operators wherever torch has them (CUDA's grid_sample has none for its gradient: a warning)."""
+    before = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+
+
+class _Examples(Dataset[Example | UserError]):
+    """Example by number: clips in an order drawn anew for each round through them, one example a clip and round."""
+
+    def __init__(self, recipe: Recipe, clips: Clips):
+        self.recipe, self.clips = recipe, clips
+        self._order: Callable[[int], np.ndarray] = lru_cache(2)(self._permutation)
+
+    def __getitem__(self, number: int) -> Example | UserError:
+        names, seed = self.clips.names, self.recipe.settings.seed
+        clip = names[self._order(number // len(names))[number % len(names)]]
+        try:
+            return self.recipe.draw(self.clips, clip, np.random.default_rng([seed, 1, number]))
+        except UserError as error:
+            return error
+
+    def _permutation(self, round_: int) -> np.ndarray:
+        return np.random.default_rng([self.recipe.settings.seed, 0, round_]).permutation(len(self.clips.names))
+
+
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _check(values: dict[str, float], step: int, batch: Batch) -> None:
+    if wrong := [f"{name} {value}" for name, value in values.items() if not math.isfinite(value)]:
+        raise UserError(
+            f"not finite at step {step}: {', '.join(wrong)}",
+            where=", ".join(dict.fromkeys(batch.names)),
+            expected="finite losses and gradients",
+            fix="look at these frames and their labels, or lower --rate; --resume continues from the last state",
+        )
+
+
+def _entry(step: int, losses: list[dict[str, float]], groups: Any, seconds: float) -> dict[str, Any]:
+    means = {name: sum(loss[name] for loss in losses) / len(losses) for name in losses[-1]}
+    return {
+        "step": step,
+        "loss": sum(means.values()),
+        "losses": means,
+        "rate": max(group["lr"] for group in groups),
+        "seconds_per_step": seconds / len(losses),
+    }
+
+
+def _tell(accelerator: Accelerator, folder: TrainingFolder, report: Report, entry: dict[str, Any]) -> None:
+    if accelerator.is_main_process:
+        folder.log(**entry)
+        report.tell(entry)
