@@ -1,0 +1,138 @@
+"""Mask2Former's set criterion (Cheng et al., CVPR 2022, section 3.3) for label maps, on transformers' loss.
+
+Each prediction head's queries are matched one to one with the masks of the classes that a frame shows; matched queries
+learn class and mask, the others "no object". Ours is the matching of all heads and frames at once, which gives what
+transformers' matcher gives frame by frame, and the count of masks on several devices: transformers 5.23 divides it by
+their number twice, where the official code divides once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, distributed, nn
+from torch.nn import functional as F
+from transformers import Mask2FormerConfig
+from transformers.models.mask2former.modeling_mask2former import (
+    Mask2FormerLoss,
+    dice_loss,
+    sample_point,
+    sigmoid_cross_entropy_loss,
+)
+
+from vssbench.types import IGNORE
+
+POINT_SHARE = 12544 / 120**2
+"""Points a mask, as a share of its pixels at stride 4: 12544 for the official crop of 480x480."""
+STRIDE = 4
+Matched = list[tuple[Tensor, Tensor]]
+"""For each frame the numbers of matched queries, and of the targets that they are matched with; int64."""
+
+
+class Targets(NamedTuple):
+    """What a batch of frames shows.
+
+    classes: int64[N] for each frame, the classes that occur in it
+    masks:   float[B, most N, H, W], 0 or 1; a frame with fewer classes has empty ones at the end
+    """
+
+    classes: list[Tensor]
+    masks: Tensor
+
+
+class Criterion(nn.Module):
+    """Weighted losses of all prediction heads together."""
+
+    def __init__(self, config: Mask2FormerConfig, share: float = POINT_SHARE):
+        """config: gives the weights of the losses and how points are drawn; share: see `POINT_SHARE`"""
+        super().__init__()
+        self.weights = {"class": config.class_weight, "mask": config.mask_weight, "dice": config.dice_weight}
+        self.share, self.loss = share, Mask2FormerLoss(config, {})
+
+    def forward(self, classes: Sequence[Tensor], masks: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
+        """{"class", "mask", "dice"}: scalars, weighted, summed over the heads, means over the masks of the batch.
+
+        classes: float[B, Q, C + 1] logits of each head
+        masks:   float[B, Q, h, w] logits of each head at stride 4
+        labels:  int64[B, H, W], 255 = ignored; H, W up to 4 h, 4 w, beyond which no class is
+        """
+        with torch.autocast(labels.device.type, enabled=False):
+            classes, masks = ([x.float() for x in heads] for heads in (classes, masks))
+            targets = find_targets(labels, masks[0].shape[-2:])
+            count = masks_a_device(targets.classes, labels.device)
+            points = round(self.share * masks[0].shape[-2:].numel())
+            heads = zip(classes, masks, self.match(classes, masks, targets, points), strict=True)
+            found = [self._head(*head, targets, points, count) for head in heads]
+        return {name: weight * sum(losses[name] for losses in found) for name, weight in self.weights.items()}
+
+    def _head(
+        self, classes: Tensor, masks: Tensor, matched: Matched, targets: Targets, points: int, count: Tensor
+    ) -> dict[str, Tensor]:
+        """The losses of one head before their weights."""
+        frames = torch.cat([torch.full_like(queries, frame) for frame, (queries, _) in enumerate(matched)])
+        queries, numbers = (torch.cat(parts) for parts in zip(*matched, strict=True))
+        predicted, wanted = masks[frames, queries][:, None], targets.masks[frames, numbers][:, None]
+        loss = self.loss
+        with torch.no_grad():
+            places = loss.sample_points_using_uncertainty(
+                predicted, loss.calculate_uncertainty, points, loss.oversample_ratio, loss.importance_sample_ratio
+            )
+            truth = sample_point(wanted, places, align_corners=False)[:, 0]
+        logits = sample_point(predicted, places, align_corners=False)[:, 0]
+        return {
+            "class": loss.loss_labels(classes, targets.classes, matched)["loss_cross_entropy"],
+            "mask": sigmoid_cross_entropy_loss(logits, truth, count),
+            "dice": dice_loss(logits, truth, count),
+        }
+
+    @torch.no_grad()
+    def match(self, classes: Sequence[Tensor], masks: Sequence[Tensor], targets: Targets, points: int) -> list[Matched]:
+        """For each head the assignment of least cost in every frame, by random points of that head and frame."""
+        batch, heads = len(targets.classes), len(masks)
+        device, most = targets.masks.device, targets.masks.shape[1]
+        places = torch.rand(batch, heads, points, 2, device=device) * 2 - 1
+        logits = _at(torch.stack(list(masks), 1).flatten(0, 1), places.flatten(0, 1)).unflatten(0, (batch, heads))
+        truth = _at(targets.masks, places.flatten(1, 2)).unflatten(2, (heads, points)).permute(0, 2, 3, 1)
+        chances = logits.sigmoid()
+        # cross entropy with 1 is softplus(-x), with 0 softplus(x) = softplus(-x) + x
+        crossed = F.softplus(logits).sum(-1, keepdim=True) - logits @ truth
+        dice = 1 - (2 * chances @ truth + 1) / (chances.sum(-1, keepdim=True) + truth.sum(-2)[..., None, :] + 1)
+        number = nn.utils.rnn.pad_sequence(targets.classes, batch_first=True)
+        number = number[:, None, None].expand(-1, heads, masks[0].shape[1], most)
+        likely = torch.stack(list(classes), 1).softmax(-1).gather(-1, number)
+        weights = self.weights
+        costs = weights["mask"] * crossed / points + weights["dice"] * dice - weights["class"] * likely
+        costs = costs.nan_to_num(nan=torch.finfo(costs.dtype).max).cpu().numpy()
+        return [
+            [
+                tuple(torch.from_numpy(x).to(device) for x in linear_sum_assignment(costs[b, head, :, : len(found)]))
+                for b, found in enumerate(targets.classes)
+            ]
+            for head in range(heads)
+        ]
+
+
+def find_targets(labels: Tensor, size: Sequence[int]) -> Targets:
+    """The classes and masks of label maps, int64[B, H, W]; size: (h, w) of the predicted masks, at stride 4."""
+    height, width = (STRIDE * side for side in size)
+    labels = F.pad(labels, (0, width - labels.shape[2], 0, height - labels.shape[1]), value=IGNORE)
+    classes = [found[found != IGNORE] for found in (frame.unique() for frame in labels)]
+    numbers = nn.utils.rnn.pad_sequence(classes, batch_first=True, padding_value=-1)
+    return Targets(classes, (labels[:, None] == numbers[:, :, None, None]).float())
+
+
+def masks_a_device(classes: Sequence[Tensor], device: torch.device) -> Tensor:
+    """How many masks there are, the mean over devices, at least 1: float scalar."""
+    count = torch.tensor(float(sum(len(found) for found in classes)), device=device)
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.all_reduce(count)
+        count /= distributed.get_world_size()
+    return count.clamp(min=1)
+
+
+def _at(maps: Tensor, places: Tensor) -> Tensor:
+    """Maps, float[N, C, H, W], at places of -1..1, float[N, P, 2], x first: float[N, C, P], bilinear."""
+    return F.grid_sample(maps, places[:, :, None], align_corners=False)[..., 0]
