@@ -103,7 +103,8 @@ class TrainingFolder:
 
     def finish(self, weights: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Path]:
         """Write the weights; the state is then no longer needed. Returns name -> file."""
-        metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in self.asked.items()}
+        # One entry: the header keeps several in no order, and the same training is to give the same bytes.
+        metadata = {"training": json.dumps(self.asked, sort_keys=True)}
         paths = {name: self.folder / f"{name}.safetensors" for name in weights}
         for name, path in paths.items():
             replace(path, partial(checkpoints.save, tensors=weights[name], metadata=metadata))

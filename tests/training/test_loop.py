@@ -1,0 +1,188 @@
+"""The loop with a recipe that takes milliseconds: the same weights however it was interrupted, and what it says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+
+from vssbench import checkpoints
+from vssbench.errors import UserError
+from vssbench.names import parse
+from vssbench.registry import Entry, entries
+from vssbench.training import loop
+from vssbench.training.job import Job
+from vssbench.training.loop import Conduct
+
+DATA = "synthetic(clips=2,frames=3,height=16,width=24)"
+METHOD = "colours"
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy as a method of the package."""
+    entry = Entry("tests.training.toy:Colours", recipe="tests.training.toy:ToyRecipe")
+    monkeypatch.setitem(entries("methods"), METHOD, entry)
+    AcceleratorState._reset_state(True)
+    torch.set_num_threads(1)
+
+
+def job(**changes: Any) -> Job:
+    conduct = Conduct(log_every=2, validate_every=4, save_every=3)
+    return replace(Job(parse(METHOD), DATA, validation="val", conduct=conduct), **changes)
+
+
+def finished(folder: Path, **changes: Any) -> bytes:
+    job(**changes).open().run(folder, resume=False)
+    return (folder / "toy.safetensors").read_bytes()
+
+
+def log(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_the_same_seed_gives_the_same_file_and_another_seed_another(tmp_path: Path) -> None:
+    first = finished(tmp_path / "a")
+    assert finished(tmp_path / "b") == first
+    assert finished(tmp_path / "c", settings={"seed": 1}) != first
+
+
+@pytest.mark.parametrize("stop", [1, 3, 5, 7])
+def test_a_training_that_was_interrupted_ends_with_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    whole = finished(tmp_path / "whole")
+    step = loop.Training.step
+
+    def interrupted(self: loop.Training, number: int, batch: Any) -> dict[str, float]:
+        if number == stop:
+            raise KeyboardInterrupt
+        return step(self, number, batch)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(loop.Training, "step", interrupted)
+        job().open().run(tmp_path / "part", resume=False)
+    job().open().run(tmp_path / "part", resume=True)
+    assert (tmp_path / "part/toy.safetensors").read_bytes() == whole
+    assert [entry["step"] for entry in log(tmp_path / "part")] == [entry["step"] for entry in log(tmp_path / "whole")]
+
+
+def test_a_kill_between_states_loses_only_the_steps_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = finished(tmp_path / "whole")
+    step = loop.Training.step
+
+    def killed(self: loop.Training, number: int, batch: Any) -> dict[str, float]:
+        if number == 5:
+            raise SystemExit  # nothing keeps a state on the way out
+        return step(self, number, batch)
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(loop.Training, "step", killed)
+        job().open().run(tmp_path / "part", resume=False)
+    assert torch.load(tmp_path / "part/state.pt", weights_only=True)["step"] == 3
+    job().open().run(tmp_path / "part", resume=True)
+    assert (tmp_path / "part/toy.safetensors").read_bytes() == whole
+
+
+def test_worker_processes_make_the_same_examples(tmp_path: Path) -> None:
+    conduct = Conduct(workers=2)
+    assert finished(tmp_path / "b", conduct=conduct) == finished(tmp_path / "a")
+
+
+def test_the_file_says_what_it_was_trained_on_and_how(tmp_path: Path) -> None:
+    finished(tmp_path / "a", limit=1)
+    checkpoint = checkpoints.read(tmp_path / "a/toy.safetensors")
+    told = json.loads(checkpoint.metadata["training"])
+    assert told["method"] == METHOD
+    assert told["dataset"] == DATA
+    assert told["settings"]["steps"] == 8
+    assert len(told["fingerprint"]) == 64
+    assert told["limit"] == 1
+    assert "commit" in told
+    assert not (tmp_path / "a/state.pt").exists()
+
+
+def test_the_log_has_losses_rates_and_validations(tmp_path: Path) -> None:
+    finished(tmp_path / "a")
+    entries = log(tmp_path / "a")
+    assert [entry["step"] for entry in entries if "loss" in entry] == [2, 4, 6, 8]
+    assert [entry["step"] for entry in entries if "validation" in entry] == [4, 8]
+    last = entries[-1]["validation"]
+    assert last["protocol"] == "exact"
+    assert 0 < last["mIoU"] < 100
+    assert entries[0]["rate"] == pytest.approx(0.1 * 7 / 8)
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_files(tmp_path: Path) -> None:
+    opened = job().open()
+    opened.recipe.module.poison = 5  # type: ignore[union-attr]
+    with pytest.raises(UserError, match=r"train_000\d/00000\d.*\n?.*") as caught:
+        opened.run(tmp_path / "a", resume=False)
+    assert "not finite at step 4: class nan" in str(caught.value)
+    assert torch.load(tmp_path / "a/state.pt", weights_only=True)["step"] == 3
+    assert not (tmp_path / "a/toy.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"settings": {"rate": 0.2}}, "settings"),
+        ({"dataset": "synthetic(clips=3,frames=3,height=16,width=24)"}, "dataset"),
+        ({"precision": "bf16"}, "precision"),
+    ],
+)
+def test_other_conditions_are_not_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], told: str
+) -> None:
+    def stopped(*_: Any) -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(loop.Training, "step", stopped)
+        job().open().run(tmp_path / "a", resume=False)
+    AcceleratorState._reset_state(True)
+    with pytest.raises(UserError, match=f"other conditions: {told}"):
+        job(**changes).open().run(tmp_path / "a", resume=True)
+
+
+def test_a_folder_with_files_is_not_written_to(tmp_path: Path) -> None:
+    finished(tmp_path / "a")
+    with pytest.raises(UserError, match="holds files already"):
+        job().open().run(tmp_path / "a", resume=False)
+    with pytest.raises(UserError, match="is finished"):
+        job().open().run(tmp_path / "a", resume=True)
+
+
+def test_a_dry_run_says_what_it_takes_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = job(settings={"steps": 1000}).open().plan()
+    assert plan["settings"]["steps"] == 1000
+    assert plan["trained_params_m"] == pytest.approx((3 + 1) * 11 / 1e6)
+    assert plan["expected_seconds"] == pytest.approx(1000 * plan["seconds_per_step"])
+    assert plan["memory_mb"]["host_peak"] > 10
+    assert (plan["clips"], plan["labelled_frames"]) == (2, 6)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accelerate.Accelerator.num_processes", 3)
+    with pytest.raises(UserError, match="cannot be shared out to 3"):
+        job().open()
+
+
+def test_methods_without_a_recipe_are_named() -> None:
+    with pytest.raises(UserError, match="hold has no training recipe"):
+        job(method=parse("hold(of=oracle)")).open()
+    with pytest.raises(UserError, match="unknown method 'mpvs'"):
+        job(method=parse("mpvs")).open()
+
+
+def test_the_toy_learns(tmp_path: Path) -> None:
+    finished(tmp_path / "a", settings={"steps": 100})
+    losses = [entry["loss"] for entry in log(tmp_path / "a") if "loss" in entry]
+    assert sum(losses[-5:]) / 5 < 0.8 * losses[0]
