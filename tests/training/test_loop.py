@@ -64,9 +64,10 @@ def test_a_training_that_was_interrupted_ends_with_the_same_file(
             raise KeyboardInterrupt
         return step(self, number, batch)
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(loop.Training, "step", interrupted)
-        job().open().run(tmp_path / "part", resume=False)
+        with pytest.raises(KeyboardInterrupt):
+            job().open().run(tmp_path / "part", resume=False)
     job().open().run(tmp_path / "part", resume=True)
     assert (tmp_path / "part/toy.safetensors").read_bytes() == whole
     assert [entry["step"] for entry in log(tmp_path / "part")] == [entry["step"] for entry in log(tmp_path / "whole")]
@@ -81,9 +82,10 @@ def test_a_kill_between_states_loses_only_the_steps_since(tmp_path: Path, monkey
             raise SystemExit  # nothing keeps a state on the way out
         return step(self, number, batch)
 
-    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+    with monkeypatch.context() as patched:
         patched.setattr(loop.Training, "step", killed)
-        job().open().run(tmp_path / "part", resume=False)
+        with pytest.raises(SystemExit):
+            job().open().run(tmp_path / "part", resume=False)
     assert torch.load(tmp_path / "part/state.pt", weights_only=True)["step"] == 3
     job().open().run(tmp_path / "part", resume=True)
     assert (tmp_path / "part/toy.safetensors").read_bytes() == whole
@@ -142,9 +144,10 @@ def test_other_conditions_are_not_continued(
     def stopped(*_: Any) -> dict[str, float]:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(loop.Training, "step", stopped)
-        job().open().run(tmp_path / "a", resume=False)
+        with pytest.raises(KeyboardInterrupt):
+            job().open().run(tmp_path / "a", resume=False)
     AcceleratorState._reset_state(True)
     with pytest.raises(UserError, match=f"other conditions: {told}"):
         job(**changes).open().run(tmp_path / "a", resume=True)
