@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from vssbench.datasets.spaces import load_space
 from vssbench.environment import check_device
 from vssbench.errors import UserError
-from vssbench.methods.mrcfa import weights
+from vssbench.methods.mrcfa import cost, weights
 from vssbench.methods.mrcfa.clip import FIRST_REGULAR, REACH, align, network_size, parse_box, reference_frames
-from vssbench.methods.mrcfa.configs import CONFIGS, Backbone
-from vssbench.methods.mrcfa.inference import Cached, Costed, Recompute, Single, Size, upsample
+from vssbench.methods.mrcfa.configs import Backbone
+from vssbench.methods.mrcfa.inference import Cached, Recompute, Single, Size, upsample
 from vssbench.methods.mrcfa.network import Memory
 from vssbench.types import Frame, Kind, Prediction, UInt8
 
@@ -47,6 +47,7 @@ class Mrcfa:
     backbone:   tiny by default on synthetic video, else mit_b1
     references: "cached": each frame's keys and values are computed once and held for nine frames;
                 "recompute": all four frames anew for every target, as the official test code. The same outputs.
+                None: no references; every frame by the per-frame head and of kind "key", to compare with.
     resize:     HxW box that a frame is fitted into, None for its own size; "auto" is the official 480x853, and None
                 on synthetic video. Sides are then stretched to multiples of 32: the method needs it.
     checkpoint: an official .pth, or our own .safetensors
@@ -64,7 +65,7 @@ class Mrcfa:
         labels: str = "synthetic",
         *,
         backbone: Backbone | None = None,
-        references: Literal["cached", "recompute"] = "cached",
+        references: Literal["cached", "recompute"] | None = "cached",
         resize: str | None = "auto",
         device: str = "cpu",
         checkpoint: str | Path | None = None,
@@ -78,9 +79,9 @@ class Mrcfa:
         self.classes = load_space(labels).classes
         self.network, self.weights = weights.load(self.backbone, self.classes, checkpoint)
         self.network.to(self.device).eval()
-        cached = references == "cached"
-        self._single = Single(self.network, remember=cached)
-        self._regular = Cached(self.network) if cached else Recompute(self.network)
+        self._single = Single(self.network, remember=references == "cached")
+        regular = {"cached": Cached(self.network), "recompute": Recompute(self.network)}
+        self._regular = regular[references] if references else self._single
         self._mean, self._std = (torch.tensor(x, device=self.device).view(3, 1, 1) for x in (MEAN, STD))
         self.reset()
 
@@ -99,19 +100,22 @@ class Mrcfa:
     def step(self, x: Input) -> Output:
         if self._shape not in (None, x.image.shape):
             raise UserError(f"the frame's size changed within a clip, to {x.size}", fix="call reset() between clips")
-        first = self._seen - len(self._past)
-        chosen = [self._past[t - first] for t in reference_frames(self._seen)]
-        if self.references == "recompute":
-            scores = self._regular(torch.cat([*chosen, x.image])) if chosen else self._single(x.image)[0]
-            held = x.image
-        else:
-            scores, held = self._regular(x.image, Memory.stack(chosen)) if chosen else self._single(x.image)
-        kind: Kind = "key" if self._seen >= FIRST_REGULAR else "warmup"
+        scores, held = self._segment(x.image)
+        kind: Kind = "key" if self.references is None or self._seen >= FIRST_REGULAR else "warmup"
         height, width = x.image.shape[-2:]
-        self._past.append(held)
+        if self.references is not None:
+            self._past.append(held)
         self._seen += 1
         self._shape = x.image.shape
         return Output(scores, ((height, width), x.size), kind)
+
+    def _segment(self, image: Tensor) -> tuple[Tensor, Any]:
+        """Class scores of the next frame, and what is to be held of it."""
+        first = self._seen - len(self._past)
+        chosen = [self._past[t - first] for t in reference_frames(self._seen)] if self._past else []
+        if self.references == "cached":
+            return self._regular(image, Memory.stack(chosen)) if chosen else self._single(image)
+        return self._regular(torch.cat([*chosen, image])) if chosen else self._single(image)[0], image
 
     @torch.inference_mode()
     def decode(self, y: Output) -> Prediction:
@@ -127,22 +131,20 @@ class Mrcfa:
     def cost_module(self, kind: Kind, size: Size) -> tuple[nn.Module, tuple[Tensor, ...]]:
         """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
 
-        kind: "key" for a frame with three references, "warmup" for one of the first three of a clip
+        kind: "key" for a regular frame, "warmup" for one of the first three of a clip
         """
-        sizes = network_size(*size, self.box), size
-        image = torch.zeros(1, 3, *sizes[0], device=self.device)
-        if kind == "warmup":
-            return Costed(self._single, *sizes).eval(), (image,)
-        if kind != "key":
-            raise UserError(f"mrcfa has no {kind} frames", expected="key or warmup")
-        if self.references == "recompute":
-            return Costed(self._regular, *sizes).eval(), (image.repeat(4, 1, 1, 1),)
-        config, cells = CONFIGS[self.backbone], (sizes[0][0] // 32) * (sizes[0][1] // 32)
-        held = [torch.zeros(1, 3, cells, width, device=self.device) for width in (*config.widths[1:], config.embed)]
-        return Costed(self._regular, *sizes).eval(), (image, *held)
+        if kind == "key":
+            step = self._regular
+        elif kind == "warmup" and self.references is not None:
+            step = self._single
+        else:
+            expected = "key" if self.references is None else "key or warmup"
+            raise UserError(f"mrcfa(references={self.references or 'none'}) has no {kind} frames", expected=expected)
+        return cost.measured(step, network_size(*size, self.box), size, self.device)
 
     def parameter_counts(self) -> dict[str, int]:
-        """Parameters in all, and without the decoders that only the training loss reads (the published convention)."""
-        total = sum(p.numel() for p in self.network.parameters())
-        training = sum(p.numel() for p in self.network.classify_reference.parameters())
-        return {"all": total, "without_training_only": total - training}
+        """Parameters in all, and without the decoders that only the training loss reads (the published convention).
+
+        Without references: those of the per-frame path, for nothing else is there.
+        """
+        return cost.parameters(self.network, single=self.references is None)

@@ -66,18 +66,3 @@ def upsample(scores: Tensor, inner: Size, outer: Size) -> Tensor:
     for size in steps:
         scores = scores if tuple(scores.shape[-2:]) == tuple(size) else resize(scores, size)
     return scores
-
-
-class Costed(nn.Module):
-    """One step and the upsampling of decode, every result returned, so that a tracing counter drops nothing."""
-
-    def __init__(self, step: nn.Module, inner: Size, outer: Size):
-        super().__init__()
-        self.step, self.sizes = step, (inner, outer)
-
-    def forward(self, image: Tensor, *references: Tensor) -> tuple[Tensor, ...]:
-        """references: for `Cached`, the three scales' keys and the values, each float[1, R, n, C]."""
-        held = (Memory(references[:3], references[3]),) if references else ()
-        result = self.step(image, *held)
-        scores, memory = result if isinstance(result, tuple) else (result, None)
-        return (upsample(scores, *self.sizes), *((*memory.keys, memory.values) if memory else ()))

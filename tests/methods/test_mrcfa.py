@@ -219,6 +219,30 @@ def test_the_backbone_runs_once_a_frame_where_references_are_cached(references, 
     assert images == expected
 
 
+def test_without_references_every_frame_is_a_key_frame_of_the_per_frame_head(tiny):
+    given = {"backbone": "tiny", "resize": None, "checkpoint": tiny}
+    alone, cached, clip = Mrcfa("vspw", references=None, **given), Mrcfa("vspw", **given), varied(length=11)
+    assert load_method("mrcfa(references=none)").references is None
+    for y, frame in zip(run(alone, clip), clip, strict=True):
+        expected = run(cached, [frame])[0]  # the first frame of a clip has no references
+        assert torch.equal(y.scores, expected.scores)
+        assert (y.kind, expected.kind) == ("key", "warmup")
+        assert np.array_equal(alone.decode(y).labels, cached.decode(expected).labels)
+    assert not alone._past
+    check_method("mrcfa(references=none)")
+
+
+def test_without_references_only_the_per_frame_path_is_counted():
+    alone, cached = Mrcfa("vspw", backbone="mit_b0", references=None), Mrcfa("vspw", backbone="mit_b0")
+    network = cached.network
+    parts = (network.backbone, network.decoder, network.classify_single)
+    assert alone.parameter_counts() == {"all": sum(p.numel() for part in parts for p in part.parameters())}
+    recomputing = Mrcfa("vspw", backbone="mit_b0", references="recompute")
+    assert gflops(alone, "key", (96, 160)) == gflops(recomputing, "warmup", (96, 160))
+    with pytest.raises(UserError, match="warmup"):
+        alone.cost_module("warmup", (96, 160))
+
+
 def test_decoders_for_training_alone_do_not_run_at_test():
     method = Mrcfa()
 
