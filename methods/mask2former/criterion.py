@@ -75,18 +75,27 @@ class Criterion(nn.Module):
         frames = torch.cat([torch.full_like(queries, frame) for frame, (queries, _) in enumerate(matched)])
         queries, numbers = (torch.cat(parts) for parts in zip(*matched, strict=True))
         predicted, wanted = masks[frames, queries][:, None], targets.masks[frames, numbers][:, None]
-        loss = self.loss
         with torch.no_grad():
-            places = loss.sample_points_using_uncertainty(
-                predicted, loss.calculate_uncertainty, points, loss.oversample_ratio, loss.importance_sample_ratio
-            )
+            places = self._uncertain(predicted, points)
             truth = sample_point(wanted, places, align_corners=False)[:, 0]
         logits = sample_point(predicted, places, align_corners=False)[:, 0]
         return {
-            "class": loss.loss_labels(classes, targets.classes, matched)["loss_cross_entropy"],
+            "class": self.loss.loss_labels(classes, targets.classes, matched)["loss_cross_entropy"],
             "mask": sigmoid_cross_entropy_loss(logits, truth, count),
             "dice": dice_loss(logits, truth, count),
         }
+
+    def _uncertain(self, masks: Tensor, points: int) -> Tensor:
+        """Places of 0..1, float[M, points, 2], of masks float[M, 1, h, w]: most are where logits are nearest to zero
+        of several times as many random ones, the rest random. transformers' own sorts them all, which takes long."""
+        loss = self.loss
+        drawn, chosen = int(points * loss.oversample_ratio), int(points * loss.importance_sample_ratio)
+        places = torch.rand(len(masks), drawn, 2, device=masks.device)
+        distance = sample_point(masks, places, align_corners=False)[:, 0].abs()
+        best = distance.topk(chosen, largest=False, sorted=False).indices
+        best += drawn * torch.arange(len(masks), device=masks.device)[:, None]
+        rest = torch.rand(len(masks), points - chosen, 2, device=masks.device)
+        return torch.cat((places.flatten(0, 1)[best], rest), dim=1)
 
     @torch.no_grad()
     def match(self, classes: Sequence[Tensor], masks: Sequence[Tensor], targets: Targets, points: int) -> list[Matched]:
