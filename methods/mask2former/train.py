@@ -72,7 +72,7 @@ class Mask2FormerRecipe(Recipe):
 
     def __init__(self, order: Order):
         files = {} if order.start is None else {order.spec.name: order.start}
-        method = Context(order.labels, order.device, files or {order.spec.name: "untrained"}).load(order.spec)
+        method = Context(order.labels, order.device, files).load(order.spec)
         assert isinstance(method, Mask2Former)
         self.method, tiny = method, method.backbone == "tiny"
         self.settings = replace(TINY if tiny else PAPER, **order.settings)
