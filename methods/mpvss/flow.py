@@ -34,7 +34,7 @@ class FlowSize:
     feedforward: int = 2048
 
 
-TINY = FlowSize(base=16, width=64, heads=4, layers=3, feedforward=256)
+TINY = FlowSize(base=12, width=64, heads=4, layers=3, feedforward=256)
 
 
 def flow_image(image: Tensor, padded: tuple[int, int], frame: tuple[int, int]) -> Tensor:
@@ -51,7 +51,8 @@ def flow_image(image: Tensor, padded: tuple[int, int], frame: tuple[int, int]) -
 
 
 def warp(masks: Tensor, flows: Tensor) -> Tensor:
-    """Each query's mask logits, float[Q, H, W], fetched along its flow, float[Q, 2, h, w], x first, in flow pixels.
+    """Each query's maps of mask logits, float[Q, C, H, W], fetched along its flow, float[Q, 2, h, w], x first, in flow
+    pixels.
 
     As mmtracking does: positions are scaled by W and H but sampled with corners aligned, so that zero flow shrinks the
     mask slightly towards the top left; what lies outside takes the border's value.
@@ -62,7 +63,7 @@ def warp(masks: Tensor, flows: Tensor) -> Tensor:
     x = torch.arange(width, device=masks.device, dtype=masks.dtype)
     y = torch.arange(height, device=masks.device, dtype=masks.dtype)[:, None]
     grid = torch.stack(((flows[:, 0] + x) / width * 2 - 1, (flows[:, 1] + y) / height * 2 - 1), dim=-1)
-    return F.grid_sample(masks[:, None], grid, mode="bilinear", padding_mode="border", align_corners=True)[:, 0]
+    return F.grid_sample(masks, grid, mode="bilinear", padding_mode="border", align_corners=True)
 
 
 class FlowNetwork(nn.Module):

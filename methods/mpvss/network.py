@@ -31,4 +31,4 @@ class MPVSS(nn.Module):
         uses. Frames are float[3, h, w] as `flow.flow_image` gives them.
         """
         flows = self.flow(current[None], key[None], segments.queries[None])[0]
-        return segments._replace(masks=warp(segments.masks, flows))
+        return segments._replace(masks=warp(segments.masks[:, None], flows)[:, 0])

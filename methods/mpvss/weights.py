@@ -1,4 +1,4 @@
-"""Official MPVSS state dicts, our safetensors, and transformers' Mask2Former folders for the segmentor alone."""
+"""Official MPVSS state dicts, our safetensors, and any Mask2Former for the segmentor alone."""
 
 from __future__ import annotations
 
@@ -57,15 +57,22 @@ def load(network: MPVSS, path: str | Path | None, expected: str) -> Weights:
 
 
 def fill(network: MPVSS, checkpoint: Checkpoint, expected: str) -> Weights:
-    """Strictly fill the network from an official file, our safetensors, or a folder saved by transformers.
+    """Strictly fill the network from an official file or our safetensors, of MPVSS or of Mask2Former, or from a
+    Mask2Former folder saved by transformers.
 
-    Such a folder is a Mask2Former: it fills the segmentor, and as the flow network stays untrained, so does the method
-    as a whole by the record that is returned.
+    Mask2Former fills the segmentor, and as the flow network stays untrained, so does the method as a whole by the
+    record that is returned.
     expected: what the weights should be for, for the message of the UserError where they do not fit
     """
-    if checkpoint.config is not None:
+    if is_segmentor(checkpoint):
         mask2former.fill(network.segmentor, checkpoint, expected)
         return replace(checkpoint.weights, origin="untrained")
     rename = official if mask2former.is_official(checkpoint) else str
     load_strict(network, checkpoint, rename, expected, mask2former.hint(checkpoint, expected))
     return checkpoint.weights
+
+
+def is_segmentor(checkpoint: Checkpoint) -> bool:
+    """Whether a file or folder holds a Mask2Former and no flow network."""
+    own = ("segmentor.", "flow.", "motion.")
+    return checkpoint.config is not None or not any(name.startswith(own) for name in checkpoint.tensors)

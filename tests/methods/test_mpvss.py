@@ -129,11 +129,26 @@ def test_official_and_own_files_give_the_same_network(tiny, tmp_path: Path) -> N
         assert all(torch.equal(entries[name], value) for name, value in loaded.network.state_dict().items())
 
 
-def test_a_per_frame_checkpoint_is_refused(tiny, tmp_path: Path) -> None:
-    segmentor = official_state_dict(tiny.network.segmentor.state_dict(), mask2former_weights.official)
-    torch.save({"model": segmentor}, tmp_path / "mask2former.pth")
+@pytest.mark.parametrize("layout", ["official", "ours"])
+def test_a_per_frame_checkpoint_fills_the_segmentor(layout: str, tiny, tmp_path: Path) -> None:
+    segmentor, path = tiny.network.segmentor, tmp_path / "mask2former.pth"
+    if layout == "official":
+        torch.save({"model": official_state_dict(segmentor.state_dict(), mask2former_weights.official)}, path)
+    else:
+        save(path, segmentor.state_dict())
+    ours = load_method("mpvss", checkpoint=path)
+    assert ours.weights.origin == "untrained"  # the flow network is
+    filled = segmentor.state_dict()
+    assert all(torch.equal(filled[name], value) for name, value in ours.network.segmentor.state_dict().items())
+    assert not ours.network.flow.fuse.weight.any()
+
+
+def test_half_a_flow_network_is_refused(tiny, tmp_path: Path) -> None:
+    state = official_state_dict(tiny.network.state_dict(), weights.official)
+    state = {name: value for name, value in state.items() if "fuse_layer" not in name and "conv6" not in name}
+    torch.save({"model": state}, tmp_path / "mpvss.pth")
     with pytest.raises(UserError, match=r"motion\.decoder\.fuse_layer\.conv\.weight") as error:
-        load_method("mpvss", checkpoint=tmp_path / "mask2former.pth")
+        load_method("mpvss", checkpoint=tmp_path / "mpvss.pth")
     assert "motion.encoder.conv6.1.conv.bias" in str(error.value)
     assert "unexpected" not in str(error.value)
 
@@ -265,7 +280,7 @@ def test_warp_fetches_from_where_the_flow_points() -> None:
     masks = torch.stack((ramp, ramp, torch.arange(height, dtype=torch.float32)[:, None].expand(height, width)))
     flows = torch.zeros(3, 2, height // 2, width // 2)
     flows[1, 0], flows[2, 1] = 1.5, -1.0
-    warped = warp(masks, flows)
+    warped = warp(masks[:, None], flows)[:, 0]
     x, y = np.arange(width), np.arange(height)
     np.testing.assert_allclose(warped[0, 2], x * (width - 1) / width, atol=1e-5)
     np.testing.assert_allclose(warped[1, 2], np.minimum((x + 3) * (width - 1) / width, width - 1), atol=1e-5)

@@ -1,0 +1,178 @@
+"""Training MPVSS (Weng et al., NeurIPS 2023): two frames of a clip, the earlier one's masks warped to the later one's
+labels. The flow network learns from that alone; nobody tells it where pixels move.
+
+The segmentor is a trained Mask2Former and stays as it is, but for the heads that make masks and classes of its queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vssbench.errors import UserError
+from vssbench.load import Context
+from vssbench.methods.mask2former.criterion import Criterion
+from vssbench.methods.mask2former.heads import pixel_features
+from vssbench.methods.mask2former.network import STRIDE
+from vssbench.methods.mask2former.train import (
+    CLIP_NORM,
+    OFFICIAL_RESIZING,
+    PAPER,
+    TINY_RESIZING,
+    WEIGHT_DECAY,
+    augment,
+    normalised,
+    polynomial,
+)
+from vssbench.methods.mpvss.adapter import Mpvss
+from vssbench.methods.mpvss.flow import flow_image, warp
+from vssbench.methods.mpvss.network import MPVSS
+from vssbench.training.augment import Picture
+from vssbench.training.clips import Clips
+from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings
+
+TINY = Settings(steps=3000, batch=8, rate=5e-4, crop=(128, 160))
+WINDOW = 10
+"""Frames from one frame of a pair to the other, at most."""
+
+
+class Pairs(nn.Module):
+    """The network and its criterion; forward gives the weighted losses of a batch of pairs, earlier frame first."""
+
+    def __init__(self, network: MPVSS):
+        super().__init__()
+        self.network, self.criterion = network, Criterion(network.segmentor.config)
+        network.requires_grad_(False)
+        for part in learning(network):
+            part.requires_grad_(True)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        key, current = batch.images.unbind(1)
+        hidden, features = self._frozen(_padded(normalised(key)))
+        flows = self.network.flow(_small(current), _small(key), hidden[-1])
+        classes = self.network.segmentor.class_predictor(hidden)
+        masks = torch.einsum("kbqc,bchw->bqkhw", mask_embedder(self.network)(hidden), features)
+        with torch.autocast(masks.device.type, enabled=False):
+            warped = warp(masks.float().flatten(0, 1), flows.float().flatten(0, 1)).unflatten(0, masks.shape[:2])
+        return self.criterion(classes.unbind(0), warped.unbind(2), batch.labels[:, 0])
+
+    @torch.no_grad()
+    def _frozen(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Layer-normed queries of all K heads, float[K, B, Q, D], and mask features, float[B, D, h, w].
+
+        Without gradients, also of the mask embedding: within the decoder it only makes attention masks, which are
+        thresholded. So the masks are made anew outside.
+        """
+        maps, features = pixel_features(self.network.segmentor, image)
+        decoded = self.network.segmentor.model.transformer_module(maps, features)
+        return torch.stack(list(decoded.intermediate_hidden_states)).transpose(1, 2), features
+
+
+class MpvssRecipe(Recipe):
+    """See the module.
+
+    `order.start`: any Mask2Former checkpoint that the suite reads, for the segmentor; or one of MPVSS, whose training
+    then begins anew from step 0.
+    """
+
+    frames = 2
+    deviations = (
+        "one generator for all that is random; the release shares no draw between clips either, but between workers",
+    )
+
+    def __init__(self, order: Order):
+        if order.start is None:
+            raise UserError(
+                "MPVSS is trained from a per-frame Mask2Former of the same backbone and classes",
+                where=order.spec,
+                fix="train one (vssbench train mask2former) and pass its file with --start",
+            )
+        method = Context(order.labels, order.device, {order.spec.name: order.start}).load(order.spec)
+        assert isinstance(method, Mpvss)
+        self.method, tiny = method, method.backbone == "tiny"
+        self.settings = replace(TINY if tiny else PAPER, **order.settings)
+        self.resizing = TINY_RESIZING if tiny else OFFICIAL_RESIZING
+        self.module = Pairs(method.network)
+
+    def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
+        indices = draw_pair(clips.labelled(clip), clips.lengths[clip], rng, clip)
+        frames = [clips.frame(clip, index) for index in indices]
+        pictures = [Picture(frames[0].image), Picture.of(frames[1])]
+        key, current = augment(pictures, self.resizing, self.settings.crop, rng)
+        assert current.labels is not None
+        names = tuple(f"{clip}/{frame.stem}" for frame in frames)
+        return Example(np.stack((key.image, current.image)), current.labels[None], names)
+
+    def groups(self) -> list[dict[str, Any]]:
+        network, rate = self.method.network, self.settings.rate
+        return [
+            {"params": parameters, "lr": rate, "weight_decay": decay}
+            for parameters, decay in zip(by_decay(learning(network)), (WEIGHT_DECAY, 0.0), strict=True)
+        ]
+
+    def factor(self, step: int) -> float:
+        return polynomial(step, self.settings.steps)
+
+    def clip_norm(self) -> float:
+        return CLIP_NORM
+
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        return {"mpvss": self.method.network.state_dict()}
+
+
+def learning(network: MPVSS) -> tuple[nn.Module, ...]:
+    """What is trained: the flow network, and the segmentor's mask and class embeddings."""
+    return network.flow, mask_embedder(network), network.segmentor.class_predictor
+
+
+def mask_embedder(network: MPVSS) -> nn.Module:
+    """The MLP from a query to the embedding whose product with the mask features is its mask."""
+    found: nn.Module = network.segmentor.model.transformer_module.decoder.mask_predictor.mask_embedder
+    return found
+
+
+def by_decay(modules: Sequence[nn.Module]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Parameters whose weights decay, and those whose do not: normalisations' and embeddings'."""
+    parts = [part for module in modules for part in module.modules()]
+    exempt = (nn.LayerNorm, nn.Embedding)
+    decayed = [p for part in parts if not isinstance(part, exempt) for p in part.parameters(recurse=False)]
+    return decayed, [p for part in parts if isinstance(part, exempt) for p in part.parameters(recurse=False)]
+
+
+def draw_pair(labelled: Sequence[int], length: int, rng: np.random.Generator, clip: str = "") -> tuple[int, int]:
+    """Numbers of an earlier frame and a labelled later one, drawn as the paper does: any frame, another one from the
+    window around it, both put in order; here on condition that the later one has labels.
+
+    Raises UserError for a clip without such a pair.
+    """
+    pairs = [(key, later) for later in labelled for key in range(max(0, later - WINDOW), later)]
+    if not pairs:
+        raise UserError(
+            "no labelled frame has a frame before it, and MPVSS learns from pairs",
+            where=clip,
+            fix="leave this clip out, or add the frames before the labelled ones",
+        )
+    chances = [1 / _neighbours(key, length) + 1 / _neighbours(later, length) for key, later in pairs]
+    return pairs[rng.choice(len(pairs), p=np.divide(chances, sum(chances)))]
+
+
+def _neighbours(index: int, length: int) -> int:
+    """How many other frames are in the window around a frame."""
+    return min(length - 1, index + WINDOW) - max(0, index - WINDOW)
+
+
+def _padded(images: Tensor) -> Tensor:
+    height, width = images.shape[-2:]
+    return F.pad(images, (0, -width % STRIDE, 0, -height % STRIDE))
+
+
+def _small(images: Tensor) -> Tensor:
+    """Frames float[B, 3, H, W] as the flow network takes them."""
+    size = _padded(images[:1]).shape[-2:]
+    return torch.stack([flow_image(image, (size[0], size[1]), (size[0], size[1])) for image in images])
