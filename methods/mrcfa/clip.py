@@ -34,7 +34,7 @@ def parse_box(text: str | None) -> tuple[int, int] | None:
 
 def network_size(height: int, width: int, box: tuple[int, int] | None) -> tuple[int, int]:
     """The size at which a frame enters the network: fitted into the box, then each side up to a multiple of 32."""
-    height, width = _fitted(height, width, box)
+    height, width = fitted(height, width, box)
     return -(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE
 
 
@@ -44,13 +44,13 @@ def align(image: UInt8, box: tuple[int, int] | None) -> UInt8:
     The second resize belongs to the method: the network does not run on sides that are no multiples of 32.
     """
     height, width = image.shape[:2]
-    for target in (_fitted(height, width, box), network_size(height, width, box)):
+    for target in (fitted(height, width, box), network_size(height, width, box)):
         if target != image.shape[:2]:
             image = np.asarray(cv2.resize(image, target[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
     return image
 
 
-def _fitted(height: int, width: int, box: tuple[int, int] | None) -> tuple[int, int]:
+def fitted(height: int, width: int, box: tuple[int, int] | None) -> tuple[int, int]:
     """Scaled with its aspect ratio kept so that the long side fits the box's long side and the short its short."""
     if box is None:
         return height, width

@@ -56,12 +56,28 @@ class MLPDecoder(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """c1..c4 -> float[B, embed, H/4, W/4]."""
+        fused = self._fused_small(maps) if self.training else self._fused(maps)
+        return F.relu(self.norm(fused))
+
+    def _fused(self, maps: Sequence[Tensor]) -> Tensor:
+        """As published: each scale projected and resized, then one convolution over all of them."""
         size = maps[0].shape[-2:]
         scales = []
         for project, x in zip(self.project, maps, strict=True):
             x = project(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)  # channels last: resized fast on a CPU
             scales.append(x if x.shape[-2:] == size else resize(x, size))
-        return F.relu(self.norm(self.fuse(torch.cat(scales[::-1], dim=1))))
+        return self.fuse(torch.cat(scales[::-1], dim=1))
+
+    def _fused_small(self, maps: Sequence[Tensor]) -> Tensor:
+        """The same sum, for training: a 1x1 convolution and a resize can change places, and so each scale takes its
+        projection and its share of the convolution in one step, before it is resized.
+        """
+        shares = self.fuse.weight.flatten(1).chunk(len(maps), 1)[::-1]
+        total = None
+        for project, share, x in zip(self.project, shares, maps, strict=True):
+            x = F.linear(x.permute(0, 2, 3, 1), share @ project.weight, share @ project.bias).permute(0, 3, 1, 2)
+            total = x if total is None else total + resize(x, total.shape[-2:])
+        return total
 
 
 class MRCFA(nn.Module):
@@ -126,6 +142,27 @@ def mix_transformer(config: Config) -> SegformerModel:
         for block in stage.blocks:
             block.layernorm_before.eps = block.layernorm_after.eps = 1e-6
     return model
+
+
+def initialise(network: MRCFA, seed: int) -> None:
+    """Random weights to train from: the backbone as SegFormer's authors draw it, the rest by torch's defaults.
+
+    transformers draws convolutions as narrowly as linear layers: a depthwise one, which adds up nine products, then
+    lets next to nothing through.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear | nn.LayerNorm | nn.GroupNorm | nn.BatchNorm2d):
+                module.reset_parameters()
+        for module in network.backbone.modules():
+            if isinstance(module, nn.Conv2d):
+                fan_out = module.out_channels * module.kernel_size[0] ** 2 // module.groups
+                nn.init.normal_(module.weight, std=(2 / fan_out) ** 0.5)
+            elif isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+            if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def resize(x: Tensor, size: Sequence[int]) -> Tensor:

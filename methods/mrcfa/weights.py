@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from vssbench import checkpoints
@@ -26,6 +27,12 @@ _PARTS = {
 _KEY_VALUE = re.compile(r"backbone\.stages\.(\d)\.blocks\.(\d+)\.attention\.([kv])_proj\.(weight|bias)")
 _HPN = "decode_head.hypercorre_module.hpn.encoder_layer"
 _SCALES = {"sar4": "4", "sar3": "3", "sar2": "2", "maa3": "4to3", "maa2": "3to2"}
+
+_WHOLE = ("decode_head.", "affinity.")
+"""What names of a whole MRCFA's file begin with, official or ours, and never those of a backbone's."""
+_CLASSIFIERS = ("classifier.", "decode_head.")
+_UNSEEN = ("num_attention_heads", "sr_ratios", "strides", "patch_sizes", "mlp_ratios")
+"""Of a transformers configuration, what must agree because shapes cannot tell it."""
 
 _RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"backbone\.stages\.(\d)\.patch_embeddings\.proj", lambda m: f"backbone.patch_embed{_one(m)}.proj"),
@@ -78,3 +85,33 @@ def load(backbone: Backbone, classes: int, checkpoint: str | Path | None) -> tup
     expected = f"MRCFA with backbone={backbone} and {classes} classes"
     checkpoints.load_strict(network, file, official_name if official else str, expected)
     return network, file.weights
+
+
+def is_backbone(path: str | Path) -> bool:
+    """Whether a file holds a MiT backbone alone: transformers' folder, or the official ImageNet weights."""
+    file = checkpoints.read(path)
+    return file.config is not None or not any(name.startswith(_WHOLE) for name in file.tensors)
+
+
+def fill_backbone(network: MRCFA, path: str | Path, backbone: Backbone) -> None:
+    """The backbone's weights from a file that `is_backbone`; a classifier in it is not read.
+
+    Raises UserError for a file that does not fit.
+    """
+    file, expected = checkpoints.read(path), f"a MiT backbone for backbone={backbone}"
+    if file.config is not None:
+        own = {name: tensor for name, tensor in file.tensors.items() if not name.startswith(_CLASSIFIERS)}
+        file = checkpoints.from_folder(network.backbone, replace(file, tensors=own), _UNSEEN, expected)
+        checkpoints.load_strict(network.backbone, file, expected=expected)
+        return
+    own = {
+        name.removeprefix("backbone."): tensor for name, tensor in file.tensors.items() if not name.startswith("head.")
+    }
+    checkpoints.load_strict(network.backbone, replace(file, tensors=own), _official_backbone_name, expected)
+
+
+def _official_backbone_name(name: str) -> str | Part:
+    found = official_name(f"backbone.{name}")
+    if isinstance(found, Part):
+        return replace(found, name=found.name.removeprefix("backbone."))
+    return found.removeprefix("backbone.")

@@ -1,0 +1,229 @@
+"""Training MRCFA (Sun et al., ECCV 2022, section 4.1, and the figures of the authors' release): clips of four frames,
+one loss on each frame by itself and one on what the references make of the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vssbench.errors import UserError
+from vssbench.load import load_method
+from vssbench.methods.mrcfa.adapter import MEAN, STD, Mrcfa
+from vssbench.methods.mrcfa.clip import FIRST_REGULAR, STRIDE, fitted, reference_frames
+from vssbench.methods.mrcfa.inference import Size
+from vssbench.methods.mrcfa.network import MRCFA, Features, Memory, half, initialise, resize
+from vssbench.methods.mrcfa.weights import fill_backbone, is_backbone
+from vssbench.training.augment import Distortion, Picture, place_varied
+from vssbench.training.clips import Clips
+from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings
+from vssbench.types import IGNORE, UInt8
+
+FRAMES = 4
+FRAME_WEIGHT, CLIP_WEIGHT = 0.5, 1.0
+WEIGHT_DECAY = 0.01
+FIRST_RATE = 1e-6
+"""Of the warm-up, as a share of the rate."""
+PADDING = (124, 116, 104)
+"""The mean colour, whole: 0 after normalisation, but for half a grey level."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """What a user does not change.
+
+    warm_up:     steps of linear warm-up, at most a tenth of all
+    head_factor: of the rate, for everything but the backbone
+    scales:      range of the factor by which a clip is resized
+    """
+
+    warm_up: int
+    head_factor: float
+    scales: tuple[float, float]
+
+
+PAPER = Settings(steps=160_000, batch=8, rate=6e-5, crop=(480, 480))
+PAPER_MANNER = Manner(warm_up=1500, head_factor=10, scales=(0.5, 2.0))
+TINY = Settings(steps=2000, batch=4, rate=1e-3, crop=(128, 160))
+TINY_MANNER = Manner(warm_up=100, head_factor=1, scales=(1.0, 1.5))
+
+
+class ClipLosses(nn.Module):
+    """The network with its two losses."""
+
+    def __init__(self, network: MRCFA):
+        super().__init__()
+        if torch.distributed.is_available() and torch.distributed.is_initialized() and torch.cuda.is_available():
+            network.decoder = nn.SyncBatchNorm.convert_sync_batchnorm(network.decoder)
+        self.network = network
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """{"frames", "clip"}: each frame's own scores against its labels, the references' against the target's."""
+        frames, clip = self.maps(batch.images)
+        target = batch.labels[:, -1:].expand(-1, clip.shape[1], -1, -1)
+        return {
+            "frames": FRAME_WEIGHT * cross_entropy(frames, batch.labels),
+            "clip": CLIP_WEIGHT * cross_entropy(clip, target),
+        }
+
+    def maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The eight maps of class scores at 1/4: of the four frames, and of the target by its references.
+
+        images: float[B, 4, 3, H, W] RGB, 0..255, the target last
+        Returns float[B, 4, C, H/4, W/4] twice; the second is what each of the three references makes of the target,
+        and then all of them with the target's own features, which is the output at test.
+        """
+        network, count = self.network, len(images)
+        features = network.features(((images - self.mean) / self.std).flatten(0, 1))
+        frames = network.single(features).unflatten(0, (count, FRAMES))
+        clips = Features(
+            tuple(x.unflatten(0, (count, FRAMES)) for x in features.maps),
+            features.fused.unflatten(0, (count, FRAMES)),
+        )
+        target = Features(tuple(x[:, -1] for x in clips.maps), clips.fused[:, -1])
+        seen = network.reconstruct(target, self._memory(clips))
+        alone = [
+            classify(network.dropout(x)) for classify, x in zip(network.classify_reference, seen.unbind(1), strict=True)
+        ]
+        merged = network.classify(network.dropout(seen.mean(1) + half(target.fused)))
+        clip = torch.stack([resize(x, frames.shape[-2:]) for x in (*alone, merged)], 1)
+        return frames, clip
+
+    def _memory(self, clips: Features) -> Memory:
+        """Of the references: all frames but the last."""
+        references = Features(tuple(x[:, :-1].flatten(0, 1) for x in clips.maps), clips.fused[:, :-1].flatten(0, 1))
+        memory = self.network.memory(references)
+        keys, values = ([x.unflatten(0, (-1, FRAMES - 1)) for x in part] for part in (memory.keys, [memory.values]))
+        return Memory(tuple(keys), values[0])
+
+
+def cross_entropy(maps: Tensor, labels: Tensor) -> Tensor:
+    """Mean over all pixels of all maps; ignored ones count with a loss of 0.
+
+    maps: float[B, T, C, h, w] class scores, resized here; labels: int64[B, T, H, W]
+    """
+    scores = resize(maps.flatten(0, 1), labels.shape[-2:])
+    return F.cross_entropy(scores, labels.flatten(0, 1), ignore_index=IGNORE, reduction="sum") / labels.numel()
+
+
+class MrcfaRecipe(Recipe):
+    """See the module. `order.start`: a whole MRCFA, or a MiT backbone: the official file or transformers' folder."""
+
+    frames = FRAMES
+    deviations = (
+        "starts from random weights unless --start names a file (the paper: a backbone trained on ImageNet)",
+        "the warm-up takes at most a tenth of the steps",
+        "clips of fewer than ten frames take their references from the table for the start of a clip (the release "
+        "fails on them), and frames without labels count as ignored",
+        "padding is the mean colour in whole grey levels, which is 0 after normalisation to within 0.007",
+        "tiny: ...",
+    )
+
+    def __init__(self, order: Order):
+        """Raises UserError for a crop on which the network does not run, and for a file that does not fit."""
+        backbone_only = order.start is not None and is_backbone(order.start)
+        method = load_method(
+            order.spec, None if backbone_only else order.start, device=order.device, labels=order.labels
+        )
+        assert isinstance(method, Mrcfa)
+        self.method = method
+        self.settings, self.manner = (TINY, TINY_MANNER) if method.backbone == "tiny" else (PAPER, PAPER_MANNER)
+        self.settings = replace(self.settings, **order.settings)
+        if any(side % STRIDE for side in self.settings.crop):
+            raise UserError(
+                f"crop {self.settings.crop} cannot be used",
+                where=order.spec,
+                expected=f"sides that are multiples of {STRIDE}",
+            )
+        if order.start is None or backbone_only:
+            initialise(method.network, self.settings.seed)
+        if backbone_only:
+            fill_backbone(method.network, order.start, method.backbone)
+        self.module = ClipLosses(method.network).to(method.device)
+
+    def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
+        frames = [clips.frame(clip, index) for index in draw_frames(clips.labelled(clip), clips.lengths[clip], rng)]
+        pictures = [Picture.of(frame) for frame in frames]
+        pictures = augment(pictures, self.method.box, self.manner.scales, self.settings.crop, rng)
+        return Example(
+            np.stack([picture.image for picture in pictures]),
+            np.stack([picture.labels for picture in pictures]),
+            tuple(f"{clip}/{frame.stem}" for frame in frames),
+        )
+
+    def groups(self) -> list[dict[str, Any]]:
+        rate, network = self.settings.rate, self.method.network
+        found: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, parameter in network.named_parameters():
+            if name.startswith("unused."):
+                continue
+            backbone = name.startswith("backbone.")
+            own = rate if backbone else rate * self.manner.head_factor
+            decay = 0.0 if backbone and "norm" in name else WEIGHT_DECAY
+            found.setdefault((own, decay), []).append(parameter)
+        return [{"params": params, "lr": own, "weight_decay": decay} for (own, decay), params in found.items()]
+
+    def factor(self, step: int) -> float:
+        """Linear warm-up, and the poly schedule with power 1 to 0 after the last step."""
+        steps = self.settings.steps
+        warm_up = min(self.manner.warm_up, steps // 10)
+        missing = max(0.0, 1 - step / warm_up) * (1 - FIRST_RATE) if warm_up else 0.0
+        return (1 - step / steps) * (1 - missing)
+
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        return {"mrcfa": self.method.network.state_dict()}
+
+
+def draw_frames(labelled: Sequence[int], length: int, rng: np.random.Generator) -> tuple[int, ...]:
+    """Numbers of four frames: three references, oldest first, and a labelled target; in reverse half of the time.
+
+    labelled: numbers of the frames with labels; length: frames of the clip
+    The target has its regular references nine, six and three frames earlier wherever the clip is long enough, else
+    those that it would have at test (for one of the first three frames: the first, three times).
+    """
+    backwards = rng.random() < 0.5
+    places = [length - 1 - index if backwards else index for index in labelled]
+    for first in (FIRST_REGULAR, 3, 0):
+        if targets := [place for place in places if place >= first]:
+            break
+    target = int(rng.choice(targets))
+    chosen = (*(reference_frames(target) or (0, 0, 0)), target)
+    return tuple(length - 1 - place if backwards else place for place in chosen)
+
+
+def augment(
+    pictures: Sequence[Picture],
+    box: Size | None,
+    scales: tuple[float, float],
+    crop: Size,
+    rng: np.random.Generator,
+) -> list[Picture]:
+    """Resized, cropped and flipped alike, coloured each by itself, padded where they are below the crop.
+
+    The last picture is the target, whose labels decide where the crop is; pictures without labels get ignored ones.
+    """
+    scale = rng.uniform(*scales)
+    height, width = box or pictures[-1].size
+    size = fitted(*pictures[-1].size, (int(height * scale), int(width * scale)))
+    pictures = [picture.resized(size) for picture in pictures]
+    top, left = place_varied(_labels(pictures[-1]), crop, rng)
+    flip = rng.random() < 0.5
+    done = []
+    for picture in pictures:
+        picture = replace(picture, labels=_labels(picture)).cropped(top, left, crop)
+        picture = picture.flipped() if flip else picture
+        picture = replace(picture, image=Distortion.draw(rng)(np.ascontiguousarray(picture.image)))
+        done.append(picture.padded(crop, PADDING))
+    return done
+
+
+def _labels(picture: Picture) -> UInt8:
+    return np.full(picture.size, IGNORE, np.uint8) if picture.labels is None else picture.labels
