@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vssbench.methods.arseg import attention_gradient
 from vssbench.methods.arseg.warp import resize
+from vssbench.methods.arseg.windows import REACH, WINDOW, outside
 
-REACH = 3
-WINDOW = 2 * REACH + 1
 TILES = {"cpu": (2, 8), "cuda": (16, 16)}
 """Rows and columns of queries that share one matrix product: small where work counts, large where launches do.
 The CPU's is measured by benchmarks/creff.py."""
@@ -31,10 +30,10 @@ class CReFF(nn.Module):
         )
 
     def forward(self, reference: Tensor, feature: Tensor, plain: bool = False) -> Tensor:
-        """The fused feature, float[1, C, H, W].
+        """The fused feature, float[N, C, H, W]; N is 1 unless gradients are recorded.
 
-        reference: float[1, C, H, W], the warped HR feature
-        feature:   float[1, C, h, w], of the LR branch
+        reference: float[N, C, H, W], the warped HR feature
+        feature:   float[N, C, h, w], of the LR branch
         plain:     attend as the definition says, for counting operations
         """
         # Channels last: the attention reads whole vectors, and depthwise convolutions are four times as fast on a CPU.
@@ -47,27 +46,26 @@ class CReFF(nn.Module):
 def local_attention(query: Tensor, key: Tensor, value: Tensor, tile: tuple[int, int] | None = None) -> Tensor:
     """Each pixel's query over the keys in the 7x7 window around it: softmax of the plain dot products, sum of values.
 
-    query, key, value: float[1, C, H, W]; returns float[1, C, H, W]
+    query, key, value: float[1, C, H, W], or of several images where gradients are recorded; returns the same shape
     Positions outside the map have score 0 and value 0, as in the official kernel.
 
     Exact, as matrix products: the queries of a tile of `tile` pixels meet all keys of the tile and its border at once,
     and scores outside a query's own window are masked. The keys of a strip of rows are laid out column by column, so
     that those of one tile lie together and neighbouring tiles overlap in memory: a view, not a copy.
     """
+    if torch.is_grad_enabled():
+        return attention_gradient.attend(query, key, value, tile)
     rows, columns = tile or TILES.get(query.device.type, TILES["cuda"])
     query, key, value = (x[0].permute(1, 2, 0) for x in (query, key, value))
     tops = range(0, len(query), rows)
-    if torch.is_grad_enabled():  # what the gradient needs must not be overwritten, so every strip has its own room
-        out = torch.cat([_Strip(query, rows, columns).attend(query, key, value, top) for top in tops])
-    else:
-        out = torch.empty_like(query)
+    out = torch.empty_like(query)
 
-        def attend(tops: Sequence[int]) -> None:
-            strip = _Strip(query, rows, columns)
-            for top in tops:
-                out[top : top + rows] = strip.attend(query, key, value, top)
+    def attend(tops: Sequence[int]) -> None:
+        strip = _Strip(query, rows, columns)
+        for top in tops:
+            out[top : top + rows] = strip.attend(query, key, value, top)
 
-        _share(attend, tops) if query.device.type == "cpu" else attend(tops)
+    _share(attend, tops) if query.device.type == "cpu" else attend(tops)
     return out.unsqueeze(0).permute(0, 3, 1, 2)
 
 
@@ -102,12 +100,12 @@ class _Strip:
         _, self.width, channels = like.shape
         tiles, high = -(-self.width // columns), rows + 2 * REACH
         queries, keys = rows * columns, high * (columns + 2 * REACH)
-        self.mask = _outside(rows, columns, like.dtype, like.device)
+        self.mask = outside(columns, rows, like.dtype, like.device)
         self.query = like.new_zeros(tiles * columns, rows, channels)
         self.key, self.value = (like.new_zeros(tiles * columns + 2 * REACH, high, channels) for _ in range(2))
         self.tiled_query = (tiles, queries, channels)
         self.overlapping = (tiles, keys, channels), (columns * high * channels, channels, 1)
-        self.scores = None if torch.is_grad_enabled() else like.new_empty(tiles, queries, keys)
+        self.scores = like.new_empty(tiles, queries, keys)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, top: int) -> Tensor:
         """float[rows, W, C], fewer rows at the end, for the strip that begins at `top` of float[H, W, C] each."""
@@ -149,16 +147,3 @@ def _channels_last(x: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
 def _windows(x: Tensor) -> Tensor:
     """float[pixels, 49, C]: the window around each pixel that is not on the border of 3."""
     return x.unfold(0, WINDOW, 1).unfold(1, WINDOW, 1).permute(0, 1, 3, 4, 2).flatten(0, 1).flatten(1, 2)
-
-
-@lru_cache(maxsize=8)
-def _outside(rows: int, columns: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """float[queries, keys]: 0 where a key is in the query's window, else -inf; both count column by column."""
-
-    def near(size: int) -> Tensor:
-        ahead = torch.arange(size + 2 * REACH, device=device) - torch.arange(size, device=device)[:, None]
-        return (ahead >= 0) & (ahead < WINDOW)
-
-    inside = near(columns)[:, None, :, None] & near(rows)[None, :, None, :]
-    mask = torch.zeros(inside.shape, dtype=dtype, device=device).masked_fill_(~inside, -torch.inf)
-    return mask.flatten(2).flatten(0, 1)
