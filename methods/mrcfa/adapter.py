@@ -50,10 +50,10 @@ class Mrcfa:
                 None: no references; every frame by the per-frame head and of kind "key", to compare with.
     resize:     HxW box that a frame is fitted into, None for its own size; "auto" is the official 480x853, and None
                 on synthetic video. Sides are then stretched to multiples of 32: the method needs it.
-    checkpoint: an official .pth, or our own .safetensors
+    checkpoint: official .pth or our .safetensors; None: random weights (`load_method` passes the packaged file if any)
 
-    The first three frames of a clip are segmented alone, frames 3 to 8 have the official table of references; these
-    nine are of kind "warmup". Frames are counted from `reset`. No checkpoint: random weights, the same every time.
+    The first three frames after `reset` are segmented alone, the next six have the official table of references; these
+    nine are of kind "warmup".
     """
 
     name = "mrcfa"
