@@ -18,7 +18,7 @@ BUILTIN: dict[str, Entry] = {
         "each frame against three earlier ones through cross-frame affinities",
         paper="Sun et al., Mining Relations among Cross-Frame Affinities for Video Semantic Segmentation, ECCV 2022",
         licence="MIT file, README says academic use only",
-        weights="--checkpoint mrcfa=FILE (the official .pth)",
+        weights="packaged for synthetic (tiny); else --checkpoint mrcfa=FILE (the official .pth)",
         recipe="vssbench.methods.mrcfa.train:MrcfaRecipe",
     ),
     "mask2former": Entry(
@@ -26,7 +26,8 @@ BUILTIN: dict[str, Entry] = {
         "each frame by itself, masks and classes by queries; the segmentor of mpvss",
         paper="Cheng et al., Masked-attention Mask Transformer for Universal Image Segmentation, CVPR 2022",
         licence="CC BY-NC 4.0 (Mask2Former and MPVSS)",
-        weights="--checkpoint mask2former=FILE (official .pth or .pkl, or a transformers folder)",
+        weights="packaged for synthetic (tiny); else --checkpoint mask2former=FILE (official .pth or .pkl, or a "
+        "transformers folder)",
         recipe="vssbench.methods.mask2former.train:Mask2FormerRecipe",
     ),
     "mpvss": Entry(
@@ -34,7 +35,8 @@ BUILTIN: dict[str, Entry] = {
         "mask2former on key frames, its masks carried to the others by one flow a query",
         paper="Weng et al., Mask Propagation for Efficient Video Semantic Segmentation, NeurIPS 2023",
         licence="CC BY-NC 4.0",
-        weights="--checkpoint mpvss=FILE (the official .pth; a transformers folder fills the segmentor only)",
+        weights="packaged for synthetic (tiny); else --checkpoint mpvss=FILE (the official .pth; a "
+        "transformers folder fills the segmentor only)",
         recipe="vssbench.methods.mpvss.train:MpvssRecipe",
     ),
     "segformer": Entry(
@@ -50,7 +52,7 @@ BUILTIN: dict[str, Entry] = {
         paper="Hu et al., Efficient Semantic Segmentation by Altering Resolutions for Compressed Videos, CVPR 2023",
         licence="MIT",
         needs="motion",
-        weights="--checkpoint arseg=hr:FILE,lr:FILE (the official .pth files)",
+        weights="packaged for synthetic (tiny); else --checkpoint arseg=hr:FILE,lr:FILE (the official .pth files)",
         recipe="vssbench.methods.arseg.train:ArSegRecipe",
     ),
     "psp18": Entry(
@@ -58,7 +60,7 @@ BUILTIN: dict[str, Entry] = {
         "each frame by itself, PSPNet on ResNet-18: arseg's HR branch, or at scale=0.5 its baseline",
         paper="Zhao et al., Pyramid Scene Parsing Network, CVPR 2017",
         licence="MIT (AR-Seg)",
-        weights="--checkpoint psp18=FILE (AR-Seg's official .pth)",
+        weights="packaged for synthetic (tiny); else --checkpoint psp18=FILE (AR-Seg's official .pth)",
         recipe="vssbench.methods.arseg.train_alone:AloneRecipe",
     ),
     "bise18": Entry(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vssbench import numpy_pickle
+from vssbench import numpy_pickle, packaged
 from vssbench.errors import UserError
 from vssbench.types import Weights
 
@@ -54,7 +54,7 @@ class Checkpoint:
     @property
     def weights(self) -> Weights:
         """The record of this file in results."""
-        return Weights("file", str(self.path), self.sha256)
+        return packaged.record(self.path, self.sha256)
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ class RunSpec(_Strict):
         default={}, description="argument -> values; one run each"
     )
     checkpoint: dict[str, str | dict[str, str]] = Field(
-        default={}, description="method -> file, or {hr: file, lr: file}"
+        default={}, description="method -> file, or {hr: file, lr: file}, or untrained (random, not packaged, weights)"
     )
     device: str = Field(default="cpu", description="torch device")
     threads: int | None = Field(default=None, ge=1, description="CPU threads of the networks")

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from vssbench import registry
+from vssbench import packaged, registry
 from vssbench.errors import UserError, suggest
 from vssbench.names import Spec, parse, walk
 from vssbench.types import Dataset, Method
@@ -24,7 +24,8 @@ class Context:
 
     labels:      the dataset's label space, used where the spec names none
     device:      torch device string
-    checkpoints: method name, or spec where one name stands for several -> file (or {"hr": file, "lr": file})
+    checkpoints: method name, or spec where one name stands for several -> file (or {"hr": file, "lr": file}), or
+                 "untrained"; methods that are not in it get the packaged weights where there are any
     """
 
     labels: str | None = None
@@ -57,7 +58,8 @@ def load_method(
 ) -> Method:
     """A method from its spec, e.g. `load_method("mpvss(backbone=swin_t,labels=vspw)", checkpoint="model_final.pth")`.
 
-    checkpoint:  file for the method named in the spec, or {"hr": file, "lr": file} for arseg
+    checkpoint:  file for the method named in the spec, or {"hr": file, "lr": file} for arseg; None: the packaged
+                 weights where there are any (`packaged.FILES`); "untrained": random ones all the same
     checkpoints: files by method name, for methods inside others (`hold(of=mask2former)`)
     labels:      label space for specs that name none
     Raises UserError for an unknown method or argument and for a file that does not fit.
@@ -119,13 +121,28 @@ def check_checkpoints(names: Iterable[str], specs: Sequence[Spec]) -> None:
 def _build(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]) -> Any:
     """Call the factory with the spec's arguments and those of the given values that it takes."""
     try:
-        built = factory(**_arguments(factory, spec, given))
+        args = _arguments(factory, spec, given)
+        if "checkpoint" in args:
+            args["checkpoint"] = _weights(factory, spec.name, args)
+        built = factory(**args)
     except UserError as error:
         if error.where is not None:
             raise
         raise type(error)(error.what, where=spec, expected=error.expected, fix=error.fix) from error
     built.name = str(spec)
     return built
+
+
+def _weights(factory: Callable[..., Any], method: str, args: Mapping[str, Any]) -> Checkpoint | None:
+    """The files that the constructor gets: the user's, the packaged ones, or None for random weights."""
+    asked: Checkpoint | None = args["checkpoint"]
+    if asked == packaged.UNTRAINED:
+        return None
+    if asked is not None:
+        return asked
+    bound = inspect.signature(factory).bind_partial(**args)
+    bound.apply_defaults()
+    return packaged.find(method, bound.arguments)
 
 
 def _arguments(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,8 @@ class ArSeg(Base):
     warp:      "official" reproduces the published code's border behaviour, "consistent" mends it
     auxiliary: run the training heads on key frames, as the official forward does; the output is the same
     resize:    none; frames are always used at their own size
-    checkpoint: {"hr": file, "lr": file}, in the official layout (.pth) or in ours (.safetensors)
+    checkpoint: {"hr": file, "lr": file}, in the official layout (.pth) or in ours (.safetensors); None: random weights,
+                the same every time (`load_method` passes the packaged files if any)
     """
 
     name = "arseg"
@@ -50,6 +51,7 @@ class ArSeg(Base):
         hr, lr = build(self.backbone, labels, "hr"), build(self.backbone, labels, "lr", fused=True)
         lr.classifier.load_state_dict(hr.classifier.state_dict())
         self.weights = weights.load({"hr": hr, "lr": lr}, checkpoint)
+        self.hr, self.lr = hr, lr
         self._key = WholeFrame(hr, auxiliary).to(self.device)
         self._nonkey = FusedFrame(lr, warp).to(self.device)
         self.reset()

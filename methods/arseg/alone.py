@@ -20,7 +20,8 @@ class Alone(Base):
     scale:     the network sees frames of this size; the classes are brought back to the frame's
     auxiliary: run the training heads, as the official forward does; the output is the same
     resize:    none; frames are always used at their own size
-    checkpoint: the network's file, in the official layout of an HR branch (.pth) or in ours (.safetensors)
+    checkpoint: the network's file, in the official layout of an HR branch (.pth) or in ours (.safetensors); None:
+                random weights, the same every time (`load_method` passes the packaged file if any)
     """
 
     needs: frozenset[str] = frozenset()
@@ -35,9 +36,9 @@ class Alone(Base):
         checkpoint: weights.Files | None,
     ):
         super().__init__(backbone, labels, scale, device)
-        branch = build(backbone, labels, "hr")
-        self.weights = weights.load({"hr": branch}, checkpoint)
-        self._core = WholeFrame(branch, auxiliary).to(self.device)
+        self.branch = build(backbone, labels, "hr")
+        self.weights = weights.load({"hr": self.branch}, checkpoint)
+        self._core = WholeFrame(self.branch, auxiliary).to(self.device)
 
     def reset(self) -> None:
         """Nothing is remembered."""
@@ -47,7 +48,7 @@ class Alone(Base):
 
     @torch.inference_mode()
     def step(self, x: Input) -> Output:
-        return Output(self._core(x.image)[0], self._core.branch, x.size, "key", 0)
+        return Output(self._core(x.image)[0], self.branch, x.size, "key", 0)
 
     def cost_module(self, kind: Kind, size: Size) -> tuple[nn.Module, tuple[Tensor, ...]]:
         """What step and decode compute up to the class scores for one frame of that size (H, W), and its input."""

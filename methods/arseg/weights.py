@@ -126,15 +126,18 @@ def load(branches: Mapping[str, Branch], files: Files | None) -> Weights:
         )
     checkpoints = {name: read(files[name]) for name in branches}
     for name, branch in branches.items():
-        _fill(branch, checkpoints[name], f"the {name.upper()} network of {type(branch).__name__}")
+        fill(branch, checkpoints[name], f"the {name.upper()} network of {type(branch).__name__}")
+    records = [checkpoint.weights for checkpoint in checkpoints.values()]
+    packaged = all(record.origin == "packaged" for record in records)
     return Weights(
-        "file",
-        ",".join(str(checkpoint.path) for checkpoint in checkpoints.values()),
-        ",".join(checkpoint.sha256 for checkpoint in checkpoints.values()),
+        "packaged" if packaged else "file",
+        ",".join(str(record.path) for record in records),
+        ",".join(str(record.sha256) for record in records),
     )
 
 
-def _fill(branch: Branch, checkpoint: Checkpoint, expected: str) -> None:
+def fill(branch: Branch, checkpoint: Checkpoint, expected: str) -> None:
+    """Fill a branch from a file in the official layout or in ours; UserError, and nothing changed, where it misfits."""
     if "final_conv.weight" not in checkpoint.tensors:
         return load_strict(branch, checkpoint, expected=f"{expected}, in the official layout or in ours")
     layout = LAYOUTS[type(branch)]

@@ -49,7 +49,8 @@ class Mask2Former:
     backbone:   tiny by default on synthetic video, else r50
     resize:     auto (the official test resize: 480x853 for vspw, none for the others), none, or SHORTxLONG
     checkpoint: official .pth or .pkl, our .safetensors, or a folder written by transformers' save_pretrained
-    Without a checkpoint: random weights, the same every time. Raises UserError for a file that does not fit.
+                None: random weights, the same every time (`load_method` passes the packaged file if any)
+    Raises UserError for a file that does not fit.
     """
 
     name = "mask2former"

@@ -55,7 +55,7 @@ class Mpvss:
     key_interval: frames from one key frame to the next, or auto(threshold=12,max=10): see `vssbench.schedule`
     offset:       where in the interval the first key frame after frame 0 falls
     checkpoint:   official .pth or our .safetensors; or any that mask2former takes, for the segmentor alone: the flow
-                  network is then untrained, and `weights` says "untrained"
+                  network is then untrained, and `weights` says "untrained". None: as in mask2former
     A frame is key, too, where there is no key frame to start from: the first of a clip, after a change of size, or
     where the video starts again.
     """

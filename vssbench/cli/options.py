@@ -20,7 +20,10 @@ DeviceOption = Annotated[str, typer.Option("--device", help="Torch device, e.g. 
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of the networks.")]
 CheckpointOption = Annotated[
     list[str] | None,
-    typer.Option("--checkpoint", help="METHOD=PATH, repeatable (METHOD: name or spec); arseg=hr:PATH,lr:PATH."),
+    typer.Option(
+        "--checkpoint",
+        help="METHOD=PATH, repeatable (METHOD: name or spec); arseg=hr:PATH,lr:PATH; METHOD=untrained: random weights.",
+    ),
 ]
 
 

@@ -1,0 +1,108 @@
+"""Weights that ship inside the package: which file is for what, and how one is made.
+
+They are float16 on disk and float32 in memory, each in the folder of the method that it was trained for. A file that
+is not there means that the network is untrained.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vssbench.errors import UserError
+from vssbench.types import Weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+UNTRAINED = "untrained"
+"""Said instead of a file: the network with its random weights, whatever is packaged."""
+
+FILES: dict[tuple[str, float | None], str | dict[str, str]] = {
+    ("mask2former", None): "mask2former/tiny_synthetic.safetensors",
+    ("mpvss", None): "mpvss/tiny_synthetic.safetensors",
+    ("mrcfa", None): "mrcfa/tiny_synthetic.safetensors",
+    ("arseg", 0.5): {"hr": "arseg/tiny_synthetic_hr.safetensors", "lr": "arseg/tiny_synthetic_lr.safetensors"},
+    ("psp18", 1.0): "arseg/tiny_synthetic_hr.safetensors",
+    ("psp18", 0.5): "arseg/tiny_synthetic_half.safetensors",
+}
+"""(method, its `scale` if it has one) -> file(s) under methods/, for backbone=tiny and labels=synthetic."""
+
+
+def root() -> Path:
+    """The folder of the methods as installed."""
+    return Path(str(importlib.resources.files("vssbench.methods")))
+
+
+def find(method: str, settings: Mapping[str, Any]) -> Path | dict[str, Path] | None:
+    """The packaged file (or {"hr": file, "lr": file}) of a method, None where one is missing.
+
+    settings: the constructor's arguments, defaults included; backbone None stands for tiny on synthetic video
+    """
+    if settings.get("labels") != "synthetic" or settings.get("backbone") not in (None, "tiny"):
+        return None
+    names = FILES.get((method, settings.get("scale")))
+    if names is None:
+        return None
+    parts = {"": names} if isinstance(names, str) else names
+    paths = {part: root() / name for part, name in parts.items()}
+    if not all(path.is_file() for path in paths.values()):
+        return None
+    return paths[""] if isinstance(names, str) else paths
+
+
+def record(path: Path, sha256: str) -> Weights:
+    """What results say of weights read from that path; a packaged file is named by its place under methods/."""
+    folder = root().resolve()
+    if path.resolve().is_relative_to(folder):
+        return Weights("packaged", path.resolve().relative_to(folder).as_posix(), sha256)
+    return Weights("file", str(path), sha256)
+
+
+def pack(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a file to ship, in one step: float16 but for what does not fit; the same input gives the same bytes.
+
+    tensors:  a state dict, float32 (integers stay what they are)
+    metadata: for the header: the recipe, the data's fingerprint, the commit
+    Raises UserError for values that are not finite, or would not be in float16, and writes nothing then.
+    """
+    from safetensors.torch import save
+
+    from vssbench.store import replace
+
+    halved = {name: _halved(name, tensor) for name, tensor in tensors.items()}
+    data = _in_order(save(halved, dict(metadata)))
+    replace(path, lambda part: part.write_bytes(data))
+
+
+def _halved(name: str, tensor: Tensor) -> Tensor:
+    import torch
+
+    if not tensor.is_floating_point():
+        return tensor.detach().cpu().clone()
+    whole = tensor.detach().cpu().float()
+    half = whole.half()
+    if name.endswith((".running_mean", ".running_var")) and not _fits(whole, half):
+        half = whole.clone()
+    if not half.isfinite().all():
+        raise UserError(
+            f"{name} is not finite in float16: its largest value is {whole.abs().max():.3g}",
+            expected=f"at most {torch.finfo(torch.float16).max:g}",
+        )
+    return half.contiguous()
+
+
+def _fits(whole: Tensor, half: Tensor) -> bool:
+    """Whether statistics survive: finite, and to a thousandth what they were (small ones lose digits in float16)."""
+    return bool(half.isfinite().all() and ((half.float() - whole).abs() <= 1e-3 * whole.abs()).all())
+
+
+def _in_order(data: bytes) -> bytes:
+    """A safetensors file with its header's entries sorted: the library writes metadata in no order."""
+    length = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:length]), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)  # the tensors after it stay aligned
+    return len(header).to_bytes(8, "little") + header + data[length:]
