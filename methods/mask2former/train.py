@@ -18,6 +18,7 @@ from vssbench.methods.mask2former.adapter import Mask2Former
 from vssbench.methods.mask2former.criterion import Criterion
 from vssbench.methods.mask2former.heads import heads, pixel_features
 from vssbench.methods.mask2former.network import MEAN, STD
+from vssbench.packaged import UNTRAINED
 from vssbench.training.augment import Distortion, Picture, place
 from vssbench.training.clips import Clips
 from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings
@@ -71,7 +72,7 @@ class Mask2FormerRecipe(Recipe):
     )
 
     def __init__(self, order: Order):
-        files = {} if order.start is None else {order.spec.name: order.start}
+        files = {order.spec.name: UNTRAINED if order.start is None else order.start}
         method = Context(order.labels, order.device, files).load(order.spec)
         assert isinstance(method, Mask2Former)
         self.method, tiny = method, method.backbone == "tiny"

@@ -19,6 +19,7 @@ from vssbench.methods.mrcfa.inference import Size
 from vssbench.methods.mrcfa.losses import FRAMES, ClipLosses
 from vssbench.methods.mrcfa.network import initialise
 from vssbench.methods.mrcfa.weights import fill_backbone, is_backbone
+from vssbench.packaged import UNTRAINED
 from vssbench.training.augment import Distortion, Picture, place_varied
 from vssbench.training.clips import Clips
 from vssbench.training.recipe import Example, Order, Recipe, Settings
@@ -67,9 +68,8 @@ class MrcfaRecipe(Recipe):
     def __init__(self, order: Order):
         """Raises UserError for a crop on which the network does not run, and for a file that does not fit."""
         backbone_only = order.start is not None and is_backbone(order.start)
-        method = load_method(
-            order.spec, None if backbone_only else order.start, device=order.device, labels=order.labels
-        )
+        whole = UNTRAINED if order.start is None or backbone_only else order.start
+        method = load_method(order.spec, whole, device=order.device, labels=order.labels)
         assert isinstance(method, Mrcfa)
         self.method = method
         self.settings, self.manner = (TINY, TINY_MANNER) if method.backbone == "tiny" else (PAPER, PAPER_MANNER)
