@@ -54,16 +54,45 @@ class Figures:
 
     iou:     float64[..., C], NaN for classes that the script leaves out
     counted: number of classes that mIoU is a mean over
-    moved:   of the Areas
+    The means are taken when asked for: over many sums of clips, one of them is a matter of seconds.
     """
 
+    areas: Areas
     iou: Floats
     counted: Counts
-    mIoU: Floats
-    WIoU: Floats | None
-    pixel_accuracy: Floats | None
-    class_accuracy: Floats | None
-    moved: int = 0
+
+    @property
+    def mIoU(self) -> Floats:
+        return _divide(rounded_sum(self.iou), self.counted)
+
+    @property
+    def WIoU(self) -> Floats | None:
+        label = self.areas.label
+        return _divide(rounded_sum(np.where(label > 0, label * self.iou, 0.0)), label.sum(-1))
+
+    @property
+    def pixel_accuracy(self) -> Floats | None:
+        return _divide(self.areas.hit.sum(-1), self.areas.label.sum(-1))
+
+    @property
+    def class_accuracy(self) -> Floats | None:
+        label = self.areas.label
+        return _divide(rounded_sum(_divide(self.areas.hit, label)), (label > 0).sum(-1))
+
+    @property
+    def moved(self) -> int:
+        """Of the areas."""
+        return self.areas.moved
+
+
+class PlainMean(Figures):
+    """AR-Seg: the plain mean over all classes, which is NaN as soon as one never occurs, and nothing else."""
+
+    WIoU = pixel_accuracy = class_accuracy = None
+
+    @property
+    def mIoU(self) -> Floats:
+        return np.where(np.isnan(self.iou).any(-1), np.nan, _divide(rounded_sum(self.iou), self.counted))[()]
 
 
 def exact_areas(matrix: Counts) -> Areas | str:
@@ -117,27 +146,24 @@ def arseg_areas(matrix: Counts) -> Areas | str:
 def over_ground_truth(areas: Areas) -> Figures:
     """Exact and the VSPW script: means over the classes with ground truth, a set that no method can change."""
     there = areas.label > 0
-    iou = np.where(there, _divide(areas.hit, areas.union), np.nan)
-    return _figures(areas, iou, there.sum(-1))
+    return Figures(areas, np.where(there, _divide(areas.hit, areas.union), np.nan), there.sum(-1))
 
 
 def over_occurring(areas: Areas) -> Figures:
     """MPVSS's evaluator: classes that are predicted but never annotated are zeros in the mean, and have no IoU."""
     iou = np.where(areas.label > 0, _divide(areas.hit, areas.union), np.nan)
-    return _figures(areas, iou, (areas.union > 0).sum(-1))
+    return Figures(areas, iou, (areas.union > 0).sum(-1))
 
 
 def over_unions(areas: Areas) -> Figures:
     """mmsegmentation: the same mean, and those classes have the IoU 0."""
-    return _figures(areas, _divide(areas.hit, areas.union), (areas.union > 0).sum(-1))
+    return Figures(areas, _divide(areas.hit, areas.union), (areas.union > 0).sum(-1))
 
 
 def over_all(areas: Areas) -> Figures:
-    """AR-Seg: the plain mean over all classes, which is NaN as soon as one never occurs."""
+    """AR-Seg: over all classes."""
     iou = _divide(areas.hit, areas.union)
-    classes = np.full(iou.shape[:-1], iou.shape[-1])[()]
-    mean = np.where(np.isnan(iou).any(-1), np.nan, _sum(iou) / classes)[()]
-    return Figures(iou, classes, mean, None, None, None, areas.moved)
+    return PlainMean(areas, iou, np.full(iou.shape[:-1], iou.shape[-1])[()])
 
 
 def outside_values(matrix: Counts, classes: int) -> list[int]:
@@ -149,25 +175,11 @@ def _square(square: Counts, moved: int = 0) -> Areas:
     return Areas(np.stack([square.sum(1), square.sum(0), square.diagonal()]), moved)
 
 
-def _figures(areas: Areas, iou: Floats, counted: Counts) -> Figures:
-    total = areas.label.sum(-1)
-    recall = _divide(areas.hit, areas.label)
-    return Figures(
-        iou,
-        counted,
-        mIoU=_divide(_sum(iou), counted),
-        WIoU=_divide(_sum(np.where(areas.label > 0, areas.label * iou, 0.0)), total),
-        pixel_accuracy=_divide(areas.hit.sum(-1), total),
-        class_accuracy=_divide(_sum(recall), (areas.label > 0).sum(-1)),
-        moved=areas.moved,
-    )
-
-
 def _divide(part: Counts | Floats, whole: Counts | Floats) -> Floats:
     return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)[()]
 
 
-def _sum(values: Floats) -> Floats:
+def rounded_sum(values: Floats) -> Floats:
     """Over the last axis and what is not NaN, correctly rounded: no order and no memory layout can change a digit."""
     rows = np.where(np.isnan(values), 0.0, values)
     return np.reshape([math.fsum(row) for row in rows.reshape(-1, rows.shape[-1]).tolist()], rows.shape[:-1])[()]

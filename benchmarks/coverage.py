@@ -1,0 +1,187 @@
+"""How often do 95 % intervals hold the truth? Made-up clips of populations whose true figures are known.
+
+    python benchmarks/coverage.py [--trials 1000] [--clips 10,30,100,343] [--populations long,driving,few]
+
+A clip shows a few of the classes (Zipf), in shares drawn from a Dirichlet distribution; how well a class is found
+depends on the class, on the clip, and most on the pair of them; missed pixels go to other classes of the clip and some
+to classes that it does not show. Printed for each population, metric and number of clips: the coverage of the interval
+of vssbench.stats, and of the percentile, basic and BCa intervals, in % of the trials, and the mean width.
+"true": of the figure of a large population. "own": of the mean figure of data sets of that many clips, which is another
+where the protocol's number depends on their number (mmseg, detectron2: a class nobody annotated yet is a zero).
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from vssbench.metrics import formulas
+from vssbench.metrics.formulas import Floats
+from vssbench.metrics.protocols import find
+from vssbench.stats.bootstrap import apply, leave_one_out, limits
+from vssbench.stats.paired import difference
+from vssbench.stats.totals import Totals, digits_of, read_areas, read_windows
+
+METRICS = {
+    "mIoU": ("exact", "mIoU"),
+    "mIoU mmseg": ("mmseg", "mIoU"),
+    "WIoU": ("exact", "WIoU"),
+    "pixel accuracy": ("exact", "pixel_accuracy"),
+    "class accuracy": ("exact", "class_accuracy"),
+}
+RIVAL = 0.9
+"""Correlation of two methods' luck with a class of a clip."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """classes: C;  shown: mean number of classes in a clip;  tail: Zipf's exponent of how many clips show a class;
+    luck: standard deviation of the logit of a class's recall from clip to clip;  share: Dirichlet concentration"""
+
+    classes: int
+    shown: float
+    tail: float
+    luck: float
+    share: float
+
+    def draw(self, rng: np.random.Generator, clips: int, shift: float = 0.3) -> tuple[Floats, Floats]:
+        """Areas of two methods on the same clips, float64[clips, 3, C] each; `shift`: how much better the first is."""
+        fixed = np.random.default_rng(self.classes)  # of the population: the same at every call
+        size, ease = fixed.gamma(1, 1, self.classes) + 0.1, fixed.normal(0.6, 1, self.classes)
+        shown = self.chances()
+        there = rng.random((clips, self.classes)) < shown
+        there[~there.any(1), 0] = True
+        share = (rng.gamma(self.share, 1, there.shape) * size + 1e-9) * there
+        share /= share.sum(1, keepdims=True)
+        label = np.round(share * 3e7 * np.exp(rng.normal(0, 0.3, (clips, 1))))
+        common, clip = rng.normal(0, 1, there.shape), rng.normal(0, 0.5, (clips, 1))
+        inside = rng.gamma(0.5, 1, there.shape) * there * (share + 0.02)
+        inside /= inside.sum(1, keepdims=True)
+        outside = np.zeros(there.shape)
+        outside[np.arange(clips), rng.choice(self.classes, clips, p=shown * size / (shown * size).sum())] = 1
+        both = []
+        for better in (shift, 0.0):
+            own = rng.normal(0, 1, there.shape)
+            logit = ease + clip + self.luck * (RIVAL * common + np.sqrt(1 - RIVAL**2) * own) + better
+            hit = np.round(label / (1 + np.exp(-logit)))
+            missed = (label - hit).sum(1, keepdims=True)
+            both.append(np.stack([label, hit + np.round(missed * (0.9 * inside + 0.1 * outside)), hit], 1))
+        return both[0], both[1]
+
+    def chances(self) -> Floats:
+        """float64[C]: how likely a clip shows each class; about `shown` in sum, none above 0.95."""
+        weight = np.arange(1.0, self.classes + 1) ** -self.tail
+        scales = np.geomspace(0.01, 1000, 4000)
+        sums = np.minimum(0.95, scales[:, None] * weight).sum(1)
+        return np.minimum(0.95, scales[np.searchsorted(sums, self.shown)] * weight)
+
+
+POPULATIONS = {
+    "long": Population(classes=124, shown=9, tail=1.0, luck=2.0, share=0.5),  # like VSPW: rare classes in 1 % of clips
+    "driving": Population(classes=19, shown=14, tail=0.3, luck=1.0, share=2.0),
+    "few": Population(classes=11, shown=5, tail=0.3, luck=1.0, share=2.0),
+}
+
+
+def as_totals(areas: Floats, protocol: str, name: str) -> Totals:
+    """Areas of some clips as what the intervals are made from."""
+    clips = tuple(map(str, range(len(areas))))
+    return Totals(clips, areas.reshape(len(areas), -1), lambda sums: read_areas(find(protocol), name, sums))
+
+
+def windows(rng: np.random.Generator, clips: int) -> Totals:
+    """VC: clips of 20 to 80 windows whose ratio differs from clip to clip."""
+    ratios, lengths = rng.beta(9, 1.2, clips), rng.integers(20, 81, clips)
+    columns = [[*(digits_of(np.array([ratio])) * count), count] for ratio, count in zip(ratios, lengths, strict=True)]
+    return Totals(tuple(map(str, range(clips))), np.array(columns), read_windows)
+
+
+def samples(population: Population, rng: np.random.Generator, clips: int) -> dict[str, Totals]:
+    """One data set of so many clips: its metrics, and the differences of two methods."""
+    first, second = population.draw(rng, clips)
+    made = {title: as_totals(first, *what) for title, what in METRICS.items()}
+    for title in ("mIoU", "WIoU"):
+        made[f"{title}, A - B"] = difference(made[title], as_totals(second, *METRICS[title]))
+    return {**made, "VC": windows(rng, clips)}
+
+
+def candidates(totals: Totals, weights: NDArray[np.integer]) -> dict[str, tuple[float, float]]:
+    """The 95 % intervals that are compared. weights: int[R, clips], how often each clip is drawn."""
+    value, resamples = totals.value(), len(weights)
+    drawn = apply(totals, weights)
+    left = leave_one_out(totals)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    off = left.mean() - left
+    bend = (off**3).sum() / (6 * (off**2).sum() ** 1.5)
+    below = stats.norm.ppf(np.clip((drawn < value).mean(), 1 / resamples, 1 - 1 / resamples))
+    z = below + stats.norm.ppf([0.025, 0.975])
+    bca = np.quantile(drawn, stats.norm.cdf(below + z / (1 - bend * z)))
+    return {
+        "ours": limits(value, drawn, left),
+        "percentile": (low, high),
+        "basic": (2 * value - high, 2 * value - low),
+        "BCa": (bca[0], bca[1]),
+    }
+
+
+def truth(population: Population, clips: int = 200_000, at_once: int = 5000) -> dict[str, float]:
+    """The figures of a large population."""
+    rng = np.random.default_rng(10**6)
+    sums: dict[str, tuple[Totals, Floats]] = {}
+    for _ in range(clips // at_once):
+        for title, totals in samples(population, rng, at_once).items():
+            before = sums[title][1] if title in sums else 0.0
+            sums[title] = totals, before + totals.columns.sum(0)
+    return {title: float(totals.read(total)) for title, (totals, total) in sums.items()}
+
+
+def trials(population: Population, clips: int, count: int, resamples: int) -> dict[str, dict[str, Floats]]:
+    """Metric -> {"value": float64[count], candidate -> float64[count, 2]}; trial k is the same whatever `count` is."""
+    found: dict[str, dict[str, list]] = {}
+    for trial in range(count):
+        rng = np.random.default_rng([trial, clips])
+        weights = rng.multinomial(clips, np.full(clips, 1 / clips), size=resamples)
+        for title, totals in samples(population, rng, clips).items():
+            rows = found.setdefault(title, {})
+            rows.setdefault("value", []).append(totals.value())
+            for name, ends in candidates(totals, weights).items():
+                rows.setdefault(name, []).append(ends)
+    return {title: {name: np.array(row) for name, row in rows.items()} for title, rows in found.items()}
+
+
+def coverage(ends: Floats, value: float) -> float:
+    """Percent of float64[trials, 2] that hold the value."""
+    return 100 * float(((ends[:, 0] <= value) & (value <= ends[:, 1])).mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--resamples", type=int, default=1000)
+    parser.add_argument("--clips", default="10,30,100,343")
+    parser.add_argument("--populations", default=",".join(POPULATIONS))
+    arguments = parser.parse_args()
+    formulas.rounded_sum = lambda values: np.nansum(values, axis=-1)  # the last bit does not matter here, time does
+    for name in arguments.populations.split(","):
+        true = truth(POPULATIONS[name])
+        for clips in map(int, arguments.clips.split(",")):
+            for title, rows in trials(POPULATIONS[name], clips, arguments.trials, arguments.resamples).items():
+                value = rows.pop("value")
+                cells = [
+                    f"{rule} {coverage(ends, true[title]):5.1f} true {coverage(ends, value.mean()):5.1f} own "
+                    f"{np.diff(ends).mean():5.2f} wide"
+                    for rule, ends in rows.items()
+                ]
+                print(
+                    f"{name:8} {clips:4} {title:15} {true[title]:6.2f} {value.mean():6.2f} |",
+                    " | ".join(cells),
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

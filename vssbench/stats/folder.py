@@ -1,0 +1,112 @@
+"""Intervals and comparisons from the folders that a run keeps: result.json and clips.jsonl, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+
+from vssbench.errors import NotComparable, UserError
+from vssbench.result import ClipRecord, RunResult, read_result
+from vssbench.stats.bootstrap import Interval, check, interval_of
+from vssbench.stats.paired import Comparison, compare_totals, holm, same_clips
+from vssbench.stats.totals import totals
+from vssbench.store import read_clips
+from vssbench.types import LabelSpace
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One method's folder. records: of the clips of the result, in its order."""
+
+    result: RunResult
+    space: LabelSpace
+    records: list[ClipRecord]
+
+
+def read_folder(folder: Path) -> Kept:
+    """The result and the records of a method's folder; raises UserError where a clip of the result has no record."""
+    result = read_result(folder / "result.json")
+    records = read_clips(folder / "clips.jsonl")
+    missing = [clip for clip in result.dataset.names if clip not in records]
+    if result.metrics is not None and missing:
+        raise UserError(
+            f"{len(missing)} of {len(result.dataset.names)} clips have no record, {missing[0]} for one",
+            where=folder / "clips.jsonl",
+            expected="one line a clip of the result",
+            fix="vssbench run ... --resume --output " + str(folder.parent),
+        )
+    # The classes as they were when measured: a plugin's label space has no file here, and ours may change.
+    space = LabelSpace.plain(result.dataset.labels, result.dataset.classes)
+    chosen = [] if result.metrics is None else [records[clip] for clip in result.dataset.names]
+    return Kept(result, space, chosen)
+
+
+def intervals(
+    folder: Path, protocol: str | None = None, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> dict[str, Interval]:
+    """An interval for each metric of a method's folder; empty where it was measured for cost only.
+
+    protocol: None reads the result's own
+    """
+    check(level, resamples)
+    kept = read_folder(folder)
+    found = {}
+    for name in kept.result.metrics or ():
+        total = totals(kept.records, kept.space, name, protocol or kept.result.protocol)
+        if isinstance(total, str):
+            found[name] = Interval(None, reason=total, level=level)
+        else:
+            found[name] = interval_of(total, level, resamples, seed)
+    return found
+
+
+def compare_folders(
+    folders: Sequence[Path],
+    metric: str = "mIoU",
+    protocol: str | None = None,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> dict[tuple[int, int], Comparison]:
+    """Every two of some methods' folders: (i, j) -> folder i minus folder j, for i < j, with p corrected for all pairs.
+
+    Against a winner chosen after looking, fewer comparisons than all would be too few to correct for.
+    Raises NotComparable unless all are of one dataset, split and protocol, on the same clips. A folder without accuracy
+    has comparisons that say so.
+    """
+    check(level, resamples)
+    everything = [read_folder(folder) for folder in folders]
+    first = everything[0].result if everything else None
+    for folder, kept in zip(folders, everything, strict=True):
+        assert first is not None
+        if _data(kept.result, protocol) != _data(first, protocol):
+            raise NotComparable(
+                f"was measured on {' '.join(_data(kept.result, protocol))}",
+                where=folder,
+                expected=" ".join(_data(first, protocol)),
+            )
+    measured = [index for index, kept in enumerate(everything) if kept.result.metrics is not None]
+    sums = {}
+    for index in measured:
+        kept = everything[index]
+        records = same_clips(everything[measured[0]].records, kept.records)
+        sums[index] = totals(records, kept.space, metric, protocol or kept.result.protocol)
+    found = {}
+    for i, j in combinations(range(len(folders)), 2):
+        a, b = sums.get(i, "measured for cost only"), sums.get(j, "measured for cost only")
+        if isinstance(a, str) or isinstance(b, str):
+            found[i, j] = Comparison(None, reason=a if isinstance(a, str) else str(b), level=level)
+        else:
+            found[i, j] = compare_totals(a, b, level, resamples, seed)
+    adjusted = holm([comparison.p for comparison in found.values()])
+    return {
+        pair: replace(comparison, adjusted=p) for (pair, comparison), p in zip(found.items(), adjusted, strict=True)
+    }
+
+
+def _data(result: RunResult, protocol: str | None) -> tuple[str, ...]:
+    """What two results must agree in."""
+    info = result.dataset
+    return info.spec, info.split, info.labels, f"(files {info.fingerprint[:12]})", protocol or result.protocol
