@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor, nn
@@ -29,8 +29,15 @@ TINY = Settings(steps=3000, batch=8, rate=2e-3, crop=(128, 160))
 TINY_WARM_UP = 50
 
 
+class Resizing(Protocol):
+    """How the size is drawn to which a frame is brought before it is cropped."""
+
+    def draw(self, size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
+        """The new (height, width) of a frame of that size."""
+
+
 @dataclass(frozen=True)
-class Resizing:
+class ShortestEdge:
     """The shortest edge is brought to one of `shortest`, but the longest to at most `longest`."""
 
     shortest: tuple[int, ...]
@@ -44,9 +51,21 @@ class Resizing:
         return height, width
 
 
-OFFICIAL_RESIZING = Resizing(tuple(480 * step // 10 for step in range(10, 41, 2)), 960)
-TINY_RESIZING = Resizing((128, 144), 252)
-"""The frame's own size and, as nearly always in the paper's, an eighth more."""
+@dataclass(frozen=True)
+class Factor:
+    """The frame's own size times one of `factors`."""
+
+    factors: tuple[float, ...]
+
+    def draw(self, size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
+        scale = float(rng.choice(self.factors))
+        height, width = (int(side * scale + 0.5) for side in size)
+        return height, width
+
+
+OFFICIAL_RESIZING = ShortestEdge(tuple(480 * step // 10 for step in range(10, 41, 2)), 960)
+TINY_RESIZING = Factor((1, 1.125))
+"""For frames of any size: their own and an eighth more, which 480x853 nearly always gets in the paper."""
 
 
 class PerFrame(nn.Module):

@@ -1,0 +1,37 @@
+"""A recipe on one clip of four frames, which any network that learns can learn by heart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.state import AcceleratorState
+
+from vssbench.load import load_dataset
+from vssbench.names import parse
+from vssbench.training.job import Job, Opened
+from vssbench.training.loop import Conduct
+from vssbench.training.validation import Validation
+
+CLIP = "synthetic(clips=1,frames=4,height=128,width=160)"
+
+
+def open_job(method: str, dataset: str = CLIP, **changes: Any) -> Opened:
+    """The recipe with other settings, on one thread."""
+    AcceleratorState._reset_state(True)
+    torch.set_num_threads(1)
+    start, codec = changes.pop("start", None), changes.pop("codec", None)
+    job = Job(
+        parse(method), dataset, validation="none", start=start, codec=codec, settings=changes, conduct=Conduct(100)
+    )
+    return job.open()
+
+
+def overfit(method: str, folder: Path, dataset: str = CLIP, **changes: Any) -> tuple[Opened, float]:
+    """Train on the clip and return its mIoU, percent, by the method's adapter on the very frames it learned."""
+    opened = open_job(method, dataset, **changes)
+    opened.run(folder, resume=False)
+    opened.recipe.module.eval()
+    found = Validation(opened.recipe.method, load_dataset(dataset, split="train"), None, None).run()
+    return opened, found["mIoU"]
