@@ -3,6 +3,7 @@
     <output>/training.json        the recipe, its settings, the data's fingerprint, the commit; --resume refuses another
     <output>/log.jsonl            a line for each logged step or validation
     <output>/state.pt             networks, optimiser and step, to continue from; removed when training is finished
+    <output>/curves.png           loss and validation over the steps
     <output>/<name>.safetensors   the weights, with what training.json says in their header
 
 Whole files are replaced atomically, so an interruption leaves the last complete one.

@@ -77,7 +77,9 @@ class Opened:
     training: Training
 
     def run(self, output: Path, resume: bool) -> None:
-        """Train and write the weights to the folder."""
+        """Train, and write the weights and the learning curves to the folder."""
+        from vssbench.reports import curves  # a second of imports, which a dry run need not wait for
+
         accelerator = self.training.accelerator
         with deterministic(), Report(self.recipe.settings.steps, not accelerator.is_main_process) as report:
             folder = TrainingFolder(output, self._record(), resume, accelerator.is_main_process)
@@ -85,6 +87,8 @@ class Opened:
                 train(self.training, folder, self._validation(), self.job.conduct, report)
             finally:
                 folder.close()
+        if accelerator.is_main_process:
+            curves.write({str(self.job.method): output}, output / "curves.png")
 
     def plan(self) -> dict[str, Any]:
         """What the training takes, from a few of its own steps: {"steps", "seconds_per_step", "memory_mb", ...}."""
