@@ -1,0 +1,268 @@
+"""Weights inside the package: which are found, what is passed over, how they are made, and those that are there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests import stand_ins
+from vssbench import load_method, packaged
+from vssbench.checkpoints import read, save
+from vssbench.cli import main
+from vssbench.errors import UserError
+from vssbench.load import Context
+from vssbench.names import parse
+from vssbench.training.job import find_recipe
+from vssbench.training.recipe import Order
+from vssbench.types import Weights
+
+SPECS = {
+    "mask2former": ("mask2former/tiny_synthetic.safetensors",),
+    "mpvss(key_interval=3)": ("mpvss/tiny_synthetic.safetensors",),
+    "mrcfa(references=none)": ("mrcfa/tiny_synthetic.safetensors",),
+    "arseg(gop=6)": ("arseg/tiny_synthetic_hr.safetensors", "arseg/tiny_synthetic_lr.safetensors"),
+    "psp18": ("arseg/tiny_synthetic_hr.safetensors",),
+    "psp18(scale=1)": ("arseg/tiny_synthetic_hr.safetensors",),
+    "psp18(scale=0.5)": ("arseg/tiny_synthetic_half.safetensors",),
+    "hold(of=mpvss)": ("mpvss/tiny_synthetic.safetensors",),
+}
+
+
+@pytest.fixture(scope="module")
+def stood_in(tmp_path_factory):
+    """(folder, file -> tensors)"""
+    folder = tmp_path_factory.mktemp("methods")
+    return folder, stand_ins.write(folder)
+
+
+@pytest.fixture
+def shipped(stood_in, monkeypatch):
+    """As if the stand-ins were shipped."""
+    monkeypatch.setattr(packaged, "root", lambda: stood_in[0])
+    return stood_in
+
+
+def networks(method, names):
+    inner = getattr(method, "inner", method)
+    return [stand_ins.network(inner, name).state_dict() for name in names]
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_method_gets_its_packaged_weights(shipped, spec: str) -> None:
+    folder, tensors = shipped
+    names = SPECS[spec]
+    method = load_method(spec)
+    digests = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names]
+    assert method.weights == Weights("packaged", ",".join(names), ",".join(digests))
+    for name, state in zip(names, networks(method, names), strict=True):
+        for key, value in state.items():
+            if "criterion." in key:  # of the loss; not read
+                continue
+            expected = tensors[name][key]
+            assert value.dtype == expected.dtype  # float32 in memory
+            if value.is_floating_point() and "running_" not in key:
+                expected = expected.half().float()
+            torch.testing.assert_close(value, expected, rtol=1e-3 if "running_" in key else 0, atol=0, msg=key)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_untrained_passes_them_over(shipped, spec: str, monkeypatch, tmp_path: Path) -> None:
+    untrained = load_method(spec, checkpoint="untrained")
+    assert untrained.weights == Weights("untrained")
+    monkeypatch.setattr(packaged, "root", lambda: tmp_path)  # nothing is shipped
+    bare = load_method(spec)
+    assert bare.weights == Weights("untrained")
+    pairs = zip(networks(untrained, SPECS[spec]), networks(bare, SPECS[spec]), strict=True)
+    assert all(torch.equal(one[key], other[key]) for one, other in pairs for key in one)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "mask2former(labels=camvid,backbone=tiny)", "mrcfa(backbone=mit_b0)",
+        "arseg(scale=0.25)", "arseg(labels=camvid,backbone=tiny)", "psp18(scale=0.25)", "psp18(backbone=psp18)",
+        "bise18", "segformer",
+    ],
+)  # fmt: skip
+def test_other_networks_have_none(shipped, spec: str) -> None:
+    assert load_method(spec).weights.origin == "untrained"
+    assert load_method(spec, checkpoint="untrained").weights.origin == "untrained"
+
+
+def test_the_label_space_of_the_data_decides(shipped) -> None:
+    assert load_method("mask2former(backbone=tiny)", labels="camvid").weights.origin == "untrained"
+    assert load_method("mask2former", labels="synthetic").weights.origin == "packaged"
+
+
+def test_one_of_two_files_is_none(tmp_path: Path, shipped, monkeypatch) -> None:
+    for part in ("hr", "lr"):
+        folder = tmp_path / part
+        name = f"arseg/tiny_synthetic_{part}.safetensors"
+        (folder / "arseg").mkdir(parents=True)
+        (folder / name).write_bytes((shipped[0] / name).read_bytes())
+        monkeypatch.setattr(packaged, "root", lambda folder=folder: folder)
+        assert load_method("arseg").weights.origin == "untrained"
+        assert load_method("psp18").weights.origin == ("packaged" if part == "hr" else "untrained")
+
+
+def test_the_users_file_comes_first(shipped, tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    save(path, load_method("mask2former", checkpoint="untrained").network.state_dict())
+    assert load_method("mask2former", checkpoint=path).weights.origin == "file"
+    files = {"mask2former(backbone=tiny)": "untrained", "mask2former": path}
+    context = Context("synthetic", checkpoints=files)
+    assert context.load("mask2former(backbone=tiny)").weights.origin == "untrained"
+    assert context.load("mask2former").weights == Weights("file", str(path), read(path).sha256)
+    assert context.load("mpvss").weights.origin == "packaged"
+
+
+def test_a_file_that_no_longer_fits_is_one_message(shipped, tmp_path: Path, monkeypatch) -> None:
+    for name in ("mask2former/tiny_synthetic.safetensors", "arseg/tiny_synthetic_hr.safetensors"):
+        tensors = dict(shipped[1][name])
+        gone = next(key for key in tensors if key.endswith(".weight"))
+        del tensors[gone]
+        (tmp_path / name).parent.mkdir()
+        packaged.pack(tensors | {"extra": torch.zeros(1)}, tmp_path / name, {})
+        monkeypatch.setattr(packaged, "root", lambda: tmp_path)
+        with pytest.raises(UserError, match=re.escape(gone)) as caught:
+            load_method("psp18" if "arseg" in name else "mask2former")
+        assert str(tmp_path / name) in str(caught.value)
+        assert "extra" in str(caught.value)
+        assert load_method("psp18" if "arseg" in name else "mask2former", checkpoint="untrained")
+
+
+@pytest.mark.parametrize("name", ["mask2former", "mrcfa", "psp18"])
+def test_training_starts_from_random_weights(shipped, name: str) -> None:
+    recipe = find_recipe(parse(name))(Order(parse(name), "synthetic"))
+    assert recipe.method.weights.origin == "untrained"
+
+
+def result(monkeypatch, folder: Path, *words: str) -> dict:
+    arguments = ["run", "--dataset", "synthetic(clips=1,frames=4,height=64,width=96)", "--no-latency", *words]
+    monkeypatch.setattr(sys, "argv", ["vssbench", *arguments, "--output", str(folder)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    (path,) = folder.glob("*/result.json")
+    return json.loads(path.read_text()) | {"identity": json.loads((path.parent / "identity.json").read_text())}
+
+
+def test_results_say_which_weights(shipped, tmp_path: Path, monkeypatch) -> None:
+    name = "arseg/tiny_synthetic_hr.safetensors"
+    digest = hashlib.sha256((shipped[0] / name).read_bytes()).hexdigest()
+    found = result(monkeypatch, tmp_path / "a", "--methods", "psp18")
+    assert found["weights"] == {"origin": "packaged", "path": name, "sha256": digest}
+    assert found["identity"]["weights"] == digest
+    assert found["metrics"]["mIoU"] is not None
+    refused = result(monkeypatch, tmp_path / "b", "--methods", "psp18", "--checkpoint", "psp18=untrained")
+    assert refused["weights"]["origin"] == refused["identity"]["weights"] == "untrained"
+    assert not refused["metrics"]
+    assert refused["gflops"]["key"] > 0
+    assert any("--allow-untrained" in caveat for caveat in refused["caveats"])
+
+
+def test_a_packed_file_is_float16_and_the_same_every_time(tmp_path: Path) -> None:
+    tensors = {
+        "layer.weight": torch.linspace(-3, 3, 60).view(3, 20).t(),
+        "bn.running_mean": torch.tensor([0.5, -2.0]),
+        "wide.running_var": torch.tensor([1e5, 1.0]),
+        "narrow.running_var": torch.tensor([1e-7, 1.0]),
+        "bn.num_batches_tracked": torch.tensor(7),
+    }
+    metadata = {name: f"{name} → {number}" for number, name in enumerate(("recipe", "fingerprint", "commit", "x", "y"))}
+    for name in "ab":
+        packaged.pack(dict(reversed(tensors.items())) if name == "b" else tensors, tmp_path / name, metadata)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    header = json.loads((tmp_path / "a").read_bytes()[8:].split(b"}}")[0] + b"}}")
+    assert list(header["__metadata__"]) == sorted(metadata)
+    found = read(tmp_path / "a")
+    assert found.metadata == metadata
+    halves = {name for name, tensor in found.tensors.items() if tensor.dtype == torch.float16}
+    assert halves == {"layer.weight", "bn.running_mean"}
+    assert all(torch.equal(found.tensors[name].to(tensor.dtype), tensor.half().to(tensor.dtype))
+               for name, tensor in tensors.items() if name in halves)  # fmt: skip
+    assert all(torch.equal(found.tensors[name], tensor) for name, tensor in tensors.items() if name not in halves)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("weight", 7e4), ("weight", float("nan")), ("bn.running_var", float("inf")), ("bn.running_mean", float("nan"))],
+)
+def test_what_does_not_fit_is_not_written(tmp_path: Path, name: str, value: float) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"before")
+    with pytest.raises(UserError, match=name):
+        packaged.pack({"fine": torch.ones(2), name: torch.tensor([1.0, value])}, path, {})
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# What really ships
+
+
+def files() -> list[Path]:
+    return sorted(packaged.root().glob("**/*.safetensors"))
+
+
+def listed() -> set[str]:
+    values = packaged.FILES.values()
+    return {name for names in values for name in ([names] if isinstance(names, str) else names.values())}
+
+
+def test_shipped_files_are_known_and_together_small() -> None:
+    assert {path.relative_to(packaged.root()).as_posix() for path in files()} <= listed()
+    assert sum(path.stat().st_size for path in files()) <= 24e6
+
+
+def test_shipped_files_are_float16_and_say_where_they_come_from() -> None:
+    check_files(files())
+
+
+def check_files(paths: list[Path]) -> None:
+    for path in paths:
+        file = read(path)
+        for name, tensor in file.tensors.items():
+            statistics = name.endswith((".running_mean", ".running_var"))
+            assert not tensor.is_floating_point() or tensor.dtype == torch.float16 or statistics, f"{path}: {name}"
+        training = json.loads(file.metadata["training"])
+        assert all(training[key] for key in ("method", "settings", "fingerprint", "commit")), path
+
+
+def test_shipped_files_fit_their_networks_strictly() -> None:
+    check_networks()
+
+
+def check_networks() -> int:
+    """Load every method whose files are there; returns how many there are."""
+    present = {path.relative_to(packaged.root()).as_posix() for path in files()}
+    found = 0
+    for spec, names in SPECS.items():
+        if present.issuperset(names):
+            method = load_method(spec)
+            assert method.weights.origin == "packaged", spec
+            for name in names:
+                inner = stand_ins.network(getattr(method, "inner", method), name)
+                assert sum(parameter.numel() for parameter in inner.parameters()) <= 4e6, name
+            found += 1
+    return found
+
+
+def test_the_checks_of_shipped_files_see_the_stand_ins(shipped, tmp_path: Path, monkeypatch) -> None:
+    test_shipped_files_are_known_and_together_small()
+    check_files(files())
+    assert check_networks() == len(SPECS)
+    name = "mask2former/tiny_synthetic.safetensors"
+    (tmp_path / "mask2former").mkdir()
+    save(tmp_path / name, {"weight": torch.ones(1)}, {"training": json.dumps(stand_ins.RECORD)})
+    monkeypatch.setattr(packaged, "root", lambda: tmp_path)
+    with pytest.raises(AssertionError, match="weight"):
+        check_files(files())
+    with pytest.raises(UserError, match="do not fit"):
+        check_networks()
