@@ -16,14 +16,12 @@ import argparse
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from vssbench.metrics import formulas
 from vssbench.metrics.formulas import Floats
 from vssbench.metrics.protocols import find
-from vssbench.stats.bootstrap import apply, leave_one_out, limits
-from vssbench.stats.paired import difference
+from vssbench.stats.bootstrap import Sample, limits, sample
 from vssbench.stats.totals import Totals, digits_of, read_areas, read_windows
 
 METRICS = {
@@ -100,24 +98,22 @@ def windows(rng: np.random.Generator, clips: int) -> Totals:
     return Totals(tuple(map(str, range(clips))), np.array(columns), read_windows)
 
 
-def samples(population: Population, rng: np.random.Generator, clips: int) -> dict[str, Totals]:
-    """One data set of so many clips: its metrics, and the differences of two methods."""
+def metrics(population: Population, rng: np.random.Generator, clips: int) -> dict[str, tuple[Totals, ...]]:
+    """One data set of so many clips: its metrics, and the differences of two methods as pairs."""
     first, second = population.draw(rng, clips)
-    made = {title: as_totals(first, *what) for title, what in METRICS.items()}
+    made: dict[str, tuple[Totals, ...]] = {title: (as_totals(first, *what),) for title, what in METRICS.items()}
     for title in ("mIoU", "WIoU"):
-        made[f"{title}, A - B"] = difference(made[title], as_totals(second, *METRICS[title]))
-    return {**made, "VC": windows(rng, clips)}
+        made[f"{title}, A - B"] = made[title][0], as_totals(second, *METRICS[title])
+    return {**made, "VC": (windows(rng, clips),)}
 
 
-def candidates(totals: Totals, weights: NDArray[np.integer]) -> dict[str, tuple[float, float]]:
-    """The 95 % intervals that are compared. weights: int[R, clips], how often each clip is drawn."""
-    value, resamples = totals.value(), len(weights)
-    drawn = apply(totals, weights)
-    left = leave_one_out(totals)
+def candidates(found: Sample) -> dict[str, tuple[float, float]]:
+    """The 95 % intervals that are compared."""
+    value, drawn, left = found.value, found.drawn, found.left
     low, high = np.quantile(drawn, [0.025, 0.975])
     off = left.mean() - left
     bend = (off**3).sum() / (6 * (off**2).sum() ** 1.5)
-    below = stats.norm.ppf(np.clip((drawn < value).mean(), 1 / resamples, 1 - 1 / resamples))
+    below = stats.norm.ppf(np.clip((drawn < value).mean(), 1 / len(drawn), 1 - 1 / len(drawn)))
     z = below + stats.norm.ppf([0.025, 0.975])
     bca = np.quantile(drawn, stats.norm.cdf(below + z / (1 - bend * z)))
     return {
@@ -131,24 +127,26 @@ def candidates(totals: Totals, weights: NDArray[np.integer]) -> dict[str, tuple[
 def truth(population: Population, clips: int = 200_000, at_once: int = 5000) -> dict[str, float]:
     """The figures of a large population."""
     rng = np.random.default_rng(10**6)
-    sums: dict[str, tuple[Totals, Floats]] = {}
+    sums: dict[str, list[Floats]] = {}
     for _ in range(clips // at_once):
-        for title, totals in samples(population, rng, at_once).items():
-            before = sums[title][1] if title in sums else 0.0
-            sums[title] = totals, before + totals.columns.sum(0)
-    return {title: float(totals.read(total)) for title, (totals, total) in sums.items()}
+        parts = metrics(population, rng, at_once)
+        for title, found in parts.items():
+            before = sums.get(title, [np.zeros(1)] * len(found))
+            sums[title] = [total + one.columns.sum(0) for total, one in zip(before, found, strict=True)]
+    figures = {t: [float(one.read(total)) for one, total in zip(parts[t], sums[t], strict=True)] for t in sums}
+    return {title: first - sum(second) for title, (first, *second) in figures.items()}
 
 
 def trials(population: Population, clips: int, count: int, resamples: int) -> dict[str, dict[str, Floats]]:
     """Metric -> {"value": float64[count], candidate -> float64[count, 2]}; trial k is the same whatever `count` is."""
     found: dict[str, dict[str, list]] = {}
     for trial in range(count):
-        rng = np.random.default_rng([trial, clips])
-        weights = rng.multinomial(clips, np.full(clips, 1 / clips), size=resamples)
-        for title, totals in samples(population, rng, clips).items():
+        for title, (first, *second) in metrics(population, np.random.default_rng([trial, clips]), clips).items():
+            one = sample(first, resamples, trial)
+            one = one - sample(second[0], resamples, trial) if second else one
             rows = found.setdefault(title, {})
-            rows.setdefault("value", []).append(totals.value())
-            for name, ends in candidates(totals, weights).items():
+            rows.setdefault("value", []).append(one.value)
+            for name, ends in candidates(one).items():
                 rows.setdefault(name, []).append(ends)
     return {title: {name: np.array(row) for name, row in rows.items()} for title, rows in found.items()}
 

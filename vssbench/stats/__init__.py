@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from vssbench.metrics.clips import ClipStates
 from vssbench.names import Spec
-from vssbench.stats.bootstrap import LEAST_CLIPS, Interval, check, interval_of
+from vssbench.stats.bootstrap import LEAST_CLIPS, Interval, interval_of, sample
 from vssbench.stats.folder import compare_folders, intervals
 from vssbench.stats.paired import Alternative, Comparison, compare_totals, holm, same_clips
 from vssbench.stats.totals import Totals, totals
@@ -39,11 +39,10 @@ def interval(
 
     Raises UserError for an unknown protocol or metric and for a clip that occurs twice.
     """
-    check(level, resamples)
     found = totals(records, space, metric, protocol)
     if isinstance(found, str):
         return Interval(None, reason=found, level=level)
-    return interval_of(found, level, resamples, seed)
+    return interval_of(sample(found, resamples, seed), level)
 
 
 def compare(
@@ -62,7 +61,6 @@ def compare(
     alternative: "greater" asks whether A is better (for metrics of which more is better), "less" whether it is worse
     Raises NotComparable unless both are records of the same clips with the same ground truth.
     """
-    check(level, resamples)
     other = same_clips(a, b)
     first, second = totals(a, space, metric, protocol), totals(other, space, metric, protocol)
     if isinstance(first, str) or isinstance(second, str):

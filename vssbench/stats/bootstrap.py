@@ -43,20 +43,45 @@ class Interval:
     level: float = 0.95
 
 
-def interval_of(totals: Totals, level: float = 0.95, resamples: int = 10_000, seed: int = 0) -> Interval:
-    """The interval of one metric (or of a difference: see paired.difference). The same seed gives the same interval."""
-    check(level, resamples)
-    value, clips = totals.value(), totals.informative
-    if clips < LEAST_CLIPS:
-        few = f"{clips} clip{'s' * (clips != 1)}: an interval over clips needs {LEAST_CLIPS}"
-        return Interval(value, reason=few, clips=clips, level=level)
-    drawn = distribution(totals, resamples, seed)
-    undefined = float(np.isnan(drawn).mean())
-    if undefined > UNDEFINED:
-        gone = f"not a number in {100 * undefined:.0f} % of the resamples: too few clips carry one of the classes"
-        return Interval(value, reason=gone, clips=clips, level=level)
-    low, high = limits(value, drawn[~np.isnan(drawn)], leave_one_out(totals), level)
-    return Interval(value, low, high, clips=clips, level=level)
+@dataclass(frozen=True)
+class Sample:
+    """A number and how it moves with the clips; those of two methods on the same clips may be subtracted.
+
+    drawn: float64[resamples], of each resample;  left: float64[clips], without each clip;  NaN where there is no number
+    """
+
+    value: float
+    drawn: Floats
+    left: Floats
+    clips: int
+
+    def __sub__(self, other: Sample) -> Sample:
+        clips = max(self.clips, other.clips)
+        return Sample(self.value - other.value, self.drawn - other.drawn, self.left - other.left, clips)
+
+
+def sample(totals: Totals, resamples: int = 10_000, seed: int = 0) -> Sample:
+    """One metric over resamples of its clips. The same seed and number of clips: the same resamples."""
+    if resamples < 100:
+        raise UserError(f"{resamples} resamples are too few", expected="100 or more, better 10000")
+    drawn = apply(totals, weights(len(totals.clips), resamples, seed))
+    left = totals.read(totals.columns.sum(axis=0) - totals.columns)
+    return Sample(totals.value(), drawn, left, totals.informative)
+
+
+def interval_of(found: Sample, level: float = 0.95) -> Interval:
+    """The confidence interval of a number or a difference, or why it has none."""
+    if not 0.5 <= level < 1:
+        raise UserError(f"the confidence level is {level}", expected="at least 0.5 and below 1, such as 0.95")
+    if found.clips < LEAST_CLIPS:
+        few = f"{found.clips} clip{'s' * (found.clips != 1)}: an interval over clips needs {LEAST_CLIPS}"
+        return Interval(found.value, reason=few, clips=found.clips, level=level)
+    nothing = np.isnan(found.drawn)
+    if nothing.mean() > UNDEFINED:
+        gone = f"not a number in {100 * nothing.mean():.0f} % of the resamples: too few clips carry one of the classes"
+        return Interval(found.value, reason=gone, clips=found.clips, level=level)
+    low, high = limits(found.value, found.drawn[~nothing], found.left, level)
+    return Interval(found.value, low, high, clips=found.clips, level=level)
 
 
 def limits(value: float, drawn: Floats, left: Floats, level: float = 0.95) -> tuple[float, float]:
@@ -69,16 +94,6 @@ def limits(value: float, drawn: Floats, left: Floats, level: float = 0.95) -> tu
     centre = 2 * value - drawn.mean()
     low, high = centre + stretch * (np.quantile(drawn, [tail, 1 - tail]) - drawn.mean())
     return min(float(low), value), max(float(high), value)
-
-
-def distribution(totals: Totals, resamples: int, seed: int) -> Floats:
-    """float64[resamples] in percent: the metric of each resample of the clips, NaN where the formula has no number."""
-    return apply(totals, weights(len(totals.clips), resamples, seed))
-
-
-def leave_one_out(totals: Totals) -> Floats:
-    """float64[clips]: the metric without each clip."""
-    return totals.read(totals.columns.sum(axis=0) - totals.columns)
 
 
 def apply(totals: Totals, chosen: NDArray[np.integer]) -> Floats:
@@ -94,10 +109,3 @@ def weights(clips: int, resamples: int, seed: int) -> NDArray[np.uint16]:
     drawn = rng.multinomial(clips, np.full(clips, 1 / clips), size=resamples).astype(np.uint16)
     drawn.flags.writeable = False
     return drawn
-
-
-def check(level: float, resamples: int) -> None:
-    if not 0.5 <= level < 1:
-        raise UserError(f"the confidence level is {level}", expected="at least 0.5 and below 1, such as 0.95")
-    if resamples < 100:
-        raise UserError(f"{resamples} resamples are too few", expected="100 or more, better 10000")

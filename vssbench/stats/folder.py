@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vssbench.errors import NotComparable, UserError
 from vssbench.result import ClipRecord, RunResult, read_result
-from vssbench.stats.bootstrap import Interval, check, interval_of
+from vssbench.stats.bootstrap import Interval, interval_of, sample
 from vssbench.stats.paired import Comparison, compare_totals, holm, same_clips
 from vssbench.stats.totals import totals
 from vssbench.store import read_clips
@@ -50,7 +50,6 @@ def intervals(
 
     protocol: None reads the result's own
     """
-    check(level, resamples)
     kept = read_folder(folder)
     found = {}
     for name in kept.result.metrics or ():
@@ -58,25 +57,26 @@ def intervals(
         if isinstance(total, str):
             found[name] = Interval(None, reason=total, level=level)
         else:
-            found[name] = interval_of(total, level, resamples, seed)
+            found[name] = interval_of(sample(total, resamples, seed), level)
     return found
 
 
 def compare_folders(
     folders: Sequence[Path],
     metric: str = "mIoU",
+    pairs: Sequence[tuple[int, int]] | None = None,
     protocol: str | None = None,
     level: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> dict[tuple[int, int], Comparison]:
-    """Every two of some methods' folders: (i, j) -> folder i minus folder j, for i < j, with p corrected for all pairs.
+    """Some methods' folders two by two: (i, j) -> folder i minus folder j, with p corrected for the number of pairs.
 
-    Against a winner chosen after looking, fewer comparisons than all would be too few to correct for.
+    pairs: chosen before looking at the results; None: all, i < j. Against a winner that was chosen by its result, all
+    pairs are what to correct for.
     Raises NotComparable unless all are of one dataset, split and protocol, on the same clips. A folder without accuracy
     has comparisons that say so.
     """
-    check(level, resamples)
     everything = [read_folder(folder) for folder in folders]
     first = everything[0].result if everything else None
     for folder, kept in zip(folders, everything, strict=True):
@@ -93,13 +93,14 @@ def compare_folders(
         kept = everything[index]
         records = same_clips(everything[measured[0]].records, kept.records)
         sums[index] = totals(records, kept.space, metric, protocol or kept.result.protocol)
+    samples = {i: sample(total, resamples, seed) for i, total in sums.items() if not isinstance(total, str)}
     found = {}
-    for i, j in combinations(range(len(folders)), 2):
+    for i, j in pairs if pairs is not None else combinations(range(len(folders)), 2):
         a, b = sums.get(i, "measured for cost only"), sums.get(j, "measured for cost only")
         if isinstance(a, str) or isinstance(b, str):
             found[i, j] = Comparison(None, reason=a if isinstance(a, str) else str(b), level=level)
         else:
-            found[i, j] = compare_totals(a, b, level, resamples, seed)
+            found[i, j] = compare_totals(a, b, level, resamples, seed, samples=(samples[i], samples[j]))
     adjusted = holm([comparison.p for comparison in found.values()])
     return {
         pair: replace(comparison, adjusted=p) for (pair, comparison), p in zip(found.items(), adjusted, strict=True)
