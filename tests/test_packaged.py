@@ -204,6 +204,22 @@ def test_what_does_not_fit_is_not_written(tmp_path: Path, name: str, value: floa
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_trainings_are_packed_all_or_none(stood_in, tmp_path: Path, monkeypatch) -> None:
+    tensors, methods, header = stood_in[1], tmp_path / "methods", {"training": json.dumps(stand_ins.RECORD)}
+    monkeypatch.setattr(packaged, "root", lambda: methods)
+    for name, source in packaged.TRAINED.items():
+        (methods / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / source).parent.mkdir(exist_ok=True)
+        with pytest.raises(UserError, match="no such file"):
+            packaged.pack_trained(tmp_path)
+        assert files() == []
+        save(tmp_path / source, tensors[name], header)
+    packaged.pack_trained(tmp_path)
+    assert {path.relative_to(methods).as_posix() for path in files()} == listed()
+    assert all(path.read_bytes() == (stood_in[0] / path.relative_to(methods)).read_bytes() for path in files())
+    check_files(files())
+
+
 # What really ships
 
 

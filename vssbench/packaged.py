@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,16 @@ FILES: dict[tuple[str, float | None], str | dict[str, str]] = {
     ("psp18", 0.5): "arseg/tiny_synthetic_half.safetensors",
 }
 """(method, its `scale` if it has one) -> file(s) under methods/, for backbone=tiny and labels=synthetic."""
+
+TRAINED = {
+    "mask2former/tiny_synthetic.safetensors": "mask2former/mask2former.safetensors",
+    "mpvss/tiny_synthetic.safetensors": "mpvss/mpvss.safetensors",
+    "mrcfa/tiny_synthetic.safetensors": "mrcfa/mrcfa.safetensors",
+    "arseg/tiny_synthetic_hr.safetensors": "psp18/psp18.safetensors",
+    "arseg/tiny_synthetic_lr.safetensors": "arseg/arseg-lr.safetensors",
+    "arseg/tiny_synthetic_half.safetensors": "half/psp18.safetensors",
+}
+"""Packaged file -> what it is made of, under the folder of the trainings of `make weights`."""
 
 
 def root() -> Path:
@@ -78,6 +89,19 @@ def pack(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str])
     replace(path, lambda part: part.write_bytes(data))
 
 
+def pack_trained(folder: Path) -> list[Path]:
+    """Pack what `make weights` trained; the header says what the training's does. Returns the files written.
+
+    Raises UserError, before anything is written, where a training is not finished.
+    """
+    from vssbench.checkpoints import read
+
+    trained = {root() / name: read(folder / source) for name, source in TRAINED.items()}
+    for path, file in trained.items():
+        pack(file.tensors, path, file.metadata)
+    return list(trained)
+
+
 def _halved(name: str, tensor: Tensor) -> Tensor:
     import torch
 
@@ -106,3 +130,22 @@ def _in_order(data: bytes) -> bytes:
     header = json.dumps(json.loads(data[8:length]), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)  # the tensors after it stay aligned
     return len(header).to_bytes(8, "little") + header + data[length:]
+
+
+def _main(arguments: list[str]) -> int:
+    """`python -m vssbench.packaged FOLDER`: see `pack_trained`."""
+    if len(arguments) != 1:
+        print("usage: python -m vssbench.packaged FOLDER (of trainings, see `make weights`)", file=sys.stderr)
+        return UserError.exit_status
+    try:
+        written = pack_trained(Path(arguments[0]))
+    except UserError as error:
+        print(f"vssbench.packaged: {error}", file=sys.stderr)
+        return error.exit_status
+    for path in written:
+        print(f"{path.stat().st_size / 1e6:6.2f} MB  {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))
