@@ -47,7 +47,7 @@ class ArSeg(Base):
         super().__init__(backbone or default_backbone(labels), labels, scale, device)
         if gop < 1:
             raise UserError(f"gop={gop} does not fit", expected="1 or more")
-        self.gop = gop
+        self.gop, self.warp = gop, warp
         hr, lr = build(self.backbone, labels, "hr"), build(self.backbone, labels, "lr", fused=True)
         lr.classifier.load_state_dict(hr.classifier.state_dict())
         self.weights = weights.load({"hr": hr, "lr": lr}, checkpoint)

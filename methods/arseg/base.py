@@ -55,7 +55,11 @@ class Base:
     def image(self, frame: Frame, scale: float) -> Tensor:
         """float[1, 3, scale H, scale W], normalised first, then resized."""
         pixels = torch.tensor(frame.image).to(self.device).permute(2, 0, 1).unsqueeze(0)
-        return resize((pixels / 255 - self._mean) / self._std, scaled(frame.image.shape[:2], scale))
+        return resize(self.normalised(pixels), scaled(frame.image.shape[:2], scale))
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Frames float[N, 3, H, W], RGB, 0..255, as the networks take them."""
+        return (images / 255 - self._mean) / self._std
 
     @torch.inference_mode()
     def decode(self, y: Output) -> Prediction:

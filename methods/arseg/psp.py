@@ -36,6 +36,7 @@ class PSPCamVid(Branch):
     widths: channels of the trunk's layers
     inner:  channels after the pyramid
     climb:  channels of the three steps up; the last is the feature's
+    dropout: share of channels dropped in training, after the pyramid and after each step up
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class PSPCamVid(Branch):
         widths: Sequence[int] = FULL,
         inner: int = 1024,
         climb: Sequence[int] = (256, 64, 64),
+        dropout: tuple[float, float] = (0.3, 0.15),
     ):
         super().__init__()
         deep, last = widths[2], widths[3]
@@ -51,7 +53,7 @@ class PSPCamVid(Branch):
         self.pyramid = nn.ModuleList(nn.Conv2d(last, last, 1, bias=False) for _ in BINS)
         self.bottleneck = nn.Conv2d(last * (len(BINS) + 1), inner, 1)
         self.climb = nn.ModuleList(Climb(*pair) for pair in zip((inner, *climb), climb, strict=False))
-        self.dropout, self.climb_dropout = nn.Dropout2d(0.3), nn.Dropout2d(0.15)
+        self.dropout, self.climb_dropout = (nn.Dropout2d(share) for share in dropout)
         self.channels = climb[-1]
         self.classifier = nn.Conv2d(self.channels, classes, 1)
         self.presence = nn.Sequential(nn.Linear(deep, 256), nn.ReLU(inplace=True), nn.Linear(256, classes))

@@ -1,0 +1,59 @@
+"""The figures of AR-Seg's training (Hu et al., CVPR 2023, section 4.1, and the published configurations)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from vssbench.methods.arseg.network import Backbone
+from vssbench.training.recipe import Settings
+
+SCALES = (0.5, 0.675, 0.75, 0.875, 1, 1.25, 1.5, 1.75, 2, 2.5)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How one network is trained.
+
+    optimiser: Adam, or SGD with momentum 0.9
+    colour:    brightness, contrast and saturation are each multiplied by 1 - colour .. 1 + colour
+    scales:    one is drawn for each example
+    unfused:   the share of phase 2's steps before fusion begins
+    """
+
+    settings: Settings
+    optimiser: Literal["adam", "sgd"]
+    weight_decay: float
+    colour: float
+    scales: tuple[float, ...]
+    unfused: float = 0.0
+
+    def make_optimiser(self, parameters: list[dict[str, object]]) -> torch.optim.Optimizer:
+        if self.optimiser == "adam":
+            return torch.optim.Adam(parameters)
+        return torch.optim.SGD(parameters, lr=self.settings.rate, momentum=0.9)
+
+
+# CamVid: 369 images, 368 pairs, 100 epochs of N // batch steps; Cityscapes: 2975, 200 epochs. Crops: height, width.
+CAMVID = Figures(Settings(4600, 8, 1e-3, (720, 960)), "adam", 0.0, 0.5, SCALES, 0.5)
+CITYSCAPES_SCALES = (0.5, 0.75, 0.875, 1, 1.25, 1.5, 1.75, 2)
+CITYSCAPES_HR = Figures(Settings(74_200, 8, 1e-2, (1024, 512)), "sgd", 5e-4, 0.4, CITYSCAPES_SCALES)
+CITYSCAPES_LR = Figures(Settings(74_200, 8, 1e-2, (1024, 512)), "sgd", 5e-4, 0.5, CITYSCAPES_SCALES)
+CITYSCAPES_BISE_LR = Figures(Settings(37_000, 16, 1e-2, (1024, 512)), "sgd", 5e-4, 0.5, CITYSCAPES_SCALES)
+
+TINY_SCALES = (0.875, 1, 1.25, 1.5)
+TINY_HR = Figures(Settings(900, 8, 4e-3, (128, 160)), "adam", 0.0, 0.5, TINY_SCALES)
+TINY_LR = Figures(Settings(900, 8, 2e-3, (128, 160)), "adam", 0.0, 0.5, TINY_SCALES, 0.5)
+
+
+def figures(backbone: Backbone, labels: str, phase: Literal["hr", "lr"]) -> Figures:
+    """Of phase 1 ("hr") or 2 ("lr"): Cityscapes' own for that label space, CamVid's for every other."""
+    if backbone == "tiny":
+        return TINY_HR if phase == "hr" else TINY_LR
+    if labels != "cityscapes":
+        return CAMVID
+    if phase == "hr":
+        return CITYSCAPES_HR
+    return CITYSCAPES_BISE_LR if backbone == "bise18" else CITYSCAPES_LR

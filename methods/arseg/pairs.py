@@ -1,0 +1,74 @@
+"""Pairs of frames for phase 2 of AR-Seg's training: a key frame, the last frame of its group, the motion between them.
+
+The window from one to the other is encoded alone and kept on disk as `Compressed` keeps clips. Both frames are used as
+they were before encoding (CVPR 2023, section 4.1: only the motion is the codec's).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from vssbench.datasets.compressed import CodecSpec, cache_folder
+from vssbench.errors import UserError
+from vssbench.names import parse
+from vssbench.training.augment import Picture
+from vssbench.training.clips import Clips
+from vssbench.types import UInt8
+from vssbench.video import Motion, decode, encoded
+
+MEMORY_MB = 512
+
+
+class Pairs:
+    """Pairs at the distance from a key frame to the last frame of its group, which is the codec's `gop` less one."""
+
+    def __init__(self, codec: str | None, gop: int, cache: Path | None = None):
+        """codec: spec, None for h264; gop: where the spec names none; cache: folder for encoded windows"""
+        self.codec, self.gop, self.cache = codec or "h264", gop, cache or cache_folder()
+        self._kept: OrderedDict[tuple[str, int], Motion] = OrderedDict()
+        self._free = MEMORY_MB * 2**20
+
+    def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> tuple[list[Picture], tuple[str, str]]:
+        """Key frame, and current frame with labels and motion, float32[H, W, 2]; the names of both.
+
+        Raises UserError for a clip in which no labelled frame has enough frames before it.
+        """
+        spec = CodecSpec.read(self.codec, parse(clips.dataset.name).name, self.gop)
+        distance = spec.codec.gop - 1
+        ends = [index for index in clips.labelled(clip) if index >= distance]
+        if not ends or distance < 1:
+            raise UserError(
+                f"no labelled frame has {distance} frames before it"
+                if distance
+                else "a group of one frame has no frame to fuse with its key frame",
+                where=clip,
+                expected="densely labelled clips, or the frames before each label, and a gop of 2 or more",
+                fix="leave this clip out, or add the frames (Cityscapes: leftImg8bit_sequence)",
+            )
+        end = int(rng.choice(ends))
+        key, current = clips.frame(clip, end - distance), clips.frame(clip, end)
+        motion = self._motion(clips, clip, end, spec)
+        names = f"{clip}/{key.stem}", f"{clip}/{current.stem}"
+        return [Picture(key.image), Picture(current.image, current.labels, motion)], names
+
+    def _motion(self, clips: Clips, clip: str, end: int, spec: CodecSpec) -> Motion:
+        """From the frame at `end` to the one that starts the group that ends there."""
+        if (clip, end) in self._kept:
+            self._kept.move_to_end((clip, end))
+            return self._kept[clip, end]
+
+        def images() -> Iterator[UInt8]:
+            return (clips.frame(clip, index).image for index in range(end - spec.codec.gop + 1, end + 1))
+
+        size = next(images()).shape[:2]
+        motion = [found for _, found in decode(encoded(images, self.cache, spec.codec), size, spec.chain)][-1]
+        assert motion is not None
+        self._kept[clip, end] = motion
+        self._free -= motion.nbytes
+        while self._free < 0 and len(self._kept) > 1:
+            self._free += self._kept.popitem(last=False)[1].nbytes
+        return motion

@@ -1,0 +1,143 @@
+"""Phase 2 of AR-Seg's training (Hu et al., CVPR 2023, section 3.4): the LR network learns to make the HR network's
+features from a small frame and a key frame's warped feature. The HR network, trained by phase 1, stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vssbench.errors import UserError
+from vssbench.load import Context
+from vssbench.methods.arseg.adapter import ArSeg
+from vssbench.methods.arseg.augmentation import augment
+from vssbench.methods.arseg.base import scaled
+from vssbench.methods.arseg.figures import figures
+from vssbench.methods.arseg.losses import segmentation
+from vssbench.methods.arseg.pairs import Pairs
+from vssbench.methods.arseg.start import begin, copy, files
+from vssbench.methods.arseg.train_alone import DEVIATIONS, cosine, fast, group
+from vssbench.methods.arseg.warp import Form, plain_warp, resize
+from vssbench.training.clips import Clips
+from vssbench.training.recipe import Batch, Example, Order, Recipe
+
+SIMILARITY = 1.0
+"""The weight of the features' mean squared error."""
+
+
+class Similarity(nn.Module):
+    """Both networks; forward gives the weighted losses of a batch of pairs, key frame first.
+
+    fusing: whether the LR network's feature is fused with the key frame's (False in the first stage)
+    """
+
+    def __init__(self, method: ArSeg):
+        super().__init__()
+        self.hr, self.lr, self._method = method.hr, method.lr, method
+        self.fusing = True
+        self.hr.requires_grad_(False)
+        self.lr.classifier.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Similarity:
+        """The HR network stays in evaluation mode."""
+        super().train(mode)
+        self.hr.eval()
+        return self
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        assert batch.motion is not None
+        key, current = (
+            self._method.normalised(batch.images.flatten(0, 1)).unflatten(0, batch.images.shape[:2]).unbind(1)
+        )
+        size = current.shape[-2], current.shape[-1]
+        feature, inner = self.lr.feature(fast(resize(current, scaled(size, self._method.scale))))
+        with torch.no_grad():
+            target = self.hr.feature(fast(current))[0]
+        if self.fusing:
+            assert self.lr.creff is not None
+            with torch.no_grad():
+                reference = carried(self.hr.feature(fast(key))[0], batch.motion, self._method.warp)
+            feature = self.lr.creff(reference, feature)
+        difference = F.mse_loss(resize(feature, target.shape[-2:]).float(), target.float())
+        return {**segmentation(self.lr, feature, inner, batch.labels[:, 0]), "similarity": SIMILARITY * difference}
+
+
+class ArSegRecipe(Recipe):
+    """See the module.
+
+    `order.start`: the HR network's file, as phase 1 writes it or in the official layout, or {"hr": file, "lr": file};
+    the second may be a ResNet-18 trunk in torchvision's layout. Without it the LR network begins as the HR network.
+    """
+
+    frames = 2
+    deviations = (
+        "the LR network starts from the HR network unless --start names lr:FILE (the paper: from ImageNet's ResNet-18, "
+        "but from the HR network for BiSeNet on Cityscapes)",
+        *DEVIATIONS[1:],
+        "where a small frame is enlarged to the crop, its motion is scaled with it (the release leaves its values)",
+        "motion from H.264 with float vectors (the release: HEVC, each step rounded to whole pixels: chain=whole)",
+        "the last weights are kept (the release: those best on the validation split)",
+        "tiny: its own widths, 900 steps of 8 crops of 128x160, rate 2e-3, scales 0.875 to 1.5",
+    )
+
+    def __init__(self, order: Order):
+        method = Context(order.labels, order.device).load(order.spec)
+        assert isinstance(method, ArSeg)
+        start = files(order.start, ("hr", "lr"), order.spec)
+        if "hr" not in start:
+            network = "psp18" if method.backbone == "tiny" else method.backbone
+            raise UserError(
+                "AR-Seg's second phase starts from a trained HR network",
+                where=order.spec,
+                expected="the file of phase 1",
+                fix=f"vssbench train {network} ..., then --start hr:{network}.safetensors",
+            )
+        self.method = method
+        self.figures = figures(method.backbone, order.labels, "lr")
+        self.settings = replace(self.figures.settings, **order.settings)
+        begin(method.hr, start["hr"])
+        if "lr" in start:
+            begin(method.lr, start["lr"])
+            method.lr.classifier.load_state_dict(method.hr.classifier.state_dict())
+        else:
+            copy(method.hr, method.lr)
+        self.module = Similarity(method).to(memory_format=torch.channels_last)
+        self.pairs = Pairs(order.codec, method.gop)
+
+    def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
+        pictures, names = self.pairs.draw(clips, clip, rng)
+        figures = self.figures
+        key, current = augment(pictures, self.settings.crop, figures.scales, figures.colour, rng)
+        assert current.labels is not None
+        return Example(np.stack((key.image, current.image)), current.labels[None], names, current.motion)
+
+    def groups(self) -> list[dict[str, Any]]:
+        return [group(self.method.lr, self.settings.rate, self.figures.weight_decay)]
+
+    def optimiser(self) -> torch.optim.Optimizer:
+        return self.figures.make_optimiser(self.groups())
+
+    def factor(self, step: int) -> float:
+        return cosine(step, self.settings.steps)
+
+    def before_step(self, step: int) -> None:
+        self.module.fusing = step >= self.figures.unfused * self.settings.steps
+
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        return {"arseg-hr": self.method.hr.state_dict(), "arseg-lr": self.method.lr.state_dict()}
+
+
+def carried(features: Tensor, motion: Tensor, form: Form) -> Tensor:
+    """Features of key frames, float[N, C, h, w], as seen from the current frames; motion is brought to them by nearest.
+
+    motion: float32[N, 2, H, W], pixels of the image, x first
+    """
+    size = features.shape[-2:]
+    motion = F.interpolate(motion * (size[0] / motion.shape[-2]), size=size, mode="nearest")
+    images = zip(features.float().split(1), motion.split(1), strict=True)
+    return torch.cat([plain_warp(feature, vectors, form) for feature, vectors in images])

@@ -1,0 +1,101 @@
+"""Phase 1 of AR-Seg's training (Hu et al., CVPR 2023, section 4.1): PSPNet-18 or BiSeNet-18 on single frames.
+
+At scale 1 the result is AR-Seg's HR network; at scale 0.5 the baseline that sees every frame small.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vssbench.load import Context
+from vssbench.methods.arseg.alone import Alone
+from vssbench.methods.arseg.augmentation import augment
+from vssbench.methods.arseg.base import scaled
+from vssbench.methods.arseg.figures import figures
+from vssbench.methods.arseg.losses import segmentation
+from vssbench.methods.arseg.start import begin, files
+from vssbench.methods.arseg.warp import resize
+from vssbench.packaged import UNTRAINED
+from vssbench.training.augment import Picture
+from vssbench.training.clips import Clips
+from vssbench.training.recipe import Batch, Example, Order, Recipe
+
+DEVIATIONS = (
+    "starts from random weights unless --start names a ResNet-18 trained on ImageNet, as the paper's does",
+    "the cosine reaches zero at the last step (the release: a few steps an epoch later)",
+    "of a batch without labelled pixels the segmentation loss is 0 (the release: not a number)",
+)
+
+
+class Single(nn.Module):
+    """The network alone; forward gives the weighted losses."""
+
+    def __init__(self, method: Alone):
+        super().__init__()
+        self.branch, self._method = method.branch, method
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        images = self._method.normalised(batch.images[:, 0])
+        small = resize(images, scaled((images.shape[-2], images.shape[-1]), self._method.scale))
+        return segmentation(self.branch, *self.branch.feature(fast(small)), batch.labels[:, 0])
+
+
+class AloneRecipe(Recipe):
+    """See the module. `order.start`: a whole branch, or a ResNet-18 trunk in torchvision's layout."""
+
+    frames = 1
+    deviations = (
+        *DEVIATIONS,
+        "BiSeNet on Cityscapes takes PSPNet's schedule (the authors convert public weights)",
+        "tiny: its own widths, 900 steps of 8 crops of 128x160, rate 4e-3, scales 0.875 to 1.5",
+    )
+
+    def __init__(self, order: Order):
+        method = Context(order.labels, order.device, {order.spec.name: UNTRAINED}).load(order.spec)
+        assert isinstance(method, Alone)
+        self.method, self.name = method, order.spec.name
+        self.figures = figures(method.backbone, order.labels, "hr")
+        self.settings = replace(self.figures.settings, **order.settings)
+        for path in files(order.start, ("hr",), order.spec).values():
+            begin(method.branch, path)
+        self.module = Single(method).to(memory_format=torch.channels_last)
+
+    def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
+        frame = clips.frame(clip, int(rng.choice(clips.labelled(clip))))
+        figures = self.figures
+        (picture,) = augment([Picture.of(frame)], self.settings.crop, figures.scales, figures.colour, rng)
+        assert picture.labels is not None
+        return Example(picture.image[None], picture.labels[None], (f"{clip}/{frame.stem}",))
+
+    def groups(self) -> list[dict[str, Any]]:
+        return [group(self.method.branch, self.settings.rate, self.figures.weight_decay)]
+
+    def optimiser(self) -> torch.optim.Optimizer:
+        return self.figures.make_optimiser(self.groups())
+
+    def factor(self, step: int) -> float:
+        return cosine(step, self.settings.steps)
+
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        return {self.name: self.method.branch.state_dict()}
+
+
+def group(branch: nn.Module, rate: float, weight_decay: float) -> dict[str, Any]:
+    """All of the branch that learns."""
+    return {"params": [p for p in branch.parameters() if p.requires_grad], "lr": rate, "weight_decay": weight_decay}
+
+
+def cosine(step: int, steps: int) -> float:
+    """From 1 at the first step to 0 after the last."""
+    return (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def fast(images: Tensor) -> Tensor:
+    """In channels-last memory, where a step of the tiny network takes three quarters of the time on a CPU."""
+    return images.contiguous(memory_format=torch.channels_last)
