@@ -185,6 +185,11 @@ def test_methods_without_a_recipe_are_named() -> None:
         job(method=parse("mpvs")).open()
 
 
+def test_options_are_the_recipes_own() -> None:
+    with pytest.raises(UserError, match="no option 'window'"):
+        job(options={"window": 3}).open()
+
+
 def test_the_toy_learns(tmp_path: Path) -> None:
     finished(tmp_path / "a", settings={"steps": 100})
     losses = [entry["loss"] for entry in log(tmp_path / "a") if "loss" in entry]

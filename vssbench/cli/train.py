@@ -30,6 +30,9 @@ def command(
     rate: Annotated[float | None, typer.Option("--rate", help="Learning rate.")] = None,
     crop: Annotated[str | None, typer.Option("--crop", help="HEIGHTxWIDTH of the training crops.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of all random numbers; default 0.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="NAME=NUMBER of the recipe's own, e.g. window=5; repeatable.")
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Learn from the first CLIPS clips only.")] = None,
     validation_limit: Annotated[
         int | None, typer.Option("--validation-limit", min=1, help="Judge by the first CLIPS clips only.")
@@ -63,10 +66,10 @@ def command(
     environment.check_device(device)
     environment.set_threads(threads)
     figures: dict[str, Any] = {"steps": steps, "batch": batch, "rate": rate, "crop": _crop(crop), "seed": seed}
+    given = {name: value for name, value in figures.items() if value is not None}
     job = Job(
-        parse(method), dataset, data_root, split, validation, limit, validation_limit, _start(start),
-        {name: value for name, value in figures.items() if value is not None}, codec, device, precision,
-        Conduct(log_every, validate_every, save_every, workers),
+        parse(method), dataset, data_root, split, validation, limit, validation_limit, _start(start), given,
+        _options(option), codec, device, precision, Conduct(log_every, validate_every, save_every, workers)
     )  # fmt: skip
     opened = job.open()
     if dry_run:
@@ -87,6 +90,19 @@ def _crop(text: str | None) -> tuple[int, int] | None:
     from vssbench.profile import parse_size
 
     return parse_size(text)
+
+
+def _options(values: list[str] | None) -> dict[str, float]:
+    options: dict[str, float] = {}
+    for value in values or []:
+        name, equals, number = value.partition("=")
+        try:
+            options[name] = float(number)
+        except ValueError:
+            raise UserError(f"--option {value!r} cannot be read", expected="NAME=NUMBER, e.g. window=5") from None
+        if not equals or not name:
+            raise UserError(f"--option {value!r} cannot be read", expected="NAME=NUMBER, e.g. window=5")
+    return options
 
 
 def _start(text: str | None) -> str | dict[str, str] | None:

@@ -27,7 +27,7 @@ from vssbench.errors import UserError
 from vssbench.store import hold, occupied, read_json, replace, write_json, write_text
 
 IDENTITY = (
-    *("method", "labels", "start", "settings", "dataset", "split", "limit", "fingerprint"),
+    *("method", "labels", "start", "settings", "options", "dataset", "split", "limit", "fingerprint"),
     *("codec", "precision", "processes"),
 )
 """What the weights depend on and must be the same when a training is continued."""

@@ -48,6 +48,7 @@ class Job:
     validation_limit: int | None = None
     start: Start | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     codec: str | None = None
     device: str = "cpu"
     precision: str = "no"
@@ -60,10 +61,23 @@ class Job:
         except ImportError as error:
             raise MissingExtra.of("train", error.name or "accelerate", "training") from None
         clips = Clips(load_dataset(self.dataset, self.data_root, self.split), self.limit)
+        found = find_recipe(self.method)
+        if unknown := sorted(set(self.options) - set(found.options)):
+            raise UserError(
+                f"the recipe of {self.method.name} has no option {unknown[0]!r}",
+                where="--option",
+                expected=suggest(unknown[0], found.options),
+            )
         order = Order(
-            self.method, clips.dataset.space.name, str(accelerator.device), self.start, self.settings, self.codec
+            self.method,
+            clips.dataset.space.name,
+            str(accelerator.device),
+            self.start,
+            self.settings,
+            {**found.options, **self.options},
+            self.codec,
         )
-        recipe = find_recipe(self.method)(order)
+        recipe = found(order)
         return Opened(self, clips, recipe, Training(recipe, clips, accelerator, self.conduct.workers))
 
 
@@ -133,6 +147,7 @@ class Opened:
             "labels": self.clips.dataset.space.name,
             "start": _described(job.start),
             "settings": asdict(self.recipe.settings),
+            "options": {**self.recipe.options, **job.options},
             "dataset": job.dataset,
             "split": job.split,
             "limit": job.limit,
