@@ -5,6 +5,7 @@ features from a small frame and a key frame's warped feature. The HR network, tr
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vssbench import packaged
 from vssbench.errors import UserError
 from vssbench.load import Context
 from vssbench.methods.arseg.adapter import ArSeg
@@ -71,7 +73,8 @@ class ArSegRecipe(Recipe):
     """See the module.
 
     `order.start`: the HR network's file, as phase 1 writes it or in the official layout, or {"hr": file, "lr": file};
-    the second may be a ResNet-18 trunk in torchvision's layout. Without it the LR network begins as the HR network.
+    the second may be a ResNet-18 trunk in torchvision's layout. Without it the LR network begins as the HR network;
+    without both, the packaged HR network is taken where there is one.
     """
 
     frames = 2
@@ -86,9 +89,12 @@ class ArSegRecipe(Recipe):
     )
 
     def __init__(self, order: Order):
-        method = Context(order.labels, order.device).load(order.spec)
+        method = Context(order.labels, order.device, {order.spec.name: packaged.UNTRAINED}).load(order.spec)
         assert isinstance(method, ArSeg)
         start = files(order.start, ("hr", "lr"), order.spec)
+        shipped = packaged.find("psp18", {"labels": order.labels, "backbone": method.backbone, "scale": 1.0})
+        if order.start is None and isinstance(shipped, Path):
+            start = {"hr": shipped}
         if "hr" not in start:
             network = "psp18" if method.backbone == "tiny" else method.backbone
             raise UserError(

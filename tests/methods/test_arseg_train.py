@@ -324,12 +324,21 @@ def test_clips_without_such_a_pair_are_refused(hr):
         recipe.draw(clips, "train_0000", np.random.default_rng(0))
 
 
-def test_phase_two_needs_an_hr_network(hr):
+def test_phase_two_needs_an_hr_network(hr, tmp_path, monkeypatch):
+    monkeypatch.setattr("vssbench.packaged.root", lambda: tmp_path)
     for start in (None, {"lr": hr}):
         with pytest.raises(UserError, match="vssbench train psp18"):
             ArSegRecipe(Order(parse("arseg"), "synthetic", start=start))
     with pytest.raises(UserError, match="names best"):
         ArSegRecipe(Order(parse("arseg"), "synthetic", start={"hr": hr, "best": hr}))
+
+
+def test_the_packaged_hr_network_is_taken_where_there_is_one(hr, tmp_path, monkeypatch):
+    monkeypatch.setattr("vssbench.packaged.root", lambda: tmp_path)
+    (tmp_path / "arseg").mkdir()
+    hr.rename(tmp_path / "arseg/tiny_synthetic_hr.safetensors")
+    found = ArSegRecipe(Order(parse("arseg"), "synthetic")).weights()["arseg-hr"]
+    torch.testing.assert_close(found, checkpoints.read(tmp_path / "arseg/tiny_synthetic_hr.safetensors").tensors)
 
 
 def test_starts(tmp_path, hr):
