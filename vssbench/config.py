@@ -105,7 +105,7 @@ class RunSpec(_Strict):
         default=None, description="score every labelled frame at these distances from the key frame (AR-Seg's protocol)"
     )
     sweep: dict[str, Annotated[list[int | float | str], Field(min_length=1)]] = Field(
-        default={}, description="argument -> values; one run each"
+        default={}, description="argument of methods or of the dataset -> values; each is measured"
     )
     checkpoint: dict[str, str | dict[str, str]] = Field(
         default={}, description="method -> file, or {hr: file, lr: file}, or untrained (random, not packaged, weights)"
@@ -216,6 +216,8 @@ def parse_sweep(values: list[str] | None) -> dict[str, list[object]] | None:
         key, equals, listed = text.partition("=")
         if not equals or not key.isidentifier() or not listed:
             raise UserError(f"--sweep {text!r} cannot be read", expected="ARGUMENT=VALUE,VALUE,... or ARGUMENT=0..4")
+        if key in sweep:
+            raise UserError(f"--sweep names {key!r} twice", expected="all its values in one --sweep")
         low, dots, high = listed.partition("..")
         if dots and low.isdigit() and high.isdigit() and int(high) >= int(low) and int(high) - int(low) < 1000:
             sweep[key] = list(range(int(low), int(high) + 1))

@@ -23,7 +23,6 @@ Task = tuple[Spec, str]
 
 def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, ClipRecord]]:
     """The record of every task, as it is finished: in order in this process, in any order with several workers."""
-    progress.start(sum(bench.lengths[clip] for _, clip in tasks))
     return (_in_processes if bench.spec.workers > 1 else _here)(bench, tasks, progress)
 
 

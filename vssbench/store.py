@@ -6,6 +6,7 @@
     <run>/<method>/latency.json     raw timings
     <run>/<method>/result.json      the fold
 
+Where a sweep varies the dataset, the folder is that of "<method> on <dataset>".
 Whole files are replaced atomically (write, fsync, rename). A line of clips.jsonl that was cut short by an
 interruption is dropped when the file is opened again; any other damage is reported, never skipped.
 """
@@ -28,10 +29,10 @@ from vssbench.errors import UserError
 from vssbench.result import ClipRecord
 
 
-def slug(spec: str) -> str:
-    """A folder name for a method spec: readable, safe on any file system, different for different specs."""
-    readable = re.sub(r"[^A-Za-z0-9_.=-]+|\.\.+", "_", spec).strip("._")[:80]
-    return f"{readable}-{hashlib.sha256(spec.encode()).hexdigest()[:8]}"
+def slug(name: str) -> str:
+    """A folder name for specs: readable, safe on any file system, different for different specs."""
+    readable = re.sub(r"[^A-Za-z0-9_.=-]+|\.\.+", "_", name).strip("._")[:80]
+    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 class RunDirectory:
@@ -60,9 +61,12 @@ class RunDirectory:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def method(self, spec: str, identity: dict[str, Any]) -> MethodFolder:
-        """The folder of one method, checked to hold nothing measured under other conditions."""
-        return MethodFolder(self.folder / slug(spec), identity)
+    def method(self, name: str, identity: dict[str, Any]) -> MethodFolder:
+        """The folder of one method, checked to hold nothing measured under other conditions.
+
+        name: the method's spec, or "<method> on <dataset>"
+        """
+        return MethodFolder(self.folder / slug(name), identity)
 
 
 class MethodFolder:

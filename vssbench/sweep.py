@@ -1,45 +1,79 @@
-"""A sweep turns one method into several: every combination of the swept arguments that the method takes."""
+"""A sweep turns one method into several, and one dataset: every combination of the swept arguments that each takes."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import NamedTuple
 
 from vssbench import registry
 from vssbench.errors import UserError
 from vssbench.names import Spec
 from vssbench.schedule import FixedInterval
 
+NOT_SWEPT = {"device", "checkpoint", "context", "root", "split"}
+"""Arguments of constructors that no spec carries: the caller fills them in."""
 
-def expand(methods: Sequence[Spec], sweep: Mapping[str, Sequence[object]]) -> tuple[list[Spec], list[str]]:
-    """The method specs to run, without repeats, and a sentence for each combination that was left out.
 
-    A method that lacks a swept argument runs once without it. A key-frame offset beyond its interval is left out.
-    Raises UserError where no method takes a swept argument at all.
+class Expanded(NamedTuple):
+    """What a sweep asks for.
+
+    methods:  without repeats; a method that lacks a swept argument stands there once without it
+    datasets: without repeats; empty where no argument of the dataset is swept
+    left_out: a sentence for each combination of a method that cannot be
     """
-    taken: set[str] = set()
+
+    methods: list[Spec]
+    datasets: list[Spec]
+    left_out: list[str]
+
+
+def expand(methods: Sequence[Spec], dataset: Spec, sweep: Mapping[str, Sequence[object]]) -> Expanded:
+    """The method specs and the dataset specs to run; every method is meant for every dataset.
+
+    A key-frame offset beyond its interval is left out. Raises UserError where neither the dataset nor any method takes
+    a swept argument, and where both do: it would not be clear which is meant.
+    """
+    parameters = {method.name: _arguments("methods", method) for method in methods}
+    for_dataset = [key for key in sweep if key in _arguments("datasets", dataset)]
+    for key in sweep:
+        takers = [str(method) for method in methods if key in parameters[method.name]]
+        if takers and key in for_dataset:
+            raise UserError(
+                f"--sweep {key}: the dataset and a method both have this argument",
+                where=f"{dataset}, {', '.join(takers)}",
+                fix="sweep it by hand: several --methods, or a run for each --dataset",
+            )
+        if not takers and key not in for_dataset:
+            raise UserError(
+                f"--sweep {key}: none of the methods has this argument, nor has the dataset",
+                where=", ".join(map(str, [*methods, dataset])),
+            )
     specs: dict[Spec, None] = {}
     left_out: list[str] = []
     for method in methods:
-        parameters = inspect.signature(registry.resolve("methods", method.name)).parameters
-        keys = [key for key in sweep if key in parameters]
-        taken.update(keys)
-        for values in product(*(sweep[key] for key in keys)):
-            spec = method.with_args(**dict(zip(keys, values, strict=True)))
-            reason = _impossible(spec, parameters) if keys else None
+        own = parameters[method.name]
+        keys = [key for key in sweep if key in own]
+        for spec in _combinations(method, {key: sweep[key] for key in keys}):
+            reason = _impossible(spec, own) if keys else None
             if reason:
                 left_out.append(f"{spec} is left out: {reason}")
             else:
                 specs[spec] = None
-    unknown = [key for key in sweep if key not in taken]
-    if unknown:
-        raise UserError(
-            f"--sweep {unknown[0]}: none of the methods has this argument", where=", ".join(map(str, methods))
-        )
     if not specs:
         raise UserError("the sweep leaves nothing to run", where="; ".join(left_out))
-    return list(specs), left_out
+    datasets = _combinations(dataset, {key: sweep[key] for key in for_dataset}) if for_dataset else []
+    return Expanded(list(specs), list(dict.fromkeys(datasets)), left_out)
+
+
+def _arguments(group: registry.Group, spec: Spec) -> dict[str, inspect.Parameter]:
+    parameters = inspect.signature(registry.resolve(group, spec.name)).parameters
+    return {name: parameter for name, parameter in parameters.items() if name not in NOT_SWEPT}
+
+
+def _combinations(spec: Spec, sweep: Mapping[str, Sequence[object]]) -> list[Spec]:
+    return [spec.with_args(**dict(zip(sweep, values, strict=True))) for values in product(*sweep.values())]
 
 
 def _impossible(spec: Spec, parameters: Mapping[str, inspect.Parameter]) -> str | None:

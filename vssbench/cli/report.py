@@ -15,7 +15,7 @@ def command(
 ) -> None:
     """Join runs into one leaderboard; with --protocol score their records again, without running anything."""
     from vssbench.metrics.protocols import find
-    from vssbench.reports import distance, leaderboard, pareto
+    from vssbench.reports import distance, leaderboard, pareto, sweep
     from vssbench.rescore import rescored
 
     if protocol:
@@ -25,7 +25,6 @@ def command(
     ]
     if output:
         output.mkdir(parents=True, exist_ok=True)
-        leaderboard.write(results, output)
-        pareto.write(results, output)
-        distance.write(results, output)
+        for report in (leaderboard, pareto, distance, sweep):
+            report.write(results, output)
     print(leaderboard.markdown(results))

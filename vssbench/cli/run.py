@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +28,8 @@ def command(
     output: Annotated[Path | None, typer.Option("--output", help="Run directory; default results/<time>.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in --output.")] = False,
     sweep: Annotated[
-        list[str] | None, typer.Option("--sweep", help="ARGUMENT=VALUE,VALUE or ARGUMENT=0..4, repeatable.")
+        list[str] | None,
+        typer.Option("--sweep", help="ARGUMENT=VALUE,VALUE or ARGUMENT=0..4, of methods or the dataset; repeatable."),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first CLIPS clips.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="Processes for the accuracy pass.")] = None,
@@ -47,7 +49,11 @@ def command(
     no_latency: Annotated[bool, typer.Option("--no-latency", help="Skip the latency pass.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure accuracy, consistency and speed; write results, leaderboard and Pareto plots."""
+    """Measure accuracy, consistency and speed; write results, leaderboard and plots.
+
+    --json prints {"methods": {SPEC: {...}}, "output": DIR}. Where a sweep makes several datasets of one, as
+    --sweep motion=slow,fast does, it prints {"datasets": {DATASET: {"methods": {SPEC: {...}}}}, "output": DIR}.
+    """
     from vssbench.config import load_spec, parse_distances, parse_methods, parse_sweep, with_latency_off
     from vssbench.metrics.protocols import find
     from vssbench.names import parse
@@ -69,29 +75,34 @@ def command(
     if resume and output is None:
         raise UserError("--resume needs --output", expected="the run directory to continue")
     folder = output or Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S")
-    specs, left_out = expand([parse(method) for method in spec.methods], spec.sweep)
-    for note in left_out:
+    expanded = expand([parse(method) for method in spec.methods], parse(spec.dataset), spec.sweep)
+    for note in expanded.left_out:
         print(f"vssbench: {note}", file=sys.stderr)
     try:
         with Progress() as progress:
-            results = run(spec, specs, folder, resume, progress)
+            results = run(spec, expanded.methods, folder, resume, progress, expanded.datasets)
     except KeyboardInterrupt:
         print(f"vssbench: interrupted; continue with --resume --output {folder}", file=sys.stderr)
         raise typer.Exit(130) from None
-    from vssbench.reports import (
-        distance,
-        leaderboard,
-        pareto,
-    )  # seconds of imports: not before a mistake could be reported
+    # Seconds of imports: not before a mistake could be reported.
+    from vssbench.reports import distance, leaderboard, pareto
+    from vssbench.reports import sweep as sweeps
 
-    leaderboard.write(results, folder)
-    pareto.write(results, folder)
-    distance.write(results, folder)
+    for report in (leaderboard, pareto, distance, sweeps):
+        report.write(results, folder)
     if as_json:
-        print(json.dumps({"methods": {result.method: summary(result) for result in results}, "output": str(folder)}))
+        print(json.dumps(by_dataset(results) | {"output": str(folder)}))
     else:
         print(leaderboard.markdown(results))
         print(f"written to {folder}", file=sys.stderr)
+
+
+def by_dataset(results: Sequence[RunResult]) -> dict[str, Any]:
+    """The results of `--json`: {"methods": ...} of one dataset; of several {"datasets": {spec: {"methods": ...}}}."""
+    datasets: dict[str, dict[str, Any]] = {}
+    for result in results:
+        datasets.setdefault(result.dataset.spec, {"methods": {}})["methods"][result.method] = summary(result)
+    return {"datasets": datasets} if len(datasets) > 1 else next(iter(datasets.values()))
 
 
 def summary(result: RunResult) -> dict[str, Any]:

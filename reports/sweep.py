@@ -1,0 +1,94 @@
+"""The sweep over the key-frame interval: what is lost, and what is saved, as key frames become rare.
+
+A figure of accuracy, consistency, GFLOPs and speed over the interval, and its numbers beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+
+from vssbench.names import Spec, parse
+from vssbench.reports.leaderboard import COMPARABLE, rank, table
+from vssbench.reports.sweep_figure import ROWS, draw, parts, quantities
+from vssbench.result import RunResult
+from vssbench.store import write_text
+
+SPEEDS = ("slow", "medium", "fast")
+
+
+def write(results: Sequence[RunResult], folder: Path) -> list[Path]:
+    """sweep.csv, sweep.png and sweep.svg; sweep_2.png ... for further datasets and protocols.
+
+    Datasets that differ in their arguments only stand side by side. Nothing is written where no interval was swept.
+    """
+    rows = curves(results)
+    if rows.empty:
+        return []
+    written = [folder / "sweep.csv"]
+    write_text(written[0], rows.to_csv(index=False))
+    figures = rows.groupby([rows["dataset"].map(_kind), "protocol"], sort=False)
+    drawn = [group for _, group in figures if quantities(group)]
+    for number, group in enumerate(drawn, 1):
+        figure = draw(group)
+        with mpl.rc_context({"svg.hashsalt": "vssbench"}):  # the same file for the same numbers
+            for ending, date in (("png", {}), ("svg", {"Date": None})):
+                written.append(folder / (f"sweep_{number}.{ending}" if number > 1 else f"sweep.{ending}"))
+                figure.savefig(written[-1], dpi=200, metadata=date)
+    return written
+
+
+def curves(results: Sequence[RunResult]) -> pd.DataFrame:
+    """One row a result, of every dataset on which a method was measured at several intervals; else no rows.
+
+    Columns: those of COMPARABLE, `family` (the method without its interval; a second measurement is `#2`),
+    `key_interval` (frames; missing for a method that has no fixed one), `method`, and those of ROWS. Datasets are in
+    the order of the figure's columns, families by name, missing numbers NaN.
+    """
+    if not results:
+        return pd.DataFrame()
+    ordered = sorted(results, key=rank)
+    rows = table(ordered).reindex(columns=[*COMPARABLE, "method", *ROWS])
+    place = len(COMPARABLE)
+    rows.insert(place, "family", [_family(result) for result in ordered])
+    rows.insert(place + 1, "key_interval", pd.array([_interval(result) for result in ordered], dtype="Int64"))
+    again = rows.groupby([*COMPARABLE, "family", "key_interval"], dropna=False).cumcount()
+    rows["family"] += ["" if count == 0 else f" #{count + 1}" for count in again]
+    swept = rows.groupby([*COMPARABLE, "family"])["key_interval"].transform("nunique") > 1
+    rows = rows[swept.groupby([rows[name] for name in COMPARABLE]).transform("any")]
+    columns = {dataset: index for index, dataset in enumerate(sorted(rows["dataset"].unique(), key=_place))}
+    keys = [*COMPARABLE, "family", "key_interval"]
+    return rows.sort_values(keys, key=lambda column: column.map(columns) if column.name == "dataset" else column)
+
+
+def _family(result: RunResult) -> str:
+    """The method without its interval, where that is a number of frames."""
+    spec = parse(result.method)
+    if not isinstance(spec.get("key_interval", 0), int):
+        return result.method
+    return str(Spec(spec.name, tuple(pair for pair in spec.args if pair[0] != "key_interval"), spec.at))
+
+
+def _interval(result: RunResult) -> int | None:
+    """The fixed interval, given or by default; None for a method that has none."""
+    given = parse(result.method).get("key_interval", parse(result.resolved or result.method).get("key_interval"))
+    return given if isinstance(given, int) else None
+
+
+def _kind(dataset: str) -> str:
+    spec, split = parts(dataset)
+    return f"{spec.name} {split}"
+
+
+def _place(dataset: str) -> tuple[str, list[tuple[str, int, float, str]]]:
+    """Sort key: by kind, then by arguments, numbers as numbers and speeds from slow to fast."""
+
+    def order(value: object) -> tuple[int, float, str]:
+        if value in SPEEDS:
+            return 0, SPEEDS.index(str(value)), ""
+        return (0, value, "") if isinstance(value, int | float) else (1, 0, str(value))
+
+    return _kind(dataset), [(key, *order(value)) for key, value in parts(dataset)[0].args]

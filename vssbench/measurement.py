@@ -1,0 +1,127 @@
+"""All methods of a run on one dataset: the accuracy pass, the latency pass, the cost, the fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+
+from vssbench import environment
+from vssbench.bench import Bench
+from vssbench.config import RunSpec
+from vssbench.datasets.compressed import CodecSpec
+from vssbench.execute import Task, clip_records
+from vssbench.fold import Measured, fold
+from vssbench.load import resolved
+from vssbench.metrics.cost import cost
+from vssbench.metrics.energy import energy
+from vssbench.metrics.latency import device_barrier, measure, repeat
+from vssbench.metrics.memory import device_peak
+from vssbench.names import Spec
+from vssbench.progress import Progress
+from vssbench.result import RunResult, count_kinds
+from vssbench.store import MethodFolder, RunDirectory
+from vssbench.types import Frame, Method, Weights
+
+
+class Measurement:
+    """First made, then `open`ed in the run directory, then `run`; only what is opened writes anything."""
+
+    def __init__(self, spec: RunSpec, methods: Sequence[Spec]):
+        """Raises UserError for a dataset or a method that is not there or does not fit."""
+        self.spec, self.methods = spec, methods
+        self.bench = Bench(spec)
+        self.info = self.bench.describe()
+        self.weights: dict[Spec, Weights] = {}
+        self.codecs: dict[Spec, CodecSpec | None] = {}
+        for method in methods:
+            opened = self.bench.load(method)
+            self.weights[method] = getattr(opened, "weights", Weights())
+            self.codecs[method] = self.bench.codec(opened)
+        self.folders: dict[Spec, MethodFolder] = {}
+
+    def open(self, directory: RunDirectory, named: bool) -> None:
+        """Take a folder for each method. named: its name says the dataset too.
+
+        Raises UserError where a folder holds what was measured under other conditions.
+        """
+        for method in self.methods:
+            identity = self.bench.identity(method, self.info, self.weights[method], self.codecs[method])
+            name = f"{method} on {self.spec.dataset}" if named else str(method)
+            self.folders[method] = directory.method(name, identity)
+
+    def frames_left(self) -> int:
+        """Frames of the clips that the accuracy pass has still to run."""
+        return sum(self.bench.lengths[clip] for _, clip in self._tasks())
+
+    def run(self, started: str, progress: Progress) -> Iterator[RunResult]:
+        """Measure what is not yet on disk and give each method's result, as soon as it is written.
+
+        started: when the run began, ISO 8601
+        """
+        for method, record in clip_records(self.bench, self._tasks(), progress):
+            self.folders[method].add(record)
+        loaded = {method: self.bench.load(method) for method in self.methods}
+        frames = self._frames(loaded)
+        self._time(loaded, frames, progress)
+        for method in self.methods:
+            progress.show(str(method), "counting multiply-accumulates")
+            result = self._fold(method, loaded[method], frames[method][0].image.shape[:2])
+            result.started, result.finished = started, datetime.now(UTC).isoformat(timespec="seconds")
+            self.folders[method].write("result.json", result.to_json())
+            yield result
+
+    def _scored(self, method: Spec) -> bool:
+        """Whether accuracy is measured at all."""
+        return self.weights[method].origin != "untrained" or self.spec.allow_untrained
+
+    def _tasks(self) -> list[Task]:
+        return [
+            (method, clip)
+            for method in self.methods
+            if self._scored(method)
+            for clip in self.bench.lengths
+            if clip not in self.folders[method].records
+        ]
+
+    def _frames(self, loaded: Mapping[Spec, Method]) -> dict[Spec, list[Frame]]:
+        """The frames of the latency pass, from the first clip; methods with one codec share theirs."""
+        clip = next(iter(self.bench.lengths))
+        count = self.spec.latency.frames if self.spec.latency.enabled else 1
+        taken = {
+            codec: list(islice(self.bench.source(loaded[method]).frames(clip), count))
+            for method, codec in self.codecs.items()
+        }
+        return {method: taken[codec] for method, codec in self.codecs.items()}
+
+    def _time(self, loaded: Mapping[Spec, Method], frames: Mapping[Spec, Sequence[Frame]], progress: Progress) -> None:
+        """The latency pass over all methods together; measured anew unless every method has it."""
+        if not self.spec.latency.enabled or all(self.folders[method].latency() for method in loaded):
+            return
+        progress.show("latency", f"{len(loaded)} methods, interleaved")
+        synchronise = device_barrier(self.spec.device)
+        timed = measure([(loaded[method], frames[method]) for method in loaded], self.spec.latency, synchronise)
+        for method, (samples, memory) in zip(loaded, timed, strict=True):
+            again = repeat(loaded[method], frames[method], synchronise)
+            record = {
+                "clip": frames[method][0].clip,
+                "frames": len(frames[method]),
+                "size": list(frames[method][0].image.shape[:2]),
+                "samples_ms": samples,
+                "memory_mb": memory | device_peak(again, self.spec.device),
+                "energy": energy(again, self.spec.device),
+            }
+            self.folders[method].write_json("latency.json", record)
+
+    def _fold(self, method: Spec, loaded: Method, size: tuple[int, ...]) -> RunResult:
+        """The result of one method, from its records and timings. size: rows and columns of the frames."""
+        kept = self.folders[method].records
+        records = [kept[clip] for clip in self.bench.lengths] if self._scored(method) else None
+        counted = cost(loaded, count_kinds(records) if records else None, size)
+        latency = self.folders[method].latency()
+        measured = Measured(self.weights[method], self.codecs[method], records, latency, counted)
+        result = fold(self.spec, method, self.bench.dataset.space, self.info, measured)
+        result.resolved = str(resolved(loaded, method, self.info.labels))
+        result.caveats += self.bench.caveats()
+        result.environment = environment.describe(self.spec.device, self.spec.threads)
+        return result
