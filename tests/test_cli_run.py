@@ -62,6 +62,25 @@ def test_the_phases_of_a_sparsely_labelled_dataset(tmp_path: Path) -> None:
     assert "d=0 |   d=1 |   d=2" in table
 
 
+def test_a_sweep_over_datasets_and_intervals(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    done = vssbench(
+        "run", "--methods", "oracle,hold(of=oracle)", "--dataset", SMALL, "--limit", 1, "--no-latency",
+        "--sweep", "key_interval=2,4", "--sweep", "motion=slow,fast", "--output", folder, "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert set(printed) == {"datasets", "output"}
+    assert len(printed["datasets"]) == 2
+    for entry in printed["datasets"].values():
+        assert list(entry["methods"]) == ["oracle", "hold(key_interval=2,of=oracle)", "hold(key_interval=4,of=oracle)"]
+    assert len(list(folder.glob("*/result.json"))) == 6
+    assert (folder / "sweep.png").exists()
+    again = vssbench("report", folder, "--output", tmp_path / "again")
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "again" / "sweep.csv").read_text() == (folder / "sweep.csv").read_text()
+
+
 def _predictions(city: Path, tmp_path: Path) -> Path:
     """A prediction for every frame: its own red channel as classes."""
     import cv2
@@ -89,6 +108,9 @@ def _predictions(city: Path, tmp_path: Path) -> Path:
         (["--methods", "oracle", "--dataset", "vspw", "--data-root", "nowhere"], "nowhere"),
         (["--methods", "oracle", "--dataset", "vspw"], "--data-root"),
         (["--methods", "oracle", "--sweep", "key_interval=1,2"], "none of the methods has this argument"),
+        (["--methods", "oracle", "--sweep", "speed=1,2"], "nor has the dataset"),
+        (["--methods", "oracle", "--sweep", "motion=quick"], "'quick' does not fit"),
+        (["--methods", "oracle", "--sweep", "seed=1", "--sweep", "seed=2"], "--sweep names 'seed' twice"),
         (["--methods", "oracle", "--resume"], "--resume needs --output"),
         (["--methods", "oracle", "--device", "cuda:7"], "--device cuda:7"),
         (["--methods", "oracle", "--checkpoint", "oracle"], "METHOD=PATH"),

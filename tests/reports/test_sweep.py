@@ -1,0 +1,190 @@
+"""The figure of a sweep: every number in it is one of a result, and it stands where it belongs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vssbench.names import parse
+from vssbench.reports import sweep, sweep_figure
+from vssbench.result import DatasetInfo, RunResult, WeightsInfo
+
+MOTIONS = ("fast", "medium", "slow")
+
+
+def result(
+    method: str, motion: str | None = None, resolved: str | None = None, miou: float | None = 60.0, **changes: object
+) -> RunResult:
+    info = DatasetInfo(
+        spec=f"synthetic(motion={motion})" if motion else "synthetic", split="val", labels="synthetic",
+        classes=["a", "b"], clips=2, frames=20, labelled=20, fingerprint="f" * 64, names=["c", "d"],
+    )  # fmt: skip
+    given = {
+        "metrics": {"mIoU": miou, "VC@8": 90.0},
+        "gflops": {"amortised": 0.5},
+        "fps": {"step": 20.0, "step+decode": 18.0, "end_to_end": 15.0},
+    }
+    return RunResult(
+        method=method, resolved=resolved, dataset=info, protocol="exact", weights=WeightsInfo(origin="none"),
+        **{**given, **changes},
+    )  # fmt: skip
+
+
+def swept(motions: tuple[str, ...] = MOTIONS) -> list[RunResult]:
+    """Two methods at three intervals and one without; each number its own."""
+    results = []
+    for place, motion in enumerate(motions):
+        for interval in (10, 1, 2):
+            for number, method in enumerate(("mpvss(key_interval={})", "hold(key_interval={},of=mask2former)")):
+                value = 80.0 - interval - 10 * place - number / 2
+                fps = {"step": value / 2, "step+decode": 1.0, "end_to_end": 1.0}
+                costs = {"gflops": {"amortised": value / 100}, "fps": fps}
+                results.append(result(method.format(interval), motion, miou=value, **costs))
+        results.append(result("mask2former", motion, resolved="mask2former(backbone=tiny)", miou=81.5 - place))
+    return results
+
+
+def lines(figure, row: int, column: int) -> dict[str, tuple[list[float], list[float]]]:
+    """Label -> (x, y) of one panel."""
+    panels = figure.axes
+    columns = panels[0].get_gridspec().ncols
+    return {
+        line.get_label(): (list(np.asarray(line.get_xdata(), float)), list(np.asarray(line.get_ydata(), float)))
+        for line in panels[row * columns + column].lines
+    }
+
+
+def test_every_panel_shows_the_results_of_its_dataset() -> None:
+    results = swept()
+    figure = sweep_figure.draw(sweep.curves(results))
+    assert [axes.get_title() for axes in figure.axes[:3]] == ["motion slow", "motion medium", "motion fast"]
+    assert figure.get_suptitle() == "synthetic val, protocol exact"
+    assert [axes.get_ylabel() for axes in figure.axes[::3]] == [
+        "mIoU (%)", "VC8 (%)", "GFLOPs a frame", "FPS (step)",
+    ]  # fmt: skip
+    read = (
+        lambda one: one.metrics["mIoU"],
+        lambda one: one.metrics["VC@8"],
+        lambda one: one.gflops["amortised"],
+        lambda one: one.fps["step"],
+    )
+    for column, motion in enumerate(("slow", "medium", "fast")):
+        own = {parse(one.method): one for one in results if motion in one.dataset.spec}
+        for row, value in enumerate(read):
+            drawn = lines(figure, row, column)
+            assert set(drawn) == {"hold(of=mask2former)", "mpvss", "mask2former"}
+            for label in ("hold(of=mask2former)", "mpvss"):
+                expected = [value(own[parse(label).with_args(key_interval=interval)]) for interval in (1, 2, 10)]
+                assert drawn[label] == ([1, 2, 10], expected)
+            assert drawn["mask2former"][1] == [value(own[parse("mask2former")])] * 2
+
+
+def test_the_csv_has_the_same_numbers_in_the_same_order(tmp_path: Path) -> None:
+    results = swept()
+    written = sweep.write(results, tmp_path)
+    assert [path.name for path in written] == ["sweep.csv", "sweep.png", "sweep.svg"]
+    rows = pd.read_csv(written[0])
+    assert len(rows) == len(results)
+    assert [dataset.split("=")[1].split(")")[0] for dataset in rows["dataset"].unique()] == ["slow", "medium", "fast"]
+    for row in rows.to_dict("records"):
+        (one,) = (one for one in results if (one.method, f"{one.dataset.spec} val") == (row["method"], row["dataset"]))
+        assert one.metrics is not None
+        assert row["mIoU"] == one.metrics["mIoU"]
+        assert row["GFLOPs"] == one.gflops["amortised"]
+        assert row["FPS step"] == one.fps["step"]
+        assert row["key_interval"] == parse(one.method).get("key_interval") or np.isnan(row["key_interval"])
+
+
+def test_no_figure_where_no_interval_was_swept(tmp_path: Path) -> None:
+    results = [result("mask2former"), result("mpvss(key_interval=5)"), result("mpvss(backbone=r50,key_interval=2)")]
+    assert sweep.write(results, tmp_path) == []
+    assert sweep.write([], tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_default_interval_belongs_to_its_family() -> None:
+    rows = sweep.curves([
+        result("mpvss", resolved="mpvss(backbone=tiny,key_interval=5,offset=0)", miou=70.0),
+        result("mpvss(key_interval=2)", resolved="mpvss(backbone=tiny,key_interval=2,offset=0)", miou=75.0),
+    ])  # fmt: skip
+    assert rows[["family", "key_interval", "mIoU"]].values.tolist() == [["mpvss", 2, 75.0], ["mpvss", 5, 70.0]]
+
+
+def test_a_schedule_by_content_is_a_level_of_its_own() -> None:
+    auto = "mpvss(key_interval=auto(threshold=12))"
+    results = [result(auto, miou=77.0), *(result(f"mpvss(key_interval={number})") for number in (1, 2))]
+    drawn = lines(sweep_figure.draw(sweep.curves(results)), 0, 0)
+    assert drawn["mpvss"][0] == [1, 2]
+    assert drawn[auto][1] == [77.0, 77.0]
+
+
+def test_a_method_measured_twice_is_two_lines() -> None:
+    twice = [result(f"mpvss(key_interval={number})", miou=value) for number in (1, 2) for value in (50.0, 60.0)]
+    rows = sweep.curves(twice)
+    assert rows.groupby("family")["key_interval"].apply(list).to_dict() == {"mpvss": [1, 2], "mpvss #2": [1, 2]}
+
+
+def test_a_dataset_without_a_sweep_is_no_column_and_kinds_of_datasets_are_figures(tmp_path: Path) -> None:
+    other = [result(f"mpvss(key_interval={number})", "slow") for number in (1, 2)]
+    other = [one.model_copy(update={"protocol": "vspw"}) for one in other]
+    written = sweep.write([*swept(("slow",)), result("mpvss", "fast"), *other], tmp_path)
+    assert [path.name for path in written if path.suffix == ".png"] == ["sweep.png", "sweep_2.png"]
+    assert not pd.read_csv(tmp_path / "sweep.csv")["dataset"].str.contains("fast").any()
+
+
+def test_what_nobody_has_gets_no_row_and_what_one_lacks_is_a_gap() -> None:
+    results = [
+        result(f"mpvss(key_interval={number})", miou=None if number == 2 else 60.0, fps=None, gflops=None)
+        for number in (1, 2, 3)
+    ]
+    figure = sweep_figure.draw(sweep.curves(results))
+    assert [axes.get_ylabel() for axes in figure.axes] == ["mIoU (%)", "VC8 (%)"]
+    assert lines(figure, 0, 0)["mpvss"][0] == [1, 3]
+
+
+def test_speed_beyond_what_a_clock_shows_is_drawn_at_the_edge() -> None:
+    results = [
+        result(f"hold(key_interval={number},of=oracle)", fps={"step": fps}) for number, fps in ((1, 40.0), (2, 3e6))
+    ]
+    figure = sweep_figure.draw(sweep.curves(results))
+    assert lines(figure, 3, 0)["hold(of=oracle)"][1] == [40.0, 10_000.0]
+    figure.draw_without_rendering()
+    assert "≥10k" in [text.get_text() for text in figure.axes[3].get_yticklabels()]
+
+
+@pytest.mark.parametrize(
+    ("families", "shown"),
+    [
+        (["mpvss(backbone=r50)", "hold(of=mrcfa(labels=vspw))"], ["mpvss", "hold(of=mrcfa)"]),
+        (["mpvss(backbone=r50)", "mpvss(backbone=tiny)"], ["mpvss(backbone=r50)", "mpvss(backbone=tiny)"]),
+        (["mpvss", "mpvss #2", "hold(of=oracle)"], ["mpvss", "mpvss #2", "hold(of=oracle)"]),
+    ],
+)
+def test_names_are_short_where_they_stay_different(families: list[str], shown: list[str]) -> None:
+    results = [
+        result(str(parse(family.removesuffix(" #2")).with_args(key_interval=number)))
+        for family in families
+        for number in (1, 2)
+    ]
+    figure = sweep_figure.draw(sweep.curves(results))
+    assert set(lines(figure, 0, 0)) == set(shown)
+
+
+def test_datasets_of_one_name_are_told_apart() -> None:
+    results = [result(f"mpvss(key_interval={number})") for number in (1, 2)]
+    fewer = [one.model_copy(update={"dataset": one.dataset.model_copy(update={"clips": 1})}) for one in results]
+    figure = sweep_figure.draw(sweep.curves([*results, *fewer]))
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["1 clips, ffffffffffff", "2 clips, ffffffffffff"]
+
+
+def test_the_svg_is_the_same_file_for_the_same_numbers(tmp_path: Path) -> None:
+    texts = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        sweep.write(swept(("slow",)), tmp_path / name)
+        texts.append((tmp_path / name / "sweep.svg").read_text())
+    assert texts[0] == texts[1]
+    assert texts[0].rstrip().endswith("</svg>")

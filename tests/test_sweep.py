@@ -1,0 +1,162 @@
+"""Sweeps over arguments of methods and of the dataset: what is run, and that a run over datasets is a run a dataset."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vssbench import methods as known
+from vssbench import registry, runner
+from vssbench.cli.run import by_dataset
+from vssbench.config import LatencySpec, RunSpec
+from vssbench.errors import UserError
+from vssbench.names import parse
+from vssbench.progress import Progress
+from vssbench.registry import Entry
+from vssbench.reports.leaderboard import read_results
+from vssbench.result import RunResult
+from vssbench.run import run
+from vssbench.sweep import Expanded, expand
+
+SMALL = "synthetic(clips=2,frames=12,height=32,width=48)"
+BOTH: dict[str, list[Any]] = {"key_interval": [2, 3], "motion": ["slow", "fast"]}
+
+
+class Seeded:
+    """A method with an argument that the synthetic dataset has too."""
+
+    def __init__(self, seed: int = 0): ...
+
+
+@pytest.fixture
+def seeded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The class above as a method."""
+    monkeypatch.setitem(known.BUILTIN, "seeded", Entry(f"{__name__}:Seeded"))
+    registry.entries.cache_clear()
+    yield
+    registry.entries.cache_clear()
+
+
+def expanded(methods: list[str], sweep: dict[str, list[Any]], dataset: str = SMALL) -> Expanded:
+    return expand([parse(method) for method in methods], parse(dataset), sweep)
+
+
+def measured(folder: Path, sweep: dict[str, list[Any]], resume: bool = False, **changes: Any) -> list[RunResult]:
+    spec = RunSpec(
+        methods=["hold(of=oracle)"], sweep=sweep, latency=LatencySpec(frames=4, rounds=1),
+        **{"dataset": SMALL, **changes},
+    )  # fmt: skip
+    methods, datasets, _ = expanded(spec.methods, spec.sweep, spec.dataset)
+    return run(spec, methods, folder, resume, Progress(), datasets)
+
+
+def numbers(result: RunResult) -> dict[str, Any]:
+    """A result without its timings and timestamps."""
+    kept = json.loads(result.to_json())
+    for key in ("fps", "latency_ms", "samples_ms", "memory_mb", "started", "finished", "environment", "energy"):
+        kept.pop(key)
+    return kept
+
+
+def test_each_argument_goes_to_who_takes_it() -> None:
+    methods, datasets, left_out = expanded(["oracle", "hold(of=oracle)"], BOTH)
+    assert list(map(str, methods)) == ["oracle", "hold(key_interval=2,of=oracle)", "hold(key_interval=3,of=oracle)"]
+    assert [dataset.get("motion") for dataset in datasets] == ["slow", "fast"]
+    assert {dataset.get("clips") for dataset in datasets} == {2}
+    assert left_out == []
+
+
+def test_datasets_are_every_combination_without_repeats_and_none_where_the_dataset_is_not_swept() -> None:
+    datasets = expanded(["oracle"], {"motion": ["slow", "fast", "slow"], "seed": [0, 1]}, "synthetic").datasets
+    assert list(map(str, datasets)) == [
+        "synthetic(motion=slow,seed=0)", "synthetic(motion=slow,seed=1)",
+        "synthetic(motion=fast,seed=0)", "synthetic(motion=fast,seed=1)",
+    ]  # fmt: skip
+    assert expanded(["hold(of=oracle)"], {"key_interval": [1, 2]}).datasets == []
+
+
+@pytest.mark.parametrize("key", ["speed", "split", "root", "device", "context"])
+def test_an_argument_that_nobody_takes_is_refused(key: str) -> None:
+    with pytest.raises(UserError, match=f"--sweep {key}: none of the methods has this argument, nor has the dataset"):
+        expanded(["oracle", "hold(of=oracle)"], {"motion": ["slow"], key: [1, 2]})
+
+
+@pytest.mark.usefixtures("seeded")
+def test_an_argument_of_a_method_and_the_dataset_is_refused() -> None:
+    with pytest.raises(UserError, match="--sweep seed: the dataset and a method both have this argument") as caught:
+        expanded(["oracle", "seeded"], {"seed": [0, 1]})
+    assert "seeded" in str(caught.value.where)
+    assert "oracle" not in str(caught.value.where)
+
+
+def test_a_run_over_datasets_is_a_run_on_each(tmp_path: Path) -> None:
+    results = measured(tmp_path / "both", BOTH)
+    found = [(parse(one.dataset.spec).get("motion"), parse(one.method).get("key_interval")) for one in results]
+    assert found == [("slow", 2), ("slow", 3), ("fast", 2), ("fast", 3)]
+    alone = [
+        result
+        for motion in ("slow", "fast")
+        for result in measured(
+            tmp_path / motion, {"key_interval": [2, 3]}, dataset=str(parse(SMALL).with_args(motion=motion))
+        )
+    ]
+    assert list(map(numbers, results)) == list(map(numbers, alone))
+    assert {str(numbers(result)) for result in read_results(tmp_path / "both")} == {
+        str(numbers(result)) for result in results
+    }
+    assert len({result.metrics["mIoU"] for result in results if result.metrics}) == 4
+
+
+def test_resume_goes_on_in_the_second_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = measured(tmp_path / "fresh", BOTH)
+    done: list[str] = []
+    whole = runner.run_clip
+
+    def counted(*args: Any) -> Any:
+        if len(done) == 5:  # 2 intervals of 2 clips are the first dataset
+            raise KeyboardInterrupt
+        done.append(args[1])
+        return whole(*args)
+
+    monkeypatch.setattr("vssbench.bench.run_clip", counted)
+    with pytest.raises(KeyboardInterrupt):
+        measured(tmp_path / "run", BOTH)
+    assert len(read_results(tmp_path / "run")) == 2
+    again: list[str] = []
+    monkeypatch.setattr("vssbench.bench.run_clip", lambda *args: again.append(args[1]) or whole(*args))
+    resumed = measured(tmp_path / "run", BOTH, resume=True)
+    assert len(again) == 8 - 5
+    assert list(map(numbers, resumed)) == list(map(numbers, fresh))
+
+
+def test_more_datasets_join_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured(tmp_path / "run", {"motion": ["slow"]})
+    again: list[str] = []
+    whole = runner.run_clip
+    monkeypatch.setattr("vssbench.bench.run_clip", lambda *args: again.append(args[1]) or whole(*args))
+    measured(tmp_path / "run", {"motion": ["slow", "fast"]}, resume=True)
+    assert len(again) == 2
+    assert len(read_results(tmp_path / "run")) == 2
+
+
+def test_a_wrong_value_for_the_dataset_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'quick' does not fit"):
+        measured(tmp_path / "run", {"motion": ["slow", "quick"]})
+    assert not (tmp_path / "run").exists()
+
+
+def test_json_of_one_dataset_and_of_several(tmp_path: Path) -> None:
+    results = measured(tmp_path / "run", BOTH)
+    one = by_dataset(results[:2])
+    assert list(one) == ["methods"]
+    assert list(one["methods"]) == ["hold(key_interval=2,of=oracle)", "hold(key_interval=3,of=oracle)"]
+    several = by_dataset(results)
+    assert list(several) == ["datasets"]
+    assert [parse(dataset).get("motion") for dataset in several["datasets"]] == ["slow", "fast"]
+    for result in results:
+        entry = several["datasets"][result.dataset.spec]["methods"][result.method]
+        assert entry["metrics"] == result.metrics
