@@ -15,6 +15,8 @@ class Config:
     """One network.
 
     widths, depths, heads: of the four stages of the MiT backbone
+    strides:    of the patch embeddings before them; what is said of 1/8, 1/16 and 1/32 elsewhere is of the official
+                ones. The last two are 2 and 2: the kernels that make tokens of keys and values follow from that.
     embed:      channels of the MLP decoder and of the reference values
     kept:       share of each reference's tokens that Selective Token Masking keeps
     sar4..2:    kernel sizes and output channels of the blocks that refine one scale's affinity (deep to shallow)
@@ -24,6 +26,7 @@ class Config:
     widths: tuple[int, ...] = _WIDTHS
     depths: tuple[int, ...] = (2, 2, 2, 2)
     heads: tuple[int, ...] = (1, 2, 5, 8)
+    strides: tuple[int, ...] = (4, 2, 2, 2)
     embed: int = 256
     kept: float = 0.5
     sar4: tuple[tuple[int, int], ...] = ((3, 1),)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor, nn
 
@@ -34,7 +36,8 @@ def measured(
     if isinstance(step, Recompute):
         inputs = (image.repeat(REFERENCES + 1, 1, 1, 1),)
     elif isinstance(step, Cached):
-        cells = (inner[0] // 32) * (inner[1] // 32)
+        stride = prod(step.network.backbone.config.strides)
+        cells = (inner[0] // stride) * (inner[1] // stride)
         widths = (*(key.out_features for key in step.network.keys), step.network.values.out_channels)
         inputs = (image, *(torch.zeros(1, REFERENCES, cells, width, device=device) for width in widths))
     else:

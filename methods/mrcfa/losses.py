@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vssbench.methods.mrcfa.adapter import MEAN, STD
-from vssbench.methods.mrcfa.network import MRCFA, Features, Memory, half, resize
+from vssbench.methods.mrcfa.network import MRCFA, Features, Memory, resize
 from vssbench.training.recipe import Batch
 from vssbench.types import IGNORE
 
@@ -54,7 +54,7 @@ class ClipLosses(nn.Module):
         alone = [
             classify(network.dropout(x)) for classify, x in zip(network.classify_reference, seen.unbind(1), strict=True)
         ]
-        merged = network.classify(network.dropout(seen.mean(1) + half(target.fused)))
+        merged = network.classify(network.dropout(seen.mean(1) + target.coarse))
         clip = torch.stack([resize(x, frames.shape[-2:]) for x in (*alone, merged)], 1)
         return frames, clip
 

@@ -27,6 +27,12 @@ class Features(NamedTuple):
     maps: tuple[Tensor, ...]
     fused: Tensor
 
+    @property
+    def coarse(self) -> Tensor:
+        """The fused map at the size of c2, where references are compared: half its own."""
+        size = self.maps[1].shape[-2:]
+        return self.fused if self.fused.shape[-2:] == size else resize(self.fused, size)
+
 
 class Memory(NamedTuple):
     """What a frame offers to later ones as a reference: one token for each of the n cells at 1/32, in raster order.
@@ -111,7 +117,7 @@ class MRCFA(nn.Module):
         c2, c3, c4 = features.maps[1:]
         sources = (self.reduce[0](c2), self.reduce[1](c3), c4)
         keys = tuple(key(tokens(x)) for key, x in zip(self.keys, sources, strict=True))
-        return Memory(keys, tokens(self.values(half(features.fused))))
+        return Memory(keys, tokens(self.values(features.coarse)))
 
     def single(self, features: Features) -> Tensor:
         """Class scores from one frame alone, float[B, classes, H/4, W/4]: the start of a clip."""
@@ -125,7 +131,7 @@ class MRCFA(nn.Module):
 
     def forward(self, target: Features, references: Memory) -> Tensor:
         """Class scores of the target from its references, float[B, classes, H/4, W/4]."""
-        mixed = self.reconstruct(target, references).mean(1) + half(target.fused)
+        mixed = self.reconstruct(target, references).mean(1) + target.coarse
         return resize(self.classify(self.dropout(mixed)), target.fused.shape[-2:])
 
 
@@ -133,7 +139,11 @@ def mix_transformer(config: Config) -> SegformerModel:
     """MiT with the official LayerNorm eps: 1e-6 in blocks and after stages, 1e-5 in patch embeddings and reductions."""
     model = SegformerModel._from_config(
         SegformerConfig(
-            hidden_sizes=config.widths, depths=config.depths, num_attention_heads=config.heads, drop_path_rate=0.1
+            hidden_sizes=config.widths,
+            depths=config.depths,
+            num_attention_heads=config.heads,
+            strides=config.strides,
+            drop_path_rate=0.1,
         ),
         attn_implementation="eager",
     )
@@ -168,11 +178,6 @@ def initialise(network: MRCFA, seed: int) -> None:
 def resize(x: Tensor, size: Sequence[int]) -> Tensor:
     """Bilinear, half-pixel centres."""
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
-
-
-def half(x: Tensor) -> Tensor:
-    """The map at half its size (1/4 -> 1/8)."""
-    return resize(x, (x.shape[-2] // 2, x.shape[-1] // 2))
 
 
 def tokens(x: Tensor) -> Tensor:
