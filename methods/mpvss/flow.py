@@ -7,6 +7,7 @@ transformer between, in which the queries and the tokens of one level attend to 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,8 @@ from transformers.models.mask2former.modeling_mask2former import Mask2FormerSine
 
 MEAN = (0.411, 0.432, 0.450)
 """Subtracted from RGB on the 0..1 scale, after the division by 255."""
+DEVIATION = 0.2
+"""Of such values in usual frames, roughly."""
 LEVELS = 3
 
 
@@ -23,18 +26,23 @@ LEVELS = 3
 class FlowSize:
     """Widths of the network; the defaults are the paper's.
 
-    base:  channels of the first convolution
-    width: of queries and tokens; heads, layers and feedforward are the transformer's
+    encoder:    channels of the six blocks of convolutions, at strides 4 to 128 of the frame
+    refinement: channels of the upward convolutions, to strides 64 to 8
+    width:      of queries and tokens; heads, layers and feedforward are the transformer's
+    even:       initialised so that features are as large as they are in one layer as in the next. Not the paper's
+                way, by which a small network's features start at a hundredth of the frames' and learn no flow for long.
     """
 
-    base: int = 64
+    encoder: tuple[int, ...] = (64, 128, 256, 512, 512, 1024)
+    refinement: tuple[int, ...] = (128, 128, 128, 64)
     width: int = 256
     heads: int = 8
     layers: int = 9
     feedforward: int = 2048
+    even: bool = False
 
 
-TINY = FlowSize(base=12, width=64, heads=4, layers=3, feedforward=256)
+TINY = FlowSize((12, 24, 48, 96, 96, 192), (24, 24, 24, 12), width=64, heads=4, layers=3, feedforward=256, even=True)
 
 
 def flow_image(image: Tensor, padded: tuple[int, int], frame: tuple[int, int]) -> Tensor:
@@ -71,14 +79,16 @@ class FlowNetwork(nn.Module):
 
     def __init__(self, queries: int, size: FlowSize = FlowSize()):
         super().__init__()
-        self.encoder = Encoder(size.base)
-        self.motion = MLP(2 * size.base, 2 * size.width, 2 * size.width)
-        self.transformer = JointTransformer(queries, [16 * size.base, 8 * size.base, 8 * size.base], size)
+        self.encoder = Encoder(size.encoder)
+        self.motion = MLP(size.encoder[1], 2 * size.width, 2 * size.width)
+        self.transformer = JointTransformer(queries, size.encoder[:2:-1], size)
         self.refinement = Refinement(size)
         self.output_norm = nn.LayerNorm(size.width)
         self.output_head = MLP(size.width, 2 * size.width, size.width)
         self.fuse = nn.Conv2d(4, 2, 3, padding=1)
         self._initialise()
+        if size.even:
+            self._even()
 
     def forward(self, current: Tensor, key: Tensor, queries: Tensor) -> Tensor:
         """Frames as `flow_image` gives them, float[N, 3, h, w], and the key frame's queries, float[N, Q, D], to
@@ -110,14 +120,25 @@ class FlowNetwork(nn.Module):
         if self.fuse.bias is not None:
             nn.init.ones_(self.fuse.bias)
 
+    @torch.no_grad()
+    def _even(self) -> None:
+        """Kaiming by what goes into an output instead, and frames scaled up to a deviation of about 1."""
+        for module in (*self.encoder.modules(), *self.refinement.modules()):
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, 0.1, "fan_in", "leaky_relu")
+            elif isinstance(module, nn.ConvTranspose2d):  # torch's names are those of the convolution it reverses
+                nn.init.kaiming_normal_(module.weight, 0.1, "fan_out", "leaky_relu")
+                module.weight *= module.stride[0]
+        self.encoder.blocks[0][0].weight /= DEVIATION
+
 
 class Encoder(nn.Module):
     """FlowNetSimple's convolutions, each followed by a LeakyReLU; outputs at strides 8 to 128 of the frame."""
 
-    def __init__(self, base: int):
+    def __init__(self, channels: Sequence[int]):
         super().__init__()
         kernels = [(7,), (5,), (5, 3), (3, 3), (3, 3), (3, 3)]
-        widths = [6, *(base * factor for factor in (1, 2, 4, 8, 8, 16))]
+        widths = [6, *channels]
         self.blocks = nn.ModuleList(
             nn.ModuleList(
                 nn.Conv2d(outer if second else inner, outer, kernel, 1 if second else 2, kernel // 2)
@@ -141,7 +162,7 @@ class JointTransformer(nn.Module):
     Positions are added into the residual stream before every layer, not only to queries and keys: they accumulate.
     """
 
-    def __init__(self, queries: int, channels: list[int], size: FlowSize):
+    def __init__(self, queries: int, channels: Sequence[int], size: FlowSize):
         super().__init__()
         self.project = nn.ModuleList(nn.Conv2d(inner, size.width, 1) for inner in channels)
         self.level_embed = nn.Embedding(LEVELS, size.width)
@@ -188,9 +209,8 @@ class Refinement(nn.Module):
 
     def __init__(self, size: FlowSize):
         super().__init__()
-        base, width = size.base, size.width
-        ups = [2 * base, 2 * base, 2 * base, base]
-        finer = [width, width, 4 * base, 2 * base]
+        ups, width = size.refinement, size.width
+        finer = [width, width, size.encoder[2], size.encoder[1]]
         inner = [width, *(f + up + 2 for f, up in zip(finer, ups, strict=True))]
         self.predict = nn.ModuleList(nn.Conv2d(channels, 2, 3, padding=1, bias=False) for channels in inner)
         self.upsample_flow = nn.ModuleList(nn.ConvTranspose2d(2, 2, 4, 2, 1, bias=False) for _ in ups)

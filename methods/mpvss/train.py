@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from vssbench.errors import UserError
 from vssbench.load import Context
-from vssbench.methods.mask2former.criterion import Criterion
+from vssbench.methods.mask2former.criterion import POINT_SHARE, Criterion
 from vssbench.methods.mask2former.heads import pixel_features
 from vssbench.methods.mask2former.network import STRIDE
 from vssbench.methods.mask2former.train import (
@@ -33,11 +33,14 @@ from vssbench.methods.mask2former.train import (
 from vssbench.methods.mpvss.adapter import Mpvss
 from vssbench.methods.mpvss.flow import flow_image, warp
 from vssbench.methods.mpvss.network import MPVSS
+from vssbench.packaged import find
 from vssbench.training.augment import Picture
 from vssbench.training.clips import Clips
 from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings
 
-TINY = Settings(steps=3000, batch=8, rate=5e-4, crop=(128, 160))
+TINY = Settings(steps=6000, batch=8, rate=2e-3, crop=(128, 160))
+TINY_HEADS, TINY_POINT_SHARE = 0.1, 0.3
+"""Of the rate, for the two heads of the trained segmentor; of a mask's pixels, for the losses: see `deviations`."""
 WINDOW = 10
 """Frames from one frame of a pair to the other, at most."""
 
@@ -45,9 +48,9 @@ WINDOW = 10
 class Pairs(nn.Module):
     """The network and its criterion; forward gives the weighted losses of a batch of pairs, earlier frame first."""
 
-    def __init__(self, network: MPVSS):
+    def __init__(self, network: MPVSS, point_share: float = POINT_SHARE):
         super().__init__()
-        self.network, self.criterion = network, Criterion(network.segmentor.config)
+        self.network, self.criterion = network, Criterion(network.segmentor.config, point_share)
         network.requires_grad_(False)
         for part in learning(network):
             part.requires_grad_(True)
@@ -77,28 +80,33 @@ class Pairs(nn.Module):
 class MpvssRecipe(Recipe):
     """See the module.
 
-    `order.start`: any Mask2Former checkpoint that the suite reads, for the segmentor; or one of MPVSS, whose training
-    then begins anew from step 0.
+    `order.start`: any Mask2Former checkpoint that the suite reads, for the segmentor, and the packaged one where there
+    is none; or one of MPVSS, whose training then begins anew from step 0.
     """
 
     frames = 2
     deviations = (
-        "one generator for all that is random; the release shares no draw between clips either, but between workers",
+        "the pair's later frame is a labelled one, where not all are; a clip without such a pair is refused",
+        "tiny: rate 2e-3, a tenth of it for the segmentor's two heads; 6000 steps of 8 crops of 128x160",
+        "tiny: losses at a third as many points a mask as in the paper, 0.3 of its pixels at stride 4",
+        "tiny: the flow network is initialised so that features keep their size from layer to layer",
     )
 
     def __init__(self, order: Order):
-        if order.start is None:
+        start = order.start or find("mask2former", {"labels": order.labels, "backbone": order.spec.get("backbone")})
+        if start is None:
             raise UserError(
                 "MPVSS is trained from a per-frame Mask2Former of the same backbone and classes",
                 where=order.spec,
                 fix="train one (vssbench train mask2former) and pass its file with --start",
             )
-        method = Context(order.labels, order.device, {order.spec.name: order.start}).load(order.spec)
+        method = Context(order.labels, order.device, {order.spec.name: start}).load(order.spec)
         assert isinstance(method, Mpvss)
         self.method, tiny = method, method.backbone == "tiny"
         self.settings = replace(TINY if tiny else PAPER, **order.settings)
         self.resizing = TINY_RESIZING if tiny else OFFICIAL_RESIZING
-        self.module = Pairs(method.network)
+        self.heads_factor = TINY_HEADS if tiny else 1.0
+        self.module = Pairs(method.network, TINY_POINT_SHARE if tiny else POINT_SHARE)
 
     def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
         indices = draw_pair(clips.labelled(clip), clips.lengths[clip], rng, clip)
@@ -110,10 +118,13 @@ class MpvssRecipe(Recipe):
         return Example(np.stack((key.image, current.image)), current.labels[None], names)
 
     def groups(self) -> list[dict[str, Any]]:
-        network, rate = self.method.network, self.settings.rate
+        flow, *heads = learning(self.method.network)
+        rate = self.settings.rate
         return [
-            {"params": parameters, "lr": rate, "weight_decay": decay}
-            for parameters, decay in zip(by_decay(learning(network)), (WEIGHT_DECAY, 0.0), strict=True)
+            {"params": parameters, "lr": own, "weight_decay": decay}
+            for parts, own in (((flow,), rate), (heads, rate * self.heads_factor))
+            for parameters, decay in zip(by_decay(parts), (WEIGHT_DECAY, 0.0), strict=True)
+            if parameters
         ]
 
     def factor(self, step: int) -> float:
