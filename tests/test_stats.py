@@ -6,6 +6,8 @@ import dataclasses
 import itertools
 import json
 import math
+import subprocess
+import sys
 from time import process_time
 
 import numpy as np
@@ -349,6 +351,13 @@ def test_a_leaderboard_is_compared_in_pairs(pair, tmp_path):
     with pytest.raises(NotComparable, match="vspw"):
         compare_folders([tmp_path / "a", tmp_path / "other"])
     assert compare_folders([tmp_path / "a", tmp_path / "other"], protocol="exact", resamples=200)[0, 1].effect == 0
+
+
+def test_neither_torch_nor_a_plot_is_imported():
+    script = "import sys, vssbench.stats; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert "vssbench.stats" in found
+    assert not {"torch", "matplotlib", "pandas", "transformers"} & set(found)
 
 
 def test_every_clip_is_drawn_as_often_as_any():

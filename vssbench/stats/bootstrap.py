@@ -1,12 +1,16 @@
 """Clip-level bootstrap: how far would the number move with other clips of the same kind?
 
 Clips are resampled, their totals summed and the protocol's formula applied to the sum. Frames of one clip resemble each
-other, so the clip is the unit. Two things make the plain percentile interval too narrow here. With n clips its variance
-is that of n - 1 degrees of freedom and no t quantile (Hesterberg, What Teachers Should Know about the Bootstrap, 2015,
-section 4.3). And a class that one or two clips carry hardly varies over resamples: it is left out, or has the IoU of
-those very clips, while the jackknife counts its full weight, on average never too little (Efron and Stein, The
-Jackknife Estimate of Variance, 1981). So the interval has the bootstrap's shape, at t quantiles, and at least the
-jackknife's width. `benchmarks/coverage.py` compares it with the percentile, basic and BCa intervals.
+other, so the clip is the unit. The plain percentile interval is too narrow here, for two reasons. With n clips its
+variance is that of n - 1 degrees of freedom and no t quantile (Hesterberg, What Teachers Should Know about the
+Bootstrap, 2015, section 4.3). And a class that one or two clips carry hardly varies over resamples: it is left out, or
+has the IoU of those very clips, while the jackknife counts its full weight, on average never too little (Efron and
+Stein, The Jackknife Estimate of Variance, 1981). So the interval has the bootstrap's shape at t quantiles, at least the
+jackknife's width, and its centre at the number less the bootstrap's estimate of its bias.
+
+Chosen by coverage (benchmarks/coverage.py, 500 trials, 95 % intervals, mIoU under `exact`, 124 classes of which the
+rare ones are in 1 % of the clips): 94.6, 92.6, 94.2 and 95.2 % with 10, 30, 100 and 343 clips. The percentile interval
+holds the truth in 86 % with 100 clips; basic and BCa, which take what rare classes do for a bias to mend, in 82 %.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from vssbench.metrics.formulas import Floats
 from vssbench.stats.totals import Totals
 
 LEAST_CLIPS = 10
+"""With 10 clips, 90 to 95 % of the 95 % intervals held the truth, over metrics and populations; with 100, 93 to 96 %."""
 UNDEFINED = 0.01
 """Share of resamples without a number (AR-Seg's mean where a class is gone) up to which there is an interval."""
 _CHUNK = 1000
