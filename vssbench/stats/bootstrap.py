@@ -27,7 +27,7 @@ from vssbench.metrics.formulas import Floats
 from vssbench.stats.totals import Totals
 
 LEAST_CLIPS = 10
-"""With 10 clips, 90 to 95 % of the 95 % intervals held the truth, over metrics and populations; with 100, 93 to 96 %."""
+"""With 10 clips, 90 to 95 % of the 95 % intervals held the truth over metrics and populations, with 100, 93 to 97 %."""
 UNDEFINED = 0.01
 """Share of resamples without a number (AR-Seg's mean where a class is gone) up to which there is an interval."""
 _CHUNK = 1000
