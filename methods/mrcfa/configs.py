@@ -37,7 +37,9 @@ class Config:
 
 
 CONFIGS: dict[Backbone, Config] = {
-    "tiny": Config(widths=(32, 64, 128, 192), heads=(1, 2, 4, 6), embed=128),
+    "tiny": Config(  # strides half as large for frames a quarter as large
+        widths=(24, 32, 64, 96), depths=(1, 1, 1, 1), heads=(1, 2, 4, 6), strides=(4, 1, 2, 2), embed=64
+    ),
     "mit_b0": Config(widths=(32, 64, 160, 256), kept=0.8),
     "mit_b1": Config(
         sar4=((3, 1), (3, 2)),

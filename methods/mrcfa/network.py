@@ -154,8 +154,11 @@ def mix_transformer(config: Config) -> SegformerModel:
     return model
 
 
-def initialise(network: MRCFA, seed: int) -> None:
+def initialise(network: MRCFA, seed: int, even: bool = False) -> None:
     """Random weights to train from: the backbone as SegFormer's authors draw it, the rest by torch's defaults.
+
+    even: linear layers of the backbone so that features keep their size, where the authors' 0.02 is far too narrow for
+    a small network
 
     transformers draws convolutions as narrowly as linear layers: a depthwise one, which adds up nine products, then
     lets next to nothing through.
@@ -170,7 +173,7 @@ def initialise(network: MRCFA, seed: int) -> None:
                 fan_out = module.out_channels * module.kernel_size[0] ** 2 // module.groups
                 nn.init.normal_(module.weight, std=(2 / fan_out) ** 0.5)
             elif isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.trunc_normal_(module.weight, std=module.in_features**-0.5 if even else 0.02)
             if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
 
