@@ -23,7 +23,10 @@ SPECS = {
     "arseg/tiny_synthetic_lr.safetensors": "arseg",
 }
 """File -> a method that has its network; arseg's two share the last convolution, as trained ones do."""
-RECORD = {"method": "a stand-in", "settings": {"steps": 0}, "fingerprint": "0" * 64, "commit": "0" * 40}
+RECORD = {
+    **{"method": "a stand-in", "settings": {"steps": 0}, "fingerprint": "0" * 64, "commit": "0" * 40},
+    "start": {"sha256": "1" * 64},
+}
 
 
 def network(method, name: str) -> torch.nn.Module:
@@ -55,7 +58,7 @@ def write(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
             high = written[name.replace("_lr", "_hr")]
             state |= {key: value for key, value in high.items() if key.startswith("classifier.")}
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        pack(state, folder / name, {"training": json.dumps(RECORD)})
+        pack(state, folder / name, {"training": json.dumps(RECORD, sort_keys=True)})
         written[name] = state
     listed = {name for names in FILES.values() for name in ([names] if isinstance(names, str) else names.values())}
     assert set(written) == listed

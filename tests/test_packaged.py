@@ -205,7 +205,9 @@ def test_what_does_not_fit_is_not_written(tmp_path: Path, name: str, value: floa
 
 
 def test_trainings_are_packed_all_or_none(stood_in, tmp_path: Path, monkeypatch) -> None:
-    tensors, methods, header = stood_in[1], tmp_path / "methods", {"training": json.dumps(stand_ins.RECORD)}
+    tensors, methods = stood_in[1], tmp_path / "methods"
+    started = {"path": "/home/somebody/weights.safetensors", **stand_ins.RECORD["start"]}
+    header = {"training": json.dumps(stand_ins.RECORD | {"start": started})}
     monkeypatch.setattr(packaged, "root", lambda: methods)
     for name, source in packaged.TRAINED.items():
         (methods / name).parent.mkdir(parents=True, exist_ok=True)

@@ -200,7 +200,7 @@ def test_two_files_are_asked_for(checkpoint):
 
 
 def test_our_own_format(tmp_path):
-    untrained = load_method("arseg")
+    untrained = load_method("arseg", checkpoint="untrained")
     assert untrained.weights.origin == "untrained"
     files = {"hr": tmp_path / "hr.safetensors", "lr": tmp_path / "lr.safetensors"}
     for name, branch in (("hr", untrained._key.branch), ("lr", untrained._nonkey.branch)):
@@ -214,14 +214,14 @@ def test_our_own_format(tmp_path):
 def test_untrained_weights_are_the_same_every_time():
     one, other = build("tiny", "synthetic", "hr"), build("tiny", "synthetic", "hr")
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
-    method = load_method("arseg")
+    method = load_method("arseg", checkpoint="untrained")
     assert torch.equal(method._key.branch.classifier.weight, method._nonkey.branch.classifier.weight)
     assert method.parameter_counts()["all"] <= 4e6
 
 
 @pytest.mark.parametrize("method", ["arseg", "psp18", "psp18(scale=0.5)"])
 def test_contract(method):
-    check_method(method)
+    check_method(lambda: load_method(method, checkpoint="untrained"))
 
 
 def test_the_stream_decides_which_frames_are_key_frames():
@@ -297,7 +297,7 @@ def test_training_heads_do_not_change_the_output(labels):
 
 @torch.inference_mode()
 def test_cost_module_computes_what_step_and_decode_do():
-    method = load_method("arseg")
+    method = load_method("arseg", checkpoint="untrained")
     for frame in random_clip(length=2, size=(64, 96)):
         x = method.prepare(frame)
         module, inputs = method.cost_module("key" if x.motion is None else "nonkey", (64, 96))

@@ -44,7 +44,7 @@ def r50(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tiny():
-    return sharpened(load_method("mask2former"), weights)
+    return sharpened(load_method("mask2former", checkpoint="untrained"), weights)
 
 
 def outputs(method, frame):
@@ -202,7 +202,7 @@ def test_a_file_of_another_network_is_told_by_its_entries(name: str) -> None:
 
 
 def test_untrained_is_marked_and_the_same_every_time() -> None:
-    one, two = load_method("mask2former"), load_method("mask2former")
+    one, two = (load_method("mask2former", checkpoint="untrained") for _ in range(2))
     assert one.weights == Weights("untrained")
     pairs = zip(one.network.parameters(), two.network.parameters(), strict=True)
     assert all(torch.equal(mine, yours) for mine, yours in pairs)

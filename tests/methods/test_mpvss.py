@@ -47,7 +47,7 @@ def r50(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tiny():
-    return sharpened(load_method("mpvss"), weights)
+    return sharpened(load_method("mpvss", checkpoint="untrained"), weights)
 
 
 def run(method, clip: list[Frame]) -> list[Prediction]:
@@ -202,6 +202,7 @@ def test_a_clip_that_starts_again_uses_no_key_frame_of_its_end() -> None:
 def test_a_run_amortises_over_the_schedule_that_was_observed(monkeypatch, tmp_path: Path) -> None:
     words = ["run", "--dataset", "synthetic(clips=1,frames=8,height=64,width=96)", "--allow-untrained", "--no-latency"]
     words += ["--methods", "mpvss(key_interval=auto(threshold=9,max=4))", "--output", str(tmp_path)]
+    words += ["--checkpoint", "mpvss=untrained"]
     monkeypatch.setattr(sys, "argv", ["vssbench", *words])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -264,7 +265,7 @@ def test_cost_modules_compute_step_and_decode(tiny) -> None:
 
 
 def test_tiny_is_small_and_starts_at_a_constant_flow() -> None:
-    method = load_method("mpvss")
+    method = load_method("mpvss", checkpoint="untrained")
     assert method.weights.origin == "untrained"
     assert sum(p.numel() for p in method.network.parameters()) < 4e6
     with torch.inference_mode():

@@ -229,7 +229,7 @@ def test_without_references_every_frame_is_a_key_frame_of_the_per_frame_head(tin
         assert (y.kind, expected.kind) == ("key", "warmup")
         assert np.array_equal(alone.decode(y).labels, cached.decode(expected).labels)
     assert not alone._past
-    check_method("mrcfa(references=none)")
+    check_method(lambda: Mrcfa(references=None))
 
 
 def test_without_references_only_the_per_frame_path_is_counted():
@@ -275,7 +275,7 @@ def test_a_frame_of_another_size_within_a_clip_is_an_error():
 
 @pytest.mark.parametrize("references", ["cached", "recompute"])
 def test_the_methods_contract(references):
-    check_method(f"mrcfa(references={references})")
+    check_method(lambda: Mrcfa(references=references))
 
 
 def test_scores_are_what_decode_takes_the_argmax_of(tiny):
