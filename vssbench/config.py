@@ -87,7 +87,12 @@ class RunSpec(_Strict):
     """One benchmark run: which methods, on what, measured how. Flags of `vssbench run` override the file."""
 
     methods: list[MethodSpec] = Field(
-        default=["oracle", "hold(of=oracle)", "flowwarp(of=oracle)"], min_length=1, description="method specs"
+        default=[
+            *("mask2former", "hold(of=mask2former)", "flowwarp(of=mask2former)", "mpvss"),
+            *("mrcfa", "mrcfa(references=none)", "arseg", "psp18", "psp18(scale=0.5)"),
+        ],
+        min_length=1,
+        description="method specs",
     )
     dataset: DatasetSpec = Field(default="synthetic", description="dataset spec")
     data_root: str | None = Field(default=None, description="folder of the dataset")

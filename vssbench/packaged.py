@@ -98,8 +98,20 @@ def pack_trained(folder: Path) -> list[Path]:
 
     trained = {root() / name: read(folder / source) for name, source in TRAINED.items()}
     for path, file in trained.items():
-        pack(file.tensors, path, file.metadata)
+        pack(file.tensors, path, {"training": _portable(file.metadata["training"])})
     return list(trained)
+
+
+def _portable(training: str) -> str:
+    """A training's record without the paths of the machine; the files it started from keep their SHA-256."""
+    record = json.loads(training)
+
+    def nameless(start: Any) -> Any:
+        if isinstance(start, dict):
+            return {key: nameless(value) for key, value in start.items() if key != "path"}
+        return start
+
+    return json.dumps({**record, "start": nameless(record["start"])}, sort_keys=True)
 
 
 def _halved(name: str, tensor: Tensor) -> Tensor:
