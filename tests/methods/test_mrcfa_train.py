@@ -79,7 +79,7 @@ def slow_reconstruction(net: MRCFA, target: list[Tensor], reference: list[Tensor
     reduced = [net.reduce[0](reference[0][None])[0], net.reduce[1](reference[1][None])[0], reference[2]]
     keys = [key(x.flatten(1).T) for key, x in zip(net.keys, reduced, strict=True)]
     queries = [query(x.flatten(1).T) for query, x in zip(net.affinity.queries, target, strict=True)]
-    values = net.values(up(fused, (fused.shape[1] // 2, fused.shape[2] // 2))[None])[0].flatten(1).T
+    values = net.values(up(fused, target[0].shape[1:])[None])[0].flatten(1).T
     deep = queries[2] @ keys[2].T
     score = deep.sort(0, descending=True).values[:5].sum(0)
     kept = sorted(score.argsort(descending=True)[: int(len(score) * net.affinity.share)].tolist())
@@ -135,8 +135,8 @@ def slow_loss(maps: list[Tensor], labels: list[Tensor]) -> Tensor:
 
 @pytest.mark.parametrize("backbone", ["tiny", "mit_b1"])
 def test_losses_and_gradients_are_those_of_the_slow_definition(backbone: str) -> None:
-    official = CONFIGS[backbone]  # type: ignore[index]
-    blocks = {name: getattr(official, name) for name in ("sar4", "sar3", "sar2", "maa3", "maa2", "kept")}
+    config = CONFIGS[backbone]  # type: ignore[index]
+    blocks = {name: getattr(config, name) for name in ("strides", "sar4", "sar3", "sar2", "maa3", "maa2", "kept")}
     losses, given = small_losses(**blocks), batch((96, 128))
     frames, clips = slow_maps(losses, given.images)
     one = slow_loss(frames, list(given.labels.flatten(0, 1)))
@@ -339,7 +339,7 @@ def test_random_weights_follow_from_the_seed() -> None:
 def test_depthwise_convolutions_start_wide_enough_to_let_something_through() -> None:
     network = MrcfaRecipe(Order(parse("mrcfa"), "synthetic")).method.network
     for block in network.backbone.stages[1].blocks:
-        assert float(block.mlp.dwconv.dwconv.weight.detach().std()) == pytest.approx((2 / 9) ** 0.5, rel=0.05)
+        assert float(block.mlp.dwconv.dwconv.weight.detach().std()) == pytest.approx((2 / 9) ** 0.5, rel=0.1)
 
 
 def test_it_starts_from_a_transformers_folder_that_holds_a_classifier(tmp_path: Path) -> None:
