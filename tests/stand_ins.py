@@ -24,7 +24,10 @@ SPECS = {
 }
 """File -> a method that has its network; arseg's two share the last convolution, as trained ones do."""
 RECORD = {
-    **{"method": "a stand-in", "settings": {"steps": 0}, "fingerprint": "0" * 64, "commit": "0" * 40},
+    "method": "a stand-in",
+    "settings": {"steps": 0},
+    "fingerprint": "0" * 64,
+    "commit": "0" * 40,
     "start": {"sha256": "1" * 64},
 }
 
