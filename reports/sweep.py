@@ -54,7 +54,7 @@ def curves(results: Sequence[RunResult]) -> pd.DataFrame:
     rows = table(ordered).reindex(columns=[*COMPARABLE, "method", *ROWS])
     place = len(COMPARABLE)
     rows.insert(place, "family", [_family(result) for result in ordered])
-    rows.insert(place + 1, "key_interval", pd.array([_interval(result) for result in ordered], dtype="Int64"))
+    rows.insert(place + 1, "key_interval", pd.Series([_interval(result) for result in ordered], dtype="Int64"))
     again = rows.groupby([*COMPARABLE, "family", "key_interval"], dropna=False).cumcount()
     rows["family"] += ["" if count == 0 else f" #{count + 1}" for count in again]
     swept = rows.groupby([*COMPARABLE, "family"])["key_interval"].transform("nunique") > 1

@@ -66,7 +66,8 @@ class Measurement:
         self._time(loaded, frames, progress)
         for method in self.methods:
             progress.show(str(method), "counting multiply-accumulates")
-            result = self._fold(method, loaded[method], frames[method][0].image.shape[:2])
+            height, width = frames[method][0].image.shape[:2]
+            result = self._fold(method, loaded[method], (height, width))
             result.started, result.finished = started, datetime.now(UTC).isoformat(timespec="seconds")
             self.folders[method].write("result.json", result.to_json())
             yield result
@@ -113,7 +114,7 @@ class Measurement:
             }
             self.folders[method].write_json("latency.json", record)
 
-    def _fold(self, method: Spec, loaded: Method, size: tuple[int, ...]) -> RunResult:
+    def _fold(self, method: Spec, loaded: Method, size: tuple[int, int]) -> RunResult:
         """The result of one method, from its records and timings. size: rows and columns of the frames."""
         kept = self.folders[method].records
         records = [kept[clip] for clip in self.bench.lengths] if self._scored(method) else None
