@@ -47,7 +47,7 @@ class _Attention(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         images = zip(gradient, *ctx.saved_tensors, strict=True)
-        found = [_backward(*image, ctx.tile) for image in images]
+        found = [_backward(upstream, query, key, value, ctx.tile) for upstream, query, key, value in images]
         return *(torch.stack(part) for part in zip(*found, strict=True)), None
 
 

@@ -23,7 +23,7 @@ from vssbench.methods.arseg.figures import figures
 from vssbench.methods.arseg.losses import segmentation
 from vssbench.methods.arseg.pairs import Pairs
 from vssbench.methods.arseg.start import begin, copy, files
-from vssbench.methods.arseg.train_alone import DEVIATIONS, cosine, fast, group
+from vssbench.methods.arseg.train_alone import DEVIATIONS, cosine, fast, group, in_channels_last
 from vssbench.methods.arseg.warp import Form, plain_warp, resize
 from vssbench.training.clips import Clips
 from vssbench.training.recipe import Batch, Example, Order, Recipe
@@ -112,7 +112,7 @@ class ArSegRecipe(Recipe):
             method.lr.classifier.load_state_dict(method.hr.classifier.state_dict())
         else:
             copy(method.hr, method.lr)
-        self.module = Similarity(method).to(memory_format=torch.channels_last)
+        self.module = in_channels_last(Similarity(method))
         self.pairs = Pairs(order.codec, method.gop)
 
     def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
@@ -132,6 +132,7 @@ class ArSegRecipe(Recipe):
         return cosine(step, self.settings.steps)
 
     def before_step(self, step: int) -> None:
+        assert isinstance(self.module, Similarity)
         self.module.fusing = step >= self.figures.unfused * self.settings.steps
 
     def weights(self) -> dict[str, dict[str, Tensor]]:

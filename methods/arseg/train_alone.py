@@ -64,7 +64,7 @@ class AloneRecipe(Recipe):
         self.settings = replace(self.figures.settings, **order.settings)
         for path in files(order.start, ("hr",), order.spec).values():
             begin(method.branch, path)
-        self.module = Single(method).to(memory_format=torch.channels_last)
+        self.module = in_channels_last(Single(method))
 
     def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
         frame = clips.frame(clip, int(rng.choice(clips.labelled(clip))))
@@ -94,6 +94,14 @@ def group(branch: nn.Module, rate: float, weight_decay: float) -> dict[str, Any]
 def cosine(step: int, steps: int) -> float:
     """From 1 at the first step to 0 after the last."""
     return (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def in_channels_last(module: nn.Module) -> nn.Module:
+    """The module, its weights as `fast` wants the images."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module
 
 
 def fast(images: Tensor) -> Tensor:

@@ -117,8 +117,9 @@ class Criterion(nn.Module):
         costs = costs.nan_to_num(nan=torch.finfo(costs.dtype).max).cpu().numpy()
         return [
             [
-                tuple(torch.from_numpy(x).to(device) for x in linear_sum_assignment(costs[b, head, :, : len(found)]))
+                (torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device))
                 for b, found in enumerate(targets.classes)
+                for rows, columns in [linear_sum_assignment(costs[b, head, :, : len(found)])]
             ]
             for head in range(heads)
         ]

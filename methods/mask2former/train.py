@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor, nn
+from transformers import Mask2FormerForUniversalSegmentation
 
 from vssbench.load import Context
 from vssbench.methods.mask2former.adapter import Mask2Former
@@ -27,6 +28,8 @@ WEIGHT_DECAY, POWER, CLIP_NORM = 0.05, 0.9, 0.01
 PAPER = Settings(steps=90_000, batch=16, rate=5e-5, crop=(480, 480))
 TINY = Settings(steps=3000, batch=8, rate=2e-3, crop=(128, 160))
 TINY_WARM_UP = 50
+PADDING = (124, 116, 104)
+"""The mean colour, in whole grey levels: next to 0 after normalisation."""
 
 
 class Resizing(Protocol):
@@ -130,7 +133,7 @@ def augment(
     done = []
     for picture in pictures:
         picture = picture.resized(size).cropped(top, left, crop)
-        picture = replace(picture, image=distort(picture.image)).padded(crop, tuple(round(value) for value in MEAN))
+        picture = replace(picture, image=distort(picture.image)).padded(crop, PADDING)
         done.append(picture.flipped() if flip else picture)
     return done
 
@@ -141,7 +144,7 @@ def normalised(images: Tensor) -> Tensor:
     return (images - mean) / std
 
 
-def groups(network: nn.Module, rate: float, backbone_factor: float) -> list[dict[str, Any]]:
+def groups(network: Mask2FormerForUniversalSegmentation, rate: float, backbone_factor: float) -> list[dict[str, Any]]:
     """AdamW's groups of what learns: no decay of normalisations and embeddings, a rate of its own for the backbone."""
     undecayed = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d, nn.Embedding)
     backbone = {id(p) for p in network.model.pixel_level_module.encoder.parameters()}

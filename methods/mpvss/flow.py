@@ -129,7 +129,7 @@ class FlowNetwork(nn.Module):
             elif isinstance(module, nn.ConvTranspose2d):  # torch's names are those of the convolution it reverses
                 nn.init.kaiming_normal_(module.weight, 0.1, "fan_out", "leaky_relu")
                 module.weight *= module.stride[0]
-        self.encoder.blocks[0][0].weight /= DEVIATION
+        next(self.encoder.parameters()).div_(DEVIATION)  # the first convolution's weight
 
 
 class Encoder(nn.Module):

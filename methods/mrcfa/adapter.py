@@ -80,7 +80,10 @@ class Mrcfa:
         self.network, self.weights = weights.load(self.backbone, self.classes, checkpoint)
         self.network.to(self.device).eval()
         self._single = Single(self.network, remember=references == "cached")
-        regular = {"cached": Cached(self.network), "recompute": Recompute(self.network)}
+        regular: dict[str, Single | Cached | Recompute] = {
+            "cached": Cached(self.network),
+            "recompute": Recompute(self.network),
+        }
         self._regular = regular[references] if references else self._single
         self._mean, self._std = (torch.tensor(x, device=self.device).view(3, 1, 1) for x in (MEAN, STD))
         self.reset()
@@ -133,6 +136,7 @@ class Mrcfa:
 
         kind: "key" for a regular frame, "warmup" for one of the first three of a clip
         """
+        step: Single | Cached | Recompute
         if kind == "key":
             step = self._regular
         elif kind == "warmup" and self.references is not None:

@@ -33,12 +33,13 @@ def measured(
 ) -> tuple[Costed, tuple[Tensor, ...]]:
     """The step with its upsampling, and inputs of the right shapes; inner, outer: sizes of the input and the frame."""
     image = torch.zeros(1, 3, *inner, device=device)
+    inputs: tuple[Tensor, ...]
     if isinstance(step, Recompute):
         inputs = (image.repeat(REFERENCES + 1, 1, 1, 1),)
     elif isinstance(step, Cached):
         stride = prod(step.network.backbone.config.strides)
         cells = (inner[0] // stride) * (inner[1] // stride)
-        widths = (*(key.out_features for key in step.network.keys), step.network.values.out_channels)
+        widths = [len(key.weight) for key in (*step.network.keys, step.network.values)]
         inputs = (image, *(torch.zeros(1, REFERENCES, cells, width, device=device) for width in widths))
     else:
         inputs = (image,)

@@ -18,6 +18,9 @@ FRAME_WEIGHT, CLIP_WEIGHT = 0.5, 1.0
 class ClipLosses(nn.Module):
     """The network with its two losses."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, network: MRCFA):
         super().__init__()
         if torch.distributed.is_available() and torch.distributed.is_initialized() and torch.cuda.is_available():

@@ -79,10 +79,13 @@ class MLPDecoder(nn.Module):
         projection and its share of the convolution in one step, before it is resized.
         """
         shares = self.fuse.weight.flatten(1).chunk(len(maps), 1)[::-1]
-        total = None
-        for project, share, x in zip(self.project, shares, maps, strict=True):
-            x = F.linear(x.permute(0, 2, 3, 1), share @ project.weight, share @ project.bias).permute(0, 3, 1, 2)
-            total = x if total is None else total + resize(x, total.shape[-2:])
+        scales = [
+            F.linear(x.permute(0, 2, 3, 1), share @ weight, share @ bias).permute(0, 3, 1, 2)
+            for (weight, bias), share, x in zip((p.parameters() for p in self.project), shares, maps, strict=True)
+        ]
+        total = scales[0]
+        for x in scales[1:]:
+            total = total + resize(x, total.shape[-2:])
         return total
 
 

@@ -4,7 +4,7 @@ one loss on each frame by itself and one on what the references make of the last
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,8 +68,11 @@ class MrcfaRecipe(Recipe):
 
     def __init__(self, order: Order):
         """Raises UserError for a crop on which the network does not run, and for a file that does not fit."""
-        backbone_only = order.start is not None and is_backbone(order.start)
-        whole = UNTRAINED if order.start is None or backbone_only else order.start
+        start = order.start
+        if isinstance(start, Mapping):
+            raise UserError("MRCFA has one network", where=f"--start {start}", expected="one file or folder")
+        backbone_only = start is not None and is_backbone(start)
+        whole = UNTRAINED if start is None or backbone_only else start
         method = load_method(order.spec, whole, device=order.device, labels=order.labels)
         assert isinstance(method, Mrcfa)
         self.method = method
@@ -81,10 +84,10 @@ class MrcfaRecipe(Recipe):
                 where=order.spec,
                 expected=f"sides that are multiples of {STRIDE}",
             )
-        if order.start is None or backbone_only:
+        if start is None or backbone_only:
             initialise(method.network, self.settings.seed, even=method.backbone == "tiny")
-        if backbone_only:
-            fill_backbone(method.network, order.start, method.backbone)
+        if start is not None and backbone_only:
+            fill_backbone(method.network, start, method.backbone)
         self.module = ClipLosses(method.network).to(method.device)
 
     def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
@@ -93,7 +96,7 @@ class MrcfaRecipe(Recipe):
         pictures = augment(pictures, self.method.box, self.manner.scales, self.settings.crop, rng)
         return Example(
             np.stack([picture.image for picture in pictures]),
-            np.stack([picture.labels for picture in pictures]),
+            np.stack([_labels(picture) for picture in pictures]),
             tuple(f"{clip}/{frame.stem}" for frame in frames),
         )
 

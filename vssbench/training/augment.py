@@ -47,14 +47,16 @@ class Picture:
 
     def cropped(self, top: int, left: int, size: Size) -> Picture:
         part = np.s_[top : top + size[0], left : left + size[1]]
-        return Picture(*(None if array is None else array[part] for array in (self.image, self.labels, self.motion)))
+        labels, motion = self.labels, self.motion
+        return Picture(
+            self.image[part], None if labels is None else labels[part], None if motion is None else motion[part]
+        )
 
     def flipped(self) -> Picture:
         """Mirrored left to right; motion's x changes its sign."""
-        image, labels, motion = (
-            None if array is None else array[:, ::-1] for array in (self.image, self.labels, self.motion)
-        )
-        return Picture(image, labels, None if motion is None else motion * np.array([-1, 1], np.float32))
+        labels = None if self.labels is None else self.labels[:, ::-1]
+        motion = None if self.motion is None else self.motion[:, ::-1] * np.array([-1, 1], np.float32)
+        return Picture(self.image[:, ::-1], labels, motion)
 
     def padded(self, size: Size, value: tuple[int, int, int]) -> Picture:
         """At least that size: filled at the bottom and right with a colour, labels with 255."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vssbench.names import Spec
 from vssbench.training.clips import Clips
-from vssbench.types import Method, UInt8
+from vssbench.types import UInt8
 
 Start = str | Path | Mapping[str, str | Path]
 
@@ -117,7 +117,7 @@ class Recipe(ABC):
     frames: ClassVar[int]
     options: ClassVar[Mapping[str, float]] = {}
     deviations: ClassVar[tuple[str, ...]] = ()
-    method: Method
+    method: Any  # a Method, and to its own recipe the adapter with its networks
     module: nn.Module
     settings: Settings
 

@@ -1,0 +1,18 @@
+"""The default benchmark needs nothing but the package: every network of it ships trained."""
+
+from __future__ import annotations
+
+import pytest
+
+from vssbench.config import RunSpec
+from vssbench.load import innermost, load_method
+from vssbench.names import parse
+
+
+@pytest.mark.parametrize("method", RunSpec().methods)
+def test_every_network_of_the_default_benchmark_ships_trained(method: str) -> None:
+    loaded = load_method(method, labels="synthetic")
+    weights = getattr(loaded, "weights", None)
+    assert weights is not None
+    assert weights.origin == "packaged", method
+    assert innermost(parse(method)).name in ("mask2former", "mpvss", "mrcfa", "arseg", "psp18")
