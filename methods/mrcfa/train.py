@@ -49,7 +49,7 @@ class Manner:
 PAPER = Settings(steps=160_000, batch=8, rate=6e-5, crop=(480, 480))
 PAPER_MANNER = Manner(warm_up=1500, head_factor=10, scales=(0.5, 2.0))
 TINY = Settings(steps=2500, batch=4, rate=3e-3, crop=(128, 160))
-TINY_MANNER = Manner(warm_up=100, head_factor=3, scales=(1.0, 1.5))
+TINY_MANNER = Manner(warm_up=200, head_factor=3, scales=(1.0, 1.5))
 
 
 class MrcfaRecipe(Recipe):

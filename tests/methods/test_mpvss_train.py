@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.training.overfit import overfit
 from vssbench import load_method
 from vssbench.checkpoints import save
 from vssbench.datasets.synthetic import Synthetic
@@ -270,3 +272,26 @@ def test_weights_give_the_same_predictions_and_can_be_continued_from(recipe: Mpv
         for frame in clip:
             one, other = (m.decode(m.step(m.prepare(frame))) for m in (recipe.method, method))
             np.testing.assert_array_equal(one.labels, other.labels)
+
+
+def test_the_packaged_segmentor_is_the_start_where_none_is_named(monkeypatch: pytest.MonkeyPatch, start: Path) -> None:
+    asked = []
+
+    def find(*what: object) -> Path:
+        asked.append(what)
+        return start
+
+    monkeypatch.setattr("vssbench.methods.mpvss.train.find", find)
+    MpvssRecipe(Order(parse("mpvss(key_interval=3)"), "synthetic"))
+    assert asked == [("mask2former", {"labels": "synthetic", "backbone": None})]
+
+
+@pytest.mark.slow
+def test_it_learns_to_carry_masks_along_four_frames(tmp_path: Path) -> None:
+    """Every pair of four frames by heart: three of them have only the first one's masks, moved."""
+    began = time.process_time()
+    overfit("mask2former", tmp_path / "a", steps=300, batch=4, crop=(64, 96))
+    segmentor = tmp_path / "a/mask2former.safetensors"
+    _, found = overfit("mpvss", tmp_path / "b", start=segmentor, steps=400, batch=4, crop=(64, 96))
+    assert found > 95
+    assert time.process_time() - began < 120
