@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from accelerate.state import AcceleratorState
 
@@ -14,7 +15,12 @@ from vssbench.training.job import Job, Opened
 from vssbench.training.loop import Conduct
 from vssbench.training.validation import Validation
 
-CLIP = "synthetic(clips=1,frames=4,height=128,width=160)"
+CLIP = "synthetic(clips=1,frames=4,height=96,width=128)"
+
+
+def as_they_are(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """Switch off the augmentation of a recipe: with other colours and sizes every time, two minutes would not do."""
+    monkeypatch.setattr(f"vssbench.methods.{module}.augment", lambda pictures, *_: list(pictures))
 
 
 def open_job(method: str, dataset: str = CLIP, **changes: Any) -> Opened:
