@@ -5,6 +5,10 @@ from __future__ import annotations
 import sys
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # a busy machine makes single examples slow, which is no failure
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
