@@ -1,0 +1,132 @@
+"""What every report shows: one row a method, measured or published, and what may stand in one table with it.
+
+Two rows of one group may be compared in accuracy. Speed depends on the machine too: `Row.machine` says which.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from vssbench.names import parse, walk
+from vssbench.result import RunResult
+from vssbench.stats.bootstrap import Interval
+
+KEY_FRAMES, GFLOPS, PARAMS = "key frames %", "GFLOPs", "params (M)"
+FPS = {"step": "FPS step", "step+decode": "FPS step+decode", "end_to_end": "FPS end to end"}
+
+
+class Group(NamedTuple):
+    """What rows of one table agree in.
+
+    dataset:     spec and split, "camvid val"
+    protocol:    of the accuracy
+    fingerprint: of all the split's frames, shortened
+    clips:       how many of them were run
+    """
+
+    dataset: str
+    protocol: str
+    fingerprint: str
+    clips: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method's figures, as reports show them.
+
+    method:    canonical spec, or the published name and backbone
+    family:    what colours a plot: the method's name without arguments, of a wrapper with what it wraps
+    values:    column -> figure, None where it is missing; accuracy in percent under the metric's name ("mIoU",
+               "VC@8"), cost under KEY_FRAMES, GFLOPS, PARAMS and the columns of FPS
+    intervals: metric -> its confidence interval over clips, or the reason why it has none
+    notes:     what a reader must know before comparing the row, a sentence each
+    uncounted: work is known to be missing from GFLOPS, so the figure is a lower bound
+    machine:   where the speed was measured; None: it was not
+    result, folder: of a measured row
+    source:    of a published row
+    """
+
+    method: str
+    family: str
+    group: Group
+    values: Mapping[str, float | None]
+    origin: Literal["measured", "replayed", "published"] = "measured"
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    uncounted: bool = False
+    machine: str | None = None
+    result: RunResult | None = None
+    folder: Path | None = None
+    source: str | None = None
+
+
+def measured(result: RunResult, folder: Path | None = None, intervals: Mapping[str, Interval] | None = None) -> Row:
+    """The row of a result. folder: the method's own in the run directory, where it is kept."""
+    fps, gflops, info = result.fps or {}, result.gflops or {}, result.dataset
+    kinds = {kind: count for kind, count in result.kinds.items() if count}
+    total = sum(kinds.values())
+    return Row(
+        method=result.method,
+        family=family(result.method),
+        group=Group(f"{info.spec} {info.split}", result.protocol, info.fingerprint[:12], info.clips),
+        values={
+            **(result.metrics or {}),
+            KEY_FRAMES: 100 * kinds.get("key", 0) / total if total else None,
+            GFLOPS: gflops.get("amortised"),
+            PARAMS: result.params_m,
+            **{title: fps.get(scope) for scope, title in FPS.items()},
+        },
+        origin=result.origin,
+        intervals=intervals or {},
+        notes=_notes(result),
+        uncounted=bool(gflops.get("uncounted")),
+        machine=_machine(result) if result.fps else None,
+        result=result,
+        folder=folder,
+    )
+
+
+def family(method: str) -> str:
+    """The method's name without arguments; a wrapper's with what it wraps.
+
+    >>> family("hold(key_interval=5,of=mask2former(backbone=r50))"), family("mpvss(key_interval=3)")
+    ('hold of mask2former', 'mpvss')
+    """
+    return " of ".join(spec.name for spec in walk(parse(method)))
+
+
+def rank(row: Row) -> tuple[Group, float, str]:
+    """Sort key: what may be compared stands together, best mIoU first, missing last."""
+    miou = row.values.get("mIoU")
+    return row.group, math.inf if miou is None else -miou, row.method
+
+
+def grouped(rows: Iterable[Row]) -> Iterator[tuple[Group, list[Row]]]:
+    """The rows group by group, best first."""
+    for group, members in groupby(sorted(rows, key=rank), key=lambda row: row.group):
+        yield group, list(members)
+
+
+def _machine(result: RunResult) -> str:
+    machine = result.environment.get("device_name") or result.environment.get("cpu")
+    return f"{machine}, threads: {result.environment.get('threads')}"
+
+
+def _notes(result: RunResult) -> tuple[str, ...]:
+    missing: dict[str, list[str]] = {}
+    for name, why in result.reasons.items():
+        missing.setdefault(why, []).append(name)
+    notes = [f"{result.method} is {result.resolved}"] if result.resolved not in (None, result.method) else []
+    notes += [*result.caveats, *result.notes]
+    notes += [f"no {', '.join(names)}: {why}" for why, names in missing.items()]
+    if result.fps:
+        notes.append(f"speed on {_machine(result)}")
+    if result.skipped:
+        why = next(iter(result.skipped.values()))
+        notes.append(f"{len(result.skipped)} clips do not count under {result.protocol}: {why}")
+    return tuple(notes)
