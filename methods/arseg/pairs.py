@@ -17,6 +17,7 @@ from vssbench.errors import UserError
 from vssbench.names import parse
 from vssbench.training.augment import Picture
 from vssbench.training.clips import Clips
+from vssbench.training.moved import blocks, earlier, movement
 from vssbench.types import UInt8
 from vssbench.video import Motion, decode, encoded
 
@@ -72,3 +73,11 @@ class Pairs:
         while self._free < 0 and len(self._kept) > 1:
             self._free += self._kept.popitem(last=False)[1].nbytes
         return motion
+
+
+def made_of_one(clips: Clips, clip: str, rng: np.random.Generator) -> tuple[list[Picture], tuple[str, str]]:
+    """The same of a single labelled frame and a made-up movement; the motion is as coarse as a codec's."""
+    frame = clips.frame(clip, int(rng.choice(clips.labelled(clip))))
+    motion = movement(frame.image.shape[:2], rng)
+    name = f"{clip}/{frame.stem}"
+    return [Picture(earlier(frame.image, motion)), Picture(frame.image, frame.labels, blocks(motion))], (name, name)

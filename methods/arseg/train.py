@@ -4,9 +4,10 @@ features from a small frame and a key frame's warped feature. The HR network, tr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,12 +22,12 @@ from vssbench.methods.arseg.augmentation import augment
 from vssbench.methods.arseg.base import scaled
 from vssbench.methods.arseg.figures import figures
 from vssbench.methods.arseg.losses import segmentation
-from vssbench.methods.arseg.pairs import Pairs
+from vssbench.methods.arseg.pairs import Pairs, made_of_one
 from vssbench.methods.arseg.start import begin, copy, files
 from vssbench.methods.arseg.train_alone import DEVIATIONS, cosine, fast, group, in_channels_last
 from vssbench.methods.arseg.warp import Form, plain_warp, resize
 from vssbench.training.clips import Clips
-from vssbench.training.recipe import Batch, Example, Order, Recipe
+from vssbench.training.recipe import Batch, Example, Order, Recipe, share
 
 SIMILARITY = 1.0
 """The weight of the features' mean squared error."""
@@ -75,9 +76,12 @@ class ArSegRecipe(Recipe):
     `order.start`: the HR network's file, as phase 1 writes it or in the official layout, or {"hr": file, "lr": file};
     the second may be a ResNet-18 trunk in torchvision's layout. Without it the LR network begins as the HR network;
     without both, the packaged HR network is taken where there is one.
+    Option `moved`: the share of pairs that are made of a single labelled frame (see `vssbench.training.moved`), for
+    videos whose frames lie too far apart for a codec to follow; their motion is the true one, in blocks.
     """
 
     frames = 2
+    options: ClassVar[Mapping[str, float]] = {"moved": 0}
     deviations = (
         "the LR network starts from the HR network unless --start names lr:FILE (the paper: from ImageNet's ResNet-18, "
         "but from the HR network for BiSeNet on Cityscapes)",
@@ -114,9 +118,11 @@ class ArSegRecipe(Recipe):
             copy(method.hr, method.lr)
         self.module = in_channels_last(Similarity(method))
         self.pairs = Pairs(order.codec, method.gop)
+        self.moved = share("moved", {**self.options, **order.options}["moved"])
 
     def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
-        pictures, names = self.pairs.draw(clips, clip, rng)
+        made = self.moved and rng.random() < self.moved
+        pictures, names = (made_of_one if made else self.pairs.draw)(clips, clip, rng)
         figures = self.figures
         key, current = augment(pictures, self.settings.crop, figures.scales, figures.colour, rng)
         assert current.labels is not None

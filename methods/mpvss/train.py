@@ -6,9 +6,9 @@ The segmentor is a trained Mask2Former and stays as it is, but for the heads tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -36,13 +36,12 @@ from vssbench.methods.mpvss.network import MPVSS
 from vssbench.packaged import find
 from vssbench.training.augment import Picture
 from vssbench.training.clips import Clips
-from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings
+from vssbench.training.moved import earlier, movement
+from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings, share, whole
 
 TINY = Settings(steps=6000, batch=8, rate=2e-3, crop=(128, 160))
 TINY_HEADS, TINY_POINT_SHARE = 0.1, 0.3
 """Of the rate, for the two heads of the trained segmentor; of a mask's pixels, for the losses: see `deviations`."""
-WINDOW = 10
-"""Frames from one frame of a pair to the other, at most."""
 
 
 class Pairs(nn.Module):
@@ -82,9 +81,12 @@ class MpvssRecipe(Recipe):
 
     `order.start`: any Mask2Former checkpoint that the suite reads, for the segmentor, and the packaged one where there
     is none; or one of MPVSS, whose training then begins anew from step 0.
+    Options: `window`, frames from one frame of a pair to the other, at most; `moved`, the share of pairs that are made
+    of a single labelled frame (see `vssbench.training.moved`), for videos whose frames lie far apart.
     """
 
     frames = 2
+    options: ClassVar[Mapping[str, float]] = {"window": 10, "moved": 0}
     deviations = (
         "the pair's later frame is a labelled one, where not all are; a clip without such a pair is refused",
         "tiny: rate 2e-3, a tenth of it for the segmentor's two heads; 6000 steps of 8 crops of 128x160",
@@ -106,12 +108,19 @@ class MpvssRecipe(Recipe):
         self.settings = replace(TINY if tiny else PAPER, **order.settings)
         self.resizing = TINY_RESIZING if tiny else OFFICIAL_RESIZING
         self.heads_factor = TINY_HEADS if tiny else 1.0
+        options = {**self.options, **order.options}
+        self.window, self.moved = whole("window", options["window"]), share("moved", options["moved"])
         self.module = Pairs(method.network, TINY_POINT_SHARE if tiny else POINT_SHARE)
 
     def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
-        indices = draw_pair(clips.labelled(clip), clips.lengths[clip], rng, clip)
-        frames = [clips.frame(clip, index) for index in indices]
-        pictures = [Picture(frames[0].image), Picture.of(frames[1])]
+        if self.moved and rng.random() < self.moved:
+            frames = [clips.frame(clip, int(rng.choice(clips.labelled(clip))))]
+            past = earlier(frames[0].image, movement(frames[0].image.shape[:2], rng))
+        else:
+            indices = draw_pair(clips.labelled(clip), clips.lengths[clip], self.window, rng, clip)
+            frames = [clips.frame(clip, index) for index in indices]
+            past = frames[0].image
+        pictures = [Picture(past), Picture.of(frames[-1])]
         key, current = augment(pictures, self.resizing, self.settings.crop, rng)
         assert current.labels is not None
         names = tuple(f"{clip}/{frame.stem}" for frame in frames)
@@ -156,26 +165,28 @@ def by_decay(modules: Sequence[nn.Module]) -> tuple[list[nn.Parameter], list[nn.
     return decayed, [p for part in parts if isinstance(part, exempt) for p in part.parameters(recurse=False)]
 
 
-def draw_pair(labelled: Sequence[int], length: int, rng: np.random.Generator, clip: str = "") -> tuple[int, int]:
+def draw_pair(
+    labelled: Sequence[int], length: int, window: int, rng: np.random.Generator, clip: str = ""
+) -> tuple[int, int]:
     """Numbers of an earlier frame and a labelled later one, drawn as the paper does: any frame, another one from the
     window around it, both put in order; here on condition that the later one has labels.
 
     Raises UserError for a clip without such a pair.
     """
-    pairs = [(key, later) for later in labelled for key in range(max(0, later - WINDOW), later)]
+    pairs = [(key, later) for later in labelled for key in range(max(0, later - window), later)]
     if not pairs:
         raise UserError(
             "no labelled frame has a frame before it, and MPVSS learns from pairs",
             where=clip,
-            fix="leave this clip out, or add the frames before the labelled ones",
+            fix="add the frames before the labelled ones, or make pairs of single frames: --option moved=1",
         )
-    chances = [1 / _neighbours(key, length) + 1 / _neighbours(later, length) for key, later in pairs]
+    chances = [sum(1 / _neighbours(one, length, window) for one in pair) for pair in pairs]
     return pairs[rng.choice(len(pairs), p=np.divide(chances, sum(chances)))]
 
 
-def _neighbours(index: int, length: int) -> int:
+def _neighbours(index: int, length: int, window: int) -> int:
     """How many other frames are in the window around a frame."""
-    return min(length - 1, index + WINDOW) - max(0, index - WINDOW)
+    return min(length - 1, index + window) - max(0, index - window)
 
 
 def _padded(images: Tensor) -> Tensor:

@@ -324,6 +324,20 @@ def test_clips_without_such_a_pair_are_refused(hr):
         recipe.draw(clips, "train_0000", np.random.default_rng(0))
 
 
+def test_a_pair_can_be_made_of_one_frame(hr):
+    clips = Clips(load_dataset("synthetic(clips=1,frames=2,height=64,width=96)", split="train"))
+    settings = {"crop": (64, 96), "batch": 1}
+    made = ArSegRecipe(Order(parse("arseg"), "synthetic", start={"hr": hr}, settings=settings, options={"moved": 1}))
+    example = made.draw(clips, clips.names[0], np.random.default_rng(1))
+    assert example.names[0] == example.names[1]
+    assert example.motion is not None
+    assert np.abs(example.motion).max() > 0.2
+    assert (example.images[0] != example.images[1]).any()
+    real = ArSegRecipe(Order(parse("arseg"), "synthetic", start={"hr": hr}, settings=settings))
+    with pytest.raises(UserError, match="no labelled frame has 11 frames before it"):
+        real.draw(clips, clips.names[0], np.random.default_rng(1))
+
+
 def test_phase_two_needs_an_hr_network(hr, tmp_path, monkeypatch):
     monkeypatch.setattr("vssbench.packaged.root", lambda: tmp_path)
     for start in (None, {"lr": hr}):

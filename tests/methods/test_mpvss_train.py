@@ -22,7 +22,7 @@ from vssbench.methods.mpvss.train import MpvssRecipe, draw_pair
 from vssbench.names import parse
 from vssbench.testing import random_clip
 from vssbench.training.clips import Clips
-from vssbench.training.recipe import Batch, Order
+from vssbench.training.recipe import Batch, Example, Order
 from vssbench.types import Frame
 
 LEARNING = ("flow.", "segmentor.class_predictor.", "segmentor.model.transformer_module.decoder.mask_predictor.")
@@ -197,7 +197,7 @@ def test_pairs_are_drawn_as_the_paper_does() -> None:
             expected[min(one, other), max(one, other)] += 1 / length / len(others)
     rng, draws = np.random.default_rng(0), 20_000
     for _ in range(draws):
-        found[draw_pair(range(length), length, rng)] += 1
+        found[draw_pair(range(length), length, 10, rng)] += 1
     assert found.keys() == expected.keys()
     for pair, chance in expected.items():
         assert abs(found[pair] / draws - chance) < 5 * (chance / draws) ** 0.5
@@ -205,8 +205,24 @@ def test_pairs_are_drawn_as_the_paper_does() -> None:
 
 def test_the_later_frame_has_labels() -> None:
     rng = np.random.default_rng(0)
-    pairs = {draw_pair([0, 19], 30, rng) for _ in range(200)}
+    pairs = {draw_pair([0, 19], 30, 10, rng) for _ in range(200)}
     assert pairs == {(key, 19) for key in range(9, 19)}
+    assert {draw_pair(range(5), 5, 1, rng) for _ in range(100)} == {(0, 1), (1, 2), (2, 3), (3, 4)}
+
+
+def test_pairs_can_be_made_of_one_frame(start: Path) -> None:
+    def drawn(length: int, **options: float) -> Example:
+        settings = {"crop": (64, 96)}
+        order = Order(parse("mpvss"), "synthetic", start=start, settings=settings, options=options)
+        return MpvssRecipe(order).draw(Clips(Still(length, (0,))), "still", np.random.default_rng(1))
+
+    example = drawn(1, moved=1)
+    assert example.names == ("still/00",)
+    assert (example.images[0] != example.images[1]).any()
+    with pytest.raises(UserError, match="--option moved: is 2"):
+        drawn(1, moved=2)
+    with pytest.raises(UserError, match=r"--option window: is 0\.5"):
+        drawn(1, window=0.5)
 
 
 @pytest.mark.parametrize(("length", "labelled"), [(1, (0,)), (5, (0,))])

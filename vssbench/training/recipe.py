@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from vssbench.errors import UserError
 from vssbench.names import Spec
 from vssbench.training.clips import Clips
 from vssbench.types import UInt8
@@ -146,3 +147,17 @@ class Recipe(ABC):
     @abstractmethod
     def weights(self) -> dict[str, dict[str, Tensor]]:
         """What training yields: name of the file without its suffix -> state dict that the adapter loads."""
+
+
+def share(name: str, value: float) -> float:
+    """An option that is a share. Raises UserError unless it is 0 to 1."""
+    if not 0 <= value <= 1:
+        raise UserError(f"is {value:g}", where=f"--option {name}", expected="a share, 0 to 1")
+    return float(value)
+
+
+def whole(name: str, value: float) -> int:
+    """An option that counts. Raises UserError unless it is a whole number from 1."""
+    if value < 1 or value != int(value):
+        raise UserError(f"is {value:g}", where=f"--option {name}", expected="a whole number, 1 or more")
+    return int(value)
