@@ -6,7 +6,7 @@ Their release freezes all but two small heads here too, by a default that is mea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -14,11 +14,13 @@ import numpy as np
 from torch import Tensor, nn
 from transformers import Mask2FormerForUniversalSegmentation
 
+from vssbench.errors import UserError
 from vssbench.load import Context
 from vssbench.methods.mask2former.adapter import Mask2Former
 from vssbench.methods.mask2former.criterion import Criterion
 from vssbench.methods.mask2former.heads import heads, pixel_features
 from vssbench.methods.mask2former.network import MEAN, STD
+from vssbench.methods.mask2former.start import fill_backbone, is_backbone
 from vssbench.packaged import UNTRAINED
 from vssbench.training.augment import Distortion, Picture, place
 from vssbench.training.clips import Clips
@@ -84,19 +86,25 @@ class PerFrame(nn.Module):
 
 
 class Mask2FormerRecipe(Recipe):
-    """See the module. `order.start`: any Mask2Former checkpoint that the adapter reads."""
+    """See the module. `order.start`: any Mask2Former checkpoint that the adapter reads, or a backbone alone."""
 
     frames = 1
     deviations = (
-        "starts from random weights unless --start names a checkpoint (the paper: a backbone trained on ImageNet)",
+        "starts from random weights unless --start names a file (the paper: a backbone trained on ImageNet)",
         "tiny: rate 2e-3 after a warm-up of 50 steps, no lower one for the backbone, 3000 steps of 8 crops of 128x160",
         "resizing, crop, colour and flip are drawn for each frame (the release shares them between pairs of samples)",
     )
 
     def __init__(self, order: Order):
-        files = {order.spec.name: UNTRAINED if order.start is None else order.start}
+        start = order.start
+        if isinstance(start, Mapping):
+            raise UserError("Mask2Former has one network", where=f"--start {start}", expected="one file or folder")
+        alone = start is not None and is_backbone(start)
+        files = {order.spec.name: UNTRAINED if start is None or alone else start}
         method = Context(order.labels, order.device, files).load(order.spec)
         assert isinstance(method, Mask2Former)
+        if start is not None and alone:
+            fill_backbone(method.network, start, method.backbone)
         self.method, tiny = method, method.backbone == "tiny"
         self.settings = replace(TINY if tiny else PAPER, **order.settings)
         self.resizing = TINY_RESIZING if tiny else OFFICIAL_RESIZING
