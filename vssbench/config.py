@@ -69,6 +69,18 @@ def _protocol(value: object) -> object:
 ProtocolName = Annotated[str | None, BeforeValidator(_protocol)]
 
 
+def _rules(value: object) -> object:
+    from vssbench.gate.rules import rules_of
+
+    try:
+        return {rule.metric: rule.text for rule in rules_of(value)} if isinstance(value, dict) else value
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
+RuleLines = Annotated[dict[str, str], BeforeValidator(_rules)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -121,6 +133,9 @@ class RunSpec(_Strict):
     limit: int | None = Field(default=None, ge=1, description="only the first clips")
     allow_untrained: StrictBool = Field(default=False, description="measure accuracy without weights too, and mark it")
     latency: LatencySpec = LatencySpec()
+    rules: RuleLines = Field(
+        default={}, description="figure -> how much worse it may get, for `vssbench check --rules`"
+    )
 
 
 def read_yaml(path: Path) -> tuple[dict[str, Any], Place, list[str]]:

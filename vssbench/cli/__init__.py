@@ -12,7 +12,7 @@ import typer
 
 from vssbench.errors import UserError
 
-VERBS = ("run", "profile", "predict", "train", "score", "report", "export", "doctor", "list")
+VERBS = ("run", "profile", "predict", "train", "score", "report", "check", "baseline", "export", "doctor", "list")
 
 app = typer.Typer(
     name="vssbench",

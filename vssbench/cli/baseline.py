@@ -1,0 +1,31 @@
+"""`vssbench baseline`: the figures that are accepted, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from vssbench.errors import UserError
+
+
+def command(
+    what: Annotated[Literal["update"], typer.Argument(help="What to do.")],
+    results: Annotated[list[Path], typer.Argument(help="Run directories whose figures are accepted.")],
+    output: Annotated[Path, typer.Option("--output", help="Baseline file; updated if it is there.")],
+    reason: Annotated[str, typer.Option("--reason", help="What changed, and why that is right; kept in the file.")],
+    prune: Annotated[bool, typer.Option("--prune", help="Drop the methods that the results lack.")] = False,
+) -> None:
+    """Accept results as the new baseline, and show what that changes. Methods that they lack stay as they were."""
+    from vssbench.gate.baseline import keyed, read_baseline, read_runs, updated
+    from vssbench.gate.table import show_update
+
+    if not output.parent.is_dir():
+        raise UserError("this folder does not exist", where=output.parent, fix=f"mkdir -p {output.parent}")
+    old = keyed(read_baseline(output).entries) if output.exists() else {}
+    new = read_runs(results)
+    made = updated(old, new.entries, reason, prune)
+    show_update(old, keyed(made.entries))
+    made.write(output)
+    print(f"written to {output}: {len(made.entries)} entries, {output.stat().st_size / 1000:.1f} kB")

@@ -1,0 +1,182 @@
+"""What a comparison needs of results, in one small file that a repository keeps: the baseline.
+
+Either side of a comparison is a `Snapshot`: the runs of today, and a baseline file or the runs of another day. A
+baseline keeps figures, not records: with a run's folder in its place the gate can also compare clip by clip.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vssbench import __version__
+from vssbench.errors import UserError
+from vssbench.gate.timing import Timing
+from vssbench.result import DatasetInfo, RunResult, WeightsInfo, read_result, without_nan
+from vssbench.store import write_json
+
+SCHEMA = 1
+
+Key = tuple[str, str]
+"""Method and dataset, "camvid val": what a result of today is compared with."""
+
+
+class Entry(BaseModel):
+    """One method on one dataset.
+
+    figures: name -> number: metrics in percent under `protocol`, GFLOPs, params in millions, memory in MB, FPS; None
+             where it was asked for and there is none, with the cause in `reasons` where it is known
+    timing:  what a comparison of speed needs; None: speed was not measured, or without the reference workload
+    skipped: clip -> why it does not count under the protocol
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: str
+    resolved: str | None
+    dataset: DatasetInfo
+    protocol: str
+    codec: str | None
+    weights: WeightsInfo
+    skipped: dict[str, str]
+    figures: dict[str, float | None]
+    reasons: dict[str, str]
+    timing: Timing | None
+    environment: dict[str, Any]
+
+    @property
+    def key(self) -> Key:
+        return self.method, f"{self.dataset.spec} {self.dataset.split}"
+
+    @property
+    def clips(self) -> list[str]:
+        """The clips that count, in the dataset's order."""
+        return [clip for clip in self.dataset.names if clip not in self.skipped]
+
+    @classmethod
+    def of(cls, result: RunResult) -> Entry:
+        """What the baseline keeps of a result; where the weights' file was on this machine is not in it."""
+        return cls(
+            method=result.method,
+            resolved=result.resolved,
+            dataset=result.dataset,
+            protocol=result.protocol,
+            codec=result.codec,
+            weights=result.weights.model_copy(update={"path": None}),
+            skipped=result.skipped,
+            figures=without_nan(figures(result)),
+            reasons=result.reasons,
+            timing=Timing.of(result),
+            environment=result.environment,
+        )
+
+
+def figures(result: RunResult) -> dict[str, float | None]:
+    """Every number of a result that a rule can name."""
+    gflops = result.gflops or {}
+    return {
+        **(result.metrics or {}),
+        "gflops": gflops.get("amortised"),
+        **{f"gflops({kind})": gflops.get(kind) for kind in ("key", "nonkey", "warmup")},
+        "params": result.params_m,
+        **{f"memory({name})": value for name, value in (result.memory_mb or {}).items()},
+        **{f"fps({scope})": value for scope, value in (result.fps or {}).items()},
+    }
+
+
+class Baseline(BaseModel):
+    """The file. reason: why these figures are the accepted ones; updated: when they became so, ISO 8601."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    schema_version: int = Field(default=SCHEMA, alias="schema")
+    reason: str = Field(min_length=1)
+    updated: str
+    vssbench: str = __version__
+    entries: list[Entry]
+
+    def write(self, path: Path) -> None:
+        """Replace the file in one step."""
+        write_json(path, self.model_dump(by_alias=True))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One side of a comparison. folders: each entry's own, where its records are kept; title: for people."""
+
+    entries: Mapping[Key, Entry]
+    folders: Mapping[Key, Path]
+    title: str
+
+
+def read_runs(runs: Sequence[Path]) -> Snapshot:
+    """All results of run directories; raises UserError where two are of one method on one dataset."""
+    entries: dict[Key, Entry] = {}
+    folders: dict[Key, Path] = {}
+    for run in runs:
+        files = sorted(run.glob("*/result.json"))
+        if not files:
+            raise UserError("holds no result.json", where=run, expected="a run directory that vssbench run wrote")
+        for file in files:
+            entry = Entry.of(read_result(file))
+            if entry.key in entries:
+                raise UserError(
+                    f"{' on '.join(entry.key)} was measured twice: in {folders[entry.key]} too",
+                    where=file.parent,
+                    expected="one result of each method on each dataset",
+                )
+            entries[entry.key], folders[entry.key] = entry, file.parent
+    return Snapshot(entries, folders, ", ".join(map(str, runs)))
+
+
+def read_baseline(path: Path) -> Baseline:
+    """A baseline file; a newer schema or a damaged file is one clear message."""
+    expected = "a file that `vssbench baseline update` wrote, or a run directory"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        fix = None if path.exists() else f'vssbench baseline update RESULTS --output {path} --reason "..."'
+        raise UserError(f"cannot be read: {error}", where=path, expected=expected, fix=fix) from None
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if not isinstance(schema, int) or "entries" not in data:
+        raise UserError("is no baseline", where=path, expected=expected)
+    if schema > SCHEMA:
+        raise UserError(
+            f"has schema {schema}; this vssbench reads up to {SCHEMA}", where=path, fix="pip install --upgrade vssbench"
+        )
+    try:
+        return Baseline.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise UserError(f"key {key}: {first['msg']}", where=path, expected=f"a baseline of schema {SCHEMA}") from None
+
+
+def read_either(path: Path) -> Snapshot:
+    """A baseline file, or a run directory in its place."""
+    if path.is_dir():
+        return read_runs([path])
+    found = read_baseline(path)
+    return Snapshot(keyed(found.entries), {}, f"{path}: {found.reason} ({found.updated[:10]})")
+
+
+def keyed(entries: Iterable[Entry]) -> dict[Key, Entry]:
+    return {entry.key: entry for entry in entries}
+
+
+def updated(old: Mapping[Key, Entry], new: Mapping[Key, Entry], reason: str, prune: bool) -> Baseline:
+    """The baseline after `new` was accepted. prune: leave out what it lacks, which else stays as it was."""
+    if not reason.strip():
+        raise UserError("a baseline needs a reason", fix='--reason "what changed, and why that is right"')
+    kept = dict(new) if prune else {**old, **new}
+    return Baseline(
+        reason=reason.strip(),
+        updated=datetime.now(UTC).isoformat(timespec="seconds"),
+        entries=[kept[key] for key in sorted(kept)],
+    )

@@ -1,0 +1,84 @@
+"""The gate's findings on GitHub: the step's summary in Markdown, and an annotation for each problem."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from vssbench.errors import UserError
+from vssbench.gate.verdict import Report, Verdict
+from vssbench.gate.wording import HEADLINES, MEANING, change, details, figure, headline, sentence
+
+_MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@-])")
+_COLUMNS = ("", "method", "dataset", "metric", "baseline", "now", "change", "limit", "")
+_SYMBOLS = {"fail": "❌", "missing": "❌", "incomparable": "⚠️", "improved": "📈", "new": "🆕"}
+
+
+def markdown(report: Report) -> str:
+    """The comparison: what is to be looked at as a table, the rest folded away under it."""
+    first = [verdict for verdict in report.verdicts if verdict.status not in ("pass", "absent")]
+    rest = [verdict for verdict in report.verdicts if verdict.status in ("pass", "absent")]
+    parts = [f"## vssbench: {HEADLINES[report.exit_status]}", escape(headline(report))]
+    if first:
+        parts.append(_table(first))
+    if rest:
+        parts.append(f"<details><summary>{len(rest)} more</summary>\n\n{_table(rest)}\n\n</details>")
+    parts.append("\n".join(f"- {escape(note)}" for note in (f"baseline: {report.baseline}", *report.notes)))
+    return "\n\n".join(parts) + "\n"
+
+
+def annotations(report: Report) -> list[str]:
+    """Workflow commands, the worst first; GitHub shows the first ten errors of a step."""
+    return [
+        f"::error title={_property(f'vssbench: {verdict.method} on {verdict.dataset}')}::{_data(sentence(verdict))}"
+        for verdict in report.verdicts
+        if verdict.failed or verdict.status == "incomparable"
+    ]
+
+
+def append(path: Path, text: str) -> None:
+    """Add to a step's summary, which other commands of the step write to as well."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", where=path, expected="a file for --summary") from None
+
+
+def escape(text: str) -> str:
+    """The text on one line, none of its characters read as Markdown or HTML."""
+    return _MARKS.sub(r"\\\1", " ".join(text.split()))
+
+
+def code(text: str) -> str:
+    """The text on one line as code in a table's cell; a longer fence where it has backticks itself."""
+    plain = " ".join(text.split()).replace("|", r"\|")
+    fence = "`" * (max(map(len, re.findall("`+", plain)), default=0) + 1)
+    pad = " " * ("`" in plain)
+    return f"{fence}{pad}{plain}{pad}{fence}"
+
+
+def _table(verdicts: Sequence[Verdict]) -> str:
+    rows = [_COLUMNS, (":--", ":--", ":--", ":--", "--:", "--:", "--:", "--:", ":--")]
+    for verdict in verdicts:
+        cells = (
+            f"{_SYMBOLS.get(verdict.status, '')} {MEANING[verdict.status]}".strip(),
+            code(verdict.method),
+            code(verdict.dataset),
+            code(verdict.metric),
+            *(figure(verdict.metric, value) for value in (verdict.baseline, verdict.current)),
+            change(verdict),
+            escape(verdict.limit),
+            escape(details(verdict)),
+        )
+        rows.append(cells)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

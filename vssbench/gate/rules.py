@@ -1,0 +1,167 @@
+"""What may change by how much: `mIoU: -0.1` in points, `gflops: +0.5%` of the baseline, `fps(step): -5%`.
+
+The sign says which direction is worse, and is checked against the figure's own. A rule's metric is the name of a figure
+of a result: a metric string, read under the result's protocol unless it names one, or one of COST.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vssbench import registry
+from vssbench.errors import UserError
+from vssbench.metrics import BUILTIN
+from vssbench.metrics.clips import check_spec
+from vssbench.metrics.reading import WINDOWED
+from vssbench.names import parse
+
+COST = (
+    *("gflops", "gflops(key)", "gflops(nonkey)", "gflops(warmup)", "params"),
+    *("memory(host_working)", "memory(host_peak)", "memory(device_working)", "memory(device_peak)"),
+    *("fps(step)", "fps(step+decode)", "fps(end_to_end)"),
+)
+"""GFLOPs a frame over the schedule and of one frame kind, millions of parameters, MB, frames a second."""
+DEFAULT = {
+    "mIoU": "-0.1", "WIoU": "-0.1", "VC@8": "-0.2", "VC@16": "-0.2", "gflops": "+0.5%", "params": "+0%",
+    "fps(step)": "-5%",
+}  # fmt: skip
+"""What is judged where no rules are given: whatever of these was measured."""
+_VALUE = re.compile(
+    r"(?P<number>[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)\s*(?P<percent>%)?(?P<calibrated>\s+calibrated)?"
+)
+_FORM = "a signed number in the figure's own unit, such as -0.1, or a signed percentage, such as +0.5%"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One limit. A figure fails where it moves beyond it.
+
+    metric:     name of a figure: "mIoU", "VC@8", "gflops(key)", "fps(step)"
+    limit:      signed, in the figure's unit (points for percentages), or in percent of the baseline where `relative`
+    calibrated: of speed: measured on other hardware, compare the ratios to the reference workload
+    Raises UserError for a limit in the direction that is better and for what no figure can be.
+    """
+
+    metric: str
+    limit: float
+    relative: bool = False
+    calibrated: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metric", canonical(self.metric))
+        if not math.isfinite(self.limit):
+            raise UserError(f"the limit {self.limit} of {self.metric} is no number", expected=_FORM)
+        if self.is_speed and not self.relative:
+            raise UserError(
+                f"the limit {self.limit:g} of {self.metric} is in frames a second",
+                expected="a percentage, such as -5%: speed is judged relative to the baseline's",
+            )
+        if self.calibrated and not self.is_speed:
+            raise UserError(f"{self.metric} is no speed and cannot be calibrated", expected=_FORM)
+        higher_is_better = _higher_is_better(self.metric)
+        if higher_is_better is None and self.limit == 0:
+            raise UserError(
+                f"which direction of {self.metric} is worse cannot be known here", expected="a limit other than 0"
+            )
+        if higher_is_better is not None and self.limit and (self.limit < 0) != higher_is_better:
+            better, sign = ("higher", "-") if higher_is_better else ("lower", "+")
+            raise UserError(
+                f"the limit {self.text} of {self.metric} is in the wrong direction: {better} is better",
+                expected=f"how much worse it may get, such as {sign}{abs(self.limit):g}{'%' * self.relative}",
+            )
+        if self.limit == 0:
+            object.__setattr__(self, "limit", -0.0 if higher_is_better else 0.0)
+
+    @classmethod
+    def read(cls, metric: str, value: object) -> Rule:
+        """The rule of one line of a rules file; `Rule.read(rule.metric, rule.text) == rule`."""
+        found = _VALUE.fullmatch(str(value).strip()) if isinstance(value, int | float | str) else None
+        if not found or isinstance(value, bool):
+            raise UserError(f"the limit {value!r} of {metric} cannot be read", expected=_FORM)
+        return cls(metric, float(found["number"]), bool(found["percent"]), bool(found["calibrated"]))
+
+    @property
+    def text(self) -> str:
+        """The limit as a rules file has it, its sign always written."""
+        short = f"{self.limit:+g}"
+        number = short if float(short) == self.limit else f"{self.limit:+}"
+        return number + "%" * self.relative + " calibrated" * self.calibrated
+
+    @property
+    def scope(self) -> str:
+        """Of a rule on speed: "step", "step+decode" or "end_to_end"."""
+        return self.metric[len("fps(") : -1]
+
+    @property
+    def is_speed(self) -> bool:
+        return self.metric.startswith("fps(")
+
+    @property
+    def is_quality(self) -> bool:
+        """Whether the figure is a metric of the predictions, scored clip by clip."""
+        return self.metric not in COST
+
+    @property
+    def worse(self) -> int:
+        """The sign of a change for the worse."""
+        return int(math.copysign(1, self.limit))
+
+    def __str__(self) -> str:
+        return f"{self.metric}: {self.text}"
+
+
+def canonical(metric: str) -> str:
+    """The figure's name as results have it; raises UserError for what no result can have."""
+    plain = "".join(metric.split())
+    kinds = [name for name in COST if name.partition("(")[0] == re.split(r"[(@]", plain)[0]]
+    if kinds:
+        if plain not in kinds:
+            raise UserError(f"there is no figure {metric!r}", expected=" or ".join(kinds))
+        return plain
+    spec = parse(metric)
+    if spec.name in BUILTIN:
+        check_spec(spec, spec.name in WINDOWED)
+    return str(spec)
+
+
+def _higher_is_better(metric: str) -> bool | None:
+    """None: a metric of a plugin that is not installed, or that gives its figures names of their own."""
+    if metric in COST:
+        return metric.startswith("fps")
+    name = parse(metric).name
+    return bool(registry.resolve("metrics", name).higher_is_better) if name in registry.entries("metrics") else None
+
+
+def rules_of(lines: Mapping[str, object]) -> tuple[Rule, ...]:
+    """The rules of a `rules:` mapping; raises UserError for one metric under two spellings."""
+    rules = [Rule.read(str(metric), value) for metric, value in lines.items()]
+    names = [rule.metric for rule in rules]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{name} has two rules", expected="one limit a metric")
+    return tuple(rules)
+
+
+def read_rules(path: Path) -> tuple[Rule, ...]:
+    """The rules of a bench.yaml, or of a file that has nothing but `rules:`; complaints name line and column."""
+    from vssbench.config import read_yaml
+
+    data, places, repeated = read_yaml(path)
+    lines: Any = data.get("rules")
+    if not isinstance(lines, dict) or not lines:
+        raise UserError("has no rules", where=path, expected="rules: {mIoU: -0.1, gflops: +0.5%, fps(step): -5%}")
+    complaints = list(repeated)
+    for metric, value in lines.items():
+        try:
+            Rule.read(str(metric), value)
+        except UserError as error:
+            line, column = places["rules", str(metric), ""]
+            complaints.append(f"{path}:{line}:{column}: {error}")
+    if complaints:
+        raise UserError("\n".join(complaints))
+    return rules_of(lines)
