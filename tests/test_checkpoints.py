@@ -252,3 +252,16 @@ def test_seeded_networks_are_equal_and_leave_the_stream_alone() -> None:
     assert torch.equal(networks[0], networks[1])
     assert not torch.equal(networks[0], networks[2])
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_our_files_are_the_same_bytes_whatever_the_order_and_anyone_may_read_them(tmp_path: Path) -> None:
+    tensors = {"b": torch.ones(3), "a": torch.zeros(2, dtype=torch.float16)}
+    header = {f"key {n}": str(n) for n in range(9)}
+    save(tmp_path / "one", tensors, header)
+    save(tmp_path / "other", dict(reversed(tensors.items())), dict(reversed(header.items())))
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "one").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    found = read(tmp_path / "one")
+    assert found.metadata == header
+    assert torch.equal(found.tensors["b"], tensors["b"])

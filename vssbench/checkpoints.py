@@ -93,9 +93,18 @@ def read(path: str | Path) -> Checkpoint:
 
 def save(path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write our own format: safetensors with the module's state-dict names; the same tensors give the same bytes."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, dict(metadata or {}))
+    data = save({name: tensor.contiguous() for name, tensor in tensors.items()}, dict(metadata or {}))
+    Path(path).write_bytes(_in_order(data))  # the library's own writing gives a file that only its owner may read
+
+
+def _in_order(data: bytes) -> bytes:
+    """A safetensors file with its header's entries sorted: the library writes metadata in no order."""
+    length = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:length]), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)  # the tensors after it stay aligned
+    return len(header).to_bytes(8, "little") + header + data[length:]
 
 
 def load_strict(

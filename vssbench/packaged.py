@@ -80,13 +80,11 @@ def pack(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str])
     metadata: for the header: the recipe, the data's fingerprint, the commit
     Raises UserError for values that are not finite, or would not be in float16, and writes nothing then.
     """
-    from safetensors.torch import save
-
+    from vssbench.checkpoints import save
     from vssbench.store import replace
 
     halved = {name: _halved(name, tensor) for name, tensor in tensors.items()}
-    data = _in_order(save(halved, dict(metadata)))
-    replace(path, lambda part: part.write_bytes(data))
+    replace(path, lambda part: save(part, halved, metadata))
 
 
 def pack_trained(folder: Path) -> list[Path]:
@@ -134,14 +132,6 @@ def _halved(name: str, tensor: Tensor) -> Tensor:
 def _fits(whole: Tensor, half: Tensor) -> bool:
     """Whether statistics survive: finite, and to a thousandth what they were (small ones lose digits in float16)."""
     return bool(half.isfinite().all() and ((half.float() - whole).abs() <= 1e-3 * whole.abs()).all())
-
-
-def _in_order(data: bytes) -> bytes:
-    """A safetensors file with its header's entries sorted: the library writes metadata in no order."""
-    length = 8 + int.from_bytes(data[:8], "little")
-    header = json.dumps(json.loads(data[8:length]), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    header += b" " * (-len(header) % 8)  # the tensors after it stay aligned
-    return len(header).to_bytes(8, "little") + header + data[length:]
 
 
 def _main(arguments: list[str]) -> int:
