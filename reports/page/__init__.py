@@ -1,0 +1,25 @@
+"""One self-contained HTML page of a benchmark: no network, no library, everything inside the file.
+
+    write(rows, folder)   -> folder/report.html
+
+Python prepares the figures (contents, clips, latency, frames, provenance), `document` puts them, the styles and the
+scripts into one file. The scripts are plain JavaScript: the plots are a few hundred lines of SVG, and a plotting
+library alone is of the size that the whole page may have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vssbench.reports.page.contents import contents
+from vssbench.reports.page.document import document
+from vssbench.reports.rows import Row
+from vssbench.store import write_text
+
+
+def write(rows: Sequence[Row], folder: Path) -> Path:
+    """report.html: the same rows give the same bytes."""
+    path = folder / "report.html"
+    write_text(path, document(contents(rows)))
+    return path

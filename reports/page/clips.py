@@ -1,0 +1,41 @@
+"""Each metric clip by clip, under the protocol of the row: where does one method lose to another?"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from vssbench.reports.rows import Row
+from vssbench.stats.folder import read_folder
+from vssbench.stats.totals import totals
+
+METRICS = ("mIoU", "WIoU", "pixel_accuracy", "VC@8", "VC@16")
+"""Those of the result that are shown clip by clip: one number of each, not the mean over clips that papers print."""
+
+
+def per_clip(row: Row) -> dict[str, dict[str, float]]:
+    """Metric -> clip -> percent, from the records that the run kept; nothing where it kept none.
+
+    A clip that says nothing of the metric is not there. Raises UserError for damaged records.
+    """
+    if row.result is None or row.result.metrics is None or row.folder is None:
+        return {}
+    if not (row.folder / "clips.jsonl").exists():
+        return {}
+    kept = read_folder(row.folder)
+    found: dict[str, dict[str, float]] = {}
+    for name in METRICS:
+        if name not in row.result.metrics:
+            continue
+        total = totals(kept.records, kept.space, name, row.group.protocol)
+        if not isinstance(total, str):
+            values = total.read(total.columns)
+            found[name] = {
+                clip: value for clip, value in zip(total.clips, values.tolist(), strict=True) if not math.isnan(value)
+            }
+    return found
+
+
+def aligned(values: dict[str, Any], clips: list[str]) -> list[float | None]:
+    """The clips' values in their order, rounded to what a plot shows; None where there is none."""
+    return [None if (value := values.get(clip)) is None else round(value, 2) for clip in clips]

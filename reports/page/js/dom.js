@@ -1,0 +1,49 @@
+// Elements from data. Text only ever becomes text: there is no innerHTML anywhere in this page.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An HTML element. attributes: names as in HTML; "on" is {event: handler}; false and null leave one out. */
+function el(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/** An SVG element. */
+function svg(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "on") for (const [event, handler] of Object.entries(value)) node.addEventListener(event, handler);
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+const byId = (id) => document.getElementById(id);
+
+/** A section's part for controls or body. */
+const part = (section, name) => document.querySelector(`#${section} > .${name}`);
+
+/** A figure as printed; a dash where it is missing. */
+function printed(value, column) {
+  if (value === null || value === undefined) return "–";
+  if (column.topic === "speed") return value > 9999 ? ">9999" : value.toFixed(1);
+  if (column.topic === "gflops" || column.topic === "params") return value >= 10 ? value.toFixed(1) : String(+value.toPrecision(3));
+  return value.toFixed(column.topic === "schedule" ? 1 : 2);
+}
+
+const exact = (value) => (value === null || value === undefined ? "not measured" : String(value));
+
+/** A labelled select; options: [value, text] pairs. */
+function choice(label, options, value, changed) {
+  const list = options.map(([key, text]) => el("option", { value: key, selected: key === value }, text));
+  return el("label", {}, `${label} `, el("select", { on: { change: (event) => changed(event.target.value) } }, list));
+}
+
+/** A labelled checkbox. */
+function check(label, checked, changed) {
+  const box = el("input", { type: "checkbox", checked, on: { change: (event) => changed(event.target.checked) } });
+  return el("label", { class: "check" }, box, ` ${label}`);
+}

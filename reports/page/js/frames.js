@@ -1,0 +1,2 @@
+const framesOf = () => null;
+function showFrame() {}

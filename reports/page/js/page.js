@@ -1,0 +1,52 @@
+// The page as a whole: its title, the way around it, light and dark.
+
+function drawHeader() {
+  const { dataset, protocol, clips, frames, classes, fingerprint } = state.group;
+  byId("title").textContent = dataset;
+  const counts = [`protocol ${protocol}`, `${clips} clips`, frames ? `${frames} frames` : "", classes.length ? `${classes.length} classes` : "", `files ${fingerprint}`];
+  byId("subtitle").textContent = counts.filter(Boolean).join(" · ");
+  document.title = `${dataset}, ${protocol} · vssbench`;
+}
+
+function drawGroups() {
+  const named = (group) => `${group.dataset}, ${group.protocol}` + (data.groups.some((other) => other !== group && other.dataset === group.dataset && other.protocol === group.protocol) ? `, ${group.clips} clips, files ${group.fingerprint}` : "");
+  byId("groups").hidden = data.groups.length < 2;
+  byId("groups").replaceChildren(...data.groups.map((group) =>
+    el("button", { type: "button", class: "chip", "aria-pressed": group === state.group, on: { click: () => open(group) } }, named(group))));
+}
+
+/** Look at another group; nothing that was chosen in the last one means anything here. */
+function open(group) {
+  Object.assign(state, { group, text: "", sort: { key: null, up: false } });
+  state.families.clear();
+  state.selected.clear();
+  byId("text").value = "";
+  drawGroups();
+  drawHeader();
+  drawFamilies();
+  refresh();
+}
+
+function drawSections() {
+  const titles = [...document.querySelectorAll("main > section")].map((section) => [section.id, section.querySelector("h2").textContent]);
+  byId("sections").replaceChildren(el("ul", {}, titles.map(([id, title]) => el("li", {}, el("a", { href: `#${id}` }, title)))));
+}
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+function drawTheme() {
+  const now = document.documentElement.style.colorScheme || (dark.matches ? "dark" : "light");
+  byId("theme").textContent = now === "dark" ? "Light" : "Dark";
+  byId("theme").setAttribute("aria-label", `Switch to ${now === "dark" ? "light" : "dark"} colours`);
+  return now;
+}
+byId("theme").addEventListener("click", () => {
+  document.documentElement.style.colorScheme = drawTheme() === "dark" ? "light" : "dark";
+  drawTheme();
+});
+dark.addEventListener("change", drawTheme);
+
+byId("legend").textContent = "Bold: best, underlined: second best, among what was measured here. Hover a figure, or walk to it with the arrow keys, to see where it comes from.";
+byId("colophon").textContent = `Written by vssbench ${data.version}. Everything is in this file; it loads nothing.`;
+drawTheme();
+drawSections();
+open(state.group);

@@ -1,0 +1,112 @@
+"""Where each figure of a row comes from, as labelled lines for the page's cards."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+from vssbench.reports.rows import Row
+from vssbench.result import RunResult
+
+Lines = list[tuple[str, str]]
+
+
+def provenance(row: Row) -> dict[str, Lines]:
+    """Topic of a column -> (label, text) lines; "run" holds for every figure of the row. Unknown lines are left out."""
+    if row.result is None:
+        return {"run": _known([("printed in", row.source)])}
+    result, info = row.result, row.result.dataset
+    data: Lines = [
+        ("protocol", result.protocol),
+        ("dataset", f"{info.spec} {info.split}, files {info.fingerprint[:12]}"),
+        ("frames", f"{info.labelled} labelled of {info.frames} in {info.clips} clips"),
+        ("frames decoded from", result.codec or "the dataset's own files"),
+        ("weights", _weights(result)),
+    ]
+    return {
+        "accuracy": data,
+        "schedule": [("frames by kind", _kinds(result.kinds)), *data],
+        "gflops": _gflops(result),
+        "params": _known(
+            [
+                ("counted", "what inference uses"),
+                ("for training only", _number(result.params_training_only_m, "M")),
+                ("weights", _weights(result)),
+            ]
+        ),
+        "speed": _speed(row, result),
+        "run": _run(row, result),
+    }
+
+
+def _gflops(result: RunResult) -> Lines:
+    counted = result.gflops or {}
+    second = counted.get("second") or {}
+    kinds = [f"{counted[kind]:.4g} {kind}" for kind in ("key", "nonkey", "warmup") if counted.get(kind) is not None]
+    uncounted = sorted({str(one["op"]) for one in counted.get("uncounted") or ()})
+    return _known(
+        [
+            ("a frame of each kind", ", ".join(kinds)),
+            ("frames by kind", _kinds(result.kinds)),
+            ("nominal schedule", _number(counted.get("nominal"), "GFLOPs")),
+            ("counts", "multiply-accumulates of step and decode" if counted.get("convention") == "mac" else None),
+            ("frame size", "x".join(map(str, counted.get("size") or ()))),
+            ("counter", counted.get("counter")),
+            ("second counter", second.get("counter")),
+            ("not counted", ", ".join(uncounted)),
+        ]
+    )
+
+
+def _speed(row: Row, result: RunResult) -> Lines:
+    environment, samples = result.environment, result.samples_ms or {}
+    memory = result.memory_mb or {}
+    return _known(
+        [
+            ("machine", row.machine),
+            ("device", environment.get("device")),
+            ("torch", (environment.get("packages") or {}).get("torch")),
+            ("timed frames", f"{len(samples['step'])}, batch 1" if samples.get("step") else None),
+            ("amortised over", _kinds(result.kinds)),
+            ("host memory", _number(memory.get("host_working"), "MB")),
+            ("device memory", _number(memory.get("device_peak"), "MB")),
+        ]
+    )
+
+
+def _run(row: Row, result: RunResult) -> Lines:
+    environment = result.environment
+    commit = environment.get("commit")
+    return _known(
+        [
+            ("method", result.resolved or result.method),
+            ("vssbench", (environment.get("packages") or {}).get("vssbench")),
+            ("commit", commit and commit[:12] + (" with changes" if environment.get("dirty") else "")),
+            ("measured", _span(result.started, result.finished)),
+            ("run", row.folder and f"{row.folder.parent.name}/{row.folder.name}"),
+        ]
+    )
+
+
+def _weights(result: RunResult) -> str:
+    weights = result.weights
+    if weights.sha256 is None:
+        return {"none": "the method has none"}.get(weights.origin, weights.origin)
+    return f"{weights.origin} {PurePath(weights.path or '').name}, sha256 {weights.sha256[:12]}"
+
+
+def _kinds(kinds: dict[str, int | None]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+
+
+def _span(started: str | None, finished: str | None) -> str:
+    days = [moment.replace("T", " ")[:16] for moment in (started, finished) if moment]
+    return " to ".join(dict.fromkeys(days)) + (" UTC" if days else "")
+
+
+def _number(figure: float | None, unit: str) -> str:
+    return "" if figure is None else f"{figure:.4g} {unit}"
+
+
+def _known(lines: list[tuple[str, Any]]) -> Lines:
+    return [(label, str(text)) for label, text in lines if text]
