@@ -1,0 +1,74 @@
+"""Names beside the points of a plot. A name that finds no place becomes a number, for a key to explain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.font_manager import FontProperties
+
+from vssbench.reports.geometry import Bools, Floats
+from vssbench.reports.labels import Scene, leaders, place
+from vssbench.reports.style import SMALL, Theme
+
+REACH = 42.0
+"""How far from its point a name may stand, in points (1/72 inch). A number may stand anywhere."""
+
+
+def annotate(axes: Axes, scene: Scene, names: Sequence[str], dim: Bools, theme: Theme) -> dict[int, str]:
+    """Write the name of each point of the scene; its unit is 1/72 inch, its origin the lower left corner of the axes.
+
+    Returns index -> number of the points that are named by a number, "" where not even a number found a place.
+    """
+    texts, numbers = list(names), dict[int, str]()
+    while True:
+        reach = [np.inf if index in numbers else REACH for index in range(len(texts))]
+        boxes = place(scene, [_size(axes, text) for text in texts], reach)
+        lost = set(np.flatnonzero(np.isnan(boxes[:, 0])).tolist())
+        if lost <= numbers.keys():
+            break
+        numbers = {index: str(count) for count, index in enumerate(sorted({*numbers, *lost}), 1)}
+        for index, number in numbers.items():
+            texts[index] = number
+    for index in sorted(set(range(len(texts))) - lost):
+        _write(axes, scene, index, texts[index], boxes[index], theme.faint if dim[index] else theme.ink)
+    return {index: "" if index in lost else number for index, number in numbers.items()}
+
+
+def _size(axes: Axes, text: str) -> tuple[float, float]:
+    """Width and height of a line of text in 1/72 inch, with a hair's breadth at both ends."""
+    renderer = FigureCanvasAgg(axes.get_figure()).get_renderer()
+    font = FontProperties(family=["DejaVu Sans"], size=SMALL)
+    width, _, _ = renderer.get_text_width_height_descent(text, font, ismath=False)
+    return width * 72 / axes.get_figure().dpi + 1, SMALL + 1
+
+
+def _write(axes: Axes, scene: Scene, index: int, text: str, box: Floats, colour: str) -> None:
+    """The text in its box, and the line to its point where it stands away from it."""
+    width, height = axes.bbox.size * 72 / axes.get_figure().dpi
+    left, low, right, _ = box
+    # Anchored at the side that faces its point: with another font in an SVG it grows and shrinks away from it.
+    aside = (scene.points[index, 0] - left) / (right - left)
+    side, x = (
+        ("left", left + 0.5)
+        if aside < 0.25
+        else ("right", right - 0.5)
+        if aside > 0.75
+        else ("center", (left + right) / 2)
+    )
+    axes.text(
+        x / width,
+        (low + 2) / height,
+        text,
+        ha=side,
+        va="baseline",
+        size=SMALL,
+        color=colour,
+        transform=axes.transAxes,
+        zorder=5,
+    )
+    (line,) = leaders(scene, index, box[None])
+    if not np.array_equal(line[:2], line[2:]):
+        axes.plot(line[::2] / width, line[1::2] / height, color=colour, lw=0.4, transform=axes.transAxes, zorder=2)

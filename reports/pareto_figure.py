@@ -1,0 +1,174 @@
+"""How a Pareto plot is drawn: a paper's column wide, the front a staircase, every method named where it stands.
+
+A name that finds no place near its point becomes a number, and a key under the plot says whose it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.markers import CARETLEFT, CARETRIGHT
+
+from vssbench.reports import style
+from vssbench.reports.front import dominated, staircase
+from vssbench.reports.geometry import Floats
+from vssbench.reports.labels import Scene
+from vssbench.reports.naming import annotate
+from vssbench.reports.style import Look, Theme
+from vssbench.reports.underneath import Underneath
+
+# Points (1/72 inch) from here on: margins of the axes, their height; the width is what is left of the column.
+LEFT, RIGHT, BOTTOM, HEIGHT = 29.0, 5.0, 26.0, 152.0
+WIDTH = 72 * style.COLUMN - LEFT - RIGHT
+MARKER, ARROW, LINE = 5.0, 13.0, 9.0
+"""The size of a marker, how far the arrow of a lower bound goes, the height of a line of the title."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One method. contender: may be on the front; at_least: x is a lower bound; intervals: low and high."""
+
+    name: str
+    family: str
+    x: float
+    y: float
+    published: bool = False
+    contender: bool = True
+    at_least: bool = False
+    x_interval: tuple[float, float] | None = None
+    y_interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Points and what is written around them.
+
+    families: all that any plot of the group shows, so that each looks the same in all
+    x_top:    what stands there reads as that or more
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    more_is_better: bool
+    points: tuple[Point, ...]
+    families: frozenset[str]
+    notes: tuple[str, ...] = ()
+    x_top: float = math.inf
+
+
+def draw(plot: Plot, theme: Theme) -> Figure:
+    """The figure of one plot: as wide as a column, as high as what stands under the axes needs."""
+    points = plot.points
+    x, y = np.array([(point.x, point.y) for point in points]).T
+    rivals = np.array([point.contender and not point.published and not point.at_least for point in points])
+    beaten = dominated(x, y, plot.more_is_better, rivals)
+    best, dim = rivals & ~beaten, beaten & np.array([not point.published for point in points])
+    looks = style.looks(plot.families, theme)
+    worse = -1 if plot.more_is_better else 1
+
+    figure = Figure()
+    axes = figure.add_axes((0, 0, 1, 1))
+    _resize(axes, BOTTOM, 0)
+    for point, faint in zip(points, dim, strict=True):
+        _mark(axes, point, looks[point.family], 0.4 if faint else 1.0, worse, theme)
+    style.scale(axes, "x", x.tolist(), plot.x_top)
+    axes.margins(0.09)
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # what is drawn from here on moves nothing
+    corner = axes.get_xlim()[worse > 0], axes.get_ylim()[0]
+    steps = staircase(x[best], y[best], plot.more_is_better, corner)
+    axes.plot(*steps.T, color=theme.faint, lw=0.8, zorder=1.5)
+    axes.fill(*np.vstack([steps, [corner]]).T, color=theme.faint, alpha=0.08, lw=0, zorder=0)
+    axes.set_xlabel(f"{plot.x_label}  ({'←' if worse > 0 else '→'} better)")
+    axes.set_ylabel(f"{plot.y_label}  (→ better)")
+    title = style.wrapped(plot.title, WIDTH / 72)
+    axes.text(0, 1 + 4 / HEIGHT, title, transform=axes.transAxes, va="bottom", linespacing=1.1)
+
+    names = [point.name for point in points]
+    numbers = annotate(axes, _scene(axes, points, steps, worse), names, dim, theme)
+    _resize(axes, _explain(axes, plot, numbers, looks, theme), 7 + LINE * len(title.splitlines()))
+    return figure
+
+
+def _resize(axes: Axes, below: float, above: float) -> None:
+    """The figure around axes of always the same size."""
+    width, height = 72 * style.COLUMN, below + HEIGHT + above
+    axes.get_figure().set_size_inches(width / 72, height / 72)
+    axes.set_position((LEFT / width, below / height, WIDTH / width, HEIGHT / height))
+
+
+def _mark(axes: Axes, point: Point, look: Look, alpha: float, worse: int, theme: Theme) -> None:
+    """The marker of a point, its intervals, and the arrow of a lower bound."""
+    thin = {"color": look.colour, "lw": 0.7, "alpha": 0.5 * alpha, "zorder": 1.8}
+    if point.x_interval:
+        axes.plot(point.x_interval, (point.y, point.y), **thin)
+    if point.y_interval:
+        axes.plot((point.x, point.x), point.y_interval, **thin)
+    if point.at_least:
+        arrow = {"arrowstyle": "<-,head_width=0.15,head_length=0.25", "shrinkA": 0, "shrinkB": MARKER / 2}
+        colours = {"color": look.colour, "alpha": alpha, "lw": 0.9}
+        axes.annotate(
+            "", (point.x, point.y), (worse * ARROW, 0), textcoords="offset points", arrowprops=arrow | colours
+        )
+    axes.plot(point.x, point.y, **_marker(look, point.published, theme), alpha=alpha, zorder=3)
+
+
+def _marker(look: Look, hollow: bool, theme: Theme) -> dict[str, object]:
+    fill, edge, width = (theme.background, look.colour, 0.9) if hollow else (look.colour, theme.background, 0.5)
+    return {"marker": look.marker, "ms": MARKER, "mfc": fill, "mec": edge, "mew": width, "ls": "none"}
+
+
+def _scene(axes: Axes, points: Sequence[Point], steps: Floats, worse: int) -> Scene:
+    """What names must not cover: markers, arrows and the front, and if possible the intervals."""
+
+    def seen(*data: tuple[float, float]) -> Floats:
+        """Where data lie in the axes."""
+        pixels = axes.transData.transform(np.array(data, float).reshape(-1, 2))
+        return np.asarray(axes.transAxes.inverted().transform(pixels) * (WIDTH, HEIGHT), float)
+
+    at, edge = seen(*((point.x, point.y) for point in points)), seen(*steps)
+    bars = [[(x, point.y) for x in point.x_interval] for point in points if point.x_interval]
+    bars += [[(point.x, y) for y in point.y_interval] for point in points if point.y_interval]
+    arrows = [
+        (*spot, spot[0] + worse * ARROW, spot[1]) for spot, point in zip(at, points, strict=True) if point.at_least
+    ]
+    return Scene(
+        frame=(2, 2, WIDTH - 2, HEIGHT - 2), points=at, radius=MARKER / 2 + 0.7, gap=1.6,
+        lines=np.vstack([np.hstack([edge[:-1], edge[1:]]), np.reshape(arrows, (-1, 4))]),
+        faint=np.array([seen(*bar).ravel() for bar in bars]).reshape(-1, 4),
+    )  # fmt: skip
+
+
+def _explain(axes: Axes, plot: Plot, numbers: dict[int, str], looks: dict[str, Look], theme: Theme) -> float:
+    """Write what the signs in the plot mean, whose the numbers are, and the notes; returns how far down it goes."""
+    plain, points, below = Look(theme.faint, "o"), plot.points, Underneath(axes, BOTTOM)
+    published = [point.published for point in points]
+    thin = {"marker": "|", "ms": 8, "mec": theme.faint, "mew": 0.7}
+    arrow = {
+        "marker": CARETLEFT if plot.more_is_better else CARETRIGHT,
+        "ms": 4,
+        "mfc": theme.faint,
+        "mec": theme.faint,
+    }
+    signs = [
+        (_marker(plain, False, theme), "measured", any(published) and not all(published)),
+        (_marker(plain, True, theme), "published", any(published)),
+        (thin, "95 % interval", any(point.x_interval or point.y_interval for point in points)),
+        (arrow, "at least: not all work is counted", any(point.at_least for point in points)),
+    ]
+    below.table([(look, text) for look, text, occurs in signs if occurs])
+    below.table([
+        (
+            _marker(looks[points[index].family], points[index].published, theme),
+            f"{number or f'at {points[index].x:g}, {points[index].y:g}:'} {points[index].name}",
+        )
+        for index, number in numbers.items()
+    ])  # fmt: skip
+    for note in plot.notes:
+        below.note(note)
+    return below.depth + 2

@@ -1,0 +1,47 @@
+"""Names that fit into a plot: what tells methods apart, as long as it still does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from vssbench.names import Spec, parse, walk
+
+
+def short(method: str) -> str:
+    """A method's spec in a few words: what it wraps, its backbone, its key-frame interval as K, the rest as given.
+
+    >>> short("mpvss(backbone=swin_t,key_interval=3)"), short("hold(of=mask2former)")
+    ('mpvss swin_t K=3', 'hold of mask2former')
+    >>> short("flowwarp(key_interval=auto(max=10,threshold=12),of=replay(predictions=out/labels))")
+    'flowwarp of replay K=auto predictions=labels'
+    """
+    specs = list(walk(parse(method)))
+    said = [_said(key, value) for spec in specs for key, value in spec.args if key != "of"]
+    return " ".join([" of ".join(spec.name for spec in specs), *said])
+
+
+def distinct(names: Sequence[str], whole: Sequence[str]) -> list[str]:
+    """The names, those that several have replaced by the whole ones; what is still the same is counted: `a`, `a #2`.
+
+    >>> distinct(["a K=auto", "a K=auto", "b", "b"], ["a(key_interval=auto(max=3))", "a(key_interval=auto)", "b", "b"])
+    ['a(key_interval=auto(max=3))', 'a(key_interval=auto)', 'b', 'b #2']
+    """
+    meant: dict[str, set[str]] = {}
+    for name, full in zip(names, whole, strict=True):
+        meant.setdefault(name, set()).add(full)
+    clear = [name if len(meant[name]) == 1 else full for name, full in zip(names, whole, strict=True)]
+    seen: Counter[str] = Counter()
+    numbered = []
+    for name in clear:
+        seen[name] += 1
+        numbered.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
+    return numbered
+
+
+def _said(key: str, value: object) -> str:
+    if key == "key_interval":
+        return f"K={value.name if isinstance(value, Spec) else value}"
+    if isinstance(value, str):
+        value = value.rstrip("/").rpartition("/")[2]
+    return str(value) if key == "backbone" else str(Spec("a", ((key, value),)))[2:-1]

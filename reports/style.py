@@ -1,0 +1,123 @@
+"""How every plot looks: the size of a paper's column, one light and one dark theme, and files that do not vary.
+
+A family of methods is told apart by colour and by marker. Each theme's colours differ by 26 and more (CIE76, after
+simulating protanopia, deuteranopia and tritanopia as Machado, Oliveira and Fernandes, 2009, do), and stand out from
+its background by a contrast of 3:1 and more; both themes go through the same hues.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import fill
+from typing import Literal, NamedTuple
+
+import matplotlib as mpl
+import seaborn as sns
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+FORMATS = ("png", "svg", "pdf")
+COLUMN, PAGE = 8.5 / 2.54, 17.4 / 2.54
+"""Inches: the width of a column and of both columns of a paper."""
+TEXT, SMALL = 7.0, 6.5
+"""Font sizes in points; nothing is smaller."""
+MARKERS = "osD^vPX"
+FASTEST = 1e4
+"""FPS from which on a clock says nothing, as in the leaderboard: no network has run. Drawn at this level."""
+_UNDATED = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours as #rrggbb. ink: text and lines that matter; faint: text that matters less; grid: hardly seen."""
+
+    suffix: str
+    background: str
+    ink: str
+    faint: str
+    grid: str
+    palette: tuple[str, ...]
+
+    def applied(self) -> AbstractContextManager[None]:
+        """matplotlib's settings within a with-statement; text stays text in SVG and PDF."""
+        paper = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), self.background)
+        lines = dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), self.faint)
+        return mpl.rc_context({
+            **sns.axes_style("whitegrid"), **paper, **lines,
+            "text.color": self.ink, "axes.labelcolor": self.ink, "grid.color": self.grid,
+            "xtick.labelcolor": self.ink, "ytick.labelcolor": self.ink,
+            "axes.prop_cycle": cycler(color=self.palette),
+            "font.family": ["DejaVu Sans"], "font.size": TEXT, "axes.titlesize": TEXT, "axes.labelsize": TEXT,
+            "figure.titlesize": TEXT, "xtick.labelsize": SMALL, "ytick.labelsize": SMALL, "legend.fontsize": SMALL,
+            "axes.linewidth": 0.6, "grid.linewidth": 0.5, "lines.linewidth": 1.2, "lines.markersize": 3.5,
+            "xtick.major.pad": 2, "ytick.major.pad": 2, "axes.labelpad": 2.5, "axes.titlepad": 4,
+            "legend.frameon": False, "legend.handlelength": 1.8,
+            "text.parse_math": False, "figure.dpi": 300,
+            "svg.fonttype": "none", "svg.hashsalt": "vssbench", "pdf.fonttype": 42,
+        })  # fmt: skip
+
+
+LIGHT = Theme(
+    "", "#ffffff", "#1f2328", "#656d76", "#e1e4e8",
+    ("#005588", "#dd7711", "#779966", "#dd55dd", "#5511aa", "#664400", "#771133", "#009999"),
+)  # fmt: skip
+DARK = Theme(
+    "_dark", "#0d1117", "#e6edf3", "#8b949e", "#262c34",
+    ("#55aaff", "#dd3300", "#99dd77", "#cc2299", "#5566ff", "#dddd00", "#bb6666", "#00eecc"),
+)  # fmt: skip
+
+
+class Look(NamedTuple):
+    colour: str
+    marker: str
+
+
+def looks(families: Iterable[str], theme: Theme) -> dict[str, Look]:
+    """Family -> look, by name: 56 families before one repeats."""
+    return {
+        family: Look(theme.palette[number % len(theme.palette)], MARKERS[number % len(MARKERS)])
+        for number, family in enumerate(sorted(set(families)))
+    }
+
+
+def write(draw: Callable[[Theme], Figure], stem: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """<stem>.<format> for each format, and <stem>_dark.svg beside an SVG. The same figure, the same bytes."""
+    written = []
+    for theme, endings in ((LIGHT, formats), (DARK, [ending for ending in formats if ending == "svg"])):
+        with theme.applied():
+            figure = draw(theme) if endings else None
+            for ending in endings if figure else ():
+                written.append(stem.with_name(f"{stem.name}{theme.suffix}.{ending}"))
+                figure.savefig(written[-1], metadata=_UNDATED[ending])
+    return written
+
+
+def wrapped(text: str, width: float, size: float = SMALL) -> str:
+    """The text, each line of it in lines of at most `width` inches, taking 0.62 em for a character."""
+    return "\n".join(fill(line, max(int(72 * width / (0.62 * size)), 8)) for line in text.splitlines())
+
+
+def scale(axes: Axes, which: Literal["x", "y"], values: Iterable[float], top: float = math.inf) -> None:
+    """A logarithmic axis with plain numbers at its ticks where the values above zero span more than a decade.
+
+    Zero stands beside the smallest of them, on a linear stretch. What lies at `top` reads as that or more.
+    """
+    shown = list(values)
+    above = [value for value in shown if value > 0]
+    if not above or max(above) <= 10 * min(above):
+        return
+    zero = {"linthresh": min(above), "linscale": 0.5} if min(shown) <= 0 else {}
+    (axes.set_xscale if which == "x" else axes.set_yscale)("symlog" if zero else "log", **zero)
+    first, last = math.floor(math.log10(min(above))), math.ceil(math.log10(max(above)))
+    digits = (1, 2, 5) if last - first <= 3 else (1,)
+    ticks = [digit * 10.0**power for power in range(first, last + 1) for digit in digits]
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(FixedLocator([0.0, *ticks] if zero else ticks))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"≥{top / 1e3:g}k" if value >= top else f"{value:g}"))
