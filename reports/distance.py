@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,18 +10,19 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from vssbench.reports.leaderboard import ageing, group_of, rank
-from vssbench.result import RunResult
+from vssbench.reports.ageing import ageing
+from vssbench.reports.rows import Row, grouped
 
 
-def write(results: Sequence[RunResult], folder: Path) -> list[Path]:
+def write(rows: Sequence[Row], folder: Path) -> list[Path]:
     """distance.png, and distance_2.png ... for further datasets and protocols; none where no method has distances."""
     written: list[Path] = []
-    for key, members in groupby(sorted(results, key=rank), key=group_of):
-        curves = {name: by for name, (_, by) in ageing(list(members)).items()}
+    for group, members in grouped(rows):
+        curves = {name: one.miou for name, one in ageing(members).items()}
         if curves:
             path = folder / (f"distance_{len(written) + 1}.png" if written else "distance.png")
-            draw(curves, f"{key[0]}, protocol {key[1]}").savefig(path, dpi=200)
+            protocol = f"protocol {group.protocol}" if group.protocol else "protocol not stated"
+            draw(curves, f"{group.dataset}, {protocol}").savefig(path, dpi=200)
             written.append(path)
     return written
 

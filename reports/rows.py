@@ -12,21 +12,28 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from vssbench.methods import BUILTIN
 from vssbench.names import parse, walk
 from vssbench.result import RunResult
 from vssbench.stats.bootstrap import Interval
+from vssbench.stats.paired import Comparison
 
 KEY_FRAMES, GFLOPS, PARAMS = "key frames %", "GFLOPs", "params (M)"
+GFLOPS_OF = {"key": "GFLOPs key", "nonkey": "GFLOPs nonkey", "warmup": "GFLOPs warmup"}
 FPS = {"step": "FPS step", "step+decode": "FPS step+decode", "end_to_end": "FPS end to end"}
+FPS_PRINTED = "FPS printed"
+"""Of published rows: what the clock included, they do not say."""
+COSTS = (KEY_FRAMES, GFLOPS, *GFLOPS_OF.values(), PARAMS, *FPS.values(), FPS_PRINTED)
+"""Every column that is no accuracy."""
 
 
 class Group(NamedTuple):
     """What rows of one table agree in.
 
     dataset:     spec and split, "camvid val"
-    protocol:    of the accuracy
-    fingerprint: of all the split's frames, shortened
-    clips:       how many of them were run
+    protocol:    of the accuracy; "" of published rows that do not say
+    fingerprint: of all the split's frames, shortened; "" of published rows
+    clips:       how many clips were run; 0 of published rows
     """
 
     dataset: str
@@ -42,10 +49,15 @@ class Row:
     method:    canonical spec, or the published name and backbone
     family:    what colours a plot: the method's name without arguments, of a wrapper with what it wraps
     values:    column -> figure, None where it is missing; accuracy in percent under the metric's name ("mIoU",
-               "VC@8"), cost under KEY_FRAMES, GFLOPS, PARAMS and the columns of FPS
+               "VC@8"), cost under KEY_FRAMES, GFLOPS, GFLOPS_OF, PARAMS and the columns of FPS
     intervals: metric -> its confidence interval over clips, or the reason why it has none
+    to_best, to_above: this row's mIoU minus that of the group's best, and of the next better one, paired over clips; p
+               is corrected for all pairs of the group. None where there is nothing to compare
+    distances: frames since the key frame -> mIoU in percent
     notes:     what a reader must know before comparing the row, a sentence each
     uncounted: work is known to be missing from GFLOPS, so the figure is a lower bound
+    untrained: the weights are random
+    told:      the method, or one that it wraps, is given the ground truth
     machine:   where the speed was measured; None: it was not
     result, folder: of a measured row
     source:    of a published row
@@ -57,12 +69,23 @@ class Row:
     values: Mapping[str, float | None]
     origin: Literal["measured", "replayed", "published"] = "measured"
     intervals: Mapping[str, Interval] = field(default_factory=dict)
+    to_best: Comparison | None = None
+    to_above: Comparison | None = None
+    distances: Mapping[int, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     uncounted: bool = False
+    untrained: bool = False
+    told: bool = False
     machine: str | None = None
     result: RunResult | None = None
     folder: Path | None = None
     source: str | None = None
+
+    @property
+    def contender(self) -> bool:
+        """Whether its mIoU takes part in the comparison of methods."""
+        fair = self.origin != "published" and not self.untrained and not self.told
+        return fair and self.values.get("mIoU") is not None
 
 
 def measured(result: RunResult, folder: Path | None = None, intervals: Mapping[str, Interval] | None = None) -> Row:
@@ -78,13 +101,17 @@ def measured(result: RunResult, folder: Path | None = None, intervals: Mapping[s
             **(result.metrics or {}),
             KEY_FRAMES: 100 * kinds.get("key", 0) / total if total else None,
             GFLOPS: gflops.get("amortised"),
+            **{title: gflops.get(kind) for kind, title in GFLOPS_OF.items()},
             PARAMS: result.params_m,
             **{title: fps.get(scope) for scope, title in FPS.items()},
         },
         origin=result.origin,
         intervals=intervals or {},
-        notes=_notes(result),
-        uncounted=bool(gflops.get("uncounted")),
+        distances={row["distance"]: row["mIoU"] for row in result.by_distance if row["mIoU"] is not None},
+        notes=_notes(result, intervals or {}),
+        uncounted=any(not kinds or one["kind"] in kinds for one in gflops.get("uncounted", ())),
+        untrained=result.weights.origin == "untrained",
+        told=_told(result.method),
         machine=_machine(result) if result.fps else None,
         result=result,
         folder=folder,
@@ -100,16 +127,21 @@ def family(method: str) -> str:
     return " of ".join(spec.name for spec in walk(parse(method)))
 
 
-def rank(row: Row) -> tuple[Group, float, str]:
-    """Sort key: what may be compared stands together, best mIoU first, missing last."""
+def rank(row: Row) -> tuple[bool, Group, float, str]:
+    """Sort key: measured before published, what may be compared together, best mIoU first, missing last."""
     miou = row.values.get("mIoU")
-    return row.group, math.inf if miou is None else -miou, row.method
+    return row.origin == "published", row.group, math.inf if miou is None else -miou, row.method
 
 
 def grouped(rows: Iterable[Row]) -> Iterator[tuple[Group, list[Row]]]:
-    """The rows group by group, best first."""
+    """The rows group by group, measured groups first, in each the best first."""
     for group, members in groupby(sorted(rows, key=rank), key=lambda row: row.group):
         yield group, list(members)
+
+
+def _told(method: str) -> bool:
+    """Whether the method, or one that it wraps, is given the ground truth."""
+    return any("labels" in BUILTIN[spec.name].needs for spec in walk(parse(method)) if spec.name in BUILTIN)
 
 
 def _machine(result: RunResult) -> str:
@@ -117,16 +149,25 @@ def _machine(result: RunResult) -> str:
     return f"{machine}, threads: {result.environment.get('threads')}"
 
 
-def _notes(result: RunResult) -> tuple[str, ...]:
-    missing: dict[str, list[str]] = {}
-    for name, why in result.reasons.items():
-        missing.setdefault(why, []).append(name)
-    notes = [f"{result.method} is {result.resolved}"] if result.resolved not in (None, result.method) else []
-    notes += [*result.caveats, *result.notes]
+def _notes(result: RunResult, intervals: Mapping[str, Interval]) -> tuple[str, ...]:
+    missing = _by_reason(result.reasons.items())
+    unsure = _by_reason((name, found.reason) for name, found in intervals.items() if found.value is not None)
+    notes = [*result.caveats, *result.notes]
+    notes += ["is given the ground truth: not ranked"] if _told(result.method) else []
     notes += [f"no {', '.join(names)}: {why}" for why, names in missing.items()]
+    notes += [f"no interval for {', '.join(names)}: {why}" for why, names in unsure.items()]
     if result.fps:
         notes.append(f"speed on {_machine(result)}")
     if result.skipped:
         why = next(iter(result.skipped.values()))
         notes.append(f"{len(result.skipped)} clips do not count under {result.protocol}: {why}")
     return tuple(notes)
+
+
+def _by_reason(reasons: Iterable[tuple[str, str | None]]) -> dict[str, list[str]]:
+    """reason -> the names that share it."""
+    found: dict[str, list[str]] = {}
+    for name, why in reasons:
+        if why:
+            found.setdefault(why, []).append(name)
+    return found

@@ -12,25 +12,25 @@ import matplotlib as mpl
 import pandas as pd
 
 from vssbench.names import Spec, parse
-from vssbench.reports.leaderboard import COMPARABLE, rank, table
+from vssbench.reports.rows import Row, rank
 from vssbench.reports.sweep_figure import ROWS, draw, parts, quantities
-from vssbench.result import RunResult
+from vssbench.reports.table import COMPARABLE, table
 from vssbench.store import write_text
 
 SPEEDS = ("slow", "medium", "fast")
 
 
-def write(results: Sequence[RunResult], folder: Path) -> list[Path]:
+def write(rows: Sequence[Row], folder: Path) -> list[Path]:
     """sweep.csv, sweep.png and sweep.svg; sweep_2.png ... for further datasets and protocols.
 
     Datasets that differ in their arguments only stand side by side. Nothing is written where no interval was swept.
     """
-    rows = curves(results)
-    if rows.empty:
+    swept = curves(rows)
+    if swept.empty:
         return []
     written = [folder / "sweep.csv"]
-    write_text(written[0], rows.to_csv(index=False))
-    figures = rows.groupby([rows["dataset"].map(_kind), "protocol"], sort=False)
+    write_text(written[0], swept.to_csv(index=False))
+    figures = swept.groupby([swept["dataset"].map(_kind), "protocol"], sort=False)
     drawn = [group for _, group in figures if quantities(group)]
     for number, group in enumerate(drawn, 1):
         figure = draw(group)
@@ -41,40 +41,41 @@ def write(results: Sequence[RunResult], folder: Path) -> list[Path]:
     return written
 
 
-def curves(results: Sequence[RunResult]) -> pd.DataFrame:
-    """One row a result, of every dataset on which a method was measured at several intervals; else no rows.
+def curves(rows: Sequence[Row]) -> pd.DataFrame:
+    """One line a measured row, of every dataset on which a method was measured at several intervals; else none.
 
     Columns: those of COMPARABLE, `family` (the method without its interval; a second measurement is `#2`),
     `key_interval` (frames; missing for a method that has no fixed one), `method`, and those of ROWS. Datasets are in
     the order of the figure's columns, families by name, missing numbers NaN.
     """
-    if not results:
+    ordered = sorted((row for row in rows if row.origin != "published"), key=rank)
+    if not ordered:
         return pd.DataFrame()
-    ordered = sorted(results, key=rank)
-    rows = table(ordered).reindex(columns=[*COMPARABLE, "method", *ROWS])
+    lines = table(ordered).reindex(columns=[*COMPARABLE, "method", *ROWS])
     place = len(COMPARABLE)
-    rows.insert(place, "family", [_family(result) for result in ordered])
-    rows.insert(place + 1, "key_interval", pd.Series([_interval(result) for result in ordered], dtype="Int64"))
-    again = rows.groupby([*COMPARABLE, "family", "key_interval"], dropna=False).cumcount()
-    rows["family"] += ["" if count == 0 else f" #{count + 1}" for count in again]
-    swept = rows.groupby([*COMPARABLE, "family"])["key_interval"].transform("nunique") > 1
-    rows = rows[swept.groupby([rows[name] for name in COMPARABLE]).transform("any")]
-    columns = {dataset: index for index, dataset in enumerate(sorted(rows["dataset"].unique(), key=_place))}
+    lines.insert(place, "family", [_family(row) for row in ordered])
+    lines.insert(place + 1, "key_interval", pd.Series([_interval(row) for row in ordered], dtype="Int64"))
+    again = lines.groupby([*COMPARABLE, "family", "key_interval"], dropna=False).cumcount()
+    lines["family"] += ["" if count == 0 else f" #{count + 1}" for count in again]
+    swept = lines.groupby([*COMPARABLE, "family"])["key_interval"].transform("nunique") > 1
+    lines = lines[swept.groupby([lines[name] for name in COMPARABLE]).transform("any")]
+    columns = {dataset: index for index, dataset in enumerate(sorted(lines["dataset"].unique(), key=_place))}
     keys = [*COMPARABLE, "family", "key_interval"]
-    return rows.sort_values(keys, key=lambda column: column.map(columns) if column.name == "dataset" else column)
+    return lines.sort_values(keys, key=lambda column: column.map(columns) if column.name == "dataset" else column)
 
 
-def _family(result: RunResult) -> str:
+def _family(row: Row) -> str:
     """The method without its interval, where that is a number of frames."""
-    spec = parse(result.method)
+    spec = parse(row.method)
     if not isinstance(spec.get("key_interval", 0), int):
-        return result.method
+        return row.method
     return str(Spec(spec.name, tuple(pair for pair in spec.args if pair[0] != "key_interval"), spec.at))
 
 
-def _interval(result: RunResult) -> int | None:
+def _interval(row: Row) -> int | None:
     """The fixed interval, given or by default; None for a method that has none."""
-    given = parse(result.method).get("key_interval", parse(result.resolved or result.method).get("key_interval"))
+    resolved = row.result.resolved if row.result and row.result.resolved else row.method
+    given = parse(row.method).get("key_interval", parse(resolved).get("key_interval"))
     return given if isinstance(given, int) else None
 
 

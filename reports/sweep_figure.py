@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from vssbench.names import Spec, parse
-from vssbench.reports.leaderboard import COMPARABLE
+from vssbench.reports.table import COMPARABLE
 
 ROWS = {  # column of the leaderboard -> axis label
     "mIoU": "mIoU (%)",

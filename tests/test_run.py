@@ -20,7 +20,7 @@ from vssbench.metrics.protocols import PROTOCOLS
 from vssbench.names import parse
 from vssbench.progress import Progress
 from vssbench.registry import Entry
-from vssbench.rescore import rescored
+from vssbench.reports import sources
 from vssbench.result import RunResult, read_result
 from vssbench.types import Frame, Prediction, Weights
 
@@ -140,7 +140,9 @@ def test_every_protocol_can_be_read_off_a_finished_run(tmp_path: Path) -> None:
     run(tmp_path / "run")
     for protocol in PROTOCOLS:
         (asked,) = run(tmp_path / protocol, protocol=protocol)
-        (read,) = rescored(tmp_path / "run", protocol)
+        (row,) = sources.read([tmp_path / "run"], protocol, uncertainty=False)
+        read = row.result
+        assert read is not None
         assert (read.metrics, read.reasons, read.per_class) == (asked.metrics, asked.reasons, asked.per_class)
 
 
@@ -149,13 +151,13 @@ def test_a_record_that_is_gone_is_one_message(tmp_path: Path) -> None:
     (file,) = (tmp_path / "run").glob("*/clips.jsonl")
     file.write_text("".join(file.read_text().splitlines(keepends=True)[1:]))
     with pytest.raises(UserError, match="1 of 3 clips have no record") as caught:
-        rescored(tmp_path / "run", "vspw")
+        sources.read([tmp_path / "run"], "vspw")
     assert caught.value.where == file
 
 
 def test_a_result_without_accuracy_stays_beside_the_others(tmp_path: Path, own_methods: None) -> None:
     run(tmp_path / "run", methods=["oracle", "untrained"])
-    assert {result.protocol for result in rescored(tmp_path / "run", "vspw")} == {"vspw"}
+    assert {row.group.protocol for row in sources.read([tmp_path / "run"], "vspw")} == {"vspw"}
 
 
 def test_resume_after_a_kill_at_every_write_fsync_and_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

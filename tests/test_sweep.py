@@ -17,7 +17,7 @@ from vssbench.errors import UserError
 from vssbench.names import parse
 from vssbench.progress import Progress
 from vssbench.registry import Entry
-from vssbench.reports.leaderboard import read_results
+from vssbench.reports import sources
 from vssbench.result import RunResult
 from vssbench.run import run
 from vssbench.sweep import Expanded, expand
@@ -105,7 +105,7 @@ def test_a_run_over_datasets_is_a_run_on_each(tmp_path: Path) -> None:
         )
     ]
     assert list(map(numbers, results)) == list(map(numbers, alone))
-    assert {str(numbers(result)) for result in read_results(tmp_path / "both")} == {
+    assert {str(numbers(row.result)) for row in sources.read([tmp_path / "both"]) if row.result} == {
         str(numbers(result)) for result in results
     }
     assert len({result.metrics["mIoU"] for result in results if result.metrics}) == 4
@@ -125,7 +125,7 @@ def test_resume_goes_on_in_the_second_dataset(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("vssbench.bench.run_clip", counted)
     with pytest.raises(KeyboardInterrupt):
         measured(tmp_path / "run", BOTH)
-    assert len(read_results(tmp_path / "run")) == 2
+    assert len(sources.folders(tmp_path / "run")) == 2
     again: list[str] = []
     monkeypatch.setattr("vssbench.bench.run_clip", lambda *args: again.append(args[1]) or whole(*args))
     resumed = measured(tmp_path / "run", BOTH, resume=True)
@@ -140,7 +140,7 @@ def test_more_datasets_join_what_is_there(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("vssbench.bench.run_clip", lambda *args: again.append(args[1]) or whole(*args))
     measured(tmp_path / "run", {"motion": ["slow", "fast"]}, resume=True)
     assert len(again) == 2
-    assert len(read_results(tmp_path / "run")) == 2
+    assert len(sources.folders(tmp_path / "run")) == 2
 
 
 def test_a_wrong_value_for_the_dataset_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
-"""Leaderboard and Pareto front from results made by hand."""
+"""The Markdown and CSV of rows made by hand."""
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vssbench.errors import UserError
-from vssbench.reports import leaderboard, pareto
+from vssbench.reports import leaderboard
+from vssbench.reports.markdown import code, plain, table
+from vssbench.reports.rows import Row, measured
 from vssbench.result import DatasetInfo, RunResult, WeightsInfo, read_result
+from vssbench.stats import Comparison, Interval
 
 
 def result(method: str, miou: float | None, fps: float = 10.0, protocol: str = "exact", **changes: object) -> RunResult:
@@ -28,29 +33,49 @@ def result(method: str, miou: float | None, fps: float = 10.0, protocol: str = "
         "kinds": {"key": 21, "nonkey": 80, "warmup": None},
     }
     return RunResult(
-        method=method, dataset=info, protocol=protocol, weights=WeightsInfo(origin="none"), **{**given, **changes}
+        method=method, dataset=info, protocol=protocol, weights=WeightsInfo(origin="file"), **{**given, **changes}
     )
 
 
+def markdown(*results: RunResult) -> str:
+    return leaderboard.markdown([measured(one) for one in results])
+
+
+def cells(text: str) -> list[dict[str, str]]:
+    """The lines of the first table: header without notes -> cell."""
+    lines = [line for line in text.partition("\n\n1. ")[0].splitlines() if line.startswith("|")]
+    split = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    header = [title.partition(" [")[0] for title in split[0]]
+    return [dict(zip(header, line, strict=True)) for line in split[2:]]
+
+
 def test_best_first_missing_last_and_notes_numbered_once() -> None:
-    text = leaderboard.markdown([result("low", 40.0), result("none", None), result("high", 61.234)])
-    rows = [line for line in text.splitlines() if line.startswith("| `")]
-    assert [row.split("`")[1] for row in rows] == ["high", "low", "none"]
-    assert "61.23" in rows[0]
-    assert "–" in rows[2]
+    text = markdown(result("low", 40.0), result("none", None), result("high", 61.234))
+    rows = cells(text)
+    assert [row["method"].strip("`") for row in rows] == ["high", "low", "none"]
+    assert [row["mIoU"] for row in rows] == ["**61.23**", "40.00", "–"]
     assert text.count("no VC@8: clips are sparsely labelled") == 1
     assert "speed on abacus, threads: 2" in text
+
+
+def test_what_every_row_has_is_marked_at_the_header_and_the_rest_at_its_row() -> None:
+    one, two = result("a", 40.0, caveats=["odd"]), result("b", 50.0)
+    text = markdown(one, two)
+    header, _, first, second = (line for line in text.splitlines() if line.startswith("|"))
+    assert header.startswith("| method [1, 2] ")
+    assert first.startswith("| `b`  ")
+    assert second.startswith("| `a` [3] ")
+    assert "\n3. odd" in text
 
 
 def test_what_is_missing_for_one_reason_is_one_note_and_a_dash() -> None:
     sparse = dict.fromkeys(("VC@8", "VC@16"), "clips are sparsely labelled")
     one = result("a", 40.0, metrics={"mIoU": 40.0, "VC@8": None, "VC@16": None}, reasons=sparse)
-    text = leaderboard.markdown([one])
+    text = markdown(one)
     assert "1. no VC@8, VC@16: clips are sparsely labelled\n2. speed on" in text
-    header, _, row = (line for line in text.splitlines() if line.startswith("|"))
-    cells = dict(zip(*([cell.strip() for cell in line.split("|")] for line in (header, row)), strict=True))
-    assert (cells["mIoU"], cells["VC8"], cells["VC16"]) == ("40.00", "–", "–")
-    assert "WIoU" not in cells  # was not asked for
+    (row,) = cells(text)
+    assert (row["mIoU"], row["VC8"], row["VC16"]) == ("40.00", "–", "–")
+    assert "WIoU" not in row  # was not asked for
 
 
 def test_the_offsets_of_a_sweep_are_counted_where_there_is_a_sweep() -> None:
@@ -58,49 +83,111 @@ def test_the_offsets_of_a_sweep_are_counted_where_there_is_a_sweep() -> None:
         rows = [{"distance": d, "mIoU": 90.0 - offset - d, "pixels": 9} for d in (0, 1)]
         return result(f"hold(key_interval=2,of=oracle,offset={offset})", 40.0, by_distance=rows)
 
-    assert "offsets" not in leaderboard.markdown([at(0)])
-    table = leaderboard.markdown([at(0), at(1)]).partition("mIoU by distance")[2]
-    assert "| `hold(key_interval=2,of=oracle)` |         2 |  89.00 | 89.50 | 88.50 |" in table
+    assert "offsets" not in markdown(at(0))
+    text = markdown(at(0), at(1)).partition("mIoU by distance")[2]
+    assert "| `hold(key_interval=2,of=oracle)` |         2 |  89.00 | 89.50 | 88.50 |" in text
 
 
 def test_protocols_never_share_a_table() -> None:
-    text = leaderboard.markdown([result("a", 40.0), result("a", 45.0, protocol="vspw")])
+    text = markdown(result("a", 40.0), result("a", 45.0, protocol="vspw"))
     assert text.count("## camvid val, protocol") == 2
+
+
+def test_other_frames_of_a_dataset_of_the_same_name_never_share_a_table() -> None:
+    real, made, part = result("a", 40.0), result("a", 90.0), result("a", 60.0)
+    made.dataset.fingerprint, part.dataset.clips = "1", 2
+    text = markdown(real, made, part, result("b", 50.0))
+    assert text.count("## camvid val, protocol") == 3
+    assert text.count("other clips than those of the table above") == 2
 
 
 def test_metrics_asked_for_by_name_are_printed_too() -> None:
     values = {"mIoU": 40.0, "pixel_accuracy": 70.0, "VC@4": 80.0, "mIoU(protocol=mmseg)": None, "flicker": 3.0}
-    header = leaderboard.markdown([result("a", 40.0, metrics=values, reasons={})]).splitlines()[6]
-    cells = [cell.strip() for cell in header.split("|")]
-    assert cells[2:6] == ["mIoU", "VC4", "mIoU(protocol=mmseg)", "flicker"]
-    assert "pixel_accuracy" not in cells  # measured by default, in the CSV file
-
-
-def test_other_frames_of_a_dataset_of_the_same_name_never_share_a_table(tmp_path: Path) -> None:
-    real, made, part = result("a", 40.0), result("a", 90.0), result("a", 60.0)
-    made.dataset.fingerprint, part.dataset.clips = "1", 2
-    results = [real, made, part, result("b", 50.0, 20.0)]
-    assert leaderboard.markdown(results).count("## camvid val, protocol") == 3
-    assert [path.name for path in pareto.write(results, tmp_path)] == ["pareto_fps.png"]
+    (row,) = cells(markdown(result("a", 40.0, metrics=values, reasons={})))
+    assert list(row)[1:5] == ["mIoU", "VC4", "mIoU(protocol=mmseg)", "flicker"]  # the others are in the CSV
 
 
 def test_one_method_measured_twice_keeps_its_notes_apart() -> None:
     rows = [{"distance": d, "mIoU": 90.0 - d, "pixels": 9} for d in (0, 1)]
     fast = result("a", 40.0, environment={"cpu": "abacus", "threads": 1}, by_distance=rows)
-    text = leaderboard.markdown([result("a", 50.0, by_distance=rows), fast])
-    table = text.partition("1. ")[0].splitlines()
-    assert table[-3:-1] == [line for line in table if line.startswith("| `a` [1] [")]
-    assert table[-3].startswith("| `a` [1] [2] |")
-    assert table[-2].startswith("| `a` [1] [3] |")
+    text = markdown(result("a", 50.0, by_distance=rows), fast)
+    assert [row["method"] for row in cells(text)] == ["`a` [2]", "`a` [3]"]
     assert text.count("|  89.50") == 2
     assert "`a #2`" in text
 
 
+def test_speeds_of_two_machines_are_two_columns() -> None:
+    fast = result("b", 40.0, fps=99.0, environment={"device_name": "Sprinter", "threads": 1})
+    first, second = cells(markdown(result("a", 50.0, fps=7.0), fast))
+    assert (first["FPS step (A)"], first["FPS step (B)"]) == ("7.0", "–")
+    assert (second["FPS step (A)"], second["FPS step (B)"]) == ("–", "99.0")
+
+
+def test_intervals_stand_beside_their_figures() -> None:
+    intervals = {"mIoU": Interval(40.0, 38.04, 43.0), "WIoU": Interval(50.0, reason="1 clip: too few")}
+    row = measured(result("a", 40.0), intervals=intervals)
+    text = leaderboard.markdown([row])
+    (shown,) = cells(text)
+    assert (shown["mIoU"], shown["WIoU"]) == ("40.00 [38.0, 43.0]", "50.00")
+    assert "in brackets the 95 % confidence interval over clips" in text
+    assert "no interval for WIoU: 1 clip: too few" in text
+
+
+def against(row: Row, effect: float, p: float, clips: int = 12) -> Row:
+    comparison = Comparison(effect, effect - 1, effect + 1, p, adjusted=p, clips=clips)
+    return dataclasses.replace(row, to_best=comparison, to_above=comparison)
+
+
+def test_rows_that_cannot_be_told_from_the_best_are_marked_and_named() -> None:
+    best, near, far = (measured(result(name, miou)) for name, miou in (("a", 50.0), ("b", 49.0), ("c", 30.0)))
+    text = leaderboard.markdown([best, against(near, -1.0, 0.3), against(far, -20.0, 0.0004)])
+    assert [row["mIoU"][-1] == "≈" for row in cells(text)] == [False, True, False]
+    assert "Not to be told from the best, `a` (≈, p ≥ 0.05): `b`." in text
+    assert "corrected for all 3 pairs" in text
+    assert re.search(r"`c` .*-20\.00 \[-21\.0, -19\.0\] +\| +<0\.001 \|", text)
+
+
+def test_where_all_are_told_apart_the_best_is_named() -> None:
+    text = leaderboard.markdown([measured(result("a", 50.0)), against(measured(result("b", 40.0)), -10.0, 0.01)])
+    assert "`a` is better than every other (p < 0.05)." in text
+
+
+def test_too_few_clips_for_any_p_are_said() -> None:
+    second = against(measured(result("b", 40.0)), -10.0, 0.5, clips=2)
+    text = leaderboard.markdown([measured(result("a", 50.0)), second])
+    assert "So few clips cannot separate two methods: p is 0.5 or more" in text
+
+
+def test_a_comparison_that_could_not_be_made_gives_its_reason() -> None:
+    none = Comparison(None, reason="other ground truth")
+    second = dataclasses.replace(measured(result("b", 40.0)), to_best=none, to_above=none)
+    assert "This cannot be said: other ground truth." in leaderboard.markdown([measured(result("a", 50.0)), second])
+
+
 def test_csv_keeps_full_precision(tmp_path: Path) -> None:
-    leaderboard.write([result("a", 100 / 3), result("b", None)], tmp_path)
+    intervals = {"mIoU": Interval(100 / 3, 30 + 1 / 7, 40.0)}
+    rows = [measured(result("a", 100 / 3), intervals=intervals), measured(result("b", None))]
+    assert leaderboard.write(rows, tmp_path, ("csv",)) == [tmp_path / "leaderboard.csv"]
     read = pd.read_csv(tmp_path / "leaderboard.csv")
-    assert read["mIoU"][0] == 100 / 3
+    assert (read["mIoU"][0], read["mIoU low"][0], read["mIoU high"][0]) == (100 / 3, 30 + 1 / 7, 40.0)
     assert np.isnan(read["mIoU"][1])
+
+
+@given(st.text(max_size=40))
+def test_a_name_is_one_cell_and_one_code_span_whatever_it_is(name: str) -> None:
+    (line,) = table(["method", "x"], [[code(name), "1"]]).splitlines()[2:]
+    assert len(re.findall(r"(?<!\\)\|", line)) == 3
+    fence = re.match(r"`+", code(name))
+    assert fence is not None
+    assert fence[0] not in code(name)[len(fence[0]) : -len(fence[0])]
+
+
+@given(st.text(max_size=40))
+def test_a_note_is_one_line_without_html(note: str) -> None:
+    shown = plain(note)
+    assert "<" not in shown
+    assert len(shown.splitlines()) <= 1
+    assert not re.search(r"(?<!\\)(\\\\)*[`*|\[\]]", shown)
 
 
 def test_results_survive_the_disk(tmp_path: Path) -> None:
@@ -124,18 +211,3 @@ def test_other_files_are_one_message(tmp_path: Path, text: str, part: str) -> No
     (tmp_path / "result.json").write_text(text)
     with pytest.raises(UserError, match=part):
         read_result(tmp_path / "result.json")
-
-
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=30))
-def test_a_point_is_on_the_front_unless_another_beats_it(points: list[tuple[int, int]]) -> None:
-    x, y = np.array(points, float).T
-    expected = [not any((a <= px and b >= py) and (a < px or b > py) for a, b in points) for px, py in points]
-    assert pareto.front(x, y, more_is_better=False).tolist() == expected
-    assert pareto.front(-x, y, more_is_better=True).tolist() == expected
-
-
-def test_plots_are_written_where_two_methods_have_both_figures(tmp_path: Path) -> None:
-    paths = pareto.write([result("a", 40.0, 5.0), result("b", 60.0, 500.0), result("c", None, 7.0)], tmp_path)
-    assert [path.name for path in paths] == ["pareto_fps.png"]
-    assert paths[0].stat().st_size > 10_000
-    assert pareto.write([result("a", 40.0)], tmp_path / "none") == []

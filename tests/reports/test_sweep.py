@@ -10,6 +10,7 @@ import pytest
 
 from vssbench.names import parse
 from vssbench.reports import sweep, sweep_figure
+from vssbench.reports.rows import measured
 from vssbench.result import DatasetInfo, RunResult, WeightsInfo
 
 MOTIONS = ("fast", "medium", "slow")
@@ -31,6 +32,14 @@ def result(
         method=method, resolved=resolved, dataset=info, protocol="exact", weights=WeightsInfo(origin="none"),
         **{**given, **changes},
     )  # fmt: skip
+
+
+def curves(results: list[RunResult]) -> pd.DataFrame:
+    return sweep.curves([measured(one) for one in results])
+
+
+def write(results: list[RunResult], folder: Path) -> list[Path]:
+    return sweep.write([measured(one) for one in results], folder)
 
 
 def swept(motions: tuple[str, ...] = MOTIONS) -> list[RunResult]:
@@ -59,7 +68,7 @@ def lines(figure, row: int, column: int) -> dict[str, tuple[list[float], list[fl
 
 def test_every_panel_shows_the_results_of_its_dataset() -> None:
     results = swept()
-    figure = sweep_figure.draw(sweep.curves(results))
+    figure = sweep_figure.draw(curves(results))
     assert [axes.get_title() for axes in figure.axes[:3]] == ["motion slow", "motion medium", "motion fast"]
     assert figure.get_suptitle() == "synthetic val, protocol exact"
     assert [axes.get_ylabel() for axes in figure.axes[::3]] == [
@@ -84,7 +93,7 @@ def test_every_panel_shows_the_results_of_its_dataset() -> None:
 
 def test_the_csv_has_the_same_numbers_in_the_same_order(tmp_path: Path) -> None:
     results = swept()
-    written = sweep.write(results, tmp_path)
+    written = write(results, tmp_path)
     assert [path.name for path in written] == ["sweep.csv", "sweep.png", "sweep.svg"]
     rows = pd.read_csv(written[0])
     assert len(rows) == len(results)
@@ -100,13 +109,13 @@ def test_the_csv_has_the_same_numbers_in_the_same_order(tmp_path: Path) -> None:
 
 def test_no_figure_where_no_interval_was_swept(tmp_path: Path) -> None:
     results = [result("mask2former"), result("mpvss(key_interval=5)"), result("mpvss(backbone=r50,key_interval=2)")]
-    assert sweep.write(results, tmp_path) == []
-    assert sweep.write([], tmp_path) == []
+    assert write(results, tmp_path) == []
+    assert write([], tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_default_interval_belongs_to_its_family() -> None:
-    rows = sweep.curves([
+    rows = curves([
         result("mpvss", resolved="mpvss(backbone=tiny,key_interval=5,offset=0)", miou=70.0),
         result("mpvss(key_interval=2)", resolved="mpvss(backbone=tiny,key_interval=2,offset=0)", miou=75.0),
     ])  # fmt: skip
@@ -116,21 +125,21 @@ def test_the_default_interval_belongs_to_its_family() -> None:
 def test_a_schedule_by_content_is_a_level_of_its_own() -> None:
     auto = "mpvss(key_interval=auto(threshold=12))"
     results = [result(auto, miou=77.0), *(result(f"mpvss(key_interval={number})") for number in (1, 2))]
-    drawn = lines(sweep_figure.draw(sweep.curves(results)), 0, 0)
+    drawn = lines(sweep_figure.draw(curves(results)), 0, 0)
     assert drawn["mpvss"][0] == [1, 2]
     assert drawn[auto][1] == [77.0, 77.0]
 
 
 def test_a_method_measured_twice_is_two_lines() -> None:
     twice = [result(f"mpvss(key_interval={number})", miou=value) for number in (1, 2) for value in (50.0, 60.0)]
-    rows = sweep.curves(twice)
+    rows = curves(twice)
     assert rows.groupby("family")["key_interval"].apply(list).to_dict() == {"mpvss": [1, 2], "mpvss #2": [1, 2]}
 
 
 def test_a_dataset_without_a_sweep_is_no_column_and_kinds_of_datasets_are_figures(tmp_path: Path) -> None:
     other = [result(f"mpvss(key_interval={number})", "slow") for number in (1, 2)]
     other = [one.model_copy(update={"protocol": "vspw"}) for one in other]
-    written = sweep.write([*swept(("slow",)), result("mpvss", "fast"), *other], tmp_path)
+    written = write([*swept(("slow",)), result("mpvss", "fast"), *other], tmp_path)
     assert [path.name for path in written if path.suffix == ".png"] == ["sweep.png", "sweep_2.png"]
     assert not pd.read_csv(tmp_path / "sweep.csv")["dataset"].str.contains("fast").any()
 
@@ -140,7 +149,7 @@ def test_what_nobody_has_gets_no_row_and_what_one_lacks_is_a_gap() -> None:
         result(f"mpvss(key_interval={number})", miou=None if number == 2 else 60.0, fps=None, gflops=None)
         for number in (1, 2, 3)
     ]
-    figure = sweep_figure.draw(sweep.curves(results))
+    figure = sweep_figure.draw(curves(results))
     assert [axes.get_ylabel() for axes in figure.axes] == ["mIoU (%)", "VC8 (%)"]
     assert lines(figure, 0, 0)["mpvss"][0] == [1, 3]
 
@@ -149,7 +158,7 @@ def test_speed_beyond_what_a_clock_shows_is_drawn_at_the_edge() -> None:
     results = [
         result(f"hold(key_interval={number},of=oracle)", fps={"step": fps}) for number, fps in ((1, 40.0), (2, 3e6))
     ]
-    figure = sweep_figure.draw(sweep.curves(results))
+    figure = sweep_figure.draw(curves(results))
     assert lines(figure, 3, 0)["hold(of=oracle)"][1] == [40.0, 10_000.0]
     figure.draw_without_rendering()
     assert "≥10k" in [text.get_text() for text in figure.axes[3].get_yticklabels()]
@@ -169,14 +178,14 @@ def test_names_are_short_where_they_stay_different(families: list[str], shown: l
         for family in families
         for number in (1, 2)
     ]
-    figure = sweep_figure.draw(sweep.curves(results))
+    figure = sweep_figure.draw(curves(results))
     assert set(lines(figure, 0, 0)) == set(shown)
 
 
 def test_datasets_of_one_name_are_told_apart() -> None:
     results = [result(f"mpvss(key_interval={number})") for number in (1, 2)]
     fewer = [one.model_copy(update={"dataset": one.dataset.model_copy(update={"clips": 1})}) for one in results]
-    figure = sweep_figure.draw(sweep.curves([*results, *fewer]))
+    figure = sweep_figure.draw(curves([*results, *fewer]))
     assert [axes.get_title() for axes in figure.axes[:2]] == ["1 clips, ffffffffffff", "2 clips, ffffffffffff"]
 
 
@@ -184,7 +193,7 @@ def test_the_svg_is_the_same_file_for_the_same_numbers(tmp_path: Path) -> None:
     texts = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        sweep.write(swept(("slow",)), tmp_path / name)
+        write(swept(("slow",)), tmp_path / name)
         texts.append((tmp_path / name / "sweep.svg").read_text())
     assert texts[0] == texts[1]
     assert texts[0].rstrip().endswith("</svg>")

@@ -1,4 +1,4 @@
-"""`vssbench report`: the leaderboard of runs again, from what they kept, under any protocol."""
+"""`vssbench report`: runs as one leaderboard, from what they kept, under any protocol."""
 
 from __future__ import annotations
 
@@ -7,24 +7,32 @@ from typing import Annotated
 
 import typer
 
+from vssbench.errors import UserError
+
 
 def command(
     runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
     protocol: Annotated[str | None, typer.Option("--protocol", help="Score again under this protocol.")] = None,
+    formats: Annotated[
+        str | None, typer.Option("--format", help="Of md, csv, latex, comma-separated; default md,csv.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Write leaderboard and plots here.")] = None,
 ) -> None:
-    """Join runs into one leaderboard; with --protocol score their records again, without running anything."""
-    from vssbench.metrics.protocols import find
-    from vssbench.reports import distance, leaderboard, pareto, sweep
-    from vssbench.rescore import rescored
+    """Join runs into one leaderboard; with --protocol score their records again, without running anything.
 
+    Without --output the leaderboard goes to stdout, as Markdown or in one --format.
+    """
+    from vssbench.metrics.protocols import find
+    from vssbench.reports import bundle, leaderboard, sources
+
+    asked = bundle.parse_formats(formats) if formats else None
     if protocol:
         find(protocol)
-    results = [
-        result for run in runs for result in (rescored(run, protocol) if protocol else leaderboard.read_results(run))
-    ]
-    if output:
-        output.mkdir(parents=True, exist_ok=True)
-        for report in (leaderboard, pareto, distance, sweep):
-            report.write(results, output)
-    print(leaderboard.markdown(results))
+    if output is None and asked and len(asked) > 1:
+        raise UserError(f"--format {formats} needs --output", expected="a folder for the files")
+    rows = sources.read(runs, protocol)
+    if output is None:
+        print(leaderboard.text(rows, asked[0] if asked else "md"), end="")
+    else:
+        for path in bundle.write(rows, output, asked or bundle.DEFAULT):
+            print(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +16,7 @@ from vssbench.errors import UserError
 
 if TYPE_CHECKING:
     from vssbench.result import RunResult
+    from vssbench.stats import Interval
 
 
 def command(
@@ -85,23 +86,29 @@ def command(
         print(f"vssbench: interrupted; continue with --resume --output {folder}", file=sys.stderr)
         raise typer.Exit(130) from None
     # Seconds of imports: not before a mistake could be reported.
-    from vssbench.reports import distance, leaderboard, pareto
-    from vssbench.reports import sweep as sweeps
+    from vssbench.reports import bundle, leaderboard, sources
 
-    for report in (leaderboard, pareto, distance, sweeps):
-        report.write(results, folder)
+    rows = sources.read([folder])
+    bundle.write(rows, folder)
     if as_json:
-        print(json.dumps(by_dataset(results) | {"output": str(folder)}))
+        intervals = {(row.result.dataset.spec, row.method): row.intervals for row in rows if row.result}
+        print(json.dumps(by_dataset(results, intervals) | {"output": str(folder)}))
     else:
-        print(leaderboard.markdown(results))
+        print(leaderboard.markdown(rows))
         print(f"written to {folder}", file=sys.stderr)
 
 
-def by_dataset(results: Sequence[RunResult]) -> dict[str, Any]:
+Intervals = Mapping[tuple[str, str], Mapping[str, "Interval"]]
+"""(dataset, method) -> metric -> interval."""
+
+
+def by_dataset(results: Sequence[RunResult], intervals: Intervals) -> dict[str, Any]:
     """The results of `--json`: {"methods": ...} of one dataset; of several {"datasets": {spec: {"methods": ...}}}."""
     datasets: dict[str, dict[str, Any]] = {}
     for result in results:
-        datasets.setdefault(result.dataset.spec, {"methods": {}})["methods"][result.method] = summary(result)
+        dataset, method = result.dataset.spec, result.method
+        entry = summary(result) | {"intervals": limits(intervals[dataset, method])}
+        datasets.setdefault(dataset, {"methods": {}})["methods"][method] = entry
     return {"datasets": datasets} if len(datasets) > 1 else next(iter(datasets.values()))
 
 
@@ -111,3 +118,11 @@ def summary(result: RunResult) -> dict[str, Any]:
     for key in ("schema", "method", "samples_ms"):
         kept.pop(key)
     return kept
+
+
+def limits(intervals: Mapping[str, Interval]) -> dict[str, list[float] | None]:
+    """metric -> [low, high] in percent, None where there is no interval."""
+    return {
+        name: None if found.low is None or found.high is None else [found.low, found.high]
+        for name, found in intervals.items()
+    }

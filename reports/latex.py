@@ -1,0 +1,101 @@
+r"""The leaderboard as LaTeX tables, ready for a paper: booktabs, \textbf and \underline, notes below the rules.
+
+A table keeps what fits two columns of a page: of the three speeds that with decoding. Intervals stand as deviations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vssbench.reports.columns import Column, Mark, columns, machines
+from vssbench.reports.differences import ALPHA, alike
+from vssbench.reports.notes import numbered
+from vssbench.reports.rows import FPS, KEY_FRAMES, Group, Row, grouped
+
+_ESCAPED = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "–": "--", "±": r"$\pm$", "≥": r"$\geq$",
+    "≈": r"$\approx$", "−": "$-$", "×": r"$\times$", "†": r"$\dagger$",
+}  # fmt: skip
+_LEFT_OUT = (KEY_FRAMES, FPS["step"], FPS["end_to_end"])
+
+
+def document(rows: Sequence[Row]) -> str:
+    r"""A table* environment for each group, to be \input; it asks for the packages booktabs and, with T1, fontenc."""
+    tables = [_table(group, members, number) for number, (group, members) in enumerate(grouped(rows), 1)]
+    return "\n\n".join(["% needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs}", *tables]) + "\n"
+
+
+def escape(text: str) -> str:
+    r"""Text that LaTeX prints as it stands.
+
+    >>> print(escape("hold_of=50%"))
+    hold\_of=50\%
+    """
+    return "".join(_ESCAPED.get(character, character) for character in " ".join(text.split()))
+
+
+def _table(group: Group, members: Sequence[Row], number: int) -> str:
+    shown = [column for column in columns(members) if column.key not in _LEFT_OUT]
+    notes = numbered(members)
+    header = " & ".join([rf"method{_raised(notes.of_all)}", *(escape(column.title) for column in shown)])
+    cells = [
+        [_cell(column, row, mark) for row, mark in zip(members, column.marks(members), strict=True)] for column in shown
+    ]
+    names = [_name(row) + _raised(own) for row, own in zip(members, notes.of_row, strict=True)]
+    lines = [" & ".join(line) + r" \\" for line in zip(names, *cells, strict=True)]
+    return "\n".join([
+        r"\begin{table*}",
+        r"\centering",
+        rf"\caption{{{_caption(group, members)}}}",
+        rf"\label{{tab:leaderboard-{number}}}",
+        r"\small",
+        rf"\begin{{tabular}}{{l{'r' * len(shown)}}}",
+        r"\toprule",
+        header + r" \\",
+        r"\midrule",
+        *lines,
+        r"\bottomrule",
+        r"\end{tabular}",
+        *([r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize {_notes(notes.texts)}}}"] if notes.texts else []),
+        r"\end{table*}",
+    ])  # fmt: skip
+
+
+def _caption(group: Group, members: Sequence[Row]) -> str:
+    protocol = rf"protocol \texttt{{{escape(group.protocol)}}}" if group.protocol else "protocol not stated"
+    if members[0].origin == "published":
+        return f"{escape(group.dataset)}, published numbers as printed, {protocol}; not measured here, not ranked."
+    words = [f"{escape(group.dataset)}, {protocol}, {group.clips} clips, in \\%."]
+    if any(found.low is not None for row in members for found in row.intervals.values()):
+        words.append(r"Deviations bound the 95\,\% confidence interval over clips.")
+    if any(alike(row) for row in members):
+        words.append(rf"$\approx$: not to be told from the best mIoU ($p \geq {ALPHA}$, paired, Holm).")
+    named = machines(members)
+    if len(named) > 1:
+        words += [f"({letter}): {escape(machine)}." for letter, machine in named.items()]
+    return " ".join(words)
+
+
+def _name(row: Row) -> str:
+    if row.origin == "published":
+        return rf"\textit{{{escape(row.method)}}}$^\dagger$"
+    return rf"\texttt{{{escape(row.method)}}}"
+
+
+def _cell(column: Column, row: Row, mark: Mark | None) -> str:
+    text = escape(column.text(row))
+    text = rf"\textbf{{{text}}}" if mark == "best" else rf"\underline{{{text}}}" if mark == "second" else text
+    found = row.intervals.get(column.key)
+    if found is not None and found.value is not None and found.low is not None and found.high is not None:
+        text += rf"\,{{\scriptsize$_{{{found.low - found.value:.1f}}}^{{+{found.high - found.value:.1f}}}$}}"
+    return rf"{text}\,$\approx$" if column.key == "mIoU" and alike(row) else text
+
+
+def _raised(numbers: Sequence[int]) -> str:
+    return rf"\textsuperscript{{{','.join(map(str, numbers))}}}" if numbers else ""
+
+
+def _notes(texts: Sequence[str]) -> str:
+    return " ".join(rf"\textsuperscript{{{number}}}~{escape(text)}." for number, text in enumerate(texts, 1))

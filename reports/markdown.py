@@ -1,0 +1,33 @@
+"""Markdown that shows what it is given: names and notes cannot break a table or become HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+_SPECIAL = re.compile(r"([\\`*\[\]|])")
+
+
+def plain(text: str) -> str:
+    """Running text on one line.
+
+    >>> plain("a|b <i>")
+    'a\\\\|b &lt;i>'
+    """
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;"))
+
+
+def code(text: str) -> str:
+    """A code span; it may hold backticks, and pipes inside a table."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{space}{' '.join(text.split()).replace('|', chr(92) + '|')}{space}{fence}"
+
+
+def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already, the first column to the left, the others to the right."""
+    alignment = ["left", *["right"] * (len(header) - 1)]
+    return tabulate(lines, header, tablefmt="pipe", disable_numparse=True, colalign=alignment)

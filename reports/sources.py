@@ -1,0 +1,73 @@
+"""From run directories to rows: results, their confidence intervals, and which differences are real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vssbench.errors import NotComparable, UserError
+from vssbench.reports.rows import Row, grouped, measured
+from vssbench.rescore import rescored
+from vssbench.result import read_result
+from vssbench.stats import Comparison, Interval, compare_folders, intervals
+
+NO_RECORDS = "the clips' records (clips.jsonl) are not beside the result"
+
+
+def read(runs: Sequence[Path], protocol: str | None = None, uncertainty: bool = True) -> list[Row]:
+    """A row for every result of some run directories, in the order of the runs and of the folders' names.
+
+    protocol:    read the records again under this one; None: each result as it was written
+    uncertainty: with confidence intervals and, within each group, the comparisons of methods
+    Raises UserError for a directory without results, for a damaged file, and where a result's records are incomplete.
+    """
+    rows = [_row(folder, protocol, uncertainty) for run in runs for folder in folders(run)]
+    return compared(rows) if uncertainty else rows
+
+
+def folders(run: Path) -> list[Path]:
+    """The methods' folders of a run directory that hold a result. Raises UserError where there is none."""
+    found = [file.parent for file in sorted(run.glob("*/result.json"))]
+    if not found:
+        raise UserError("holds no result.json", where=run, expected="a run directory that vssbench run wrote")
+    return found
+
+
+def compared(rows: Iterable[Row]) -> list[Row]:
+    """The rows, group by group, with `to_best` and `to_above`; p corrected by Holm for all pairs of a group."""
+    done = []
+    for _, members in grouped(rows):
+        comparisons = iter(_comparisons([row for row in members if row.contender]))
+        for row in members:
+            to_best, to_above = next(comparisons) if row.contender else (None, None)
+            done.append(replace(row, to_best=to_best, to_above=to_above))
+    return done
+
+
+def _comparisons(rows: Sequence[Row]) -> list[tuple[Comparison | None, Comparison | None]]:
+    """Each row, best first, minus the first, and minus the one before it."""
+    pairs = [(later, earlier) for earlier in range(len(rows)) for later in range(earlier + 1, len(rows))]
+    made: dict[tuple[int, int], Comparison] = {}
+    kept = [row.folder for row in rows if row.folder and _has_records(row.folder)]
+    try:
+        if len(kept) < len(rows):
+            raise NotComparable(NO_RECORDS)
+        made = compare_folders(kept, pairs=pairs, protocol=rows[0].group.protocol) if pairs else {}
+    except NotComparable as error:
+        made = dict.fromkeys(pairs, Comparison(None, reason=error.what))
+    return [(made.get((index, 0)), made.get((index, index - 1))) for index in range(len(rows))]
+
+
+def _row(folder: Path, protocol: str | None, uncertainty: bool) -> Row:
+    result = rescored(folder, protocol) if protocol else read_result(folder / "result.json")
+    if not uncertainty or result.metrics is None:
+        return measured(result, folder)
+    if _has_records(folder):
+        return measured(result, folder, intervals(folder, protocol))
+    unknown = {name: Interval(value, reason=NO_RECORDS) for name, value in result.metrics.items()}
+    return measured(result, folder, unknown)
+
+
+def _has_records(folder: Path) -> bool:
+    return (folder / "clips.jsonl").exists()
