@@ -131,6 +131,9 @@ class RunSpec(_Strict):
     threads: int | None = Field(default=None, ge=1, description="CPU threads of the networks")
     workers: int = Field(default=1, ge=1, description="processes for the accuracy pass")
     limit: int | None = Field(default=None, ge=1, description="only the first clips")
+    keep_frames: int = Field(
+        default=3, ge=0, le=100, description="pictures of the worst frames that are kept of each method"
+    )
     allow_untrained: StrictBool = Field(default=False, description="measure accuracy without weights too, and mark it")
     latency: LatencySpec = LatencySpec()
     rules: RuleLines = Field(

@@ -10,7 +10,7 @@ from vssbench.errors import UserError
 from vssbench.gate.verdict import Report, Verdict
 from vssbench.gate.wording import HEADLINES, MEANING, change, details, figure, headline, sentence
 
-_MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@-])")
+_MARKS = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 _COLUMNS = ("", "method", "dataset", "metric", "baseline", "now", "change", "limit", "")
 _SYMBOLS = {"fail": "❌", "missing": "❌", "incomparable": "⚠️", "improved": "📈", "new": "🆕"}
 
@@ -69,7 +69,7 @@ def _table(verdicts: Sequence[Verdict]) -> str:
             code(verdict.metric),
             *(figure(verdict.metric, value) for value in (verdict.baseline, verdict.current)),
             change(verdict),
-            escape(verdict.limit),
+            verdict.limit,
             escape(details(verdict)),
         )
         rows.append(cells)

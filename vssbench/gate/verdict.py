@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from vssbench.errors import NotComparable
+from vssbench.errors import NotComparable, UserError
 from vssbench.gate.baseline import Entry, Key, Snapshot
+from vssbench.gate.conditions import changes, lost_clips, other_files, other_reading
 from vssbench.gate.paired import paired
 from vssbench.gate.rules import COST, DEFAULT, Rule, rules_of
 from vssbench.gate.timing import judge
@@ -36,8 +37,8 @@ class Verdict:
 
     metric, limit, relative: the rule's
     protocol: of the accuracy
-    change:   in the rule's unit: points (or the figure's own), or percent of the baseline where it is relative; of speed
-              the change relative to the reference workload
+    change:   in the rule's unit: points (or the figure's own), or percent of the baseline where it is relative;
+              of speed the change relative to the reference workload
     status:   fail: worse beyond the limit; missing: the baseline has it and the results do not; incomparable;
               improved: better by more than the limit; pass; new: the baseline lacks it; absent: neither side has it
     why:      what the status rests on, where the numbers do not say it
@@ -107,8 +108,10 @@ def check(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule] | None = 
     names = list(dict.fromkeys(name for entry in entries for name in entry.figures if entry.figures[name] is not None))
     asked = rules_of(DEFAULT) if rules is None else tuple(rules)
     fitting = tuple(rule for rule in asked if rule.metric in names)
-    notes = list(_changes(current, baseline))
+    notes = list(changes(current, baseline))
     verdicts = [verdict for key in _keys(current, baseline) for verdict in _verdicts(key, current, baseline, fitting)]
+    if not fitting and rules is None:
+        raise UserError("none of the default rules has a figure to judge", fix="name your own with --rules FILE")
     if rules is None:
         unknown = [rule.metric for rule in asked if rule not in fitting]
         notes.insert(0, "no rules given: the default ones" + (f"; nothing has {', '.join(unknown)}" if unknown else ""))
@@ -132,15 +135,20 @@ def _keys(current: Snapshot, baseline: Snapshot) -> list[Key]:
 def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[Rule]) -> Iterator[Verdict]:
     """On one method and dataset, one a rule."""
     before, now = baseline.entries.get(key), current.entries.get(key)
+    latest = now or before
+    assert latest is not None
     standing = _standing(key, before, now, current)
-    comparisons = {}
-    if standing is None and key in baseline.folders:
-        metrics = [rule.metric for rule in rules if rule.is_quality]
-        comparisons = paired(baseline.folders[key], current.folders[key], metrics)
+    comparisons: dict[str, Comparison] = {}
+    if standing is None and before and now and key in baseline.folders:
+        moved = [rule.metric for rule in rules if rule.is_quality and _moved(rule, before, now)]
+        try:
+            comparisons = paired(baseline.folders[key], current.folders[key], moved)
+        except NotComparable as error:
+            standing = "incomparable", " ".join(str(error).split())
     for rule in rules:
         verdict = Verdict(
             *key,
-            protocol=(now or before).protocol if rule.is_quality else None,
+            protocol=latest.protocol if rule.is_quality else None,
             metric=rule.metric,
             limit=rule.text,
             relative=rule.relative,
@@ -150,9 +158,10 @@ def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[R
             paired=comparisons.get(rule.metric),
         )
         if standing is not None:
-            status, why = standing
-            yield replace(verdict, status=status, why=why)
+            yield replace(verdict, status=standing[0], why=standing[1])
         else:
+            assert before is not None
+            assert now is not None
             yield _judged(verdict, rule, before, now)
 
 
@@ -163,55 +172,36 @@ def _standing(key: Key, before: Entry | None, now: Entry | None, current: Snapsh
         return "missing", "was not measured" + (f"; it was on {', '.join(elsewhere)}" if elsewhere else "")
     if before is None:
         return "new", "the baseline lacks it"
-    lost = [clip for clip in before.clips if clip not in set(now.clips)]
-    if lost and len(lost) < len(before.clips):
-        named = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
-        reason = f" ({now.skipped[lost[0]]})" if lost[0] in now.skipped else ""
-        return "missing", f"{len(lost)} of the {len(before.clips)} clips are missing: {named}{reason}"
-    differences = list(_differences(before, now))
+    if differences := other_reading(before, now):
+        return "incomparable", "; ".join(differences)
+    if lost := lost_clips(before, now):
+        return "missing", lost
+    differences = other_files(before, now)
     return ("incomparable", "; ".join(differences)) if differences else None
 
 
-def _differences(before: Entry, now: Entry) -> Iterator[str]:
-    """How the two were measured, where they were measured otherwise."""
-    old, new = before.dataset, now.dataset
-    pairs = {
-        "protocol": (before.protocol, now.protocol),
-        "codec": (before.codec or "none", now.codec or "none"),
-        "labels": (old.labels, new.labels),
-        "files of the split": (old.fingerprint[:12], new.fingerprint[:12]),
-        "clips that count": (len(before.clips), len(now.clips)),
-        "frames": (old.frames, new.frames),
-    }
-    for name, (then, today) in pairs.items():
-        if then != today:
-            yield f"{name}: {then} then, {today} now"
-    if old.labels == new.labels and old.classes != new.classes:
-        yield f"the classes of {new.labels} are others"
-    if old.labelled and new.labelled and old.labelled != new.labelled:
-        yield f"labelled frames: {old.labelled} then, {new.labelled} now"
+def _moved(rule: Rule, before: Entry, now: Entry) -> bool:
+    """Whether there is a change to look at."""
+    figures = before.figures.get(rule.metric), now.figures.get(rule.metric)
+    return None not in figures and figures[0] != figures[1]
 
 
 def _judged(verdict: Verdict, rule: Rule, before: Entry, now: Entry) -> Verdict:
     """The verdict on one figure of two comparable entries."""
     if verdict.baseline is None or verdict.current is None:
-        status: Status = (
-            "missing" if verdict.baseline is not None else "new" if verdict.current is not None else "absent"
-        )
-        return replace(verdict, status=status, why=_cause(rule, now) if verdict.current is None else None)
+        if verdict.current is not None:
+            return replace(verdict, status="new", why="the baseline lacks it")
+        return replace(verdict, status="absent" if verdict.baseline is None else "missing", why=_cause(rule, now))
     if rule.is_speed:
         return _speed(verdict, rule, before, now)
     change = verdict.current - verdict.baseline
     slack = NOISE * max(abs(verdict.baseline), abs(verdict.current))
-    if rule.relative:
-        change = (
-            100 * change / abs(verdict.baseline) if verdict.baseline else math.copysign(math.inf, change) * bool(change)
-        )
-        slack = 100 * NOISE
+    if rule.relative and change:
+        share = 100 / abs(verdict.baseline) if verdict.baseline else math.inf
+        change, slack = change * share, 100 * NOISE
     beyond, allowed = rule.worse * change, abs(rule.limit) + slack
-    return replace(
-        verdict, change=change, status="fail" if beyond > allowed else "improved" if -beyond > allowed else "pass"
-    )
+    status = "fail" if beyond > allowed else "improved" if -beyond > allowed else "pass"
+    return replace(verdict, change=change, status=status)
 
 
 def _speed(verdict: Verdict, rule: Rule, before: Entry, now: Entry) -> Verdict:
@@ -242,27 +232,3 @@ def _cause(rule: Rule, now: Entry) -> str:
     if rule.is_speed:
         return "speed was not measured"
     return "has no such figure"
-
-
-def _changes(current: Snapshot, baseline: Snapshot) -> Iterator[str]:
-    """What else is not as it was, and may explain a verdict: weights, defaults, versions, machine."""
-    lines: dict[str, None] = {}
-    for key in baseline.entries.keys() & current.entries.keys():
-        before, now = baseline.entries[key], current.entries[key]
-        name = " on ".join(key)
-        pairs = {
-            f"weights of {name}": (_weights(before), _weights(now)),
-            f"{name} in full": (before.resolved, now.resolved),
-            **{
-                place: (before.environment.get(place), now.environment.get(place))
-                for place in ("python", "cpu", "threads", "device", "device_name")
-            },
-        }
-        packages = [entry.environment.get("packages", {}) for entry in (before, now)]
-        pairs |= {package: tuple(side.get(package) for side in packages) for package in {**packages[0], **packages[1]}}
-        lines |= {f"{what}: {then} then, {today} now": None for what, (then, today) in pairs.items() if then != today}
-    return iter(sorted(lines))
-
-
-def _weights(entry: Entry) -> str:
-    return (entry.weights.sha256 or entry.weights.origin)[:12]

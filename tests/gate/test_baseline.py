@@ -1,0 +1,93 @@
+"""The baseline file: what it keeps, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.gate.made import result, snapshot, write
+from vssbench.errors import UserError
+from vssbench.gate.baseline import Baseline, keyed, read_baseline, read_either, read_runs, updated
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    made = updated({}, snapshot(result(), result("arseg", 150)).entries, " first ", prune=False)
+    made.write(tmp_path / "baseline.json")
+    assert read_baseline(tmp_path / "baseline.json") == made
+    assert made.reason == "first"
+    assert [entry.method for entry in made.entries] == ["arseg", "mpvss"]
+
+
+def test_every_number_that_a_rule_can_name_is_kept() -> None:
+    figures = snapshot(result(fps={"step": 20.0, "step+decode": 15.0, "end_to_end": 12.0})).entries
+    (entry,) = figures.values()
+    assert entry.figures["mIoU"] == pytest.approx(100 * 900 / 1100)
+    assert entry.figures["gflops"] == 0.8
+    assert entry.figures["gflops(nonkey)"] == 0.5
+    assert entry.figures["gflops(warmup)"] is None
+    assert entry.figures["params"] == 3.0
+    assert entry.figures["memory(host_working)"] == 40.0
+    assert entry.figures["fps(step+decode)"] == 15.0
+
+
+def test_where_the_weights_were_on_this_machine_is_not_kept(tmp_path: Path) -> None:
+    updated({}, snapshot(result()).entries, "first", prune=False).write(tmp_path / "baseline.json")
+    assert "secret" not in (tmp_path / "baseline.json").read_text()
+
+
+def test_an_update_keeps_what_the_results_lack_unless_it_prunes() -> None:
+    old, new = snapshot(result(), result("arseg")).entries, snapshot(result(wrong=50), result("mrcfa")).entries
+    kept = keyed(updated(old, new, "better weights", prune=False).entries)
+    assert [method for method, _ in kept] == ["arseg", "mpvss", "mrcfa"]
+    assert kept["arseg", "synthetic val"] == old["arseg", "synthetic val"]
+    assert kept["mpvss", "synthetic val"] == new["mpvss", "synthetic val"]
+    assert keyed(updated(old, new, "better weights", prune=True).entries) == new
+
+
+@pytest.mark.parametrize("reason", ["", "  \n"])
+def test_a_baseline_has_a_reason(reason: str) -> None:
+    with pytest.raises(UserError, match="needs a reason"):
+        updated({}, snapshot(result()).entries, reason, prune=False)
+
+
+def test_damage_is_one_message(tmp_path: Path) -> None:
+    file = tmp_path / "baseline.json"
+    with pytest.raises(UserError, match="vssbench baseline update"):
+        read_baseline(file)
+    good = json.loads(
+        json.dumps(updated({}, snapshot(result()).entries, "first", prune=False).model_dump(by_alias=True))
+    )
+    for text, part in [
+        ("{", "cannot be read"),
+        ("[]", "is no baseline"),
+        (json.dumps({"schema": 1, "method": "mpvss"}), "is no baseline"),
+        (json.dumps(good | {"schema": 2}), "reads up to 1"),
+        (json.dumps(good | {"more": 1}), "key more"),
+        (json.dumps(good | {"reason": ""}), "key reason"),
+        (json.dumps(good | {"entries": [{"method": "mpvss"}]}), r"key entries.0"),
+    ]:
+        file.write_text(text)
+        with pytest.raises(UserError, match=part):
+            read_either(file)
+
+
+def test_a_run_may_stand_in_its_place(tmp_path: Path) -> None:
+    run = write(tmp_path / "run", (result(), 100), (result("arseg", 150), 150))
+    found = read_either(run)
+    assert found.entries == snapshot(result(), result("arseg", 150)).entries
+    assert {folder.parent for folder in found.folders.values()} == {run}
+    assert set(found.folders) == set(found.entries)
+
+
+def test_one_result_of_each_method(tmp_path: Path) -> None:
+    first, second = (write(tmp_path / name, (result(), 100)) for name in ("one", "two"))
+    with pytest.raises(UserError, match="measured twice"):
+        read_runs([first, second])
+    with pytest.raises(UserError, match=r"holds no result.json"):
+        read_runs([tmp_path])
+
+
+def test_the_schema_is_in_the_file() -> None:
+    assert Baseline(reason="r", updated="2026-01-01", entries=[]).model_dump(by_alias=True)["schema"] == 1

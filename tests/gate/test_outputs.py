@@ -1,0 +1,199 @@
+"""The same findings for people, CI and programs; whatever the text, the form stays whole."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.gate.made import result, snapshot
+from vssbench.errors import UserError
+from vssbench.gate import github, junit, table
+from vssbench.gate.rules import Rule, rules_of
+from vssbench.gate.verdict import Report, Verdict, check
+from vssbench.gate.wording import change, figure, headline, sentence
+
+RULES = rules_of({"mIoU": -0.1, "gflops": "+0.5%"})
+NASTY = [
+    "a|b",
+    "<script>",
+    "`tick`",
+    "two\nlines",
+    "\x00\x1b[31m",
+    "[bold]x[/bold]",
+    "::error::",
+    "&amp;%0A,:",
+    "\ud800",
+]
+texts = st.one_of(st.sampled_from(NASTY), st.text())
+
+
+@pytest.fixture
+def report() -> Report:
+    """One of each: failed, missing, not comparable, new, fine and never measured."""
+    now = [
+        result(wrong=150),
+        result("arseg", codec="h264"),
+        result("mrcfa"),
+        result("replay", gflops=None, params_m=None),
+    ]
+    before = [result(), result("arseg"), result("psp18"), result("replay", gflops=None, params_m=None)]
+    return check(snapshot(*now), snapshot(*before), RULES)
+
+
+def verdict(text: str, status: str = "fail") -> Verdict:
+    return Verdict(text, text, "exact", "mIoU", "-0.1", False, status, 80.0, 79.0, -1.0, text)  # type: ignore[arg-type]
+
+
+def test_there_is_one_of_each(report: Report) -> None:
+    assert report.counts == {"fail": 1, "missing": 2, "incomparable": 2, "new": 2, "pass": 2, "absent": 1}
+    assert headline(report) == (
+        "worse than the baseline: 1 worse, 2 missing, 2 not comparable, 2 new, 2 fine, 1 not measured"
+    )
+
+
+def test_junit_is_read_back(report: Report) -> None:
+    root = ElementTree.fromstring(junit.document(report).encode())
+    assert root.tag == "testsuites"
+    (suite,) = root
+    assert suite.attrib == {"name": "synthetic val", "tests": "10", "failures": "3", "errors": "2", "skipped": "3"}
+    assert [name.get("name") for name in suite.iter("property")] == ["baseline", "results"]
+    cases = {(case.get("classname"), case.get("name")): case for case in suite.iter("testcase")}
+    assert len(cases) == 10
+    (failure,) = cases["mpvss", "mIoU"]
+    assert (failure.tag, failure.get("type")) == ("failure", "fail")
+    assert failure.get("message") == failure.text == "worse: mIoU 73.91, was 81.82: -7.91, limit -0.1"
+    assert [child.tag for child in cases["arseg", "gflops"]] == ["error"]
+    assert [child.tag for child in cases["mrcfa", "mIoU"]] == ["skipped"]
+    assert list(cases["mpvss", "gflops"]) == []
+    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        assert len(list(root.iter(tag))) == int(root.attrib[name])
+
+
+@given(st.lists(texts, min_size=1, max_size=4))
+def test_junit_is_xml_whatever_the_text(some: list[str]) -> None:
+    report = Report(tuple(map(verdict, some)), (), baseline=some[0], results=some[-1])
+    root = ElementTree.fromstring(junit.document(report).encode())
+    found = [case.get("classname") for case in root.iter("testcase")]
+    assert len(found) == len(some)
+    plain = [text for text in some if re.fullmatch(r"[ -~]*", text)]
+    assert set(plain) <= set(found)
+
+
+def cells(row: str) -> list[str]:
+    """A row of a Markdown table at the bars that are not escaped."""
+    return re.split(r"(?<!\\)(?:\\\\)*\|", row.strip()[1:-1])
+
+
+def test_the_summary_has_what_matters_first(report: Report) -> None:
+    text = github.markdown(report)
+    assert text.startswith("## vssbench: worse than the baseline\n")
+    first, folded = text.split("<details>")
+    assert "`mpvss` | `synthetic val` | `mIoU` | 81.82 | 73.91 | -7.91 |" in first
+    assert "`arseg`" in first
+    assert "`replay`" not in first
+    assert "3 more" in folded
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(cells(row)) for row in rows} == {9}
+    assert len(rows) == 10 + 2 * 2
+
+
+@given(st.lists(texts, min_size=1, max_size=4))
+def test_a_table_keeps_its_columns_whatever_the_text(some: list[str]) -> None:
+    statuses = ["fail", "pass"] * 2
+    report = Report(tuple(map(verdict, some, statuses)), (), notes=(some[0],))
+    rows = [line for line in github.markdown(report).split("\n") if line.startswith("|")]
+    assert {len(cells(row)) for row in rows} == {9}
+    assert len(rows) == len(some) + 2 * (1 + (len(some) > 1))
+
+
+def test_nothing_of_a_text_is_markup() -> None:
+    assert github.escape("a|b <img> *x* [l](u) `c`\n# h") == r"a\|b \<img\> \*x\* \[l\]\(u\) \`c\` \# h"
+    assert github.code('replay(predictions="a|b")') == r'`replay(predictions="a\|b")`'
+    assert github.code("a`b``c") == "``` a`b``c ```"
+
+
+def test_an_annotation_for_each_problem(report: Report) -> None:
+    lines = github.annotations(report)
+    assert len(lines) == 5
+    assert lines[0] == (
+        "::error title=vssbench%3A mpvss on synthetic val::worse: mIoU 73.91, was 81.82: -7.91, limit -0.1"
+    )
+
+
+@given(texts)
+def test_an_annotation_is_one_line_whatever_the_text(text: str) -> None:
+    (line,) = github.annotations(Report((verdict(text),), ()))
+    assert "\n" not in line
+    assert "\r" not in line
+    title, _, message = line.removeprefix("::error title=").partition("::")
+    assert ":" not in title
+    assert "," not in title
+    for mark, code in (("%0A", "\n"), ("%0D", "\r"), ("%3A", ":"), ("%2C", ","), ("%25", "%")):
+        title, message = title.replace(mark, code), message.replace(mark, code)
+    assert title == f"vssbench: {text} on {text}"
+    assert message == sentence(verdict(text))
+
+
+def test_the_summary_is_appended(report: Report, tmp_path: Path) -> None:
+    file = tmp_path / "summary.md"
+    file.write_text("before\n")
+    github.append(file, github.markdown(report))
+    assert file.read_text() == "before\n" + github.markdown(report)
+    with pytest.raises(UserError, match="--summary"):
+        github.append(tmp_path, "")
+
+
+def test_json_has_everything(report: Report) -> None:
+    data = json.loads(json.dumps(report.to_json()))
+    assert data["exit_status"] == 1
+    assert data["rules"] == {"mIoU": "-0.1", "gflops": "+0.5%"}
+    assert sum(data["counts"].values()) == len(data["verdicts"]) == 10
+    assert data["verdicts"][0] | {"change": None, "baseline": None, "current": None} == {
+        "method": "mpvss", "dataset": "synthetic val", "protocol": "exact", "metric": "mIoU", "limit": "-0.1",
+        "relative": False, "status": "fail", "baseline": None, "current": None, "change": None, "why": None,
+        "paired": None,
+    }  # fmt: skip
+
+
+def test_people_see_the_worst_first_and_no_colour_in_a_file(report: Report, capsys: pytest.CaptureFixture[str]) -> None:
+    table.show(replace(report, notes=("[red]no markup[/red]",)))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "synthetic val, protocol exact"
+    assert lines[2].split()[:6] == ["worse", "mpvss", "mIoU", "81.82", "73.91", "-7.91"]
+    assert "note: [red]no markup[/red]" in lines
+    assert lines[-1] == headline(report)
+    assert not any("\x1b" in line for line in lines)
+
+
+def test_an_update_shows_what_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = snapshot(result(), result("arseg")).entries, snapshot(result(wrong=150), result("mrcfa")).entries
+    table.show_update(old, new)
+    words = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert ["arseg", "synthetic", "val", "dropped"] in words
+    assert ["mrcfa", "synthetic", "val", "added"] in words
+    assert ["mpvss", "synthetic", "val", "mIoU", "81.82", "73.91"] in words
+    table.show_update(old, old)
+    assert capsys.readouterr().out == "no figure changes\n"
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [("mIoU", 65.0149, "65.01"), ("gflops", 0.11584, "0.1158"), ("fps(step)", 67.71, "67.7"), ("params", None, "–")],
+)
+def test_figures(metric: str, value: float | None, text: str) -> None:
+    assert figure(metric, value) == text
+
+
+def test_changes_have_a_sign_and_the_unit_of_their_limit() -> None:
+    one = verdict("a")
+    assert [change(replace(one, change=value)) for value in (-0.51234, 1.0, 0.0, 1e-12, None)] == [
+        "-0.512", "+1", "0", "0", "–",
+    ]  # fmt: skip
+    assert change(replace(one, change=-12.34, relative=True, limit=Rule("fps(step)", -5, True).text)) == "-12.3%"

@@ -1,0 +1,123 @@
+"""Rules: read, written and refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vssbench.config import load_spec
+from vssbench.errors import UserError
+from vssbench.gate.rules import COST, DEFAULT, Rule, canonical, read_rules, rules_of
+
+LOWER = [name for name in COST if not name.startswith("fps")]
+SPEED = [name for name in COST if name.startswith("fps")]
+QUALITY = ["mIoU", "WIoU", "VC@8", "mIoU(protocol=mmseg)"]
+sizes = st.floats(0, 1e6)
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> Rule:
+    metric = draw(st.sampled_from([*LOWER, *SPEED, *QUALITY]))
+    sign = 1 if metric in LOWER else -1
+    relative = metric in SPEED or draw(st.booleans())
+    return Rule(metric, sign * draw(sizes), relative, metric in SPEED and draw(st.booleans()))
+
+
+@given(rules())
+def test_reading_what_was_written_gives_the_same_rule(rule: Rule) -> None:
+    again = Rule.read(rule.metric, rule.text)
+    assert again == rule
+    assert again.text == rule.text
+    assert again.worse == rule.worse == (1 if rule.metric in LOWER else -1)
+
+
+@given(rules())
+def test_a_limit_in_the_better_direction_is_refused(rule: Rule) -> None:
+    if rule.limit:
+        with pytest.raises(UserError, match="wrong direction"):
+            Rule(rule.metric, -rule.limit, rule.relative, rule.calibrated)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "rule"),
+    [
+        ("mIoU", -0.1, Rule("mIoU", -0.1)),
+        ("VC@8", "-0.2", Rule("VC@8", -0.2)),
+        ("mIoU", 0, Rule("mIoU", 0)),
+        ("gflops", "+0.5%", Rule("gflops", 0.5, relative=True)),
+        ("gflops ( key )", "0.5 %", Rule("gflops(key)", 0.5, relative=True)),
+        ("params", "+0%", Rule("params", 0, relative=True)),
+        ("memory(host_peak)", 20, Rule("memory(host_peak)", 20)),
+        ("fps(step)", "-5%", Rule("fps(step)", -5, relative=True)),
+        ("fps(step+decode)", "-5% calibrated", Rule("fps(step+decode)", -5, relative=True, calibrated=True)),
+        ("flicker", "+0.3", Rule("flicker", 0.3)),
+    ],
+)
+def test_as_people_write_them(metric: str, value: object, rule: Rule) -> None:
+    assert Rule.read(metric, value) == rule
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "part"),
+    [
+        ("mIoU", 0.1, "wrong direction"),
+        ("gflops", "-1%", "wrong direction"),
+        ("fps(step)", -5, "a percentage"),
+        ("fps", "-5%", r"fps\(step\) or fps\(step\+decode\)"),
+        ("gflops(keys)", "+1%", r"gflops\(key\)"),
+        ("VC", -0.1, "VC@8"),
+        ("mIoU@8", -0.1, "no '@' number"),
+        ("mIoU(protocol=vspww)", -0.1, "did you mean 'vspw'"),
+        ("mIoU", "a lot", "cannot be read"),
+        ("mIoU", True, "cannot be read"),
+        ("mIoU", None, "cannot be read"),
+        ("mIoU", float("nan"), "cannot be read"),
+        ("mIoU", "-1e999", "no number"),
+        ("mIoU", "-1% calibrated", "no speed"),
+        ("flicker", 0, "which direction"),
+        ("m IoU(", -0.1, "cannot read"),
+    ],
+)
+def test_what_cannot_be_is_refused(metric: str, value: object, part: str) -> None:
+    with pytest.raises(UserError, match=part):
+        Rule.read(metric, value)
+
+
+def test_the_defaults_are_rules() -> None:
+    assert [rule.metric for rule in rules_of(DEFAULT)] == list(DEFAULT)
+
+
+def test_one_figure_has_one_rule() -> None:
+    with pytest.raises(UserError, match="two rules"):
+        rules_of({"gflops(key)": "+1%", "gflops( key)": "+2%"})
+
+
+def test_names_are_canonical() -> None:
+    assert canonical("mIoU( protocol = mmseg )") == "mIoU(protocol=mmseg)"
+    assert [canonical(name) for name in COST] == list(COST)
+
+
+def test_complaints_about_a_file_name_its_lines(tmp_path: Path) -> None:
+    file = tmp_path / "bench.yaml"
+    file.write_text("methods: [mpvss]\nrules:\n  mIoU: +0.1\n  gflops: +0.5%\n  fps(step): -5\n")
+    with pytest.raises(UserError) as caught:
+        read_rules(file)
+    assert f"{file}:3:3" in str(caught.value)
+    assert f"{file}:5:3" in str(caught.value)
+    assert "gflops" not in str(caught.value)
+    with pytest.raises(UserError, match=f"{file}:2:"):
+        load_spec(file, {})
+    file.write_text("methods: [mpvss]\n")
+    with pytest.raises(UserError, match="has no rules"):
+        read_rules(file)
+
+
+def test_a_run_takes_the_same_file(tmp_path: Path) -> None:
+    file = tmp_path / "bench.yaml"
+    file.write_text("methods: [oracle]\nrules: {mIoU: -0.1, VC@8: -0.2, gflops: +0.5%, fps(step): -5%}\n")
+    kept = load_spec(file, {}).rules
+    assert kept == {"mIoU": "-0.1", "VC@8": "-0.2", "gflops": "+0.5%", "fps(step)": "-5%"}
+    assert rules_of(kept) == read_rules(file)

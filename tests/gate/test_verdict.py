@@ -1,0 +1,213 @@
+"""The verdicts: what fails, what passes, and what cannot be said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.gate.made import CLASSES, result, snapshot, write
+from vssbench.errors import UserError
+from vssbench.gate.baseline import read_either, read_runs
+from vssbench.gate.rules import Rule, rules_of
+from vssbench.gate.verdict import ALL, Report, Verdict, check
+
+RULES = rules_of({"mIoU": -0.1, "gflops": "+0.5%", "params": "+0%", "memory(host_working)": 5})
+
+
+def judged(now: Any, before: Any, rules: tuple[Rule, ...] | None = RULES) -> Report:
+    return check(snapshot(now), snapshot(before), rules)
+
+
+def of(report: Report, metric: str) -> Verdict:
+    (verdict,) = [verdict for verdict in report.verdicts if verdict.metric == metric]
+    return verdict
+
+
+def test_a_result_is_no_worse_than_itself() -> None:
+    report = judged(result(), result())
+    assert report.counts == {"pass": 4}
+    assert report.exit_status == 0
+    assert report.notes == ()
+    assert all(verdict.change == 0 for verdict in report.verdicts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "metric", "change"),
+    [
+        ({"wrong": 101}, "mIoU", 100 * (899 / 1101 - 900 / 1100)),
+        ({"gflops": {"amortised": 0.8041}}, "gflops", 0.5125),
+        ({"params_m": 3.0001}, "params", 0.01 / 3),
+        ({"memory_mb": {"host_working": 45.5}}, "memory(host_working)", 5.5),
+    ],
+)
+def test_each_figure_fails_by_its_rule(changes: dict[str, Any], metric: str, change: float) -> None:
+    report = judged(result(**changes), result())
+    assert [verdict.metric for verdict in report.verdicts if verdict.failed] == [metric]
+    assert of(report, metric).change == pytest.approx(change)
+    assert report.exit_status == 1
+    assert report.verdicts[0].metric == metric  # the worst comes first
+    back = of(judged(result(), result(**changes)), metric)
+    assert back.status == "improved"
+
+
+@given(
+    st.floats(1e-3, 1e6),
+    st.floats(-50, 50).filter(lambda change: abs(change) > 1e-6),
+    st.floats(1e-3, 40),
+    st.booleans(),
+)
+def test_a_figure_fails_exactly_beyond_its_limit(before: float, change: float, limit: float, relative: bool) -> None:
+    """GFLOPs: higher is worse."""
+    now = before * (1 + change / 100) if relative else before + change
+    rule = Rule("gflops", limit, relative)
+    report = judged(result(gflops={"amortised": now}), result(gflops={"amortised": before}), (rule,))
+    (verdict,) = report.verdicts
+    moved = 100 * (now - before) / before if relative else now - before
+    if abs(abs(moved) - limit) > 1e-6 * max(limit, before, now):
+        assert verdict.status == ("fail" if moved > limit else "improved" if -moved > limit else "pass")
+    assert verdict.change == pytest.approx(moved)
+
+
+def test_the_limit_itself_is_allowed_and_rounding_is_no_change() -> None:
+    rule = (Rule("mIoU", -0.1),)
+    for before in (65.01, 74.78, 80.44, 99.99):
+        at_limit = judged(result(metrics={"mIoU": before - 0.1}), result(metrics={"mIoU": before}), rule)
+        assert at_limit.exit_status == 0
+    exact = (Rule("params", 0, relative=True),)
+    assert judged(result(params_m=3.0000000001), result(), exact).counts == {"pass": 1}
+
+
+def test_what_was_nothing_has_no_percentage() -> None:
+    report = judged(result(gflops={"amortised": 0.1}), result(gflops={"amortised": 0.0}))
+    assert of(report, "gflops").status == "fail"
+    assert report.to_json()["verdicts"][0]["change"] is None
+    same = result(gflops={"amortised": 0.0})
+    assert of(judged(same, same), "gflops").status == "pass"
+
+
+def test_a_missing_method_fails() -> None:
+    report = check(snapshot(result()), snapshot(result(), result("oracle", gflops=None)), RULES)
+    missing = [verdict for verdict in report.verdicts if verdict.status == "missing"]
+    assert {verdict.method for verdict in missing} == {"oracle"}
+    assert len(missing) == len(RULES)
+    assert report.exit_status == 1
+    elsewhere = check(snapshot(result(dataset={"spec": "camvid"})), snapshot(result()), RULES)
+    assert elsewhere.verdicts[0].why == "was not measured; it was on camvid val"
+
+
+def test_a_new_method_is_shown() -> None:
+    report = check(snapshot(result(), result("arseg")), snapshot(result()), RULES)
+    new = [verdict for verdict in report.verdicts if verdict.status == "new"]
+    assert {verdict.method for verdict in new} == {"arseg"}
+    assert new[0].current == pytest.approx(100 * 900 / 1100)
+    assert report.exit_status == 0
+
+
+def test_a_missing_clip_fails() -> None:
+    report = judged(result(clips=("a", "c")), result())
+    assert report.counts == {"missing": 4}
+    assert report.verdicts[0].why == "1 of the 3 clips are missing: b"
+    skipped = judged(result(skipped={"b": "no frame has labels"}), result())
+    assert skipped.verdicts[0].why == "1 of the 3 clips are missing: b (no frame has labels)"
+    assert skipped.exit_status == 1
+
+
+def test_a_missing_figure_fails() -> None:
+    without = result(metrics={"mIoU": None}, reasons={"mIoU": "0/0: no labelled pixel"}, gflops=None)
+    report = judged(without, result())
+    assert {verdict.metric: verdict.why for verdict in report.verdicts if verdict.failed} == {
+        "mIoU": "0/0: no labelled pixel",
+        "gflops": "has no such figure",
+    }
+    assert of(judged(result(metrics=None), result()), "mIoU").why == "was measured for cost only"
+    rules = (*RULES, Rule("fps(step)", -5, relative=True))
+    assert of(judged(result(), result(fps={"step": 10.0}), rules), "fps(step)").why == "speed was not measured"
+
+
+def test_what_neither_side_has_is_shown_and_no_failure() -> None:
+    cost_only = result("replay", gflops=None, params_m=None)
+    report = check(snapshot(result(), cost_only), snapshot(result(), cost_only), RULES)
+    assert report.counts == {"pass": 6, "absent": 2}
+    assert report.exit_status == 0
+
+
+def test_a_rule_that_nothing_fits_fails_and_says_what_there_is() -> None:
+    report = judged(result(), result(), (*RULES, Rule("VC@8", -0.2)))
+    assert report.exit_status == 1
+    assert (report.verdicts[0].method, report.verdicts[0].metric) == (ALL, "VC@8")
+    assert "mIoU, WIoU, gflops" in str(report.verdicts[0].why)
+    assert report.counts["pass"] == 4  # the others are judged all the same
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"protocol": "vspw"}, "protocol: exact then, vspw now"),
+        ({"codec": "h264(gop=12)"}, "codec: none then, h264(gop=12) now"),
+        ({"dataset": {"labels": "other"}}, "labels: made then, other now"),
+        ({"dataset": {"classes": [*CLASSES[::-1]]}}, "the classes of made are others"),
+        ({"dataset": {"fingerprint": "e" * 64}}, "files of the split: ffffffffffff then, eeeeeeeeeeee now"),
+        ({"clips": ("a", "b", "c", "d")}, "clips that count: 3 then, 4 now; frames: 12 then, 16 now"),
+        ({"clips": ("x", "y", "z"), "dataset": {"fingerprint": "e" * 64}}, "files of the split"),
+        ({"dataset": {"labelled": 11}}, "labelled frames: 12 then, 11 now"),
+    ],
+)
+def test_what_was_measured_otherwise_is_not_comparable(changes: dict[str, Any], part: str) -> None:
+    report = judged(result(**changes), result())
+    assert report.counts == {"incomparable": 4}
+    assert part in str(report.verdicts[0].why)
+    assert report.exit_status == 3
+
+
+def test_a_regression_outweighs_what_cannot_be_compared() -> None:
+    now = snapshot(result(wrong=200), result("arseg", codec="h264"))
+    report = check(now, snapshot(result(), result("arseg")), RULES)
+    assert report.counts == {"fail": 1, "incomparable": 4, "pass": 3}
+    assert report.exit_status == 1
+
+
+def test_other_weights_and_versions_are_told_once() -> None:
+    changed = [
+        result(name, environment={"cpu": "one", "threads": 1, "packages": {"torch": "2.14.0"}}) for name in ("a", "b")
+    ]
+    changed[0].weights.sha256 = "b" * 64
+    report = check(snapshot(*changed), snapshot(result("a"), result("b")), RULES)
+    assert report.notes == (
+        "weights of a on synthetic val: aaaaaaaaaaaa then, bbbbbbbbbbbb now",
+        "torch: 2.13.0 then, 2.14.0 now",
+    )
+    assert report.exit_status == 0
+
+
+def test_without_rules_the_default_ones_that_fit() -> None:
+    report = judged(result(), result(), None)
+    assert [rule.metric for rule in report.rules] == ["mIoU", "WIoU", "gflops", "params"]
+    assert report.notes == ("no rules given: the default ones; nothing has VC@8, VC@16, fps(step)",)
+    bare = result(metrics=None, gflops=None, params_m=None)
+    with pytest.raises(UserError, match="none of the default rules"):
+        judged(bare, bare, None)
+
+
+def test_two_runs_are_compared_over_their_clips_too(tmp_path: Path) -> None:
+    before = write(tmp_path / "before", (result(), 100), (result("arseg"), 100))
+    now = write(tmp_path / "now", (result(wrong=150), 150), (result("arseg"), 100))
+    report = check(read_runs([now]), read_either(before), RULES)
+    found = {verdict.method: verdict.paired for verdict in report.verdicts if verdict.metric == "mIoU"}
+    assert found["arseg"] is None  # nothing moved
+    assert found["mpvss"] is not None
+    assert found["mpvss"].effect == report.verdicts[0].change == pytest.approx(100 * (850 / 1150 - 900 / 1100))
+    assert found["mpvss"].reason == "3 clips: an interval over clips needs 10"
+    assert report.to_json()["verdicts"][0]["paired"]["p"] == 0.25  # two of the eight swaps
+
+
+def test_other_ground_truth_under_the_same_names_is_not_comparable(tmp_path: Path) -> None:
+    before, now = (write(tmp_path / name, (result(wrong=wrong), wrong)) for name, wrong in (("a", 100), ("b", 120)))
+    (file,) = now.glob("*/clips.jsonl")
+    file.write_text(file.read_text().replace("[880,120,120,880]", "[980,120,120,880]"))
+    report = check(read_runs([now]), read_either(before), RULES)
+    assert report.exit_status == 3
+    assert "different ground truth" in str(report.verdicts[0].why)

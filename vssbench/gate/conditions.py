@@ -1,0 +1,81 @@
+"""How two entries of one method and dataset were measured: whether their figures may be compared at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from vssbench.gate.baseline import Entry, Snapshot
+
+NAMED = 3
+"""So many clips are named where some are missing."""
+_MACHINE = ("python", "platform", "cpu", "threads", "device", "device_name")
+
+
+def lost_clips(before: Entry, now: Entry) -> str | None:
+    """Which clips of the baseline no longer count, where others still do."""
+    kept = set(now.clips)
+    lost = [clip for clip in before.clips if clip not in kept]
+    if not lost or len(lost) == len(before.clips):
+        return None
+    named = ", ".join(lost[:NAMED]) + (f" and {len(lost) - NAMED} more" if len(lost) > NAMED else "")
+    reason = f" ({now.skipped[lost[0]]})" if lost[0] in now.skipped else ""
+    return f"{len(lost)} of the {len(before.clips)} clips are missing: {named}{reason}"
+
+
+def other_reading(before: Entry, now: Entry) -> list[str]:
+    """What differs in how the frames were seen and scored."""
+    differing = _differing(
+        {
+            "protocol": (before.protocol, now.protocol),
+            "codec": (before.codec or "none", now.codec or "none"),
+            "labels": (before.dataset.labels, now.dataset.labels),
+        }
+    )
+    if before.dataset.labels == now.dataset.labels and before.dataset.classes != now.dataset.classes:
+        differing.append(f"the classes of {now.dataset.labels} are others")
+    return differing
+
+
+def other_files(before: Entry, now: Entry) -> list[str]:
+    """What differs in the frames themselves."""
+    old, new = before.dataset, now.dataset
+    scored = old.labelled and new.labelled  # 0 too where accuracy was refused
+    return _differing(
+        {
+            "files of the split": (old.fingerprint[:12], new.fingerprint[:12]),
+            "clips that count": (len(before.clips), len(now.clips)),
+            "frames": (old.frames, new.frames),
+            "labelled frames": (old.labelled, new.labelled) if scored else (0, 0),
+        }
+    )
+
+
+def changes(current: Snapshot, baseline: Snapshot) -> Iterator[str]:
+    """What else is not as it was and may explain a verdict: weights, defaults, versions, machine. Each line once."""
+    seen = set()
+    for key, before in baseline.entries.items():
+        if key not in current.entries:
+            continue
+        now, name = current.entries[key], " on ".join(key)
+        pairs: dict[str, tuple[Any, Any]] = {
+            f"weights of {name}": (_weights(before), _weights(now)),
+            f"{name} in full": (before.resolved, now.resolved),
+        }
+        pairs |= {place: (before.environment.get(place), now.environment.get(place)) for place in _MACHINE}
+        packages = [entry.environment.get("packages", {}) for entry in (before, now)]
+        pairs |= {
+            package: (packages[0].get(package), packages[1].get(package)) for package in packages[0] | packages[1]
+        }
+        for line in _differing(pairs):
+            if line not in seen:
+                seen.add(line)
+                yield line
+
+
+def _weights(entry: Entry) -> str:
+    return (entry.weights.sha256 or entry.weights.origin)[:12]
+
+
+def _differing(pairs: Mapping[str, tuple[Any, Any]]) -> list[str]:
+    return [f"{what}: {then} then, {now} now" for what, (then, now) in pairs.items() if then != now]
