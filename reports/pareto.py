@@ -1,112 +1,115 @@
-"""Pareto plots: accuracy against what it costs, the front drawn, dominated points dimmed."""
+"""Pareto plots: accuracy against what it costs. Which methods stand in which plot; `pareto_figure` draws them.
+
+Only methods of one group share a plot, for speed those of one machine. Published figures stand beside the measured ones
+of the same dataset in the plots of GFLOPs and parameters, and never on the front: they were measured by other programs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-import matplotlib as mpl
-import numpy as np
-import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from vssbench.reports import style
+from vssbench.reports.pareto_figure import Plot, Point, draw
+from vssbench.reports.rows import FPS, GFLOPS, PARAMS, Group, Row, grouped
+from vssbench.reports.short_names import distinct, short
 
-from vssbench.reports.leaderboard import COMPARABLE, table
-from vssbench.result import RunResult
-
+ACCURACY = "mIoU"
+SPEED = FPS["step+decode"]
 COSTS = {  # column -> (file name, axis label, more is better)
-    "FPS step+decode": ("fps", "FPS, step + decode", True),
-    "GFLOPs": ("gflops", "GFLOPs a frame, multiply-accumulates, amortised", False),
-    "params (M)": ("params", "parameters (M)", False),
+    GFLOPS: ("gflops", "GFLOPs a frame, amortised", False),
+    PARAMS: ("params", "parameters (M)", False),
+    SPEED: ("fps", "FPS, step + decode", True),
+    "VC@8": ("vc", "consistency VC8 (%)", True),
 }
 
 
-def front(x: np.ndarray, y: np.ndarray, more_is_better: bool) -> np.ndarray:
-    """bool[N]: points that no other point beats in both. Higher y is better; ties stay on the front.
+def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORMATS) -> list[Path]:
+    """pareto_<cost>.<format> for each cost that two methods or more have, and a dark variant of each SVG.
 
-    >>> front(np.array([1.0, 2.0, 3.0]), np.array([9.0, 5.0, 7.0]), more_is_better=True).tolist()
-    [True, False, True]
+    Further groups are numbered (pareto_fps_2), and so are further machines of a group (pareto_fps_machine2).
     """
-    cost = -x if more_is_better else x
-    no_worse = (cost[None, :] <= cost[:, None]) & (y[None, :] >= y[:, None])
-    better = (cost[None, :] < cost[:, None]) | (y[None, :] > y[:, None])
-    return np.asarray(~(no_worse & better).any(axis=1))
-
-
-def write(results: Sequence[RunResult], folder: Path, accuracy: str = "mIoU") -> list[Path]:
-    """pareto_<cost>_<n>.png for what may be compared and each cost that two methods or more have."""
     written = []
-    rows = table(results)
-    for number, ((dataset, protocol, *_), group) in enumerate(rows.groupby(list(COMPARABLE), sort=True)):
-        for cost, (name, label, more) in COSTS.items():
-            if accuracy not in group or cost not in group:
-                continue
-            points = group[["method", cost, accuracy]].dropna()
-            if len(points) < 2:
-                continue
-            path = folder / (f"pareto_{name}.png" if number == 0 else f"pareto_{name}_{number + 1}.png")
-            draw(points.reset_index(drop=True), cost, accuracy, label, more, f"{dataset}, protocol {protocol}").savefig(
-                path, dpi=200
-            )
-            written.append(path)
+    for number, (group, members) in enumerate(_plotted(rows), 1):
+        for column, (name, _, _) in COSTS.items():
+            for place, machine in enumerate(_machines(members) if column == SPEED else [None], 1):
+                found = plot(group, members, column, machine)
+                if len(found.points) > 1:
+                    further = (f"_{number}" if number > 1 else "") + (f"_machine{place}" if place > 1 else "")
+                    written += style.write(partial(draw, found), folder / f"pareto_{name}{further}", formats)
     return written
 
 
-def draw(points: pd.DataFrame, cost: str, accuracy: str, label: str, more: bool, title: str) -> Figure:
-    """One plot; points has the columns method, cost and accuracy."""
-    x, y = points[cost].to_numpy(float), points[accuracy].to_numpy(float)
-    best = front(x, y, more)
-    families = points["method"].str.partition("(")[0]
-    with sns.axes_style("whitegrid"), mpl.rc_context({"font.size": 8}):
-        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-        axes = figure.subplots()
-        order = np.argsort(x[best])
-        axes.plot(x[best][order], y[best][order], color="0.6", lw=1, zorder=1)
-        palette = sns.color_palette("colorblind", families.nunique())
-        for colour, family in zip(palette, sorted(families.unique()), strict=True):
-            own = (families == family).to_numpy()
-            axes.scatter(
-                x[own],
-                y[own],
-                s=34,
-                color=colour,
-                alpha=np.where(best[own], 1.0, 0.4).tolist(),
-                edgecolor="white",
-                zorder=2,
-            )
-            axes.scatter([], [], s=34, color=colour, edgecolor="white", label=family)  # the legend's, never dimmed
-        if x.min() > 0 and x.max() / x.min() > 10:
-            axes.set_xscale("log")
-        axes.margins(0.12)
-        axes.set(xlabel=f"{label}, {'more' if more else 'less'} is better", ylabel=f"{accuracy} (%)", title=title)
-        _label(figure, axes, x, y, list(points["method"]), best)
-        axes.legend(loc="best", frameon=True, framealpha=1, fontsize=7)
-    return figure
+def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = None) -> Plot:
+    """What one plot shows of rows that may be compared; machine: the one whose speeds are shown."""
+    _, label, more = COSTS[column]
+    eligible = [row for row in rows if row.origin != "published" or column in (GFLOPS, PARAMS)]
+    names = [short(row.method) if row.origin != "published" else row.method for row in eligible]
+    points, missing = [], dict[str, list[str]]()
+    for row, name in zip(eligible, distinct(names, [row.method for row in eligible]), strict=True):
+        x, y = _number(row, column), _number(row, ACCURACY)
+        if x is None or y is None:
+            lacking = [title for title, value in ((ACCURACY, y), (column, x)) if value is None]
+            missing.setdefault(f"no {' and no '.join(lacking)}", []).append(name)
+        elif column == SPEED and row.machine != machine:
+            missing.setdefault("measured on another machine", []).append(name)
+        else:
+            points.append(_point(row, column, name, min(x, style.FASTEST) if column == SPEED else x, y))
+    context = [group.dataset, f"protocol {group.protocol}" if group.protocol else "protocol not stated"]
+    context += [f"{group.clips} clips"] if group.clips else []
+    return Plot(
+        title="\n".join([", ".join(context), *([machine] if machine else [])]),
+        x_label=label,
+        y_label=f"{ACCURACY} (%)",
+        more_is_better=more,
+        points=tuple(points),
+        families=frozenset(row.family for row in rows),
+        notes=tuple(f"Not shown, {why}: {', '.join(lacking)}" for why, lacking in missing.items()),
+        x_top=style.FASTEST if column == SPEED else math.inf,
+    )
 
 
-def _label(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str], best: np.ndarray) -> None:
-    """Write each name where it covers no point and no other name; a name without such a place is left out."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
-    pixels = axes.transData.transform(np.column_stack([x, y]))
-    taken: list[tuple[float, float, float, float]] = []
-    places = [(6, 4, "left", "bottom"), (6, -4, "left", "top"), (-6, 4, "right", "bottom"), (-6, -4, "right", "top")]
-    for index in np.argsort(~best, kind="stable"):
-        for dx, dy, horizontal, vertical in places:
-            text = axes.annotate(
-                names[index], (x[index], y[index]), (dx, dy), textcoords="offset points", ha=horizontal, va=vertical,
-                fontsize=6.5, color="0.1" if best[index] else "0.45",
-            )  # fmt: skip
-            box = text.get_window_extent(renderer)
-            inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
-            hits = any(box.x0 < b[2] and b[0] < box.x1 and box.y0 < b[3] and b[1] < box.y1 for b in taken)
-            covers = any(
-                box.x0 - 3 < px < box.x1 + 3 and box.y0 - 3 < py < box.y1 + 3 for px, py in np.delete(pixels, index, 0)
-            )
-            if inside and not hits and not covers:
-                taken.append((box.x0, box.y0, box.x1, box.y1))
-                break
-            text.remove()
+def _point(row: Row, column: str, name: str, x: float, y: float) -> Point:
+    return Point(
+        name, row.family, x, y, published=row.origin == "published", contender=row.contender,
+        at_least=column == GFLOPS and row.uncounted,
+        x_interval=_interval(row, column), y_interval=_interval(row, ACCURACY),
+    )  # fmt: skip
+
+
+def _plotted(rows: Sequence[Row]) -> Iterator[tuple[Group, list[Row]]]:
+    """Each measured group with the published rows of its dataset; then published ones that stand beside none."""
+    groups = list(grouped(rows))
+    published = [(group, members) for group, members in groups if members[0].origin == "published"]
+    joined = set()
+    for group, members in groups:
+        if members[0].origin == "published":
+            continue
+        beside = [
+            (other, printed) for other, printed in published
+            if other.dataset == group.dataset and other.protocol in ("", group.protocol)
+        ]  # fmt: skip
+        joined |= {other for other, _ in beside}
+        yield group, [*members, *(row for _, printed in beside for row in printed)]
+    yield from ((group, members) for group, members in published if group not in joined)
+
+
+def _machines(rows: Sequence[Row]) -> list[str]:
+    """Where speed was measured, the machine of most methods first."""
+    count = Counter(row.machine for row in rows if row.machine is not None)
+    return sorted(count, key=lambda machine: (-count[machine], machine))
+
+
+def _number(row: Row, column: str) -> float | None:
+    """The figure; None where it is missing or no number."""
+    value = row.values.get(column)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _interval(row: Row, column: str) -> tuple[float, float] | None:
+    """Low and high, where there is an interval."""
+    found = row.intervals.get(column)
+    return None if found is None or found.low is None or found.high is None else (found.low, found.high)

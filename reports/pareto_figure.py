@@ -149,12 +149,7 @@ def _explain(axes: Axes, plot: Plot, numbers: dict[int, str], looks: dict[str, L
     plain, points, below = Look(theme.faint, "o"), plot.points, Underneath(axes, BOTTOM)
     published = [point.published for point in points]
     thin = {"marker": "|", "ms": 8, "mec": theme.faint, "mew": 0.7}
-    arrow = {
-        "marker": CARETLEFT if plot.more_is_better else CARETRIGHT,
-        "ms": 4,
-        "mfc": theme.faint,
-        "mec": theme.faint,
-    }
+    arrow = {"marker": CARETLEFT if plot.more_is_better else CARETRIGHT, "ms": 4, "color": theme.faint}
     signs = [
         (_marker(plain, False, theme), "measured", any(published) and not all(published)),
         (_marker(plain, True, theme), "published", any(published)),
