@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vssbench.errors import UserError, suggest
-from vssbench.reports import distance, leaderboard, pareto, sweep
+from vssbench.reports import distance, leaderboard, page, pareto, sweep
 from vssbench.reports.rows import Row
 
-FORMATS = ("md", "csv", "latex")
-DEFAULT = ("md", "csv")
+FORMATS = ("md", "csv", "html", "latex")
+DEFAULT = ("md", "csv", "html")
 
 
 def parse_formats(text: str) -> tuple[str, ...]:
@@ -23,12 +23,13 @@ def parse_formats(text: str) -> tuple[str, ...]:
 
 
 def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = DEFAULT) -> list[Path]:
-    """The leaderboard in those of FORMATS that are asked for, and the plots."""
+    """The leaderboard and the page in those of FORMATS that are asked for, and the plots."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot be made: {error.strerror}", where=folder, expected="a folder to write to") from None
     return [
         *leaderboard.write(rows, folder, formats),
+        *([page.write(rows, folder)] if "html" in formats else []),
         *(path for plots in (pareto, distance, sweep) for path in plots.write(rows, folder)),
     ]

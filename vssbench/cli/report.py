@@ -14,13 +14,13 @@ def command(
     runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
     protocol: Annotated[str | None, typer.Option("--protocol", help="Score again under this protocol.")] = None,
     formats: Annotated[
-        str | None, typer.Option("--format", help="Of md, csv, latex, comma-separated; default md,csv.")
+        str | None, typer.Option("--format", help="Of md, csv, html, latex, comma-separated; default md,csv,html.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Write leaderboard and plots here.")] = None,
 ) -> None:
     """Join runs into one leaderboard; with --protocol score their records again, without running anything.
 
-    Without --output the leaderboard goes to stdout, as Markdown or in one --format.
+    Without --output the leaderboard goes to stdout, as Markdown or in one --format but html.
     """
     from vssbench.metrics.protocols import find
     from vssbench.reports import bundle, leaderboard, sources
@@ -28,7 +28,7 @@ def command(
     asked = bundle.parse_formats(formats) if formats else None
     if protocol:
         find(protocol)
-    if output is None and asked and len(asked) > 1:
+    if output is None and asked and (len(asked) > 1 or "html" in asked):
         raise UserError(f"--format {formats} needs --output", expected="a folder for the files")
     rows = sources.read(runs, protocol)
     if output is None:
