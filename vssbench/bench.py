@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from vssbench import environment
 from vssbench.config import RunSpec
 from vssbench.datasets.compressed import CodecSpec, Compressed
 from vssbench.datasets.distances import ByIndex, Distances
 from vssbench.errors import UserError
+from vssbench.keep import Draw, KeptClip
 from vssbench.load import Context, load_dataset
 from vssbench.metrics.introspect import layers
 from vssbench.metrics.plan import plan
@@ -20,6 +21,13 @@ from vssbench.names import Spec, parse
 from vssbench.result import ClipRecord, DatasetInfo
 from vssbench.runner import ahead, run_clip
 from vssbench.types import Dataset, Frame, Method, Weights
+
+
+class Ran(NamedTuple):
+    """One clip under one method. kept: its drawn frames, None where none of the clip is kept."""
+
+    record: ClipRecord
+    kept: KeptClip | None
 
 
 class Bench:
@@ -39,6 +47,7 @@ class Bench:
             raise UserError(
                 f"the split {spec.split!r} of {spec.dataset} has no clips", fix="vssbench doctor shows what is there"
             )
+        self._draw = Draw(self.dataset.clips(), spec.keep_frames)
 
     def load(self, spec: Spec) -> Method:
         """A fresh method with the run's label space, device and checkpoints, and what it needs at hand."""
@@ -71,7 +80,7 @@ class Bench:
         codec = self.codec(method)
         return self.dataset if codec is None else Compressed(self.dataset, codec)
 
-    def run(self, spec: Spec, clip: str, tick: Callable[[], None] = lambda: None) -> ClipRecord:
+    def run(self, spec: Spec, clip: str, tick: Callable[[], None] = lambda: None) -> Ran:
         """One clip under one method; the method is kept for the next clip."""
         if self._current is None or self._current[0] != spec:
             self._current = None  # the last one's memory is free before the next is built
@@ -81,7 +90,9 @@ class Bench:
         if self.spec.distances is not None:
             metrics = [ByIndex(metric) for metric in metrics]
         frames = ahead(self.source(method).frames(clip))
-        return run_clip(method, clip, _ticking(frames, tick), metrics, self._bound())
+        watch = self._draw.watch(clip, self.dataset.space)
+        record = run_clip(method, clip, _ticking(frames, tick), metrics, self._bound(), watch)
+        return Ran(record, watch and watch.kept())
 
     def _bound(self) -> int:
         """Predicted ids must be below this: most official scripts take any id and have their own way with it."""

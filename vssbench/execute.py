@@ -11,35 +11,34 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
-from vssbench.bench import Bench
+from vssbench.bench import Bench, Ran
 from vssbench.config import RunSpec
 from vssbench.errors import UserError
 from vssbench.names import Spec
 from vssbench.progress import Progress
-from vssbench.result import ClipRecord
 
 Task = tuple[Spec, str]
 
 
-def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, ClipRecord]]:
-    """The record of every task, as it is finished: in order in this process, in any order with several workers."""
+def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran]]:
+    """The outcome of every task, as it is finished: in order in this process, in any order with several workers."""
     return (_in_processes if bench.spec.workers > 1 else _here)(bench, tasks, progress)
 
 
-def _here(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, ClipRecord]]:
+def _here(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran]]:
     for method, clip in tasks:
         progress.show(str(method), clip)
         yield method, bench.run(method, clip, progress.tick)
     bench.close()
 
 
-def _in_processes(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, ClipRecord]]:
-    """The same records from worker processes; a worker that dies loses its clip and nothing else."""
+def _in_processes(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran]]:
+    """The same from worker processes; a worker that dies loses its clip and nothing else."""
     pool = ProcessPoolExecutor(
         bench.spec.workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(bench.spec,)
     )
     waiting = iter(tasks)
-    running: dict[Future[ClipRecord], Task] = {}
+    running: dict[Future[Ran], Task] = {}
     try:
         while True:
             for method, clip in islice(waiting, 2 * bench.spec.workers - len(running)):
@@ -49,10 +48,10 @@ def _in_processes(bench: Bench, tasks: Sequence[Task], progress: Progress) -> It
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 method, clip = running.pop(future)
-                record = future.result()
+                ran = future.result()
                 progress.show(str(method), clip)
                 progress.tick(bench.lengths[clip])
-                yield method, record
+                yield method, ran
     except BrokenProcessPool:
         raise UserError(
             "a worker process died (killed, or out of memory?)",
@@ -71,6 +70,6 @@ def _start_worker(spec: RunSpec) -> None:
     _bench = Bench(spec)
 
 
-def _work(method: Spec, clip: str) -> ClipRecord:
+def _work(method: Spec, clip: str) -> Ran:
     assert _bench is not None
     return _bench.run(method, clip)

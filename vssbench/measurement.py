@@ -12,6 +12,7 @@ from vssbench.config import RunSpec
 from vssbench.datasets.compressed import CodecSpec
 from vssbench.execute import Task, clip_records
 from vssbench.fold import Measured, fold
+from vssbench.keep import FrameFolder
 from vssbench.load import resolved
 from vssbench.metrics.cost import cost
 from vssbench.metrics.energy import energy
@@ -39,6 +40,7 @@ class Measurement:
             self.weights[method] = getattr(opened, "weights", Weights())
             self.codecs[method] = self.bench.codec(opened)
         self.folders: dict[Spec, MethodFolder] = {}
+        self.frames: dict[Spec, FrameFolder] = {}
 
     def open(self, directory: RunDirectory, named: bool) -> None:
         """Take a folder for each method. named: its name says the dataset too.
@@ -49,6 +51,7 @@ class Measurement:
             identity = self.bench.identity(method, self.info, self.weights[method], self.codecs[method])
             name = f"{method} on {self.spec.dataset}" if named else str(method)
             self.folders[method] = directory.method(name, identity)
+            self.frames[method] = FrameFolder(self.folders[method].folder, self.spec.keep_frames)
 
     def frames_left(self) -> int:
         """Frames of the clips that the accuracy pass has still to run."""
@@ -59,7 +62,9 @@ class Measurement:
 
         started: when the run began, ISO 8601
         """
-        for method, record in clip_records(self.bench, self._tasks(), progress):
+        for method, (record, kept) in clip_records(self.bench, self._tasks(), progress):
+            if kept is not None:  # first: what is not in the records is run again
+                self.frames[method].add(kept)
             self.folders[method].add(record)
         loaded = {method: self.bench.load(method) for method in self.methods}
         frames = self._frames(loaded)

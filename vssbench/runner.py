@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Any, TypeVar
@@ -23,9 +23,17 @@ T = TypeVar("T")
 PHASES = ("prepare", "step", "decode")
 
 
-def run_clip(method: Method, clip: str, frames: Iterable[Frame], metrics: Sequence[Metric], classes: int) -> ClipRecord:
+def run_clip(
+    method: Method,
+    clip: str,
+    frames: Iterable[Frame],
+    metrics: Sequence[Metric],
+    classes: int,
+    watch: Callable[[Frame, Prediction], None] | None = None,
+) -> ClipRecord:
     """Reset the method, stream the clip through it and score every labelled frame.
 
+    watch: shown every frame and its prediction
     The method sees the labels only if it says that it needs them. Raises UserError naming clip and frame where the
     method fails or returns something that is not a prediction.
     """
@@ -40,6 +48,8 @@ def run_clip(method: Method, clip: str, frames: Iterable[Frame], metrics: Sequen
             seconds[phase] += time
         for metric in metrics:
             metric.update(frame, prediction)
+        if watch is not None:
+            watch(frame, prediction)
         kinds[prediction.kind] += 1
         total += 1
         labelled += frame.labels is not None

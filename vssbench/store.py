@@ -5,6 +5,7 @@
     <run>/<method>/clips.jsonl      one line a finished clip
     <run>/<method>/latency.json     raw timings
     <run>/<method>/result.json      the fold
+    <run>/<method>/frames/          pictures of frames (keep.py); no number depends on them
 
 Where a sweep varies the dataset, the folder is that of "<method> on <dataset>".
 Whole files are replaced atomically (write, fsync, rename). A line of clips.jsonl that was cut short by an

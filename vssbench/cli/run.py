@@ -47,6 +47,9 @@ def command(
     allow_untrained: Annotated[
         bool, typer.Option("--allow-untrained", help="Measure accuracy without weights too, and mark it.")
     ] = False,
+    keep_frames: Annotated[
+        int | None, typer.Option("--keep-frames", help="Pictures of each method's worst frames to keep; 0: none.")
+    ] = None,
     no_latency: Annotated[bool, typer.Option("--no-latency", help="Skip the latency pass.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -67,6 +70,7 @@ def command(
         "split": split, "protocol": protocol, "codec": codec, "distances": parse_distances(distances),
         "sweep": parse_sweep(sweep), "limit": limit, "workers": workers, "device": device, "threads": threads,
         "allow_untrained": allow_untrained or None, "checkpoint": parse_checkpoints(checkpoint) or None,
+        "keep_frames": keep_frames,
     }  # fmt: skip
     spec = load_spec(bench, overrides)
     if no_latency:
