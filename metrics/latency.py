@@ -8,14 +8,16 @@ alike. A clock is read only after the device has finished. FPS is reported for s
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vssbench.config import LatencySpec
+from vssbench.metrics import clock
 from vssbench.runner import PHASES
 from vssbench.types import KINDS, Frame, Method
 
@@ -24,7 +26,24 @@ SCOPES: dict[str, tuple[str, ...]] = {
     "step+decode": ("step", "decode"),
     "end_to_end": ("prepare", "step", "decode"),
 }
+OWN = {phase: f"{phase}_own" for phase in PHASES}
+"""Phase -> the column of its own times (see `metrics.clock`)."""
+REFERENCES = 5
+"""Runs of the reference workload between two passes."""
 Samples = dict[str, list[Any]]
+
+
+class Timed(NamedTuple):
+    """What the latency pass measured of one method.
+
+    samples:      "round", "kind", "prepare", "step", "decode", "prepare_own", ..: columns of equal length, milliseconds
+    memory_mb:    "host_peak", "host_working"
+    reference_ms: own times of the reference workload before and after each round; empty without one
+    """
+
+    samples: Samples
+    memory_mb: dict[str, float | None]
+    reference_ms: list[list[float]]
 
 
 def measure(
@@ -32,35 +51,42 @@ def measure(
     spec: LatencySpec,
     synchronise: Callable[[], None] = lambda: None,
     advance: Callable[[], None] = lambda: None,
-) -> list[tuple[Samples, dict[str, float | None]]]:
+    reference: Callable[[], None] | None = None,
+) -> list[Timed]:
     """Raw samples and host memory of each method.
 
     methods:     each with its frames: one clip, already decoded, in order
     synchronise: waits for the device
     advance:     called after every round of a method
-    Returns for each method ({"round", "kind", "prepare", "step", "decode"}: columns of equal length, times in
-    milliseconds, and memory in MB).
+    reference:   the reference workload; it is timed between the passes
     """
     for method, frames in methods:
         _pass(method, frames[: spec.warmup], synchronise)
-    samples: list[Samples] = [{name: [] for name in ("round", "kind", *PHASES)} for _ in methods]
-    memory: list[dict[str, float | None]] = [{"host_peak": None, "host_working": None} for _ in methods]
+    timed = [Timed(_columns(), {"host_peak": None, "host_working": None}, []) for _ in methods]
     spent = [0.0] * len(methods)
+    _time_reference(reference, synchronise)
+    before = _time_reference(reference, synchronise)
     for number in range(spec.rounds):
         for index, (method, frames) in enumerate(methods):
             if number and spent[index] + spent[index] / number > spec.seconds:
                 continue
-            before = _reset_peak_memory()
+            samples, memory, references = timed[index]
+            resident = _reset_peak_memory()
             start = perf_counter()
             for kind, times in _pass(method, frames, synchronise):
-                samples[index]["round"].append(number)
-                samples[index]["kind"].append(kind)
-                for phase, seconds in zip(PHASES, times, strict=True):
-                    samples[index][phase].append(seconds * 1e3)
+                samples["round"].append(number)
+                samples["kind"].append(kind)
+                for phase, (wall, own) in zip(PHASES, times, strict=True):
+                    samples[phase].append(wall * 1e3)
+                    samples[OWN[phase]].append(own * 1e3)
             spent[index] += perf_counter() - start
-            _note_memory(memory[index], before)
+            _note_memory(memory, resident)
+            after = _time_reference(reference, synchronise)
+            if reference:
+                references.append(before + after)
+            before = after
             advance()
-    return list(zip(samples, memory, strict=True))
+    return timed
 
 
 def summarise(samples: Samples, kinds: Mapping[str, int | None] | None = None) -> dict[str, Any]:
@@ -72,17 +98,27 @@ def summarise(samples: Samples, kinds: Mapping[str, int | None] | None = None) -
     """
     kind_of = np.array(samples["kind"])
     times = {scope: np.sum([samples[phase] for phase in phases], axis=0) for scope, phases in SCOPES.items()}
-    present: list[str] = [kind for kind in KINDS if (kind_of == kind).any()]
-    shares = {kind: float((kind_of == kind).mean()) for kind in present}
-    ran = {kind: count for kind, count in (kinds or {}).items() if count}
-    if ran and set(ran) <= set(present):
-        shares = {kind: count / sum(ran.values()) for kind, count in ran.items()}
     latency: dict[str, Any] = {
-        kind: {scope: _figures(values[kind_of == kind]) for scope, values in times.items()} for kind in present
+        kind: {scope: _figures(values[kind_of == kind]) for scope, values in times.items()}
+        for kind in KINDS
+        if (kind_of == kind).any()
     }
-    fps = {scope: 1e3 / sum(share * latency[kind][scope]["mean"] for kind, share in shares.items()) for scope in SCOPES}
+    share_of = shares(samples["kind"], kinds)
+    fps = {scope: 1e3 / sum(part * latency[kind][scope]["mean"] for kind, part in share_of.items()) for scope in SCOPES}
     latency["all"] = {scope: _figures(values) for scope, values in times.items()}
     return {"fps": fps, "latency_ms": {kind: latency.get(kind) for kind in (*KINDS, "all")}}
+
+
+def shares(timed: Sequence[str], kinds: Mapping[str, int | None] | None) -> dict[str, float]:
+    """Frame kind -> how much of the schedule it is, 1 in sum.
+
+    timed: the kind of each timed frame
+    kinds: as `summarise` takes it
+    """
+    ran = {kind: count for kind, count in (kinds or {}).items() if count}
+    if not ran or not set(ran) <= set(timed):
+        ran = Counter(timed)
+    return {kind: count / sum(ran.values()) for kind, count in ran.items()}
 
 
 def device_barrier(device: str) -> Callable[[], None]:
@@ -104,24 +140,41 @@ def _figures(values: np.ndarray) -> dict[str, float]:
     return {"mean": statistics.fmean(values.tolist()), "p50": p50, "p90": p90, "p99": p99, "n": len(values)}
 
 
+def _columns() -> Samples:
+    return {name: [] for name in ("round", "kind", *PHASES, *OWN.values())}
+
+
+def _time_reference(reference: Callable[[], None] | None, synchronise: Callable[[], None]) -> list[float]:
+    """Own times of some runs of the reference workload, in milliseconds."""
+    times: list[float] = []
+    while reference and len(times) < REFERENCES:
+        started = clock.start()
+        reference()
+        synchronise()
+        times.append(clock.stop(started).own * 1e3)
+    return times
+
+
 def _pass(
     method: Method, frames: Sequence[Frame], synchronise: Callable[[], None]
-) -> list[tuple[str, tuple[float, ...]]]:
-    """One pass over the frames: (kind, seconds of prepare, step, decode) of each."""
-    timings: list[tuple[str, tuple[float, ...]]] = []
+) -> list[tuple[str, tuple[clock.Spent, ...]]]:
+    """One pass over the frames: (kind, times of prepare, step, decode) of each."""
+    timings: list[tuple[str, tuple[clock.Spent, ...]]] = []
     method.reset()
     synchronise()
     for frame in frames:
-        start = perf_counter()
+        started = clock.start()
         x = method.prepare(frame)
         synchronise()
-        prepared = perf_counter()
+        prepared = clock.stop(started)
+        started = clock.start()
         y = method.step(x)
         synchronise()
-        stepped = perf_counter()
+        stepped = clock.stop(started)
+        started = clock.start()
         prediction = method.decode(y)
         synchronise()
-        timings.append((prediction.kind, (prepared - start, stepped - prepared, perf_counter() - stepped)))
+        timings.append((prediction.kind, (prepared, stepped, clock.stop(started))))
     return timings
 
 

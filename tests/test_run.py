@@ -36,7 +36,8 @@ def run(folder: Path, resume: bool = False, **changes: Any) -> list[RunResult]:
 def numbers(result: RunResult) -> dict[str, Any]:
     """A result without its timings and timestamps."""
     kept = json.loads(result.to_json())
-    for key in ("fps", "latency_ms", "samples_ms", "memory_mb", "started", "finished", "environment", "energy"):
+    timed = ("fps", "latency_ms", "samples_ms", "reference_ms", "memory_mb", "energy")
+    for key in (*timed, "started", "finished", "environment"):
         kept.pop(key, None)
     return kept
 

@@ -57,7 +57,8 @@ def measured(folder: Path, sweep: dict[str, list[Any]], resume: bool = False, **
 def numbers(result: RunResult) -> dict[str, Any]:
     """A result without its timings and timestamps."""
     kept = json.loads(result.to_json())
-    for key in ("fps", "latency_ms", "samples_ms", "memory_mb", "started", "finished", "environment", "energy"):
+    timed = ("fps", "latency_ms", "samples_ms", "reference_ms", "memory_mb", "energy")
+    for key in (*timed, "started", "finished", "environment"):
         kept.pop(key)
     return kept
 

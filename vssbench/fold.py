@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any, NamedTuple
 
 from vssbench.config import RunSpec
@@ -54,6 +55,7 @@ def fold(spec: RunSpec, method: Spec, space: LabelSpace, info: DatasetInfo, meas
         summary = summarise(timed["samples_ms"], result.kinds or None)
         result.fps, result.latency_ms = summary["fps"], summary["latency_ms"]
         result.samples_ms, result.memory_mb = timed["samples_ms"], timed["memory_mb"]
+        result.reference_ms = [median(runs) for runs in timed.get("reference_ms", [])] or None
         result.energy = timed["energy"]
         height, width = timed["size"]
         result.caveats.append(f"timed on {timed['frames']} frames of clip {timed['clip']} at {height}x{width}, batch 1")

@@ -18,6 +18,7 @@ from vssbench.metrics.cost import cost
 from vssbench.metrics.energy import energy
 from vssbench.metrics.latency import device_barrier, measure, repeat
 from vssbench.metrics.memory import device_peak
+from vssbench.metrics.reference import reference_workload
 from vssbench.names import Spec
 from vssbench.progress import Progress
 from vssbench.result import RunResult, count_kinds
@@ -106,14 +107,16 @@ class Measurement:
             return
         progress.show("latency", f"{len(loaded)} methods, interleaved")
         synchronise = device_barrier(self.spec.device)
-        timed = measure([(loaded[method], frames[method]) for method in loaded], self.spec.latency, synchronise)
-        for method, (samples, memory) in zip(loaded, timed, strict=True):
+        pairs = [(loaded[method], frames[method]) for method in loaded]
+        timed = measure(pairs, self.spec.latency, synchronise, reference=reference_workload(self.spec.device))
+        for method, (samples, memory, references) in zip(loaded, timed, strict=True):
             again = repeat(loaded[method], frames[method], synchronise)
             record = {
                 "clip": frames[method][0].clip,
                 "frames": len(frames[method]),
                 "size": list(frames[method][0].image.shape[:2]),
                 "samples_ms": samples,
+                "reference_ms": references,
                 "memory_mb": memory | device_peak(again, self.spec.device),
                 "energy": energy(again, self.spec.device),
             }

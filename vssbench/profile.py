@@ -144,7 +144,7 @@ def _time(
         measured = measure([(method, frames) for method in methods.values()], latency, synchronise)
     reading = file_decoding(frames[:4])
     timed = {}
-    for (name, method), (samples, memory) in zip(methods.items(), measured, strict=True):
+    for (name, method), (samples, memory, _) in zip(methods.items(), measured, strict=True):
         run = repeat(method, frames, synchronise)
         timed[name] = {
             **_speed(method, samples, reading),

@@ -72,6 +72,7 @@ class RunResult(_Record):
     by_distance: [{"distance", "mIoU", "pixels"}]: accuracy over the distance to the key frame
     kinds:       frame kind -> how often it ran in the accuracy pass, null for a kind that never occurred
     fps, latency_ms, samples_ms: the latency pass; samples are kept raw, by frame kind and phase
+    reference_ms: own time of the reference workload around each round of the latency pass
     params_m:    millions of parameters that inference uses; those that only training reads stand apart
     memory_mb:   host memory, and device memory where there is a device
     energy:      joules a frame of an NVIDIA device, or the reason why there is none
@@ -99,6 +100,7 @@ class RunResult(_Record):
     fps: dict[str, float | None] | None = None
     latency_ms: dict[str, Any] | None = None
     samples_ms: dict[str, Any] | None = None
+    reference_ms: list[float] | None = None
     memory_mb: dict[str, float | None] | None = None
     energy: dict[str, Any] | None = None
     weights: WeightsInfo

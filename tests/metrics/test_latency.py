@@ -41,7 +41,7 @@ def test_methods_take_turns_after_a_warm_up_each() -> None:
     log: list[str] = []
     timed = measure([(Sleeper("a", log), FRAMES), (Sleeper("b", log), FRAMES)], LatencySpec(rounds=3, warmup=2))
     assert log == ["a", "b"] + ["a", "b"] * 3
-    samples, memory = timed[0]
+    samples, memory, _ = timed[0]
     assert samples["round"] == [0] * 6 + [1] * 6 + [2] * 6
     assert samples["kind"][:4] == ["key", "nonkey", "nonkey", "key"]
     assert {len(column) for column in samples.values()} == {18}
@@ -49,7 +49,7 @@ def test_methods_take_turns_after_a_warm_up_each() -> None:
 
 
 def test_the_time_limit_leaves_at_least_one_round() -> None:
-    samples, _ = measure([(Sleeper("a", []), FRAMES)], LatencySpec(rounds=50, warmup=0, seconds=0.001))[0]
+    samples, _, _ = measure([(Sleeper("a", []), FRAMES)], LatencySpec(rounds=50, warmup=0, seconds=0.001))[0]
     assert set(samples["round"]) == {0}
 
 
@@ -78,7 +78,7 @@ def test_figures_follow_from_the_samples() -> None:
 
 
 def test_measured_times_are_the_real_ones() -> None:
-    samples, _ = measure([(Sleeper("a", []), FRAMES)], LatencySpec(rounds=2, warmup=0))[0]
+    samples, _, _ = measure([(Sleeper("a", []), FRAMES)], LatencySpec(rounds=2, warmup=0))[0]
     latency = summarise(samples)["latency_ms"]
     assert latency["key"]["step"]["p50"] >= 6
     assert latency["nonkey"]["step"]["p50"] >= 2

@@ -1,0 +1,137 @@
+"""Is it slower? Blocks of two latency passes, each against a reference workload timed around it.
+
+A block is one round of the latency pass: the mean own time (`metrics.clock`) of each frame kind by how often that kind
+runs, divided by what the reference workload took around the same round, so that a slow or shared machine slows both.
+Frames of a round are correlated, rounds nearly not: blocks, not frames, are what the rank test counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import mannwhitneyu
+
+from vssbench.errors import NotComparable, UserError, suggest
+from vssbench.metrics.latency import OWN, SCOPES, shares
+from vssbench.result import RunResult
+
+SIGNIFICANT = 0.01
+"""A rank test with a p value of at most this says that the blocks differ."""
+LEAST_BLOCKS = 5
+"""Blocks that each side needs: of fewer, no order is rarer than `SIGNIFICANT`."""
+HARDWARE = ("cpu", "threads", "device", "device_name")
+"""What of the environment must agree."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a latency comparison needs of one method in one run.
+
+    hardware:     `HARDWARE` of the run's environment
+    blocks_ms:    scope -> one figure a round: milliseconds a frame, amortised over the schedule
+    reference_ms: the reference workload in the same rounds
+    """
+
+    hardware: dict[str, Any]
+    blocks_ms: dict[str, list[float]]
+    reference_ms: list[float]
+
+    @classmethod
+    def of(cls, result: RunResult) -> Timing | None:
+        """The timing of a result; None where latency was not measured, or without the reference workload."""
+        if result.samples_ms is None or result.reference_ms is None:
+            return None
+        samples = result.samples_ms
+        share = shares(samples["kind"], result.kinds)
+        kind, number = np.array(samples["kind"]), np.array(samples["round"])
+        blocks: dict[str, list[float]] = {}
+        for scope, phases in SCOPES.items():
+            times = np.sum([samples[OWN[phase]] for phase in phases], axis=0)
+            blocks[scope] = [
+                _short(sum(part * times[(number == one) & (kind == name)].mean() for name, part in share.items()))
+                for one in np.unique(number)
+            ]
+        hardware = {key: result.environment.get(key) for key in HARDWARE}
+        return cls(hardware, blocks, [_short(value) for value in result.reference_ms])
+
+    def to_json(self) -> dict[str, Any]:
+        """The same in JSON values; `from_json` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Timing:
+        """Raises KeyError where a key is missing."""
+        return cls(dict(data["hardware"]), dict(data["blocks_ms"]), list(data["reference_ms"]))
+
+    def ratios(self, scope: str) -> NDArray[np.float64]:
+        """Each block's time in units of the reference workload's."""
+        if scope not in self.blocks_ms:
+            raise UserError(f"unknown scope {scope!r}", expected=suggest(scope, self.blocks_ms))
+        return np.array(self.blocks_ms[scope]) / np.array(self.reference_ms)
+
+
+@dataclass(frozen=True)
+class LatencyVerdict:
+    """What was found for one scope.
+
+    change:         relative change of FPS against the reference workload, -0.05: 5 % fewer frames a second
+    low, high:      its 95 % interval
+    p:              how likely blocks that do not differ are ordered like these, in favour of the baseline
+    regressed:      the change exceeds the limit and p is significant
+    blocks:         how many the baseline and the current run have
+    reason:         why nothing can be said, None where something can; no pass: nothing was judged
+    other_hardware: what of the hardware differs; only the ratio to the reference workload speaks for the change then
+    """
+
+    change: float
+    low: float
+    high: float
+    p: float
+    regressed: bool
+    blocks: tuple[int, int]
+    reason: str | None = None
+    other_hardware: tuple[str, ...] = ()
+
+
+def judge(baseline: Timing, current: Timing, scope: str, limit: float, calibrated: bool = False) -> LatencyVerdict:
+    """Whether FPS fell by more than `limit` (-0.05: 5 %) and the blocks bear it out.
+
+    scope:      "step", "step+decode" or "end_to_end"
+    calibrated: whether the reference workload may stand for other hardware
+    Raises NotComparable for other hardware unless `calibrated`.
+    """
+    other = tuple(
+        f"{key}: {baseline.hardware.get(key)} then, {current.hardware.get(key)} now"
+        for key in HARDWARE
+        if baseline.hardware.get(key) != current.hardware.get(key)
+    )
+    if other and not calibrated:
+        raise NotComparable(
+            f"speed was measured on other hardware ({'; '.join(other)})",
+            fix="update the baseline on this hardware, or calibrate the rule to judge by the reference workload alone",
+        )
+    before, now = baseline.ratios(scope), current.ratios(scope)
+    blocks = (len(before), len(now))
+    if min(blocks) < LEAST_BLOCKS:
+        why = f"{blocks[0]} and {blocks[1]} rounds were timed; a rank test needs {LEAST_BLOCKS} of each"
+        return LatencyVerdict(np.nan, np.nan, np.nan, np.nan, False, blocks, why, other)
+    change, low, high = _change(before, now)
+    p = float(mannwhitneyu(now, before, alternative="greater").pvalue)
+    return LatencyVerdict(change, low, high, p, change < limit and p <= SIGNIFICANT, blocks, None, other)
+
+
+def _change(before: NDArray[np.float64], now: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Change of FPS and its 95 % interval: the Hodges-Lehmann estimate of a rank test, over all pairs of blocks."""
+    changes = np.sort((before[:, None] / now[None, :]).ravel()) - 1
+    n, m = len(before), len(now)
+    cut = int(max(0, np.floor(n * m / 2 - 1.96 * np.sqrt(n * m * (n + m + 1) / 12))))
+    return float(np.median(changes)), float(changes[cut]), float(changes[-1 - cut])
+
+
+def _short(value: float) -> float:
+    """Six digits: more are noise, and the baseline is kept in git."""
+    return float(f"{value:.6g}")
