@@ -48,15 +48,18 @@ def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = N
     _, label, more = COSTS[column]
     eligible = [row for row in rows if row.origin != "published" or column in (GFLOPS, PARAMS)]
     names = [short(row.method) if row.origin != "published" else row.method for row in eligible]
-    points, missing = [], dict[str, list[str]]()
+    points, remarks = [], dict[str, list[str]]()
     for row, name in zip(eligible, distinct(names, [row.method for row in eligible]), strict=True):
         x, y = _number(row, column), _number(row, ACCURACY)
         if x is None or y is None:
             lacking = [title for title, value in ((ACCURACY, y), (column, x)) if value is None]
-            missing.setdefault(f"no {' and no '.join(lacking)}", []).append(name)
+            remarks.setdefault(f"Not shown, no {' and no '.join(lacking)}", []).append(name)
         elif column == SPEED and row.machine != machine:
-            missing.setdefault("measured on another machine", []).append(name)
+            remarks.setdefault("Not shown, measured on another machine", []).append(name)
         else:
+            if row.told or row.untrained:
+                why = "given the ground truth" if row.told else "random weights"
+                remarks.setdefault(f"Not on the front, {why}", []).append(name)
             points.append(_point(row, column, name, min(x, style.FASTEST) if column == SPEED else x, y))
     context = [group.dataset, f"protocol {group.protocol}" if group.protocol else "protocol not stated"]
     context += [f"{group.clips} clips"] if group.clips else []
@@ -67,7 +70,7 @@ def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = N
         more_is_better=more,
         points=tuple(points),
         families=frozenset(row.family for row in rows),
-        notes=tuple(f"Not shown, {why}: {', '.join(lacking)}" for why, lacking in missing.items()),
+        notes=tuple(f"{remark}: {', '.join(named)}" for remark, named in remarks.items()),
         x_top=style.FASTEST if column == SPEED else math.inf,
     )
 

@@ -66,7 +66,7 @@ def draw(plot: Plot, theme: Theme) -> Figure:
     """The figure of one plot: as wide as a column, as high as what stands under the axes needs."""
     points = plot.points
     x, y = np.array([(point.x, point.y) for point in points]).T
-    rivals = np.array([point.contender and not point.published and not point.at_least for point in points])
+    rivals = np.array([point.contender and not point.at_least for point in points])
     beaten = dominated(x, y, plot.more_is_better, rivals)
     best, dim = rivals & ~beaten, beaten & np.array([not point.published for point in points])
     looks = style.looks(plot.families, theme)
@@ -148,8 +148,8 @@ def _explain(axes: Axes, plot: Plot, numbers: dict[int, str], looks: dict[str, L
     """Write what the signs in the plot mean, whose the numbers are, and the notes; returns how far down it goes."""
     plain, points, below = Look(theme.faint, "o"), plot.points, Underneath(axes, BOTTOM)
     published = [point.published for point in points]
-    thin = {"marker": "|", "ms": 8, "mec": theme.faint, "mew": 0.7}
-    arrow = {"marker": CARETLEFT if plot.more_is_better else CARETRIGHT, "ms": 4, "color": theme.faint}
+    thin = {"marker": "|", "ms": 8, "mec": theme.faint, "mew": 0.7, "ls": "none"}
+    arrow = {"marker": CARETLEFT if plot.more_is_better else CARETRIGHT, "ms": 4, "color": theme.faint, "ls": "none"}
     signs = [
         (_marker(plain, False, theme), "measured", any(published) and not all(published)),
         (_marker(plain, True, theme), "published", any(published)),

@@ -29,7 +29,7 @@ class Underneath:
         """Signs and what they stand for, down the columns, of which there are as many as fit."""
         if not signs:
             return
-        handles = [Line2D([], [], ls="none", **look) for look, _ in signs]
+        handles = [Line2D([], [], **look) for look, _ in signs]
         texts = [wrapped(text, (self.width - 16) / 72) for _, text in signs]
         for columns in range(min(len(signs), 4), 0, -1):
             legend = Legend(
