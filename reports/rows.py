@@ -139,6 +139,23 @@ def grouped(rows: Iterable[Row]) -> Iterator[tuple[Group, list[Row]]]:
         yield group, list(members)
 
 
+def joined(rows: Iterable[Row]) -> Iterator[tuple[Group, list[Row]]]:
+    """Each measured group with the published rows of its dataset after its own; then those that stand beside none."""
+    groups = list(grouped(rows))
+    published = [(group, members) for group, members in groups if members[0].origin == "published"]
+    stand_beside = set()
+    for group, members in groups:
+        if members[0].origin != "published":
+            beside = [
+                (other, printed)
+                for other, printed in published
+                if other.dataset == group.dataset and other.protocol in ("", group.protocol)
+            ]
+            stand_beside |= {other for other, _ in beside}
+            yield group, [*members, *(row for _, printed in beside for row in printed)]
+    yield from ((group, members) for group, members in published if group not in stand_beside)
+
+
 def _told(method: str) -> bool:
     """Whether the method, or one that it wraps, is given the ground truth."""
     return any("labels" in BUILTIN[spec.name].needs for spec in walk(parse(method)) if spec.name in BUILTIN)
