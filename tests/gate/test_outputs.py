@@ -114,7 +114,7 @@ def test_a_table_keeps_its_columns_whatever_the_text(some: list[str]) -> None:
 
 
 def test_nothing_of_a_text_is_markup() -> None:
-    assert github.escape("a|b <img> *x* [l](u) `c`\n# h") == r"a\|b \<img\> \*x\* \[l\]\(u\) \`c\` \# h"
+    assert github.escape("a|b <img> *x* [l](u) `c`\n# h") == r"a\|b \<img\> \*x\* \[l\](u) \`c\` \# h"
     assert github.code('replay(predictions="a|b")') == r'`replay(predictions="a\|b")`'
     assert github.code("a`b``c") == "``` a`b``c ```"
 

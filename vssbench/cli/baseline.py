@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from vssbench.errors import UserError
+from vssbench.cli.check import check_folder
 
 
 def command(
@@ -21,8 +21,7 @@ def command(
     from vssbench.gate.baseline import keyed, read_baseline, read_runs, updated
     from vssbench.gate.table import show_update
 
-    if not output.parent.is_dir():
-        raise UserError("this folder does not exist", where=output.parent, fix=f"mkdir -p {output.parent}")
+    check_folder(output)
     old = keyed(read_baseline(output).entries) if output.exists() else {}
     new = read_runs(results)
     made = updated(old, new.entries, reason, prune)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from vssbench.cli.options import JsonOption
+from vssbench.errors import UserError
 
 
 def command(
@@ -36,6 +37,8 @@ def command(
     from vssbench.gate.verdict import check
     from vssbench.store import write_text
 
+    for file in (junit, summary):
+        check_folder(file)
     chosen = None if rules is None else read_rules(rules)
     report = check(read_runs(results), read_either(baseline), chosen)
     if junit is not None:
@@ -49,3 +52,9 @@ def command(
     else:
         table.show(report)
     raise typer.Exit(report.exit_status)
+
+
+def check_folder(file: Path | None) -> None:
+    """Raise UserError for a file to be written into a folder that is not there."""
+    if file is not None and not file.parent.is_dir():
+        raise UserError("its folder does not exist", where=file, fix=f"mkdir -p {file.parent}")
