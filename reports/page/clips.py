@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from vssbench.reports.rows import Row
 from vssbench.stats.folder import read_folder
@@ -36,6 +36,6 @@ def per_clip(row: Row) -> dict[str, dict[str, float]]:
     return found
 
 
-def aligned(values: dict[str, Any], clips: list[str]) -> list[float | None]:
-    """The clips' values in their order, rounded to what a plot shows; None where there is none."""
-    return [None if (value := values.get(clip)) is None else round(value, 2) for clip in clips]
+def aligned(values: Mapping[str, float | None], names: Sequence[str]) -> list[float | None]:
+    """The values in the order of the names, rounded to what a plot shows; None where there is none."""
+    return [None if (value := values.get(name)) is None else round(value, 2) for name in names]

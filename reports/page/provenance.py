@@ -24,7 +24,7 @@ def provenance(row: Row) -> dict[str, Lines]:
         ("weights", _weights(result)),
     ]
     return {
-        "accuracy": data,
+        "accuracy": [*_differences(row), *data],
         "schedule": [("frames by kind", _kinds(result.kinds)), *data],
         "gflops": _gflops(result),
         "params": _known(
@@ -37,6 +37,16 @@ def provenance(row: Row) -> dict[str, Lines]:
         "speed": _speed(row, result),
         "run": _run(row, result),
     }
+
+
+def _differences(row: Row) -> Lines:
+    """mIoU against the group's best and the next better row, where they were compared."""
+    lines = []
+    for label, found in (("mIoU minus the best", row.to_best), ("mIoU minus the one above", row.to_above)):
+        if found is not None and found.effect is not None and found.adjusted is not None:
+            span = "" if found.low is None else f" ({found.low:+.2f} to {found.high:+.2f})"
+            lines.append((label, f"{found.effect:+.2f}{span}, p {found.adjusted:.2g}"))
+    return lines
 
 
 def _gflops(result: RunResult) -> Lines:

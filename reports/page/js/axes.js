@@ -41,7 +41,10 @@ function thinned(ticks, at) {
 function whenResized(host, draw) {
   let width = 0;
   new ResizeObserver(() => {
-    if (host.clientWidth !== width && host.clientWidth) draw();
+    if (width && host.clientWidth && host.clientWidth !== width) {
+      draw();
+      highlight();
+    }
     width = host.clientWidth;
   }).observe(host);
 }

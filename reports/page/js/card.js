@@ -40,21 +40,19 @@ document.addEventListener("scroll", hideCard, { capture: true, passive: true });
 document.addEventListener("keydown", (event) => event.key === "Escape" && hideCard());
 
 /** The card of one figure of a row: the full figure, its interval, and where both come from. */
-function figureCard(row, key) {
-  const shown = column(key);
-  const interval = row.intervals[key];
+function figureCard(row, title) {
+  const { value, low, high, level, noInterval } = row.cells[title];
   const lines = [];
-  if (interval?.low !== undefined) lines.push([`${100 * interval.level} % interval`, `${interval.low} to ${interval.high}`]);
-  if (interval?.reason) lines.push(["no interval", interval.reason]);
-  lines.push(...(row.provenance[shown.topic] ?? []), ...row.provenance.run);
-  const figure = row.values[key];
-  const bound = shown.topic === "gflops" && row.uncounted && figure !== null ? "at least " : "";
-  return { title: `${row.method} · ${shown.label}`, value: `${bound}${exact(figure)}${figure === null ? "" : ` ${shown.unit}`}`, lines };
+  if (low !== undefined) lines.push([`${100 * level} % interval`, `${low} to ${high}`]);
+  if (noInterval) lines.push(["no interval", noInterval]);
+  lines.push(...(row.provenance[column(title).topic] ?? []), ...row.provenance.run);
+  const bound = isBound(row, column(title)) ? "at least " : "";
+  return { title: `${row.method} · ${title}`, value: value === null ? "not measured" : `${bound}${value}`, lines };
 }
 
 /** The card of a row as a whole. */
 function rowCard(row) {
-  const shown = state.group.columns.filter((one) => one.primary && row.values[one.key] !== null);
-  const lines = shown.map((one) => [one.label, `${printed(row.values[one.key], one)} ${one.unit}`]);
+  const shown = state.group.columns.filter((one) => one.primary && figure(row, one.title) !== null);
+  const lines = shown.map((one) => [one.title, row.cells[one.title].text]);
   return { title: row.method, value: row.origin === "measured" ? "" : row.origin, lines: [...lines, ...row.provenance.run] };
 }

@@ -18,13 +18,11 @@ function drawClasses() {
   }));
   const order = classOrder(rows);
   const head = el("tr", {}, el("th", { scope: "col" }, "method"), order.map((index) => el("th", { scope: "col", class: "upright" }, el("span", {}, state.group.classes[index]))));
-  const body = rows.map((row) => belongs(el("tr", {}, classHead(row), order.map((index) => classCell(row, index))), row));
+  const body = rows.map((row) => belongs(el("tr", {}, el("th", { scope: "row" }, methodButton(row)), order.map((index) => classCell(row, index))), row));
   const table = el("table", { class: "heat" }, el("caption", { class: "hidden" }, "IoU in percent by method and class"), el("thead", {}, head), el("tbody", {}, body));
   host.replaceChildren(el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "IoU by class" }, table),
     el("p", { class: "hint" }, "IoU in percent; a dash: the class does not count under the protocol."));
 }
-
-const classHead = (row) => el("th", { scope: "row" }, belongs(selects(el("button", { type: "button", class: "method" }, glyph(row), el("span", {}, row.method)), row), row));
 
 function classCell(row, index) {
   const value = row.perClass[index];

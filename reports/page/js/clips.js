@@ -61,7 +61,7 @@ function drawScatter(host, pairs, a, b) {
   frame.root.append(svg("line", { class: "diagonal", x1: frame.x.at(low), y1: frame.y.at(low), x2: frame.x.at(high), y2: frame.y.at(high) }));
   for (const pair of pairs) {
     const point = svg("circle", { class: pair.a < pair.b ? "clip loses" : "clip", cx: frame.x.at(pair.b), cy: frame.y.at(pair.a), r: pairs.length > 100 ? 3 : 4.5 });
-    if (framesOf(pair.clip)) point.addEventListener("click", () => showFrame(pair.clip));
+    if (frameOf(pair.clip) >= 0) point.addEventListener("click", () => showFrame(pair.clip));
     frame.root.append(describe(point, () => ({
       title: pair.clip, value: `A − B ${signed(pair.a - pair.b)}`, lines: [[`A, ${a.method}`, `${pair.a} %`], [`B, ${b.method}`, `${pair.b} %`]],
     })));
@@ -73,7 +73,7 @@ const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2
 function losses(pairs, a, b) {
   const shown = pairs.filter((pair) => pair.a < pair.b).slice(0, LISTED);
   const lost = pairs.filter((pair) => pair.a < pair.b).length;
-  const name = (pair) => (framesOf(pair.clip) ? el("button", { type: "button", class: "link", on: { click: () => showFrame(pair.clip) } }, pair.clip) : pair.clip);
+  const name = (pair) => (frameOf(pair.clip) >= 0 ? el("button", { type: "button", class: "link", on: { click: () => showFrame(pair.clip) } }, pair.clip) : pair.clip);
   const line = (pair) => el("tr", {}, el("th", { scope: "row" }, name(pair)), [pair.a.toFixed(1), pair.b.toFixed(1), signed(pair.a - pair.b)].map((text) => el("td", {}, text)));
   const head = ["clip", "A", "B", "A − B"].map((text) => el("th", { scope: "col" }, text));
   return el("div", {},
@@ -87,4 +87,4 @@ followers.push(() => {
   drawClips();
   highlight();
 });
-whenResized(part("clips", "body"), () => (drawClips(), highlight()));
+whenResized(part("clips", "body"), drawClips);

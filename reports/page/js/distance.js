@@ -2,34 +2,38 @@
 
 function drawDistance() {
   const host = part("distance", "body");
-  const lines = (row) => row.distance.filter(([, value]) => value !== null);
-  const rows = visible().filter((row) => lines(row).length > 1);
-  if (!rows.length) return host.replaceChildren(el("p", { class: "missing" }, "No method here was measured at several distances to its key frames."));
-  const all = rows.flatMap(lines);
-  const names = Math.min(Math.max(...rows.map((row) => pen.measureText(row.method).width)) + 20, host.clientWidth / 3);
+  const shown = new Set(visible().map((row) => row.id));
+  const curves = state.group.ageing.filter((curve) => curve.row === null || shown.has(curve.row));
+  if (!curves.length) return host.replaceChildren(el("p", { class: "missing" }, "No method here was measured at several distances to its key frames."));
+  const all = curves.flatMap((curve) => curve.points);
+  const names = Math.min(Math.max(...curves.map((curve) => pen.measureText(curve.name).width)) + 20, host.clientWidth / 3);
   const frame = plot(host, {
     xs: all.map(([distance]) => distance), ys: all.map(([, value]) => value), height: 360, right: names, integers: true,
     xTitle: "frames since the key frame", yTitle: "mIoU (%)",
-    summary: `mIoU by distance to the key frame of ${rows.map((row) => row.method).join(", ")}.`,
+    summary: `mIoU by distance to the key frame of ${curves.map((curve) => curve.name).join(", ")}.`,
   });
-  const ends = rows.map((row) => ({ row, at: frame.y.at(lines(row).at(-1)[1]) })).sort((a, b) => a.at - b.at);
+  const ends = curves.map((curve) => ({ curve, at: frame.y.at(curve.points.at(-1)[1]) })).sort((a, b) => a.at - b.at);
   ends.forEach((end, index) => (end.at = Math.max(end.at, index ? ends[index - 1].at + 14 : MARGIN.top + 6)));
-  for (const { row, at } of ends) frame.root.append(ageing(row, lines(row), at, frame, names));
+  for (const { curve, at } of ends) frame.root.append(ageing(curve, at, frame, names));
 }
 
-function ageing(row, points, nameAt, frame, names) {
-  const path = points.map(([distance, value], index) => `${index ? "L" : "M"}${frame.x.at(distance)},${frame.y.at(value)}`).join("");
-  const group = svg("g", { class: "point" }, svg("path", { class: `curve ${colour(row.family)}`, d: path }));
-  for (const [distance, value, pixels] of points)
-    group.append(describe(mark(row, frame.x.at(distance), frame.y.at(value), 3.5), () => ({
-      title: `${row.method} · distance ${distance}`, value: `${value} % mIoU`, lines: [["labelled pixels", pixels.toLocaleString("en")], ...row.provenance.accuracy, ...row.provenance.run],
-    })));
-  const last = points.at(-1);
+function ageing({ name, row: id, points }, nameAt, frame, names) {
+  const row = id === null ? null : state.group.rows[id];
+  const at = ([distance, value]) => [frame.x.at(distance), frame.y.at(value)];
+  const [endX, endY] = at(points.at(-1));
   const left = frame.width - names + 14;
-  group.append(svg("line", { class: "leader", x1: frame.x.at(last[0]) + 5, y1: frame.y.at(last[1]), x2: left - 3, y2: nameAt }));
-  group.append(svg("text", { class: "name", x: left, y: nameAt + 4 }, cut(row.method, names - 14)));
-  return belongs(selectsAsButton(group, row, `${row.method}: ${points.map(([distance, value]) => `${value.toFixed(1)} % at ${distance}`).join(", ")}`), row);
+  const group = svg("g", { class: "point" },
+    svg("path", { class: `curve ${row ? colour(row.family) : "joined"}`, d: `M${points.map(at).join("L")}` }),
+    svg("line", { class: "leader", x1: endX + 5, y1: endY, x2: left - 3, y2: nameAt }),
+    svg("text", { class: "name", x: left, y: nameAt + 4 }, cut(name, names - 14)));
+  for (const point of points) {
+    const dot = row ? mark(row, ...at(point), 3.5) : svg("circle", { class: "mark joined", cx: at(point)[0], cy: at(point)[1], r: 3.5 });
+    const lines = row ? [...row.provenance.accuracy, ...row.provenance.run] : [["joined", "the phases of a sweep"]];
+    group.append(describe(dot, () => ({ title: `${name} · distance ${point[0]}`, value: `${point[1]} % mIoU`, lines })));
+  }
+  const said = `${name}: ${points.map(([distance, value]) => `${value.toFixed(1)} % at ${distance}`).join(", ")}`;
+  return row ? belongs(selectsAsButton(group, row, said), row) : group;
 }
 
 views.push(drawDistance);
-whenResized(part("distance", "body"), () => (drawDistance(), highlight()));
+whenResized(part("distance", "body"), drawDistance);

@@ -26,16 +26,6 @@ const byId = (id) => document.getElementById(id);
 /** A section's part for controls or body. */
 const part = (section, name) => document.querySelector(`#${section} > .${name}`);
 
-/** A figure as printed; a dash where it is missing. */
-function printed(value, column) {
-  if (value === null || value === undefined) return "–";
-  if (column.topic === "speed") return value > 9999 ? ">9999" : value.toFixed(1);
-  if (column.topic === "gflops" || column.topic === "params") return value >= 10 ? value.toFixed(1) : String(+value.toPrecision(3));
-  return value.toFixed(column.topic === "schedule" ? 1 : 2);
-}
-
-const exact = (value) => (value === null || value === undefined ? "not measured" : String(value));
-
 /** A labelled select; options: [value, text] pairs. */
 function choice(label, options, value, changed) {
   const list = options.map(([key, text]) => el("option", { value: key, selected: key === value }, text));

@@ -55,4 +55,4 @@ function latencyStrip({ row, kind, samples, first, y }, x, left) {
 }
 
 views.push(drawLatency);
-whenResized(part("latency", "body"), () => (drawLatency(), highlight()));
+whenResized(part("latency", "body"), drawLatency);

@@ -1,72 +1,87 @@
 // The table: sorted by any column, filtered by text and family, figures with their intervals and where they come from.
 
+const FIRST = "mIoU"; // the report's own order is by this
+
 function drawLeaderboard() {
   const rows = visible();
   const columns = state.group.columns.filter((one) => one.primary || state.allColumns);
-  const printedRows = rows.filter((row) => row.origin === "published");
-  byId("board").replaceChildren(
-    el("caption", { class: "hidden" }, `Methods on ${state.group.dataset}, protocol ${state.group.protocol}`),
-    el("thead", {}, el("tr", {}, [{ key: "method", label: "method", unit: "" }, ...columns].map(heading))),
+  const published = rows.filter((row) => row.origin === "published");
+  const board = byId("board");
+  board.replaceChildren(
+    el("caption", { class: "hidden" }, `Methods on ${state.group.dataset}, protocol ${state.group.protocol || "not stated"}`),
+    el("thead", {}, el("tr", {}, [{ title: "method", better: 0 }, ...columns].map(heading))),
     el("tbody", {}, sorted(measured(rows)).map((row) => tableRow(row, columns))),
   );
-  if (printedRows.length)
-    byId("board").append(
-      el("tbody", { class: "published" },
-        el("tr", {}, el("th", { scope: "rowgroup", colspan: columns.length + 1 }, "Published, as printed")),
-        sorted(printedRows).map((row) => tableRow(row, columns))),
-    );
-  byId("board").querySelector("tbody td")?.setAttribute("tabindex", "0");
+  if (published.length)
+    board.append(el("tbody", { class: "published" },
+      el("tr", {}, el("th", { scope: "rowgroup", colspan: columns.length + 1 }, "Published: as printed, not measured here, not ranked")),
+      sorted(published).map((row) => tableRow(row, columns))));
+  board.querySelector("tbody td")?.setAttribute("tabindex", "0");
   const total = state.group.rows.length;
   byId("count").textContent = rows.length === total ? "" : `${rows.length} of ${total} methods`;
-  byId("notes").replaceChildren(...state.group.notes.map((note, number) => el("li", { id: `note-${number}` }, note)));
+  byId("legend").textContent = legend(rows);
+  byId("notes").replaceChildren(...state.group.notes.map((note, index) => el("li", { id: `note-${index + 1}` }, note)));
+}
+
+function legend(rows) {
+  const letters = Object.entries(state.group.machines);
+  const everywhere = state.group.notesOfAll;
+  return [
+    "Bold: best; underlined: second best.",
+    rows.some((row) => row.alike) ? `≈: mIoU that cannot be told from the best (p ≥ ${data.alpha}, corrected for all pairs).` : "",
+    letters.length > 1 ? `Speeds: ${letters.map(([letter, machine]) => `(${letter}) ${machine}`).join("; ")}; they cannot be compared.` : "",
+    everywhere.length ? `Of every method: note ${everywhere.join(", ")}.` : "",
+    "Hover a figure, or walk to it with the arrow keys, to see where it comes from.",
+  ].filter(Boolean).join(" ");
 }
 
 /** The rows in the order asked for; what is missing comes last either way. */
 function sorted(rows) {
-  const { key, up } = state.sort;
-  if (key === null) return rows;
+  const { title, up } = state.sort;
+  if (title === null) return rows;
   const sign = up ? 1 : -1;
-  if (key === "method") return [...rows].sort((a, b) => sign * a.method.localeCompare(b.method));
-  const missing = (row) => row.values[key] === null || row.values[key] === undefined;
-  return [...rows].sort((a, b) => missing(a) - missing(b) || (missing(a) ? 0 : sign * (a.values[key] - b.values[key])));
+  if (title === "method") return [...rows].sort((a, b) => sign * a.method.localeCompare(b.method));
+  const missing = (row) => figure(row, title) === null;
+  return [...rows].sort((a, b) => missing(a) - missing(b) || (missing(a) ? 0 : sign * (figure(a, title) - figure(b, title))));
 }
 
-function heading({ key, label, unit, better }) {
-  const active = state.sort.key === key || (state.sort.key === null && key === "mIoU");
-  const up = state.sort.key === null ? false : state.sort.up;
-  const direction = better > 0 ? "more is better" : better < 0 ? "less is better" : "";
+function heading({ title, better }) {
+  const untouched = state.sort.title === null;
+  const active = untouched ? title === FIRST : state.sort.title === title;
+  const up = !untouched && state.sort.up;
   const press = () => {
-    const first = better < 0 || key === "method"; // the first click shows the best on top
-    state.sort = { key, up: active ? !up : first };
+    const first = better < 0 || title === "method"; // the first press puts the best on top
+    state.sort = { title, up: active ? !up : first };
     drawLeaderboard();
     highlight();
-    byId("board").querySelector(`[data-key="${CSS.escape(key)}"]`).focus();
+    byId("board").querySelector(`[data-column="${CSS.escape(title)}"]`).focus();
   };
-  const button = el("button", { type: "button", "data-key": key, title: direction, on: { click: press } },
-    label, unit ? el("small", {}, ` ${unit}`) : null);
+  const hint = better > 0 ? "more is better" : better < 0 ? "less is better" : null;
+  const button = el("button", { type: "button", "data-column": title, title: hint, on: { click: press } }, title);
   return el("th", { scope: "col", "aria-sort": active ? (up ? "ascending" : "descending") : null }, button);
 }
 
 function tableRow(row, columns) {
   const notes = row.notes.map((number) =>
-    el("a", { href: `#note-${number}`, "aria-label": `note ${number + 1}`, title: state.group.notes[number] }, String(number + 1)));
-  const button = belongs(selects(el("button", { type: "button", class: "method" }, glyph(row), el("span", {}, row.method)), row), row);
-  describe(button, () => rowCard(row));
-  const name = el("th", { scope: "row" }, button, notes.length ? el("sup", {}, notes) : null);
-  const cells = columns.map((one) => describe(cell(row, one), () => figureCard(row, one.key)));
+    el("a", { href: `#note-${number}`, "aria-label": `note ${number}`, title: state.group.notes[number - 1] }, String(number)));
+  const name = el("th", { scope: "row" }, methodButton(row), notes.length ? el("sup", {}, notes) : null);
+  const cells = columns.map((one) => describe(cell(row, one), () => figureCard(row, one.title)));
   return belongs(el("tr", {}, name, cells), row);
 }
 
-function cell(row, one) {
-  const place = row.best[one.key];
-  const figure = row.values[one.key];
-  const bound = one.topic === "gflops" && row.uncounted && figure !== null ? "≥ " : "";
-  const text = `${bound}${printed(figure, one)}`;
-  const interval = row.intervals[one.key];
-  const tag = place === 1 ? "strong" : place === 2 ? "u" : "span";
-  const said = place === 1 ? el("span", { class: "hidden" }, " best") : place === 2 ? el("span", { class: "hidden" }, " second best") : null;
-  const span = interval?.low !== undefined ? el("small", {}, `${interval.low.toFixed(1)}–${interval.high.toFixed(1)}`) : null;
-  return el("td", { tabindex: -1, class: figure === null ? "none" : null }, el(tag, {}, text), said, span);
+/** A method's name, which selects it. */
+function methodButton(row) {
+  const button = el("button", { type: "button", class: "method" }, glyph(row), el("span", {}, row.method));
+  return describe(belongs(selects(button, row), row), () => rowCard(row));
+}
+
+function cell(row, { title }) {
+  const { value, text, mark, low, high } = row.cells[title];
+  const tag = { best: "strong", second: "u" }[mark] ?? "span";
+  const said = mark ? el("span", { class: "hidden" }, mark === "best" ? " best" : " second best") : null;
+  const same = title === FIRST && row.alike ? " ≈" : "";
+  const span = low === undefined ? null : el("small", {}, `${low.toFixed(1)}–${high.toFixed(1)}`);
+  return el("td", { tabindex: -1, class: value === null ? "none" : null }, el(tag, {}, text), same, said, span);
 }
 
 /** Arrow keys walk over the figures, so that the table is one stop of the Tab key. */
@@ -75,8 +90,8 @@ byId("board").addEventListener("keydown", (event) => {
   const from = event.target.closest("td");
   if (!step || !from) return;
   const lines = [...byId("board").querySelectorAll("tbody tr[data-row]")];
-  const line = lines[lines.indexOf(from.parentElement) + step[0]];
-  const to = line?.querySelectorAll("td")[[...from.parentElement.querySelectorAll("td")].indexOf(from) + step[1]];
+  const place = [...from.parentElement.querySelectorAll("td")].indexOf(from);
+  const to = lines[lines.indexOf(from.parentElement) + step[0]]?.querySelectorAll("td")[place + step[1]];
   if (!to) return;
   event.preventDefault();
   from.tabIndex = -1;
@@ -86,15 +101,16 @@ byId("board").addEventListener("keydown", (event) => {
 
 function drawFamilies() {
   const all = families(state.group);
-  byId("families").replaceChildren(...(all.length < 2 ? [] : all.map((family) => {
-    const sample = state.group.rows.find((row) => row.family === family);
+  const chip = (family) => {
     const press = (event) => {
       if (!state.families.delete(family)) state.families.add(family);
       event.currentTarget.setAttribute("aria-pressed", state.families.has(family));
       refresh();
     };
-    return el("button", { type: "button", class: "chip", "aria-pressed": state.families.has(family), on: { click: press } }, glyph(sample), family);
-  })));
+    const sample = glyph(state.group.rows.find((row) => row.family === family));
+    return el("button", { type: "button", class: "chip", "aria-pressed": "false", on: { click: press } }, sample, family);
+  };
+  byId("families").replaceChildren(...(all.length > 1 ? all.map(chip) : []));
 }
 
 byId("text").addEventListener("input", (event) => {

@@ -1,4 +1,4 @@
-// How a method is drawn everywhere: a colour and a shape by its family, hollow where its figures are printed ones.
+// How a method is drawn everywhere: a colour and a shape by its family, as in the other plots of the report; hollow where its figures are printed ones.
 
 const SHAPES = [
   (r) => `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0Z`, // circle
@@ -7,11 +7,11 @@ const SHAPES = [
   (r) => `M0,${-1.25 * r}L${1.2 * r},${0.95 * r}H${-1.2 * r}Z`, // triangle
   (r) => `M0,${1.25 * r}L${1.2 * r},${-0.95 * r}H${-1.2 * r}Z`, // triangle, point down
   (r) => `M${-r},${-0.4 * r}H${-0.4 * r}V${-r}H${0.4 * r}V${-0.4 * r}H${r}V${0.4 * r}H${0.4 * r}V${r}H${-0.4 * r}V${0.4 * r}H${-r}Z`, // plus
+  (r) => `M0,${-0.45 * r}L${0.6 * r},${-1.05 * r}L${1.05 * r},${-0.6 * r}L${0.45 * r},0L${1.05 * r},${0.6 * r}L${0.6 * r},${1.05 * r}L0,${0.45 * r}L${-0.6 * r},${1.05 * r}L${-1.05 * r},${0.6 * r}L${-0.45 * r},0L${-1.05 * r},${-0.6 * r}L${-0.6 * r},${-1.05 * r}Z`, // cross
 ];
-const COLOURS = 8;
 
 /** The class that gives a family its colour. */
-const colour = (family) => `c${families(state.group).indexOf(family) % COLOURS}`;
+const colour = (family) => `c${families(state.group).indexOf(family) % data.palette.length}`;
 
 /** A method's mark at a point. */
 function mark(row, x, y, size = 5) {

@@ -1,23 +1,30 @@
 // The page as a whole: its title, the way around it, light and dark.
 
 function drawHeader() {
-  const { dataset, protocol, clips, frames, classes, fingerprint } = state.group;
+  const { dataset, protocol, clips, frameCount, classes, fingerprint } = state.group;
   byId("title").textContent = dataset;
-  const counts = [`protocol ${protocol}`, `${clips} clips`, frames ? `${frames} frames` : "", classes.length ? `${classes.length} classes` : "", `files ${fingerprint}`];
+  const counts = [
+    protocol ? `protocol ${protocol}` : "protocol not stated",
+    clips ? `${clips} clips` : "published numbers",
+    frameCount ? `${frameCount} frames` : "",
+    classes.length ? `${classes.length} classes` : "",
+    fingerprint ? `files ${fingerprint}` : "",
+  ];
   byId("subtitle").textContent = counts.filter(Boolean).join(" · ");
-  document.title = `${dataset}, ${protocol} · vssbench`;
+  document.title = `${dataset} · vssbench`;
 }
 
 function drawGroups() {
-  const named = (group) => `${group.dataset}, ${group.protocol}` + (data.groups.some((other) => other !== group && other.dataset === group.dataset && other.protocol === group.protocol) ? `, ${group.clips} clips, files ${group.fingerprint}` : "");
+  const plain = (group) => [group.dataset, group.protocol || "published"].join(", ");
+  const named = (group) => (data.groups.filter((other) => plain(other) === plain(group)).length > 1 ? `${plain(group)}, ${group.clips} clips, files ${group.fingerprint}` : plain(group));
+  const chip = (group) => el("button", { type: "button", class: "chip", "aria-pressed": group === state.group, on: { click: () => open(group) } }, named(group));
   byId("groups").hidden = data.groups.length < 2;
-  byId("groups").replaceChildren(...data.groups.map((group) =>
-    el("button", { type: "button", class: "chip", "aria-pressed": group === state.group, on: { click: () => open(group) } }, named(group))));
+  byId("groups").replaceChildren(...data.groups.map(chip));
 }
 
 /** Look at another group; nothing that was chosen in the last one means anything here. */
 function open(group) {
-  Object.assign(state, { group, text: "", sort: { key: null, up: false } });
+  Object.assign(state, { group, text: "", sort: { title: null, up: false } });
   state.families.clear();
   state.selected.clear();
   byId("text").value = "";
@@ -45,7 +52,6 @@ byId("theme").addEventListener("click", () => {
 });
 dark.addEventListener("change", drawTheme);
 
-byId("legend").textContent = "Bold: best, underlined: second best, among what was measured here. Hover a figure, or walk to it with the arrow keys, to see where it comes from.";
 byId("colophon").textContent = `Written by vssbench ${data.version}. Everything is in this file; it loads nothing.`;
 drawTheme();
 drawSections();

@@ -1,0 +1,68 @@
+"""The frames that the runs kept, as many as fit: each with its ground truth and what every method made of it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+from vssbench.keep import KeptFrame, read_frames
+from vssbench.reports.rows import Row
+
+BUDGET = 3_500_000
+"""Characters of pictures in one page: with everything else it stays below 6 MB."""
+
+
+def frames(rows: Sequence[Row], budget: int) -> dict[str, Any]:
+    """{"colours": of the classes, "frames": worst first, by the mean over methods}; what exceeds the budget is left out.
+
+    Raises UserError for a damaged file.
+    """
+    found: dict[tuple[str, int], dict[int, KeptFrame]] = {}
+    colours: list[str] = []
+    for number, row in enumerate(rows):
+        for kept in read_frames(row.folder) if row.folder else ():
+            colours = colours or [kept.colours[start : start + 3].hex() for start in range(0, len(kept.colours), 3)]
+            for frame in kept.frames:
+                found.setdefault((kept.clip, frame.index), {})[number] = frame
+    worst = sorted(
+        (fmean(frame.accuracy for frame in by.values()), clip, index)
+        for (clip, index), by in found.items()
+        if any(frame.image for frame in by.values())
+    )
+    shown: list[dict[str, Any]] = []
+    for _, clip, index in worst:
+        one = _frame(clip, found[clip, index])
+        budget -= sum(map(len, [one["image"], one["labels"], *(each["labels"] for each in one["predictions"])]))
+        if budget < 0:
+            break
+        shown.append(one)
+    return {"colours": colours, "frames": shown, "framesLeftOut": len(worst) - len(shown)}
+
+
+def _frame(clip: str, by: dict[int, KeptFrame]) -> dict[str, Any]:
+    """One frame; row: index of the method's row."""
+    pictured = next(frame for frame in by.values() if frame.image and frame.labels)
+    return {
+        "clip": clip,
+        "index": pictured.index,
+        "stem": pictured.stem,
+        "image": _text(pictured.image),
+        "labels": _text(pictured.labels),
+        "predictions": [
+            {
+                "row": row,
+                "accuracy": round(frame.accuracy, 2),
+                "kind": frame.kind,
+                "age": frame.age,
+                "worst": frame.image is not None,
+                "labels": _text(frame.prediction),
+            }
+            for row, frame in by.items()
+        ],
+    }
+
+
+def _text(picture: bytes | None) -> str:
+    return b64encode(picture or b"").decode()
