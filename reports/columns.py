@@ -50,6 +50,9 @@ class Column:
         value = self.value(row)
         if value is None:
             return MISSING
+        if row.origin == "published":
+            least = 1 if self.accuracy or self.key == PARAMS else 0  # and no digit that was not printed
+            return f"{value:.{least}f}" if value == round(value) else f"{value:g}"
         if self.key.startswith("FPS"):
             return f">{FASTEST}" if value > FASTEST else f"{value:.1f}"
         if self.key.startswith("GFLOPs") or self.key == PARAMS:
@@ -82,7 +85,10 @@ class Column:
 
 
 def columns(rows: Sequence[Row]) -> list[Column]:
-    """What a table of these rows prints: accuracies, then the costs that any of them has."""
+    """What a table of these rows prints: accuracies, then the costs that any of them has.
+
+    Rows of one group: published ones, whose speeds are of many machines, have one column of speed that is not ranked.
+    """
     found = [Column(name, name.replace("VC@", "VC"), _direction(name)) for name in accuracies(rows)]
     found.append(Column(KEY_FRAMES, KEY_FRAMES))
     found.append(Column(GFLOPS, GFLOPS, "less"))

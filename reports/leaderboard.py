@@ -128,7 +128,7 @@ def distances(rows: Sequence[Row]) -> str:
     header = ["method", *(["offsets"] if swept else []), "mean", *(f"d={distance}" for distance in seen)]
     lines = [
         [
-            code(name),
+            f"*{plain(name)}* †" if rows[0].origin == "published" else code(name),
             *([str(one.phases)] if swept else []),
             f"{fmean(one.miou.values()):.2f}",
             *(f"{one.miou[distance]:.2f}" if distance in one.miou else MISSING for distance in seen),

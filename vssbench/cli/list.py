@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from vssbench.cli.options import JsonOption
+from vssbench.errors import UserError, suggest
 
 if TYPE_CHECKING:
-    from vssbench.registry import Entry
+    from vssbench.registry import Entry as Registered
+    from vssbench.registry import Group
+    from vssbench.reports.published.entries import Entry, Recomputed
 
 
 def command(
-    what: Annotated[Literal["methods", "datasets", "metrics"], typer.Argument(help="What to list.")],
+    what: Annotated[Literal["methods", "datasets", "metrics", "published"], typer.Argument(help="What to list.")],
+    dataset: Annotated[str | None, typer.Option("--dataset", help="Of published: on this dataset only.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="Of published: names that contain this.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List methods, datasets or metrics, those of installed plugins included."""
+    """List methods, datasets or metrics, those of installed plugins included, or the numbers that papers print."""
+    if what == "published":
+        _published(dataset, method, as_json)
+    elif dataset or method:
+        raise UserError(f"list {what} has neither --dataset nor --method", expected="vssbench list published")
+    else:
+        _registered(what, as_json)
+
+
+def _registered(what: Group, as_json: bool) -> None:
     from vssbench.registry import entries
 
     found = entries(what)
     if as_json:
-        import json
-
         shown = {name: {k: v or None for k, v in _details(name, entry).items()} for name, entry in found.items()}
         print(json.dumps({what: shown}, indent=2, ensure_ascii=False))
         return
@@ -37,9 +50,57 @@ def command(
                 print(f"{'':{width}}    {key}: {details[key]}")
 
 
-def _details(name: str, entry: Entry) -> dict[str, str]:
+def _details(name: str, entry: Registered) -> dict[str, str]:
     """What is told of an entry: everything but where its code is."""
     told = asdict(entry)
     del told["target"]
     told["training"] = f"vssbench train {name}" if told.pop("recipe") else ""
     return told
+
+
+def _published(dataset: str | None, method: str | None, as_json: bool) -> None:
+    from vssbench.reports.published.alarms import alarms
+    from vssbench.reports.published.entries import recomputed, results
+
+    known = {entry.dataset for entry in results()} - {""}
+    if dataset is not None and dataset not in known:
+        raise UserError(f"nothing is published here on {dataset!r}", expected=suggest(dataset, known))
+
+    def wanted(entry: Entry | Recomputed) -> bool:
+        return dataset in (None, entry.dataset) and (method or "").lower() in entry.name.lower()
+
+    odd = alarms(results(), recomputed())
+    found = [(entry, odd.get(place, [])) for place, entry in enumerate(results()) if wanted(entry)]
+    if as_json:
+        printed = [
+            _stated(asdict(entry)) | {"source": entry.source._asdict(), "alarms": texts} for entry, texts in found
+        ]
+        counted = [_stated(one._asdict()) for one in recomputed() if wanted(one)]
+        print(json.dumps({"published": printed, "recomputed": counted}, indent=2, ensure_ascii=False))
+        return
+    for entry, texts in found:
+        print("\n    ".join(_told(entry, texts)))
+
+
+def _stated(values: dict[str, object]) -> dict[str, object]:
+    """The values with what is not stated as null."""
+    return {key: value or None for key, value in values.items()}
+
+
+def _told(entry: Entry, alarms: list[str]) -> list[str]:
+    """The lines about an entry, the first with its figures."""
+    from vssbench.reports.published.alarms import UNITS
+
+    where = " ".join(filter(None, (entry.dataset, entry.split))) or "dataset not stated"
+    figures = ", ".join(
+        f"{value:g} {UNITS[name]}" if name in UNITS else f"{name} {value:g}" for name, value in entry.figures.items()
+    )
+    second = " (second-hand)" if entry.source.kind == "aggregator" else ""
+    lines = [
+        f"{entry.name}, {where}: {figures}",
+        f"{entry.source.title}{second}, {entry.source.url}",
+        entry.protocol and f"protocol {entry.protocol}",
+        entry.notes,
+        *(f"⚠ {text}" for text in alarms),
+    ]
+    return [line for line in lines if line]

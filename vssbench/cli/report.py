@@ -13,6 +13,9 @@ from vssbench.errors import UserError
 def command(
     runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
     protocol: Annotated[str | None, typer.Option("--protocol", help="Score again under this protocol.")] = None,
+    with_published: Annotated[
+        bool, typer.Option("--published", help="Add the numbers that papers print for these datasets.")
+    ] = False,
     formats: Annotated[
         str | None, typer.Option("--format", help="Of md, csv, html, latex, comma-separated; default md,csv,html.")
     ] = None,
@@ -23,7 +26,7 @@ def command(
     Without --output the leaderboard goes to stdout, as Markdown or in one --format but html.
     """
     from vssbench.metrics.protocols import find
-    from vssbench.reports import bundle, leaderboard, sources
+    from vssbench.reports import bundle, leaderboard, published, sources
 
     asked = bundle.parse_formats(formats) if formats else None
     if protocol:
@@ -31,6 +34,8 @@ def command(
     if output is None and asked and (len(asked) > 1 or "html" in asked):
         raise UserError(f"--format {formats} needs --output", expected="a folder for the files")
     rows = sources.read(runs, protocol)
+    if with_published:
+        rows += published.rows(rows)
     if output is None:
         print(leaderboard.text(rows, asked[0] if asked else "md"), end="")
     else:

@@ -1,0 +1,123 @@
+"""Papers' numbers as data: what was printed, by whom, and what the official code really counts.
+
+    results.csv     a line for each row of a printed table; figures as printed, empty where nothing is
+    sources.csv     where a line was read; kind "aggregator" is second-hand
+    recomputed.csv  GFLOPs (multiply-accumulates) and parameters counted with the authors' own network definitions
+
+Nothing but the standard library is imported: listing them must be quick.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+METRICS = ("mIoU", "WIoU", "VC@8", "VC@16")
+COSTS = ("gflops", "params_m", "fps", "latency_ms")
+
+
+class Source(NamedTuple):
+    """kind: repository, paper, poster or aggregator."""
+
+    kind: str
+    title: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a printed table; text that is not stated is empty.
+
+    variant:   what a method's name alone does not say, "0.5x"
+    dataset:   vspw, cityscapes or camvid
+    protocol:  one of vssbench's, where the source's own script is known
+    figures:   of METRICS (percent) and COSTS, those that are printed
+    device:    of fps and latency_ms
+    distances: mIoU in percent at 0, 1, 2 ... frames from the key frame
+    """
+
+    method: str
+    variant: str
+    backbone: str
+    dataset: str
+    split: str
+    protocol: str
+    figures: Mapping[str, float]
+    device: str
+    key_interval: str
+    input_size: str
+    distances: tuple[float, ...]
+    source: Source
+    notes: str
+
+    @property
+    def name(self) -> str:
+        return full_name(self)
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        """What the figures are of: entries with the same subject should agree."""
+        return self.method, self.variant, self.backbone, self.dataset, self.split
+
+
+class Recomputed(NamedTuple):
+    """What the official code counts; figures as in `Entry`, and gflops_key, gflops_nonkey where frames differ."""
+
+    method: str
+    variant: str
+    backbone: str
+    dataset: str
+    input_size: str
+    figures: Mapping[str, float]
+    notes: str
+
+    @property
+    def name(self) -> str:
+        return full_name(self)
+
+
+def full_name(one: Entry | Recomputed) -> str:
+    """Method, variant and backbone, "AR-Seg 0.5x PSPNet-18"."""
+    return " ".join(filter(None, (one.method, one.variant, one.backbone)))
+
+
+@cache
+def results() -> tuple[Entry, ...]:
+    """Every line of results.csv."""
+    sources = {line.pop("source"): Source(**line) for line in _lines("sources.csv")}
+    return tuple(_entry(line, sources) for line in _lines("results.csv"))
+
+
+@cache
+def recomputed() -> tuple[Recomputed, ...]:
+    """Every line of recomputed.csv."""
+    names = ("method", "variant", "backbone", "dataset", "input_size")
+    costs = ("gflops", "gflops_key", "gflops_nonkey", "params_m")
+    return tuple(
+        Recomputed(*(line[name] for name in names), _figures(line, costs), line["notes"])
+        for line in _lines("recomputed.csv")
+    )
+
+
+def _entry(line: dict[str, str], sources: Mapping[str, Source]) -> Entry:
+    texts = ("method", "variant", "backbone", "dataset", "split", "protocol", "device", "key_interval", "input_size")
+    return Entry(
+        **{name: line[name] for name in texts},
+        figures=_figures(line, (*METRICS, *COSTS)),
+        distances=tuple(map(float, line["distances"].split())),
+        source=sources[line["source"]],
+        notes=line["notes"],
+    )
+
+
+def _figures(line: Mapping[str, str], names: tuple[str, ...]) -> dict[str, float]:
+    return {name: float(line[name]) for name in names if line[name]}
+
+
+def _lines(name: str) -> Iterator[dict[str, str]]:
+    with (files(__package__) / name).open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
