@@ -12,13 +12,13 @@ from vssbench.reports.differences import ALPHA, alike
 from vssbench.reports.notes import numbered
 from vssbench.reports.rows import FPS, KEY_FRAMES, Group, Row, grouped
 
-_ESCAPED = {
+ESCAPED = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "–": "--", "±": r"$\pm$", "≥": r"$\geq$",
     "≈": r"$\approx$", "−": "$-$", "×": r"$\times$", "†": r"$\dagger$",
 }  # fmt: skip
-_LEFT_OUT = (KEY_FRAMES, FPS["step"], FPS["end_to_end"])
+LEFT_OUT = (KEY_FRAMES, FPS["step"], FPS["end_to_end"])
 
 
 def document(rows: Sequence[Row]) -> str:
@@ -33,11 +33,11 @@ def escape(text: str) -> str:
     >>> print(escape("hold_of=50%"))
     hold\_of=50\%
     """
-    return "".join(_ESCAPED.get(character, character) for character in " ".join(text.split()))
+    return "".join(ESCAPED.get(character, character) for character in " ".join(text.split()))
 
 
 def _table(group: Group, members: Sequence[Row], number: int) -> str:
-    shown = [column for column in columns(members) if column.key not in _LEFT_OUT]
+    shown = [column for column in columns(members) if column.key not in LEFT_OUT]
     notes = numbered(members)
     header = " & ".join([rf"method{_raised(notes.of_all)}", *(escape(column.title) for column in shown)])
     cells = [

@@ -1,0 +1,142 @@
+"""What a row takes from its result, and which rows are best in a column."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.reports.test_leaderboard import result
+from vssbench.reports.columns import Column, columns
+from vssbench.reports.rows import FPS, GFLOPS, GFLOPS_OF, KEY_FRAMES, PARAMS, Group, Row, family, grouped, measured
+from vssbench.result import WeightsInfo
+
+MIOU = Column("mIoU", "mIoU", "more")
+
+
+def row(method: str, miou: float | None = None, **values: float) -> Row:
+    return Row(method, method, Group("camvid val", "exact", "f", 1), {"mIoU": miou, **values})
+
+
+def gflops(*uncounted: tuple[str, str]) -> dict[str, object]:
+    listed = [{"op": op, "calls": 1, "kind": kind} for op, kind in uncounted]
+    return {"amortised": 2.0, "key": 5.0, "nonkey": 1.0, "warmup": None, "uncounted": listed, "disagreements": []}
+
+
+def test_figures_come_from_the_result() -> None:
+    values = measured(result("mpvss", 40.0, fps=12.5, gflops=gflops(), params_m=3.25)).values
+    assert values["mIoU"] == 40.0
+    assert (values[GFLOPS], values[GFLOPS_OF["key"]], values[GFLOPS_OF["nonkey"]]) == (2.0, 5.0, 1.0)
+    assert (values[GFLOPS_OF["warmup"]], values[PARAMS], values[FPS["end_to_end"]]) == (None, 3.25, 12.5)
+    assert values[KEY_FRAMES] == pytest.approx(100 * 21 / 101)
+
+
+def test_gflops_are_a_lower_bound_where_a_kind_that_ran_has_work_that_is_not_counted() -> None:
+    flow = ("optical flow", "nonkey")
+    assert measured(result("flowwarp(of=mpvss)", 40.0, gflops=gflops(flow))).uncounted
+    assert not measured(result("hold(of=mpvss)", 40.0, gflops=gflops())).uncounted
+    every_frame_a_key_frame = {"key": 101, "nonkey": None, "warmup": None}
+    assert not measured(
+        result("flowwarp(of=mpvss)", 40.0, gflops=gflops(flow), kinds=every_frame_a_key_frame)
+    ).uncounted
+    cost_only = result("flowwarp(of=mpvss)", None, metrics=None, reasons={}, gflops=gflops(flow), kinds={})
+    assert measured(cost_only).uncounted
+
+
+def test_a_lower_bound_is_shown_as_one_and_is_not_the_best() -> None:
+    cost = Column(GFLOPS, GFLOPS, "less")
+    rows = [
+        dataclasses.replace(row("a", 1.0, GFLOPs=0.5), uncounted=True),
+        row("b", 1.0, GFLOPs=1.0),
+        row("c", 1.0, GFLOPs=2.0),
+    ]
+    assert [cost.text(one) for one in rows] == ["≥0.5", "1", "2"]
+    assert cost.marks(rows) == [None, "best", None]
+
+
+def test_the_family_is_the_name_and_what_it_wraps() -> None:
+    assert family("hold(key_interval=5,of=flowwarp(of=mask2former(backbone=r50)))") == "hold of flowwarp of mask2former"
+
+
+@pytest.mark.parametrize(
+    ("mious", "marks"),
+    [
+        ([50.0, 40.0, 30.0], ["best", "second", None]),
+        ([50.0, 50.001, 30.0, 20.0], ["best", "best", "second", None]),  # equal as printed
+        ([50.0, 40.0, 40.0], ["best", None, None]),  # the second would be the last
+        ([50.0, 40.0], ["best", None]),
+        ([50.0], [None]),
+        ([50.0, 50.0], [None, None]),
+        ([50.0, None, 30.0], ["best", None, None]),
+        ([None, None], [None, None]),
+    ],
+)
+def test_best_and_second_best(mious: list[float | None], marks: list[str | None]) -> None:
+    assert MIOU.marks([row(str(place), miou) for place, miou in enumerate(mious)]) == marks
+
+
+figures = st.lists(st.none() | st.floats(0, 100), min_size=1, max_size=12)
+
+
+@given(figures, st.sampled_from(["more", "less"]))
+def test_nothing_is_better_than_what_is_marked(mious: list[float | None], better: str) -> None:
+    column = Column("mIoU", "mIoU", better)  # type: ignore[arg-type]
+    rows = [row(str(place), miou) for place, miou in enumerate(mious)]
+    marks = column.marks(rows)
+    sign = 1 if better == "more" else -1
+    printed = [None if miou is None else sign * float(f"{miou:.2f}") for miou in mious]
+    levels = sorted({value for value in printed if value is not None}, reverse=True)
+    for value, mark in zip(printed, marks, strict=True):
+        assert (mark == "best") == (len(levels) > 1 and value == levels[0])
+        assert (mark == "second") == (len(levels) > 2 and value == levels[1])
+
+
+def test_who_cannot_win_is_not_marked() -> None:
+    best, second, last = row("b", 50.0), row("c", 40.0), row("d", 30.0)
+    others = [
+        dataclasses.replace(row("a", 99.0), told=True),
+        dataclasses.replace(row("a", 99.0), untrained=True),
+        dataclasses.replace(row("a", 99.0), origin="published"),
+    ]
+    assert MIOU.marks([*others, best, second, last]) == [None, None, None, "best", "second", None]
+
+
+def test_a_speed_at_which_no_network_ran_is_not_the_best() -> None:
+    speed = Column(FPS["step"], "FPS", "more")
+    rows = [
+        row("a", 1.0, **{FPS["step"]: 2e6}),
+        row("b", 1.0, **{FPS["step"]: 9.0}),
+        row("c", 1.0, **{FPS["step"]: 3.0}),
+    ]
+    assert [speed.text(one) for one in rows] == [">9999", "9.0", "3.0"]
+    assert speed.marks(rows) == [None, "best", None]
+
+
+def test_a_speed_stands_in_its_machine_column_only() -> None:
+    rows = [dataclasses.replace(row("a", 1.0, **{FPS["step"]: 9.0}), machine=name) for name in ("x", "y", "y")]
+    shown = [column for column in columns(rows) if column.key == FPS["step"]]
+    assert [(column.title, column.machine) for column in shown] == [("FPS step (A)", "x"), ("FPS step (B)", "y")]
+    assert [[column.value(one) for one in rows] for column in shown] == [[9.0, None, None], [None, 9.0, 9.0]]
+
+
+def test_costs_of_untrained_networks_compete() -> None:
+    rows = [dataclasses.replace(row("a", 1.0, GFLOPs=3.0), untrained=True), row("b", 2.0, GFLOPs=4.0)]
+    assert Column(GFLOPS, GFLOPS, "less").marks(rows) == ["best", None]
+
+
+def test_what_a_plugin_measures_is_printed_but_not_ranked() -> None:
+    (flicker,) = (column for column in columns([row("a", 1.0, flicker=3.0)]) if column.key == "flicker")
+    assert flicker.accuracy
+    assert flicker.better is None
+
+
+def test_measured_groups_come_before_published_ones_and_missing_last() -> None:
+    printed = dataclasses.replace(row("p", 99.0), origin="published", group=Group("camvid", "", "", 0))
+    groups = list(grouped([printed, row("none"), row("low", 1.0), row("high", 2.0)]))
+    assert [[one.method for one in members] for _, members in groups] == [["high", "low", "none"], ["p"]]
+
+
+def test_random_weights_are_known_from_the_result() -> None:
+    assert measured(result("mpvss", 40.0).model_copy(update={"weights": WeightsInfo(origin="untrained")})).untrained
