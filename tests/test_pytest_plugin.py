@@ -1,0 +1,119 @@
+"""The gate as tests, seen from a pytest run of its own with this plugin and, where named, pytest-benchmark."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch  # noqa: F401  (an inner pytest forgets what it imported, and torch cannot be imported twice)
+
+from vssbench.config import load_spec, with_latency_off
+from vssbench.gate.baseline import read_runs, updated
+from vssbench.names import parse
+from vssbench.progress import Progress
+from vssbench.run import run
+
+pytest_plugins = "pytester"
+
+HOLD = "hold(key_interval=4,of=oracle)"
+DATASET = "synthetic(clips=2,frames=8,height=32,width=48)"
+BENCH = f"""
+methods: ["{HOLD}", oracle]
+dataset: {DATASET}
+metrics: [mIoU, VC@8]
+latency: {{frames: 4, warmup: 2, rounds: 2, enabled: true}}
+rules: {{mIoU: -0.1, VC@8: -0.2}}
+"""
+PLUGIN = ("-p", "vssbench.pytest_plugin", "--vssbench", "bench.yaml", "--vssbench-baseline", "baseline.json")
+TIMER = ("-p", "pytest_benchmark.plugin")
+
+
+@pytest.fixture(scope="module")
+def baseline(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The text of a baseline of the benchmark."""
+    folder = tmp_path_factory.mktemp("baseline")
+    (folder / "bench.yaml").write_text(BENCH)
+    spec = with_latency_off(load_spec(folder / "bench.yaml", {}))
+    with Progress() as progress:
+        run(spec, [parse(method) for method in spec.methods], folder / "run", False, progress)
+    updated({}, read_runs([folder / "run"]).entries, "the first", prune=False).write(folder / "baseline.json")
+    return (folder / "baseline.json").read_text()
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, baseline: str, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    (pytester.path / "bench.yaml").write_text(BENCH)
+    (pytester.path / "baseline.json").write_text(baseline)
+    pytester.makepyfile(test_own="def test_own(): pass")
+    return pytester
+
+
+def test_one_test_a_method_dataset_and_rule(project: pytest.Pytester) -> None:
+    done = project.runpytest(*PLUGIN, *TIMER, "--collect-only", "-q")
+    names = [line for line in done.outlines if "::" in line]
+    assert sorted(names) == sorted(
+        ["test_own.py::test_own"]
+        + [f"bench.yaml::{method}|{DATASET}|{what}" for method in (HOLD, "oracle") for what in ("mIoU", "VC@8", "step")]
+    )
+
+
+def test_what_got_worse_fails_and_steps_are_timed(project: pytest.Pytester) -> None:
+    kept = json.loads((project.path / "baseline.json").read_text())
+    kept["entries"][0]["figures"]["mIoU"] += 1
+    (project.path / "baseline.json").write_text(json.dumps(kept))
+    done = project.runpytest(
+        *PLUGIN, *TIMER, "-v", "--benchmark-json=timed.json", "--vssbench-output=run", "bench.yaml"
+    )
+    done.assert_outcomes(passed=5, failed=1)
+    done.stdout.fnmatch_lines([f"bench.yaml::{glob(HOLD)}|{glob(DATASET)}|mIoU FAILED*"])
+    done.stdout.fnmatch_lines(["worse: mIoU *: -1, limit -0.1"])
+    assert "Traceback" not in done.stdout.str()
+    timed = {
+        one["name"]: one["stats"]["rounds"]
+        for one in json.loads((project.path / "timed.json").read_text())["benchmarks"]
+    }
+    assert timed == {f"{method}|{DATASET}|step": 8 for method in (HOLD, "oracle")}
+    assert len(list((project.path / "run").glob("*/result.json"))) == 2
+
+
+def test_a_missing_method_fails_and_without_pytest_benchmark_steps_are_skipped(project: pytest.Pytester) -> None:
+    (project.path / "bench.yaml").write_text(BENCH.replace(f'"{HOLD}", ', ""))
+    done = project.runpytest(*PLUGIN, "-rs", f"bench.yaml::{HOLD}|{DATASET}|mIoU", f"bench.yaml::oracle|{DATASET}|step")
+    done.assert_outcomes(failed=1, skipped=1)
+    done.stdout.fnmatch_lines(["missing: mIoU *was not measured*", "SKIPPED*pip install 'vssbench?test?'*"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("--vssbench", "bench.yaml"), "belong together"),
+        (("--vssbench", "nowhere.yaml", "--vssbench-baseline", "baseline.json"), "nowhere.yaml: cannot be read"),
+        (("--vssbench", "bench.yaml", "--vssbench-baseline", "bench.yaml"), "bench.yaml: cannot be read"),
+    ],
+)
+def test_bad_input_is_a_usage_error(project: pytest.Pytester, arguments: tuple[str, ...], part: str) -> None:
+    done = project.runpytest("-p", "vssbench.pytest_plugin", *arguments)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([f"ERROR: *{part}*"])
+
+
+def test_a_run_that_cannot_start_is_one_message(project: pytest.Pytester) -> None:
+    (project.path / "run").mkdir()
+    (project.path / "run" / "notes.txt").write_text("mine")
+    done = project.runpytest(*PLUGIN, "--vssbench-output=run", "-k", "mIoU")
+    done.assert_outcomes(errors=2, deselected=5)
+    assert done.stdout.str().count("run: this folder holds files already") == 2  # a test each
+    assert "Traceback" not in done.stdout.str()
+
+
+def test_the_plugin_is_an_entry_point() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["pytest11"] == {"vssbench": "vssbench.pytest_plugin"}
+
+
+def glob(text: str) -> str:
+    """The text for fnmatch, which reads brackets."""
+    return text.replace("[", "[[]")

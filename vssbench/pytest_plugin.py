@@ -1,0 +1,189 @@
+"""The gate as tests: `pytest --vssbench bench.yaml --vssbench-baseline baseline.json`.
+
+One test a method, dataset and rule, `mpvss|synthetic|mIoU`, and one a method and dataset that times the network's steps
+through pytest-benchmark, `mpvss|synthetic|step`, whose storage and comparison commands then work on them. The benchmark
+runs once, when the first test needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from vssbench.config import RunSpec
+    from vssbench.gate.baseline import Key, Snapshot
+    from vssbench.gate.rules import Rule
+    from vssbench.gate.verdict import Report
+    from vssbench.names import Spec
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What is asked. methods, datasets: the sweep's; rules: of the run spec, else the default ones that fit."""
+
+    spec: RunSpec
+    methods: list[Spec]
+    datasets: list[Spec]
+    rules: tuple[Rule, ...]
+    baseline: Snapshot
+
+    @property
+    def measured(self) -> list[Key]:
+        """Methods and datasets that the run will have."""
+        datasets = self.datasets or [self.spec.dataset]
+        return [(str(method), f"{dataset} {self.spec.split}") for dataset in datasets for method in self.methods]
+
+
+GATE = pytest.StashKey[Gate]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("vssbench", "video segmentation benchmark")
+    group.addoption("--vssbench", type=Path, metavar="BENCH", help="run spec (bench.yaml) to run and judge")
+    group.addoption("--vssbench-baseline", type=Path, metavar="FILE", help="baseline file, or a run directory")
+    group.addoption("--vssbench-output", type=Path, metavar="DIR", help="run directory; default a temporary one")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    bench, baseline = config.getoption("--vssbench"), config.getoption("--vssbench-baseline")
+    if bench is None and baseline is None:
+        return
+    if bench is None or baseline is None:
+        raise pytest.UsageError("--vssbench BENCH and --vssbench-baseline FILE belong together")
+    from vssbench.errors import UserError
+
+    try:
+        config.stash[GATE] = _open(bench, baseline)
+    except UserError as error:
+        raise pytest.UsageError(f"vssbench: {error}") from None
+    where = config.invocation_params.dir
+    if not any((where / argument.partition("::")[0]).resolve() == bench.resolve() for argument in config.args):
+        config.args.append(str(bench))
+
+
+def _open(bench: Path, baseline: Path) -> Gate:
+    from vssbench.config import load_spec
+    from vssbench.gate.baseline import read_either
+    from vssbench.gate.rules import DEFAULT, rules_of
+    from vssbench.names import parse
+    from vssbench.sweep import expand
+
+    spec, kept = load_spec(bench, {}), read_either(baseline)
+    expanded = expand([parse(method) for method in spec.methods], parse(spec.dataset), spec.sweep)
+    rules = rules_of(spec.rules)
+    if not rules:
+        known = {name for entry in kept.entries.values() for name in entry.figures}
+        rules = tuple(rule for rule in rules_of(DEFAULT) if rule.metric in known)
+    return Gate(spec, list(expanded.methods), list(expanded.datasets), rules, kept)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if GATE in parent.config.stash and file_path.resolve() == parent.config.getoption("--vssbench").resolve():
+        return Benchmark.from_parent(parent, path=file_path)
+    return None
+
+
+class Benchmark(pytest.File):
+    """The run spec as a file of tests."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        gate = self.config.stash[GATE]
+        for key in dict.fromkeys([*gate.baseline.entries, *gate.measured]):
+            name = f"{key[0]}|{key[1].removesuffix(' val')}"
+            for rule in gate.rules:
+                yield Test.from_parent(self, name=f"{name}|{rule.metric}", callobj=_judged(key, rule))
+            if key in gate.measured and gate.spec.latency.enabled:
+                there = self.config.pluginmanager.hasplugin("pytest-benchmark")
+                yield Test.from_parent(self, name=f"{name}|step", callobj=_timed(gate, key) if there else _untimed)
+
+
+class Test(pytest.Function):
+    """A test that stands in the run spec, not in a Python file."""
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, self.name
+
+
+@pytest.fixture(scope="session")
+def vssbench_report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """The verdicts on this session's run of the benchmark."""
+    from vssbench.errors import UserError
+    from vssbench.gate.baseline import read_runs
+    from vssbench.gate.verdict import check
+    from vssbench.progress import Progress
+    from vssbench.run import run
+
+    gate = request.config.stash[GATE]
+    folder = request.config.getoption("--vssbench-output") or tmp_path_factory.mktemp("vssbench") / "run"
+    try:
+        with Progress() as progress:
+            run(gate.spec, gate.methods, folder, False, progress, gate.datasets)
+        return check(read_runs([folder]), gate.baseline, gate.rules)
+    except UserError as error:
+        problem = f"vssbench: {error}"
+    pytest.fail(problem, pytrace=False)  # out here, or the error would be shown a second time as its cause
+
+
+def _judged(key: Key, rule: Rule) -> Callable[..., None]:
+    """The test of one rule."""
+
+    def test(vssbench_report: Report, record_property: Callable[[str, object], None]) -> None:
+        from vssbench.gate.verdict import ALL
+        from vssbench.gate.wording import sentence
+
+        verdicts = {(one.method, one.dataset, one.metric): one for one in vssbench_report.verdicts}
+        verdict = verdicts.get((*key, rule.metric)) or verdicts[ALL, ALL, rule.metric]
+        for name in ("baseline", "current", "change", "limit", "status"):
+            record_property(name, getattr(verdict, name))
+        if verdict.failed or verdict.status == "incomparable":
+            pytest.fail(sentence(verdict), pytrace=False)
+        if verdict.status in ("new", "absent"):
+            pytest.skip(sentence(verdict))
+
+    return test
+
+
+def _timed(gate: Gate, key: Key) -> Callable[..., None]:
+    """The test that times one step a round, frame after frame of the first clip, through pytest-benchmark."""
+
+    def test(benchmark: Any) -> None:
+        from vssbench.bench import Bench
+        from vssbench.metrics.latency import device_barrier
+        from vssbench.names import parse
+
+        dataset = key[1].removesuffix(f" {gate.spec.split}")
+        bench = Bench(gate.spec.model_copy(update={"dataset": dataset}))
+        method, latency = bench.load(parse(key[0])), gate.spec.latency
+        frames = list(islice(bench.source(method).frames(next(iter(bench.lengths))), latency.frames))
+        synchronise, last = device_barrier(gate.spec.device), [None]
+
+        def inputs() -> Iterator[Any]:
+            while True:
+                method.reset()
+                for frame in frames:
+                    x = method.prepare(frame)
+                    synchronise()
+                    yield x
+                    method.decode(last[0])
+
+        def step(x: Any) -> None:
+            last[0] = method.step(x)
+            synchronise()
+
+        for x in islice(inputs(), latency.warmup):
+            step(x)
+        stream = inputs()
+        benchmark.group = f"step on {key[1]}"
+        benchmark.pedantic(step, setup=lambda: ((next(stream),), {}), rounds=len(frames) * latency.rounds)
+
+    return test
+
+
+def _untimed() -> None:
+    pytest.skip("timing steps needs the package 'pytest-benchmark': pip install 'vssbench[test]'")
