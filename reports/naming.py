@@ -6,15 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.font_manager import FontProperties
 
 from vssbench.reports.geometry import Bools, Floats
 from vssbench.reports.labels import Scene, leaders, place
-from vssbench.reports.style import SMALL, Theme
+from vssbench.reports.style import SMALL, Theme, breadth
 
 REACH = 42.0
 """How far from its point a name may stand, in points (1/72 inch). A number may stand anywhere."""
+_SIDE = 1.5  # of a label, left and right of its text
 
 
 def annotate(axes: Axes, scene: Scene, names: Sequence[str], dim: Bools, theme: Theme) -> dict[int, str]:
@@ -25,7 +24,7 @@ def annotate(axes: Axes, scene: Scene, names: Sequence[str], dim: Bools, theme: 
     texts, numbers = list(names), dict[int, str]()
     while True:
         reach = [np.inf if index in numbers else REACH for index in range(len(texts))]
-        boxes = place(scene, [_size(axes, text) for text in texts], reach)
+        boxes = place(scene, [(breadth(text) + 2 * _SIDE, SMALL + 1) for text in texts], reach)
         lost = set(np.flatnonzero(np.isnan(boxes[:, 0])).tolist())
         if lost <= numbers.keys():
             break
@@ -37,14 +36,6 @@ def annotate(axes: Axes, scene: Scene, names: Sequence[str], dim: Bools, theme: 
     return {index: "" if index in lost else number for index, number in numbers.items()}
 
 
-def _size(axes: Axes, text: str) -> tuple[float, float]:
-    """Width and height of a line of text in 1/72 inch, with a hair's breadth at both ends."""
-    renderer = FigureCanvasAgg(axes.get_figure()).get_renderer()
-    font = FontProperties(family=["DejaVu Sans"], size=SMALL)
-    width, _, _ = renderer.get_text_width_height_descent(text, font, ismath=False)
-    return width * 72 / axes.get_figure().dpi + 1, SMALL + 1
-
-
 def _write(axes: Axes, scene: Scene, index: int, text: str, box: Floats, colour: str) -> None:
     """The text in its box, and the line to its point where it stands away from it."""
     width, height = axes.bbox.size * 72 / axes.get_figure().dpi
@@ -52,9 +43,9 @@ def _write(axes: Axes, scene: Scene, index: int, text: str, box: Floats, colour:
     # Anchored at the side that faces its point: with another font in an SVG it grows and shrinks away from it.
     aside = (scene.points[index, 0] - left) / (right - left)
     side, x = (
-        ("left", left + 0.5)
+        ("left", left + _SIDE)
         if aside < 0.25
-        else ("right", right - 0.5)
+        else ("right", right - _SIDE)
         if aside > 0.75
         else ("center", (left + right) / 2)
     )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from vssbench.reports import style
+from vssbench.reports.intervals import interval, without_interval
 from vssbench.reports.pareto_figure import Plot, Point, draw
-from vssbench.reports.rows import FPS, GFLOPS, PARAMS, Group, Row, grouped
+from vssbench.reports.rows import FPS, GFLOPS, PARAMS, Group, Row, joined
 from vssbench.reports.short_names import distinct, short
 
 ACCURACY = "mIoU"
@@ -33,7 +34,7 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORM
     Further groups are numbered (pareto_fps_2), and so are further machines of a group (pareto_fps_machine2).
     """
     written = []
-    for number, (group, members) in enumerate(_plotted(rows), 1):
+    for number, (group, members) in enumerate(joined(rows), 1):
         for column, (name, _, _) in COSTS.items():
             for place, machine in enumerate(_machines(members) if column == SPEED else [None], 1):
                 found = plot(group, members, column, machine)
@@ -44,23 +45,16 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORM
 
 
 def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = None) -> Plot:
-    """What one plot shows of rows that may be compared; machine: the one whose speeds are shown."""
+    """What one plot shows of rows that may be compared; machine: the one whose speeds are shown.
+
+    Rows that differ in nothing but the key-frame interval are one curve, the rarest key frames name it.
+    """
     _, label, more = COSTS[column]
     eligible = [row for row in rows if row.origin != "published" or column in (GFLOPS, PARAMS)]
     names = [short(row.method) if row.origin != "published" else row.method for row in eligible]
-    points, remarks = [], dict[str, list[str]]()
-    for row, name in zip(eligible, distinct(names, [row.method for row in eligible]), strict=True):
-        x, y = _number(row, column), _number(row, ACCURACY)
-        if x is None or y is None:
-            lacking = [title for title, value in ((ACCURACY, y), (column, x)) if value is None]
-            remarks.setdefault(f"Not shown, no {' and no '.join(lacking)}", []).append(name)
-        elif column == SPEED and row.machine != machine:
-            remarks.setdefault("Not shown, measured on another machine", []).append(name)
-        else:
-            if row.told or row.untrained:
-                why = "given the ground truth" if row.told else "random weights"
-                remarks.setdefault(f"Not on the front, {why}", []).append(name)
-            points.append(_point(row, column, name, min(x, style.FASTEST) if column == SPEED else x, y))
+    named = list(zip(eligible, distinct(names, [row.method for row in eligible]), strict=True))
+    shown = [(row, name) for row, name in named if _absence(row, column, machine) is None]
+    curves = _curves([row for row, _ in shown])
     context = [group.dataset, f"protocol {group.protocol}" if group.protocol else "protocol not stated"]
     context += [f"{group.clips} clips"] if group.clips else []
     return Plot(
@@ -68,36 +62,70 @@ def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = N
         x_label=label,
         y_label=f"{ACCURACY} (%)",
         more_is_better=more,
-        points=tuple(points),
+        points=tuple(
+            _point(row, column, name, any(index in curve[:-1] for curve in curves))
+            for index, (row, name) in enumerate(shown)
+        ),
         families=frozenset(row.family for row in rows),
-        notes=tuple(f"{remark}: {', '.join(named)}" for remark, named in remarks.items()),
+        curves=tuple(curves),
+        notes=tuple(_remarks(named, column, machine)),
         x_top=style.FASTEST if column == SPEED else math.inf,
     )
 
 
-def _point(row: Row, column: str, name: str, x: float, y: float) -> Point:
+def _point(row: Row, column: str, name: str, on_curve: bool) -> Point:
+    x = _number(row, column)
     return Point(
-        name, row.family, x, y, published=row.origin == "published", contender=row.contender,
+        name=name,
+        label=f"K={interval(row)}" if on_curve else name,
+        family=row.family,
+        x=min(x, style.FASTEST) if column == SPEED else x,
+        y=_number(row, ACCURACY),
+        published=row.origin == "published",
+        contender=row.contender,
         at_least=column == GFLOPS and row.uncounted,
-        x_interval=_interval(row, column), y_interval=_interval(row, ACCURACY),
-    )  # fmt: skip
+        x_interval=_interval(row, column),
+        y_interval=_interval(row, ACCURACY),
+    )
 
 
-def _plotted(rows: Sequence[Row]) -> Iterator[tuple[Group, list[Row]]]:
-    """Each measured group with the published rows of its dataset; then published ones that stand beside none."""
-    groups = list(grouped(rows))
-    published = [(group, members) for group, members in groups if members[0].origin == "published"]
-    joined = set()
-    for group, members in groups:
-        if members[0].origin == "published":
-            continue
-        beside = [
-            (other, printed) for other, printed in published
-            if other.dataset == group.dataset and other.protocol in ("", group.protocol)
-        ]  # fmt: skip
-        joined |= {other for other, _ in beside}
-        yield group, [*members, *(row for _, printed in beside for row in printed)]
-    yield from ((group, members) for group, members in published if group not in joined)
+def _absence(row: Row, column: str, machine: str | None) -> str | None:
+    """Why a row is not in a plot; None where it is."""
+    lacking = [name for name in (ACCURACY, column) if not math.isfinite(_number(row, name))]
+    if lacking:
+        return f"no {' and no '.join(lacking)}"
+    return "measured on another machine" if column == SPEED and row.machine != machine else None
+
+
+def _remarks(named: Sequence[tuple[Row, str]], column: str, machine: str | None) -> list[str]:
+    """Who is not shown, and who is not on the front, and why; published rows are only counted."""
+    who: dict[str, list[str]] = {}
+    printed: Counter[str] = Counter()
+    for row, name in named:
+        why = _absence(row, column, machine)
+        if why and row.origin == "published":
+            printed[f"Not shown, {why}"] += 1
+        elif why:
+            who.setdefault(f"Not shown, {why}", []).append(name)
+        elif row.told or row.untrained:
+            why = "given the ground truth" if row.told else "random weights"
+            who.setdefault(f"Not on the front, {why}", []).append(name)
+    for why, count in printed.items():
+        who.setdefault(why, []).append(f"{count} published")
+    return [f"{why}: {', '.join(names)}" for why, names in who.items()]
+
+
+def _curves(rows: Sequence[Row]) -> list[tuple[int, ...]]:
+    """Indices of rows that differ in their key-frame interval only, three and more, by interval."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for index, row in enumerate(rows):
+        if row.origin != "published" and (frames := interval(row)) is not None:
+            found.setdefault(without_interval(row), []).append((frames, index))
+    return [
+        tuple(index for _, index in sorted(members))
+        for members in found.values()
+        if len(members) > 2 and len({frames for frames, _ in members}) == len(members)
+    ]
 
 
 def _machines(rows: Sequence[Row]) -> list[str]:
@@ -106,10 +134,10 @@ def _machines(rows: Sequence[Row]) -> list[str]:
     return sorted(count, key=lambda machine: (-count[machine], machine))
 
 
-def _number(row: Row, column: str) -> float | None:
-    """The figure; None where it is missing or no number."""
+def _number(row: Row, column: str) -> float:
+    """The figure; NaN where it is missing."""
     value = row.values.get(column)
-    return value if value is not None and math.isfinite(value) else None
+    return math.nan if value is None else value
 
 
 def _interval(row: Row, column: str) -> tuple[float, float] | None:

@@ -6,13 +6,14 @@ A name that finds no place near its point becomes a number, and a key under the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.markers import CARETLEFT, CARETRIGHT
+from matplotlib.ticker import MaxNLocator
 
 from vssbench.reports import style
 from vssbench.reports.front import dominated, staircase
@@ -23,7 +24,7 @@ from vssbench.reports.style import Look, Theme
 from vssbench.reports.underneath import Underneath
 
 # Points (1/72 inch) from here on: margins of the axes, their height; the width is what is left of the column.
-LEFT, RIGHT, BOTTOM, HEIGHT = 29.0, 5.0, 26.0, 152.0
+LEFT, RIGHT, BOTTOM, HEIGHT = 33.0, 5.0, 26.0, 152.0
 WIDTH = 72 * style.COLUMN - LEFT - RIGHT
 MARKER, ARROW, LINE = 5.0, 13.0, 9.0
 """The size of a marker, how far the arrow of a lower bound goes, the height of a line of the title."""
@@ -31,9 +32,14 @@ MARKER, ARROW, LINE = 5.0, 13.0, 9.0
 
 @dataclass(frozen=True)
 class Point:
-    """One method. contender: may be on the front; at_least: x is a lower bound; intervals: low and high."""
+    """One method.
+
+    label:     what stands beside it; its name explains a number
+    contender: may be on the front;  at_least: x is a lower bound;  x_interval, y_interval: low and high
+    """
 
     name: str
+    label: str
     family: str
     x: float
     y: float
@@ -49,6 +55,7 @@ class Plot:
     """Points and what is written around them.
 
     families: all that any plot of the group shows, so that each looks the same in all
+    curves:   indices of points to be joined, in order
     x_top:    what stands there reads as that or more
     """
 
@@ -58,6 +65,7 @@ class Plot:
     more_is_better: bool
     points: tuple[Point, ...]
     families: frozenset[str]
+    curves: tuple[tuple[int, ...], ...] = ()
     notes: tuple[str, ...] = ()
     x_top: float = math.inf
 
@@ -77,7 +85,10 @@ def draw(plot: Plot, theme: Theme) -> Figure:
     _resize(axes, BOTTOM, 0)
     for point, faint in zip(points, dim, strict=True):
         _mark(axes, point, looks[point.family], 0.4 if faint else 1.0, worse, theme)
+    for curve in plot.curves:
+        axes.plot(x[[*curve]], y[[*curve]], color=looks[points[curve[0]].family].colour, lw=0.7, alpha=0.4, zorder=1.7)
     style.scale(axes, "x", x.tolist(), plot.x_top)
+    axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     axes.margins(0.09)
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # what is drawn from here on moves nothing
     corner = axes.get_xlim()[worse > 0], axes.get_ylim()[0]
@@ -86,11 +97,10 @@ def draw(plot: Plot, theme: Theme) -> Figure:
     axes.fill(*np.vstack([steps, [corner]]).T, color=theme.faint, alpha=0.08, lw=0, zorder=0)
     axes.set_xlabel(f"{plot.x_label}  ({'←' if worse > 0 else '→'} better)")
     axes.set_ylabel(f"{plot.y_label}  (→ better)")
-    title = style.wrapped(plot.title, WIDTH / 72)
+    title = style.wrapped(plot.title, WIDTH, style.TEXT)
     axes.text(0, 1 + 4 / HEIGHT, title, transform=axes.transAxes, va="bottom", linespacing=1.1)
 
-    names = [point.name for point in points]
-    numbers = annotate(axes, _scene(axes, points, steps, worse), names, dim, theme)
+    numbers = annotate(axes, _scene(axes, plot, steps), [point.label for point in points], dim, theme)
     _resize(axes, _explain(axes, plot, numbers, looks, theme), 7 + LINE * len(title.splitlines()))
     return figure
 
@@ -123,24 +133,24 @@ def _marker(look: Look, hollow: bool, theme: Theme) -> dict[str, object]:
     return {"marker": look.marker, "ms": MARKER, "mfc": fill, "mec": edge, "mew": width, "ls": "none"}
 
 
-def _scene(axes: Axes, points: Sequence[Point], steps: Floats, worse: int) -> Scene:
-    """What names must not cover: markers, arrows and the front, and if possible the intervals."""
+def _scene(axes: Axes, plot: Plot, steps: Floats) -> Scene:
+    """What names must not cover: markers, arrows and the front; if possible neither intervals nor curves."""
 
     def seen(*data: tuple[float, float]) -> Floats:
         """Where data lie in the axes."""
         pixels = axes.transData.transform(np.array(data, float).reshape(-1, 2))
         return np.asarray(axes.transAxes.inverted().transform(pixels) * (WIDTH, HEIGHT), float)
 
+    points, worse = plot.points, -ARROW if plot.more_is_better else ARROW
     at, edge = seen(*((point.x, point.y) for point in points)), seen(*steps)
     bars = [[(x, point.y) for x in point.x_interval] for point in points if point.x_interval]
     bars += [[(point.x, y) for y in point.y_interval] for point in points if point.y_interval]
-    arrows = [
-        (*spot, spot[0] + worse * ARROW, spot[1]) for spot, point in zip(at, points, strict=True) if point.at_least
-    ]
+    joints = [np.hstack(at[[*pair]]) for curve in plot.curves for pair in pairwise(curve)]
+    arrows = [(*spot, spot[0] + worse, spot[1]) for spot, point in zip(at, points, strict=True) if point.at_least]
     return Scene(
         frame=(2, 2, WIDTH - 2, HEIGHT - 2), points=at, radius=MARKER / 2 + 0.7, gap=1.6,
         lines=np.vstack([np.hstack([edge[:-1], edge[1:]]), np.reshape(arrows, (-1, 4))]),
-        faint=np.array([seen(*bar).ravel() for bar in bars]).reshape(-1, 4),
+        faint=np.reshape([*(seen(*bar).ravel() for bar in bars), *joints], (-1, 4)),
     )  # fmt: skip
 
 

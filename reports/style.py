@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import fill
 from typing import Literal, NamedTuple
 
 import matplotlib as mpl
@@ -20,11 +19,14 @@ import seaborn as sns
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 FORMATS = ("png", "svg", "pdf")
 COLUMN, PAGE = 8.5 / 2.54, 17.4 / 2.54
 """Inches: the width of a column and of both columns of a paper."""
+FONT = "DejaVu Sans"
 TEXT, SMALL = 7.0, 6.5
 """Font sizes in points; nothing is smaller."""
 MARKERS = "osD^vPX"
@@ -53,7 +55,7 @@ class Theme:
             "text.color": self.ink, "axes.labelcolor": self.ink, "grid.color": self.grid,
             "xtick.labelcolor": self.ink, "ytick.labelcolor": self.ink,
             "axes.prop_cycle": cycler(color=self.palette),
-            "font.family": ["DejaVu Sans"], "font.size": TEXT, "axes.titlesize": TEXT, "axes.labelsize": TEXT,
+            "font.family": FONT, "font.size": TEXT, "axes.titlesize": TEXT, "axes.labelsize": TEXT,
             "figure.titlesize": TEXT, "xtick.labelsize": SMALL, "ytick.labelsize": SMALL, "legend.fontsize": SMALL,
             "axes.linewidth": 0.6, "grid.linewidth": 0.5, "lines.linewidth": 1.2, "lines.markersize": 3.5,
             "xtick.major.pad": 2, "ytick.major.pad": 2, "axes.labelpad": 2.5, "axes.titlepad": 4,
@@ -98,9 +100,27 @@ def write(draw: Callable[[Theme], Figure], stem: Path, formats: Sequence[str] = 
     return written
 
 
+def breadth(text: str, size: float = SMALL) -> float:
+    """How wide a line of text is, in points."""
+    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(FONT, size=size), ismath=False)
+    return float(width)
+
+
 def wrapped(text: str, width: float, size: float = SMALL) -> str:
-    """The text, each line of it in lines of at most `width` inches, taking 0.62 em for a character."""
-    return "\n".join(fill(line, max(int(72 * width / (0.62 * size)), 8)) for line in text.splitlines())
+    """The text in lines of at most `width` points; a word that is wider is broken."""
+    lines = []
+    for paragraph in text.splitlines():
+        line = ""
+        for word in paragraph.split():
+            while breadth(f"{line} {word}".strip(), size) > width and (line or len(word) > 1):
+                if not line:
+                    fits = max([1, *(n for n in range(2, len(word)) if breadth(word[:n], size) <= width)])
+                    line, word = word[:fits], word[fits:]
+                lines.append(line)
+                line = ""
+            line = f"{line} {word}".strip()
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def scale(axes: Axes, which: Literal["x", "y"], values: Iterable[float], top: float = math.inf) -> None:
@@ -117,7 +137,9 @@ def scale(axes: Axes, which: Literal["x", "y"], values: Iterable[float], top: fl
     first, last = math.floor(math.log10(min(above))), math.ceil(math.log10(max(above)))
     digits = (1, 2, 5) if last - first <= 3 else (1,)
     ticks = [digit * 10.0**power for power in range(first, last + 1) for digit in digits]
+    if zero:
+        ticks = [0.0, *(tick for tick in ticks if tick >= min(above))]
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(FixedLocator([0.0, *ticks] if zero else ticks))
+    axis.set_major_locator(FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"≥{top / 1e3:g}k" if value >= top else f"{value:g}"))

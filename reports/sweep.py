@@ -11,7 +11,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 
-from vssbench.names import Spec, parse
+from vssbench.reports.intervals import interval, without_interval
 from vssbench.reports.rows import Row, rank
 from vssbench.reports.sweep_figure import ROWS, draw, parts, quantities
 from vssbench.reports.table import COMPARABLE, table
@@ -53,8 +53,8 @@ def curves(rows: Sequence[Row]) -> pd.DataFrame:
         return pd.DataFrame()
     lines = table(ordered).reindex(columns=[*COMPARABLE, "method", *ROWS])
     place = len(COMPARABLE)
-    lines.insert(place, "family", [_family(row) for row in ordered])
-    lines.insert(place + 1, "key_interval", pd.Series([_interval(row) for row in ordered], dtype="Int64"))
+    lines.insert(place, "family", [without_interval(row) for row in ordered])
+    lines.insert(place + 1, "key_interval", pd.Series([interval(row) for row in ordered], dtype="Int64"))
     again = lines.groupby([*COMPARABLE, "family", "key_interval"], dropna=False).cumcount()
     lines["family"] += ["" if count == 0 else f" #{count + 1}" for count in again]
     swept = lines.groupby([*COMPARABLE, "family"])["key_interval"].transform("nunique") > 1
@@ -62,21 +62,6 @@ def curves(rows: Sequence[Row]) -> pd.DataFrame:
     columns = {dataset: index for index, dataset in enumerate(sorted(lines["dataset"].unique(), key=_place))}
     keys = [*COMPARABLE, "family", "key_interval"]
     return lines.sort_values(keys, key=lambda column: column.map(columns) if column.name == "dataset" else column)
-
-
-def _family(row: Row) -> str:
-    """The method without its interval, where that is a number of frames."""
-    spec = parse(row.method)
-    if not isinstance(spec.get("key_interval", 0), int):
-        return row.method
-    return str(Spec(spec.name, tuple(pair for pair in spec.args if pair[0] != "key_interval"), spec.at))
-
-
-def _interval(row: Row) -> int | None:
-    """The fixed interval, given or by default; None for a method that has none."""
-    resolved = row.result.resolved if row.result and row.result.resolved else row.method
-    given = parse(row.method).get("key_interval", parse(resolved).get("key_interval"))
-    return given if isinstance(given, int) else None
 
 
 def _kind(dataset: str) -> str:

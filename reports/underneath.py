@@ -30,7 +30,7 @@ class Underneath:
         if not signs:
             return
         handles = [Line2D([], [], **look) for look, _ in signs]
-        texts = [wrapped(text, (self.width - 16) / 72) for _, text in signs]
+        texts = [wrapped(text, self.width - 12) for _, text in signs]
         for columns in range(min(len(signs), 4), 0, -1):
             legend = Legend(
                 self.axes, handles, texts, ncols=columns, loc="upper left", bbox_to_anchor=self._corner(),
@@ -46,7 +46,7 @@ class Underneath:
 
     def note(self, text: str) -> None:
         """A sentence, in as many lines as it needs."""
-        lines = wrapped(text, self.width / 72)
+        lines = wrapped(text, self.width)
         x, y = self._corner()
         self.axes.text(x, y, lines, transform=self.axes.transAxes, va="top", size=SMALL, linespacing=_SPACING)
         self.depth += SMALL * 1.2 * _SPACING * len(lines.splitlines()) + 1
