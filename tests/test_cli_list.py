@@ -62,3 +62,41 @@ def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_published_numbers_with_their_sources_and_what_is_odd() -> None:
+    shown = run("published", "--dataset", "vspw", "--method", "mpvss swin-t")
+    assert shown.exit_code == 0
+    first, *others = shown.stdout.splitlines()
+    assert first.startswith("MPVSS Swin-T, vspw val: mIoU 39.9, WIoU 62, VC@8 85.9, VC@16 80.4, 39.7 GFLOPs")
+    assert "    MPVSS README, table of VSPW, https://github.com/ziplab/MPVSS" in others
+    assert any("⚠ 114 M parameters printed, the official code counts 87.5" in line for line in others)
+
+
+def test_published_numbers_as_json() -> None:
+    found = json.loads(run("published", "--json", "--dataset", "camvid").stdout)
+    assert list(found) == ["published", "recomputed"]
+    assert {entry["dataset"] for entry in found["published"] + found["recomputed"]} == {"camvid"}
+    by_name = {(entry["method"], entry["backbone"]): entry for entry in found["published"]}
+    arseg = by_name["AR-Seg", "PSPNet-18"]
+    assert (arseg["figures"]["mIoU"], arseg["protocol"], len(arseg["distances"])) == (70.48, "arseg", 12)
+    assert by_name["TMANet", "R50"]["protocol"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["published", "--dataset", "camvit"], "did you mean 'camvid'?"),
+        (["methods", "--dataset", "vspw"], "list methods has neither --dataset nor --method"),
+    ],
+)
+def test_a_filter_that_does_not_fit_is_one_message(arguments: list[str], part: str) -> None:
+    assert part in str(run(*arguments).exception)
+
+
+def test_listing_published_numbers_imports_nothing_heavy() -> None:
+    script = "import sys; from vssbench.cli import main; sys.argv = ['vssbench', 'list', 'published']; main()"
+    code = f"import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); {script}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert not {"torch", "pandas", "numpy", "matplotlib", "yaml", "scipy"} & set(done.stderr.split())

@@ -1,0 +1,86 @@
+"""`vssbench report`: what goes to stdout, what is written, and one message for a mistake."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tests.reports.made import method_folder
+from vssbench.cli.report import command
+from vssbench.errors import UserError
+
+app = typer.Typer()
+app.command()(command)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two methods with accuracy and cost."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    for seed, (method, right) in enumerate((("mask2former", 0.9), ("mpvss", 0.7))):
+        counted = {"amortised": 2.0 - seed, "key": 2.0, "nonkey": None, "warmup": None, "uncounted": []}
+        method_folder(folder, method, right, seed=seed, params_m=3.0 + seed, gflops=counted)
+    return folder
+
+
+def report(*arguments: object) -> str:
+    done = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_markdown_goes_to_stdout(run: Path) -> None:
+    text = report(run)
+    assert text.startswith("# Leaderboard\n\n## camvid val, protocol `exact`\n")
+    assert "`mask2former` is better than every other (p < 0.05)." in text
+    assert "published numbers" not in text
+
+
+def test_any_other_single_format_too(run: Path) -> None:
+    read = pd.read_csv(io.StringIO(report(run, "--format", "csv")))
+    assert list(read["method"]) == ["mask2former", "mpvss"]
+    assert (read["mIoU low"] < read["mIoU"]).all()
+    assert r"\begin{table*}" in report(run, "--format", "latex")
+
+
+def test_protocol_and_published_numbers(run: Path) -> None:
+    text = report(run, "--protocol", "mmseg", "--published")
+    assert "## camvid val, protocol `mmseg`" in text
+    assert "## camvid, split not stated, published numbers, protocol not stated" in text
+
+
+def test_the_formats_asked_for_are_written_and_named(run: Path, tmp_path: Path) -> None:
+    names = {Path(line).name for line in report(run, "--output", tmp_path / "new", "--format", "md,latex").splitlines()}
+    assert names == {file.name for file in (tmp_path / "new").iterdir()}
+    assert {"leaderboard.md", "leaderboard.tex", "pareto_gflops.png"} <= names
+    assert not {"leaderboard.csv", "report.html"} & names
+
+
+def test_by_default_there_is_a_page_too(tmp_path: Path) -> None:
+    method_folder(tmp_path / "run", "mask2former", 0.9)
+    report(tmp_path / "run", "--output", tmp_path / "new")
+    assert {file.name for file in (tmp_path / "new").iterdir()} == {"leaderboard.md", "leaderboard.csv", "report.html"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["nowhere"], "nowhere: holds no result.json"),
+        (["RUN", "--format", "mdd"], "did you mean 'md'?"),
+        (["RUN", "--format", "md,csv"], "--format md,csv needs --output"),
+        (["RUN", "--format", "html"], "--format html needs --output"),
+        (["RUN", "--protocol", "vspww"], "did you mean 'vspw'?"),
+        (["RUN", "--output", "RUN/identity"], "cannot be made"),
+    ],
+)
+def test_a_mistake_is_one_message(run: Path, arguments: list[str], part: str) -> None:
+    (run / "identity").touch()
+    given = [argument.replace("RUN", str(run)) for argument in arguments]
+    with pytest.raises(UserError) as caught:
+        CliRunner().invoke(app, given, catch_exceptions=False)
+    assert part in str(caught.value)
