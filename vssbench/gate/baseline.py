@@ -23,6 +23,9 @@ from vssbench.store import write_json
 
 SCHEMA = 1
 
+ENVIRONMENT = ("python", "packages", "cpu", "threads", "device", "device_name", "commit", "dirty")
+"""What is kept of a result's environment."""
+
 Key = tuple[str, str]
 """Method and dataset, "camvid val": what a result of today is compared with."""
 
@@ -73,7 +76,7 @@ class Entry(BaseModel):
             figures=without_nan(figures(result)),
             reasons=result.reasons,
             timing=Timing.of(result),
-            environment=result.environment,
+            environment={name: result.environment[name] for name in ENVIRONMENT if name in result.environment},
         )
 
 

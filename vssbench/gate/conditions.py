@@ -9,7 +9,7 @@ from vssbench.gate.baseline import Entry, Snapshot
 
 NAMED = 3
 """So many clips are named where some are missing."""
-_MACHINE = ("python", "platform", "cpu", "threads", "device", "device_name")
+_MACHINE = ("python", "cpu", "threads", "device", "device_name")
 
 
 def lost_clips(before: Entry, now: Entry) -> str | None:
