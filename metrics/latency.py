@@ -31,6 +31,8 @@ OWN = {phase: f"{phase}_own" for phase in PHASES}
 REFERENCES = 5
 """Runs of the reference workload between two passes."""
 Samples = dict[str, list[Any]]
+Pass = list[tuple[str, tuple[clock.Spent, ...]]]
+"""(kind, times of prepare, step, decode) of each frame."""
 
 
 class Timed(NamedTuple):
@@ -62,31 +64,28 @@ def measure(
     """
     for method, frames in methods:
         _pass(method, frames[: spec.warmup], synchronise)
-    timed = [Timed(_columns(), {"host_peak": None, "host_working": None}, []) for _ in methods]
+    passes: list[list[Pass]] = [[] for _ in methods]
+    memory: list[dict[str, float | None]] = [{"host_peak": None, "host_working": None} for _ in methods]
+    references: list[list[list[float]]] = [[] for _ in methods]
     spent = [0.0] * len(methods)
     _time_reference(reference, synchronise)
     before = _time_reference(reference, synchronise)
-    for number in range(spec.rounds):
+    for _ in range(spec.rounds):
         for index, (method, frames) in enumerate(methods):
-            if number and spent[index] + spent[index] / number > spec.seconds:
+            done = len(passes[index])
+            if done and spent[index] + spent[index] / done > spec.seconds:
                 continue
-            samples, memory, references = timed[index]
             resident = _reset_peak_memory()
             start = perf_counter()
-            for kind, times in _pass(method, frames, synchronise):
-                samples["round"].append(number)
-                samples["kind"].append(kind)
-                for phase, (wall, own) in zip(PHASES, times, strict=True):
-                    samples[phase].append(wall * 1e3)
-                    samples[OWN[phase]].append(own * 1e3)
+            passes[index].append(_pass(method, frames, synchronise))
             spent[index] += perf_counter() - start
-            _note_memory(memory, resident)
+            _note_memory(memory[index], resident)
             after = _time_reference(reference, synchronise)
             if reference:
-                references.append(before + after)
+                references[index].append(before + after)
             before = after
             advance()
-    return timed
+    return [Timed(*one) for one in zip(map(_columns, passes), memory, references, strict=True)]
 
 
 def summarise(samples: Samples, kinds: Mapping[str, int | None] | None = None) -> dict[str, Any]:
@@ -140,26 +139,34 @@ def _figures(values: np.ndarray) -> dict[str, float]:
     return {"mean": statistics.fmean(values.tolist()), "p50": p50, "p90": p90, "p99": p99, "n": len(values)}
 
 
-def _columns() -> Samples:
-    return {name: [] for name in ("round", "kind", *PHASES, *OWN.values())}
+def _columns(passes: Sequence[Pass]) -> Samples:
+    """The samples of all rounds."""
+    samples: Samples = {
+        "round": [number for number, one in enumerate(passes) for _ in one],
+        "kind": [kind for one in passes for kind, _ in one],
+    }
+    for index, phase in enumerate(PHASES):
+        spent = [[times[index] for _, times in one] for one in passes]
+        own = zip(*(clock.own(repetitions) for repetitions in zip(*spent, strict=True)), strict=True)
+        samples[phase] = [time.wall * 1e3 for one in spent for time in one]
+        samples[OWN[phase]] = [seconds * 1e3 for one in own for seconds in one]
+    return samples
 
 
 def _time_reference(reference: Callable[[], None] | None, synchronise: Callable[[], None]) -> list[float]:
     """Own times of some runs of the reference workload, in milliseconds."""
-    times: list[float] = []
-    while reference and len(times) < REFERENCES:
+    runs: list[clock.Spent] = []
+    while reference and len(runs) < REFERENCES:
         started = clock.start()
         reference()
         synchronise()
-        times.append(clock.stop(started).own * 1e3)
-    return times
+        runs.append(clock.stop(started))
+    return [seconds * 1e3 for seconds in clock.own(runs)]
 
 
-def _pass(
-    method: Method, frames: Sequence[Frame], synchronise: Callable[[], None]
-) -> list[tuple[str, tuple[clock.Spent, ...]]]:
-    """One pass over the frames: (kind, times of prepare, step, decode) of each."""
-    timings: list[tuple[str, tuple[clock.Spent, ...]]] = []
+def _pass(method: Method, frames: Sequence[Frame], synchronise: Callable[[], None]) -> Pass:
+    """One pass over the frames."""
+    timings: Pass = []
     method.reset()
     synchronise()
     for frame in frames:

@@ -7,8 +7,7 @@ Frames of a round are correlated, rounds nearly not: blocks, not frames, are wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,6 +39,10 @@ class Timing:
     blocks_ms: dict[str, list[float]]
     reference_ms: list[float]
 
+    def __post_init__(self) -> None:
+        if any(len(blocks) != len(self.reference_ms) for blocks in self.blocks_ms.values()):
+            raise ValueError("each block needs the reference workload of its round")
+
     @classmethod
     def of(cls, result: RunResult) -> Timing | None:
         """The timing of a result; None where latency was not measured, or without the reference workload."""
@@ -57,15 +60,6 @@ class Timing:
             ]
         hardware = {key: result.environment.get(key) for key in HARDWARE}
         return cls(hardware, blocks, [_short(value) for value in result.reference_ms])
-
-    def to_json(self) -> dict[str, Any]:
-        """The same in JSON values; `from_json` reads it back."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Timing:
-        """Raises KeyError where a key is missing."""
-        return cls(dict(data["hardware"]), dict(data["blocks_ms"]), list(data["reference_ms"]))
 
     def ratios(self, scope: str) -> NDArray[np.float64]:
         """Each block's time in units of the reference workload's."""
