@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vssbench.errors import UserError
+from vssbench.reports import style
+from vssbench.reports.style import Theme
 
 Curves = tuple[list[tuple[int, float]], list[tuple[int, float]]]
 """(step, loss) and (step, mIoU in percent)."""
@@ -20,7 +21,8 @@ Curves = tuple[list[tuple[int, float]], list[tuple[int, float]]]
 
 def write(trainings: Mapping[str, Path], path: Path) -> None:
     """trainings: name -> the folder that `vssbench train` wrote; path: the figure, its suffix says the format."""
-    draw({name: read(folder) for name, folder in trainings.items()}).savefig(path, dpi=200)
+    found = {name: read(folder) for name, folder in trainings.items()}
+    style.write(partial(draw, found), path.with_suffix(""), [path.suffix.removeprefix(".")])
 
 
 def read(folder: Path) -> Curves:
@@ -35,21 +37,21 @@ def read(folder: Path) -> Curves:
     return losses, [(step, value) for step, value in found if value is not None]
 
 
-def draw(trainings: Mapping[str, Curves]) -> Figure:
-    """Losses on the left (their sum, on a logarithmic axis), validation on the right."""
-    with sns.axes_style("whitegrid"), mpl.rc_context({"font.size": 8}):
-        figure = Figure(figsize=(7.2, 3.0), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        palette = sns.color_palette("colorblind", len(trainings))
-        for colour, (name, (losses, validations)) in zip(palette, trainings.items(), strict=True):
-            _line(left, losses, color=colour, label=name)
-            _line(right, validations, color=colour, marker="o", ms=3, label=name)
-        left.set(xlabel="step", ylabel="loss", yscale="log")
-        right.set(xlabel="step", ylabel="validation mIoU (%)")
-        if len(trainings) > 1:
-            left.legend(fontsize=7)
+def draw(trainings: Mapping[str, Curves], theme: Theme) -> Figure:
+    """Losses on the left (their sum, logarithmic where it spans a decade), validation on the right."""
+    figure = Figure(figsize=(style.PAGE, 2.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    looks = style.looks(trainings, theme)
+    for name, (losses, validations) in trainings.items():
+        _line(left, losses, color=looks[name].colour, label=name)
+        _line(right, validations, color=looks[name].colour, marker=looks[name].marker, label=name)
+    style.scale(left, "y", [loss for losses, _ in trainings.values() for _, loss in losses])
+    left.set(xlabel="step", ylabel="loss")
+    right.set(xlabel="step", ylabel="validation mIoU (%)")
+    if len(trainings) > 1:
+        left.legend()
     return figure
 
 
-def _line(axes: Axes, points: list[tuple[int, float]], **style: Any) -> None:
-    axes.plot([step for step, _ in points], [value for _, value in points], **style)
+def _line(axes: Axes, points: list[tuple[int, float]], **look: Any) -> None:
+    axes.plot([step for step, _ in points], [value for _, value in points], **look)

@@ -2,45 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-import matplotlib as mpl
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from vssbench.reports import style
 from vssbench.reports.ageing import ageing
 from vssbench.reports.rows import Row, grouped
+from vssbench.reports.sheet import Sheet
+from vssbench.reports.short_names import shortened
+from vssbench.reports.style import Theme
+
+Curves = Mapping[str, Mapping[int, float]]
+"""Method -> frames since the key frame -> mIoU in percent."""
 
 
-def write(rows: Sequence[Row], folder: Path) -> list[Path]:
-    """distance.png, and distance_2.png ... for further datasets and protocols; none where no method has distances."""
-    written: list[Path] = []
+def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORMATS) -> list[Path]:
+    """distance.<format>, and distance_2 ... for further datasets and protocols; none where no method has distances."""
+    found = []
     for group, members in grouped(rows):
-        curves = {name: one.miou for name, one in ageing(members).items()}
-        if curves:
-            path = folder / (f"distance_{len(written) + 1}.png" if written else "distance.png")
-            protocol = f"protocol {group.protocol}" if group.protocol else "protocol not stated"
-            draw(curves, f"{group.dataset}, {protocol}").savefig(path, dpi=200)
-            written.append(path)
+        ages = ageing(members)
+        names = list(ages) if members[0].origin == "published" else shortened(list(ages))
+        title = f"{group.dataset}, {f'protocol {group.protocol}' if group.protocol else 'protocol not stated'}"
+        found.append(({name: one.miou for name, one in zip(names, ages.values(), strict=True)}, title))
+    written = []
+    for number, (curves, title) in enumerate((one for one in found if one[0]), 1):
+        stem = folder / (f"distance_{number}" if number > 1 else "distance")
+        written += style.write(partial(draw, curves, title), stem, formats)
     return written
 
 
-def draw(curves: dict[str, dict[int, float]], title: str) -> Figure:
-    """curves: method -> distance -> mIoU in percent."""
-    with sns.axes_style("whitegrid"), mpl.rc_context({"font.size": 8}):
-        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-        axes = figure.subplots()
-        palette = sns.color_palette("colorblind", len(curves))
-        markers = "osD^vP*X"
-        for number, (method, by) in enumerate(curves.items()):
-            distances = sorted(by)
-            values = [by[distance] for distance in distances]
-            axes.plot(
-                distances, values, color=palette[number], marker=markers[number % len(markers)], ms=4, label=method
-            )
-        axes.set(xlabel="frames since the key frame, d", ylabel="mIoU (%)", title=title)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(fontsize=7)
-    return figure
+def draw(curves: Curves, title: str, theme: Theme) -> Figure:
+    """A line a method, each named under the plot."""
+    sheet, signs, looks = Sheet(title), [], style.looks(curves, theme)
+    for name, by in curves.items():
+        line = {"color": looks[name].colour, "marker": looks[name].marker}
+        sheet.axes.plot(sorted(by), [by[distance] for distance in sorted(by)], **line)
+        signs.append((line, name))
+    sheet.axes.set(xlabel="frames since the key frame, d", ylabel="mIoU (%)")
+    sheet.axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    sheet.table(signs)
+    return sheet.figure

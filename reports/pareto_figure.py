@@ -20,14 +20,11 @@ from vssbench.reports.front import dominated, staircase
 from vssbench.reports.geometry import Floats
 from vssbench.reports.labels import Scene
 from vssbench.reports.naming import annotate
+from vssbench.reports.sheet import HEIGHT, WIDTH, Sheet
 from vssbench.reports.style import Look, Theme
-from vssbench.reports.underneath import Underneath
 
-# Points (1/72 inch) from here on: margins of the axes, their height; the width is what is left of the column.
-LEFT, RIGHT, BOTTOM, HEIGHT = 33.0, 5.0, 26.0, 152.0
-WIDTH = 72 * style.COLUMN - LEFT - RIGHT
-MARKER, ARROW, LINE = 5.0, 13.0, 9.0
-"""The size of a marker, how far the arrow of a lower bound goes, the height of a line of the title."""
+MARKER, ARROW = 5.0, 13.0
+"""Points (1/72 inch): the size of a marker, and how far the arrow of a lower bound goes."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +77,15 @@ def draw(plot: Plot, theme: Theme) -> Figure:
     looks = style.looks(plot.families, theme)
     worse = -1 if plot.more_is_better else 1
 
-    figure = Figure()
-    axes = figure.add_axes((0, 0, 1, 1))
-    _resize(axes, BOTTOM, 0)
+    sheet = Sheet(plot.title)
+    axes = sheet.axes
     for point, faint in zip(points, dim, strict=True):
         _mark(axes, point, looks[point.family], 0.4 if faint else 1.0, worse, theme)
     for curve in plot.curves:
         axes.plot(x[[*curve]], y[[*curve]], color=looks[points[curve[0]].family].colour, lw=0.7, alpha=0.4, zorder=1.7)
+    axes.margins(0.09)
     style.scale(axes, "x", x.tolist(), plot.x_top)
     axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
-    axes.margins(0.09)
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # what is drawn from here on moves nothing
     corner = axes.get_xlim()[worse > 0], axes.get_ylim()[0]
     steps = staircase(x[best], y[best], plot.more_is_better, corner)
@@ -97,19 +93,9 @@ def draw(plot: Plot, theme: Theme) -> Figure:
     axes.fill(*np.vstack([steps, [corner]]).T, color=theme.faint, alpha=0.08, lw=0, zorder=0)
     axes.set_xlabel(f"{plot.x_label}  ({'←' if worse > 0 else '→'} better)")
     axes.set_ylabel(f"{plot.y_label}  (→ better)")
-    title = style.wrapped(plot.title, WIDTH, style.TEXT)
-    axes.text(0, 1 + 4 / HEIGHT, title, transform=axes.transAxes, va="bottom", linespacing=1.1)
-
     numbers = annotate(axes, _scene(axes, plot, steps), [point.label for point in points], dim, theme)
-    _resize(axes, _explain(axes, plot, numbers, looks, theme), 7 + LINE * len(title.splitlines()))
-    return figure
-
-
-def _resize(axes: Axes, below: float, above: float) -> None:
-    """The figure around axes of always the same size."""
-    width, height = 72 * style.COLUMN, below + HEIGHT + above
-    axes.get_figure().set_size_inches(width / 72, height / 72)
-    axes.set_position((LEFT / width, below / height, WIDTH / width, HEIGHT / height))
+    _explain(sheet, plot, numbers, looks, theme)
+    return sheet.figure
 
 
 def _mark(axes: Axes, point: Point, look: Look, alpha: float, worse: int, theme: Theme) -> None:
@@ -154,9 +140,9 @@ def _scene(axes: Axes, plot: Plot, steps: Floats) -> Scene:
     )  # fmt: skip
 
 
-def _explain(axes: Axes, plot: Plot, numbers: dict[int, str], looks: dict[str, Look], theme: Theme) -> float:
-    """Write what the signs in the plot mean, whose the numbers are, and the notes; returns how far down it goes."""
-    plain, points, below = Look(theme.faint, "o"), plot.points, Underneath(axes, BOTTOM)
+def _explain(sheet: Sheet, plot: Plot, numbers: dict[int, str], looks: dict[str, Look], theme: Theme) -> None:
+    """What the signs in the plot mean, whose the numbers are, and the notes."""
+    plain, points = Look(theme.faint, "o"), plot.points
     published = [point.published for point in points]
     thin = {"marker": "|", "ms": 8, "mec": theme.faint, "mew": 0.7, "ls": "none"}
     arrow = {"marker": CARETLEFT if plot.more_is_better else CARETRIGHT, "ms": 4, "color": theme.faint, "ls": "none"}
@@ -166,8 +152,8 @@ def _explain(axes: Axes, plot: Plot, numbers: dict[int, str], looks: dict[str, L
         (thin, "95 % interval", any(point.x_interval or point.y_interval for point in points)),
         (arrow, "at least: not all work is counted", any(point.at_least for point in points)),
     ]
-    below.table([(look, text) for look, text, occurs in signs if occurs])
-    below.table([
+    sheet.table([(look, text) for look, text, occurs in signs if occurs])
+    sheet.table([
         (
             _marker(looks[points[index].family], points[index].published, theme),
             f"{number or f'at {points[index].x:g}, {points[index].y:g}:'} {points[index].name}",
@@ -175,5 +161,4 @@ def _explain(axes: Axes, plot: Plot, numbers: dict[int, str], looks: dict[str, L
         for index, number in numbers.items()
     ])  # fmt: skip
     for note in plot.notes:
-        below.note(note)
-    return below.depth + 2
+        sheet.note(note)

@@ -21,6 +21,16 @@ def short(method: str) -> str:
     return " ".join([" of ".join(spec.name for spec in specs), *said])
 
 
+def shortened(methods: Sequence[str]) -> list[str]:
+    """Short names of methods, each still its own; a count behind a repeated one is kept.
+
+    >>> shortened(["mpvss(backbone=r50)", "hold(of=mpvss)", "hold(of=mpvss) #2"])
+    ['mpvss r50', 'hold of mpvss', 'hold of mpvss #2']
+    """
+    plain = [method.partition(" #")[0] for method in methods]
+    return distinct([short(method) for method in plain], plain)
+
+
 def distinct(names: Sequence[str], whole: Sequence[str]) -> list[str]:
     """The names, those that several have replaced by the whole ones; what is still the same is counted: `a`, `a #2`.
 

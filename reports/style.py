@@ -59,7 +59,7 @@ class Theme:
             "figure.titlesize": TEXT, "xtick.labelsize": SMALL, "ytick.labelsize": SMALL, "legend.fontsize": SMALL,
             "axes.linewidth": 0.6, "grid.linewidth": 0.5, "lines.linewidth": 1.2, "lines.markersize": 3.5,
             "xtick.major.pad": 2, "ytick.major.pad": 2, "axes.labelpad": 2.5, "axes.titlepad": 4,
-            "legend.frameon": False, "legend.handlelength": 1.8,
+            "legend.frameon": False, "legend.handlelength": 1.5,
             "text.parse_math": False, "figure.dpi": 300,
             "svg.fonttype": "none", "svg.hashsalt": "vssbench", "pdf.fonttype": 42,
         })  # fmt: skip
@@ -82,10 +82,12 @@ class Look(NamedTuple):
 
 def looks(families: Iterable[str], theme: Theme) -> dict[str, Look]:
     """Family -> look, by name: 56 families before one repeats."""
-    return {
-        family: Look(theme.palette[number % len(theme.palette)], MARKERS[number % len(MARKERS)])
-        for number, family in enumerate(sorted(set(families)))
-    }
+    return {family: look(number, theme) for number, family in enumerate(sorted(set(families)))}
+
+
+def look(number: int, theme: Theme) -> Look:
+    """The first, second ... look of a theme."""
+    return Look(theme.palette[number % len(theme.palette)], MARKERS[number % len(MARKERS)])
 
 
 def write(draw: Callable[[Theme], Figure], stem: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
@@ -97,12 +99,13 @@ def write(draw: Callable[[Theme], Figure], stem: Path, formats: Sequence[str] = 
             for ending in endings if figure else ():
                 written.append(stem.with_name(f"{stem.name}{theme.suffix}.{ending}"))
                 figure.savefig(written[-1], metadata=_UNDATED[ending])
+                figure.set_layout_engine("none")  # laid out once, that is the slow part
     return written
 
 
 def breadth(text: str, size: float = SMALL) -> float:
     """How wide a line of text is, in points."""
-    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(FONT, size=size), ismath=False)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(family=FONT, size=size), ismath=False)
     return float(width)
 
 
@@ -139,6 +142,7 @@ def scale(axes: Axes, which: Literal["x", "y"], values: Iterable[float], top: fl
     ticks = [digit * 10.0**power for power in range(first, last + 1) for digit in digits]
     if zero:
         ticks = [0.0, *(tick for tick in ticks if tick >= min(above))]
+        axes.set(**{f"{which}lim": (-0.4 * min(above), getattr(axes, f"get_{which}lim")()[1])})
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())

@@ -6,11 +6,12 @@ A figure of accuracy, consistency, GFLOPs and speed over the interval, and its n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-import matplotlib as mpl
 import pandas as pd
 
+from vssbench.reports import style
 from vssbench.reports.intervals import interval, without_interval
 from vssbench.reports.rows import Row, rank
 from vssbench.reports.sweep_figure import ROWS, draw, parts, quantities
@@ -20,8 +21,8 @@ from vssbench.store import write_text
 SPEEDS = ("slow", "medium", "fast")
 
 
-def write(rows: Sequence[Row], folder: Path) -> list[Path]:
-    """sweep.csv, sweep.png and sweep.svg; sweep_2.png ... for further datasets and protocols.
+def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORMATS) -> list[Path]:
+    """sweep.csv and sweep.<format>; sweep_2 ... for further datasets and protocols.
 
     Datasets that differ in their arguments only stand side by side. Nothing is written where no interval was swept.
     """
@@ -33,11 +34,7 @@ def write(rows: Sequence[Row], folder: Path) -> list[Path]:
     figures = swept.groupby([swept["dataset"].map(_kind), "protocol"], sort=False)
     drawn = [group for _, group in figures if quantities(group)]
     for number, group in enumerate(drawn, 1):
-        figure = draw(group)
-        with mpl.rc_context({"svg.hashsalt": "vssbench"}):  # the same file for the same numbers
-            for ending, date in (("png", {}), ("svg", {"Date": None})):
-                written.append(folder / (f"sweep_{number}.{ending}" if number > 1 else f"sweep.{ending}"))
-                figure.savefig(written[-1], dpi=200, metadata=date)
+        written += style.write(partial(draw, group), folder / (f"sweep_{number}" if number > 1 else "sweep"), formats)
     return written
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from vssbench.errors import UserError
 from vssbench.reports import curves
+from vssbench.reports.style import LIGHT
 
 
 def test_the_curves_are_the_log(tmp_path: Path) -> None:
@@ -21,7 +22,7 @@ def test_the_curves_are_the_log(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     found = curves.read(tmp_path)
     assert found == ([(10, 3.5), (20, 2.0)], [(20, 41.5)])
-    left, right = curves.draw({"a": found, "b": found}).axes
+    left, right = curves.draw({"a": found, "b": found}, LIGHT).axes
     assert [list(line.get_ydata()) for line in left.lines] == [[3.5, 2.0]] * 2
     assert list(right.lines[0].get_ydata()) == [41.5]
     assert [text.get_text() for text in left.get_legend().get_texts()] == ["a", "b"]

@@ -1,0 +1,79 @@
+"""One plot in a paper's column: axes of a fixed size, a title above, and what explains the plot below.
+
+Tables of signs and notes stand under the axes, each below the one before, where they cover no data; the figure becomes
+as high as they need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+
+from vssbench.reports.style import COLUMN, SMALL, TEXT, wrapped
+
+Sign = tuple[Mapping[str, object], str]
+"""The properties of a marker or line, and what it stands for."""
+
+# Points (1/72 inch) from here on: what is left of the axes, right and below (their own labels), and their size.
+_LEFT, _RIGHT, _BELOW, _EDGE = 33.0, 5.0, 26.0, 2.0
+WIDTH, HEIGHT = 72 * COLUMN - _LEFT - _RIGHT, 152.0
+_SPACING = 1.15
+
+
+class Sheet:
+    """`axes` to draw on, WIDTH x HEIGHT; `figure` when all is written. Used within `Theme.applied`."""
+
+    def __init__(self, title: str) -> None:
+        lines = wrapped(title, WIDTH, TEXT)
+        self._above = 7 + 1.2 * TEXT * 1.1 * len(lines.splitlines())
+        self._below = _BELOW
+        self._figure = Figure()
+        self.axes = self._figure.add_axes((0, 0, 1, 1))
+        self.axes.text(0, 1 + 4 / HEIGHT, lines, transform=self.axes.transAxes, va="bottom", linespacing=1.1)
+        self._fit()
+
+    @property
+    def figure(self) -> Figure:
+        self._fit()
+        return self._figure
+
+    def table(self, signs: Sequence[Sign]) -> None:
+        """Signs and what they stand for, down the columns, of which there are as many as fit."""
+        if not signs:
+            return
+        room = 72 * COLUMN - 2 * _EDGE
+        handles = [Line2D([], [], **look) for look, _ in signs]
+        texts = [wrapped(text, room - 2.5 * SMALL) for _, text in signs]
+        for columns in range(min(len(signs), 4), 0, -1):
+            legend = Legend(
+                self.axes, handles, texts, ncols=columns, loc="upper left", bbox_to_anchor=self._corner(),
+                bbox_transform=self.axes.transAxes, borderpad=0, borderaxespad=0, handletextpad=0.4,
+                columnspacing=1.2, labelspacing=0.25,
+            )  # fmt: skip
+            self.axes.add_artist(legend)
+            box = legend.get_window_extent(FigureCanvasAgg(self._figure).get_renderer())
+            if columns == 1 or box.width * 72 / self._figure.dpi <= room:
+                break
+            legend.remove()
+        self._below += box.height * 72 / self._figure.dpi + 2
+
+    def note(self, text: str) -> None:
+        """A sentence, in as many lines as it needs."""
+        x, y = self._corner()
+        lines = wrapped(text, 72 * COLUMN - 2 * _EDGE)
+        self.axes.text(x, y, lines, transform=self.axes.transAxes, va="top", size=SMALL, linespacing=_SPACING)
+        self._below += 1.2 * SMALL * _SPACING * len(lines.splitlines()) + 1
+
+    def _corner(self) -> tuple[float, float]:
+        """Where the next piece starts, in fractions of the axes."""
+        return (_EDGE - _LEFT) / WIDTH, -self._below / HEIGHT
+
+    def _fit(self) -> None:
+        """The figure around the axes."""
+        width, height = 72 * COLUMN, self._below + _EDGE + HEIGHT + self._above
+        self._figure.set_size_inches(width / 72, height / 72)
+        self.axes.set_position((_LEFT / width, (self._below + _EDGE) / height, WIDTH / width, HEIGHT / height))
