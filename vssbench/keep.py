@@ -187,7 +187,9 @@ def _kept(frame: Frame, prediction: Prediction) -> KeptFrame:
 
 
 def _labels(labels: UInt8) -> bytes:
-    return _small(labels, cv2.INTER_NEAREST, LABEL_BYTES, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    return _small(
+        labels, cv2.INTER_NEAREST, LABEL_BYTES, ".png", [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+    )
 
 
 def _image(image: UInt8) -> bytes:
