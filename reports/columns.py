@@ -69,7 +69,9 @@ class Column:
         order = sorted(found, key=lambda text: found[text], reverse=self.better == "more")
         if self.better is None or len(order) < 2:
             return [None] * len(rows)
-        marks: dict[str, Mark] = {order[0]: "best"} | ({order[1]: "second"} if len(order) > 2 else {})
+        marks: dict[str, Mark] = {order[0]: "best"}
+        if len(order) > 2:
+            marks[order[1]] = "second"
         return [marks.get(self.text(row)) if self._competes(row) else None for row in rows]
 
     def _competes(self, row: Row) -> bool:

@@ -162,8 +162,10 @@ def _told(method: str) -> bool:
 
 
 def _machine(result: RunResult) -> str:
-    machine = result.environment.get("device_name") or result.environment.get("cpu")
-    return f"{machine}, threads: {result.environment.get('threads')}"
+    """What speeds that may be compared have in common, as far as a result says it."""
+    found = result.environment
+    cores = f", {found['cores']} cores" if found.get("cores") and not found.get("device_name") else ""
+    return f"{found.get('device_name') or found.get('cpu')}{cores}, threads: {found.get('threads')}"
 
 
 def _notes(result: RunResult, intervals: Mapping[str, Interval]) -> tuple[str, ...]:

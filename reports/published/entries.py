@@ -95,10 +95,10 @@ def results() -> tuple[Entry, ...]:
 @cache
 def recomputed() -> tuple[Recomputed, ...]:
     """Every line of recomputed.csv."""
-    names = ("method", "variant", "backbone", "dataset", "input_size")
+    texts = ("method", "variant", "backbone", "dataset", "input_size", "notes")
     costs = ("gflops", "gflops_key", "gflops_nonkey", "params_m")
     return tuple(
-        Recomputed(*(line[name] for name in names), _figures(line, costs), line["notes"])
+        Recomputed(**{name: line[name] for name in texts}, figures=_figures(line, costs))
         for line in _lines("recomputed.csv")
     )
 
@@ -119,5 +119,4 @@ def _figures(line: Mapping[str, str], names: tuple[str, ...]) -> dict[str, float
 
 
 def _lines(name: str) -> Iterator[dict[str, str]]:
-    with (files(__package__) / name).open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
+    yield from csv.DictReader((files(__package__) / name).read_text(encoding="utf-8").splitlines())
