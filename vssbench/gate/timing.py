@@ -119,11 +119,11 @@ def judge(baseline: Timing, current: Timing, scope: str, limit: float, calibrate
 
 
 def _change(before: NDArray[np.float64], now: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Change of FPS and its 95 % interval: the Hodges-Lehmann estimate of a rank test, over all pairs of blocks."""
+    """Change of FPS and its 95 % interval that go with the rank test: Hodges and Lehmann's, over all pairs of blocks."""
     changes = np.sort((before[:, None] / now[None, :]).ravel()) - 1
     n, m = len(before), len(now)
-    cut = int(max(0, np.floor(n * m / 2 - 1.96 * np.sqrt(n * m * (n + m + 1) / 12))))
-    return float(np.median(changes)), float(changes[cut]), float(changes[-1 - cut])
+    rank = int(n * m / 2 - 1.96 * np.sqrt(n * m * (n + m + 1) / 12))
+    return float(np.median(changes)), float(changes[max(rank, 1) - 1]), float(changes[-max(rank, 1)])
 
 
 def _short(value: float) -> float:
