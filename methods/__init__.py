@@ -46,6 +46,12 @@ BUILTIN: dict[str, Entry] = {
         licence="NVIDIA Source Code License, non-commercial",
         weights="--checkpoint segformer=FOLDER (saved by transformers) or FILE (our .safetensors)",
     ),
+    "huggingface": Entry(
+        "vssbench.methods.huggingface.adapter:HuggingFace",
+        "each frame by itself, any segmentation model of transformers: model=FOLDER or a hub id",
+        licence="the model's own",
+        weights="in the model's folder",
+    ),
     "arseg": Entry(
         "vssbench.methods.arseg.adapter:ArSeg",
         "key frames at full size, the others small and fused with them along the video's own motion vectors",

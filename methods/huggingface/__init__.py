@@ -1,0 +1,1 @@
+"""Any semantic or universal segmentation model of transformers, frame by frame."""

@@ -1,0 +1,140 @@
+"""Models of transformers behind the adapter: image processor, network and class map as the library has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vssbench.classes import check_same, joined, read_mapping
+from vssbench.datasets.spaces import load_space
+from vssbench.environment import check_device
+from vssbench.errors import UserError
+from vssbench.methods.huggingface import source
+from vssbench.types import Frame, Kind, Prediction
+
+
+class Input(NamedTuple):
+    """arguments: of the network, by name; size: (H, W) of the frame."""
+
+    arguments: dict[str, Any]
+    size: tuple[int, int]
+
+
+class Output(NamedTuple):
+    """outputs: the library's record of the network's outputs; size: (H, W) of the frame."""
+
+    outputs: Any
+    size: tuple[int, int]
+
+
+class HuggingFace:
+    """A semantic or universal segmentation model of transformers on every frame by itself.
+
+    Resizing and normalisation are those of the model's image processor (its PIL variant), the class map is that of its
+    `post_process_semantic_segmentation`: the result is the library's, to the digit.
+
+    model:      folder written by save_pretrained (network and image processor), or an id on the hub
+    labels:     label space; the model's classes are its classes, or `mapping` says which count as which
+    mapping:    file as `vssbench.classes` describes it
+    revision:   branch, tag or commit of a hub id
+    checkpoint: weights in place of the model's own: a folder, .safetensors or .bin
+    Without weights in the folder: random ones, the same every time. Raises UserError for what does not fit; code that
+    comes with a model is never run.
+    """
+
+    name = "huggingface"
+    needs: frozenset[str] = frozenset()
+    lookahead = 0
+
+    def __init__(
+        self,
+        model: str,
+        labels: str = "synthetic",
+        *,
+        mapping: str | None = None,
+        revision: str | None = None,
+        device: str = "cpu",
+        checkpoint: str | Path | None = None,
+    ):
+        check_device(device)
+        self.device, space = torch.device(device), load_space(labels)
+        self.classes = space.classes
+        folder = source.find(model, revision)
+        self.config = source.configuration(folder)
+        names = [str(self.config.id2label[number]) for number in sorted(self.config.id2label)]
+        self.groups = read_mapping(mapping, names, space) if mapping else None
+        if self.groups is None:
+            check_same(names, space, model)
+        self.processor = source.image_processor(folder)
+        network = source.build(self.config, model)
+        self.weights = source.fill(network, folder, checkpoint)
+        self.network = source.without_training_heads(network).to(self.device)
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def prepare(self, frame: Frame) -> Input:
+        height, width = frame.image.shape[:2]
+        image = np.ascontiguousarray(frame.image)
+        arguments = self.processor(images=image, input_data_format="channels_last", return_tensors="pt")
+        return Input(dict(arguments.to(self.device)), (height, width))
+
+    @torch.inference_mode()
+    def step(self, x: Input) -> Output:
+        return Output(self.network(**x.arguments), x.size)
+
+    @torch.inference_mode()
+    def decode(self, y: Output) -> Prediction:
+        return Prediction(self._scores(y).argmax(dim=0).to(torch.uint8).cpu().numpy(), "key")
+
+    @torch.inference_mode()
+    def scores(self, y: Output) -> NDArray[np.float32]:
+        """Class scores at the frame's size, float32[C, H, W]: logits, or the sum of masks by class."""
+        scores: NDArray[np.float32] = self._scores(y).float().cpu().numpy()
+        return scores
+
+    def _scores(self, y: Output) -> Tensor:
+        return joined(class_scores(self.processor, y.outputs, y.size), self.groups)
+
+    def cost_module(
+        self, kind: Kind, size: tuple[int, int], device: str | None = None
+    ) -> tuple[nn.Module, tuple[Tensor, ...]]:
+        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
+
+        device: None for the method's own network; "meta" for one without values
+        """
+        if kind != "key":
+            raise UserError(f"huggingface has no {kind} frames", expected="key")
+        arguments, _ = self.prepare(Frame("", 0, np.zeros((*size, 3), np.uint8)))
+        with torch.device(device or self.device):
+            network = self.network
+            if device is not None:
+                network = source.without_training_heads(source.build(self.config, "config.json"))
+        pixels = arguments.pop("pixel_values")
+        return KeyCost(network, self.processor, arguments, size), (pixels.to(device or self.device),)
+
+
+class KeyCost(nn.Module):
+    """A frame from the network's input to class scores, float[C, H, W]."""
+
+    def __init__(self, network: nn.Module, processor: Any, arguments: dict[str, Any], size: tuple[int, int]):
+        super().__init__()
+        self.network, self.processor, self.arguments, self.size = network, processor, arguments, size
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        rest = {k: v.to(pixels.device) if isinstance(v, Tensor) else v for k, v in self.arguments.items()}
+        return class_scores(self.processor, self.network(pixels, **rest), self.size)
+
+
+def class_scores(processor: Any, outputs: Any, size: tuple[int, int]) -> Tensor:
+    """float[K, H, W] by the network's classes, as the library resizes and sums them."""
+    (found,) = processor.post_process_semantic_segmentation(
+        outputs, target_sizes=[size], return_segmentation_scores=True
+    )
+    scores: Tensor = found["segmentation_scores"]
+    return scores

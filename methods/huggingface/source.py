@@ -1,0 +1,151 @@
+"""From a folder or a hub id to a network and its image processor, without running code that came with the files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoImageProcessor, PreTrainedConfig, PreTrainedModel
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING,
+    MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING,
+)
+from transformers.models.dpt.modeling_dpt import DPTFeatureFusionStage
+from transformers.models.swin.modeling_swin import SwinBackbone
+
+from vssbench.checkpoints import from_folder, load_strict, quiet_transformers, read, seeded
+from vssbench.errors import UserError
+from vssbench.types import Weights
+
+FOLDER = "a folder with config.json, preprocessor_config.json and model.safetensors, or the id of one on the hub"
+_PARTS = ("config.json", "preprocessor_config.json", "processor_config.json")
+_WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_OTHER_INPUT = {"oneformer": "text", "videomt": "several frames at once"}
+
+
+def find(model: str, revision: str | None = None) -> Path:
+    """The folder of a model: a local one, or its files from the hub, which are kept in huggingface_hub's cache.
+
+    revision: branch, tag or commit of a hub id. Raises UserError where there is neither.
+    """
+    if Path(model).is_dir():
+        if revision is not None:
+            raise UserError("revision is for models of the hub; this is a folder", where=model)
+        return Path(model)
+    if not _HUB_ID.fullmatch(model):
+        raise UserError("no such folder", where=model, expected=FOLDER)
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(model, revision=revision, allow_patterns=[*_PARTS, *_WEIGHTS]))
+    except Exception as error:  # no network, no such id, no access: the library has a type for each
+        raise UserError(
+            f"is neither a folder nor to be had from the hub: {_told(error)}",
+            where=model,
+            expected=FOLDER,
+            fix=f"where there is a network, `hf download {model} --local-dir DIR`, then pass model=DIR",
+        ) from None
+
+
+def configuration(folder: Path) -> PreTrainedConfig:
+    """What config.json says, by transformers' own classes. Raises UserError for a model that does not segment."""
+    if not (folder / "config.json").exists():
+        raise UserError("no such file", where=folder / "config.json", expected=FOLDER)
+    with _user_error(
+        folder / "config.json", "a model that transformers itself knows; code that comes along is not run"
+    ):
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    if why := _OTHER_INPUT.get(config.model_type):
+        raise UserError(f"a model of type {config.model_type} takes {why}, not one image", where=folder)
+    network_class(config, folder)
+    return config
+
+
+def network_class(config: PreTrainedConfig, where: object) -> type[PreTrainedModel]:
+    """The class of the model's type that segments. Raises UserError where there is none, or another's weights."""
+    for mapping in (MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING, MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING):
+        if type(config) in mapping:
+            kind = mapping[type(config)]
+            if config.architectures and kind.__name__ not in config.architectures:
+                raise UserError(f"holds {', '.join(config.architectures)}", where=where, expected=kind.__name__)
+            return kind
+    raise UserError(
+        f"transformers has no segmentation model of type {config.model_type!r}",
+        where=where,
+        expected="a model for semantic or universal segmentation, such as SegFormer, Mask2Former, UPerNet or DPT",
+    )
+
+
+def image_processor(folder: Path) -> Any:
+    """The model's own image processor, in its PIL variant."""
+    if not any((folder / name).exists() for name in _PARTS[1:]):
+        raise UserError(
+            "no such file",
+            where=folder / "preprocessor_config.json",
+            expected=FOLDER,
+            fix="save the image processor beside the network: processor.save_pretrained(FOLDER)",
+        )
+    with _user_error(folder, "the configuration of an image processor that works without torchvision"):
+        processor = AutoImageProcessor.from_pretrained(
+            folder, trust_remote_code=False, backend="pil", local_files_only=True
+        )
+    if not hasattr(processor, "post_process_semantic_segmentation"):
+        raise UserError(f"{type(processor).__name__} makes no class maps", where=folder, expected=FOLDER)
+    return processor
+
+
+def build(config: PreTrainedConfig, where: object) -> PreTrainedModel:
+    """The network in evaluation mode, with random weights that follow from the configuration."""
+    name = json.dumps(config.to_dict(), sort_keys=True, default=str)
+    with seeded(name), _user_error(where, "the configuration of a network that needs no further package"):
+        network = network_class(config, where)(config)
+    for module in network.modules():  # what transformers makes and never runs, and older files lack
+        if isinstance(module, SwinBackbone):
+            module.swin.layernorm = nn.Identity()
+        elif isinstance(module, DPTFeatureFusionStage):
+            module.layers[0].residual_layer1 = nn.Identity()
+    return network.eval()
+
+
+def fill(network: PreTrainedModel, folder: Path, checkpoint: str | Path | None) -> Weights:
+    """Strictly fill the network from its folder, or from another one or a file, and say which.
+
+    A folder without any weights leaves the network untrained. Raises UserError for weights that do not fit.
+    """
+    bare = not any(next(folder.glob(pattern), None) for pattern in ("*.safetensors*", "*.bin*"))
+    if checkpoint is None and bare:
+        return Weights("untrained")
+    given = read(folder if checkpoint is None else checkpoint)
+    expected = f"weights of {type(network).__name__} as {folder}/config.json describes it"
+    load_strict(network, from_folder(network, given, expected=expected), expected=expected)
+    return given.weights
+
+
+def without_training_heads(network: PreTrainedModel) -> PreTrainedModel:
+    """The network without the auxiliary head, which runs with every image and which only a training loss reads."""
+    if isinstance(getattr(network, "auxiliary_head", None), nn.Module):
+        network.auxiliary_head = None
+    return network
+
+
+@contextmanager
+def _user_error(where: object, expected: str) -> Iterator[None]:
+    """What transformers makes of somebody's configuration, as one message; nothing is run with a gradient."""
+    try:
+        with quiet_transformers(), torch.no_grad():
+            yield
+    except UserError:
+        raise
+    except Exception as error:  # a configuration that is damaged or foreign makes anything raise
+        raise UserError(f"cannot be used: {_told(error)}", where=where, expected=expected) from None
+
+
+def _told(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

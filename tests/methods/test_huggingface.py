@@ -1,0 +1,339 @@
+"""Models of transformers: the library's own output, classes by file, files that do not fit, and where they serve."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    DPTConfig,
+    DPTForSemanticSegmentation,
+    Mask2FormerConfig,
+    Mask2FormerForUniversalSegmentation,
+    ResNetConfig,
+    SegformerConfig,
+    SegformerForSemanticSegmentation,
+    SwinConfig,
+    UperNetConfig,
+    UperNetForSemanticSegmentation,
+)
+from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
+from transformers.models.mask2former.image_processing_pil_mask2former import Mask2FormerImageProcessorPil
+from transformers.models.segformer.image_processing_pil_segformer import SegformerImageProcessorPil
+
+from vssbench import load_method
+from vssbench.datasets.spaces import load_space
+from vssbench.errors import UserError
+from vssbench.methods.mask2former.network import configure
+from vssbench.methods.mpvss.train import MpvssRecipe
+from vssbench.metrics.cost import cost
+from vssbench.names import Spec
+from vssbench.testing import check_method, random_clip
+from vssbench.training.recipe import Order
+
+SIZE = (60, 91)
+STAGES = {"out_features": ["stage1", "stage2", "stage3", "stage4"]}
+
+
+def segformer(**config: Any) -> tuple[Any, Any]:
+    small = {"hidden_sizes": [8, 16, 24, 32], "depths": [1] * 4, "num_attention_heads": [1, 2, 4, 8]}
+    network = SegformerForSemanticSegmentation(SegformerConfig(**small, decoder_hidden_size=16, **config))
+    return network, SegformerImageProcessorPil(size={"height": 64, "width": 96})
+
+
+def swin() -> SwinConfig:
+    return SwinConfig(embed_dim=8, depths=[1] * 4, num_heads=[1, 2, 4, 8], window_size=4, **STAGES)
+
+
+def mask2former(**config: Any) -> tuple[Any, Any]:
+    small = {"hidden_dim": 32, "num_attention_heads": 4, "dim_feedforward": 64, "encoder_feedforward_dim": 64}
+    small |= {"feature_size": 32, "mask_feature_size": 32, "encoder_layers": 1, "decoder_layers": 3, "num_queries": 10}
+    network = Mask2FormerForUniversalSegmentation(Mask2FormerConfig(backbone_config=swin(), **small, **config))
+    return network, Mask2FormerImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 96})
+
+
+def upernet(**config: Any) -> tuple[Any, Any]:
+    small = {"hidden_size": 16, "auxiliary_channels": 8, "auxiliary_in_channels": 32, "pool_scales": [1, 2]}
+    network = UperNetForSemanticSegmentation(UperNetConfig(backbone_config=swin(), **small, **config))
+    return network, SegformerImageProcessorPil(size={"height": 64, "width": 64})
+
+
+def dpt(**config: Any) -> tuple[Any, Any]:
+    small = {"hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 32}
+    small |= {"neck_hidden_sizes": [8, 8, 16, 16], "fusion_hidden_size": 16, "backbone_out_indices": [0, 1, 2, 3]}
+    network = DPTForSemanticSegmentation(DPTConfig(image_size=64, patch_size=8, **small, **config))
+    return network, DPTImageProcessorPil(size={"height": 64, "width": 64})
+
+
+MODELS: dict[str, Callable[..., tuple[Any, Any]]] = {
+    "segformer": segformer,
+    "mask2former": mask2former,
+    "upernet": upernet,
+    "dpt": dpt,
+}
+
+
+def saved(folder: Path, make: Callable[..., tuple[Any, Any]], **config: Any) -> tuple[Any, Any]:
+    """A network whose weights are large enough for class maps of several classes, and its processor; both on disk."""
+    torch.manual_seed(3)
+    network, processor = make(**{"num_labels": 11, **config})
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(4 if parameter.ndim > 1 else 1)
+    network.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return network.eval(), processor
+
+
+def edit(folder: Path, file: str = "config.json", **changes: Any) -> None:
+    data = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps({**data, **changes}))
+
+
+def method(folder: Path, labels: str = "synthetic", **arguments: Any) -> Any:
+    checkpoint = arguments.pop("checkpoint", None)
+    return load_method(Spec("huggingface", (("model", str(folder)), *arguments.items())), checkpoint, labels=labels)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SegFormer of 11 classes."""
+    folder = tmp_path_factory.mktemp("segformer")
+    saved(folder, segformer)
+    return folder
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_output_is_the_library_s(name: str, tmp_path: Path) -> None:
+    network, processor = saved(tmp_path, MODELS[name])
+    ours = method(tmp_path)
+    for frame in random_clip(length=2, size=SIZE):
+        with torch.inference_mode():
+            outputs = network(**processor(images=frame.image, return_tensors="pt"))
+        (labels,) = processor.post_process_semantic_segmentation(outputs, target_sizes=[SIZE])
+        assert len(labels.unique()) > 2
+        y = ours.step(ours.prepare(frame))
+        np.testing.assert_array_equal(ours.decode(y).labels, labels)
+        scores = ours.scores(y)
+        assert (scores.shape, scores.dtype) == ((11, *SIZE), np.float32)
+        np.testing.assert_array_equal(scores.argmax(0), labels)
+    module, inputs = ours.cost_module("key", SIZE)
+    with torch.inference_mode():
+        arguments = ours.prepare(frame).arguments
+        assert inputs[0].shape == arguments["pixel_values"].shape
+        np.testing.assert_allclose(module(arguments["pixel_values"]), scores, rtol=1e-5, atol=1e-5)
+
+
+def test_a_per_frame_method_and_inside_others(folder: Path) -> None:
+    ours = method(folder)
+    check_method(lambda: ours, [frame for name in "ab" for frame in random_clip(name, length=3, size=SIZE)])
+    assert ours.weights.origin == "file"
+    assert len(ours.weights.sha256 or "") == 64
+    clip = random_clip(length=3, size=SIZE)
+    for wrapper in ("hold", "flowwarp"):
+        inside = load_method(Spec(wrapper, (("of", Spec("huggingface", (("model", str(folder)),))),)))
+        inside.reset()
+        predictions = [inside.decode(inside.step(inside.prepare(frame))) for frame in clip]
+        assert [prediction.kind for prediction in predictions] == ["key", "nonkey", "nonkey"]
+        np.testing.assert_array_equal(predictions[0].labels, ours.decode(ours.step(ours.prepare(clip[0]))).labels)
+
+
+@pytest.mark.slow
+def test_cost_is_that_of_our_own_segformer(tmp_path: Path) -> None:
+    theirs = load_method("segformer")
+    theirs.network.save_pretrained(tmp_path)
+    SegformerImageProcessorPil(do_resize=False).save_pretrained(tmp_path)
+    one, other = cost(method(tmp_path), None, (64, 96)), cost(theirs, None, (64, 96))
+    assert one["gflops"]["key"] == other["gflops"]["key"] > 0
+    assert one["params_m"] == other["params_m"]
+    assert one["gflops"]["agreement"]
+
+
+def test_heads_for_training_cost_nothing(tmp_path: Path) -> None:
+    network, _ = saved(tmp_path, upernet)
+    ours = method(tmp_path)
+    names = {name for name in network.state_dict() if name.startswith("auxiliary_head")}
+    assert names
+    assert not names & ours.network.state_dict().keys()
+
+
+@pytest.mark.parametrize("name", ["mask2former", "dpt"])
+def test_weights_that_nothing_reads_may_be_missing(name: str, tmp_path: Path) -> None:
+    saved(tmp_path, MODELS[name])
+    whole = method(tmp_path)
+    (frame,) = random_clip(length=1, size=SIZE)
+    tensors = load_file(tmp_path / "model.safetensors")
+    kept = {k: v for k, v in tensors.items() if "swin.layernorm" not in k and "layers.0.residual_layer1" not in k}
+    assert len(kept) < len(tensors)
+    save_file(kept, tmp_path / "model.safetensors", {"format": "pt"})
+    assert (
+        method(tmp_path).scores(whole.step(whole.prepare(frame))).tobytes()
+        == whole.scores(whole.step(whole.prepare(frame))).tobytes()
+    )
+
+
+def test_any_other_missing_weight_is_an_error(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    tensors = load_file(copy / "model.safetensors")
+    del tensors["decode_head.classifier.bias"]
+    save_file(tensors, copy / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match=r"missing, 1: decode_head.classifier.bias"):
+        method(copy)
+
+
+def test_without_weights_and_with_others(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copy / "model.safetensors").unlink()
+    untrained = method(copy)
+    assert untrained.weights.origin == "untrained"
+    assert untrained.classes == 11
+    torch.save(load_file(folder / "model.safetensors"), copy / "pytorch_model.bin")
+    with pytest.raises(UserError, match=r"model\.safetensors"):  # weights that transformers would have to unpickle
+        method(copy)
+    for checkpoint in (folder, copy / "pytorch_model.bin"):
+        filled = method(copy, checkpoint=checkpoint)
+        assert filled.weights.origin == "file"
+        trained = method(folder).network.state_dict()
+        assert all(torch.equal(value, trained[name]) for name, value in filled.network.state_dict().items())
+
+
+def test_the_same_classes_in_the_same_order(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"11 classes.*'vspw' 124[\s\S]*0 LABEL_0[\s\S]*0 wall") as caught:
+        method(folder, "vspw")
+    assert "mapping=FILE" in str(caught.value)
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    names = [*load_space("camvid").names]
+    edit(copy, id2label={str(number): name.upper() for number, name in enumerate(names)})
+    assert method(copy, "camvid").groups is None
+    edit(copy, id2label={str(number): name for number, name in enumerate(reversed(names))})
+    with pytest.raises(UserError, match="another order"):
+        method(copy, "camvid")
+
+
+def test_classes_by_file(folder: Path, tmp_path: Path) -> None:
+    space = load_space("camvid12")
+    listed: dict[str, list[Any]] = {name: [] for name in space.names}
+    listed[space.names[2]] = ["LABEL_0", 1, 4]
+    listed[space.names[0]] = ["LABEL_7"]
+    listed[space.names[5]] = [9]
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text(json.dumps(listed))
+    plain, ours = method(folder), method(folder, "camvid12", mapping=str(mapping))
+    (frame,) = random_clip(length=1, size=SIZE)
+    y = ours.step(ours.prepare(frame))
+    theirs, scores = plain.scores(y), ours.scores(y)
+    np.testing.assert_array_equal(scores[2], theirs[[0, 1, 4]].max(0))
+    winner = np.array([0, 1, 4, 7, 9])[theirs[[0, 1, 4, 7, 9]].argmax(0)]
+    wanted = np.select([winner == 7, winner == 9], [0, 5], 2)
+    np.testing.assert_array_equal(ours.decode(y).labels, wanted)
+    np.testing.assert_array_equal(scores.argmax(0), wanted)
+    assert len(np.unique(wanted)) > 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"Skye": [0]}, r"no class 'Skye'\n.*did you mean 'Sky'"),
+        ({"Sky": ["LABEL_77"]}, "the network has no class 'LABEL_77'"),
+        ({"Sky": [11]}, "the network has no class 11"),
+        ({"Sky": [0], "Building": ["LABEL_0"]}, r"lists twice: LABEL_0 \(0\)"),
+        ({"Sky": "LABEL_0"}, "no mapping of lists"),
+        ({}, "joins no class"),
+    ],
+)
+def test_mappings_that_do_not_fit(change: dict[str, Any], message: str, folder: Path, tmp_path: Path) -> None:
+    mapping = tmp_path / "mapping.json"
+    mapping.write_text(json.dumps({**{name: [] for name in load_space("camvid").names}, **change}))
+    with pytest.raises(UserError, match=message) as caught:
+        method(folder, "camvid", mapping=str(mapping))
+    assert str(mapping) in str(caught.value)
+
+
+def test_a_mapping_must_name_every_class(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "mapping.yaml").write_text("Sky: [0]\n")
+    with pytest.raises(UserError, match="says nothing of Building"):
+        method(folder, "camvid", mapping=str(tmp_path / "mapping.yaml"))
+    (tmp_path / "mapping.yaml").write_text("Sky: [0\n")
+    with pytest.raises(UserError, match="cannot be read"):
+        method(folder, "camvid", mapping=str(tmp_path / "mapping.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "message"),
+    [
+        ("config.json", {"architectures": ["SegformerForImageClassification"]}, "SegformerForImageClassification"),
+        ("config.json", {"model_type": "unheard", "auto_map": {"AutoConfig": "evil.Config"}}, "code that comes along"),
+        ("config.json", {"hidden_sizes": "many"}, "config"),
+        ("preprocessor_config.json", {"image_processor_type": "CLIPImageProcessor"}, "makes no class maps"),
+        ("preprocessor_config.json", {"image_processor_type": "Nobody's"}, "segformer|image processor"),
+    ],
+)
+def test_folders_that_do_not_fit(
+    file: str, changes: dict[str, Any], message: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copy / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Config: ...\n")
+    monkeypatch.setattr("builtins.input", lambda *_: "y")  # whoever asks whether to run the code is told yes
+    edit(copy, file, **changes)
+    with pytest.raises(UserError, match=message):
+        method(copy)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"), [("bert", "no segmentation model of type 'bert'"), ("oneformer", "takes text, not one image")]
+)
+def test_models_of_other_kinds(kind: str, message: str, folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copy / "config.json").write_text(json.dumps({"model_type": kind}))
+    with pytest.raises(UserError, match=message):
+        method(copy)
+
+
+def test_incomplete_folders(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copy / "preprocessor_config.json").unlink()
+    with pytest.raises(UserError, match=r"preprocessor_config\.json: no such file") as caught:
+        method(copy)
+    assert "save_pretrained" in str(caught.value)
+    (copy / "config.json").write_text("{")
+    with pytest.raises(UserError, match=r"config\.json: cannot be used"):
+        method(copy)
+
+
+def test_ids_of_the_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(model: str, revision: str | None, allow_patterns: list[str]) -> str:
+        assert not [pattern for pattern in allow_patterns if not pattern.endswith((".json", ".safetensors"))]
+        if (model, revision) != ("someone/segformer", "v2"):
+            raise OSError("there is no network here\nmore about it")
+        return str(folder)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert load_method("huggingface(model=someone/segformer,revision=v2)").classes == 11
+    with pytest.raises(UserError, match="there is no network here") as caught:
+        load_method("huggingface(model=someone/else)")
+    assert "hf download someone/else" in str(caught.value)
+    with pytest.raises(UserError, match="no such folder"):
+        load_method("huggingface(model=/no/such/folder)")
+    with pytest.raises(UserError, match="revision is for models of the hub"):
+        method(folder, revision="main")
+
+
+def test_a_mask2former_is_what_mpvss_starts_from(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    network = Mask2FormerForUniversalSegmentation(configure("tiny", 11))
+    assert isinstance(network.config.backbone_config, ResNetConfig)
+    network.save_pretrained(tmp_path)
+    Mask2FormerImageProcessorPil(do_resize=False).save_pretrained(tmp_path)
+    segmentor = method(tmp_path).network.state_dict()
+    recipe = MpvssRecipe(Order(Spec("mpvss"), "synthetic", start=tmp_path, settings={"crop": (64, 96)}))
+    started = recipe.method.network.segmentor.state_dict()
+    assert segmentor.keys() == started.keys()
+    assert all(torch.equal(value, started[name]) for name, value in segmentor.items())
