@@ -17,6 +17,7 @@ ESCAPED = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "–": "--", "±": r"$\pm$", "≥": r"$\geq$",
     "≈": r"$\approx$", "−": "$-$", "×": r"$\times$", "†": r"$\dagger$",
+    "⚠": r"\textbf{!}",
 }  # fmt: skip
 LEFT_OUT = (KEY_FRAMES, FPS["step"], FPS["end_to_end"])
 

@@ -21,5 +21,5 @@ def numbered(rows: Sequence[Row]) -> Notes:
     common = [note for note in rows[0].notes if all(note in row.notes for row in rows)] if len(rows) > 1 else []
     texts = list(dict.fromkeys([*common, *(note for row in rows for note in row.notes)]))
     number = {text: index for index, text in enumerate(texts, 1)}
-    own = [[number[note] for note in dict.fromkeys(row.notes) if note not in common] for row in rows]
+    own = [sorted({number[note] for note in row.notes if note not in common}) for row in rows]
     return Notes(texts, [number[note] for note in common], own)

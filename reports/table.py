@@ -34,7 +34,7 @@ def _line(row: Row) -> dict[str, object]:
         "GFLOPs is a lower bound": row.uncounted,
         "machine": row.machine,
         "mIoU minus the best's": best and best.effect,
-        "p": best and best.adjusted,
+        "p (Holm)": best and best.adjusted,
         "weights": info and (info.weights.sha256 or info.weights.origin),
         "source": row.source,
         "notes": "; ".join(row.notes),

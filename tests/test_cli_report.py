@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -65,6 +67,16 @@ def test_by_default_there_is_a_page_too(tmp_path: Path) -> None:
     method_folder(tmp_path / "run", "mask2former", 0.9)
     report(tmp_path / "run", "--output", tmp_path / "new")
     assert {file.name for file in (tmp_path / "new").iterdir()} == {"leaderboard.md", "leaderboard.csv", "report.html"}
+
+
+def test_it_reads_folders_with_neither_torch_nor_a_method(run: Path) -> None:
+    code = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
+    code += f"from vssbench.cli import main; sys.argv = ['vssbench', 'report', {str(run)!r}, '--published']; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    modules = set(done.stderr.split())
+    assert not {"torch", "transformers"} & modules
+    assert not {name for name in modules if name.startswith("vssbench.methods.")}
 
 
 @pytest.mark.parametrize(
