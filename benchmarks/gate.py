@@ -7,8 +7,8 @@ A comparison measures baseline and candidate afresh, each in a process of its ow
 small network that ships with the package, and judges them by the default rule `fps(step): -5%`. The candidate is the
 same code, or the same whose step is really slower: it spins for a share of the processor time that it took. Comparisons
 without and with the slow-down take turns, and so do the methods. Printed for each share: how many were called
-regressions, with the 95 % interval of that rate, and how long a comparison took; then for each method how much the
-ratio to the reference workload varies within a process and between processes.
+regressions, with the 95 % interval of that rate, and the processor seconds of a comparison; then for each method how
+much the ratio to the reference workload varies within a process and between processes.
 
 fork starts a side from a process that has the libraries loaded already, spawn from a new interpreter, as two runs would
 be. --busy starts so many processes that keep the processors busy meanwhile. --samples keeps every side as a JSON line.
@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from statistics import median
-from time import perf_counter, thread_time
+from time import process_time, thread_time
 from typing import Any
 
 import numpy as np
@@ -36,12 +36,12 @@ from vssbench.config import LatencySpec, RunSpec
 from vssbench.gate.timing import Timing, judge
 from vssbench.metrics.latency import measure
 from vssbench.metrics.reference import reference_workload
-from vssbench.names import parse
+from vssbench.names import parse, parse_list
 from vssbench.result import RunResult
 from vssbench.types import Frame, Method, Prediction
 
 FRAMES = 2
-PASS = LatencySpec(frames=FRAMES, warmup=FRAMES, rounds=40, seconds=1.0)
+PASS = LatencySpec(frames=FRAMES, warmup=FRAMES, rounds=16, seconds=60)
 DATASET = f"synthetic(clips=1,frames={FRAMES},height=64,width=112)"
 LIMIT = -0.05
 
@@ -89,20 +89,22 @@ def side(name: str, slower: float) -> Timing:
     return timing
 
 
-def apart(start: str, name: str, slower: float) -> Timing:
-    """`side` in a process of its own."""
+def apart(start: str, name: str, slower: float) -> tuple[Timing, float]:
+    """`side` in a process of its own, and the seconds that it took there: of the processor, as on a quiet machine."""
     context = multiprocessing.get_context(start)
     receive, send = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(send, name, slower))
     process.start()
     send.close()
-    timing = receive.recv()
+    received = receive.recv()
     process.join()
-    return timing
+    return received
 
 
 def _send(connection: Any, name: str, slower: float) -> None:
-    connection.send(side(name, slower))
+    start = process_time()
+    timing = side(name, slower)
+    connection.send((timing, process_time() - start))
 
 
 @contextmanager
@@ -144,7 +146,7 @@ def main() -> None:
     parser.add_argument("--busy", type=int, default=0, help="processes beside")
     parser.add_argument("--samples", help="file for the timings, a JSON line a comparison")
     arguments = parser.parse_args()
-    names = arguments.methods.split(",")
+    names = [str(spec) for spec in parse_list(arguments.methods)]
     shares = [float(share) for share in arguments.slower.split(",")]
     for name in names:
         side(name, 0.0)  # what is imported on first use is there before a process is forked
@@ -153,13 +155,17 @@ def main() -> None:
     with busy(arguments.busy), open(arguments.samples or os.devnull, "w", encoding="utf-8") as samples:
         for _, name in zip(range(arguments.comparisons), cycle(names), strict=False):
             for share in shares:
-                start = perf_counter()
-                baseline, current = apart(arguments.start, name, 0.0), apart(arguments.start, name, share)
+                baseline, before = apart(arguments.start, name, 0.0)
+                current, after = apart(arguments.start, name, share)
                 verdict = judge(baseline, current, "step", LIMIT)
-                found[share].append((verdict.regressed, verdict.change, perf_counter() - start))
+                found[share].append((verdict.regressed, verdict.change, before + after))
                 sides[name] += [baseline.ratios("step")] + [current.ratios("step")] * (not share)
                 kept = {"method": name, "slower": share, "load": os.getloadavg()[0], "seconds": found[share][-1][2]}
-                print(json.dumps(kept | {"baseline": asdict(baseline), "current": asdict(current)}), file=samples)
+                print(
+                    json.dumps(kept | {"baseline": asdict(baseline), "current": asdict(current)}),
+                    file=samples,
+                    flush=True,
+                )
     print("| step slower by | regressions | rate, 95 % interval | change of FPS, mean, sd | seconds, median, most |")
     print("|---:|---:|---:|---:|---:|")
     for share, rows in found.items():

@@ -1,0 +1,145 @@
+"""The reference workload between the passes, and the clock that leaves out what other processes took."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vssbench import run as whole_run
+from vssbench.config import LatencySpec, RunSpec
+from vssbench.metrics import clock
+from vssbench.metrics.latency import REFERENCES, measure
+from vssbench.metrics.reference import reference_workload
+from vssbench.names import parse
+from vssbench.progress import Progress
+from vssbench.types import Frame, Prediction
+
+FRAMES = [Frame(clip="a", index=index, image=np.zeros((4, 4, 3), np.uint8)) for index in range(3)]
+SECONDS = st.floats(0, 10)
+
+
+class Logged:
+    """Says when it is reset; a step keeps the processor for two milliseconds."""
+
+    needs, lookahead = frozenset[str](), 0
+
+    def __init__(self, name: str, log: list[str]):
+        self.name, self.log = name, log
+
+    def reset(self) -> None:
+        self.log.append(self.name)
+
+    def prepare(self, frame: Frame) -> int:
+        return frame.index
+
+    def step(self, x: int) -> int:
+        spin(0.002)
+        return x
+
+    def decode(self, y: int) -> Prediction:
+        return Prediction(np.zeros((4, 4), np.uint8), "key" if y == 0 else "nonkey", y)
+
+
+def spin(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+def spent(work) -> clock.Spent:
+    started = clock.start()
+    work()
+    return clock.stop(started)
+
+
+def test_the_reference_is_timed_between_all_passes() -> None:
+    log: list[str] = []
+    methods = [(Logged(name, log), FRAMES) for name in "ab"]
+    timed = measure(methods, LatencySpec(rounds=2, warmup=1), reference=lambda: log.append("r"))
+    gap = ["r"] * REFERENCES
+    assert log == ["a", "b", *gap, *gap, "a", *gap, "b", *gap, "a", *gap, "b", *gap]  # warm-up of methods and reference
+    for one in timed:
+        assert [len(runs) for runs in one.reference_ms] == [2 * REFERENCES] * 2
+    # What follows one pass comes before the next.
+    assert timed[0].reference_ms[0][REFERENCES:] == timed[1].reference_ms[0][:REFERENCES]
+    assert timed[1].reference_ms[0][REFERENCES:] == timed[0].reference_ms[1][:REFERENCES]
+
+
+def test_without_a_reference_there_are_no_times_of_it() -> None:
+    (timed,) = measure([(Logged("a", []), FRAMES)], LatencySpec(rounds=2, warmup=0))
+    assert timed.reference_ms == []
+
+
+def test_samples_have_both_times() -> None:
+    (timed,) = measure([(Logged("a", []), FRAMES)], LatencySpec(rounds=5, warmup=0))
+    wall, own = np.array(timed.samples["step"]), np.array(timed.samples["step_own"])
+    assert len(own) == 15
+    assert (own <= wall).all()
+    assert own.min() >= 2
+    assert np.median(own) < 2.5  # however busy the machine is
+
+
+def test_the_workload_is_short_and_steady() -> None:
+    workload = reference_workload("cpu")
+    workload()
+    times = clock.own([spent(workload) for _ in range(20)])
+    assert 2e-4 < median(times) < 2e-2
+
+
+def test_a_run_keeps_the_reference_of_every_round(tmp_path: Path) -> None:
+    methods = ["oracle", "hold(of=oracle)"]
+    spec = RunSpec(
+        methods=methods, dataset="synthetic(clips=1,frames=4,height=32,width=48)",
+        latency=LatencySpec(frames=3, rounds=2, warmup=1),
+    )  # fmt: skip
+    results = whole_run.run(spec, [parse(method) for method in methods], tmp_path / "run", False, Progress())
+    for result in results:
+        assert result.reference_ms is not None
+        assert len(result.reference_ms) == 2
+    kept = [json.loads(file.read_text())["reference_ms"] for file in (tmp_path / "run").glob("*/latency.json")]
+    medians = [[median(runs) for runs in rounds] for rounds in kept]
+    assert sorted(medians) == sorted(result.reference_ms or [] for result in results)
+
+
+def test_work_that_keeps_the_processor_has_its_processor_time() -> None:
+    own = clock.own([spent(lambda: spin(0.01)) for _ in range(7)])
+    assert min(own) >= 0.01
+    assert median(own) < 0.012
+
+
+@pytest.mark.parametrize("rest", [lambda: time.sleep(0.02), lambda: in_a_thread(0.02)], ids=["sleep", "thread"])
+def test_work_that_waits_for_something_of_its_own_has_wall_time(rest) -> None:
+    found = spent(rest)
+    assert not found.alone
+    assert clock.own([found]) == [found.wall]
+    assert found.wall >= 0.02
+
+
+def in_a_thread(seconds: float) -> None:
+    worker = threading.Thread(target=spin, args=(seconds,))
+    worker.start()
+    worker.join()
+
+
+@given(st.lists(st.builds(clock.Spent, SECONDS, SECONDS, st.booleans()), min_size=1))
+def test_repetitions_vote_on_whether_the_work_waits(repetitions: list[clock.Spent]) -> None:
+    own = clock.own(repetitions)
+    alone = sum(one.alone for one in repetitions)
+    if 2 * alone > len(repetitions):
+        assert own == [min(one.wall, one.thread) for one in repetitions]
+    else:
+        assert own == [one.wall for one in repetitions]
+
+
+def test_where_the_system_does_not_count_switches_own_time_is_wall_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "_THREAD", None)
+    found = spent(lambda: spin(0.002))
+    assert clock.own([found]) == [found.wall]
