@@ -41,7 +41,7 @@ from vssbench.result import RunResult
 from vssbench.types import Frame, Method, Prediction
 
 FRAMES = 2
-PASS = LatencySpec(frames=FRAMES, warmup=FRAMES, rounds=16, seconds=60)
+PASS = LatencySpec(frames=FRAMES, warmup=FRAMES, rounds=20, seconds=60)
 DATASET = f"synthetic(clips=1,frames={FRAMES},height=64,width=112)"
 LIMIT = -0.05
 
