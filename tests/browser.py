@@ -11,6 +11,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,15 @@ FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-extensions", "--disable-component-update",
     "--disable-background-networking", "--no-first-run", "--hide-scrollbars", "--remote-debugging-pipe",
 )  # fmt: skip
+START = """
+import os, sys
+from fcntl import F_DUPFD, fcntl
+read, write = (fcntl(int(number), F_DUPFD, 10) for number in sys.argv[1:3])
+os.dup2(read, 3)
+os.dup2(write, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""The browser reads commands from descriptor 3 and answers on 4."""
 PATIENCE = 60.0
 KEYS = {"Enter": 13, "Tab": 9, "Escape": 27, "ArrowRight": 39, "ArrowDown": 40, " ": 32}
 
@@ -35,8 +45,8 @@ class Browser:
     def __init__(self, program: str, profile: Path):
         read_there, self._write = os.pipe()
         self._read, write_there = os.pipe()
-        script = f'exec "$0" "$@" 3<&{read_there} 4>&{write_there}'  # the descriptors that the browser expects
-        command = ["/bin/sh", "-c", script, program, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        start = [sys.executable, "-c", START, str(read_there), str(write_there)]
+        command = [*start, program, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
         self._process = subprocess.Popen(
             command, pass_fds=(read_there, write_there), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

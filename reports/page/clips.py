@@ -9,7 +9,7 @@ from vssbench.reports.rows import Row
 from vssbench.stats.folder import read_folder
 from vssbench.stats.totals import totals
 
-METRICS = ("mIoU", "WIoU", "pixel_accuracy", "VC@8", "VC@16")
+METRICS = ("mIoU", "pixel_accuracy", "VC@8", "VC@16")
 """Those of the result that are shown clip by clip: one number of each, not the mean over clips that papers print."""
 
 

@@ -1,4 +1,4 @@
-// Elements from data. Text only ever becomes text: there is no innerHTML anywhere in this page.
+// Elements from data. What a name holds only ever becomes text, never markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -17,7 +17,7 @@ function fill(node, attributes, children) {
     if (name === "on") for (const [event, handler] of Object.entries(value)) node.addEventListener(event, handler);
     else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return node;
 }
 

@@ -48,7 +48,7 @@ function strip(frames) {
       drawFrames();
       part("frames", "body").querySelectorAll(".strip button")[index].focus();
     };
-    const picture = el("img", { src: `data:image/jpeg;base64,${frame.image}`, alt: "", loading: "lazy" });
+    const picture = el("img", { src: `data:image/jpeg;base64,${frame.image}`, alt: "" });
     const button = el("button", { type: "button", "aria-pressed": index === framesView.at, on: { click: press } }, picture, el("span", {}, `${frame.clip} · ${mean.toFixed(0)} %`));
     return describe(button, () => ({ title: `${frame.clip}, frame ${frame.index}`, value: `${mean.toFixed(1)} % of the labelled pixels right, mean over methods`, lines: [["among the worst of", worst.join(", ")]] }));
   };
@@ -68,8 +68,10 @@ async function paintFrame(frame, grid, readout) {
     painted(image, "image", "image", read(null)),
     painted(blended(image, truth, framesView.show === "labels" ? 1 : 0.6), "ground truth", "ground truth", read(null)),
   ];
-  for (const one of chosen) {
-    const labels = await pixels(`data:image/png;base64,${one.labels}`, image);
+  const maps = await Promise.all(chosen.map((one) => pixels(`data:image/png;base64,${one.labels}`, image)));
+  if (!grid.isConnected) return; // something else is looked at by now
+  for (const [index, one] of chosen.entries()) {
+    const labels = maps[index];
     const row = rows.get(one.row);
     const picture = framesView.show === "errors" ? wrong(image, truth, labels) : blended(image, labels, framesView.show === "labels" ? 1 : 0.6);
     const age = one.age ? `, ${one.age} after the key frame` : "";

@@ -54,7 +54,7 @@ function drawTradeoff() {
     yTitle: `${y.title} (%)`,
     summary: `${y.title} against ${x.title} of ${rows.length} methods. On the front: ${best.map((row) => row.method).join(", ") || "none"}.`,
   });
-  const at = (row) => ({ row, x: frame.x.at(figure(row, x.title)), y: frame.y.at(figure(row, y.title)), text: row.short });
+  const at = (row) => ({ row, x: frame.x.at(figure(row, x.title)), y: frame.y.at(figure(row, y.title)), text: cut(row.short, 200) });
   frame.root.append(staircase(best.map(at), x.better > 0, frame));
   const points = [...best, ...rows.filter((row) => !best.includes(row))].map(at);
   const arrows = points.filter(({ row }) => isBound(row, x)).map((point) => ({ x: point.x + 14, y: point.y }));
@@ -66,7 +66,7 @@ function drawTradeoff() {
     "The line joins the methods that no other beats in both.",
     arrows.length ? "An arrow marks a lower bound: some of the method's work is not counted." : "",
     rows.some((row) => row.origin === "published") ? "Hollow: published, as printed." : "",
-    hidden ? `${hidden} names find no room; hover or focus shows them.` : "",
+    hidden ? `Names without room (${hidden}) are shown on hover and focus.` : "",
   ].filter(Boolean).join(" ")));
 }
 
@@ -90,7 +90,7 @@ function tradeoffPoint({ row, x: left, y: top }, place, onFront, frame, x, y) {
     svg("path", { class: `error ${colour(row.family)}`, d: interval + arrow }),
     svg("circle", { class: "halo", cx: left, cy: top, r: 11 }),
     mark(row, left, top, 5),
-    svg("text", { class: place ? "name" : "name crowded", x: text.x, y: text.y, "text-anchor": text.anchor }, row.short));
+    svg("text", { class: place ? "name" : "name crowded", x: text.x, y: text.y, "text-anchor": text.anchor }, cut(row.short, 200)));
   const told = (one) => `${one.title} ${row.cells[one.title].text}`;
   describe(group, () => ({ ...figureCard(row, x.title), title: row.method, value: `${told(y)}, ${told(x)}` }));
   return belongs(selectsAsButton(group, row, `${row.method}: ${told(y)}, ${told(x)}`), row);

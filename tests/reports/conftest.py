@@ -1,0 +1,16 @@
+"""What the tests of the page share: one small run."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.reports import page_rows
+from vssbench.reports.rows import Row
+
+
+@pytest.fixture(scope="session")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    """Three measured rows of one group, best first, with hostile names of clip and class."""
+    folder = tmp_path_factory.mktemp("run") / "hostile"
+    page_rows.small_run(folder)
+    return page_rows.rows(folder)

@@ -1,0 +1,58 @@
+"""Rows for the page's tests: a small real run with hostile names, and rows that lack one thing or another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from vssbench import run as whole_run
+from vssbench.config import LatencySpec, RunSpec
+from vssbench.names import parse
+from vssbench.progress import Progress
+from vssbench.reports import sources
+from vssbench.reports.rows import GFLOPS, PARAMS, Group, Row, measured
+from vssbench.result import DatasetInfo, RunResult, WeightsInfo
+
+HOSTILE = """</script><img src=x onerror="window.hacked=1">'&amp;"""
+CLIPS, FRAMES = 4, 20
+SMALL = f"synthetic(clips={CLIPS},frames={FRAMES},height=32,width=48)"
+METHODS = ["hold(key_interval=2,of=oracle)", "hold(key_interval=4,of=oracle)", "hold(key_interval=8,of=oracle)"]
+
+
+def small_run(folder: Path) -> None:
+    """A run of METHODS whose first clip and first class have a hostile name."""
+    spec = RunSpec(methods=METHODS, dataset=SMALL, latency=LatencySpec(frames=8, rounds=2, warmup=1))
+    whole_run.run(spec, [parse(method) for method in METHODS], folder, False, Progress())
+    for path in [*folder.glob("*/*.json*"), *folder.glob("*/frames/*.json")]:
+        text = path.read_text()
+        for name in ('"val_0000"', '"sky"'):
+            text = text.replace(name, json.dumps(f"{HOSTILE} {name[1:-1]}"))
+        path.write_text(text)
+
+
+def rows(folder: Path) -> list[Row]:
+    """The run's rows as if its methods were networks of different cost, one of them with a lower bound for it."""
+    costs = dict(zip(METHODS, ({GFLOPS: 8.0, PARAMS: 30.0}, {GFLOPS: 4.0, PARAMS: 30.0}, {GFLOPS: 0.2}), strict=True))
+    return [
+        replace(row, told=False, values={**row.values, **costs[row.method]}, uncounted=row.method == METHODS[2])
+        for row in sources.read([folder])
+    ]
+
+
+def published(dataset: str = SMALL) -> Row:
+    group = Group(f"{dataset} val", "", "", 0)
+    values: Mapping[str, float | None] = {"mIoU": 50.0, GFLOPS: 38.9}
+    return Row(f"Paper {HOSTILE}", "paper", group, values, origin="published", source=f"{HOSTILE} table 1")
+
+
+def partial(method: str, dataset: str = "camvid", **known: object) -> Row:
+    """A row of a result that has little more than its name."""
+    info = DatasetInfo(
+        spec=dataset, split="val", labels="camvid", classes=["a", "b"], clips=1, frames=9, labelled=9,
+        fingerprint="0", names=["c"],
+    )  # fmt: skip
+    return measured(
+        RunResult(method=method, dataset=info, protocol="exact", weights=WeightsInfo(origin="none"), **known)
+    )

@@ -1,0 +1,153 @@
+"""The page as a file: what is in it, and that nothing in a name can get out of its place."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.reports import page_rows
+from vssbench.metrics.protocols import evaluate
+from vssbench.names import parse
+from vssbench.reports import page
+from vssbench.reports.page.clips import per_clip
+from vssbench.reports.page.contents import contents
+from vssbench.reports.page.document import document, embedded
+from vssbench.reports.page.frames import frames
+from vssbench.reports.page.latency import LEVELS, quantiles
+from vssbench.reports.rows import Row
+from vssbench.stats.folder import read_folder
+
+
+def data_of(text: str) -> dict[str, Any]:
+    (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    return json.loads(found)
+
+
+@settings(max_examples=50)
+@given(st.dictionaries(st.text(), st.text() | st.floats(allow_nan=False, allow_infinity=False)))
+def test_no_name_ends_the_data(data: dict[str, Any]) -> None:
+    text = embedded(data)
+    assert json.loads(text) == data
+    assert "<" not in text
+    assert text.isascii()
+
+
+def test_what_is_written_is_what_was_given(rows: list[Row], tmp_path: Path) -> None:
+    path = page.write([*rows, page_rows.published()], tmp_path)
+    text = path.read_text()
+    assert path == tmp_path / "report.html"
+    assert data_of(text) == json.loads(json.dumps(contents([*rows, page_rows.published()])))
+    assert text.count("</script>") == 2
+    assert "onerror" not in re.sub(r'<script type="application/json".*?</script>', "", text, flags=re.DOTALL)
+    assert page.write([page_rows.published(), *reversed(rows)], tmp_path).read_text() == text
+
+
+def test_nothing_but_its_own_script_and_style_may_run(rows: list[Row]) -> None:
+    text = document(contents(rows))
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    allowed = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert allowed["default-src"] == "'none'"
+    for rule, element in (
+        ("script-src", r'<script type="module">(.*?)</script>'),
+        ("style-src", r"<style>(.*?)</style>"),
+    ):
+        (inside,) = re.findall(element, text, re.DOTALL)
+        assert allowed[rule] == f"'sha256-{base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()}'"
+    addresses = set(re.findall(r"\w+://[^\s\"'`]*", text))
+    assert addresses == {"http://www.w3.org/2000/svg"}
+    assert not re.search(
+        r"innerHTML|insertAdjacent|document\.write|eval\(|\son\w+=",
+        re.sub(r"<script type=.application.*?</script>", "", text, flags=re.DOTALL),
+    )
+
+
+def test_groups_are_never_mixed_and_published_rows_stand_beside_their_dataset(rows: list[Row]) -> None:
+    found = contents([*rows, page_rows.partial("a"), page_rows.published(), page_rows.published("vspw")])["groups"]
+    assert [(group["dataset"], len(group["rows"])) for group in found] == [
+        ("camvid val", 1), (f"{page_rows.SMALL} val", 4), ("vspw val", 1),
+    ]  # fmt: skip
+    assert [row["origin"] for row in found[1]["rows"]] == ["measured"] * 3 + ["published"]
+
+
+def test_a_figure_carries_its_interval_and_where_it_comes_from(rows: list[Row]) -> None:
+    (group,) = contents(rows)["groups"]
+    row = group["rows"][0]
+    assert row["method"] == page_rows.METHODS[0]
+    assert row["cells"]["mIoU"]["mark"] == "best"
+    assert "needs 10" in row["cells"]["mIoU"]["noInterval"]
+    assert dict(row["provenance"]["accuracy"])["protocol"] == "exact"
+    assert dict(row["provenance"]["run"])["run"].startswith("hostile/hold_")
+    assert group["rows"][2]["uncounted"]
+    assert {one["title"] for one in group["columns"] if not one["primary"]} >= {"pixel accuracy", "key frames %"}
+
+
+def test_per_clip_figures_are_those_of_the_clip_alone(rows: list[Row]) -> None:
+    for row in rows:
+        assert row.folder is not None
+        kept = read_folder(row.folder)
+        for name, values in per_clip(row).items():
+            for record in kept.records:
+                alone = evaluate("exact", kept.space, [record], [parse(name)]).metrics[name]
+                assert values.get(record.clip) == (None if alone is None else pytest.approx(alone))
+
+
+def test_latency_is_thinned_to_quantiles_of_its_kind(rows: list[Row]) -> None:
+    result = rows[0].result
+    assert result is not None
+    assert result.samples_ms is not None
+    found = quantiles(result)
+    assert set(found) == {"key", "nonkey"}
+    steps = [
+        step for step, kind in zip(result.samples_ms["step"], result.samples_ms["kind"], strict=True) if kind == "key"
+    ]
+    assert found["key"]["n"] == len(steps)
+    assert len(found["key"]["step"]) == len(LEVELS)
+    assert (found["key"]["step"][0], found["key"]["step"][-1]) == pytest.approx((min(steps), max(steps)), rel=1e-3)
+    assert found["key"]["step"][20] == pytest.approx(np.median(steps), rel=1e-3)
+
+
+def test_frames_are_the_worst_first_with_every_method_on_them(rows: list[Row]) -> None:
+    found = frames(rows, budget=10**9)
+    assert found["framesLeftOut"] == 0
+    means = [np.mean([one["accuracy"] for one in frame["predictions"]]) for frame in found["frames"]]
+    assert means == sorted(means)
+    assert all([one["row"] for one in frame["predictions"]] == [0, 1, 2] for frame in found["frames"])
+    assert len(found["colours"]) == 11
+
+
+@pytest.mark.parametrize("budget", [0, 10_000, 30_000])
+def test_pictures_keep_to_their_budget(rows: list[Row], budget: int) -> None:
+    found = frames(rows, budget)
+    assert len(json.dumps(found["frames"])) <= budget + 1000 * len(found["frames"]) + 2
+    assert len(found["frames"]) + found["framesLeftOut"] == len(frames(rows, 10**9)["frames"])
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {},
+        {"metrics": {"mIoU": 40.0, "VC@8": None}, "reasons": {"VC@8": "clips are sparsely labelled"}},
+        {"gflops": {"amortised": 3.0}, "params_m": 1.5},
+        {
+            "metrics": {"mIoU": None},
+            "per_class": {"a": 50.0, "b": None},
+            "by_distance": [{"distance": 0, "mIoU": None}],
+        },
+    ],
+)
+def test_what_was_not_measured_is_no_obstacle(known: dict[str, Any]) -> None:
+    (group,) = data_of(document(contents([page_rows.partial("a", **known)])))["groups"]
+    (row,) = group["rows"]
+    assert row["latency"] == {}
+    assert row["perClip"] == {}
+    assert group["frames"] == []
+    assert all(cell["value"] is not None or cell["text"] == "–" for cell in row["cells"].values())

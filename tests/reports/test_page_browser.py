@@ -1,0 +1,205 @@
+"""The page in a browser, as a person uses it: it opens, sorts, filters and selects, by mouse and keys; it is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser import Browser, chromium
+from tests.reports import page_rows
+from vssbench.reports import page
+from vssbench.reports.rows import Row
+
+pytestmark = pytest.mark.skipif(chromium() is None, reason="needs Chromium (Debian: apt-get install chromium)")
+NAMES = "[...document.querySelectorAll('#board tbody tr[data-row] .method')].map(e => e.textContent)"
+BEST_FIRST = page_rows.METHODS
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    program = chromium()
+    assert program
+    browser = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def written(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cost_only = page_rows.partial("a", gflops={"amortised": 3.0})
+    return page.write([*rows, page_rows.published(), cost_only], tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture
+def browser(started: Browser, written: Path) -> Iterator[Browser]:
+    """The page, freshly opened on the run's group; afterwards it must have been silent and alone."""
+    started.open(written)
+    started.evaluate("document.querySelectorAll('#groups button')[1].click()")
+    yield started
+    assert started.console == []
+    assert [address[:40] for address in started.requests if not address.startswith("data:")] == [
+        written.resolve().as_uri()[:40]
+    ]
+
+
+def test_it_opens_with_every_section_filled(browser: Browser) -> None:
+    assert browser.evaluate(NAMES) == [*BEST_FIRST, f"Paper {page_rows.HOSTILE}"]
+    assert browser.evaluate("document.querySelectorAll('#tradeoff .point').length") == 4
+    assert browser.evaluate("document.querySelectorAll('#classes td').length") == 33
+    assert browser.evaluate("document.querySelectorAll('#clips circle.clip').length") == page_rows.CLIPS
+    assert browser.evaluate("document.querySelectorAll('#distance path.curve').length") == 3
+    assert browser.evaluate("document.querySelectorAll('#latency path.median').length") == 6
+    assert browser.evaluate("document.querySelectorAll('.strip button').length") >= 1
+    assert browser.evaluate("document.querySelectorAll('main .missing').length") == 0
+
+
+def test_hostile_names_are_text(browser: Browser) -> None:
+    assert browser.evaluate("window.hacked === undefined")
+    assert browser.evaluate("[...document.images].every(e => e.src.startsWith('data:image/jpeg'))")
+    classes = browser.evaluate("[...document.querySelectorAll('#classes thead .upright')].map(e => e.textContent)")
+    assert f"{page_rows.HOSTILE} sky" in classes
+
+
+def test_columns_sort_both_ways_and_say_so(browser: Browser) -> None:
+    sort = "document.querySelector('[data-column=mIoU]').closest('th').getAttribute('aria-sort')"
+    assert browser.evaluate(sort) == "descending"
+    browser.click("[data-column=mIoU]")
+    assert browser.evaluate(NAMES)[:3] == BEST_FIRST[::-1]
+    assert browser.evaluate(sort) == "ascending"
+    browser.click("[data-column=GFLOPs]")
+    assert browser.evaluate(NAMES)[:3] == [BEST_FIRST[2], BEST_FIRST[1], BEST_FIRST[0]]
+    assert browser.evaluate(sort) is None
+    browser.press("Enter")  # the heading kept the focus
+    assert browser.evaluate(NAMES)[:3] == BEST_FIRST
+
+
+def test_the_last_word_is_never_a_missing_figure(browser: Browser) -> None:
+    for _ in range(2):
+        browser.click("[data-column='params (M)']")
+        assert browser.evaluate(NAMES)[2] == BEST_FIRST[2]
+
+
+def test_filters_hold_for_every_view(browser: Browser) -> None:
+    browser.evaluate("document.getElementById('text').focus()")
+    browser.type("interval=4")
+    assert browser.evaluate(NAMES) == [BEST_FIRST[1]]
+    assert browser.evaluate("document.getElementById('count').textContent") == "1 of 4 methods"
+    assert browser.evaluate("document.querySelectorAll('#tradeoff .point').length") == 1
+    browser.evaluate("(e => { e.value = ''; e.dispatchEvent(new Event('input')); })(document.getElementById('text'))")
+    browser.click("#families .chip:nth-child(2)")
+    assert browser.evaluate(NAMES) == [f"Paper {page_rows.HOSTILE}"]
+
+
+def test_a_selection_shows_everywhere(browser: Browser) -> None:
+    browser.click("#board tbody tr:nth-child(2) .method")
+    chosen = "[...document.querySelectorAll('.selected')].every(e => e.dataset.row === '1')"
+    assert browser.evaluate(chosen)
+    for section in ("leaderboard", "tradeoff", "classes", "distance", "latency"):
+        assert browser.evaluate(f"document.querySelectorAll('#{section} .selected').length") >= 1, section
+        assert browser.evaluate(f"document.querySelectorAll('#{section} .dimmed').length") >= 1, section
+    assert browser.evaluate("document.querySelector('#board .selected .method').getAttribute('aria-pressed')") == "true"
+    browser.evaluate("document.querySelector('#tradeoff .point[data-row=\"0\"]').focus()")
+    browser.press("Enter")
+    assert browser.evaluate("document.querySelectorAll('#board tr.selected').length") == 2
+    browser.click("#clear")
+    assert browser.evaluate("document.querySelectorAll('.selected, .dimmed').length") == 0
+
+
+def test_arrow_keys_walk_over_figures_and_show_where_they_come_from(browser: Browser) -> None:
+    assert browser.evaluate("document.querySelectorAll('#board td[tabindex=\"0\"]').length") == 1
+    browser.evaluate("document.querySelector('#board td[tabindex=\"0\"]').focus()")
+    browser.press("ArrowDown")
+    browser.press("ArrowRight")
+    card = browser.evaluate("document.getElementById('card').textContent")
+    assert f"{BEST_FIRST[1]} · WIoU" in card
+    assert "protocolexact" in card
+    assert browser.evaluate("document.activeElement.getAttribute('aria-describedby')") == "card"
+    browser.press("Escape")
+    assert browser.evaluate("document.getElementById('card').hidden")
+
+
+def test_hovering_a_point_shows_its_figures(browser: Browser) -> None:
+    browser.point("#tradeoff .point .mark")
+    assert "counts" not in browser.evaluate("document.getElementById('card').textContent")
+    assert "mIoU" in browser.evaluate("document.getElementById('card').textContent")
+
+
+def test_the_front_leaves_out_lower_bounds_and_printed_figures(browser: Browser) -> None:
+    label = browser.evaluate("document.querySelector('#tradeoff svg').getAttribute('aria-label')")
+    assert label.endswith(f"On the front: {BEST_FIRST[1]}, {BEST_FIRST[0]}.")
+    assert browser.evaluate("document.querySelectorAll('#tradeoff .hollow').length") == 1
+
+
+def test_errors_are_painted_where_prediction_and_truth_differ(browser: Browser) -> None:
+    shares = browser.evaluate(
+        """(async () => {
+        const group = state_of_the_page(), frame = group.frames[0];
+        const ids = async text => { const i = new Image(); i.src = 'data:image/png;base64,' + text; await i.decode();
+            const c = new OffscreenCanvas(i.width, i.height).getContext('2d'); c.drawImage(i, 0, 0);
+            return c.getImageData(0, 0, i.width, i.height).data.filter((_, k) => k % 4 === 0); };
+        const truth = await ids(frame.labels);
+        return Promise.all(frame.predictions.map(async one => {
+            const found = await ids(one.labels);
+            return [one.accuracy, 100 * truth.filter((id, k) => id === found[k]).length / truth.length]; }));
+    })()""".replace("state_of_the_page()", "JSON.parse(document.getElementById('data').textContent).groups[1]")
+    )
+    for accuracy, share in shares:
+        assert share == pytest.approx(accuracy, abs=0.01)
+    painted = browser.evaluate("""(async () => {
+        while (document.querySelectorAll('.frame-grid canvas').length < 5) await new Promise(requestAnimationFrame);
+        return [...document.querySelectorAll('.frame-grid canvas')].slice(2).map(c => {
+            const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+            let n = 0; for (let k = 0; k < d.length; k += 4) n += d[k] === 230;
+            return 100 - 100 * n / (d.length / 4); });
+    })()""")
+    assert painted == pytest.approx([share for _, share in shares], abs=0.01)
+
+
+def test_a_clip_of_the_scatter_leads_to_its_frame(browser: Browser) -> None:
+    browser.click("#clips button.link")
+    title = browser.evaluate("document.activeElement.textContent")
+    assert title.startswith(browser.evaluate("document.querySelector('#clips button.link').textContent"))
+
+
+def test_groups_are_shown_one_at_a_time(browser: Browser) -> None:
+    browser.click("#groups button:nth-child(1)")
+    assert browser.evaluate(NAMES) == ["a"]
+    assert browser.evaluate("document.getElementById('title').textContent") == "camvid val"
+    assert browser.evaluate("document.querySelectorAll('main .missing').length") == 6
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_the_screen_and_text_stands_out(started: Browser, written: Path, width: int, scheme: str) -> None:
+    started.open(written, width=width, scheme=scheme)
+    started.evaluate("document.querySelectorAll('#groups button')[1].click()")
+    assert started.evaluate("document.documentElement.scrollWidth") == width
+    contrast = started.evaluate("""(() => {
+        const light = c => { const v = c.match(/[\\d.]+/g).slice(0, 3).map(x => x / 255)
+            .map(x => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+            return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2]; };
+        const paper = light(getComputedStyle(document.body).backgroundColor);
+        const against = e => { const l = light(getComputedStyle(e).color);
+            return (Math.max(l, paper) + 0.05) / (Math.min(l, paper) + 0.05); };
+        const texts = document.querySelectorAll('h1, h2, .hint, #board td, #board th, a, label, .notes');
+        return Math.min(...[...texts].map(against));
+    })()""")
+    assert contrast >= 4.5
+    assert started.console == []
+    started.click("#theme")
+    assert started.evaluate("getComputedStyle(document.body).colorScheme") == ("light" if scheme == "dark" else "dark")
+
+
+def test_every_control_has_a_name_and_headings_follow_each_other(browser: Browser) -> None:
+    unnamed = """[...document.querySelectorAll('button, select, input, [role=button]')].filter(e =>
+        !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length)).length"""
+    assert browser.evaluate(unnamed) == 0
+    assert browser.evaluate("[...document.querySelectorAll('h1, h2, h3')].map(e => e.tagName).join('')").startswith(
+        "H1H2H2"
+    )
+    assert browser.evaluate("document.querySelectorAll('h1, main, header, footer').length") == 4
+    assert browser.evaluate(
+        "(all => new Set(all.map(e => e.id)).size === all.length)([...document.querySelectorAll('[id]')])"
+    )
