@@ -3,6 +3,8 @@
 A round is one pass of one method over the same frames; the methods take turns, so that a machine that drifts hits all
 alike. A clock is read only after the device has finished. FPS is reported for step, step + decode and end to end
 (prepare + step + decode; reading files is not in it), so that any published convention can be matched and named.
+FPS and latency are the wall's. For comparing runs, each sample has its own time beside it (`metrics.clock`), and a
+reference workload is timed between the passes, outside of every sample.
 """
 
 from __future__ import annotations
