@@ -16,7 +16,7 @@ function showCard(event) {
   const { title, value, lines } = described.get(element)();
   card.replaceChildren(
     el("p", { class: "card-title" }, title),
-    value ? el("p", { class: "card-value" }, value) : null,
+    el("p", { class: "card-value" }, value),
     el("dl", {}, lines.map(([label, text]) => [el("dt", {}, label), el("dd", {}, text)])),
   );
   card.hidden = false;

@@ -49,7 +49,7 @@ function strip(frames) {
       part("frames", "body").querySelectorAll(".strip button")[index].focus();
     };
     const picture = el("img", { src: `data:image/jpeg;base64,${frame.image}`, alt: "" });
-    const button = el("button", { type: "button", "aria-pressed": index === framesView.at, on: { click: press } }, picture, el("span", {}, `${frame.clip} · ${mean.toFixed(0)} %`));
+    const button = el("button", { type: "button", "aria-pressed": index === framesView.at, on: { click: press } }, picture, el("span", {}, frame.clip), el("span", {}, `${mean.toFixed(0)} % right`));
     return describe(button, () => ({ title: `${frame.clip}, frame ${frame.index}`, value: `${mean.toFixed(1)} % of the labelled pixels right, mean over methods`, lines: [["among the worst of", worst.join(", ")]] }));
   };
   return el("div", { class: "strip", role: "group", "aria-label": "Frames, worst first" }, frames.map(thumb));

@@ -1,11 +1,18 @@
-// Names beside points: each where it covers no point and no other name.
+// Names beside points: each where it covers no point, no line and no other name.
 
 const pen = document.createElement("canvas").getContext("2d");
 pen.font = "11.5px system-ui, sans-serif";
 
-/** points: [{x, y, text}, ...] in order of importance. Gives for each {x, y, anchor} or null where there is no room. */
-function placed(points, box, obstacles) {
+/**
+ * points: [{x, y, text}, ...] in order of importance; corners: of a line that names keep off.
+ * Gives for each point {x, y, anchor}, or null where there is no room.
+ */
+function placed(points, box, obstacles, corners) {
   const taken = obstacles.map(({ x, y }) => [x - 7, y - 7, x + 7, y + 7]);
+  corners.slice(1).forEach(([x, y], index) => {
+    const [left, top] = corners[index];
+    taken.push([Math.min(left, x) - 1, Math.min(top, y) - 1, Math.max(left, x) + 1, Math.max(top, y) + 1]);
+  });
   return points.map((point) => {
     const width = pen.measureText(point.text).width;
     for (const distance of [10, 18, 28])
@@ -16,8 +23,7 @@ function placed(points, box, obstacles) {
         const left = anchor === "start" ? x : anchor === "end" ? x - width : x - width / 2;
         const area = [left - 2, y - 11, left + width + 2, y + 3];
         const inside = area[0] >= box.left && area[2] <= box.right && area[1] >= box.top && area[3] <= box.bottom;
-        const own = taken.filter((other) => overlap(area, other));
-        if (inside && !own.length) {
+        if (inside && !taken.some((other) => overlap(area, other))) {
           taken.push(area);
           return { x, y, anchor };
         }

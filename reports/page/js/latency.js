@@ -3,6 +3,7 @@
 const latency = { scope: "step", log: true };
 const SCOPES = [["step", "step"], ["step+decode", "step + decode"], ["end_to_end", "end to end"]];
 const STRIP = 17;
+const LEAST = 0.1; // milliseconds: a clock says nothing below, no network has run
 
 function drawLatency() {
   const host = part("latency", "body");
@@ -17,8 +18,9 @@ function drawLatency() {
   const strips = rows.flatMap((row) => Object.entries(row.latency).map(([kind, samples], index) => ({ row, kind, samples, first: index === 0 })));
   const width = Math.max(host.clientWidth, 280);
   const left = Math.min(width * 0.42, Math.max(...rows.map((row) => pen.measureText(row.method).width)) + 80);
-  const times = strips.flatMap(({ samples }) => samples[latency.scope]);
-  const x = scale(times, left, width - 16, latency.log, 0.02);
+  const drawn = (time) => (latency.log ? Math.max(time, LEAST) : time);
+  const across = scale(strips.flatMap(({ samples }) => samples[latency.scope].map(drawn)), left, width - 16, latency.log, 0.02);
+  const x = { ...across, at: (time) => across.at(drawn(time)) };
   let y = 6;
   for (const strip of strips) {
     if (strip.first) y += 7;
@@ -32,7 +34,7 @@ function drawLatency() {
   grid.append(svg("text", { class: "axis", x: width - 16, y: y + 44, "text-anchor": "end" }, "milliseconds a frame"));
   const root = svg("svg", { width, height: y + 52, viewBox: `0 0 ${width} ${y + 52}`, role: "group", "aria-label": "Distribution of the latency by method and frame kind" }, grid);
   for (const strip of strips) root.append(latencyStrip(strip, x, left));
-  host.replaceChildren(root, el("p", { class: "hint" }, "Every tick is 2.5 % of the timed frames; the thick part holds the middle half, the long tick is the median."));
+  host.replaceChildren(root, el("p", { class: "hint" }, "Every tick is 2.5 % of the timed frames; the thick part holds the middle half, the long tick is the median." + (latency.log ? ` Less than ${LEAST} ms is drawn as that.` : "")));
 }
 
 function latencyStrip({ row, kind, samples, first, y }, x, left) {

@@ -35,8 +35,8 @@ function open(group) {
 }
 
 function drawSections() {
-  const titles = [...document.querySelectorAll("main > section")].map((section) => [section.id, section.querySelector("h2").textContent]);
-  byId("sections").replaceChildren(el("ul", {}, titles.map(([id, title]) => el("li", {}, el("a", { href: `#${id}` }, title)))));
+  const links = [...document.querySelectorAll("main > section")].map(({ id, dataset }) => el("li", {}, el("a", { href: `#${id}` }, dataset.short)));
+  byId("sections").replaceChildren(el("ul", {}, links));
 }
 
 const dark = matchMedia("(prefers-color-scheme: dark)");

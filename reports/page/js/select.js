@@ -38,16 +38,19 @@ function hover(id, on) {
   for (const element of document.querySelectorAll(`[data-row="${id}"]`)) element.classList.toggle("hovered", on);
 }
 
-/** Bring every element in line with the selection. */
+/** Bring every element in line with the selection. A view in which nothing of it stands is left as it is. */
 function highlight() {
-  const any = state.selected.size > 0;
-  for (const element of document.querySelectorAll("[data-row]")) {
-    const chosen = state.selected.has(+element.dataset.row);
-    element.classList.toggle("selected", chosen);
-    element.classList.toggle("dimmed", any && !chosen);
-    if (element.hasAttribute("role") || element.tagName === "BUTTON") element.setAttribute("aria-pressed", chosen);
+  for (const section of document.querySelectorAll("main > section")) {
+    const elements = [...section.querySelectorAll("[data-row]")];
+    const chosen = (element) => state.selected.has(+element.dataset.row);
+    const any = elements.some(chosen);
+    for (const element of elements) {
+      element.classList.toggle("selected", chosen(element));
+      element.classList.toggle("dimmed", any && !chosen(element));
+      if (element.matches("button, [role=button]")) element.setAttribute("aria-pressed", chosen(element));
+    }
   }
-  byId("clear").hidden = !any;
+  byId("clear").hidden = !state.selected.size;
 }
 
 byId("clear").addEventListener("click", () => {

@@ -55,11 +55,12 @@ function drawTradeoff() {
     summary: `${y.title} against ${x.title} of ${rows.length} methods. On the front: ${best.map((row) => row.method).join(", ") || "none"}.`,
   });
   const at = (row) => ({ row, x: frame.x.at(figure(row, x.title)), y: frame.y.at(figure(row, y.title)), text: cut(row.short, 200) });
-  frame.root.append(staircase(best.map(at), x.better > 0, frame));
+  const corners = staircase(best.map(at), x.better > 0, frame);
+  frame.root.append(svg("path", { class: "front", d: corners.length ? `M${corners.join("L")}` : "" }));
   const points = [...best, ...rows.filter((row) => !best.includes(row))].map(at);
   const arrows = points.filter(({ row }) => isBound(row, x)).map((point) => ({ x: point.x + 14, y: point.y }));
   const room = { left: MARGIN.left, right: frame.width, top: 0, bottom: frame.height - MARGIN.bottom };
-  const places = placed(points, room, [...points, ...arrows]);
+  const places = placed(points, room, [...points, ...arrows], corners);
   points.forEach((point, index) => frame.root.append(tradeoffPoint(point, places[index], best.includes(point.row), frame, x, y)));
   const hidden = places.filter((place) => !place).length;
   host.append(el("p", { class: "hint" }, [
@@ -70,15 +71,14 @@ function drawTradeoff() {
   ].filter(Boolean).join(" ")));
 }
 
-/** What the front dominates is below and beside it: a line of steps. */
+/** The corners of the line of steps around what the front dominates, from left to right. */
 function staircase(points, more, frame) {
-  if (!points.length) return svg("g");
-  const steps = points.slice(1).map((point) => (more ? `V${point.y}H${point.x}` : `H${point.x}V${point.y}`));
-  const [first, last] = [points[0], points.at(-1)];
-  const [start, end] = more
-    ? [`M${MARGIN.left},${first.y}H${first.x}`, `M${last.x},${last.y}V${frame.height - MARGIN.bottom}`]
-    : [`M${first.x},${frame.height - MARGIN.bottom}V${first.y}`, `H${frame.width - MARGIN.right}`];
-  return svg("path", { class: "front", d: start + steps.join("") + end });
+  if (!points.length) return [];
+  const [first, last, bottom] = [points[0], points.at(-1), frame.height - MARGIN.bottom];
+  const steps = points.slice(1).flatMap(({ x, y }, index) => [more ? [points[index].x, y] : [x, points[index].y], [x, y]]);
+  const start = more ? [MARGIN.left, first.y] : [first.x, bottom];
+  const end = more ? [last.x, bottom] : [frame.width - MARGIN.right, last.y];
+  return [start, [first.x, first.y], ...steps, end];
 }
 
 function tradeoffPoint({ row, x: left, y: top }, place, onFront, frame, x, y) {
