@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow lint types weights clean
+.PHONY: demo test test-slow lint types gate weights clean
 
 demo: $(STAMP)
 	$(BIN)/vssbench run bench.yaml --output results/demo-$$(date +%Y%m%d-%H%M%S)
@@ -23,6 +23,12 @@ lint: $(STAMP)
 types: $(STAMP)
 	rm -rf $(VENV)/typed build && $(BIN)/pip install --quiet --no-deps --target $(VENV)/typed .
 	cd $(VENV)/typed && ../bin/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache -p vssbench
+
+# Accuracy and cost of the packaged networks on a few clips, against what was committed: half a minute.
+gate: $(STAMP)
+	rm -rf results/gate
+	$(BIN)/vssbench run smoke.yaml --output results/gate
+	$(BIN)/vssbench check results/gate --baseline baseline.json --rules smoke.yaml
 
 $(STAMP): pyproject.toml setup.py constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

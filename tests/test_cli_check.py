@@ -69,7 +69,7 @@ def test_a_regression_is_status_1_everywhere_it_is_told(
     assert report["counts"] == {"fail": 1, "pass": 3}
     assert told.err.startswith("::error title=vssbench%3A mpvss on synthetic val::worse: mIoU 80.18, was 81.82: -1.64,")
     assert ElementTree.parse(junit).getroot().get("failures") == "1"
-    assert (tmp_path / "summary.md").read_text().startswith("## vssbench: worse than the baseline\n")
+    assert (tmp_path / "summary.md").read_text().startswith("## vssbench: worse than the baseline: 1 worse, 3 fine\n")
 
 
 def test_another_protocol_is_status_3(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vssbench.errors import UserError
 from vssbench.gate.verdict import Report, Verdict
-from vssbench.gate.wording import HEADLINES, MEANING, change, details, figure, headline, sentence
+from vssbench.gate.wording import MEANING, change, details, figure, headline, sentence
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 _COLUMNS = ("", "method", "dataset", "metric", "baseline", "now", "change", "limit", "")
@@ -19,7 +19,7 @@ def markdown(report: Report) -> str:
     """The comparison: what is to be looked at as a table, the rest folded away under it."""
     first = [verdict for verdict in report.verdicts if verdict.status not in ("pass", "absent")]
     rest = [verdict for verdict in report.verdicts if verdict.status in ("pass", "absent")]
-    parts = [f"## vssbench: {HEADLINES[report.exit_status]}", escape(headline(report))]
+    parts = [f"## vssbench: {headline(report)}"]
     if first:
         parts.append(_table(first))
     if rest:

@@ -39,8 +39,8 @@ def show(report: Report) -> None:
         )
     console.print(table)
     for note in report.notes:
-        console.print(Text(f"note: {note}"))
-    console.print(Text(f"baseline: {report.baseline}"))
+        console.print(Text(f"note: {note}"), soft_wrap=True)
+    console.print(Text(f"baseline: {report.baseline}"), soft_wrap=True)
     outcome = {0: "bold green", 1: "bold red"}.get(report.exit_status, "bold yellow")
     console.print(Text(headline(report), outcome))
 

@@ -215,7 +215,7 @@ def _speed(verdict: Verdict, rule: Rule, before: Entry, now: Entry) -> Verdict:
         return replace(verdict, status="incomparable", why=" ".join(str(error).split()))
     if found.reason is not None:
         return replace(verdict, status="incomparable", why=found.reason)
-    why = f"against the reference workload, {found.blocks[0]} and {found.blocks[1]} blocks: p = {found.p:.2g}"
+    why = f"change against the reference workload; {found.blocks[0]} and {found.blocks[1]} blocks, p = {found.p:.2g}"
     if found.other_hardware:
         why += f"; other hardware ({'; '.join(found.other_hardware)})"
     better = found.low > abs(rule.limit) / 100

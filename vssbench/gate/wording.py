@@ -21,7 +21,7 @@ MEANING: dict[Status, str] = {
 def headline(report: Report) -> str:
     """One line: the outcome, and how many of what."""
     counted = ", ".join(f"{count} {MEANING[status]}" for status, count in report.counts.items())
-    return f"{HEADLINES[report.exit_status]}: {counted or 'nothing to judge'}"
+    return f"{HEADLINES[report.exit_status]}: {counted}"
 
 
 def figure(metric: str, value: float | None) -> str:

@@ -1,0 +1,78 @@
+"""What docs/gate.md shows can be used as it stands, and the committed baseline is that of the smoke benchmark."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from vssbench.cli import app
+from vssbench.config import load_spec
+from vssbench.gate.baseline import read_baseline
+from vssbench.gate.rules import COST, DEFAULT, read_rules, rules_of
+from vssbench.gate.wording import HEADLINES
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "gate.md").read_text()
+BLOCKS: list[dict[str, Any]] = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)]
+COMMANDS = re.findall(r"(?:^\$|- run:) (vssbench .*)$", TEXT, re.MULTILINE)
+
+
+def block(key: str) -> dict[str, Any]:
+    (found,) = [one for one in BLOCKS if key in one]
+    return found
+
+
+def test_the_rules_are_rules() -> None:
+    assert len(rules_of(block("rules")["rules"])) == 8
+    for name in COST:
+        assert f"`{name}`" in TEXT
+    for metric, limit in DEFAULT.items():
+        assert f"`{metric}: {limit}`" in TEXT
+
+
+def test_the_exit_statuses_are_told() -> None:
+    rows = re.findall(r"^\| +(\d) \|", TEXT, re.MULTILINE)
+    assert {int(row) for row in rows} == {*HEADLINES, 2}
+
+
+def test_the_workflow_runs_and_judges_the_smoke_benchmark() -> None:
+    job = block("jobs")["jobs"]["gate"]
+    runs = [step["run"] for step in job["steps"] if "run" in step]
+    assert all(("run" in step) != ("uses" in step) for step in job["steps"])
+    assert [run.split()[1] for run in runs] == ["install", "run", "check"]
+    assert (ROOT / "smoke.yaml").name in runs[1]
+    assert (ROOT / "baseline.json").name in runs[2]
+
+
+def test_the_hook_calls_a_target_of_the_makefile() -> None:
+    (hook,) = block("repos")["repos"][0]["hooks"]
+    make, target = hook["entry"].split()
+    assert make == "make"
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_have_these_options(command: str) -> None:
+    verbs = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    known = {option for parameter in verbs[command.split()[1]].params for option in parameter.opts}
+    used = set(re.findall(r"(?<= )--[a-z-]+", command))
+    assert used
+    assert used <= known
+
+
+def test_the_committed_baseline_is_of_the_smoke_benchmark() -> None:
+    spec, rules = load_spec(ROOT / "smoke.yaml", {}), read_rules(ROOT / "smoke.yaml")
+    kept = read_baseline(ROOT / "baseline.json")
+    assert {entry.key for entry in kept.entries} == {
+        (method, f"{spec.dataset} {spec.split}") for method in spec.methods
+    }
+    for entry in kept.entries:
+        assert all(entry.figures[rule.metric] is not None for rule in rules)
+        assert entry.weights.origin == "packaged"
+        assert entry.environment["dirty"] is False
+    assert (ROOT / "baseline.json").stat().st_size < 200_000
