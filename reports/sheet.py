@@ -19,7 +19,7 @@ Sign = tuple[Mapping[str, object], str]
 """The properties of a marker or line, and what it stands for."""
 
 # Points (1/72 inch) from here on: what is left of the axes, right and below (their own labels), and their size.
-_LEFT, _RIGHT, _BELOW, _EDGE = 33.0, 5.0, 26.0, 2.0
+_LEFT, _RIGHT, _BELOW, _EDGE = 33.0, 11.0, 26.0, 2.0
 WIDTH, HEIGHT = 72 * COLUMN - _LEFT - _RIGHT, 152.0
 _SPACING = 1.15
 

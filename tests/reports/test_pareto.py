@@ -1,0 +1,190 @@
+"""Pareto plots of rows made by hand: who stands where, what is said of whom, and that nothing covers a name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+
+from vssbench.reports import pareto
+from vssbench.reports.pareto_figure import Plot, Point, draw
+from vssbench.reports.rows import FPS, GFLOPS, PARAMS, Group, Row, family
+from vssbench.reports.style import LIGHT
+from vssbench.stats import Interval
+
+GROUP = Group("synthetic val", "exact", "f00", 12)
+
+
+def row(method: str, miou: float | None, gflops: float | None = None, **given: Any) -> Row:
+    """A measured row; fps, params and vc under their own names."""
+    values = {
+        "mIoU": miou, "VC@8": given.pop("vc", None),
+        GFLOPS: gflops, PARAMS: given.pop("params", None), FPS["step+decode"]: given.pop("fps", None),
+    }  # fmt: skip
+    return Row(method, **{"family": family(method), "group": GROUP, "values": values, "machine": "abacus", **given})
+
+
+def published(name: str, miou: float, gflops: float) -> Row:
+    values = {"mIoU": miou, GFLOPS: gflops, "VC@8": 80.0}
+    return Row(name, "mpvss", Group("synthetic val", "", "", 0), values, origin="published")
+
+
+def texts(figure: Figure) -> list[str]:
+    """What is written in and under the plot."""
+    (axes,) = figure.axes
+    tables = [child for child in axes.get_children() if isinstance(child, Legend)]
+    return [text.get_text() for text in (*axes.texts, *(text for table in tables for text in table.get_texts()))]
+
+
+def plotted(rows: list[Row], column: str, machine: str | None = "abacus") -> Plot:
+    return pareto.plot(GROUP, rows, column, machine)
+
+
+def test_files_are_named_by_cost_group_and_machine(tmp_path: Path) -> None:
+    rows = [
+        row("a", 40.0, 1.0, fps=5.0, vc=80.0),
+        row("b", 60.0, 2.0, fps=9.0, vc=None),
+        *(row(name, 50.0, fps=50.0, machine="clock") for name in "cde"),
+        *(row(name, 50.0, 3.0, group=Group("vspw val", "vspw", "f01", 9)) for name in "fg"),
+    ]
+    written = pareto.write(rows, tmp_path, ("svg",))
+    names = ["pareto_gflops", "pareto_fps", "pareto_fps_machine2", "pareto_gflops_2"]
+    assert [path.name for path in written] == [f"{name}{end}.svg" for name in names for end in ("", "_dark")]
+    assert ">clock<" in (tmp_path / "pareto_fps.svg").read_text()
+    assert ">abacus<" in (tmp_path / "pareto_fps_machine2.svg").read_text()
+    assert pareto.write([row("a", 40.0, 1.0)], tmp_path / "none") == []
+
+
+def test_every_format_is_the_same_file_for_the_same_rows(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        written = pareto.write([row("a", 40.0, 1.0), row("b", 60.0, 2.0)], tmp_path / folder)
+    assert [path.suffix for path in written] == [".png", ".svg", ".pdf", ".svg"]
+    for path in written:
+        assert path.read_bytes() == (tmp_path / "one" / path.name).read_bytes()
+
+
+def test_nobody_is_silently_missing() -> None:
+    rows = [
+        row("a", 40.0, fps=5.0),
+        row("b", None, fps=9.0),
+        row("c", float("nan")),
+        row("d", 50.0, fps=7.0, machine="clock"),
+        row("e", 60.0, fps=1e6, told=True),
+        row("f", 60.0, fps=8.0, untrained=True),
+    ]
+    plot = plotted(rows, FPS["step+decode"])
+    assert [(point.name, point.x, point.contender) for point in plot.points] == [
+        ("a", 5.0, True), ("e", 1e4, False), ("f", 8.0, False),
+    ]  # fmt: skip
+    assert plot.notes == (
+        "Not shown, no mIoU: b",
+        "Not shown, no mIoU and no FPS step+decode: c",
+        "Not shown, measured on another machine: d",
+        "Not on the front, given the ground truth: e",
+        "Not on the front, random weights: f",
+    )
+
+
+def test_published_figures_stand_beside_in_cost_only_and_off_the_front(tmp_path: Path) -> None:
+    rows = [row("mpvss", 40.0, 2.0, vc=80.0), published("MPVSS R50", 70.0, 1.0), published("MPVSS R101", 71.0, 3.0)]
+    plot = plotted(rows, GFLOPS)
+    assert [(point.name, point.published, point.contender) for point in plot.points] == [
+        ("mpvss", False, True), ("MPVSS R50", True, False), ("MPVSS R101", True, False),
+    ]  # fmt: skip
+    assert len(plotted(rows, "VC@8").points) == 1
+    assert {"measured", "published"} <= set(texts(draw(plot, LIGHT)))
+    assert [path.name for path in pareto.write(rows, tmp_path, ("png",))] == ["pareto_gflops.png"]
+
+
+def test_a_lower_bound_is_off_the_front_of_gflops_and_on_that_of_speed() -> None:
+    rows = [row("flowwarp(of=mpvss)", 60.0, 1.0, fps=9.0, uncounted=True), row("mpvss", 50.0, 2.0, fps=5.0)]
+    by_cost, by_speed = plotted(rows, GFLOPS), plotted(rows, FPS["step+decode"])
+    assert [point.at_least for point in by_cost.points] == [True, False]
+    assert not any(point.at_least for point in by_speed.points)
+    assert _front(draw(by_cost, LIGHT)) == {(2.0, 50.0)}
+    assert _front(draw(by_speed, LIGHT)) == {(9.0, 60.0)}
+    assert "at least: not all work is counted" in texts(draw(by_cost, LIGHT))
+
+
+def test_intervals_are_drawn_where_there_are_any() -> None:
+    known = {"mIoU": Interval(50.0, 45.0, 54.0), "VC@8": Interval(80.0, reason="one clip")}
+    plot = plotted([row("a", 50.0, vc=80.0, intervals=known), row("b", 60.0, vc=70.0)], "VC@8")
+    assert [(point.x_interval, point.y_interval) for point in plot.points] == [(None, (45.0, 54.0)), (None, None)]
+    assert "95 % interval" in texts(draw(plot, LIGHT))
+
+
+def test_a_sweep_over_the_interval_is_a_curve_that_is_named_once() -> None:
+    rows = [row(f"mpvss(key_interval={frames})", 80.0 - frames, 1 / frames) for frames in (10, 2, 5)]
+    plot = plotted([*rows, row("mask2former", 81.0, 1.0)], GFLOPS)
+    assert [point.label for point in plot.points] == ["mpvss K=10", "K=2", "K=5", "mask2former"]
+    assert plot.curves == ((1, 2, 0),)
+    assert plotted(rows[:2], GFLOPS).curves == ()
+
+
+def test_the_front_is_a_staircase_through_the_best() -> None:
+    rows = [row("a", 40.0, 1.0), row("b", 60.0, 2.0), row("c", 50.0, 2.5), row("d", 70.0, 4.0)]
+    figure = draw(plotted(rows, GFLOPS), LIGHT)
+    assert _front(figure) == {(1.0, 40.0), (2.0, 40.0), (2.0, 60.0), (4.0, 60.0), (4.0, 70.0)}
+
+
+NAMES = st.text("abcdefghij_=. ", min_size=3, max_size=38).map(lambda text: f"m{text}m")
+POINTS = st.builds(
+    lambda name, **given: Point(name, name, **given),
+    NAMES, family=st.sampled_from("abcdefghijk"), x=st.integers(1, 900), y=st.integers(0, 100),
+    published=st.booleans(), contender=st.booleans(), at_least=st.booleans(),
+    y_interval=st.none() | st.just((20.0, 70.0)),
+)  # fmt: skip
+
+
+@settings(max_examples=8)
+@given(st.lists(POINTS, min_size=1, max_size=25, unique_by=lambda point: point.name), st.booleans())
+def test_every_point_is_named_and_nothing_covers_a_name(points: list[Point], more: bool) -> None:
+    with LIGHT.applied():
+        figure = draw(Plot("title " * 20, "x", "y", more, tuple(points), frozenset("abcdefghijk")), LIGHT)
+        figure.draw_without_rendering()
+    (axes,) = figure.axes
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    frame = axes.get_window_extent(renderer)
+    boxes = {text: text.get_window_extent(renderer) for text in axes.texts if text.get_text()}
+    inside = {text: box for text, box in boxes.items() if frame.contains(*box.p0)}
+    written = [text.get_text() for text in inside]
+    entries = [text.split() for text in texts(figure) if re.match(r"\d+ m", text)]
+    numbers = sorted((text for text in written if text.isdigit()), key=int)
+    assert numbers == [number for number, *_ in entries] == [str(count + 1) for count in range(len(numbers))]
+    explained = {"".join(words) for _, *words in entries}
+    assert {text for text in written if not text.isdigit()} == {
+        point.name for point in points if "".join(point.name.split()) not in explained
+    }
+    assert len(written) == len(points)
+    spots = axes.transData.transform([(point.x, point.y) for point in points])
+    for text, box in inside.items():
+        assert not any(box.overlaps(other) for one, other in inside.items() if one is not text)
+        assert frame.fully_containsx(box.x1)
+        assert frame.fully_containsy(box.y1)
+        assert not any(box.contains(*spot) for spot in spots)
+    drawn = axes.get_tightbbox(renderer)
+    assert drawn is not None
+    assert figure.bbox.x0 <= drawn.x0 <= drawn.x1 <= figure.bbox.x1
+    assert figure.bbox.y0 <= drawn.y0 <= drawn.y1 <= figure.bbox.y1
+    assert min(text.get_fontsize() for text in axes.findobj(Text)) >= 6.5
+    assert figure.get_figwidth() == pytest.approx(8.5 / 2.54)
+
+
+def _front(figure: Figure) -> set[tuple[float, float]]:
+    """The corners of the staircase, without where it leaves the plot."""
+    (axes,) = figure.axes
+    (steps,) = [
+        line for line in axes.lines if line.get_color() == LIGHT.faint and line.get_transform() == axes.transData
+    ]
+    edges = (*axes.get_xlim(), *axes.get_ylim())
+    return {(x, y) for x, y in np.column_stack(steps.get_data()).tolist() if x not in edges and y not in edges}
