@@ -92,7 +92,7 @@ class Bench:
         frames = ahead(self.source(method).frames(clip))
         watch = self._draw.watch(clip, self.dataset.space)
         record = run_clip(method, clip, _ticking(frames, tick), metrics, self._bound(), watch)
-        return Ran(record, watch and watch.kept())
+        return Ran(record, watch.kept() if watch else None)
 
     def _bound(self) -> int:
         """Predicted ids must be below this: most official scripts take any id and have their own way with it."""

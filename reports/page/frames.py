@@ -15,14 +15,17 @@ BUDGET = 3_500_000
 
 
 def frames(rows: Sequence[Row], budget: int) -> dict[str, Any]:
-    """{"colours": of the classes, "frames": worst first, by the mean over methods}; what exceeds the budget is left out.
+    """{"colours": of the classes, "frames": worst first, by the mean over methods}, of the clips that count.
 
-    Raises UserError for a damaged file.
+    What exceeds the budget, in characters, is left out. Raises UserError for a damaged file.
     """
     found: dict[tuple[str, int], dict[int, KeptFrame]] = {}
     colours: list[str] = []
     for number, row in enumerate(rows):
+        counted = set(row.result.dataset.names) if row.result else set()
         for kept in read_frames(row.folder) if row.folder else ():
+            if kept.clip not in counted:
+                continue
             colours = colours or [kept.colours[start : start + 3].hex() for start in range(0, len(kept.colours), 3)]
             for frame in kept.frames:
                 found.setdefault((kept.clip, frame.index), {})[number] = frame
