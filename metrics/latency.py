@@ -20,7 +20,7 @@ import numpy as np
 
 from vssbench.config import LatencySpec
 from vssbench.metrics import clock
-from vssbench.runner import PHASES
+from vssbench.runner import PHASES, blaming
 from vssbench.types import KINDS, Frame, Method
 
 SCOPES: dict[str, tuple[str, ...]] = {
@@ -167,23 +167,24 @@ def _time_reference(reference: Callable[[], None] | None, synchronise: Callable[
 
 
 def _pass(method: Method, frames: Sequence[Frame], synchronise: Callable[[], None]) -> Pass:
-    """One pass over the frames."""
+    """One pass over the frames. Raises UserError where the method fails."""
     timings: Pass = []
-    method.reset()
-    synchronise()
-    for frame in frames:
-        started = clock.start()
-        x = method.prepare(frame)
+    with blaming(method.name, "latency pass"):
+        method.reset()
         synchronise()
-        prepared = clock.stop(started)
-        started = clock.start()
-        y = method.step(x)
-        synchronise()
-        stepped = clock.stop(started)
-        started = clock.start()
-        prediction = method.decode(y)
-        synchronise()
-        timings.append((prediction.kind, (prepared, stepped, clock.stop(started))))
+        for frame in frames:
+            started = clock.start()
+            x = method.prepare(frame)
+            synchronise()
+            prepared = clock.stop(started)
+            started = clock.start()
+            y = method.step(x)
+            synchronise()
+            stepped = clock.stop(started)
+            started = clock.start()
+            prediction = method.decode(y)
+            synchronise()
+            timings.append((prediction.kind, (prepared, stepped, clock.stop(started))))
     return timings
 
 

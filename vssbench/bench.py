@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from vssbench.metrics.plan import plan
 from vssbench.metrics.protocols import default_protocol, find
 from vssbench.names import Spec, parse
 from vssbench.result import ClipRecord, DatasetInfo
-from vssbench.runner import ahead, run_clip
+from vssbench.runner import ahead, blaming, run_clip
 from vssbench.types import Dataset, Frame, Method, Weights
 
 
@@ -30,8 +30,19 @@ class Ran(NamedTuple):
     kept: KeptClip | None
 
 
+class Failed(NamedTuple):
+    """One clip that was left out, and why in one line."""
+
+    clip: str
+    reason: str
+
+
 class Bench:
-    """lengths: frames of each clip of the run, in order; the split's further clips are left out by `limit`."""
+    """A dataset with its clips, and one method at a time.
+
+    lengths:    frames of each clip of the run, in order; the split's further clips are left out by `limit`
+    unreadable: clip -> why its frames cannot be listed; empty unless failing clips are skipped
+    """
 
     def __init__(self, spec: RunSpec):
         """Raises UserError for a dataset that is not there or has no clips."""
@@ -41,9 +52,16 @@ class Bench:
         limit = spec.limit
         if spec.distances is not None:
             self.dataset, limit = Distances(self.dataset, spec.distances, limit), None
-        self.lengths = {clip: len(self.dataset.stems(clip)) for clip in islice(self.dataset.clips(), limit)}
+        self.unreadable: dict[str, str] = {}
+        self.lengths: dict[str, int] = {}
+        for clip in islice(self.dataset.clips(), limit):
+            stems = self._stems(clip)
+            if isinstance(stems, Failed):
+                self.unreadable[clip] = stems.reason
+            else:
+                self.lengths[clip] = len(stems)
         self._current: tuple[Spec, Method] | None = None
-        if not self.lengths:
+        if not self.lengths and not self.unreadable:
             raise UserError(
                 f"the split {spec.split!r} of {spec.dataset} has no clips", fix="vssbench doctor shows what is there"
             )
@@ -80,8 +98,33 @@ class Bench:
         codec = self.codec(method)
         return self.dataset if codec is None else Compressed(self.dataset, codec)
 
-    def run(self, spec: Spec, clip: str, tick: Callable[[], None] = lambda: None) -> Ran:
-        """One clip under one method; the method is kept for the next clip."""
+    def _stems(self, clip: str) -> Sequence[str] | Failed:
+        """The names of a clip's frames. Failed only where such clips are skipped."""
+        try:
+            with blaming(self.dataset.name, f"clip {clip!r}"):
+                stems = self.dataset.stems(clip)
+            if not stems:
+                raise UserError(f"the clip {clip!r} of {self.dataset.name} has no frames")
+            if any(0xD800 <= ord(letter) < 0xE000 for name in (clip, *stems) for letter in name):
+                raise UserError("a name that is not UTF-8", where=f"clip {clip!r}", fix="rename the clip or its frames")
+        except UserError as error:
+            if self.spec.on_error == "stop":
+                raise
+            return Failed(clip, error.brief)
+        return stems
+
+    def run(self, spec: Spec, clip: str, tick: Callable[[], None] = lambda: None) -> Ran | Failed:
+        """One clip under one method; the method is kept for the next clip. Failed only where such clips are skipped."""
+        try:
+            with blaming(f"{spec} on {self.dataset.name}", f"clip {clip!r}"):  # datasets and metrics may be anybody's
+                return self._run(spec, clip, tick)
+        except UserError as error:
+            if self.spec.on_error == "stop":
+                raise
+            self.close()  # nothing that the failure left behind meets the next clip
+            return Failed(clip, error.brief)
+
+    def _run(self, spec: Spec, clip: str, tick: Callable[[], None]) -> Ran:
         if self._current is None or self._current[0] != spec:
             self._current = None  # the last one's memory is free before the next is built
             self._current = (spec, self.load(spec))
@@ -113,7 +156,9 @@ class Bench:
         """What is run on; the fingerprint is over all clips of the split, whatever the limit."""
         digest = hashlib.sha256()
         for clip in self.dataset.clips():
-            digest.update("\0".join([clip, *self.dataset.stems(clip), "\n"]).encode())
+            stems = self._stems(clip)
+            names = [] if isinstance(stems, Failed) else stems
+            digest.update("\0".join([clip, *names, "\n"]).encode("utf-8", "surrogateescape"))
         space = self.dataset.space
         return DatasetInfo(
             spec=self.spec.dataset,
@@ -126,6 +171,23 @@ class Bench:
             fingerprint=digest.hexdigest(),
             names=list(self.lengths),
         )
+
+    def without(self, info: DatasetInfo, failed: Mapping[str, str]) -> DatasetInfo:
+        """What is left of `describe` when clips have failed, told apart from the whole by its fingerprint.
+
+        They count for no method: what stands in one table was measured on the same clips. Raises UserError where
+        nothing is left.
+        """
+        if not failed:
+            return info
+        names = [clip for clip in self.lengths if clip not in failed]
+        if not names:
+            clip, reason = next(iter(failed.items()))
+            raise UserError(f"every clip failed, {clip!r} for one: {reason}", where=self.spec.dataset)
+        digest = hashlib.sha256("\0".join([info.fingerprint, *sorted(failed)]).encode("utf-8", "surrogateescape"))
+        frames = sum(self.lengths[clip] for clip in names)
+        changes = {"clips": len(names), "frames": frames, "names": names, "fingerprint": digest.hexdigest()}
+        return info.model_copy(update=changes)
 
     def identity(self, spec: Spec, info: DatasetInfo, weights: Weights, codec: CodecSpec | None) -> dict[str, Any]:
         """What decides the numbers. Not in it: workers, threads, paths, the limit (more clips may follow), latency."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
@@ -131,6 +131,9 @@ class RunSpec(_Strict):
     threads: int | None = Field(default=None, ge=1, description="CPU threads of the networks")
     workers: int = Field(default=1, ge=1, description="processes for the accuracy pass")
     limit: int | None = Field(default=None, ge=1, description="only the first clips")
+    on_error: Literal["stop", "skip-clip"] = Field(
+        default="stop", description="skip-clip: a clip that fails is left out for every method, and listed"
+    )
     keep_frames: int = Field(
         default=3, ge=0, le=100, description="pictures of the worst frames that are kept of each method"
     )

@@ -29,6 +29,11 @@ class UserError(Exception):
             parts.append(f"fix: {fix}")
         super().__init__("\n  ".join(parts))
 
+    @property
+    def brief(self) -> str:
+        """What is wrong and where, in one line."""
+        return " ".join((f"{self.where}: {self.what}" if self.where is not None else self.what).split())
+
     def __reduce__(self):  # travels between worker processes
         return _rebuild, (type(self), self.what, self.where, self.expected, self.fix)
 

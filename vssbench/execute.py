@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
-from vssbench.bench import Bench, Ran
+from vssbench.bench import Bench, Failed, Ran
 from vssbench.config import RunSpec
 from vssbench.errors import UserError
 from vssbench.names import Spec
@@ -20,25 +20,25 @@ from vssbench.progress import Progress
 Task = tuple[Spec, str]
 
 
-def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran]]:
+def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran | Failed]]:
     """The outcome of every task, as it is finished: in order in this process, in any order with several workers."""
     return (_in_processes if bench.spec.workers > 1 else _here)(bench, tasks, progress)
 
 
-def _here(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran]]:
+def _here(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran | Failed]]:
     for method, clip in tasks:
         progress.show(str(method), clip)
         yield method, bench.run(method, clip, progress.tick)
     bench.close()
 
 
-def _in_processes(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran]]:
+def _in_processes(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran | Failed]]:
     """The same from worker processes; a worker that dies loses its clip and nothing else."""
     pool = ProcessPoolExecutor(
         bench.spec.workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(bench.spec,)
     )
     waiting = iter(tasks)
-    running: dict[Future[Ran], Task] = {}
+    running: dict[Future[Ran | Failed], Task] = {}
     try:
         while True:
             for method, clip in islice(waiting, 2 * bench.spec.workers - len(running)):
@@ -70,6 +70,6 @@ def _start_worker(spec: RunSpec) -> None:
     _bench = Bench(spec)
 
 
-def _work(method: Spec, clip: str) -> Ran:
+def _work(method: Spec, clip: str) -> Ran | Failed:
     assert _bench is not None
     return _bench.run(method, clip)

@@ -24,6 +24,7 @@ class Measured(NamedTuple):
     records: in clip order; None where accuracy was refused (a network without weights)
     timed:   latency.json, or None where latency was not measured
     cost:    of `metrics.cost.cost`
+    failed:  clip -> why it was left out
     """
 
     weights: Weights
@@ -31,13 +32,13 @@ class Measured(NamedTuple):
     records: Sequence[ClipRecord] | None
     timed: dict[str, Any] | None
     cost: dict[str, Any]
+    failed: dict[str, str]
 
 
 def fold(spec: RunSpec, method: Spec, space: LabelSpace, info: DatasetInfo, measured: Measured) -> RunResult:
     """The result of one method."""
-    weights, codec, records, timed, cost = measured
+    weights, codec, records, timed, cost, failed = measured
     result = RunResult(
-        schema=1,
         method=str(method),
         dataset=info.model_copy(update={"labelled": sum(record.labelled for record in records or ())}),
         protocol=spec.protocol or default_protocol(parse(spec.dataset).name),
@@ -46,8 +47,11 @@ def fold(spec: RunSpec, method: Spec, space: LabelSpace, info: DatasetInfo, meas
         gflops=cost["gflops"],
         params_m=cost["params_m"],
         params_training_only_m=cost["params_training_only_m"],
-        caveats=_caveats(spec, method, weights, records) + _doubts(cost["gflops"]) + _compression(codec),
-    )
+        failed=failed,
+        caveats=[
+            *_caveats(spec, method, weights, records), *_lost(failed), *_doubts(cost["gflops"]), *_compression(codec),
+        ],
+    )  # fmt: skip
     if records is not None:
         score(result, space, records, spec.metrics)
         result.kinds = count_kinds(records)
@@ -69,6 +73,14 @@ def score(result: RunResult, space: LabelSpace, records: Sequence[ClipRecord], m
     result.per_class = dict(zip(space.names, evaluation.per_class, strict=True))
     result.notes = evaluation.notes
     result.by_distance = by_distance(space, records, result.protocol)
+
+
+def _lost(failed: dict[str, str]) -> list[str]:
+    if not failed:
+        return []
+    clip, reason = next(iter(failed.items()))
+    what = "1 clip that failed is" if len(failed) == 1 else f"{len(failed)} clips that failed are"
+    return [f"{what} left out for every method (--on-error skip-clip), {clip!r} for one: {reason}"]
 
 
 def _compression(codec: CodecSpec | None) -> list[str]:

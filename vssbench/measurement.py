@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from vssbench import environment
-from vssbench.bench import Bench
+from vssbench.bench import Bench, Failed
 from vssbench.config import RunSpec
 from vssbench.datasets.compressed import CodecSpec
 from vssbench.execute import Task, clip_records
@@ -40,6 +40,8 @@ class Measurement:
             opened = self.bench.load(method)
             self.weights[method] = getattr(opened, "weights", Weights())
             self.codecs[method] = self.bench.codec(opened)
+        self.failed: dict[tuple[str, Spec], str] = {}
+        self.left_out: dict[str, str] = {}
         self.folders: dict[Spec, MethodFolder] = {}
         self.frames: dict[Spec, FrameFolder] = {}
 
@@ -63,10 +65,15 @@ class Measurement:
 
         started: when the run began, ISO 8601
         """
-        for method, (record, kept) in clip_records(self.bench, self._tasks(), progress):
-            if kept is not None:  # first: what is not in the records is run again
-                self.frames[method].add(kept)
-            self.folders[method].add(record)
+        for method, outcome in clip_records(self.bench, self._tasks(), progress):
+            if isinstance(outcome, Failed):
+                self.failed[outcome.clip, method] = outcome.reason
+                continue
+            if outcome.kept is not None:  # first: what is not in the records is run again
+                self.frames[method].add(outcome.kept)
+            self.folders[method].add(outcome.record)
+        self.left_out = self._failing()
+        self.info = self.bench.without(self.info, self.left_out)
         loaded = {method: self.bench.load(method) for method in self.methods}
         frames = self._frames(loaded)
         self._time(loaded, frames, progress)
@@ -77,6 +84,15 @@ class Measurement:
             result.started, result.finished = started, datetime.now(UTC).isoformat(timespec="seconds")
             self.folders[method].write("result.json", result.to_json())
             yield result
+
+    def _failing(self) -> dict[str, str]:
+        """Clip -> why it failed, under the first method that it failed under."""
+        return self.bench.unreadable | {
+            clip: self.failed[clip, method]
+            for clip in self.bench.lengths
+            for method in reversed(self.methods)
+            if (clip, method) in self.failed
+        }
 
     def _scored(self, method: Spec) -> bool:
         """Whether accuracy is measured at all."""
@@ -93,7 +109,7 @@ class Measurement:
 
     def _frames(self, loaded: Mapping[Spec, Method]) -> dict[Spec, list[Frame]]:
         """The frames of the latency pass, from the first clip; methods with one codec share theirs."""
-        clip = next(iter(self.bench.lengths))
+        clip = self.info.names[0]
         count = self.spec.latency.frames if self.spec.latency.enabled else 1
         taken = {
             codec: list(islice(self.bench.source(loaded[method]).frames(clip), count))
@@ -125,10 +141,10 @@ class Measurement:
     def _fold(self, method: Spec, loaded: Method, size: tuple[int, int]) -> RunResult:
         """The result of one method, from its records and timings. size: rows and columns of the frames."""
         kept = self.folders[method].records
-        records = [kept[clip] for clip in self.bench.lengths] if self._scored(method) else None
+        records = [kept[clip] for clip in self.info.names] if self._scored(method) else None
         counted = cost(loaded, count_kinds(records) if records else None, size)
         latency = self.folders[method].latency()
-        measured = Measured(self.weights[method], self.codecs[method], records, latency, counted)
+        measured = Measured(self.weights[method], self.codecs[method], records, latency, counted, self.left_out)
         result = fold(self.spec, method, self.bench.dataset.space, self.info, measured)
         result.resolved = str(resolved(loaded, method, self.info.labels))
         result.caveats += self.bench.caveats()

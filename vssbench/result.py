@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vssbench.errors import UserError
 from vssbench.types import KINDS
 
-SCHEMA = 1
+SCHEMA = 2
+"""Rises whenever a file of today could not be read by the vssbench of yesterday, new fields included."""
 
 
 class _Record(BaseModel):
@@ -43,7 +44,11 @@ class ClipRecord(_Record):
 
 
 class DatasetInfo(_Record):
-    """What was run on. fingerprint: sha256 of the names of all clips and frames of the split; names: the clips run."""
+    """What was run on.
+
+    fingerprint: sha256 of the names of all clips and frames of the split, and of the clips that failed
+    names:       the clips that were run and did not fail; clips, frames, labelled: how many of them
+    """
 
     spec: str
     split: str
@@ -63,7 +68,7 @@ class WeightsInfo(_Record):
 
 
 class RunResult(_Record):
-    """One method on one dataset (result.json).
+    """One method on one dataset (result.json). docs/result.md has every field.
 
     resolved:    the method's spec with every default written out
     codec:       how the frames were compressed before the method saw them; null: not at all
@@ -76,6 +81,8 @@ class RunResult(_Record):
     params_m:    millions of parameters that inference uses; those that only training reads stand apart
     memory_mb:   host memory, and device memory where there is a device
     energy:      joules a frame of an NVIDIA device, or the reason why there is none
+    skipped:     clip -> why it does not count under `protocol`
+    failed:      clip -> why it could not be measured; it is left out for every method of the run
     notes:       what the protocol made of these clips (windows left out, pixels booked elsewhere)
     caveats:     what a reader must know before comparing this row
     """
@@ -92,6 +99,7 @@ class RunResult(_Record):
     per_class: dict[str, float | None] = {}
     by_distance: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
+    failed: dict[str, str] = {}
     notes: list[str] = []
     kinds: dict[str, int | None] = {}
     gflops: dict[str, Any] | None = None
@@ -124,19 +132,30 @@ def count_kinds(records: Sequence[ClipRecord]) -> dict[str, int | None]:
     return {kind: total.get(kind) for kind in KINDS}
 
 
+def _with_failed(data: dict[str, Any]) -> dict[str, Any]:
+    """From 1: a clip that failed ended the run."""
+    return {**data, "failed": {}}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _with_failed}
+"""Schema -> what makes a result of the next one of it."""
+
+
 def read_result(path: Path) -> RunResult:
-    """A result.json; a newer schema or a damaged file is one clear message."""
+    """A result.json, of an older schema too; a newer one or a damaged file is one clear message."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"cannot be read: {error}", where=path, expected="a result.json that vssbench wrote") from None
     schema = data.get("schema") if isinstance(data, dict) else None
-    if not isinstance(schema, int):
+    if type(schema) is not int or schema < min(MIGRATIONS):
         raise UserError("has no schema number", where=path, expected="a result.json that vssbench wrote")
     if schema > SCHEMA:
         raise UserError(
             f"has schema {schema}; this vssbench reads up to {SCHEMA}", where=path, fix="pip install --upgrade vssbench"
         )
+    for older in range(schema, SCHEMA):
+        data = {**MIGRATIONS[older](data), "schema": older + 1}
     try:
         return RunResult.model_validate(data)
     except ValidationError as error:

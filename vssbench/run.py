@@ -11,7 +11,7 @@ from vssbench.config import RunSpec
 from vssbench.measurement import Measurement
 from vssbench.names import Spec
 from vssbench.progress import Progress
-from vssbench.result import RunResult
+from vssbench.result import SCHEMA, RunResult
 from vssbench.store import RunDirectory
 
 
@@ -34,7 +34,7 @@ def run(
     # Before anything is written: a wrong name or file must leave nothing behind.
     measurements = [Measurement(one, methods) for one in specs]
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    with RunDirectory(folder, {"schema": 1, "spec": spec.model_dump(), "started": started}, resume) as directory:
+    with RunDirectory(folder, {"schema": SCHEMA, "spec": spec.model_dump(), "started": started}, resume) as directory:
         for measurement in measurements:
             measurement.open(directory, named=bool(datasets))
         progress.start(sum(measurement.frames_left() for measurement in measurements))

@@ -8,7 +8,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
 from typing import Any, TypeVar
@@ -37,7 +38,8 @@ def run_clip(
     The method sees the labels only if it says that it needs them. Raises UserError naming clip and frame where the
     method fails or returns something that is not a prediction.
     """
-    method.reset()
+    with blaming(method.name, f"clip {clip!r}"):
+        method.reset()
     kinds: Counter[str] = Counter()
     seconds = dict.fromkeys(PHASES, 0.0)
     total = labelled = 0
@@ -60,7 +62,7 @@ def run_clip(
 def run_frame(method: Method, frame: Frame) -> tuple[Prediction, tuple[float, float, float]]:
     """The prediction for the next frame of the clip and the seconds of prepare, step and decode."""
     shown = frame if "labels" in method.needs or frame.labels is None else replace(frame, labels=None)
-    try:
+    with blaming(method.name, f"clip {frame.clip!r}, frame {frame.index} ({frame.stem})"):
         start = perf_counter()
         x = method.prepare(shown)
         prepared = perf_counter()
@@ -68,15 +70,22 @@ def run_frame(method: Method, frame: Frame) -> tuple[Prediction, tuple[float, fl
         stepped = perf_counter()
         prediction = method.decode(y)
         end = perf_counter()
+    return prediction, (prepared - start, stepped - prepared, end - stepped)
+
+
+@contextmanager
+def blaming(whose: str, where: str) -> Iterator[None]:
+    """Around anybody's code: whatever it raises becomes a UserError that says whose it is and keeps the cause."""
+    try:
+        yield
     except UserError:
         raise
-    except Exception as error:  # a method is anybody's code: say which frame broke it, keep the cause
+    except Exception as error:
         raise UserError(
-            f"{method.name} failed: {type(error).__name__}: {error}",
-            where=f"clip {frame.clip!r}, frame {frame.index} ({frame.stem})",
+            f"{whose} failed: {type(error).__name__}: {error}",
+            where=where,
             fix="set VSSBENCH_DEBUG=1 to see the traceback",
         ) from error
-    return prediction, (prepared - start, stepped - prepared, end - stepped)
 
 
 def check_prediction(method: Method, frame: Frame, prediction: Any, classes: int) -> None:

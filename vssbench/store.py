@@ -173,7 +173,7 @@ def write_text(path: Path, text: str) -> None:
     def write(part: Path) -> None:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
-            _write_all(handle, text.encode())
+            _write_all(handle, text.encode(errors="backslashreplace"))  # of a name that is not UTF-8, in JSON exact
         finally:
             os.close(handle)
 

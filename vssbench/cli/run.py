@@ -50,6 +50,10 @@ def command(
     keep_frames: Annotated[
         int | None, typer.Option("--keep-frames", help="Pictures of each method's worst frames to keep; 0: none.")
     ] = None,
+    on_error: Annotated[
+        str | None,
+        typer.Option("--on-error", help="stop (default), or skip-clip: leave a failing clip out for every method."),
+    ] = None,
     no_latency: Annotated[bool, typer.Option("--no-latency", help="Skip the latency pass.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -70,7 +74,7 @@ def command(
         "split": split, "protocol": protocol, "codec": codec, "distances": parse_distances(distances),
         "sweep": parse_sweep(sweep), "limit": limit, "workers": workers, "device": device, "threads": threads,
         "allow_untrained": allow_untrained or None, "checkpoint": parse_checkpoints(checkpoint) or None,
-        "keep_frames": keep_frames,
+        "keep_frames": keep_frames, "on_error": on_error,
     }  # fmt: skip
     spec = load_spec(bench, overrides)
     if no_latency:
@@ -119,7 +123,7 @@ def by_dataset(results: Sequence[RunResult], intervals: Intervals) -> dict[str, 
 def summary(result: RunResult) -> dict[str, Any]:
     """One method's entry in `--json`: everything but the raw samples and the environment's detail."""
     kept = json.loads(result.to_json())
-    for key in ("schema", "method", "samples_ms"):
+    for key in ("schema", "method", "samples_ms", "reference_ms"):
         kept.pop(key)
     return kept
 
