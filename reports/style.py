@@ -55,7 +55,8 @@ class Theme:
             "text.color": self.ink, "axes.labelcolor": self.ink, "grid.color": self.grid,
             "xtick.labelcolor": self.ink, "ytick.labelcolor": self.ink,
             "axes.prop_cycle": cycler(color=self.palette),
-            "font.family": FONT, "font.size": TEXT, "axes.titlesize": TEXT, "axes.labelsize": TEXT,
+            "font.family": ["sans-serif"], "font.sans-serif": [FONT],  # any other where an SVG's reader lacks it
+            "font.size": TEXT, "axes.titlesize": TEXT, "axes.labelsize": TEXT,
             "figure.titlesize": TEXT, "xtick.labelsize": SMALL, "ytick.labelsize": SMALL, "legend.fontsize": SMALL,
             "axes.linewidth": 0.6, "grid.linewidth": 0.5, "lines.linewidth": 1.2, "lines.markersize": 3.5,
             "xtick.major.pad": 2, "ytick.major.pad": 2, "axes.labelpad": 2.5, "axes.titlepad": 4,

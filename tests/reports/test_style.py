@@ -78,6 +78,7 @@ def test_files_are_the_same_bytes_every_time_and_text_stays_text(tmp_path: Path)
         assert path.read_bytes() == (tmp_path / "one" / path.name).read_bytes()
     svg, dark = ((tmp_path / "one" / name).read_text() for name in ("plot.svg", "plot_dark.svg"))
     assert ">price in $ and $</text>" in svg
+    assert f"'{style.FONT}', sans-serif" in svg
     assert LIGHT.background in svg
     assert DARK.background in dark
     assert LIGHT.background not in dark
