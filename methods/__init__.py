@@ -52,6 +52,12 @@ BUILTIN: dict[str, Entry] = {
         licence="the model's own",
         weights="in the model's folder",
     ),
+    "mmseg": Entry(
+        "vssbench.methods.mmseg.adapter:MMSeg",
+        "each frame by itself, any network of mmsegmentation 1.x: config=NAME or FILE (extra mmseg)",
+        licence="the model's own",
+        weights="--checkpoint mmseg=FILE (.pth)",
+    ),
     "arseg": Entry(
         "vssbench.methods.arseg.adapter:ArSeg",
         "key frames at full size, the others small and fused with them along the video's own motion vectors",

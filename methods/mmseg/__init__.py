@@ -1,0 +1,1 @@
+"""Any mmsegmentation 1.x config and checkpoint, frame by frame."""

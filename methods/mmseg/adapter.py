@@ -1,0 +1,146 @@
+"""mmsegmentation's networks behind the adapter: pipeline, network and class map as the library has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vssbench.checkpoints import load_strict
+from vssbench.classes import check_same, joined, read_mapping
+from vssbench.datasets.spaces import load_space
+from vssbench.environment import check_device
+from vssbench.errors import UserError
+from vssbench.methods.mmseg import config as configs
+from vssbench.methods.mmseg import library
+from vssbench.methods.mmseg.checkpoint import read_checkpoint
+from vssbench.types import Frame, Kind, Prediction, Weights
+
+
+class Batch(NamedTuple):
+    """image: float32[1, 3, h, w], normalised and padded; sample: the library's record of sizes and padding."""
+
+    image: Tensor
+    sample: Any
+
+
+class Output(NamedTuple):
+    """logits: float[1, C, h, w] at the size of the network's input; sample: as in `Batch`."""
+
+    logits: Tensor
+    sample: Any
+
+
+class MMSeg:
+    """A config of mmsegmentation 1.x and its checkpoint on every frame by itself.
+
+    Resizing is the config's test pipeline, normalisation and padding its data preprocessor, inference (whole or
+    sliding) its test_cfg: the result is that of the library's `inference_model`, to the digit.
+
+    config:     name of a config that comes with the library ("segformer_mit-b0_8xb2-160k_ade20k-512x512"), or a file;
+                it is read, not run (see `config`)
+    labels:     label space; the network's classes are its classes, or `mapping` says which count as which
+    mapping:    file as `vssbench.classes` describes it
+    checkpoint: .pth as mmengine writes it, or our .safetensors; None: random weights, the same every time
+    Raises UserError for what does not fit, MissingExtra without mmsegmentation.
+    """
+
+    name = "mmseg"
+    needs: frozenset[str] = frozenset()
+    lookahead = 0
+
+    def __init__(
+        self,
+        config: str,
+        labels: str = "synthetic",
+        *,
+        mapping: str | None = None,
+        device: str = "cpu",
+        checkpoint: str | Path | None = None,
+    ):
+        check_device(device)
+        self.device, space = torch.device(device), load_space(labels)
+        self.classes = space.classes
+        path = configs.find(config)
+        data = configs.read(path)
+        library.load()
+        self.model, self._path = configs.entry(data, "model", path), path
+        self.network: Any = library.build_network(self.model, path)
+        self.pipeline = library.build_pipeline(configs.entry(data, "test_pipeline", path), path)
+        loader = data.get("test_dataloader")
+        dataset = loader.get("dataset") if isinstance(loader, dict) else None
+        names = library.class_names(dataset, self.network.out_channels)
+        self.groups = read_mapping(mapping, names, space) if mapping else None
+        if self.groups is None:
+            check_same(names, space, config)
+        self.weights = Weights("untrained")
+        if checkpoint is not None:
+            given = read_checkpoint(checkpoint)
+            load_strict(self.network, given, expected=f"weights of the network of {path.name}")
+            self.weights = given.weights
+        self.network.auxiliary_head = None  # runs in training alone
+        self.network.to(self.device)
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def prepare(self, frame: Frame) -> Batch:
+        packed = self.pipeline({"img": np.ascontiguousarray(frame.image[..., ::-1])})
+        data = {"inputs": [packed["inputs"]], "data_samples": [packed["data_samples"]]}
+        data = self.network.data_preprocessor(data, False)
+        return Batch(data["inputs"], data["data_samples"][0])
+
+    @torch.inference_mode()
+    def step(self, x: Batch) -> Output:
+        return Output(self.network.inference(x.image, [dict(x.sample.metainfo)]), x.sample)
+
+    @torch.inference_mode()
+    def decode(self, y: Output) -> Prediction:
+        return Prediction(self._scores(y).argmax(dim=0).to(torch.uint8).cpu().numpy(), "key")
+
+    @torch.inference_mode()
+    def scores(self, y: Output) -> NDArray[np.float32]:
+        """Class scores (logits) at the frame's size, float32[C, H, W]."""
+        scores: NDArray[np.float32] = self._scores(y).float().cpu().numpy()
+        return scores
+
+    def _scores(self, y: Output) -> Tensor:
+        return joined(class_scores(self.network, y.logits, y.sample), self.groups)
+
+    def cost_module(
+        self, kind: Kind, size: tuple[int, int], device: str | None = None
+    ) -> tuple[nn.Module, tuple[Tensor, ...]]:
+        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
+
+        device: None for the method's own network; "meta" for one without values
+        """
+        if kind != "key":
+            raise UserError(f"mmseg has no {kind} frames", expected="key")
+        image, sample = self.prepare(Frame("", 0, np.zeros((*size, 3), np.uint8)))
+        network = self.network
+        if device is not None:
+            network = library.build_network(self.model, self._path).to(device)
+        return KeyCost(network, sample), (image.to(device or self.device),)
+
+
+class KeyCost(nn.Module):
+    """A frame from the network's input to class scores, float[C, H, W]."""
+
+    def __init__(self, network: nn.Module, sample: Any):
+        super().__init__()
+        self.network, self.sample = network, sample
+
+    def forward(self, image: Tensor) -> Tensor:
+        network: Any = self.network
+        return class_scores(network, network.inference(image, [dict(self.sample.metainfo)]), self.sample)
+
+
+def class_scores(network: Any, logits: Tensor, sample: Any) -> Tensor:
+    """float[K, H, W] by the network's classes: without the padding, resized to the frame by the library."""
+    (found,) = network.postprocess_result(logits, [sample.clone()])
+    scores: Tensor = found.seg_logits.data
+    return scores

@@ -1,0 +1,337 @@
+"""mmsegmentation's networks: configs are read and not run, and the output is the library's own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vssbench import load_method
+from vssbench.errors import UserError
+from vssbench.methods.mmseg import config
+from vssbench.names import Spec
+from vssbench.testing import check_method, random_clip
+
+SIZE = (40, 57)
+HAS_MMSEG = importlib.util.find_spec("mmseg") is not None
+library = pytest.mark.skipif(not HAS_MMSEG, reason="needs mmsegmentation: pip install 'vssbench[mmseg]'")
+
+PIPELINE = """
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="Resize", scale=(96, 64), keep_ratio=True),
+    dict(type="LoadAnnotations"),
+    dict(type="PackSegInputs"),
+]
+"""
+CONFIGS = {
+    "segformer": """
+_base_ = "mmseg::segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py"
+norm = dict(type="BN", requires_grad=True)
+model = dict(backbone=dict(embed_dims=8), decode_head=dict(
+    in_channels=[8, 16, 40, 64], channels=16, num_classes=11, norm_cfg=norm))
+""",
+    "pspnet": """
+_base_ = ["mmseg::pspnet/pspnet_r50-d8_4xb2-40k_cityscapes-512x1024.py"]
+model = dict(
+    backbone=dict(depth=18, base_channels=8, stem_channels=8),
+    decode_head=dict(in_channels=64, channels=16, num_classes=11),
+    auxiliary_head=dict(in_channels=32, channels=8, num_classes=11),
+    test_cfg=dict(mode="slide", crop_size=(48, 48), stride=(32, 32)))
+""",
+    "bisenet": """
+_base_ = "mmseg::bisenetv1/bisenetv1_r18-d32_4xb4-160k_cityscapes-1024x1024.py"
+model = dict(decode_head=dict(num_classes=11), auxiliary_head=None)
+""",
+    "bisenetv2": """
+_base_ = "mmseg::bisenetv2/bisenetv2_fcn_4xb4-160k_cityscapes-1024x1024.py"
+model = dict(decode_head=dict(num_classes=11), auxiliary_head=None,
+             data_preprocessor=dict(test_cfg=dict(size_divisor=32)))
+""",
+}
+
+
+def written(folder: Path, text: str, name: str = "config.py") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def method(path: Path | str, checkpoint: Path | None = None, **arguments: Any) -> Any:
+    return load_method(Spec("mmseg", (("config", str(path)), *arguments.items())), checkpoint)
+
+
+@library
+@pytest.mark.parametrize("name", CONFIGS)
+def test_output_is_the_library_s(name: str, tmp_path: Path) -> None:
+    path = written(tmp_path, CONFIGS[name] + PIPELINE)
+    method(path)  # imports the library without its compiled operators
+    theirs = theirs_of(path, tmp_path / "trained.pth")
+    from mmseg.apis import inference_model
+
+    ours = method(path, tmp_path / "trained.pth")
+    assert ours.weights.origin == "file"
+    for frame in random_clip(length=2, size=SIZE):
+        found = inference_model(theirs, np.ascontiguousarray(frame.image[..., ::-1]))
+        labels = found.pred_sem_seg.data[0].numpy()
+        assert len(np.unique(labels)) > 1
+        y = ours.step(ours.prepare(frame))
+        np.testing.assert_array_equal(ours.decode(y).labels, labels)
+        np.testing.assert_array_equal(ours.scores(y), found.seg_logits.data)
+        assert ours.scores(y).dtype == np.float32
+    module, inputs = ours.cost_module("key", SIZE)
+    with torch.inference_mode():
+        image = ours.prepare(frame).image
+        assert inputs[0].shape == image.shape
+        np.testing.assert_allclose(module(image), found.seg_logits.data, rtol=1e-5, atol=1e-5)
+
+
+def theirs_of(path: Path, checkpoint: Path) -> Any:
+    """The library's own network, with weights large enough for class maps of several classes, saved as it does."""
+    from mmengine import Config
+    from mmengine.logging import MessageHub
+    from mmengine.runner import save_checkpoint
+    from mmseg.apis import init_model
+
+    torch.manual_seed(4)
+    network = init_model(Config.fromfile(path, import_custom_modules=False), device="cpu")
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(2 if parameter.ndim > 1 else 1)
+    log = MessageHub.get_instance("test")
+    log.update_scalar("train/loss", 0.25)
+    meta = {"dataset_meta": {"classes": ("a", "b")}, "epoch": 3}
+    content = {"meta": meta, "state_dict": network.state_dict(), "message_hub": log.state_dict()}
+    save_checkpoint(content, str(checkpoint))
+    return network
+
+
+@library
+def test_a_per_frame_method_and_inside_others(tmp_path: Path) -> None:
+    path = written(tmp_path, CONFIGS["segformer"] + PIPELINE)
+    ours = method(path)
+    assert ours.weights.origin == "untrained"
+    assert torch.equal(*(method(path).network.decode_head.conv_seg.weight for _ in range(2)))
+    check_method(lambda: ours, [frame for name in "ab" for frame in random_clip(name, length=3, size=SIZE)])
+    clip = random_clip(length=3, size=SIZE)
+    for wrapper in ("hold", "flowwarp"):
+        inside = load_method(Spec(wrapper, (("of", Spec("mmseg", (("config", str(path)),))),)))
+        inside.reset()
+        kinds = [inside.decode(inside.step(inside.prepare(frame))).kind for frame in clip]
+        assert kinds == ["key", "nonkey", "nonkey"]
+
+
+@library
+def test_classes(tmp_path: Path) -> None:
+    name = "segformer_mit-b0_8xb2-160k_ade20k-512x512"
+    with pytest.raises(UserError, match=r"150 classes.*'synthetic' 11[\s\S]*0 wall, 1 building"):
+        method(name)
+    space = load_method("oracle", labels="camvid")
+    assert space is not None
+    listed: dict[str, list[Any]] = {"Sky": ["sky"], "Building": ["building", "house"], "Car": [20]}
+    for other in ["Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Pedestrian", "Bicyclist"]:
+        listed[other] = []
+    mapping = written(tmp_path, json.dumps(listed), "mapping.json")
+    ours = method(
+        written(tmp_path, f'_base_ = "mmseg::segformer/{name}.py"\n{PIPELINE}'), labels="camvid", mapping=str(mapping)
+    )
+    (frame,) = random_clip(length=1, size=SIZE)
+    assert set(np.unique(ours.decode(ours.step(ours.prepare(frame))).labels)) <= {0, 1, 8}
+
+
+@library
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"type": "os.system", "command": "touch ran"}, "model is a 'os.system'"),
+        ({"backbone": {"type": "subprocess.Popen", "args": "touch ran"}}, "type 'subprocess.Popen' is not among"),
+        ({"backbone": {"type": "this"}}, "type 'this' is not among"),
+        ({"decode_head": {"type": "SegformerHed"}}, "did you mean 'SegformerHead'"),
+        ({"decode_head": {"_scope_": "evil"}}, "_scope_"),
+        ({"decode_head": {"channels": "many"}}, "mmsegmentation cannot build this"),
+        ({"backbone": {"type": ["os.system"]}}, "is not among"),
+    ],
+)
+def test_configs_build_nothing_but_networks(
+    model: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    start = written(tmp_path, CONFIGS["segformer"] + PIPELINE)
+    path = written(tmp_path, json.dumps({"_base_": str(start), "model": model}), "hostile.json")
+    with pytest.raises(UserError, match=message):
+        method(path)
+    assert not (tmp_path / "ran").exists()
+
+
+@library
+def test_files_that_training_reads_are_left_alone(tmp_path: Path) -> None:
+    pickled = tmp_path / "weight.pkl"
+    pickled.write_bytes(b"cos\nmkdir\n(S'" + str(tmp_path / "ran").encode() + b"'\ntR.")
+    loss = {"type": "CrossEntropyLoss", "class_weight": str(pickled)}
+    pretrained = {"type": "Pretrained", "checkpoint": str(pickled)}
+    start = written(tmp_path, CONFIGS["segformer"] + PIPELINE)
+    changes = {"decode_head": {"loss_decode": loss}, "backbone": {"init_cfg": pretrained}, "pretrained": str(pickled)}
+    method(written(tmp_path, json.dumps({"_base_": str(start), "model": changes}), "config.json"))
+    assert not (tmp_path / "ran").exists()
+
+
+@library
+def test_weights_that_do_not_fit(tmp_path: Path) -> None:
+    path = written(tmp_path, CONFIGS["segformer"] + PIPELINE)
+    state = method(path).network.state_dict()
+    del state["decode_head.conv_seg.bias"]
+    torch.save({"meta": {}, "state_dict": state}, tmp_path / "short.pth")
+    with pytest.raises(UserError, match=r"missing, 1: decode_head\.conv_seg\.bias"):
+        method(path, tmp_path / "short.pth")
+    (tmp_path / "hostile.pth").write_bytes(b"cos\nmkdir\n(S'" + str(tmp_path / "ran").encode() + b"'\ntR.")
+    with pytest.raises(UserError, match="cannot be read as weights"):
+        method(path, tmp_path / "hostile.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+@library
+def test_bundled_configs_are_read_as_the_library_reads_them() -> None:
+    from mmengine import Config
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        return type(value)(plain(item) for item in value) if isinstance(value, list | tuple) else value
+
+    known = config.bundled()
+    for name in sorted(known)[::97]:
+        ours, theirs = config.read(known[name]), Config.fromfile(known[name], import_custom_modules=False)
+        for key in ("model", "test_pipeline", "test_dataloader"):
+            assert config.entry(ours, key, known[name]) == plain(theirs[key])
+    with pytest.raises(UserError, match="did you mean 'segformer_mit-b1"):
+        config.find("segformer_mit-b1_8xb2-160k_ade20k-512x51")
+
+
+def test_the_library_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    config.library_folder.cache_clear()
+    config.bundled.cache_clear()
+    with pytest.raises(UserError, match=r"vssbench\[mmseg\]"):
+        config.find("segformer")
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text(), inner),
+    max_leaves=12,
+)
+
+
+@given(VALUES, VALUES)
+def test_literals_are_read_as_python_reads_them(first: Any, second: Any) -> None:
+    text = f"first = {first!r}\nboth = dict(a=first, b=[{second!r}, first])\n_tail = 'x' + 'y'\n"
+    found = config._parse(text, Path("config.py"))
+    assert repr(found) == repr({"first": first, "both": {"a": first, "b": [second, first]}, "_tail": "xy"})
+
+
+def test_bases_are_merged(tmp_path: Path) -> None:
+    written(tmp_path, "model = dict(a=dict(x=1, y=2), b=dict(x=1), c=[1, 2])\nn = 3\n", "one.py")
+    written(tmp_path, "steps = [dict(type='A')] * 2\nwidth = (64 + 2 * 8) // 2\ntotal = sum([1, -2])\n", "two.py")
+    path = written(
+        tmp_path,
+        "_base_ = ['one.py', './two.py']\n'text'\nheads = dict(num=4, **dict(kind='k'))\n"
+        "model = dict(a=dict(y=5), b=dict(_delete_=True, z=heads['num']), c=[3], d=dict(_delete_=True, e=1))\n",
+    )
+    assert config.read(path) == {
+        "model": {"a": {"x": 1, "y": 5}, "b": {"z": 4}, "c": [3], "d": {"e": 1}},
+        "n": 3,
+        "steps": [{"type": "A"}] * 2,
+        "width": 40,
+        "total": -1,
+        "heads": {"num": 4, "kind": "k"},
+    }
+
+
+def test_dumps(tmp_path: Path) -> None:
+    yaml = written(tmp_path, "model:\n  size: !!python/tuple [1, 2]\n", "config.yaml")
+    assert config.read(yaml) == {"model": {"size": (1, 2)}}
+    hostile = written(tmp_path, f"model: !!python/object/apply:os.mkdir [{tmp_path / 'ran'}]\n", "config.yml")
+    with pytest.raises(UserError, match="could not determine a constructor"):
+        config.read(hostile)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import os",
+        "open('ran', 'w')",
+        "for _ in (1, 2): pass",
+        "x = y = 1",
+        "keys = dict()\nkeys.update(a=1)",
+        "keys = dict(a=1)\nvalue = keys.pop('a')",
+        "_base_ = __import__('os')",
+        "with read_base():\n    from .base import *",
+    ],
+)
+def test_code_is_refused(statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"config\.py:\d+: is code, which is not run") as caught:
+        config.read(written(tmp_path, f"model = dict()\n{statement}\n"))
+    assert "Config.fromfile" in str(caught.value)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "open('ran', 'w')",
+        "[i for i in (1, 2)]",
+        "exec('1')",
+        "[0] * 100000",
+        "2 ** 99",
+        "unknown",
+        "[1][7]",
+        "dict([])",
+        "lambda: 1",
+    ],
+)
+def test_an_entry_made_by_code_is_an_error_where_it_is_asked_for(
+    expression: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path, f"model = dict(a={expression})\nother = dict(b=model)\nplain = 1\n")
+    found = config.read(path)
+    assert config.entry(found, "plain", path) == 1
+    for key in ("model", "other"):
+        with pytest.raises(UserError, match="is code, which is not run"):
+            config.entry(found, key, path)
+    with pytest.raises(UserError, match="has no test_pipeline"):
+        config.entry(found, "test_pipeline", path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("config.py", "_base_ = 'config.py'", "its own base"),
+        ("config.py", "model = (", "cannot be read"),
+        ("config.py", "_base_ = 'absent.py'", "absent.py: cannot be read"),
+        ("config.json", "[]", "holds no mapping"),
+        ("config.json", "{", "cannot be read"),
+        ("config.toml", "a = 1", "ends in '.toml'"),
+        ("config.py", "x = " + "-" * 9000 + "1", "cannot be read"),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_files_that_are_no_configs(name: str, text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        config.read(written(tmp_path, text, name))
+
+
+def test_a_key_in_two_bases_is_an_error(tmp_path: Path) -> None:
+    written(tmp_path, "a = 1", "one.py")
+    written(tmp_path, "a = 2", "two.py")
+    with pytest.raises(UserError, match="a is in two of its bases"):
+        config.read(written(tmp_path, "_base_ = ['one.py', 'two.py']"))
