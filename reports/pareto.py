@@ -130,7 +130,7 @@ def _curves(rows: Sequence[Row]) -> list[tuple[int, ...]]:
 
 def _machines(rows: Sequence[Row]) -> list[str]:
     """Where speed was measured, the machine of most methods first."""
-    count = Counter(row.machine for row in rows if row.machine is not None)
+    count = Counter(row.machine for row in rows if row.machine is not None and row.origin != "published")
     return sorted(count, key=lambda machine: (-count[machine], machine))
 
 

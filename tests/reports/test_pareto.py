@@ -35,7 +35,7 @@ def row(method: str, miou: float | None, gflops: float | None = None, **given: A
 
 def published(name: str, miou: float, gflops: float) -> Row:
     values = {"mIoU": miou, GFLOPS: gflops, "VC@8": 80.0}
-    return Row(name, "mpvss", Group("synthetic val", "", "", 0), values, origin="published")
+    return Row(name, "mpvss", Group("synthetic val", "", "", 0), values, origin="published", machine="elsewhere")
 
 
 def texts(figure: Figure) -> list[str]:
@@ -96,14 +96,20 @@ def test_nobody_is_silently_missing() -> None:
 
 
 def test_published_figures_stand_beside_in_cost_only_and_off_the_front(tmp_path: Path) -> None:
-    rows = [row("mpvss", 40.0, 2.0, vc=80.0), published("MPVSS R50", 70.0, 1.0), published("MPVSS R101", 71.0, 3.0)]
+    rows = [
+        row("mpvss", 40.0, 2.0, vc=80.0, fps=5.0),
+        published("MPVSS R50", 70.0, 1.0),
+        published("MPVSS R101", 71.0, 3.0),
+    ]
     plot = plotted(rows, GFLOPS)
     assert [(point.name, point.published, point.contender) for point in plot.points] == [
         ("mpvss", False, True), ("MPVSS R50", True, False), ("MPVSS R101", True, False),
     ]  # fmt: skip
     assert len(plotted(rows, "VC@8").points) == 1
     assert {"measured", "published"} <= set(texts(draw(plot, LIGHT)))
-    assert [path.name for path in pareto.write(rows, tmp_path, ("png",))] == ["pareto_gflops.png"]
+    rows.append(row("mask2former", 41.0, fps=4.0))
+    written = pareto.write(rows, tmp_path, ("png",))
+    assert [path.name for path in written] == ["pareto_gflops.png", "pareto_fps.png"]
 
 
 def test_a_lower_bound_is_off_the_front_of_gflops_and_on_that_of_speed() -> None:
