@@ -108,7 +108,8 @@ def test_a_selection_shows_everywhere(browser: Browser) -> None:
 
 
 def test_arrow_keys_walk_over_figures_and_show_where_they_come_from(browser: Browser) -> None:
-    assert browser.evaluate("document.querySelectorAll('#board td[tabindex=\"0\"]').length") == 1
+    for table in ("#board", ".heat"):
+        assert browser.evaluate(f"document.querySelectorAll('{table} td[tabindex=\"0\"]').length") == 1
     browser.evaluate("document.querySelector('#board td[tabindex=\"0\"]').focus()")
     browser.press("ArrowDown")
     browser.press("ArrowRight")

@@ -20,6 +20,7 @@ function drawClasses() {
   const head = el("tr", {}, el("th", { scope: "col" }, "method"), order.map((index) => el("th", { scope: "col", class: "upright" }, el("span", {}, state.group.classes[index]))));
   const body = rows.map((row) => belongs(el("tr", {}, el("th", { scope: "row" }, methodButton(row)), order.map((index) => classCell(row, index))), row));
   const table = el("table", { class: "heat" }, el("caption", { class: "hidden" }, "IoU in percent by method and class"), el("thead", {}, head), el("tbody", {}, body));
+  walkable(table);
   host.replaceChildren(el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "IoU by class" }, table),
     el("p", { class: "hint" }, "IoU in percent; a dash: the class does not count under the protocol."));
 }

@@ -16,7 +16,7 @@ function drawLeaderboard() {
     board.append(el("tbody", { class: "published" },
       el("tr", {}, el("th", { scope: "rowgroup", colspan: columns.length + 1 }, "Published: as printed, not measured here, not ranked")),
       sorted(published).map((row) => tableRow(row, columns))));
-  board.querySelector("tbody td")?.setAttribute("tabindex", "0");
+  walkable(board);
   const total = state.group.rows.length;
   byId("count").textContent = rows.length === total ? "" : `${rows.length} of ${total} methods`;
   byId("legend").textContent = legend(rows);
@@ -81,23 +81,8 @@ function cell(row, { title }) {
   const said = mark ? el("span", { class: "hidden" }, mark === "best" ? " best" : " second best") : null;
   const same = title === FIRST && row.alike ? " ≈" : "";
   const span = low === undefined ? null : el("small", {}, `${low.toFixed(1)}–${high.toFixed(1)}`);
-  return el("td", { tabindex: -1, class: value === null ? "none" : null }, el(tag, {}, text), same, said, span);
+  return el("td", { class: value === null ? "none" : null }, el(tag, {}, text), same, said, span);
 }
-
-/** Arrow keys walk over the figures, so that the table is one stop of the Tab key. */
-byId("board").addEventListener("keydown", (event) => {
-  const step = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
-  const from = event.target.closest("td");
-  if (!step || !from) return;
-  const lines = [...byId("board").querySelectorAll("tbody tr[data-row]")];
-  const place = [...from.parentElement.querySelectorAll("td")].indexOf(from);
-  const to = lines[lines.indexOf(from.parentElement) + step[0]]?.querySelectorAll("td")[place + step[1]];
-  if (!to) return;
-  event.preventDefault();
-  from.tabIndex = -1;
-  to.tabIndex = 0;
-  to.focus();
-});
 
 function drawFamilies() {
   const all = families(state.group);
