@@ -36,7 +36,7 @@ class Gate:
     @property
     def measured(self) -> list[Key]:
         """Methods and datasets that the run will have."""
-        datasets = self.datasets or [self.spec.dataset]
+        datasets = [str(dataset) for dataset in self.datasets] or [self.spec.dataset]
         return [(str(method), f"{dataset} {self.spec.split}") for dataset in datasets for method in self.methods]
 
 
@@ -186,4 +186,4 @@ def _timed(gate: Gate, key: Key) -> Callable[..., None]:
 
 
 def _untimed() -> None:
-    pytest.skip("timing steps needs the package 'pytest-benchmark': pip install 'vssbench[test]'")
+    pytest.skip("timing steps needs pytest-benchmark: pip install pytest-benchmark")

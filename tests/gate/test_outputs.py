@@ -120,7 +120,7 @@ def test_nothing_of_a_text_is_markup() -> None:
 
 
 def test_an_annotation_for_each_problem(report: Report) -> None:
-    lines = github.annotations(report)
+    lines = github.problems(report)
     assert len(lines) == 5
     assert lines[0] == (
         "::error title=vssbench%3A mpvss on synthetic val::worse: mIoU 73.91, was 81.82: -7.91, limit -0.1"
@@ -129,7 +129,7 @@ def test_an_annotation_for_each_problem(report: Report) -> None:
 
 @given(texts)
 def test_an_annotation_is_one_line_whatever_the_text(text: str) -> None:
-    (line,) = github.annotations(Report((verdict(text),), ()))
+    (line,) = github.problems(Report((verdict(text),), ()))
     assert "\n" not in line
     assert "\r" not in line
     title, _, message = line.removeprefix("::error title=").partition("::")

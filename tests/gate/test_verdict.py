@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from tests.gate.made import CLASSES, result, snapshot, write
 from vssbench.errors import UserError
-from vssbench.gate.baseline import read_either, read_runs
+from vssbench.gate.baseline import Snapshot, read_either, read_runs
 from vssbench.gate.rules import Rule, rules_of
+from vssbench.gate.timing import Timing
 from vssbench.gate.verdict import ALL, Report, Verdict, check
+from vssbench.metrics.latency import SCOPES
 
 RULES = rules_of({"mIoU": -0.1, "gflops": "+0.5%", "params": "+0%", "memory(host_working)": 5})
 
@@ -87,6 +89,60 @@ def test_what_was_nothing_has_no_percentage() -> None:
     assert report.to_json()["verdicts"][0]["change"] is None
     same = result(gflops={"amortised": 0.0})
     assert of(judged(same, same), "gflops").status == "pass"
+
+
+@given(st.dictionaries(st.sampled_from(["mIoU", "WIoU"]), st.none() | st.floats(0, 100)), st.none() | st.floats(0, 1e9))
+def test_nothing_is_worse_than_itself(metrics: dict[str, float | None], gflops: float | None) -> None:
+    same = snapshot(result(metrics=metrics, gflops={"amortised": gflops}), result("arseg", metrics=None))
+    report = check(same, same)
+    assert report.exit_status == 0
+    assert set(report.counts) <= {"pass", "absent"}
+
+
+def timed(frames_ms: float, reference_ms: float = 2.0, rounds: int = 20, cpu: str = "one") -> Snapshot:
+    """A method that takes so many milliseconds a frame, give or take a thousandth, beside the reference workload."""
+    blocks = [frames_ms * (1 + 0.001 * (number % 7 - 3)) for number in range(rounds)]
+    timing = Timing({"cpu": cpu, "threads": 1}, dict.fromkeys(SCOPES, blocks), [reference_ms] * rounds)
+    side = snapshot(result(fps={"step": 1000 / frames_ms}))
+    entries = {key: entry.model_copy(update={"timing": timing}) for key, entry in side.entries.items()}
+    return Snapshot(entries, {}, "made")
+
+
+def speed(now: Snapshot, before: Snapshot, limit: str = "-5%") -> tuple[Verdict, int]:
+    report = check(now, before, [Rule.read("fps(step)", limit)])
+    (verdict,) = report.verdicts
+    return verdict, report.exit_status
+
+
+def test_a_speed_is_judged_against_the_reference_workload() -> None:
+    for now, status, code, change in [
+        (timed(20.0), "pass", 0, 0.0),
+        (timed(20.8), "pass", 0, -100 * 0.8 / 20.8),
+        (timed(22.0), "fail", 1, -100 * 2 / 22),
+        (timed(18.0), "improved", 0, 100 * 2 / 18),
+        (timed(40.0, reference_ms=4.0), "pass", 0, 0.0),  # the machine is half as fast
+        (timed(20.0, reference_ms=1.8), "fail", 1, -10.0),  # it is faster, and the method is not
+    ]:
+        verdict, left = speed(now, timed(20.0))
+        assert (verdict.status, left) == (status, code)
+        assert verdict.change == pytest.approx(change, abs=0.1)
+        assert "20 and 20 blocks" in str(verdict.why)
+
+
+def test_a_speed_that_cannot_be_judged_is_no_pass() -> None:
+    other, code = speed(timed(20.0, cpu="two"), timed(20.0))
+    assert (other.status, code) == ("incomparable", 3)
+    assert "cpu: one then, two now" in str(other.why)
+    calibrated, code = speed(timed(20.0, cpu="two"), timed(20.0), "-5% calibrated")
+    assert (calibrated.status, code) == ("pass", 0)
+    assert "cpu: one then, two now" in str(calibrated.why)
+    assert speed(timed(30.0, cpu="two"), timed(20.0), "-5% calibrated")[0].status == "fail"
+    few, code = speed(timed(30.0, rounds=3), timed(20.0))
+    assert (few.status, code) == ("incomparable", 3)
+    assert "rounds" in str(few.why)
+    bare, code = speed(snapshot(result(fps={"step": 50.0})), timed(20.0))
+    assert (bare.status, code) == ("incomparable", 3)
+    assert "in the results" in str(bare.why)
 
 
 def test_a_missing_method_fails() -> None:

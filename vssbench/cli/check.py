@@ -46,7 +46,7 @@ def command(
     if summary is not None:
         github.append(summary, github.markdown(report))
     if os.environ.get("GITHUB_ACTIONS"):
-        print(*github.annotations(report), sep="\n", file=sys.stderr)  # the runner reads them from either stream
+        print(*github.problems(report), sep="\n", file=sys.stderr)  # the runner reads them from either stream
     if as_json:
         print(json.dumps(report.to_json(), ensure_ascii=False))
     else:

@@ -28,8 +28,8 @@ def markdown(report: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def annotations(report: Report) -> list[str]:
-    """Workflow commands, the worst first; GitHub shows the first ten errors of a step."""
+def problems(report: Report) -> list[str]:
+    """Annotations as workflow commands, the worst first; GitHub shows the first ten errors of a step."""
     return [
         f"::error title={_property(f'vssbench: {verdict.method} on {verdict.dataset}')}::{_data(sentence(verdict))}"
         for verdict in report.verdicts
@@ -60,7 +60,7 @@ def code(text: str) -> str:
 
 
 def _table(verdicts: Sequence[Verdict]) -> str:
-    rows = [_COLUMNS, (":--", ":--", ":--", ":--", "--:", "--:", "--:", "--:", ":--")]
+    rows: list[tuple[str, ...]] = [_COLUMNS, (":--", ":--", ":--", ":--", "--:", "--:", "--:", "--:", ":--")]
     for verdict in verdicts:
         cells = (
             f"{_SYMBOLS.get(verdict.status, '')} {MEANING[verdict.status]}".strip(),

@@ -137,12 +137,11 @@ def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[R
     before, now = baseline.entries.get(key), current.entries.get(key)
     latest = now or before
     assert latest is not None
-    standing = _standing(key, before, now, current)
-    comparisons: dict[str, Comparison] = {}
-    if standing is None and before and now and key in baseline.folders:
-        moved = [rule.metric for rule in rules if rule.is_quality and _moved(rule, before, now)]
+    standing, over_clips = _standing(key, before, now, current), {}
+    if standing is None and key in baseline.folders:
+        moved = [rule.metric for rule in rules if rule.is_quality and _figure(before, rule) != _figure(now, rule)]
         try:
-            comparisons = paired(baseline.folders[key], current.folders[key], moved)
+            over_clips = paired(baseline.folders[key], current.folders[key], moved)
         except NotComparable as error:
             standing = "incomparable", " ".join(str(error).split())
     for rule in rules:
@@ -153,9 +152,9 @@ def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[R
             limit=rule.text,
             relative=rule.relative,
             status="pass",
-            baseline=before and before.figures.get(rule.metric),
-            current=now and now.figures.get(rule.metric),
-            paired=comparisons.get(rule.metric),
+            baseline=_figure(before, rule),
+            current=_figure(now, rule),
+            paired=over_clips.get(rule.metric),
         )
         if standing is not None:
             yield replace(verdict, status=standing[0], why=standing[1])
@@ -163,6 +162,10 @@ def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[R
             assert before is not None
             assert now is not None
             yield _judged(verdict, rule, before, now)
+
+
+def _figure(entry: Entry | None, rule: Rule) -> float | None:
+    return entry.figures.get(rule.metric) if entry else None
 
 
 def _standing(key: Key, before: Entry | None, now: Entry | None, current: Snapshot) -> tuple[Status, str] | None:
@@ -180,12 +183,6 @@ def _standing(key: Key, before: Entry | None, now: Entry | None, current: Snapsh
     return ("incomparable", "; ".join(differences)) if differences else None
 
 
-def _moved(rule: Rule, before: Entry, now: Entry) -> bool:
-    """Whether there is a change to look at."""
-    figures = before.figures.get(rule.metric), now.figures.get(rule.metric)
-    return None not in figures and figures[0] != figures[1]
-
-
 def _judged(verdict: Verdict, rule: Rule, before: Entry, now: Entry) -> Verdict:
     """The verdict on one figure of two comparable entries."""
     if verdict.baseline is None or verdict.current is None:
@@ -200,7 +197,7 @@ def _judged(verdict: Verdict, rule: Rule, before: Entry, now: Entry) -> Verdict:
         share = 100 / abs(verdict.baseline) if verdict.baseline else math.inf
         change, slack = change * share, 100 * NOISE
     beyond, allowed = rule.worse * change, abs(rule.limit) + slack
-    status = "fail" if beyond > allowed else "improved" if -beyond > allowed else "pass"
+    status: Status = "fail" if beyond > allowed else "improved" if -beyond > allowed else "pass"
     return replace(verdict, change=change, status=status)
 
 

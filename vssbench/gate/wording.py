@@ -44,7 +44,7 @@ def change(verdict: Verdict) -> str:
 def paired(verdict: Verdict) -> str:
     """The change over the same clips; empty where it was not looked at, and where there is none."""
     found = verdict.paired
-    if found is None or found.effect == 0:
+    if found is None or not found.effect:
         return ""
     if found.low is None or found.high is None:
         return found.reason or ""
