@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -39,7 +40,7 @@ def draw(curves: Curves, title: str, theme: Theme) -> Figure:
     """A line a method, each named under the plot."""
     sheet, signs, looks = Sheet(title), [], style.looks(curves, theme)
     for name, by in curves.items():
-        line = {"color": looks[name].colour, "marker": looks[name].marker}
+        line: dict[str, Any] = {"color": looks[name].colour, "marker": looks[name].marker}
         sheet.axes.plot(sorted(by), [by[distance] for distance in sorted(by)], **line)
         signs.append((line, name))
     sheet.axes.set(xlabel="frames since the key frame, d", ylabel="mIoU (%)")

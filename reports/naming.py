@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from vssbench.reports.geometry import Bools, Floats
 from vssbench.reports.labels import Scene, leaders, place
+from vssbench.reports.sheet import HEIGHT, WIDTH
 from vssbench.reports.style import SMALL, Theme, breadth
 
 REACH = 42.0
@@ -17,7 +19,7 @@ _SIDE = 1.5  # of a label, left and right of its text
 
 
 def annotate(axes: Axes, scene: Scene, names: Sequence[str], dim: Bools, theme: Theme) -> dict[int, str]:
-    """Write the name of each point of the scene; its unit is 1/72 inch, its origin the lower left corner of the axes.
+    """Write the name of each point of the scene on the axes of a Sheet; unit 1/72 inch, origin their lower left corner.
 
     Returns index -> number of the points that are named by a number, "" where not even a number found a place.
     """
@@ -38,28 +40,16 @@ def annotate(axes: Axes, scene: Scene, names: Sequence[str], dim: Bools, theme: 
 
 def _write(axes: Axes, scene: Scene, index: int, text: str, box: Floats, colour: str) -> None:
     """The text in its box, and the line to its point where it stands away from it."""
-    width, height = axes.bbox.size * 72 / axes.get_figure().dpi
     left, low, right, _ = box
     # Anchored at the side that faces its point: with another font in an SVG it grows and shrinks away from it.
-    aside = (scene.points[index, 0] - left) / (right - left)
-    side, x = (
-        ("left", left + _SIDE)
-        if aside < 0.25
-        else ("right", right - _SIDE)
-        if aside > 0.75
-        else ("center", (left + right) / 2)
-    )
-    axes.text(
-        x / width,
-        (low + 2) / height,
-        text,
-        ha=side,
-        va="baseline",
-        size=SMALL,
-        color=colour,
-        transform=axes.transAxes,
-        zorder=5,
-    )
+    facing = (scene.points[index, 0] - left) / (right - left)
+    side, x = "center", (left + right) / 2
+    if facing < 0.25:
+        side, x = "left", left + _SIDE
+    elif facing > 0.75:
+        side, x = "right", right - _SIDE
+    spot: dict[str, Any] = {"transform": axes.transAxes, "color": colour}
+    axes.text(x / WIDTH, (low + 2) / HEIGHT, text, ha=side, va="baseline", size=SMALL, zorder=5, **spot)
     (line,) = leaders(scene, index, box[None])
     if not np.array_equal(line[:2], line[2:]):
-        axes.plot(line[::2] / width, line[1::2] / height, color=colour, lw=0.4, transform=axes.transAxes, zorder=2)
+        axes.plot(line[::2] / WIDTH, line[1::2] / HEIGHT, lw=0.4, zorder=2, **spot)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -100,7 +101,7 @@ def draw(plot: Plot, theme: Theme) -> Figure:
 
 def _mark(axes: Axes, point: Point, look: Look, alpha: float, worse: int, theme: Theme) -> None:
     """The marker of a point, its intervals, and the arrow of a lower bound."""
-    thin = {"color": look.colour, "lw": 0.7, "alpha": 0.5 * alpha, "zorder": 1.8}
+    thin: dict[str, Any] = {"color": look.colour, "lw": 0.7, "alpha": 0.5 * alpha, "zorder": 1.8}
     if point.x_interval:
         axes.plot(point.x_interval, (point.y, point.y), **thin)
     if point.y_interval:
@@ -114,7 +115,7 @@ def _mark(axes: Axes, point: Point, look: Look, alpha: float, worse: int, theme:
     axes.plot(point.x, point.y, **_marker(look, point.published, theme), alpha=alpha, zorder=3)
 
 
-def _marker(look: Look, hollow: bool, theme: Theme) -> dict[str, object]:
+def _marker(look: Look, hollow: bool, theme: Theme) -> dict[str, Any]:
     fill, edge, width = (theme.background, look.colour, 0.9) if hollow else (look.colour, theme.background, 0.5)
     return {"marker": look.marker, "ms": MARKER, "mfc": fill, "mec": edge, "mew": width, "ls": "none"}
 
@@ -131,7 +132,7 @@ def _scene(axes: Axes, plot: Plot, steps: Floats) -> Scene:
     at, edge = seen(*((point.x, point.y) for point in points)), seen(*steps)
     bars = [[(x, point.y) for x in point.x_interval] for point in points if point.x_interval]
     bars += [[(point.x, y) for y in point.y_interval] for point in points if point.y_interval]
-    joints = [np.hstack(at[[*pair]]) for curve in plot.curves for pair in pairwise(curve)]
+    joints = [at[[*pair]].ravel() for curve in plot.curves for pair in pairwise(curve)]
     arrows = [(*spot, spot[0] + worse, spot[1]) for spot, point in zip(at, points, strict=True) if point.at_least]
     return Scene(
         frame=(2, 2, WIDTH - 2, HEIGHT - 2), points=at, radius=MARKER / 2 + 0.7, gap=1.6,

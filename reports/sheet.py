@@ -6,7 +6,8 @@ as high as they need.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -15,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from vssbench.reports.style import COLUMN, SMALL, TEXT, wrapped
 
-Sign = tuple[Mapping[str, object], str]
+Sign = tuple[dict[str, Any], str]
 """The properties of a marker or line, and what it stands for."""
 
 # Points (1/72 inch) from here on: what is left of the axes, right and below (their own labels), and their size.

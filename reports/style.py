@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import matplotlib as mpl
 import seaborn as sns
@@ -50,7 +50,7 @@ class Theme:
         """matplotlib's settings within a with-statement; text stays text in SVG and PDF."""
         paper = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), self.background)
         lines = dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), self.faint)
-        return mpl.rc_context({
+        settings: dict[Any, Any] = {
             **sns.axes_style("whitegrid"), **paper, **lines,
             "text.color": self.ink, "axes.labelcolor": self.ink, "grid.color": self.grid,
             "xtick.labelcolor": self.ink, "ytick.labelcolor": self.ink,
@@ -63,7 +63,8 @@ class Theme:
             "legend.frameon": False, "legend.handlelength": 1.5,
             "text.parse_math": False, "figure.dpi": 300,
             "svg.fonttype": "none", "svg.hashsalt": "vssbench", "pdf.fonttype": 42,
-        })  # fmt: skip
+        }  # fmt: skip
+        return mpl.rc_context(settings)
 
 
 LIGHT = Theme(
