@@ -11,7 +11,7 @@ from vssbench.gate.verdict import Report, Verdict
 from vssbench.gate.wording import MEANING, change, details, figure, headline, sentence
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~&])")
-_COLUMNS = ("", "method", "dataset", "metric", "baseline", "now", "change", "limit", "")
+_COLUMNS = ("verdict", "method", "dataset", "metric", "baseline", "now", "change", "limit", "why")
 _SYMBOLS = {"fail": "❌", "missing": "❌", "incomparable": "⚠️", "improved": "📈", "new": "🆕"}
 
 

@@ -28,7 +28,7 @@ def show(report: Report) -> None:
         if protocol:
             console.print(Text(f"{dataset}, protocol {protocol}", "bold"))
     several = len({verdict.dataset for verdict in report.verdicts}) > 1
-    columns = ["", "method", *["dataset"] * several, "metric", "baseline", "now", "change", "limit", ""]
+    columns = ["verdict", "method", *["dataset"] * several, "metric", "baseline", "now", "change", "limit", "why"]
     table = _table(columns, right=("baseline", "now", "change", "limit"))
     for verdict in report.verdicts:
         table.add_row(
