@@ -168,6 +168,8 @@ def test_groups_are_shown_one_at_a_time(browser: Browser) -> None:
     browser.click("#groups button:nth-child(1)")
     assert browser.evaluate(NAMES) == ["a"]
     assert browser.evaluate("document.getElementById('title').textContent") == "camvid val"
+    pressed = "[...document.querySelectorAll('#groups button')].map(e => e.getAttribute('aria-pressed'))"
+    assert browser.evaluate(pressed) == ["true", "false"]
     assert browser.evaluate("document.querySelectorAll('main .missing').length") == 6
 
 

@@ -79,7 +79,7 @@ function cell(row, { title }) {
   const { value, text, mark, low, high } = row.cells[title];
   const tag = { best: "strong", second: "u" }[mark] ?? "span";
   const said = mark ? el("span", { class: "hidden" }, mark === "best" ? " best" : " second best") : null;
-  const same = title === FIRST && row.alike ? " ≈" : "";
+  const same = title === FIRST && row.alike ? el("span", { class: "same" }, "≈") : null;
   const span = low === undefined ? null : el("small", {}, `${low.toFixed(1)}–${high.toFixed(1)}`);
   return el("td", { class: value === null ? "none" : null }, el(tag, {}, text), same, said, span);
 }
@@ -93,7 +93,7 @@ function drawFamilies() {
       refresh();
     };
     const sample = glyph(state.group.rows.find((row) => row.family === family));
-    return el("button", { type: "button", class: "chip", "aria-pressed": "false", on: { click: press } }, sample, family);
+    return el("button", { type: "button", class: "chip", "aria-pressed": false, on: { click: press } }, sample, family);
   };
   byId("families").replaceChildren(...(all.length > 1 ? all.map(chip) : []));
 }
