@@ -1,7 +1,8 @@
-"""The gate: did a change make a method worse? Rules, a baseline and a verdict, from result folders alone.
+"""The gate: did a change make a method worse? Rules, a baseline and verdicts, from result folders alone.
 
-    rules  -> what may change by how much        baseline -> what a method had          timing -> speed, against noise
-    check  -> one verdict a method and rule      outputs  -> for people, CI and programs
+    rules     what may change by how much          baseline  the accepted figures, and the two sides of a comparison
+    verdict   one for each method and rule         conditions, timing, paired  what a verdict rests on
+    wording   figures in words                     table, junit, github        for people and for CI
 
 No torch and no method is imported: the machine that judges need not be able to measure.
 """
