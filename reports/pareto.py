@@ -51,10 +51,9 @@ def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = N
     """
     _, label, more = COSTS[column]
     eligible = [row for row in rows if row.origin != "published" or column in (GFLOPS, PARAMS)]
-    names = [short(row.method) if row.origin != "published" else row.method for row in eligible]
-    named = list(zip(eligible, distinct(names, [row.method for row in eligible]), strict=True))
-    shown = [(row, name) for row, name in named if _absence(row, column, machine) is None]
-    curves = _curves([row for row, _ in shown])
+    shown = [row for row in eligible if _absence(row, column, machine) is None]
+    absent = [row for row in eligible if _absence(row, column, machine) is not None]
+    curves = _curves(shown)
     context = [group.dataset, f"protocol {group.protocol}" if group.protocol else "protocol not stated"]
     context += [f"{group.clips} clips"] if group.clips else []
     return Plot(
@@ -64,13 +63,19 @@ def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = N
         more_is_better=more,
         points=tuple(
             _point(row, column, name, any(index in curve[:-1] for curve in curves))
-            for index, (row, name) in enumerate(shown)
+            for index, (row, name) in enumerate(_named(shown))
         ),
         families=frozenset(row.family for row in rows),
         curves=tuple(curves),
-        notes=tuple(_remarks(named, column, machine)),
+        notes=tuple(_remarks([*_named(absent), *_named(shown)], column, machine)),
         x_top=style.FASTEST if column == SPEED else math.inf,
     )
+
+
+def _named(rows: Sequence[Row]) -> list[tuple[Row, str]]:
+    """Rows with names that are short and distinct."""
+    names = [row.method if row.origin == "published" else short(row.method) for row in rows]
+    return list(zip(rows, distinct(names, [row.method for row in rows]), strict=True))
 
 
 def _point(row: Row, column: str, name: str, on_curve: bool) -> Point:
