@@ -55,9 +55,11 @@ def check_device(device: str) -> None:
         raise UserError(f"--device {device} cannot be used: {first}", expected="cpu, or cuda:0 with a GPU") from None
 
 
-def _threads() -> int | None:
-    torch = sys.modules.get("torch")
-    return torch.get_num_threads() if torch else os.cpu_count()
+def _threads() -> int:
+    """Torch's, loaded or not: a resumed run may not need it, and was measured on the same threads all the same."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _version(name: str) -> str | None:

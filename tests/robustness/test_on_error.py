@@ -60,7 +60,9 @@ def _own_methods(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def arguments(
     root: Path, output: Path, *more: str, methods: str = "oracle,hold(of=oracle,key_interval=2)"
 ) -> list[str]:
-    run = ["run", "--methods", methods, "--dataset", "vspw", "--data-root", str(root), "--protocol", "exact"]
+    spec = output.with_suffix(".yaml")
+    spec.write_text("metrics: [mIoU, VC@2]\nkeep_frames: 0\n")
+    run = ["run", str(spec), "--methods", methods, "--dataset", "vspw", "--data-root", str(root), "--protocol", "exact"]
     return [*run, "--output", str(output), "--no-latency", "--json", *more]
 
 

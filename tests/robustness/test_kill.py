@@ -1,0 +1,136 @@
+"""kill -9 at any moment, then --resume: the same bytes as of a run that nobody touched, but for times.
+
+The victims are forks of this process, which has imported everything, and get SIGKILL: nothing of theirs runs after it.
+Some kill themselves at their n-th write, fsync or rename, a write half done; others are killed by a clock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from tests.robustness.made import vssbench
+
+METHODS = "hold(of=oracle,key_interval=2),flowwarp(of=oracle,key_interval=3)"
+SPEC = """
+dataset: synthetic(clips=4,frames=6,height=16,width=24)
+metrics: [mIoU, VC@2]
+latency: {frames: 3, warmup: 1, rounds: 2}
+keep_frames: 3
+"""
+TIMES = ("fps", "latency_ms", "samples_ms", "reference_ms", "memory_mb", "energy", "started", "finished", "seconds")
+KILLED = -signal.SIGKILL
+
+
+@pytest.fixture(autouse=True)
+def _one_opencv_thread() -> Iterator[None]:
+    """A fork has no threads but its own: a pool that OpenCV believes in would hang it."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    yield
+    cv2.setNumThreads(before)
+
+
+def arguments(output: Path, *more: str) -> list[str]:
+    spec = output.with_suffix(".yaml")
+    spec.write_text(SPEC)
+    return ["run", str(spec), "--methods", METHODS, "--output", str(output), *more]
+
+
+def start(arguments: list[str], prepare: Callable[[], object] = lambda: None) -> int:
+    """The command in a fork; returns its process id."""
+    process = os.fork()
+    if process:
+        return process
+    try:
+        prepare()
+        os._exit(vssbench(*arguments).status)
+    finally:
+        os._exit(99)
+
+
+def ended(process: int) -> int:
+    """The exit status, negative for a signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def kill_at(number: int, counted: Path | None = None) -> None:
+    """Have this process killed at that write, fsync or rename from now. counted: where to write how many there were."""
+    calls = 0
+
+    def patched(name: str) -> Callable[..., Any]:
+        whole = getattr(os, name)
+
+        def call(*args: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == number:
+                if name == "write":
+                    whole(args[0], bytes(args[1])[: len(args[1]) // 2])
+                os.kill(os.getpid(), signal.SIGKILL)
+            done = whole(*args)
+            if counted is not None:
+                counted.write_text(str(calls))
+            return done
+
+        return call
+
+    for name in ("write", "fsync", "replace"):
+        setattr(os, name, patched(name))
+
+
+def timeless(value: Any) -> Any:
+    """The same without what differs from one run to the next."""
+    if isinstance(value, dict):
+        return {key: timeless(item) for key, item in value.items() if key not in TIMES}
+    return [timeless(item) for item in value] if isinstance(value, list) else value
+
+
+def kept(run: Path) -> dict[str, bytes]:
+    """Every file that holds numbers or pictures, without times; the keys' order and the digits stay as written."""
+    found = {}
+    for file in sorted(run.glob("*/**/*.json*")):
+        if file.name != "latency.json":
+            lines = file.read_text().splitlines() if file.suffix == ".jsonl" else [file.read_text()]
+            found[str(file.relative_to(run))] = json.dumps([timeless(json.loads(line)) for line in lines]).encode()
+    return found
+
+
+@pytest.mark.slow
+def test_resume_after_kills_at_random_moments(tmp_path: Path) -> None:
+    import torch  # noqa: F401  (once, and not in every fork)
+
+    chance = random.Random(7)
+    counted = tmp_path / "calls"
+    begun = time.monotonic()
+    assert ended(start(arguments(tmp_path / "untouched"), lambda: kill_at(0, counted))) == 0
+    seconds, calls = time.monotonic() - begun, int(counted.read_text())
+    wanted = kept(tmp_path / "untouched")
+    assert {Path(name).name for name in wanted} > {"result.json", "clips.jsonl", "identity.json"}
+    assert any("/frames/" in name for name in wanted)
+    killed = 0
+    for number in range(24):
+        folder = tmp_path / str(number)
+        again: list[str] = []
+        for _ in range(1 + number % 2):  # every second run is killed in its resumption too
+            if number % 4 == 3:
+                process = start(arguments(folder, *again))
+                time.sleep(chance.uniform(0, seconds))
+                os.kill(process, signal.SIGKILL)
+            else:
+                at = chance.randint(1, calls)
+                process = start(arguments(folder, *again), lambda at=at: kill_at(at))  # type: ignore[misc]
+            killed += ended(process) == KILLED
+            again = ["--resume"]
+        assert ended(start(arguments(folder, "--resume"))) == 0, f"moment {number}"
+        assert kept(folder) == wanted, f"moment {number}"
+    assert killed >= 20
