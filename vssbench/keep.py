@@ -31,7 +31,7 @@ SIDE = 256
 FRAMES, A_CLIP = 400, 8
 """Frames drawn of a whole dataset, and of one clip, at most."""
 LABEL_BYTES, IMAGE_BYTES = 3_000, 20_000
-"""Limits of one picture; what is larger is made smaller, as noise has to be. With three images, 2 MB a method at most."""
+"""Limits of a picture; what is larger is made smaller, as noise has to be. With three images, 2 MB a method at most."""
 
 
 class _Record(BaseModel):
