@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.training.overfit import as_they_are, overfit
+from tests.training.overfit import LIMIT, as_they_are, overfit
 from vssbench import load_method
 from vssbench.checkpoints import save
 from vssbench.datasets.synthetic import Synthetic
@@ -307,9 +307,9 @@ def test_it_learns_to_carry_masks_along_four_frames(tmp_path: Path, monkeypatch:
     """Every pair of four frames by heart: three of them have only the first one's masks, moved."""
     as_they_are(monkeypatch, "mask2former.train")
     as_they_are(monkeypatch, "mpvss.train")
-    overfit("mask2former", tmp_path / "a", steps=400, batch=4, crop=(96, 128))
+    overfit("mask2former", tmp_path / "a", steps=500, batch=4, crop=(96, 128))
     segmentor = tmp_path / "a/mask2former.safetensors"
     began = time.process_time()
-    _, found = overfit("mpvss", tmp_path / "b", start=segmentor, steps=500, batch=4, crop=(96, 128))
-    assert found > 88
-    assert time.process_time() - began < 180
+    _, found = overfit("mpvss", tmp_path / "b", start=segmentor, steps=900, batch=4, crop=(96, 128))
+    assert found > 95
+    assert time.process_time() - began < LIMIT

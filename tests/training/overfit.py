@@ -15,7 +15,10 @@ from vssbench.training.job import Job, Opened
 from vssbench.training.loop import Conduct
 from vssbench.training.validation import Validation
 
-CLIP = "synthetic(clips=1,frames=4,height=96,width=128)"
+CLIP = "synthetic(clips=1,frames=4,height=96,width=128,seed=19)"
+"""Chosen for its large objects: even perfect labels at stride 4 keep but 92 % mIoU of it, of most other clips less."""
+LIMIT = 240
+"""CPU seconds: two minutes on two cores."""
 
 
 def as_they_are(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
