@@ -10,11 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vssbench.frame import load_results
     from vssbench.load import load_dataset, load_method
     from vssbench.types import Frame, LabelSpace, Prediction, Weights
 
 __version__ = "0.1.0"
-__all__ = ["Frame", "LabelSpace", "Prediction", "Weights", "load_dataset", "load_method"]
+__all__ = ["Frame", "LabelSpace", "Prediction", "Weights", "load_dataset", "load_method", "load_results"]
 
 _HOME = {
     "Frame": "types",
@@ -23,6 +24,7 @@ _HOME = {
     "Weights": "types",
     "load_dataset": "load",
     "load_method": "load",
+    "load_results": "frame",
 }
 
 

@@ -12,7 +12,10 @@ import typer
 
 from vssbench.errors import UserError
 
-VERBS = ("run", "profile", "predict", "train", "score", "report", "check", "baseline", "export", "doctor", "list")
+VERBS = (
+    *("run", "profile", "predict", "train", "score", "report", "check", "baseline"),
+    *("export", "export-results", "doctor", "list"),
+)
 
 app = typer.Typer(
     name="vssbench",
@@ -43,7 +46,7 @@ def _until_closed(command: Callable[..., None]) -> Callable[..., None]:
 
 
 for verb in VERBS:
-    module = import_module(f"vssbench.cli.{verb}")
+    module = import_module(f"vssbench.cli.{verb.replace('-', '_')}")
     app.command(verb)(_until_closed(module.command))
 
 

@@ -1,0 +1,134 @@
+"""Results as a pandas frame: what is in result.json comes back, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import vssbench
+from tests.reports.made import CLASSES, method_folder
+from vssbench.errors import UserError
+from vssbench.frame import COLUMNS
+
+COST = {
+    "gflops": {"key": 2.0, "nonkey": None, "warmup": None, "amortised": 1.5, "nominal": 1.25, "convention": "mac"},
+    "params_m": 3.5,
+    "params_training_only_m": 0.5,
+    "fps": {"step": 10.0, "step+decode": 8.0, "end_to_end": None},
+    "latency_ms": {"key": {"step": {"mean": 100.0, "p50": 99.0, "n": 4}}, "nonkey": None},
+    "memory_mb": {"device_peak": None, "host_rss": 12.5},
+    "energy": {"joules_per_frame": None, "watts": None, "reason": "no NVIDIA device"},
+}
+KEY = ["run", "method", "dataset", "split", "codec", "protocol", "metric"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run of three methods: two scored, one measured for cost only."""
+    run = tmp_path / "runs" / "one"
+    method_folder(run, "hold(of=oracle)", 0.9, environment={"cpu": "a machine"}, **COST)
+    method_folder(run, "mpvss", 0.6, seed=3, codec="h264(gop=12)", reasons={"VC@8": "no clip is densely labelled"})
+    method_folder(run, "mrcfa", None)
+    return run
+
+
+def found(frame: pd.DataFrame, method: str, metric: str) -> pd.Series:
+    (row,) = [row for _, row in frame[(frame.method == method) & (frame.metric == metric)].iterrows()]
+    return row
+
+
+def test_every_number_of_the_files_and_its_row(run: Path) -> None:
+    frame = vssbench.load_results(run)
+    assert list(frame.columns) == [name for name in COLUMNS if name != "clip"]
+    assert not frame.duplicated(KEY).any()
+    assert set(frame.run) == {str(run)}
+    for file in run.glob("*/result.json"):
+        result = json.loads(file.read_text())
+        rows = frame[frame.method == result["method"]].set_index("metric")
+        wanted = dict(result["metrics"] or {})
+        wanted |= {f"IoU/{name}": value for name, value in result["per_class"].items()}
+        wanted |= {f"mIoU/distance={row['distance']}": row["mIoU"] for row in result["by_distance"]}
+        assert dict(rows.value[rows.unit == "%"]) == wanted
+        assert set(rows.protocol[rows.unit == "%"]) <= {"exact"}
+        assert rows.protocol[rows.unit != "%"].isna().all()
+        assert rows.value["frames/key"] == result["kinds"]["key"]
+    assert len(frame[frame.method == "mrcfa"]) == 1
+    assert found(frame, "mpvss", "mIoU").codec == "h264(gop=12)"
+
+
+def test_units_and_what_is_missing(run: Path) -> None:
+    frame = vssbench.load_results(run)
+    expected = {
+        "GFLOPs/key": (2.0, "GMAC/frame"),
+        "GFLOPs/amortised": (1.5, "GMAC/frame"),
+        "params": (3.5, "M"),
+        "params/training_only": (0.5, "M"),
+        "FPS/step+decode": (8.0, "frames/s"),
+        "latency/key/step/p50": (99.0, "ms"),
+        "latency/key/step/n": (4.0, "frames"),
+        "memory/host_rss": (12.5, "MB"),
+    }
+    for metric, (value, unit) in expected.items():
+        row = found(frame, "hold(of=oracle)", metric)
+        assert (row.value, row.unit) == (value, unit)
+        assert row.machine == "a machine"
+    energy = found(frame, "hold(of=oracle)", "energy")
+    assert pd.isna(energy.value)
+    assert (energy.unit, energy.reason) == ("J/frame", "no NVIDIA device")
+    assert pd.isna(found(frame, "hold(of=oracle)", "GFLOPs/nonkey").value)
+
+
+def test_any_place_that_holds_results(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "runs" / "two")
+    one = vssbench.load_results(run)
+    for path in (str(run), [run, run / "mpvss"][:1], sorted(run.glob("*/result.json")), sorted(run.iterdir())):
+        pd.testing.assert_frame_equal(vssbench.load_results(path), one)
+    both = vssbench.load_results(tmp_path / "runs")
+    assert len(both) == 2 * len(one)
+    assert not both.duplicated(KEY).any()
+    pd.testing.assert_frame_equal(vssbench.load_results([run, tmp_path / "runs" / "two"]), both)
+    single = vssbench.load_results(next(run.glob("mrcfa*/result.json")))
+    assert list(single.method) == ["mrcfa"]
+    with pytest.raises(UserError, match=r"holds no result\.json"):
+        vssbench.load_results(tmp_path / "nowhere")
+
+
+def test_clip_by_clip(run: Path) -> None:
+    frame = vssbench.load_results(run, per_clip=True)
+    assert list(frame.columns) == list(COLUMNS)
+    assert not frame.duplicated([*KEY, "clip"]).any()
+    assert set(frame.method) == {"hold(of=oracle)", "mpvss"}
+    records = [json.loads(line) for line in next(run.glob("mpvss*/clips.jsonl")).read_text().splitlines()]
+    rows = frame[frame.method == "mpvss"].set_index(["clip", "metric"])
+    for record in records:
+        cells = dict(zip(*record["states"]["confusion"][0]["counts"]["0"], strict=True))
+        ious = []
+        for label in range(len(CLASSES)):
+            hits = cells[label * 256 + label]
+            union = sum(n for cell, n in cells.items() if label in (cell // 256, cell % 256))
+            ious.append(100 * hits / union)
+        assert rows.value[record["clip"], "mIoU"] == pytest.approx(sum(ious) / len(ious), abs=1e-9)
+        assert rows.value[record["clip"], "frames"] == record["frames"]
+        assert rows.value[record["clip"], "seconds/step"] == record["seconds"]["step"]
+    next(run.glob("mpvss*/clips.jsonl")).unlink()
+    with pytest.raises(UserError, match="12 of 12 clips have no record"):
+        vssbench.load_results(run, per_clip=True)
+
+
+def test_another_protocol(run: Path) -> None:
+    frame = vssbench.load_results(run, protocol="detectron2")
+    assert set(frame.protocol.dropna()) == {"detectron2"}
+    short = vssbench.load_results(run, protocol="vspw", per_clip=True)
+    row = found(short[short["clip"] == "clip0"], "mpvss", "mIoU")
+    assert pd.isna(row.value)
+    assert row.reason
+
+
+def test_results_without_numbers_are_an_empty_frame_of_the_same_form(tmp_path: Path) -> None:
+    method_folder(tmp_path, "mrcfa", None)
+    frame = vssbench.load_results(tmp_path, per_clip=True)
+    assert (len(frame), list(frame.columns), str(frame.value.dtype)) == (0, list(COLUMNS), "float64")

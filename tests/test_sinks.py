@@ -1,0 +1,219 @@
+"""Experiment trackers: what was written is read back with the trackers' own readers."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import string
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from tests.reports.made import method_folder
+from vssbench.cli import app
+from vssbench.errors import MissingExtra, UserError
+from vssbench.result import read_result
+from vssbench.sinks import SINKS, entry, export, plain
+
+COST = {
+    "gflops": {"key": 2.0, "nonkey": None, "warmup": None, "amortised": 1.5, "nominal": 1.25, "convention": "mac"},
+    "fps": {"step": 10.0, "step+decode": 8.0, "end_to_end": None},
+    "caveats": ["only the first 12 clips (--limit)"],
+    "environment": {"cpu": "a machine", "threads": 1, "packages": {"torch": "2.13.0"}},
+}
+
+
+def needs(package: str) -> pytest.MarkDecorator:
+    missing = importlib.util.find_spec(package) is None
+    return pytest.mark.skipif(missing, reason=f"needs {package}: pip install 'vssbench[{package}]'")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    run = tmp_path / "run"
+    method_folder(run, "hold(of=oracle)", 0.9, **COST)
+    method_folder(run, "mpvss", 0.6, seed=3)
+    return run
+
+
+def files(run: Path) -> list[Path]:
+    return sorted(run.glob("*/result.json"))
+
+
+def command(run: Path, to: str, output: Path | str, *more: str) -> list[str]:
+    """What `vssbench export-results` says, line by line."""
+    done = CliRunner().invoke(app, ["export-results", str(run), "--to", to, "--output", str(output), *more])
+    assert done.exit_code == 0, done.output
+    return done.stderr.splitlines()
+
+
+def expected(run: Path) -> dict[str, tuple[dict[str, float], dict[str, str]]]:
+    """name of the entry -> (figures by the trackers' names, settings), from result.json itself."""
+    wanted = {}
+    for file in files(run):
+        result = json.loads(file.read_text())
+        figures = dict(result["metrics"])
+        figures |= {f"IoU/{name}": value for name, value in result["per_class"].items()}
+        figures |= {f"mIoU/distance_{row['distance']}": row["mIoU"] for row in result["by_distance"]}
+        figures |= {f"frames/{kind}": count for kind, count in result["kinds"].items()}
+        figures |= {f"GFLOPs/{k}": v for k, v in (result["gflops"] or {}).items() if k != "convention"}
+        figures |= {f"FPS/{scope.replace('+', '_')}": value for scope, value in (result["fps"] or {}).items()}
+        settings = {"method": result["method"], "dataset": "camvid", "split": "val", "protocol": "exact"}
+        name = f"{result['method']} on camvid val"
+        wanted[name] = ({k: v for k, v in figures.items() if v is not None}, settings)
+    return wanted
+
+
+@needs("mlflow")
+def test_mlflow(run: Path, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    assert command(run, "mlflow", tmp_path / "ml", "--project", "segments")[-1].startswith("2 of 2 results written")
+    assert command(run, "mlflow", tmp_path / "ml", "--project", "segments")[-1].startswith("0 of 2")
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'ml' / 'mlflow.db'}")
+    found = client.search_runs([client.get_experiment_by_name("segments").experiment_id])
+    wanted = expected(run)
+    assert sorted(one.info.run_name for one in found) == sorted(wanted)
+    for one in found:
+        figures, settings = wanted[one.info.run_name]
+        assert one.data.metrics == figures
+        assert settings.items() <= one.data.params.items()
+        assert one.info.status == "FINISHED"
+        (artifact,) = client.list_artifacts(one.info.run_id)
+        local = client.download_artifacts(one.info.run_id, artifact.path, str(tmp_path))
+        assert Path(local).read_text() in {file.read_text() for file in files(run)}
+    (held,) = [one for one in found if one.info.run_name.startswith("hold")]
+    assert held.data.tags["mlflow.note.content"].startswith("only the first 12 clips")
+    assert held.data.params["version_torch"] == "2.13.0"
+
+
+@needs("mlflow")
+def test_what_mlflow_refuses_is_one_message(run: Path) -> None:
+    with pytest.raises(UserError, match="MLflow refuses"):
+        list(export(files(run), "mlflow", "nothing://at.all", "p"))
+
+
+@needs("wandb")
+def test_wandb_stays_offline(run: Path, tmp_path: Path) -> None:
+    assert command(run, "wandb", tmp_path / "wb", "--project", "segments")[-1].startswith("2 of 2 results written")
+    assert command(run, "wandb", tmp_path / "wb", "--project", "segments")[-1].startswith("0 of 2")
+    found = {}
+    for file in (tmp_path / "wb" / "wandb").glob("offline-run-*/*.wandb"):
+        started, config, summary = wandb_records(file)
+        found[started.display_name] = (summary, config, started.project)
+        assert read_result(file.parent / "files" / "result.json").method == config["method"]
+    wanted = expected(run)
+    assert found.keys() == wanted.keys()
+    for name, (figures, settings) in wanted.items():
+        summary, config, project = found[name]
+        assert {key: value for key, value in summary.items() if not key.startswith("_")} == figures
+        assert settings.items() <= config.items()
+        assert project == "segments"
+
+
+def wandb_records(file: Path) -> tuple[Any, dict[str, str], dict[str, float]]:
+    """(the record of the run, its config, its summary) of an offline run's log."""
+    from wandb.proto import wandb_internal_pb2
+
+    started, config, summary = None, {}, {}
+    for data in log_records(file.read_bytes()):
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        if record.WhichOneof("record_type") == "run":
+            started = record.run
+            config = {item.key: json.loads(item.value_json) for item in record.run.config.update}
+        if record.WhichOneof("record_type") == "summary":
+            for item in record.summary.update:
+                summary[item.key or "/".join(item.nested_key)] = json.loads(item.value_json)
+    return started, config, summary
+
+
+def log_records(data: bytes) -> Iterator[bytes]:
+    """The records of a LevelDB log: blocks of 32 KiB, before each piece its checksum, length and kind; W&B has a header."""
+    assert data.startswith(b":W&B")
+    position, record = 7, b""
+    while position < len(data):
+        if (left := -position % 2**15) < 7 and left:
+            position += left
+            continue
+        length, kind = struct.unpack_from("<HB", data, position + 4)
+        record += data[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):  # whole, or the last piece
+            yield record
+            record = b""
+
+
+@needs("tensorboard")
+def test_tensorboard(run: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    assert command(run, "tensorboard", tmp_path / "tb")[-1].startswith("2 of 2 results written")
+    assert command(run, "tensorboard", tmp_path / "tb")[-1].startswith("0 of 2")
+    found = []
+    for file in (tmp_path / "tb").glob("*/*/events.out.tfevents.*"):
+        events = EventAccumulator(str(file.parent)).Reload()
+        figures = {tag: events.Scalars(tag) for tag in events.Tags()["scalars"]}
+        assert all(len(points) == 1 for points in figures.values())
+        found.append({tag: points[0].value for tag, points in figures.items()})
+        (text,) = events.Tensors("settings/text_summary")
+        assert b'"dataset": "camvid"' in text.tensor_proto.string_val[0]
+    wanted = [figures for figures, _ in expected(run).values()]
+    assert sorted(found, key=lambda one: one["mIoU"]) == [
+        pytest.approx(figures, rel=1e-6)
+        for figures in sorted(wanted, key=lambda one: one["mIoU"])  # float32 on disk
+    ]
+
+
+@pytest.mark.parametrize("to", SINKS)
+def test_each_tracker_is_an_extra(to: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("mlflow", "wandb", "torch.utils.tensorboard"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtra, match=rf"vssbench\[{to}\]"):
+        list(export(files(run), to, str(tmp_path / "out"), "p"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_trackers_and_empty_folders(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="did you mean 'mlflow'"):
+        list(export(files(run), "mlfow", str(tmp_path), "p"))
+    assert isinstance(
+        CliRunner().invoke(app, ["export-results", str(tmp_path / "no"), "--to", "wandb", "--output", "x"]).exception,
+        UserError,
+    )
+
+
+@needs("tensorboard")
+def test_a_place_that_cannot_be_written_is_one_message(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        list(export(files(run), "tensorboard", str(tmp_path / "file"), "p"))
+
+
+def test_the_same_result_has_the_same_key(run: Path, tmp_path: Path) -> None:
+    one, other = files(run)
+    assert entry(read_result(one), one).key == entry(read_result(one), other).key
+    assert entry(read_result(one), one).key != entry(read_result(other), other).key
+
+
+@given(st.text(min_size=1))
+def test_names_are_what_every_tracker_takes(metric: str) -> None:
+    name = plain(metric)
+    assert set(name) <= set(string.ascii_letters + string.digits + "_-./")
+    assert not {".", "..", ""} & set(name.split("/"))
+    assert plain(name) == name
+
+
+def test_names_that_become_equal_are_numbered(tmp_path: Path) -> None:
+    folder = method_folder(tmp_path, "mpvss", 0.6)
+    result = read_result(folder / "result.json")
+    result.per_class = {"a b": 1.0, "a+b": 2.0, "../../x": 3.0}
+    figures = entry(result, folder / "result.json").figures
+    assert (figures["IoU/a_b"], figures["IoU/a_b_2"], figures["IoU/_/_/x"]) == (1.0, 2.0, 3.0)

@@ -1,0 +1,26 @@
+"""`vssbench export-results`: runs into an experiment tracker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories, folders of them, or result.json files.")],
+    to: Annotated[str, typer.Option("--to", help="mlflow, wandb (offline) or tensorboard.")],
+    output: Annotated[str, typer.Option("--output", help="Folder to write to; for mlflow a tracking URI too.")],
+    project: Annotated[str, typer.Option("--project", help="Project, or experiment, of the tracker.")] = "vssbench",
+) -> None:
+    """Write every result into a tracker, as one run each with its settings, figures and notes; none of them twice."""
+    from vssbench.frame import result_files
+    from vssbench.sinks import export
+
+    files = dict.fromkeys(file for run in runs for file in result_files(run))
+    new = 0
+    for file, written in export(files, to, output, project):
+        new += written
+        typer.echo(f"{'written' if written else 'there already'}: {file}", err=True)
+    typer.echo(f"{new} of {len(files)} results written to {to} at {output}", err=True)

@@ -1,0 +1,98 @@
+"""Results as one tidy pandas frame: a row for every number.
+
+frame = vssbench.load_results("results")
+frame[frame.metric == "mIoU"].pivot_table("value", "method", ["dataset", "protocol"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vssbench.errors import UserError
+from vssbench.figures import COUNT, Figure, accuracies, figures
+from vssbench.result import ClipRecord, RunResult, read_result
+from vssbench.types import LabelSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    *("run", "method", "dataset", "split", "codec", "protocol", "clip", "metric", "value"),
+    *("unit", "reason", "origin", "weights", "machine"),
+)
+"""Of the frame, in order; "clip" only with per_clip."""
+
+
+def load_results(
+    path: str | Path | Iterable[str | Path], *, per_clip: bool = False, protocol: str | None = None
+) -> pd.DataFrame:
+    """A row for every (run, method, dataset, split, codec, protocol, metric) of some results.
+
+    path:     a run directory, a folder of run directories, a method's folder, a result.json, or several of these
+    per_clip: instead a row for every clip of them too: the headline accuracies of that clip alone, its frames by kind
+              and the seconds it took, from the records beside the results
+    protocol: read the records again under this one; None: each result as it was written
+    Columns: run (its directory), method, dataset, split, codec, protocol (missing for a cost), clip (per_clip), metric,
+    value (float64, NaN where missing), unit, reason (of a missing value), origin (measured or replayed), weights (where
+    from), machine (where the speed was measured). docs/ecosystem.md lists the metrics and their units.
+    Raises UserError for a path without results, a damaged file, and records that are missing.
+    """
+    import pandas as pd
+
+    paths = [path] if isinstance(path, str | Path) else list(path)
+    files = dict.fromkeys(file for one in paths for file in result_files(Path(one)))
+    rows = [row for file in files for row in _rows(file, per_clip, protocol)]
+    columns = [name for name in COLUMNS if per_clip or name != "clip"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.astype({name: "float64" if name == "value" else "str" for name in columns})
+
+
+def result_files(path: Path) -> list[Path]:
+    """The result files at a path, sorted. Raises UserError where there is none."""
+    patterns = ("result.json", "*/result.json", "*/*/result.json")
+    found = [path] if path.is_file() else next(filter(None, (sorted(path.glob(pattern)) for pattern in patterns)), [])
+    if not found:
+        raise UserError("holds no result.json", where=path, expected="a run directory that vssbench run wrote")
+    return found
+
+
+def _rows(file: Path, per_clip: bool, protocol: str | None) -> Iterator[dict[str, Any]]:
+    from vssbench.rescore import rescored
+
+    result = rescored(file.parent, protocol) if protocol else read_result(file)
+    environment = result.environment
+    same = {
+        "run": str(file.parent.parent),
+        "method": result.method,
+        "dataset": result.dataset.spec,
+        "split": result.dataset.split,
+        "codec": result.codec,
+        "origin": result.origin,
+        "weights": result.weights.origin,
+        "machine": environment.get("device_name") or environment.get("cpu"),
+    }
+    if not per_clip:
+        yield from (same | figure._asdict() for figure in figures(result))
+        return
+    from vssbench.stats.folder import read_folder
+
+    kept = read_folder(file.parent)
+    for record in kept.records:
+        yield from (
+            same | {"clip": record.clip} | figure._asdict() for figure in _clip_figures(record, result, kept.space)
+        )
+
+
+def _clip_figures(record: ClipRecord, result: RunResult, space: LabelSpace) -> Iterator[Figure]:
+    """The headline accuracies of one clip by itself, and what it took."""
+    from vssbench.metrics.protocols import evaluate
+    from vssbench.names import parse
+
+    alone = evaluate(result.protocol, space, [record], [parse(name) for name in result.metrics or ()])
+    yield from accuracies(alone.metrics, alone.reasons, result.protocol)
+    yield Figure("frames", record.frames, COUNT)
+    yield Figure("frames/labelled", record.labelled, COUNT)
+    yield from (Figure(f"frames/{kind}", count, COUNT) for kind, count in record.kinds.items())
+    yield from (Figure(f"seconds/{phase}", value, "s") for phase, value in record.seconds.items())

@@ -1,0 +1,118 @@
+"""Results in experiment trackers: MLflow, Weights & Biases (offline) and TensorBoard, each an optional extra.
+
+A result becomes one run of the tracker: its settings, its figures by the names of `vssbench.figures`, its notes and
+result.json. What is missing is not sent. The same result is not written twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vssbench.errors import UserError, suggest
+from vssbench.figures import figures
+from vssbench.result import RunResult
+
+SINKS = {
+    "mlflow": "vssbench.sinks.mlflow:write",
+    "tensorboard": "vssbench.sinks.tensorboard:write",
+    "wandb": "vssbench.sinks.wandb:write",
+}
+"""Name -> the function (entry, output, project) that writes one entry: True, or False where it was there already."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One result as trackers take it.
+
+    name:     what it is called in lists: "<method> on <dataset> <split>"
+    key:      hexadecimal, the same for the same result
+    settings: what the figures depend on
+    figures:  name -> number, only those that are there; names are made of letters, digits and "_-./"
+    notes:    what a reader must know before comparing
+    file:     result.json
+    """
+
+    name: str
+    key: str
+    settings: dict[str, str]
+    figures: dict[str, float]
+    notes: tuple[str, ...]
+    file: Path
+
+
+def export(files: Iterable[Path], to: str, output: str, project: str) -> Iterator[tuple[Path, bool]]:
+    """Write some result.json into a tracker: each file, and whether it is new there.
+
+    output: folder to write to; for MLflow a tracking URI too
+    Raises UserError for an unknown tracker and a damaged file, MissingExtra where the tracker is not installed.
+    """
+    from vssbench.registry import attribute
+    from vssbench.result import read_result
+
+    if to not in SINKS:
+        raise UserError(f"unknown tracker {to!r}", expected=suggest(to, SINKS))
+    write = attribute(SINKS[to])
+    for file in files:
+        taken = entry(read_result(file), file)
+        try:
+            new = write(taken, output, project)
+        except OSError as error:
+            raise UserError(f"cannot be written: {error.strerror or error}", where=output) from None
+        yield file, new
+
+
+def entry(result: RunResult, file: Path) -> Entry:
+    """What a tracker gets of a result that was read from `file`."""
+    environment, packages = result.environment, result.environment.get("packages", {})
+    settings = {
+        "method": result.method,
+        "resolved": result.resolved,
+        "dataset": result.dataset.spec,
+        "split": result.dataset.split,
+        "clips": result.dataset.clips,
+        "fingerprint": result.dataset.fingerprint,
+        "protocol": result.protocol,
+        "codec": result.codec,
+        "origin": result.origin,
+        "weights": result.weights.origin,
+        "weights_sha256": result.weights.sha256,
+        "device": environment.get("device_name") or environment.get("cpu"),
+        "threads": environment.get("threads"),
+        "commit": environment.get("commit"),
+        **{f"version_{name}": number for name, number in packages.items()},
+    }
+    named: dict[str, float] = {}
+    for figure in figures(result):
+        if figure.value is not None:
+            named[_free(plain(figure.metric), named)] = figure.value
+    return Entry(
+        name=f"{result.method} on {result.dataset.spec} {result.dataset.split}",
+        key=hashlib.sha256(result.to_json().encode()).hexdigest()[:16],
+        settings={name: str(value) for name, value in settings.items() if value is not None},
+        figures=named,
+        notes=(*result.caveats, *result.notes),
+        file=file,
+    )
+
+
+def plain(metric: str) -> str:
+    """A figure's name as every tracker takes it.
+
+    >>> plain("VC@8"), plain("mIoU/distance=3"), plain("IoU/traffic light"), plain("FPS/step+decode")
+    ('VC8', 'mIoU/distance_3', 'IoU/traffic_light', 'FPS/step_decode')
+    """
+    parts = (re.sub(r"[^\w.-]", "_", part.replace("@", ""), flags=re.ASCII) for part in metric.split("/"))
+    return "/".join(part if part.strip(".") else "_" for part in parts)
+
+
+def _free(name: str, taken: Iterable[str]) -> str:
+    """The name, numbered where another figure has it already."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
