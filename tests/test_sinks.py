@@ -136,7 +136,7 @@ def wandb_records(file: Path) -> tuple[Any, dict[str, str], dict[str, float]]:
 
 
 def log_records(data: bytes) -> Iterator[bytes]:
-    """The records of a LevelDB log: blocks of 32 KiB, before each piece its checksum, length and kind; W&B has a header."""
+    """The records of a LevelDB log (32 KiB blocks; checksum, length and kind before each piece) under W&B's header."""
     assert data.startswith(b":W&B")
     position, record = 7, b""
     while position < len(data):
