@@ -8,17 +8,18 @@ error only where it is asked for. A dump (`Config.dump`, .json or .yaml) can be 
 from __future__ import annotations
 
 import ast
+import difflib
 import importlib.util
 import json
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from vssbench.errors import MissingExtra, UserError, suggest
+from vssbench.errors import MissingExtra, UserError
 
 FORMS = "the name of a config of mmsegmentation, or a .py (plain assignments), .json or .yaml file"
 _DEEPEST = 20
@@ -59,8 +60,14 @@ def find(config: str) -> Path:
     known = bundled()
     name = config.removesuffix(".py")
     if name not in known:
-        raise UserError(f"no such config: {config}", expected=FORMS, fix=suggest(name, known).partition(" known:")[0])
+        raise UserError(f"no such config: {config}", expected=FORMS, fix=nearest(name, known))
     return known[name]
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """A question for a name that is misspelt; the known ones are too many to list."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else None
 
 
 @cache

@@ -16,7 +16,8 @@ from typing import Any
 from torch import nn
 
 from vssbench.checkpoints import seeded
-from vssbench.errors import MissingExtra, UserError, suggest
+from vssbench.errors import MissingExtra, UserError
+from vssbench.methods.mmseg.config import nearest
 
 SEGMENTORS = ("EncoderDecoder", "CascadeEncoderDecoder")
 _FOR_TRAINING = ("init_cfg", "pretrained", "train_cfg", "class_weight")
@@ -108,8 +109,8 @@ def _checked(value: Any, where: Path) -> Any:
             raise UserError(
                 f"type {value['type']!r} is not among what mmsegmentation registers",
                 where=where,
-                expected=suggest(str(value["type"]), _registered()).partition(" known:")[0],
-                fix="types of other packages, and names of modules, are not imported",
+                expected=nearest(str(value["type"]), _registered())
+                or "one of its own types; those of other packages, and names of modules, are not imported",
             )
         if "_scope_" in value:
             raise UserError("_scope_ asks for another package", where=where, expected="types of mmsegmentation alone")
