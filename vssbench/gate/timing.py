@@ -119,7 +119,7 @@ def judge(baseline: Timing, current: Timing, scope: str, limit: float, calibrate
 
 
 def _change(before: NDArray[np.float64], now: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Change of FPS and its 95 % interval that go with the rank test: Hodges and Lehmann's, over all pairs of blocks."""
+    """Change of FPS and its 95 % interval that go with the rank test: Hodges and Lehmann's, over pairs of blocks."""
     changes = np.sort((before[:, None] / now[None, :]).ravel()) - 1
     n, m = len(before), len(now)
     rank = int(n * m / 2 - 1.96 * np.sqrt(n * m * (n + m + 1) / 12))
