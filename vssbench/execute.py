@@ -6,6 +6,8 @@ Each clip is one task and one record, so one process and eight give the same byt
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -67,7 +69,20 @@ _bench: Bench | None = None  # of this worker process
 
 def _start_worker(spec: RunSpec) -> None:
     global _bench  # noqa: PLW0603  (an initializer has no other way to leave something for the tasks)
+    end_with_parent()
     _bench = Bench(spec)
+
+
+def end_with_parent() -> None:
+    """Have this worker process end when the one that started it is gone: killed, it could not tell its workers."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait_and_end() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait_and_end, daemon=True).start()
 
 
 def _work(method: Spec, clip: str) -> Ran | Failed:

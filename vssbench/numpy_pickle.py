@@ -21,7 +21,7 @@ import numpy as np
 def load(path: Path) -> Any:
     """The containers and arrays in the file. Raises UnpicklingError, ValueError and the like for anything else."""
     with path.open("rb") as file:
-        return _arrays(_Unpickler(file, encoding="latin1").load())
+        return _arrays(_Unpickler(file, encoding="latin1").load(), {})
 
 
 class _Type:
@@ -36,7 +36,9 @@ class _Type:
         self.order = ">" if state[1] == ">" else "<"
 
     def array(self, data: Any, shape: tuple[int, ...], order: Any = "C") -> np.ndarray:
-        raw = data.encode("latin1") if isinstance(data, str) else bytes(data)  # Python 2 wrote bytes as text
+        raw = data.encode("latin1") if isinstance(data, str) else data  # Python 2 wrote bytes as text
+        if not isinstance(raw, bytes | bytearray):
+            raise pickle.UnpicklingError("the file holds an array without its bytes")
         return np.frombuffer(raw, self.order + self.code).astype(self.code).reshape(shape, order=order)
 
 
@@ -81,8 +83,14 @@ class _Unpickler(pickle.Unpickler):
         return _Maker(_MAKERS[f"{module}.{name}"])
 
 
-def _arrays(content: Any) -> Any:
-    """The same containers with the arrays themselves in the places of their stand-ins."""
+def _arrays(content: Any, done: dict[int, dict[Any, Any]]) -> Any:
+    """The same containers with the arrays themselves in the places of their stand-ins.
+
+    done: what has been made of each dictionary: one that stands in many places, or in itself, is gone through once
+    """
     if isinstance(content, dict):
-        return {key: _arrays(value) for key, value in content.items()}
+        if id(content) not in done:
+            done[id(content)] = made = {}
+            made.update((key, _arrays(value, done)) for key, value in content.items())
+        return done[id(content)]
     return content.value if isinstance(content, _Array) else content

@@ -80,7 +80,7 @@ def blaming(whose: str, where: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit(0) in there would pass for a run that is done
         raise UserError(
             f"{whose} failed: {type(error).__name__}: {error}",
             where=where,
@@ -99,7 +99,7 @@ def check_prediction(method: Method, frame: Frame, prediction: Any, classes: int
         raise UserError(
             f"labels are {found}", where=where, expected=f"uint8{list(frame.image.shape[:2])}, the frame's size"
         )
-    if prediction.kind not in KINDS or prediction.age < 0:
+    if prediction.kind not in KINDS or not isinstance(prediction.age, int | np.integer) or prediction.age < 0:
         raise UserError(
             f"kind {prediction.kind!r}, age {prediction.age}", where=where, expected=f"kind in {KINDS}, age 0 or more"
         )

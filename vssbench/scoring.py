@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from vssbench.datasets.reading import read_indices
 from vssbench.errors import UserError
+from vssbench.execute import end_with_parent
 from vssbench.load import load_dataset
 from vssbench.metrics.clips import ClipScore, size
 from vssbench.metrics.plan import plan
@@ -104,6 +106,10 @@ def _in_processes(submission: Submission, dataset: Dataset, workers: int) -> Ite
     with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(submission,)) as pool:
         try:
             yield from pool.map(_work, dataset.clips())
+        except BrokenProcessPool:
+            raise UserError(
+                "a worker process died (killed, or out of memory?)", fix="run again, perhaps with fewer --workers"
+            ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -114,6 +120,7 @@ _opened: tuple[Submission, Dataset] | None = None  # of this worker process
 
 def _start(submission: Submission) -> None:
     global _opened  # noqa: PLW0603  (an initializer has no other way to leave something for the tasks)
+    end_with_parent()
     cv2.setNumThreads(1)
     _opened = submission, submission.open()
 

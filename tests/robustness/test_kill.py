@@ -6,19 +6,25 @@ Some kill themselves at their n-th write, fsync or rename, a write half done; ot
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
+import resource
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
 
-from tests.robustness.made import vssbench
+from tests.robustness.made import assert_refused, vssbench
+from vssbench import store
 
 METHODS = "hold(of=oracle,key_interval=2),flowwarp(of=oracle,key_interval=3)"
 SPEC = """
@@ -134,3 +140,77 @@ def test_resume_after_kills_at_random_moments(tmp_path: Path) -> None:
         assert ended(start(arguments(folder, "--resume"))) == 0, f"moment {number}"
         assert kept(folder) == wanted, f"moment {number}"
     assert killed >= 20
+
+
+@pytest.mark.slow
+def test_a_full_disk_loses_nothing_that_was_written(tmp_path: Path) -> None:
+    """The limit on a file's size stands in for the disk: a write ends in its middle, at whatever file."""
+    assert ended(start(arguments(tmp_path / "untouched"))) == 0
+    wanted = kept(tmp_path / "untouched")
+    largest = max(file.stat().st_size for file in (tmp_path / "untouched").glob("*/result.json"))
+    for limit in (largest // 20, largest // 4, largest // 2):
+        folder = tmp_path / str(limit)
+        limits = limit, resource.RLIM_INFINITY
+        full = partial(resource.setrlimit, resource.RLIMIT_FSIZE, limits)
+        assert ended(start(arguments(folder), full)) == 2, limit
+        assert ended(start(arguments(folder, "--resume"))) == 0, limit
+        assert kept(folder) == wanted, limit
+
+
+@pytest.mark.parametrize("cause", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.ENAMETOOLONG])
+def test_an_output_that_cannot_be_made(cause: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A superuser, as in a container, may write anywhere: the system's answer is made up."""
+
+    def refuse(path: object, *_: object) -> None:
+        raise OSError(cause, os.strerror(cause), path)
+
+    command = arguments(tmp_path / "run")
+    monkeypatch.setattr(os, "mkdir", refuse)
+    refused = vssbench(*command)
+    assert_refused(refused)
+    assert f"{tmp_path / 'run'}: cannot be written: {os.strerror(cause)}" in refused.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["run.yaml"]
+
+
+def test_a_second_process_on_the_same_folder_changes_nothing(tmp_path: Path) -> None:
+    command = arguments(tmp_path / "run")
+    assert vssbench(*command).status == 0
+    before = {file: file.read_bytes() for file in (tmp_path / "run").glob("**/*") if file.is_file()}
+    handle = store.hold(tmp_path / "run")
+    for more in ([], ["--resume"]):
+        refused = vssbench(*command, *more)
+        assert_refused(refused)
+        assert "another vssbench is writing here" in refused.stderr
+    os.close(handle)
+    assert {file: file.read_bytes() for file in (tmp_path / "run").glob("**/*") if file.is_file()} == before
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found in /proc")
+def test_worker_processes_end_with_the_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from vssbench.cli import main; main()", *arguments(tmp_path / "run")]
+    run = subprocess.Popen([*command, "--workers", "2", "--no-latency"], stderr=subprocess.DEVNULL)
+    while len(workers := children(run.pid)) < 3:  # the third is multiprocessing's resource tracker
+        assert run.poll() is None
+        time.sleep(0.02)
+    run.kill()
+    run.wait()
+    deadline = time.monotonic() + 60
+    while left := [worker for worker in workers if alive(worker)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+    assert ended(start(arguments(tmp_path / "run", "--resume"))) == 0
+
+
+def children(process: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

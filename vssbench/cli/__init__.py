@@ -59,3 +59,9 @@ def main() -> None:
             raise
         print(f"vssbench: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
+    except OSError as error:  # a folder without permission, a name too long, a full disk, wherever it shows
+        if os.environ.get("VSSBENCH_DEBUG"):
+            raise
+        where = f"{error.filename}: " if error.filename is not None else ""
+        print(f"vssbench: {where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(UserError.exit_status)

@@ -1,0 +1,29 @@
+"""Some thousand cases of bad input; `tests.robustness.fuzz` says what each family is and how to repeat a case."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.robustness import fuzz
+
+QUICK = {
+    "yaml": 30, "arguments": 30, "names": 4, "labels": 12, "images": 5, "sizes": 8, "records": 4, "methods": 6,
+    "checkpoints": 40, "pickles": 60, "tensors": 40,
+}  # fmt: skip
+SLOW = {
+    "yaml": 600, "arguments": 500, "names": 40, "labels": 250, "images": 70, "sizes": 80, "records": 40, "methods": 100,
+    "checkpoints": 600, "pickles": 900, "tensors": 300,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", fuzz.FAMILIES)
+def test_bad_input(family: str) -> None:
+    for seed in range(QUICK[family]):
+        fuzz.run(family, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", fuzz.FAMILIES)
+def test_more_bad_input(family: str) -> None:
+    for seed in range(QUICK[family], SLOW[family]):
+        fuzz.run(family, seed)
