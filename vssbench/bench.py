@@ -22,6 +22,9 @@ from vssbench.result import ClipRecord, DatasetInfo
 from vssbench.runner import ahead, blaming, run_clip
 from vssbench.types import Dataset, Frame, Method, Weights
 
+Task = tuple[Spec, str]
+"""A method and the name of a clip."""
+
 
 class Ran(NamedTuple):
     """One clip under one method. kept: its drawn frames, None where none of the clip is kept."""
@@ -42,6 +45,7 @@ class Bench:
 
     lengths:    frames of each clip of the run, in order; the split's further clips are left out by `limit`
     unreadable: clip -> why its frames cannot be listed; empty unless failing clips are skipped
+    machines:   the processors of the cluster's workers that ran its clips; empty where there was no cluster
     """
 
     def __init__(self, spec: RunSpec):
@@ -53,6 +57,7 @@ class Bench:
         if spec.distances is not None:
             self.dataset, limit = Distances(self.dataset, spec.distances, limit), None
         self.unreadable: dict[str, str] = {}
+        self.machines: list[str] = []
         self.lengths: dict[str, int] = {}
         for clip in islice(self.dataset.clips(), limit):
             stems = self._stems(clip)
@@ -143,10 +148,17 @@ class Bench:
         return self.dataset.space.classes if strict else 256
 
     def caveats(self) -> list[str]:
-        """What is particular to the frames that were run."""
+        """What is particular to the frames that were run, and to where."""
+        caveats = []
+        if self.spec.engine == "ray":
+            caveats.append("accuracy over a Ray cluster; speed and cost on the driver's machine, with no clips running")
+        if len(self.machines) > 1:
+            caveats.append(f"clips ran on different processors, which may show in a digit: {', '.join(self.machines)}")
         missing = self.dataset.missing if isinstance(self.dataset, Distances) else {}
         lacking = ", ".join(f"{count} at d={distance}" for distance, count in missing.items() if count)
-        return [f"labelled frames without so many frames before them do not count: {lacking}"] if lacking else []
+        if lacking:
+            caveats.append(f"labelled frames without so many frames before them do not count: {lacking}")
+        return caveats
 
     def close(self) -> None:
         """Let go of the last method."""

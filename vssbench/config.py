@@ -130,6 +130,10 @@ class RunSpec(_Strict):
     device: str = Field(default="cpu", description="torch device")
     threads: int | None = Field(default=None, ge=1, description="CPU threads of the networks")
     workers: int = Field(default=1, ge=1, description="processes for the accuracy pass")
+    engine: Literal["local", "ray"] = Field(default="local", description="where they are: this machine, a Ray cluster")
+    address: str = Field(
+        default="local", description="of the Ray cluster: auto, HOST:PORT, or local for one of its own"
+    )
     limit: int | None = Field(default=None, ge=1, description="only the first clips")
     on_error: Literal["stop", "skip-clip"] = Field(
         default="stop", description="skip-clip: a clip that fails is left out for every method, and listed"

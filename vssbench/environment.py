@@ -19,7 +19,7 @@ def describe(device: str, threads: int | None) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "cpu": _cpu(),
+        "cpu": processor(),
         "cores": os.cpu_count(),
         "threads": threads or _threads(),
         "device": device,
@@ -69,7 +69,8 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _cpu() -> str:
+def processor() -> str:
+    """The processor's name, as the system gives it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

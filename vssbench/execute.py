@@ -1,4 +1,4 @@
-"""Many clips under many methods, here or in worker processes.
+"""Many clips under many methods: here, in worker processes, or over a Ray cluster.
 
 Each clip is one task and one record, so one process and eight give the same bytes.
 """
@@ -8,23 +8,41 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 
-from vssbench.bench import Bench, Failed, Ran
+from vssbench import cluster
+from vssbench.bench import Bench, Failed, Ran, Task
 from vssbench.config import RunSpec
 from vssbench.errors import UserError
 from vssbench.names import Spec
 from vssbench.progress import Progress
 
-Task = tuple[Spec, str]
-
 
 def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran | Failed]]:
     """The outcome of every task, as it is finished: in order in this process, in any order with several workers."""
-    return (_in_processes if bench.spec.workers > 1 else _here)(bench, tasks, progress)
+    if bench.spec.engine == "ray":
+        return cluster.clip_records(bench, longest_first(tasks, bench.lengths), progress)
+    if bench.spec.workers > 1:
+        return _in_processes(bench, longest_first(tasks, bench.lengths), progress)
+    return _here(bench, tasks, progress)
+
+
+def longest_first(tasks: Sequence[Task], lengths: Mapping[str, int]) -> list[Task]:
+    """The order in which free workers take tasks: method by method, long clips first, so that none is left over alone.
+
+    A worker holds one method, so no method is taken up twice. lengths: frames of each clip
+    """
+    turn = {method: place for place, method in enumerate(dict.fromkeys(method for method, _ in tasks))}
+    return sorted(tasks, key=lambda task: (turn[task[0]], -lengths[task[1]]))
+
+
+def alone(spec: RunSpec) -> AbstractContextManager[None]:
+    """Around what is timed in this process: no clips of the cluster run on this machine meanwhile."""
+    return cluster.alone(spec) if spec.engine == "ray" else nullcontext()
 
 
 def _here(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran | Failed]]:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from vssbench import environment
-from vssbench.bench import Bench, Failed
+from vssbench.bench import Bench, Failed, Task
 from vssbench.config import RunSpec
 from vssbench.datasets.compressed import CodecSpec
-from vssbench.execute import Task, clip_records
+from vssbench.execute import alone, clip_records
 from vssbench.fold import Measured, fold
 from vssbench.keep import FrameFolder
 from vssbench.load import resolved
@@ -124,19 +124,20 @@ class Measurement:
         progress.show("latency", f"{len(loaded)} methods, interleaved")
         synchronise = device_barrier(self.spec.device)
         pairs = [(loaded[method], frames[method]) for method in loaded]
-        timed = measure(pairs, self.spec.latency, synchronise, reference=reference_workload(self.spec.device))
-        for method, (samples, memory, references) in zip(loaded, timed, strict=True):
-            again = repeat(loaded[method], frames[method], synchronise)
-            record = {
-                "clip": frames[method][0].clip,
-                "frames": len(frames[method]),
-                "size": list(frames[method][0].image.shape[:2]),
-                "samples_ms": samples,
-                "reference_ms": references,
-                "memory_mb": memory | device_peak(again, self.spec.device),
-                "energy": energy(again, self.spec.device),
-            }
-            self.folders[method].write_json("latency.json", record)
+        with alone(self.spec):
+            timed = measure(pairs, self.spec.latency, synchronise, reference=reference_workload(self.spec.device))
+            for method, (samples, memory, references) in zip(loaded, timed, strict=True):
+                again = repeat(loaded[method], frames[method], synchronise)
+                record = {
+                    "clip": frames[method][0].clip,
+                    "frames": len(frames[method]),
+                    "size": list(frames[method][0].image.shape[:2]),
+                    "samples_ms": samples,
+                    "reference_ms": references,
+                    "memory_mb": memory | device_peak(again, self.spec.device),
+                    "energy": energy(again, self.spec.device),
+                }
+                self.folders[method].write_json("latency.json", record)
 
     def _fold(self, method: Spec, loaded: Method, size: tuple[int, int]) -> RunResult:
         """The result of one method, from its records and timings. size: rows and columns of the frames."""
@@ -149,4 +150,6 @@ class Measurement:
         result.resolved = str(resolved(loaded, method, self.info.labels))
         result.caveats += self.bench.caveats()
         result.environment = environment.describe(self.spec.device, self.spec.threads)
+        if self.bench.machines:
+            result.environment["accuracy_processors"] = self.bench.machines
         return result

@@ -34,6 +34,13 @@ def command(
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first CLIPS clips.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="Processes for the accuracy pass.")] = None,
+    engine: Annotated[
+        str | None, typer.Option("--engine", help="local (default), or ray: those processes are over a Ray cluster.")
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="Ray: auto, HOST:PORT, or local (default): a cluster of its own, here."),
+    ] = None,
     checkpoint: CheckpointOption = None,
     codec: Annotated[
         str | None, typer.Option("--codec", help="h264: measure every method on compressed, decoded frames.")
@@ -74,7 +81,7 @@ def command(
         "split": split, "protocol": protocol, "codec": codec, "distances": parse_distances(distances),
         "sweep": parse_sweep(sweep), "limit": limit, "workers": workers, "device": device, "threads": threads,
         "allow_untrained": allow_untrained or None, "checkpoint": parse_checkpoints(checkpoint) or None,
-        "keep_frames": keep_frames, "on_error": on_error,
+        "engine": engine, "address": address, "keep_frames": keep_frames, "on_error": on_error,
     }  # fmt: skip
     spec = load_spec(bench, overrides)
     if no_latency:

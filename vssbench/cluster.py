@@ -1,0 +1,244 @@
+"""Clips over a Ray cluster: actors that each hold a Bench, one clip at a time, the same records.
+
+The driver (this process) asks and writes; workers read the dataset and the checkpoints under the same paths, run clips
+and send records back. Every worker is compared with the driver before its first clip. One that dies costs the time of
+its clip: another takes its place, on whichever node has room.
+
+Out of scope here: speed and cost, which the driver measures after the last clip (`alone`).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vssbench import environment
+from vssbench.bench import Bench, Failed, Ran, Task
+from vssbench.config import RunSpec
+from vssbench.errors import MissingExtra, UserError
+from vssbench.names import Spec
+from vssbench.progress import Progress
+
+ATTEMPTS = 3
+"""Workers that a clip may cost before it is the clip that is to blame; and workers in a row that do not even start."""
+PATIENCE = 300.0
+"""Seconds to wait for room in a busy cluster."""
+OWN = "local"
+"""The address that stands for a cluster of this run's own."""
+OWN_STORE = 80_000_000
+"""Bytes of its object store: what passes through it are records."""
+
+
+class Opened(NamedTuple):
+    """What a worker says of itself. shared: what must be as it is on the driver."""
+
+    machine: str
+    shared: dict[str, Any]
+
+
+class Worker:
+    """One process of the cluster. Made empty, so that a mistake of the user travels as the error that it is."""
+
+    def open(self, spec: RunSpec, folder: str) -> Opened:
+        """Take the dataset. folder: the driver's, to which relative paths belong, if the node has it."""
+        with suppress(OSError):
+            os.chdir(folder)
+        self.bench = Bench(spec)
+        return Opened(environment.processor(), shared(self.bench))
+
+    def run(self, method: Spec, clip: str) -> Ran | Failed:
+        return self.bench.run(method, clip)
+
+
+def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran | Failed]]:
+    """The outcome of every task in the order in which they finish.
+
+    Raises UserError where the cluster cannot be reached or has no room, where a worker sees other files or versions
+    than the driver, and for a clip that its worker did not survive in three attempts.
+    """
+    if not tasks:
+        return
+    with connected(bench.spec) as ray:
+        yield from Spread(ray, bench, tasks, progress).outcomes()
+
+
+class Spread:
+    """Tasks over actors: whoever is free takes the next one."""
+
+    def __init__(self, ray: Any, bench: Bench, tasks: Sequence[Task], progress: Progress):
+        threads = bench.spec.threads or 1
+        self.ray, self.bench, self.progress = ray, bench, progress
+        device = bench.spec.device.partition(":")[0]  # a worker sees the one GPU that it was given
+        self.spec = bench.spec.model_copy(update={"threads": threads, "device": device})
+        self.needs = {"num_cpus": threads, "num_gpus": int(device == "cuda")}
+        self.shared = shared(bench)
+        self.waiting = deque(tasks)
+        self.actors: dict[Any, Any] = {}  # what is awaited of it -> actor
+        self.tasks: dict[Any, Task] = {}  # what is awaited -> task; a worker that still opens has none
+        self.deaths: Counter[Task | None] = Counter()
+        self.machines: set[str] = set()
+
+    def outcomes(self) -> Iterator[tuple[Spec, Ran | Failed]]:
+        self._check_room()
+        for _ in range(min(self.spec.workers, len(self.waiting))):
+            self._hire()
+        self.progress.show("ray", "waiting for workers")
+        while self.waiting or self.tasks:
+            finished, _ = self.ray.wait(list(self.actors), timeout=None if self.tasks else PATIENCE)
+            if not finished:
+                raise UserError(
+                    f"no worker has started in {PATIENCE:.0f} seconds",
+                    where=self.spec.address,
+                    fix="`ray status` shows who holds the cluster; every finished clip is kept: --resume",
+                )
+            outcome = self._take(finished[0])
+            if outcome is not None:
+                yield outcome
+
+    def _check_room(self) -> None:
+        """Raise UserError where no node could hold a worker, however idle."""
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        cpus, gpus = self.needs["num_cpus"], self.needs["num_gpus"]
+        if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
+            has = "; ".join(f"{node.get('CPU', 0):.0f} CPU, {node.get('GPU', 0):.0f} GPU" for node in nodes)
+            raise UserError(
+                f"no node of the cluster has the {cpus} CPU and {gpus} GPU that a worker takes",
+                where=self.spec.address,
+                expected=f"a node that has; there are: {has}",
+                fix="fewer --threads, or nodes started with more --num-cpus or --num-gpus",
+            )
+
+    def _hire(self) -> None:
+        actor = self.ray.remote(**self.needs, max_restarts=0)(Worker).remote()
+        self.actors[actor.open.remote(self.spec, os.getcwd())] = actor
+
+    def _take(self, done: Any) -> tuple[Spec, Ran | Failed] | None:
+        """What that actor has to say; it gets the next task, or is let go."""
+        actor, task = self.actors.pop(done), self.tasks.pop(done, None)
+        try:
+            value = self.ray.get(done)
+        except self.ray.exceptions.RayTaskError as error:  # raised in there; the worker lives
+            raise error.cause if isinstance(error.cause, UserError) else error from None
+        except self.ray.exceptions.RayError as error:
+            self.ray.kill(actor)  # it may be out of reach only
+            return self._died(task, str(error).partition("\n")[0])
+        if task is None:
+            self.deaths.pop(None, None)
+            self._welcome(value)
+        if self.waiting:
+            method, clip = following = self.waiting.popleft()
+            result = actor.run.remote(method, clip)
+            self.actors[result], self.tasks[result] = actor, following
+        else:
+            self.ray.kill(actor)
+        if task is None:
+            return None
+        self.progress.show(str(task[0]), task[1])
+        self.progress.tick(self.bench.lengths[task[1]])
+        return task[0], value
+
+    def _welcome(self, opened: Opened) -> None:
+        other = [key for key in self.shared if opened.shared[key] != self.shared[key]]
+        if other:
+            differences = "; ".join(f"{key}: {opened.shared[key]} there, {self.shared[key]} here" for key in other)
+            raise UserError(
+                f"a worker would not measure the same ({differences})",
+                where=opened.machine,
+                expected="the same versions and the same files under the same paths on every node",
+            )
+        self.machines.add(opened.machine)
+        self.bench.machines = sorted(self.machines)
+
+    def _died(self, task: Task | None, why: str) -> tuple[Spec, Ran | Failed] | None:
+        """Another worker for the one that died; its clip is the next to be run, unless it is the clip that kills."""
+        self.deaths[task] += 1
+        if self.deaths[task] < ATTEMPTS:
+            if task is not None:
+                self.waiting.appendleft(task)
+            self._hire()
+            return None
+        where = "before its first clip" if task is None else f"{task[0]} on {task[1]}"
+        reason = f"{ATTEMPTS} workers died in a row (killed, or out of memory?): {why}"
+        if task is None or self.spec.on_error == "stop":
+            raise UserError(reason, where=where, fix="`ray logs` says why; every finished clip is kept: --resume")
+        self._hire()
+        return task[0], Failed(task[1], reason)
+
+
+def shared(bench: Bench) -> dict[str, Any]:
+    """What decides the numbers and could differ between nodes: versions, the dataset's names, the weights' bytes."""
+    given = [[one] if isinstance(one, str) else one.values() for one in bench.spec.checkpoint.values()]
+    files = [Path(file) for one in given for file in one if Path(file).is_file()]
+    found = environment.describe("cpu", bench.spec.threads)
+    return {
+        "packages": found["packages"],
+        "commit": found["commit"],
+        "dataset": bench.describe().fingerprint,
+        "checkpoints": {str(file): sha256(file.read_bytes()).hexdigest() for file in files},
+    }
+
+
+@contextmanager
+def connected(spec: RunSpec) -> Iterator[Any]:
+    """The module `ray`, connected to the cluster of the spec, or to one of its own on this machine's loopback address.
+
+    Raises MissingExtra, or UserError where there is no cluster that lets us in.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    own = {}
+    if spec.address == OWN:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # else anybody on this machine could have it run anything
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        own = {
+            "num_cpus": spec.workers * (spec.threads or 1), "include_dashboard": False, "_node_ip_address": "127.0.0.1",
+            "object_store_memory": OWN_STORE,
+        }  # fmt: skip
+    try:
+        import ray
+    except ImportError:
+        raise MissingExtra.of("ray", "ray", "--engine ray") from None
+    try:
+        ray.init(spec.address, log_to_driver=False, logging_level="ERROR", configure_logging=True, **own)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise UserError(
+            f"no Ray cluster can be used: {str(error).strip().partition(chr(10))[0]}",
+            where=f"--address {spec.address}",
+            expected="auto on a node of a cluster, the head's HOST:PORT, or local",
+            fix="docs/cluster.md starts one; RAY_AUTH_MODE=token and RAY_AUTH_TOKEN must be as on its nodes",
+        ) from None
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def alone(spec: RunSpec) -> Iterator[None]:
+    """Hold this machine's place in the cluster, so that no other work of it runs here meanwhile.
+
+    Raises UserError where it is not free in good time.
+    """
+    if spec.address == OWN:  # shut down by now
+        yield
+        return
+    with connected(spec) as ray:
+        here = ray.get_runtime_context().get_node_id()
+        resources = next(node["Resources"] for node in ray.nodes() if node["NodeID"] == here)
+        held = {name: resources[name] for name in ("CPU", "GPU") if resources.get(name)}
+        if held:
+            name = next(name for name in resources if name.startswith("node:") and name != "node:__internal_head__")
+            group = ray.util.placement_group([held | {name: 0.001}])
+            if not group.wait(PATIENCE):
+                raise UserError(
+                    f"other work of the cluster has been running on this node for {PATIENCE:.0f} seconds; "
+                    "speed is not measured on a shared machine",
+                    where=spec.address,
+                    fix="--resume later, or --no-latency: every clip is kept",
+                )
+        yield  # the group is gone with the connection
