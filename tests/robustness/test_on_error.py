@@ -167,7 +167,7 @@ def test_where_every_clip_fails_there_is_no_result(method: str, tmp_path: Path) 
 @pytest.mark.slow
 def test_workers_skip_the_same_clips(tmp_path: Path) -> None:
     root = vspw(tmp_path / "vspw")
-    (root / MASK).write_bytes(b"")
+    DAMAGES["a mask cut short"](root)
     kept: list[dict[str, Any]] = []
     for workers in ("1", "2"):
         output = tmp_path / workers

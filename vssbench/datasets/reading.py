@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from vssbench.errors import UserError
 from vssbench.types import LabelSpace, UInt8
@@ -112,7 +112,8 @@ def _pillow(data: bytes, path: Path, mode: str | None) -> UInt8:
         with Image.open(io.BytesIO(data)) as image:
             return np.asarray(image if mode is None else image.convert(mode))
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, EOFError, ... for damaged files
-        raise UserError(f"damaged or truncated label file ({error})", where=path, fix=AGAIN) from None
+        why = "not an image file" if isinstance(error, UnidentifiedImageError) else error  # its text is an address
+        raise UserError(f"damaged or truncated label file ({why})", where=path, fix=AGAIN) from None
 
 
 @lru_cache(maxsize=8)
