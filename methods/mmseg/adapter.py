@@ -69,7 +69,7 @@ class MMSeg:
         data = configs.read(path)
         library.load()
         self.model, self._path = configs.entry(data, "model", path), path
-        self.network: Any = library.build_network(self.model, path)
+        self.network = library.build_network(self.model, path)
         self.pipeline = library.build_pipeline(configs.entry(data, "test_pipeline", path), path)
         loader = data.get("test_dataloader")
         dataset = loader.get("dataset") if isinstance(loader, dict) else None

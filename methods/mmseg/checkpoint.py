@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ def _method(log: _Log, name: str) -> None:
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """A .pth of mmengine or mmcv, or .safetensors; nothing in it is executed. Raises UserError."""
     arrays = [np.ndarray, np._core.multiarray._reconstruct]  # type: ignore[attr-defined]
-    logs = [(_Log, "mmengine.logging.history_buffer.HistoryBuffer"), (_method, "builtins.getattr")]
+    logs: list[tuple[Callable[..., Any], str]] = [
+        (_Log, "mmengine.logging.history_buffer.HistoryBuffer"),
+        (_method, "builtins.getattr"),
+    ]
     with torch.serialization.safe_globals([*arrays, *logs]):
         return read(path)

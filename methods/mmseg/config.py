@@ -36,7 +36,11 @@ class _Loader(yaml.SafeLoader):
     """YAML as `Config.dump` writes it: tuples are marked as Python's."""
 
 
-_Loader.add_constructor("tag:yaml.org,2002:python/tuple", lambda self, node: tuple(self.construct_sequence(node)))
+def _tuple(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> tuple[Any, ...]:
+    return tuple(loader.construct_sequence(node, deep=True))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:python/tuple", _tuple)
 
 
 def read(path: Path) -> dict[str, Any]:

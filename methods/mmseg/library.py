@@ -13,8 +13,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from torch import nn
-
 from vssbench.checkpoints import seeded
 from vssbench.errors import MissingExtra, UserError
 from vssbench.methods.mmseg.config import nearest
@@ -58,7 +56,7 @@ def load() -> None:
         raise MissingExtra.of("mmseg", error.name or "mmsegmentation", "mmseg(config=...)") from None
 
 
-def build_network(model: Any, where: Path) -> nn.Module:
+def build_network(model: Any, where: Path) -> Any:
     """The network of a config's `model`, in evaluation mode, with random weights that follow from it."""
     from mmengine.config import ConfigDict
     from mmengine.registry import DefaultScope
@@ -69,7 +67,7 @@ def build_network(model: Any, where: Path) -> nn.Module:
         raise UserError(f"model is a {kind!r}", where=where, expected=" or ".join(SEGMENTORS))
     checked = _checked(model, where)
     with _user_error(where), _quiet(), seeded(repr(checked)), DefaultScope.overwrite_default_scope("mmseg"):
-        network: nn.Module = MODELS.build(ConfigDict(checked))
+        network = MODELS.build(ConfigDict(checked))
     if getattr(network, "out_channels", 0) < 2:
         raise UserError("the network has one output channel", where=where, expected="one for each class")
     return network.eval()
@@ -98,8 +96,9 @@ def class_names(dataset: Any, count: int) -> list[str]:
         kind = DATASETS.module_dict.get(str(dataset.get("type")))
         meta = dataset.get("metainfo") or getattr(kind, "METAINFO", None)
     names = meta.get("classes") if isinstance(meta, Mapping) else None
-    known = isinstance(names, list | tuple) and len(names) == count
-    return [str(name) for name in names] if known else [f"LABEL_{number}" for number in range(count)]
+    if isinstance(names, list | tuple) and len(names) == count:
+        return [str(name) for name in names]
+    return [f"LABEL_{number}" for number in range(count)]
 
 
 def _checked(value: Any, where: Path) -> Any:

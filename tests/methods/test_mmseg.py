@@ -254,8 +254,8 @@ def test_bases_are_merged(tmp_path: Path) -> None:
 
 
 def test_dumps(tmp_path: Path) -> None:
-    yaml = written(tmp_path, "model:\n  size: !!python/tuple [1, 2]\n", "config.yaml")
-    assert config.read(yaml) == {"model": {"size": (1, 2)}}
+    yaml = written(tmp_path, "model:\n  size: !!python/tuple [1, [2, 3]]\n", "config.yaml")
+    assert config.read(yaml) == {"model": {"size": (1, [2, 3])}}
     hostile = written(tmp_path, f"model: !!python/object/apply:os.mkdir [{tmp_path / 'ran'}]\n", "config.yml")
     with pytest.raises(UserError, match="could not determine a constructor"):
         config.read(hostile)
