@@ -6,6 +6,7 @@ same stored counts, so one run can be read under any of them, and numbers of dif
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -131,8 +132,10 @@ def evaluate(protocol: str, space: LabelSpace, records: Sequence[ClipStates], sp
 
 def _put(result: Evaluation, name: str, value: float | str | None) -> None:
     """A number, or the reason why there is none."""
-    if isinstance(value, str) or value is None:
-        result.metrics[name], result.reasons[name] = None, value or "the metric gives no number"
+    if isinstance(value, str):
+        result.metrics[name], result.reasons[name] = None, value
+    elif value is None or not math.isfinite(value):
+        result.metrics[name], result.reasons[name] = None, "the metric gives no number"
     else:
         result.metrics[name] = value
 
