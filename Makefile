@@ -32,7 +32,7 @@ gate: $(STAMP)
 
 $(STAMP): pyproject.toml setup.py constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,video,html,test,lint]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,video,test,lint]'
 	touch $@
 
 # The weights that the package ships, trained anew: about 75 minutes on two cores, a training on each. It may be
