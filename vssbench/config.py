@@ -89,9 +89,11 @@ class LatencySpec(_Strict):
     """How speed is measured: frames in memory, batch 1, the methods interleaved round by round."""
 
     enabled: StrictBool = True
-    frames: int = Field(default=24, ge=1, description="frames of the first clip, kept in memory")
-    warmup: int = Field(default=6, ge=0, description="frames run before the first timed round, for each method")
-    rounds: int = Field(default=10, ge=1, description="timed passes over those frames, at most")
+    frames: int = Field(default=24, ge=1, le=10**6, description="frames of the first clip, kept in memory")
+    warmup: int = Field(
+        default=6, ge=0, le=10**6, description="frames run before the first timed round, for each method"
+    )
+    rounds: int = Field(default=10, ge=1, le=10**6, description="timed passes over those frames, at most")
     seconds: float = Field(default=10.0, gt=0, description="time limit a method; at least one round is always timed")
 
 
@@ -128,13 +130,13 @@ class RunSpec(_Strict):
         default={}, description="method -> file, or {hr: file, lr: file}, or untrained (random, not packaged, weights)"
     )
     device: str = Field(default="cpu", description="torch device")
-    threads: int | None = Field(default=None, ge=1, description="CPU threads of the networks")
-    workers: int = Field(default=1, ge=1, description="processes for the accuracy pass")
+    threads: int | None = Field(default=None, ge=1, le=1024, description="CPU threads of the networks")
+    workers: int = Field(default=1, ge=1, le=1024, description="processes for the accuracy pass")
     engine: Literal["local", "ray"] = Field(default="local", description="where they are: this machine, a Ray cluster")
     address: str = Field(
         default="local", description="of the Ray cluster: auto, HOST:PORT, or local for one of its own"
     )
-    limit: int | None = Field(default=None, ge=1, description="only the first clips")
+    limit: int | None = Field(default=None, ge=1, le=10**9, description="only the first clips")
     on_error: Literal["stop", "skip-clip"] = Field(
         default="stop", description="skip-clip: a clip that fails is left out for every method, and listed"
     )

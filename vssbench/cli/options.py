@@ -17,7 +17,7 @@ RootOption = Annotated[Path | None, typer.Option("--data-root", help="Folder tha
 SplitOption = Annotated[str | None, typer.Option("--split", help="train, val or test.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout and nothing else.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="Torch device, e.g. cpu or cuda:0.")]
-ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of the networks.")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, max=1024, help="CPU threads of the networks.")]
 CheckpointOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -36,7 +36,9 @@ def command(
     allow_untrained: Annotated[
         bool, typer.Option("--allow-untrained", help="Predict without weights too: noise, to try things out.")
     ] = False,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first FRAMES frames in all.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, max=10**9, help="Only the first FRAMES frames in all.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the labels that a method predicts for frames or a video without labels; nothing is scored."""

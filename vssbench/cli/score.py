@@ -38,7 +38,7 @@ def command(
     metrics: Annotated[
         str | None, typer.Option("--metrics", help="Comma-separated, e.g. mIoU,VC@4; default: all accuracies, VC, VCC.")
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=1024, help="Processes.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Score predictions on disk, made by any program."""
