@@ -21,7 +21,7 @@ from scipy.stats import binomtest
 from vssbench.bench import Bench
 from vssbench.config import LatencySpec, RunSpec
 from vssbench.gate.baseline import Snapshot, read_runs
-from vssbench.gate.verdict import check
+from vssbench.gate.check import check
 from vssbench.names import parse
 from vssbench.progress import Progress
 from vssbench.run import run

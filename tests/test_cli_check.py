@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -62,6 +63,7 @@ def test_a_regression_is_status_1_everywhere_it_is_told(
     rules.write_text("rules: {mIoU: -0.5, gflops: +1%}\n")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    (tmp_path / "summary.md").write_text("of another command\n")
     junit = tmp_path / "junit.xml"
     assert vssbench("check", run, "--baseline", baseline, "--rules", rules, "--junit", junit, "--json") == 1
     told = capsys.readouterr()
@@ -69,7 +71,25 @@ def test_a_regression_is_status_1_everywhere_it_is_told(
     assert report["counts"] == {"fail": 1, "pass": 3}
     assert told.err.startswith("::error title=vssbench%3A mpvss on synthetic val::worse: mIoU 80.18, was 81.82: -1.64,")
     assert ElementTree.parse(junit).getroot().get("failures") == "1"
-    assert (tmp_path / "summary.md").read_text().startswith("## vssbench: worse than the baseline: 1 worse, 3 fine\n")
+    first, headline, *_ = (tmp_path / "summary.md").read_text().splitlines()
+    assert (first, headline) == ("of another command", "## vssbench: worse than the baseline: 1 worse, 3 fine")
+
+
+@pytest.mark.parametrize(("form", "wrong", "status"), [("--json", 110, 1), ("--rules=bench.yaml", 100, 0)])
+def test_a_reader_that_stops_early_does_not_change_the_status(
+    tmp_path: Path, baseline: Path, form: str, wrong: int, status: int
+) -> None:
+    """`vssbench check ... | head` under `pipefail`, in a script that trusts the status."""
+    write(tmp_path / "now", (result(wrong=wrong), wrong), (result("arseg", 150), 150))
+    (tmp_path / "bench.yaml").write_text("rules: {mIoU: -0.5}\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-c", "from vssbench.cli import main; main()", "check", "now", "--baseline", baseline]
+    done = subprocess.run(
+        [*command, form], check=False, stdout=writing, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (status, "")
 
 
 def test_another_protocol_is_status_3(
@@ -99,7 +119,9 @@ def test_an_update_says_what_it_changes(
     ("arguments", "part"),
     [
         (["check", "before", "--baseline", "nowhere.json"], "vssbench baseline update"),
-        (["check", "nowhere", "--baseline", "baseline.json"], "holds no result.json"),
+        (["check", "nowhere", "--baseline", "baseline.json"], "nowhere: does not exist"),
+        (["check", "baseline.json", "--baseline", "baseline.json"], "baseline.json: is a file"),
+        (["check", "before", "--baseline", "."], ".: holds no <method>/result.json"),
         (["check", "before", "--baseline", "baseline.json", "--rules", "nowhere.yaml"], "nowhere.yaml"),
         (["check", "before", "--baseline", "bench.yaml"], "bench.yaml: cannot be read"),
         (["check", "before", "--baseline", "baseline.json", "--rules", "bench.yaml"], "bench.yaml:1:9"),
@@ -108,8 +130,11 @@ def test_an_update_says_what_it_changes(
         (["check", "before", "--baseline", "baseline.json", "--summary", "no/where.md"], "no/where.md: its folder"),
         (["baseline", "update", "before", "--output", "baseline.json"], "--reason"),
         (["baseline", "update", "before", "--output", "baseline.json", "--reason", " "], "needs a reason"),
+        (["check", "before", "--baseline", "baseline.json", "--junit", "."], ".: is a folder"),
+        (["check", "before", "--baseline", "baseline.json", "--summary", "before"], "before: is a folder"),
         (["baseline", "update", "before", "--output", "no/where.json", "--reason", "r"], "mkdir -p no"),
-        (["baseline", "update", "nowhere", "--output", "baseline.json", "--reason", "r"], "holds no result.json"),
+        (["baseline", "update", "before", "--output", "before", "--reason", "r"], "before: is a folder"),
+        (["baseline", "update", "nowhere", "--output", "baseline.json", "--reason", "r"], "nowhere: does not exist"),
     ],
 )
 def test_bad_input_is_one_message_and_status_2(
@@ -144,6 +169,6 @@ except SystemExit as left:
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
     code, *modules = done.stderr.split()
     assert code == "0", done.stderr
-    assert "vssbench.gate.verdict" in modules
+    assert "vssbench.gate.check" in modules
     assert not {"torch", "transformers", "matplotlib"} & set(modules)
     assert not [name for name in modules if name.startswith("vssbench.methods.")]

@@ -89,7 +89,9 @@ def test_a_missing_method_fails_and_without_pytest_benchmark_steps_are_skipped(p
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (("--vssbench", "bench.yaml"), "belong together"),
+        (("--vssbench", "bench.yaml"), "needs both"),
+        (("--vssbench-baseline", "baseline.json"), "needs both"),
+        (("--vssbench-output", "run"), "needs both"),
         (("--vssbench", "nowhere.yaml", "--vssbench-baseline", "baseline.json"), "nowhere.yaml: cannot be read"),
         (("--vssbench", "bench.yaml", "--vssbench-baseline", "bench.yaml"), "bench.yaml: cannot be read"),
     ],

@@ -47,15 +47,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("vssbench", "video segmentation benchmark")
     group.addoption("--vssbench", type=Path, metavar="BENCH", help="run spec (bench.yaml) to run and judge")
     group.addoption("--vssbench-baseline", type=Path, metavar="FILE", help="baseline file, or a run directory")
-    group.addoption("--vssbench-output", type=Path, metavar="DIR", help="run directory; default a temporary one")
+    group.addoption("--vssbench-output", type=Path, metavar="DIR", help="new run directory; default a temporary one")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     bench, baseline = config.getoption("--vssbench"), config.getoption("--vssbench-baseline")
-    if bench is None and baseline is None:
+    if bench is None and baseline is None and config.getoption("--vssbench-output") is None:
         return
     if bench is None or baseline is None:
-        raise pytest.UsageError("--vssbench BENCH and --vssbench-baseline FILE belong together")
+        raise pytest.UsageError("the gate needs both --vssbench BENCH and --vssbench-baseline FILE")
     from vssbench.errors import UserError
 
     try:
@@ -70,16 +70,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def _open(bench: Path, baseline: Path) -> Gate:
     from vssbench.config import load_spec
     from vssbench.gate.baseline import read_either
-    from vssbench.gate.rules import DEFAULT, rules_of
+    from vssbench.gate.check import default_rules
+    from vssbench.gate.rules import rules_of
     from vssbench.names import parse
     from vssbench.sweep import expand
 
     spec, kept = load_spec(bench, {}), read_either(baseline)
     expanded = expand([parse(method) for method in spec.methods], parse(spec.dataset), spec.sweep)
-    rules = rules_of(spec.rules)
-    if not rules:
-        known = {name for entry in kept.entries.values() for name in entry.figures}
-        rules = tuple(rule for rule in rules_of(DEFAULT) if rule.metric in known)
+    rules = rules_of(spec.rules) or default_rules(kept.entries.values())
     return Gate(spec, list(expanded.methods), list(expanded.datasets), rules, kept)
 
 
@@ -115,7 +113,7 @@ def vssbench_report(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
     """The verdicts on this session's run of the benchmark."""
     from vssbench.errors import UserError
     from vssbench.gate.baseline import read_runs
-    from vssbench.gate.verdict import check
+    from vssbench.gate.check import check
     from vssbench.progress import Progress
     from vssbench.run import run
 

@@ -17,6 +17,13 @@ CLASSES = ["road", "car"]
 SPACE = LabelSpace.plain("made", CLASSES)
 CLIPS = ("a", "b", "c")
 PIXELS, FRAMES = 1000, 4
+SAMPLES = {
+    "round": [0, 0, 0, 1, 1, 1],
+    "kind": ["key", "nonkey", "nonkey"] * 2,
+    "prepare": [1.0] * 6, "step": [99.0] * 6, "decode": [1.0] * 6,
+    "prepare_own": [1.0] * 6, "step_own": [8.0, 1.0, 3.0, 16.0, 2.0, 6.0], "decode_own": [0.5] * 6,
+}  # fmt: skip
+"""Of two rounds of three frames, in milliseconds."""
 
 
 def records(wrong: int, clips: Iterable[str] = CLIPS) -> list[ClipRecord]:

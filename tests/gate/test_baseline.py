@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.gate.made import result, snapshot, write
+from tests.gate.made import SAMPLES, result, snapshot, write
 from vssbench.errors import UserError
-from vssbench.gate.baseline import Baseline, keyed, read_baseline, read_either, read_runs, updated
+from vssbench.gate.baseline import keyed, read_baseline, read_either, read_runs, updated
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -66,6 +66,13 @@ def test_damage_is_one_message(tmp_path: Path) -> None:
         (json.dumps(good | {"schema": 2}), "reads up to 1"),
         (json.dumps(good | {"more": 1}), "key more"),
         (json.dumps(good | {"reason": ""}), "key reason"),
+        (json.dumps(good | {"schema": 0}), "is no baseline"),
+        (json.dumps(good | {"schema": True}), "is no baseline"),
+        (json.dumps(good | {"entries": []}), "key entries: "),
+        (json.dumps(good | {"entries": good["entries"] * 2}), "mpvss on synthetic val stands twice"),
+        ("[" * 100_000, "cannot be read"),
+        (json.dumps(good).replace(repr(good["entries"][0]["figures"]["mIoU"]), "NaN"), "key entries.0.figures.mIoU"),
+        (json.dumps(good).replace(repr(good["entries"][0]["figures"]["mIoU"]), "1e999"), "key entries.0.figures.mIoU"),
         (json.dumps(good | {"entries": [{"method": "mpvss"}]}), r"key entries.0"),
     ]:
         file.write_text(text)
@@ -85,9 +92,32 @@ def test_one_result_of_each_method(tmp_path: Path) -> None:
     first, second = (write(tmp_path / name, (result(), 100)) for name in ("one", "two"))
     with pytest.raises(UserError, match="measured twice"):
         read_runs([first, second])
-    with pytest.raises(UserError, match=r"holds no result.json"):
+
+
+def test_where_there_is_no_result_it_is_said_why(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"holds no <method>/result\.json") as caught:
         read_runs([tmp_path])
+    assert caught.value.fix is None
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(UserError, match="--resume"):
+        read_runs([tmp_path])
+    with pytest.raises(UserError, match="does not exist"):
+        read_runs([tmp_path / "nowhere"])
+    with pytest.raises(UserError, match="is a file"):
+        read_runs([tmp_path / "run.json"])
+
+
+def test_no_timing_of_a_baseline_is_no_number(tmp_path: Path) -> None:
+    made = updated({}, snapshot(result(samples_ms=SAMPLES, reference_ms=[2.0, 4.0])).entries, "first", prune=False)
+    data = made.model_dump(by_alias=True)
+    (tmp_path / "baseline.json").write_text(json.dumps(data))
+    assert read_baseline(tmp_path / "baseline.json") == made
+    data["entries"][0]["timing"]["blocks_ms"]["step"][1] = float("nan")
+    (tmp_path / "baseline.json").write_text(json.dumps(data))
+    with pytest.raises(UserError, match=r"key entries.0.timing.blocks_ms.step.1"):
+        read_baseline(tmp_path / "baseline.json")
 
 
 def test_the_schema_is_in_the_file() -> None:
-    assert Baseline(reason="r", updated="2026-01-01", entries=[]).model_dump(by_alias=True)["schema"] == 1
+    made = updated({}, snapshot(result()).entries, "first", prune=False)
+    assert made.model_dump(by_alias=True)["schema"] == 1

@@ -100,6 +100,11 @@ def test_names_are_canonical() -> None:
     assert [canonical(name) for name in COST] == list(COST)
 
 
+def test_the_default_benchmark_has_the_default_rules() -> None:
+    bench = Path(__file__).parents[2] / "bench.yaml"
+    assert read_rules(bench) == rules_of(load_spec(bench, {}).rules) == rules_of(DEFAULT)
+
+
 def test_complaints_about_a_file_name_its_lines(tmp_path: Path) -> None:
     file = tmp_path / "bench.yaml"
     file.write_text("methods: [mpvss]\nrules:\n  mIoU: +0.1\n  gflops: +0.5%\n  fps(step): -5\n")
@@ -112,6 +117,17 @@ def test_complaints_about_a_file_name_its_lines(tmp_path: Path) -> None:
         load_spec(file, {})
     file.write_text("methods: [mpvss]\n")
     with pytest.raises(UserError, match="has no rules"):
+        read_rules(file)
+    file.write_text("rules:\n  mIoU: -0.1\n  mIoU(): -0.2\n")
+    with pytest.raises(UserError, match=f"{file}: mIoU has two rules"):
+        read_rules(file)
+
+
+@pytest.mark.parametrize("text", ["rules: {yes: 0}", "rules: {1.50: -1}", "a: &a {mIoU: 0.1}\nrules: {<<: *a}"])
+def test_keys_that_yaml_makes_something_else_of_are_blamed_too(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bench.yaml"
+    file.write_text(text)
+    with pytest.raises(UserError, match=rf"{file}:\d:1: "):
         read_rules(file)
 
 

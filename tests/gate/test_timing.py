@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from tests.gate.made import result
+from tests.gate.made import SAMPLES, result
 from vssbench.errors import NotComparable, UserError
 from vssbench.gate.timing import LEAST_BLOCKS, SIGNIFICANT, LatencyVerdict, Timing, judge
 
@@ -143,14 +143,6 @@ def test_a_timing_survives_json(one: Timing) -> None:
 def test_a_timing_whose_rounds_do_not_match_is_refused() -> None:
     with pytest.raises(ValidationError, match="each block needs the reference workload of its round"):
         TypeAdapter(Timing).validate_python({"hardware": {}, "blocks_ms": {"step": [1.0, 2.0]}, "reference_ms": [1.0]})
-
-
-SAMPLES = {
-    "round": [0, 0, 0, 1, 1, 1],
-    "kind": ["key", "nonkey", "nonkey"] * 2,
-    "prepare": [1.0] * 6, "step": [99.0] * 6, "decode": [1.0] * 6,
-    "prepare_own": [1.0] * 6, "step_own": [8.0, 1.0, 3.0, 16.0, 2.0, 6.0], "decode_own": [0.5] * 6,
-}  # fmt: skip
 
 
 def test_a_block_is_the_own_time_of_each_kind_by_its_share() -> None:

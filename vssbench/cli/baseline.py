@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from vssbench.cli.check import check_folder
+from vssbench.cli.check import check_place
 
 
 def command(
@@ -19,12 +19,12 @@ def command(
 ) -> None:
     """Accept results as the new baseline, and show what that changes. Methods that they lack stay as they were."""
     from vssbench.gate.baseline import keyed, read_baseline, read_runs, updated
-    from vssbench.gate.table import show_update
+    from vssbench.gate.table import difference
 
-    check_folder(output)
+    check_place(output)
     old = keyed(read_baseline(output).entries) if output.exists() else {}
     new = read_runs(results)
     made = updated(old, new.entries, reason, prune)
-    show_update(old, keyed(made.entries))
     made.write(output)
+    print(difference(old, keyed(made.entries)))
     print(f"written to {output}: {len(made.entries)} entries, {output.stat().st_size / 1000:.1f} kB")

@@ -33,28 +33,43 @@ def command(
     from vssbench.gate import github, table
     from vssbench.gate import junit as xml
     from vssbench.gate.baseline import read_either, read_runs
+    from vssbench.gate.check import check
     from vssbench.gate.rules import read_rules
-    from vssbench.gate.verdict import check
-    from vssbench.store import write_text
 
     for file in (junit, summary):
-        check_folder(file)
+        check_place(file)
     chosen = None if rules is None else read_rules(rules)
     report = check(read_runs(results), read_either(baseline), chosen)
-    if junit is not None:
-        write_text(junit, xml.document(report))
-    if summary is not None:
-        github.append(summary, github.markdown(report))
+    _say(json.dumps(report.to_json()) if as_json else table.comparison(report))
     if os.environ.get("GITHUB_ACTIONS"):
-        print(*github.problems(report), sep="\n", file=sys.stderr)  # the runner reads them from either stream
-    if as_json:
-        print(json.dumps(report.to_json(), ensure_ascii=False))
-    else:
-        table.show(report)
+        for problem in github.problems(report):
+            print(problem, file=sys.stderr)  # the runner reads them from either stream
+    if junit is not None:
+        _write(junit, xml.document(report), "w")
+    if summary is not None:
+        _write(summary, github.markdown(report), "a")  # other commands of the step write to it as well
     raise typer.Exit(report.exit_status)
 
 
-def check_folder(file: Path | None) -> None:
-    """Raise UserError for a file to be written into a folder that is not there."""
+def check_place(file: Path | None) -> None:
+    """Raise UserError for a file that cannot be written where it is wanted."""
     if file is not None and not file.parent.is_dir():
         raise UserError("its folder does not exist", where=file, fix=f"mkdir -p {file.parent}")
+    if file is not None and file.is_dir():
+        raise UserError("is a folder", where=file, expected="a file to write")
+
+
+def _say(text: str) -> None:
+    """Print. A reader that has seen enough (`| head`) must not make a pass of a failure, nor a failure of a pass."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes it once more
+
+
+def _write(file: Path, text: str, mode: str) -> None:
+    try:
+        with file.open(mode, encoding="utf-8") as handle:
+            handle.write(text)
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", where=file) from None

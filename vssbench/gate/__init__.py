@@ -1,8 +1,8 @@
 """The gate: did a change make a method worse? Rules, a baseline and verdicts, from result folders alone.
 
     rules     what may change by how much          baseline  the accepted figures, and the two sides of a comparison
-    verdict   one for each method and rule         conditions, timing, paired  what a verdict rests on
-    wording   figures in words                     table, junit, github        for people and for CI
+    check     from them to verdicts                conditions, timing, paired  what a verdict rests on
+    verdict   one a method and rule, their report  wording, table, junit, github  for people and for CI
 
 No torch and no method is imported: the machine that judges need not be able to measure.
 """

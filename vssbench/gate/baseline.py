@@ -39,7 +39,7 @@ class Entry(BaseModel):
     skipped: clip -> why it does not count under the protocol
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     method: str
     resolved: str | None
@@ -102,7 +102,7 @@ class Baseline(BaseModel):
     reason: str = Field(min_length=1)
     updated: str
     vssbench: str = __version__
-    entries: list[Entry]
+    entries: list[Entry] = Field(min_length=1)
 
     def write(self, path: Path) -> None:
         """Replace the file in one step."""
@@ -123,9 +123,14 @@ def read_runs(runs: Sequence[Path]) -> Snapshot:
     entries: dict[Key, Entry] = {}
     folders: dict[Key, Path] = {}
     for run in runs:
+        expected = "a run directory that vssbench run wrote"
+        if not run.is_dir():
+            raise UserError("is a file" if run.exists() else "does not exist", where=run, expected=expected)
         files = sorted(run.glob("*/result.json"))
         if not files:
-            raise UserError("holds no result.json", where=run, expected="a run directory that vssbench run wrote")
+            started = (run / "run.json").exists()
+            fix = f"vssbench run ... --resume --output {run}, where it was interrupted" if started else None
+            raise UserError("holds no <method>/result.json", where=run, expected=expected, fix=fix)
         for file in files:
             entry = Entry.of(read_result(file))
             if entry.key in entries:
@@ -139,26 +144,31 @@ def read_runs(runs: Sequence[Path]) -> Snapshot:
 
 
 def read_baseline(path: Path) -> Baseline:
-    """A baseline file; a newer schema or a damaged file is one clear message."""
+    """A baseline file; a newer schema, a damaged file or nothing to compare with is one clear message."""
     expected = "a file that `vssbench baseline update` wrote, or a run directory"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         fix = None if path.exists() else f'vssbench baseline update RESULTS --output {path} --reason "..."'
         raise UserError(f"cannot be read: {error}", where=path, expected=expected, fix=fix) from None
     schema = data.get("schema") if isinstance(data, dict) else None
-    if not isinstance(schema, int) or "entries" not in data:
+    if type(schema) is not int or schema < 1 or "entries" not in data:
         raise UserError("is no baseline", where=path, expected=expected)
     if schema > SCHEMA:
         raise UserError(
             f"has schema {schema}; this vssbench reads up to {SCHEMA}", where=path, fix="pip install --upgrade vssbench"
         )
     try:
-        return Baseline.model_validate(data)
+        found = Baseline.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise UserError(f"key {key}: {first['msg']}", where=path, expected=f"a baseline of schema {SCHEMA}") from None
+    keys = [entry.key for entry in found.entries]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise UserError(f"{' on '.join(key)} stands twice", where=path, expected="one entry a method and dataset")
+    return found
 
 
 def read_either(path: Path) -> Snapshot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vssbench.gate.baseline import Entry, Snapshot
+from vssbench.gate.baseline import Entry, Key
 
 NAMED = 3
 """So many clips are named where some are missing."""
@@ -13,10 +13,10 @@ _MACHINE = ("python", "cpu", "threads", "device", "device_name")
 
 
 def lost_clips(before: Entry, now: Entry) -> str | None:
-    """Which clips of the baseline no longer count, where others still do."""
+    """Which clips of the baseline no longer count; None where all are others, which is another set and not a loss."""
     kept = set(now.clips)
     lost = [clip for clip in before.clips if clip not in kept]
-    if not lost or len(lost) == len(before.clips):
+    if not lost or (kept and len(lost) == len(before.clips)):
         return None
     named = ", ".join(lost[:NAMED]) + (f" and {len(lost) - NAMED} more" if len(lost) > NAMED else "")
     reason = f" ({now.skipped[lost[0]]})" if lost[0] in now.skipped else ""
@@ -51,16 +51,16 @@ def other_files(before: Entry, now: Entry) -> list[str]:
     )
 
 
-def changes(current: Snapshot, baseline: Snapshot) -> Iterator[str]:
+def changes(old: Mapping[Key, Entry], new: Mapping[Key, Entry]) -> Iterator[str]:
     """What else is not as it was and may explain a verdict: weights, defaults, versions, machine. Each line once."""
     seen = set()
-    for key, before in baseline.entries.items():
-        if key not in current.entries:
+    for key, before in old.items():
+        if key not in new:
             continue
-        now, name = current.entries[key], " on ".join(key)
+        now, name = new[key], " on ".join(key)
         pairs: dict[str, tuple[Any, Any]] = {
             f"weights of {name}": (_weights(before), _weights(now)),
-            f"{name} in full": (before.resolved, now.resolved),
+            f"{name}, defaults written out": (before.resolved, now.resolved),
         }
         pairs |= {place: (before.environment.get(place), now.environment.get(place)) for place in _MACHINE}
         packages = [entry.environment.get("packages", {}) for entry in (before, now)]
@@ -74,7 +74,8 @@ def changes(current: Snapshot, baseline: Snapshot) -> Iterator[str]:
 
 
 def _weights(entry: Entry) -> str:
-    return (entry.weights.sha256 or entry.weights.origin)[:12]
+    files = (entry.weights.sha256 or entry.weights.origin).split(",")  # arseg has two
+    return ", ".join(file[:12] for file in files)
 
 
 def _differing(pairs: Mapping[str, tuple[Any, Any]]) -> list[str]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
-from vssbench.errors import UserError
 from vssbench.gate.verdict import Report, Verdict
-from vssbench.gate.wording import MEANING, change, details, figure, headline, sentence
+from vssbench.gate.wording import MEANING, change, details, figure, headline, plain, sentence
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 _COLUMNS = ("verdict", "method", "dataset", "metric", "baseline", "now", "change", "limit", "why")
@@ -37,26 +35,15 @@ def problems(report: Report) -> list[str]:
     ]
 
 
-def append(path: Path, text: str) -> None:
-    """Add to a step's summary, which other commands of the step write to as well."""
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise UserError(f"cannot be written: {error.strerror}", where=path, expected="a file for --summary") from None
-
-
 def escape(text: str) -> str:
     """The text on one line, none of its characters read as Markdown or HTML."""
-    return _MARKS.sub(r"\\\1", " ".join(text.split()))
+    return _MARKS.sub(r"\\\1", plain(text))
 
 
 def code(text: str) -> str:
-    """The text on one line as code in a table's cell; a longer fence where it has backticks itself."""
-    plain = " ".join(text.split()).replace("|", r"\|")
-    fence = "`" * (max(map(len, re.findall("`+", plain)), default=0) + 1)
-    pad = " " * ("`" in plain)
-    return f"{fence}{pad}{plain}{pad}{fence}"
+    """The text on one line as code in a table's cell; between backticks a bar after a backslash cannot be escaped."""
+    line = plain(text)
+    return f"<code>{escape(line)}</code>" if "`" in line or "|" in line else f"`{line}`"
 
 
 def _table(verdicts: Sequence[Verdict]) -> str:

@@ -137,13 +137,13 @@ def _higher_is_better(metric: str) -> bool | None:
     return bool(registry.resolve("metrics", name).higher_is_better) if name in registry.entries("metrics") else None
 
 
-def rules_of(lines: Mapping[str, object]) -> tuple[Rule, ...]:
-    """The rules of a `rules:` mapping; raises UserError for one metric under two spellings."""
+def rules_of(lines: Mapping[str, object], where: Path | None = None) -> tuple[Rule, ...]:
+    """The rules of a `rules:` mapping; raises UserError for one metric under two spellings. where: their file."""
     rules = [Rule.read(str(metric), value) for metric, value in lines.items()]
     names = [rule.metric for rule in rules]
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"{name} has two rules", expected="one limit a metric")
+            raise UserError(f"{name} has two rules", where=where, expected="one limit a metric")
     return tuple(rules)
 
 
@@ -160,8 +160,8 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
         try:
             Rule.read(str(metric), value)
         except UserError as error:
-            line, column = places["rules", str(metric), ""]
+            line, column = places.get(("rules", str(metric), ""), places["rules", ""])  # a key may be `yes`, or merged
             complaints.append(f"{path}:{line}:{column}: {error}")
     if complaints:
         raise UserError("\n".join(complaints))
-    return rules_of(lines)
+    return rules_of(lines, path)

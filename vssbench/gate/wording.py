@@ -18,6 +18,12 @@ MEANING: dict[Status, str] = {
 }
 
 
+def plain(text: str) -> str:
+    """On one line, what cannot be printed written out: a clip's name is a file's and need not be text."""
+    line = " ".join(text.split())
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
+
+
 def headline(report: Report) -> str:
     """One line: the outcome, and how many of what."""
     counted = ", ".join(f"{count} {MEANING[status]}" for status, count in report.counts.items())

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from tests.gate.made import CLASSES, result, snapshot, write
 from vssbench.errors import UserError
 from vssbench.gate.baseline import Snapshot, read_either, read_runs
+from vssbench.gate.check import check
 from vssbench.gate.rules import Rule, rules_of
 from vssbench.gate.timing import Timing
-from vssbench.gate.verdict import ALL, Report, Verdict, check
+from vssbench.gate.verdict import ALL, Report, Verdict
 from vssbench.metrics.latency import SCOPES
 
 RULES = rules_of({"mIoU": -0.1, "gflops": "+0.5%", "params": "+0%", "memory(host_working)": 5})
@@ -126,7 +127,7 @@ def test_a_speed_is_judged_against_the_reference_workload() -> None:
         verdict, left = speed(now, timed(20.0))
         assert (verdict.status, left) == (status, code)
         assert verdict.change == pytest.approx(change, abs=0.1)
-        assert "20 and 20 blocks" in str(verdict.why)
+        assert "20 rounds then and 20 now" in str(verdict.why)
 
 
 def test_a_speed_that_cannot_be_judged_is_no_pass() -> None:
@@ -161,6 +162,10 @@ def test_a_new_method_is_shown() -> None:
     assert {verdict.method for verdict in new} == {"arseg"}
     assert new[0].current == pytest.approx(100 * 900 / 1100)
     assert report.exit_status == 0
+    cost_only = check(snapshot(result(), result("arseg", metrics=None)), snapshot(result()), RULES)
+    assert {(one.metric, one.status) for one in cost_only.verdicts if one.method == "arseg"} == {
+        ("mIoU", "absent"), ("gflops", "new"), ("params", "new"), ("memory(host_working)", "new"),
+    }  # fmt: skip
 
 
 def test_a_missing_clip_fails() -> None:
@@ -170,6 +175,9 @@ def test_a_missing_clip_fails() -> None:
     skipped = judged(result(skipped={"b": "no frame has labels"}), result())
     assert skipped.verdicts[0].why == "1 of the 3 clips are missing: b (no frame has labels)"
     assert skipped.exit_status == 1
+    none_left = judged(result(skipped=dict.fromkeys("abc", "too short")), result())
+    assert none_left.verdicts[0].why == "3 of the 3 clips are missing: a, b, c (too short)"
+    assert none_left.exit_status == 1
 
 
 def test_a_missing_figure_fails() -> None:
@@ -242,7 +250,7 @@ def test_other_weights_and_versions_are_told_once() -> None:
 def test_without_rules_the_default_ones_that_fit() -> None:
     report = judged(result(), result(), None)
     assert [rule.metric for rule in report.rules] == ["mIoU", "WIoU", "gflops", "params"]
-    assert report.notes == ("no rules given: the default ones; nothing has VC@8, VC@16, fps(step)",)
+    assert report.notes == ("no rules given: the default ones; no result has VC@8, VC@16, fps(step)",)
     bare = result(metrics=None, gflops=None, params_m=None)
     with pytest.raises(UserError, match="none of the default rules"):
         judged(bare, bare, None)
@@ -258,6 +266,14 @@ def test_two_runs_are_compared_over_their_clips_too(tmp_path: Path) -> None:
     assert found["mpvss"].effect == report.verdicts[0].change == pytest.approx(100 * (850 / 1150 - 900 / 1100))
     assert found["mpvss"].reason == "3 clips: an interval over clips needs 10"
     assert report.to_json()["verdicts"][0]["paired"]["p"] == 0.25  # two of the eight swaps
+
+
+def test_a_comparison_of_a_run_with_itself_is_told(tmp_path: Path) -> None:
+    run = write(tmp_path / "run", (result(), 100))
+    copy = write(tmp_path / "copy", (result(), 100))
+    assert check(read_runs([copy]), read_either(run), RULES).notes == ()
+    (note,) = check(read_runs([copy / ".." / "run"]), read_either(run), RULES).notes
+    assert note == "the results are compared with themselves: the baseline is the same folder"
 
 
 def test_other_ground_truth_under_the_same_names_is_not_comparable(tmp_path: Path) -> None:

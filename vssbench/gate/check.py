@@ -1,0 +1,168 @@
+"""One verdict for each method, dataset and rule: is this figure worse than the baseline's by more than the rule allows?
+
+Whatever the baseline has and the results lack (a method, a clip, a figure) is a failure. What was measured otherwise
+(other files, classes, protocol or codec; for speed other hardware) is not comparable, which is no pass either.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from vssbench.errors import NotComparable, UserError
+from vssbench.gate.baseline import Entry, Key, Snapshot
+from vssbench.gate.conditions import changes, lost_clips, other_files, other_reading
+from vssbench.gate.paired import paired
+from vssbench.gate.rules import COST, DEFAULT, Rule, rules_of
+from vssbench.gate.timing import judge
+from vssbench.gate.verdict import ALL, ORDER, Report, Status, Verdict
+
+NOISE = 1e-9
+"""Share of a figure that is taken for the rounding of floats; quality and cost are otherwise compared to the digit."""
+
+
+def check(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule] | None = None) -> Report:
+    """Judge the results of today. rules: None takes those of DEFAULT that fit anything on either side."""
+    entries = [*baseline.entries.values(), *current.entries.values()]
+    asked = default_rules(entries) if rules is None else tuple(rules)
+    names = _measured(entries)
+    fitting = [rule for rule in asked if rule.metric in names]
+    why = f"no result has this figure; there are {', '.join(names) or 'none'}"
+    verdicts = [
+        Verdict(ALL, ALL, None, rule.metric, rule.text, rule.relative, "missing", why=why)
+        for rule in asked
+        if rule not in fitting
+    ]
+    for key in dict.fromkeys([*baseline.entries, *current.entries]):
+        verdicts += _verdicts(key, current, baseline, fitting)
+    verdicts.sort(key=lambda verdict: ORDER.index(verdict.status))
+    notes = [*_told(current, baseline, asked, rules is None), *changes(baseline.entries, current.entries)]
+    return Report(tuple(verdicts), asked, tuple(notes), baseline.title, current.title)
+
+
+def default_rules(entries: Iterable[Entry]) -> tuple[Rule, ...]:
+    """Those of DEFAULT whose figure is there; raises UserError where none is."""
+    names = _measured(entries)
+    if found := tuple(rule for rule in rules_of(DEFAULT) if rule.metric in names):
+        return found
+    raise UserError(
+        "none of the default rules has a figure to judge",
+        expected=f"one of {', '.join(DEFAULT)}; there are {', '.join(names) or 'no figures'}",
+        fix="write rules of your own, e.g. `rules: {mIoU: -0.1}`, into the file that --rules names",
+    )
+
+
+def _measured(entries: Iterable[Entry]) -> list[str]:
+    """The figures that any entry has."""
+    return list(dict.fromkeys(name for entry in entries for name, value in entry.figures.items() if value is not None))
+
+
+def _told(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule], by_default: bool) -> Iterator[str]:
+    """What a reader should know who takes a pass for a comparison."""
+    before, now = ({folder.resolve() for folder in side.folders.values()} for side in (baseline, current))
+    if before & now:
+        yield "the results are compared with themselves: the baseline is the same folder"
+    if by_default:
+        unknown = set(DEFAULT) - {rule.metric for rule in rules}
+        lacking = f"; no result has {', '.join(name for name in DEFAULT if name in unknown)}" if unknown else ""
+        yield f"no rules given: the default ones{lacking}"
+
+
+def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[Rule]) -> Iterator[Verdict]:
+    """On one method and dataset, one a rule."""
+    before, now = baseline.entries.get(key), current.entries.get(key)
+    latest = now or before
+    assert latest is not None
+    standing, over_clips = _standing(key, before, now, current), {}
+    if standing is None and key in baseline.folders:
+        moved = [rule.metric for rule in rules if rule.is_quality and _figure(before, rule) != _figure(now, rule)]
+        try:
+            over_clips = paired(baseline.folders[key], current.folders[key], moved)
+        except NotComparable as error:
+            standing = "incomparable", " ".join(str(error).split())
+    for rule in rules:
+        verdict = Verdict(
+            *key,
+            protocol=latest.protocol if rule.is_quality else None,
+            metric=rule.metric,
+            limit=rule.text,
+            relative=rule.relative,
+            status="pass",
+            baseline=_figure(before, rule),
+            current=_figure(now, rule),
+            paired=over_clips.get(rule.metric),
+        )
+        if standing is not None:
+            yield replace(verdict, status=standing[0], why=standing[1])
+        else:
+            assert now is not None
+            yield _judged(verdict, rule, before, now)
+
+
+def _figure(entry: Entry | None, rule: Rule) -> float | None:
+    return entry.figures.get(rule.metric) if entry else None
+
+
+def _standing(key: Key, before: Entry | None, now: Entry | None, current: Snapshot) -> tuple[Status, str] | None:
+    """What can be said of a method and dataset before looking at any figure; None: the figures may be compared."""
+    if now is None:
+        elsewhere = [dataset for method, dataset in current.entries if method == key[0]]
+        return "missing", "was not measured" + (f"; it was on {', '.join(elsewhere)}" if elsewhere else "")
+    if before is None:
+        return None
+    if differences := other_reading(before, now):
+        return "incomparable", "; ".join(differences)
+    if lost := lost_clips(before, now):
+        return "missing", lost
+    differences = other_files(before, now)
+    return ("incomparable", "; ".join(differences)) if differences else None
+
+
+def _judged(verdict: Verdict, rule: Rule, before: Entry | None, now: Entry) -> Verdict:
+    """The verdict on one figure of two comparable entries, or of one that is new."""
+    if before is None or verdict.baseline is None or verdict.current is None:
+        if verdict.current is not None:
+            return replace(verdict, status="new", why="the baseline lacks it")
+        return replace(verdict, status="absent" if verdict.baseline is None else "missing", why=_cause(rule, now))
+    if rule.is_speed:
+        return _speed(verdict, rule, before, now)
+    change = verdict.current - verdict.baseline
+    slack = NOISE * max(abs(verdict.baseline), abs(verdict.current))
+    if rule.relative and change:
+        share = 100 / abs(verdict.baseline) if verdict.baseline else math.inf
+        change, slack = change * share, 100 * NOISE
+    beyond, allowed = rule.worse * change, abs(rule.limit) + slack
+    status: Status = "fail" if beyond > allowed else "improved" if -beyond > allowed else "pass"
+    return replace(verdict, change=change, status=status)
+
+
+def _speed(verdict: Verdict, rule: Rule, before: Entry, now: Entry) -> Verdict:
+    """The verdict on a speed: what timing.judge says of the two."""
+    if before.timing is None or now.timing is None:
+        which = "baseline" if before.timing is None else "results"
+        return replace(verdict, status="incomparable", why=f"no reference workload was timed in the {which}")
+    try:
+        found = judge(before.timing, now.timing, rule.scope, rule.limit / 100, rule.calibrated)
+    except NotComparable as error:
+        return replace(verdict, status="incomparable", why=" ".join(str(error).split()))
+    if found.reason is not None:
+        return replace(verdict, status="incomparable", why=found.reason)
+    rounds = f"{found.blocks[0]} rounds then and {found.blocks[1]} now"
+    why = f"change relative to the reference workload; rank test over {rounds}: p = {found.p:.2g}"
+    if found.other_hardware:
+        why += f"; other hardware ({'; '.join(found.other_hardware)})"
+    better = found.low > abs(rule.limit) / 100
+    status: Status = "fail" if found.regressed else "improved" if better else "pass"
+    return replace(verdict, change=100 * found.change, status=status, why=why)
+
+
+def _cause(rule: Rule, now: Entry) -> str:
+    """Why there is no figure."""
+    if rule.metric in now.reasons:
+        return now.reasons[rule.metric]
+    if rule.is_quality:
+        return "was not scored" if any(name not in COST for name in now.figures) else "was measured for cost only"
+    if rule.is_speed:
+        return "speed was not measured"
+    return "has no such figure"
