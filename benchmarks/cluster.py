@@ -1,0 +1,153 @@
+"""How far more workers help: measured on this machine, and simulated beyond it.
+
+    python benchmarks/cluster.py speedup [--engine ray] [--workers 2] [--method mpvss] [--dataset SPEC]
+    python benchmarks/cluster.py simulate RECORDS [--scale 1] [--sigma 0.5] [--trip-ms MS] [--start SECONDS]
+
+`speedup` runs the same clips under one worker and under several, one thread each, and compares clips a second from
+the moment on which every worker has its network. `simulate` takes the seconds a frame from a run's clips.jsonl, the
+driver's time for a record by writing that run's records, and the order of tasks from the scheduler itself; a worker
+that is free asks the driver, which serves one at a time. --scale makes every clip that many times slower: a large
+network in place of a small one.
+
+What is known of VSPW: 343 clips in val, 71 frames a clip over the whole dataset (251 633 in 3 536, the paper's count).
+How lengths spread around the mean is an assumption: log-normal, --sigma of the logarithm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+
+from vssbench.bench import Bench
+from vssbench.config import RunSpec
+from vssbench.execute import clip_records, longest_first
+from vssbench.names import parse
+from vssbench.progress import Progress
+from vssbench.store import MethodFolder, read_clips
+
+MEAN_FRAMES = 251_633 / 3_536
+SETS = {"VSPW val": 343, "100 000 clips": 100_000}
+WORKERS = (8, 32, 128, 512)
+
+
+class Costs(NamedTuple):
+    """Seconds: a frame, the driver for a record, a record's way there and the next task's back, a worker's start."""
+
+    frame: float
+    driver: float
+    trip: float
+    start: float
+
+
+class Outcome(NamedTuple):
+    """Seconds in all, the share of them that workers worked, from the first worker out of work to the end, the
+    driver's share of the time."""
+
+    seconds: float
+    efficiency: float
+    tail: float
+    driver: float
+
+
+def simulate(frames: Sequence[int], workers: int, costs: Costs) -> Outcome:
+    """Tasks in that order over workers that take the next one whenever they are free.
+
+    frames: of each clip, in the order in which clips are given out
+    """
+    free = [(costs.start, worker) for worker in range(workers)]
+    driver_free, ends = 0.0, [costs.start] * workers
+    for length in frames:
+        asked, worker = heapq.heappop(free)
+        driver_free = max(driver_free, asked) + costs.driver  # the last record is written, then the next clip given out
+        ends[worker] = driver_free + costs.trip + length * costs.frame
+        heapq.heappush(free, (ends[worker], worker))
+    end = max(ends) + costs.driver
+    work = sum(frames) * costs.frame
+    return Outcome(end, work / (workers * end), end - min(ends), len(frames) * costs.driver / end)
+
+
+def lengths(count: int, sigma: float) -> list[int]:
+    """Frames of that many clips, of the mean of VSPW."""
+    drawn = np.random.default_rng(0).lognormal(np.log(MEAN_FRAMES) - sigma**2 / 2, sigma, count)
+    return [int(length) for length in np.maximum(1, np.round(drawn))]
+
+
+def measured(records: Path, scale: float, trip: float, start: float) -> Costs:
+    """From a run: its seconds a frame, and how long writing its records takes here."""
+    kept = list(read_clips(records).values())
+    frame = sum(sum(one.seconds.values()) for one in kept) / sum(one.frames for one in kept)
+    with tempfile.TemporaryDirectory() as folder:
+        writing = MethodFolder(Path(folder), {"metrics": []})
+        begun = perf_counter()
+        for record in kept:
+            writing.add(record)
+        driver = (perf_counter() - begun) / len(kept)
+    return Costs(frame * scale, driver, trip, start)
+
+
+def table(costs: Costs, sigma: float) -> None:
+    method = parse("method")
+    print(
+        f"{1000 * costs.frame:.1f} ms a frame, {1000 * costs.driver:.2f} ms of the driver a record, "
+        f"{1000 * costs.trip:.1f} ms a trip, {costs.start:.1f} s to start a worker, sigma {sigma}\n"
+    )
+    print("| clips | order | workers | hours | efficiency % | tail, s | driver busy % |")
+    print("|:---|:---|---:|---:|---:|---:|---:|")
+    for name, count in SETS.items():
+        listed = lengths(count, sigma)
+        by_clip = {str(number): length for number, length in enumerate(listed)}
+        ordered = [by_clip[clip] for _, clip in longest_first([(method, clip) for clip in by_clip], by_clip)]
+        for order, frames in {"as listed": listed, "longest first": ordered}.items():
+            for workers in WORKERS:
+                outcome = simulate(frames, workers, costs)
+                print(
+                    f"| {name} | {order} | {workers} | {outcome.seconds / 3600:.3f} | {100 * outcome.efficiency:.1f} | "
+                    f"{outcome.tail:.1f} | {100 * outcome.driver:.2f} |"
+                )
+    print(f"\nthe driver alone keeps up with {(costs.frame * MEAN_FRAMES + costs.trip) / costs.driver:.0f} workers")
+
+
+def clips_a_second(spec: RunSpec) -> float:
+    """From the moment on which every worker has finished a clip, and so has its network."""
+    bench = Bench(spec)
+    tasks = [(parse(method), clip) for method in spec.methods for clip in bench.lengths]
+    times = [perf_counter() for _ in clip_records(bench, tasks, Progress())]
+    return (len(times) - spec.workers) / (times[-1] - times[spec.workers - 1])
+
+
+def speedup(engine: str, workers: int, method: str, dataset: str) -> None:
+    spec = RunSpec(methods=[method], dataset=dataset, threads=1, engine=engine, allow_untrained=True)
+    one, several = (clips_a_second(spec.model_copy(update={"workers": count})) for count in (1, workers))
+    print(f"{engine}: {one:.3f} clips/s with 1 worker, {several:.3f} with {workers}: {several / one:.2f} times")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    measure = verbs.add_parser("speedup")
+    measure.add_argument("--engine", choices=("local", "ray"), default="local")
+    measure.add_argument("--workers", type=int, default=2)
+    measure.add_argument("--method", default="mpvss")
+    measure.add_argument("--dataset", default="synthetic(clips=24,frames=24)")
+    model = verbs.add_parser("simulate")
+    model.add_argument("records", type=Path, help="clips.jsonl of a run")
+    model.add_argument("--scale", type=float, default=1.0, help="how much slower the simulated network is")
+    model.add_argument("--sigma", type=float, default=0.5, help="of the logarithm of the lengths")
+    model.add_argument("--trip-ms", type=float, default=2.0, help="to hand over a record and a task")
+    model.add_argument("--start", type=float, default=20.0, help="seconds until a worker takes its first clip")
+    given = parser.parse_args()
+    if given.verb == "speedup":
+        speedup(given.engine, given.workers, given.method, given.dataset)
+    else:
+        table(measured(given.records, given.scale, given.trip_ms / 1000, given.start), given.sigma)
+
+
+if __name__ == "__main__":
+    main()
