@@ -5,9 +5,9 @@
 
 `speedup` runs the same clips under one worker and under several, one thread each, and compares clips a second from
 the moment on which every worker has its network. `simulate` takes the seconds a frame from a run's clips.jsonl, the
-driver's time for a record by writing that run's records, and the order of tasks from the scheduler itself; a worker
-that is free asks the driver, which serves one at a time. --scale makes every clip that many times slower: a large
-network in place of a small one.
+driver's time for a record by writing that run's records, a clip's listing from this disk, and the order of tasks from
+the scheduler itself; a worker that is free asks the driver, which serves one at a time. --scale makes every clip that
+many times slower: a large network in place of a small one.
 
 What is known of VSPW: 343 clips in val, 71 frames a clip over the whole dataset (251 633 in 3 536, the paper's count).
 How lengths spread around the mean is an assumption: log-normal, --sigma of the logarithm.
@@ -35,15 +35,19 @@ from vssbench.store import MethodFolder, read_clips
 MEAN_FRAMES = 251_633 / 3_536
 SETS = {"VSPW val": 343, "100 000 clips": 100_000}
 WORKERS = (8, 32, 128, 512)
+LISTINGS = 2
+"""How often a worker lists each clip before its first: for the lengths, and for the fingerprint."""
 
 
 class Costs(NamedTuple):
-    """Seconds: a frame, the driver for a record, a record's way there and the next task's back, a worker's start."""
+    """Seconds: a frame, the driver for a record, a record's way there and the next task's back, a worker's start, and
+    in it the listing of each clip."""
 
     frame: float
     driver: float
     trip: float
     start: float
+    listing: float
 
 
 class Outcome(NamedTuple):
@@ -61,8 +65,9 @@ def simulate(frames: Sequence[int], workers: int, costs: Costs) -> Outcome:
 
     frames: of each clip, in the order in which clips are given out
     """
-    free = [(costs.start, worker) for worker in range(workers)]
-    driver_free, ends = 0.0, [costs.start] * workers
+    start = costs.start + LISTINGS * len(frames) * costs.listing
+    free = [(start, worker) for worker in range(workers)]
+    driver_free, ends = 0.0, [start] * workers
     for length in frames:
         asked, worker = heapq.heappop(free)
         driver_free = max(driver_free, asked) + costs.driver  # the last record is written, then the next clip given out
@@ -80,7 +85,7 @@ def lengths(count: int, sigma: float) -> list[int]:
 
 
 def measured(records: Path, scale: float, trip: float, start: float) -> Costs:
-    """From a run: its seconds a frame, and how long writing its records takes here."""
+    """From a run: its seconds a frame, how long writing its records takes here, and listing clips on this disk."""
     kept = list(read_clips(records).values())
     frame = sum(sum(one.seconds.values()) for one in kept) / sum(one.frames for one in kept)
     with tempfile.TemporaryDirectory() as folder:
@@ -89,14 +94,21 @@ def measured(records: Path, scale: float, trip: float, start: float) -> Costs:
         for record in kept:
             writing.add(record)
         driver = (perf_counter() - begun) / len(kept)
-    return Costs(frame * scale, driver, trip, start)
+        for index in range(round(MEAN_FRAMES)):
+            (Path(folder) / f"{index:08d}.jpg").touch()
+        begun = perf_counter()
+        for _ in kept:
+            sorted(Path(folder).glob("*.jpg"))
+        listing = (perf_counter() - begun) / len(kept)
+    return Costs(frame * scale, driver, trip, start, listing)
 
 
 def table(costs: Costs, sigma: float) -> None:
     method = parse("method")
     print(
         f"{1000 * costs.frame:.1f} ms a frame, {1000 * costs.driver:.2f} ms of the driver a record, "
-        f"{1000 * costs.trip:.1f} ms a trip, {costs.start:.1f} s to start a worker, sigma {sigma}\n"
+        f"{1000 * costs.trip:.1f} ms a trip, {costs.start:.1f} s to start a worker and {LISTINGS} x "
+        f"{1000 * costs.listing:.2f} ms to list a clip, sigma {sigma}\n"
     )
     print("| clips | order | workers | hours | efficiency % | tail, s | driver busy % |")
     print("|:---|:---|---:|---:|---:|---:|---:|")
