@@ -116,6 +116,20 @@ def accuracies(rows: Sequence[Row]) -> list[str]:
     return [name for name in ACCURACY if name in asked] + [name for name in asked if name not in (*ACCURACY, *DEFAULT)]
 
 
+def meanings(rows: Sequence[Row]) -> str:
+    """What the costs of these rows are, in a sentence each; empty where none was measured."""
+    results = [row.result for row in rows if row.result]
+    counted = [one.gflops for one in results if one.gflops and one.gflops.get("convention") == "mac"]
+    sizes = dict.fromkeys("x".join(map(str, one["size"])) for one in counted if one.get("size"))
+    said = []
+    if counted:
+        frame = f"a frame of {' or '.join(sizes)}" if sizes else "a frame"
+        said.append(f"GFLOPs: multiply-accumulates of step and decode, {frame}, amortised over the frame kinds.")
+    if any(one.fps for one in results):
+        said.append("FPS: step is the network, decode its upsampling and argmax, end to end the input's scaling too.")
+    return " ".join(said)
+
+
 def machines(rows: Sequence[Row]) -> dict[str, str]:
     """Letter -> machine, of those on which any speed was measured, in order of appearance."""
     found = dict.fromkeys(row.machine for row in rows if row.machine and row.origin != "published")

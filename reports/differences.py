@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vssbench.reports.columns import MISSING
+from vssbench.reports.identity import names
 from vssbench.reports.markdown import code, plain, table
 from vssbench.reports.rows import Row
 from vssbench.stats import Comparison
@@ -15,12 +16,12 @@ ALPHA = 0.05
 
 def statement(rows: Sequence[Row]) -> str:
     """The rows of one group against the best and against the next better one; empty where nothing is to compare."""
-    running = [row for row in rows if row.contender]
-    others = [(row, row.to_best, row.to_above) for row in running[1:] if row.to_best and row.to_above]
+    running = [(row, code(name)) for row, name in zip(rows, names(rows), strict=True) if row.contender]
+    others = [(row, name, row.to_best, row.to_above) for row, name in running[1:] if row.to_best and row.to_above]
     if not others:
         return ""
     title = "### Which differences in mIoU are real"
-    comparisons = [one for _, *both in others for one in both]
+    comparisons = [one for _, _, *both in others for one in both]
     if all(one.p is None for one in comparisons):
         return f"{title}\n\nThis cannot be said: {plain(comparisons[0].reason or '')}."
     pairs = len(running) * (len(running) - 1) // 2
@@ -31,13 +32,15 @@ def statement(rows: Sequence[Row]) -> str:
     ]
     least = pairs * 2 / 2.0**clips
     if least >= ALPHA:
-        lines.append(f"So few clips cannot separate two methods: p is {min(least, 1):.2g} or more, whatever they show.")
-    close = [code(row.method) for row, *_ in others if alike(row)]
+        p = f"{least:.2g} or more" if least < 1 else "1"
+        lines.append(f"So few clips cannot separate two methods: p is {p}, whatever they show.")
+    best = running[0][1]
+    close = [name for row, name, *_ in others if alike(row)]
     if close:
-        lines.append(f"Not to be told from the best, {code(running[0].method)} (≈, p ≥ {ALPHA}): {', '.join(close)}.")
+        lines.append(f"Not to be told from the best, {best} (≈, p ≥ {ALPHA}): {', '.join(close)}.")
     else:
-        lines.append(f"{code(running[0].method)} is better than every other (p < {ALPHA}).")
-    body = [[code(row.method), *_cells(best), *_cells(above)] for row, best, above in others]
+        lines.append(f"{best} is better than every other (p < {ALPHA}).")
+    body = [[name, *_cells(to_best), *_cells(to_above)] for _, name, to_best, to_above in others]
     header = ["method", "minus the best", "p", "minus the one above", "p"]
     return "\n\n".join([title, "\n".join(lines), table(header, body)])
 

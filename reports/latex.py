@@ -1,16 +1,18 @@
 r"""The leaderboard as LaTeX tables, ready for a paper: booktabs, \textbf and \underline, notes below the rules.
 
-A table keeps what fits two columns of a page: of the three speeds that with decoding. Intervals stand as deviations.
+A table keeps what fits the two columns of a page: of the three speeds that with decoding, and titles on two lines.
+Intervals stand as deviations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vssbench.reports.columns import Column, Mark, columns, machines
+from vssbench.reports.columns import Column, Mark, columns, machines, meanings
 from vssbench.reports.differences import ALPHA, alike
-from vssbench.reports.notes import numbered
-from vssbench.reports.rows import FPS, KEY_FRAMES, Group, Row, grouped
+from vssbench.reports.identity import names
+from vssbench.reports.notes import Notes, numbered
+from vssbench.reports.rows import FPS, KEY_FRAMES, Group, Row, grouped, level_of
 
 ESCAPED = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -40,18 +42,21 @@ def escape(text: str) -> str:
 def _table(group: Group, members: Sequence[Row], number: int) -> str:
     shown = [column for column in columns(members) if column.key not in LEFT_OUT]
     notes = numbered(members)
-    header = " & ".join([rf"method{_raised(notes.of_all)}", *(escape(column.title) for column in shown)])
+    header = " & ".join([rf"method{_raised(notes.of_all)}", *(_title(column) for column in shown)])
     cells = [
         [_cell(column, row, mark) for row, mark in zip(members, column.marks(members), strict=True)] for column in shown
     ]
-    names = [_name(row) + _raised(own) for row, own in zip(members, notes.of_row, strict=True)]
-    lines = [" & ".join(line) + r" \\" for line in zip(names, *cells, strict=True)]
+    first = [
+        _name(row, name) + _raised(own) for row, name, own in zip(members, names(members), notes.of_row, strict=True)
+    ]
+    lines = [" & ".join(line) + r" \\" for line in zip(first, *cells, strict=True)]
+    below = _below(members, notes)
     return "\n".join([
         r"\begin{table*}",
         r"\centering",
         rf"\caption{{{_caption(group, members)}}}",
         rf"\label{{tab:leaderboard-{number}}}",
-        r"\small",
+        r"\footnotesize\setlength{\tabcolsep}{4pt}",
         rf"\begin{{tabular}}{{l{'r' * len(shown)}}}",
         r"\toprule",
         header + r" \\",
@@ -59,7 +64,7 @@ def _table(group: Group, members: Sequence[Row], number: int) -> str:
         *lines,
         r"\bottomrule",
         r"\end{tabular}",
-        *([r"\par\smallskip", rf"\parbox{{\linewidth}}{{\footnotesize {_notes(notes.texts)}}}"] if notes.texts else []),
+        *([r"\par\smallskip", rf"\parbox{{\linewidth}}{{\raggedright {below}}}"] if below else []),
         r"\end{table*}",
     ])  # fmt: skip
 
@@ -68,9 +73,11 @@ def _caption(group: Group, members: Sequence[Row]) -> str:
     protocol = rf"protocol \texttt{{{escape(group.protocol)}}}" if group.protocol else "protocol not stated"
     if members[0].origin == "published":
         return f"{escape(group.dataset)}, published numbers as printed, {protocol}; not measured here, not ranked."
-    words = [f"{escape(group.dataset)}, {protocol}, {group.clips} clips, in \\%."]
-    if any(found.low is not None for row in members for found in row.intervals.values()):
-        words.append(r"Deviations bound the 95\,\% confidence interval over clips.")
+    words = [f"{escape(group.dataset)}, {protocol}, {group.clips} clips; accuracy and consistency in \\%."]
+    if level := level_of(members):
+        words.append(rf"Deviations bound the {100 * level:.0f}\,\% confidence interval over clips.")
+    if any(mark for column in columns(members) for mark in column.marks(members)):
+        words.append("Bold: best; underlined: second best.")
     if any(alike(row) for row in members):
         words.append(rf"$\approx$: not to be told from the best mIoU ($p \geq {ALPHA}$, paired, Holm).")
     named = machines(members)
@@ -79,10 +86,16 @@ def _caption(group: Group, members: Sequence[Row]) -> str:
     return " ".join(words)
 
 
-def _name(row: Row) -> str:
+def _title(column: Column) -> str:
+    """What it is over which one it is: GFLOPs over nonkey."""
+    first, _, rest = column.title.partition(" ")
+    return rf"\shortstack[r]{{{escape(first)}\\{escape(rest)}}}" if rest else escape(first)
+
+
+def _name(row: Row, name: str) -> str:
     if row.origin == "published":
-        return rf"\textit{{{escape(row.method)}}}$^\dagger$"
-    return rf"\texttt{{{escape(row.method)}}}"
+        return rf"\textit{{{escape(name)}}}$^\dagger$"
+    return rf"\texttt{{{escape(name)}}}"
 
 
 def _cell(column: Column, row: Row, mark: Mark | None) -> str:
@@ -90,7 +103,7 @@ def _cell(column: Column, row: Row, mark: Mark | None) -> str:
     text = rf"\textbf{{{text}}}" if mark == "best" else rf"\underline{{{text}}}" if mark == "second" else text
     found = row.intervals.get(column.key)
     if found is not None and found.value is not None and found.low is not None and found.high is not None:
-        text += rf"\,{{\scriptsize$_{{{found.low - found.value:.1f}}}^{{+{found.high - found.value:.1f}}}$}}"
+        text += rf"\,{{\scriptsize$_{{{found.low - found.value:z.1f}}}^{{+{found.high - found.value:.1f}}}$}}"
     return rf"{text}\,$\approx$" if column.key == "mIoU" and alike(row) else text
 
 
@@ -98,5 +111,7 @@ def _raised(numbers: Sequence[int]) -> str:
     return rf"\textsuperscript{{{','.join(map(str, numbers))}}}" if numbers else ""
 
 
-def _notes(texts: Sequence[str]) -> str:
-    return " ".join(rf"\textsuperscript{{{number}}}~{escape(text)}." for number, text in enumerate(texts, 1))
+def _below(members: Sequence[Row], notes: Notes) -> str:
+    """What the costs are, and the notes."""
+    listed = [rf"\textsuperscript{{{number}}}~{escape(text)}." for number, text in enumerate(notes.texts, 1)]
+    return " ".join(filter(None, [escape(meanings(members)), *listed]))

@@ -12,12 +12,13 @@ from statistics import fmean
 
 from vssbench.reports import latex
 from vssbench.reports.ageing import ageing
-from vssbench.reports.columns import MISSING, Column, columns, machines
+from vssbench.reports.columns import MISSING, Column, columns, machines, meanings
 from vssbench.reports.differences import alike, statement
+from vssbench.reports.identity import names, resolved, weights
 from vssbench.reports.markdown import code, plain
 from vssbench.reports.markdown import table as tabulated
 from vssbench.reports.notes import numbered
-from vssbench.reports.rows import Group, Row, grouped
+from vssbench.reports.rows import Group, Row, grouped, level_of
 from vssbench.reports.table import table
 from vssbench.store import write_text
 
@@ -62,7 +63,7 @@ def _heading(group: Group, members: Sequence[Row], before: Group | None) -> str:
     if members[0].result is not None:
         info = members[0].result.dataset
         words = f"{info.clips} clips, {info.frames} frames, {len(info.classes)} classes. {words}"
-    lines.append(words)
+    lines += [line for line in (words, meanings(members)) if line]
     named = machines(members)
     if len(named) > 1:
         where = "; ".join(f"({letter}) {plain(machine)}" for letter, machine in named.items())
@@ -73,8 +74,8 @@ def _heading(group: Group, members: Sequence[Row], before: Group | None) -> str:
 
 
 def _interval_words(members: Sequence[Row]) -> str:
-    levels = {found.level for row in members for found in row.intervals.values() if found.low is not None}
-    return f", in brackets the {100 * max(levels):.0f} % confidence interval over clips" if levels else ""
+    level = level_of(members)
+    return f", in brackets the {100 * level:.0f} % confidence interval over clips" if level else ""
 
 
 def _mark_words(members: Sequence[Row]) -> str:
@@ -88,17 +89,25 @@ def _table(members: Sequence[Row]) -> list[str]:
     """The table, its notes, and what the methods' names stand for."""
     shown = columns(members)
     notes = numbered(members)
-    names = [_name(row) + _numbers(own) for row, own in zip(members, notes.of_row, strict=True)]
+    named = list(zip(members, names(members), strict=True))
+    first = [_name(row, name) + _numbers(own) for (row, name), own in zip(named, notes.of_row, strict=True)]
     header = [f"method{_numbers(notes.of_all)}", *(column.title for column in shown)]
     listed = [f"{number}. {plain(note)}" for number, note in enumerate(notes.texts, 1)]
-    full = {row.method: row.result.resolved for row in members if row.result and row.result.resolved}
-    spelled = [f"- {code(name)} is {code(resolved)}" for name, resolved in full.items() if resolved != name]
-    lines = list(zip(names, *(_cells(column, members) for column in shown), strict=True))
+    spelled = [text for row, name in named if (text := _spelled(row, name))]
+    lines = list(zip(first, *(_cells(column, members) for column in shown), strict=True))
     return [tabulated(header, lines), "\n".join(listed), "\n".join(spelled)]
 
 
-def _name(row: Row) -> str:
-    return f"*{plain(row.method)}* †" if row.origin == "published" else code(row.method)
+def _name(row: Row, name: str) -> str:
+    return f"*{plain(name)}* †" if row.origin == "published" else code(name)
+
+
+def _spelled(row: Row, name: str) -> str:
+    """The method in full, with its weights; empty where there is no more to say."""
+    full, found = resolved(row), weights(row.result) if row.result else None
+    said = [f"is {code(full)}"] if full else []
+    said += [f"weights: {plain(found)}"] if found else []
+    return f"- {code(name)} {', '.join(said)}" if said else ""
 
 
 def _numbers(numbers: Sequence[int]) -> str:
@@ -114,7 +123,7 @@ def _cell(column: Column, row: Row, mark: str | None) -> str:
     text = f"**{text}**" if mark == "best" else f"<ins>{text}</ins>" if mark == "second" else text
     interval = row.intervals.get(column.key)
     if interval is not None and interval.low is not None and interval.high is not None:
-        text += f" [{interval.low:.1f}, {interval.high:.1f}]"
+        text += f" [{interval.low:z.1f}, {interval.high:z.1f}]"
     return f"{text} ≈" if column.key == "mIoU" and alike(row) else text
 
 

@@ -7,27 +7,32 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-_SPECIAL = re.compile(r"([\\`*\[\]|])")
+_SPECIAL = re.compile(r"([\\`*\[\]])")
 
 
 def plain(text: str) -> str:
     """Running text on one line.
 
-    >>> plain("a|b <i>")
-    'a\\\\|b &lt;i>'
+    >>> plain("*a* <i>")
+    '\\\\*a\\\\* &lt;i>'
     """
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;"))
 
 
 def code(text: str) -> str:
-    """A code span; it may hold backticks, and pipes inside a table."""
+    """A code span; it may hold backticks."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     space = " " if text.startswith("`") or text.endswith("`") else ""
-    return f"{fence}{space}{' '.join(text.split()).replace('|', chr(92) + '|')}{space}{fence}"
+    return f"{fence}{space}{' '.join(text.split())}{space}{fence}"
 
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already, the first column to the left, the others to the right."""
+    """A table of cells that are Markdown already, the first column to the left, the others to the right.
+
+    >>> print(table(["a"], [["`x|y`"]]).splitlines()[-1])
+    | `x\\|y` |
+    """
+    cells = [[cell.replace("|", r"\|") for cell in line] for line in [header, *lines]]
     alignment = ["left", *["right"] * (len(header) - 1)]
-    return tabulate(lines, header, tablefmt="pipe", disable_numparse=True, colalign=alignment)
+    return tabulate(cells[1:], cells[0], tablefmt="pipe", disable_numparse=True, colalign=alignment)

@@ -139,6 +139,11 @@ def grouped(rows: Iterable[Row]) -> Iterator[tuple[Group, list[Row]]]:
         yield group, list(members)
 
 
+def level_of(rows: Iterable[Row]) -> float | None:
+    """The confidence level of the rows' intervals; None where there are none."""
+    return max((one.level for row in rows for one in row.intervals.values() if one.low is not None), default=None)
+
+
 def joined(rows: Iterable[Row]) -> Iterator[tuple[Group, list[Row]]]:
     """Each measured group with the published rows of its dataset after its own; then those that stand beside none."""
     groups = list(grouped(rows))
@@ -171,10 +176,14 @@ def _machine(result: RunResult) -> str:
 def _notes(result: RunResult, intervals: Mapping[str, Interval]) -> tuple[str, ...]:
     missing = _by_reason(result.reasons.items())
     unsure = _by_reason((name, found.reason) for name, found in intervals.items() if found.value is not None)
+    known = [name for name, found in intervals.items() if found.value is not None]
     notes = [*result.caveats, *result.notes]
     notes += ["is given the ground truth: not ranked"] if _told(result.method) else []
     notes += [f"no {', '.join(names)}: {why}" for why, names in missing.items()]
-    notes += [f"no interval for {', '.join(names)}: {why}" for why, names in unsure.items()]
+    notes += [
+        f"no intervals: {why}" if names == known else f"no interval for {', '.join(names)}: {why}"
+        for why, names in unsure.items()
+    ]
     if result.fps:
         notes.append(f"speed on {_machine(result)}")
     if result.skipped:

@@ -18,11 +18,14 @@ NO_RECORDS = "the clips' records (clips.jsonl) are not beside the result"
 def read(runs: Sequence[Path], protocol: str | None = None, uncertainty: bool = True) -> list[Row]:
     """A row for every result of some run directories, in the order of the runs and of the folders' names.
 
+    A directory that is given twice counts once.
+
     protocol:    read the records again under this one; None: each result as it was written
     uncertainty: with confidence intervals and, within each group, the comparisons of methods
     Raises UserError for a directory without results, for a damaged file, and where a result's records are incomplete.
     """
-    rows = [_row(folder, protocol, uncertainty) for run in runs for folder in folders(run)]
+    once = {run.resolve(): run for run in runs}.values()
+    rows = [_row(folder, protocol, uncertainty) for run in once for folder in folders(run)]
     return compared(rows) if uncertainty else rows
 
 

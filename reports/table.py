@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from vssbench.reports.columns import ACCURACY
+from vssbench.reports.identity import resolved
 from vssbench.reports.rows import COSTS, Group, Row, rank
 
 COMPARABLE = Group._fields
@@ -16,9 +17,9 @@ COMPARABLE = Group._fields
 def table(rows: Sequence[Row]) -> pd.DataFrame:
     """One row a method, group by group, best mIoU first; missing is NaN.
 
-    Columns: those of COMPARABLE, method, origin; each metric in percent, with the ends of its confidence interval
-    ("mIoU low", "mIoU high") where there is one; COSTS; whether GFLOPs is a lower bound; the machine of the speeds; the
-    difference to the best in mIoU with its p; weights, source, notes.
+    Columns: those of COMPARABLE, method (and in full, with every default), origin; each metric in percent with the ends
+    of its confidence interval ("mIoU low", "mIoU high"); COSTS; whether GFLOPs is a lower bound; the machine of the
+    speeds; the difference to the best in mIoU with its p; weights, source, notes.
     """
     return pd.DataFrame([_line(row) for row in sorted(rows, key=rank)])
 
@@ -28,6 +29,7 @@ def _line(row: Row) -> dict[str, object]:
     return {
         **row.group._asdict(),
         "method": row.method,
+        "method in full": resolved(row) or row.method,
         "origin": row.origin,
         **_accuracies(row),
         **{name: row.values.get(name) for name in COSTS},
@@ -46,6 +48,5 @@ def _accuracies(row: Row) -> dict[str, float | None]:
     for name in dict.fromkeys((*ACCURACY, *(key for key in row.values if key not in COSTS))):
         found[name] = row.values.get(name)
         interval = row.intervals.get(name)
-        if interval is not None and interval.low is not None:
-            found |= {f"{name} low": interval.low, f"{name} high": interval.high}
+        found |= {f"{name} low": interval and interval.low, f"{name} high": interval and interval.high}
     return found

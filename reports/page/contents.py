@@ -7,8 +7,9 @@ from typing import Any
 
 from vssbench import __version__
 from vssbench.reports.ageing import ageing
-from vssbench.reports.columns import columns, machines
+from vssbench.reports.columns import columns, machines, meanings
 from vssbench.reports.differences import ALPHA, alike
+from vssbench.reports.identity import names
 from vssbench.reports.notes import numbered
 from vssbench.reports.page.clips import aligned, per_clip
 from vssbench.reports.page.columns import all_columns, cells, described
@@ -16,7 +17,7 @@ from vssbench.reports.page.frames import BUDGET, frames
 from vssbench.reports.page.latency import LEVELS, quantiles
 from vssbench.reports.page.provenance import provenance
 from vssbench.reports.rows import Group, Row, joined
-from vssbench.reports.short_names import distinct, short
+from vssbench.reports.short_names import short
 from vssbench.reports.style import DARK, LIGHT
 
 
@@ -45,6 +46,7 @@ def _group(group: Group, rows: list[Row], budget: int) -> dict[str, Any]:
         "classes": classes,
         "clipNames": clips,
         "columns": [described(column, title in primary) for title, column in shown.items()],
+        "meanings": meanings(rows),
         "machines": machines(rows),
         "notes": notes.texts,
         "notesOfAll": notes.of_all,
@@ -53,6 +55,7 @@ def _group(group: Group, rows: list[Row], budget: int) -> dict[str, Any]:
                 "method": name,
                 "family": row.family,
                 "origin": row.origin,
+                "protocol": row.group.protocol,
                 "contender": row.contender,
                 "uncounted": row.uncounted,
                 "alike": alike(row),
@@ -61,7 +64,7 @@ def _group(group: Group, rows: list[Row], budget: int) -> dict[str, Any]:
                 "provenance": provenance(row),
                 **_measured(row, classes, clips),
             }
-            for index, (row, name) in enumerate(zip(rows, _names(rows), strict=True))
+            for index, (row, name) in enumerate(zip(rows, names(rows), strict=True))
         ],
         "ageing": _ageing(rows),
         **frames(rows, budget),
@@ -79,19 +82,13 @@ def _measured(row: Row, classes: list[str], clips: list[str]) -> dict[str, Any]:
     }
 
 
-def _names(rows: Sequence[Row]) -> list[str]:
-    """The methods, those that were measured twice numbered."""
-    methods = [row.method for row in rows]
-    return distinct(methods, methods)
-
-
 def _ageing(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """A curve a method. row: the index of the row that it belongs to; null where a sweep's phases are joined."""
-    names = _names(rows)
+    methods = names(rows)
     return [
         {
             "name": name,
-            "row": names.index(name) if name in names else None,
+            "row": methods.index(name) if name in methods else None,
             "points": [(distance, round(miou, 4)) for distance, miou in one.miou.items()],
         }
         for name, one in ageing(rows).items()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Any
 
+from vssbench.reports.identity import weights
 from vssbench.reports.rows import Row
 from vssbench.result import RunResult
 
@@ -14,14 +14,14 @@ Lines = list[tuple[str, str]]
 def provenance(row: Row) -> dict[str, Lines]:
     """Topic of a column -> (label, text) lines; "run" holds for every figure of the row. Unknown lines are left out."""
     if row.result is None:
-        return {"run": _known([("printed in", row.source)])}
+        return {"run": _known([("printed in", row.source), ("protocol", row.group.protocol or "not stated")])}
     result, info = row.result, row.result.dataset
     data: Lines = [
         ("protocol", result.protocol),
         ("dataset", f"{info.spec} {info.split}, files {info.fingerprint[:12]}"),
         ("frames", f"{info.labelled} labelled of {info.frames} in {info.clips} clips"),
         ("frames decoded from", result.codec or "the dataset's own files"),
-        ("weights", _weights(result)),
+        ("weights", weights(result) or "the method has none"),
     ]
     return {
         "accuracy": [*_differences(row), *data],
@@ -31,7 +31,7 @@ def provenance(row: Row) -> dict[str, Lines]:
             [
                 ("counted", "what inference uses"),
                 ("for training only", _number(result.params_training_only_m, "M")),
-                ("weights", _weights(result)),
+                ("weights", weights(result) or "the method has none"),
             ]
         ),
         "speed": _speed(row, result),
@@ -96,13 +96,6 @@ def _run(row: Row, result: RunResult) -> Lines:
             ("run", row.folder and f"{row.folder.parent.name}/{row.folder.name}"),
         ]
     )
-
-
-def _weights(result: RunResult) -> str:
-    weights = result.weights
-    if weights.sha256 is None:
-        return {"none": "the method has none"}.get(weights.origin, weights.origin)
-    return f"{weights.origin} {PurePath(weights.path or '').name}, sha256 {weights.sha256[:12]}"
 
 
 def _kinds(kinds: dict[str, int | None]) -> str:

@@ -20,7 +20,9 @@ from vssbench.result import DatasetInfo, RunResult, WeightsInfo, read_result
 from vssbench.stats import Comparison, Interval
 
 
-def result(method: str, miou: float | None, fps: float = 10.0, protocol: str = "exact", **changes: object) -> RunResult:
+def result(
+    method: str, miou: float | None, fps: float | None = 10.0, protocol: str = "exact", **changes: object
+) -> RunResult:
     info = DatasetInfo(
         spec="camvid", split="val", labels="camvid", classes=["a", "b"], clips=1, frames=101, labelled=101,
         fingerprint="0", names=["c"],
@@ -28,13 +30,12 @@ def result(method: str, miou: float | None, fps: float = 10.0, protocol: str = "
     given = {
         "metrics": {"mIoU": miou, "WIoU": 50.0, "VC@8": None},
         "reasons": {"VC@8": "clips are sparsely labelled"},
-        "fps": {"step": fps, "step+decode": fps, "end_to_end": fps},
+        "fps": fps and {"step": fps, "step+decode": fps, "end_to_end": fps},
         "environment": {"cpu": "abacus", "threads": 2},
         "kinds": {"key": 21, "nonkey": 80, "warmup": None},
+        "weights": WeightsInfo(origin="none"),
     }
-    return RunResult(
-        method=method, dataset=info, protocol=protocol, weights=WeightsInfo(origin="file"), **{**given, **changes}
-    )
+    return RunResult(method=method, dataset=info, protocol=protocol, **{**given, **changes})
 
 
 def markdown(*results: RunResult) -> str:
@@ -107,13 +108,36 @@ def test_metrics_asked_for_by_name_are_printed_too() -> None:
     assert list(row)[1:5] == ["mIoU", "VC4", "mIoU(protocol=mmseg)", "flicker"]  # the others are in the CSV
 
 
-def test_one_method_measured_twice_keeps_its_notes_apart() -> None:
+def test_one_method_measured_twice_is_counted_and_its_weights_told_apart() -> None:
     rows = [{"distance": d, "mIoU": 90.0 - d, "pixels": 9} for d in (0, 1)]
-    fast = result("a", 40.0, environment={"cpu": "abacus", "threads": 1}, by_distance=rows)
-    text = markdown(result("a", 50.0, by_distance=rows), fast)
-    assert [row["method"] for row in cells(text)] == ["`a` [2]", "`a` [3]"]
+    old, new = (WeightsInfo(origin="file", path=f"{name}/a.pth", sha256=name * 16) for name in ("feed", "cafe"))
+    fast = {"environment": {"cpu": "abacus", "threads": 1}, "weights": new}
+    one = result("a", 50.0, by_distance=rows, weights=old)
+    text = markdown(one, result("a", 40.0, by_distance=rows, resolved="a(x=1)", **fast))
+    assert [row["method"] for row in cells(text)] == ["`a` [2]", "`a #2` [3]"]
+    assert "\n- `a` weights: file a.pth, sha256 feedfeedfeed\n" in text
+    assert "\n- `a #2` is `a(x=1)`, weights: file a.pth, sha256 cafecafecafe\n" in text
     assert text.count("|  89.50") == 2
-    assert "`a #2`" in text
+
+
+def test_what_the_costs_are_is_said_where_there_are_any() -> None:
+    text = markdown(result("a", 50.0, gflops={"amortised": 1.0, "convention": "mac", "size": [64, 112]}))
+    assert "multiply-accumulates of step and decode, a frame of 64x112" in text
+    assert "FPS: step is the network" in text
+    assert "multiply" not in markdown(result("a", 50.0, fps=None))
+    assert "FPS" not in markdown(result("a", 50.0, fps=None))
+
+
+def test_a_bound_just_below_nothing_has_no_sign() -> None:
+    row = measured(result("a", 0.06), intervals={"mIoU": Interval(0.06, -0.01, 0.2)})
+    assert cells(leaderboard.markdown([row]))[0]["mIoU"] == "0.06 [0.0, 0.2]"
+
+
+def test_a_pipe_is_escaped_in_a_table_and_nowhere_else() -> None:
+    name = 'replay(predictions="a|b")'
+    text = markdown(result(name, 50.0, resolved=name.replace(")", ",x=1)")))
+    assert cells(text)[0]["method"].startswith(r'`replay(predictions="a\|b")`')
+    assert '\n- `replay(predictions="a|b")` is `replay(predictions="a|b",x=1)`\n' in text
 
 
 def test_speeds_of_two_machines_are_two_columns() -> None:
@@ -187,7 +211,8 @@ def test_a_note_is_one_line_without_html(note: str) -> None:
     shown = plain(note)
     assert "<" not in shown
     assert len(shown.splitlines()) <= 1
-    assert not re.search(r"(?<!\\)(\\\\)*[`*|\[\]]", shown)
+    assert not re.search(r"(?<!\\)(\\\\)*[`*\[\]]", shown)
+    assert len(re.findall(r"(?<!\\)\|", table(["note"], [[shown]]).splitlines()[2])) == 2
 
 
 def test_results_survive_the_disk(tmp_path: Path) -> None:

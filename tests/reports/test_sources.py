@@ -45,6 +45,13 @@ def test_every_row_is_compared_with_the_best_and_the_one_above_over_joined_runs(
     assert third.to_best.adjusted == pytest.approx(3 * 2 / 2**12)  # the least that 12 clips and three pairs allow
 
 
+def test_a_run_given_twice_counts_once(tmp_path: Path) -> None:
+    for run, method in (("one", "mrcfa"), ("two", "mpvss")):
+        method_folder(tmp_path / run, method, 0.8)
+    given = [tmp_path / "one", tmp_path / "two", tmp_path / "two" / ".." / "one"]
+    assert [row.method for row in sources.read(given, uncertainty=False)] == ["mrcfa", "mpvss"]
+
+
 def test_other_clips_are_another_table_without_a_comparison_across(tmp_path: Path) -> None:
     method_folder(tmp_path / "one", "mask2former", 0.9, clips=12)
     method_folder(tmp_path / "two", "mpvss", 0.7, clips=10)
@@ -82,7 +89,7 @@ def test_a_result_without_records_says_why_it_has_no_interval(tmp_path: Path) ->
     for method in ("mask2former", "mpvss"):
         (method_folder(tmp_path, method, 0.8) / "clips.jsonl").unlink()
     text = leaderboard.markdown(sources.read([tmp_path]))
-    assert f"no interval for mIoU, WIoU: {sources.NO_RECORDS}" in text
+    assert f"no intervals: {sources.NO_RECORDS}" in text
     assert "This cannot be said: the clips' records" in text
 
 
@@ -90,7 +97,7 @@ def test_few_clips_have_no_interval_and_the_reason(tmp_path: Path) -> None:
     method_folder(tmp_path, "mask2former", 0.8, clips=3)
     (row,) = sources.read([tmp_path])
     assert row.intervals["mIoU"].low is None
-    assert "no interval for mIoU, WIoU: 3 clips: an interval over clips needs 10" in row.notes
+    assert "no intervals: 3 clips: an interval over clips needs 10" in row.notes
 
 
 def test_a_method_for_cost_only_keeps_its_row(tmp_path: Path) -> None:

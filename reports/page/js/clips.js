@@ -13,7 +13,9 @@ function drawClips() {
   }
   const named = (id) => rows.find((row) => row.id === Number(id));
   const chosen = rows.filter((row) => state.selected.has(row.id));
-  const [second, first] = [...chosen, ...rows.filter((row) => !chosen.includes(row))]; // the better one is B
+  const others = rows.filter((row) => !chosen.includes(row));
+  const contenders = others.filter((row) => row.contender);
+  const [second, first] = [...chosen, ...contenders, ...others.filter((row) => !row.contender)]; // the better one is B
   const a = (clips.a !== null && named(clips.a)) || first;
   const b = (clips.b !== null && named(clips.b) !== a && named(clips.b)) || [second, first].find((row) => row !== a);
   const metrics = Object.keys(a.perClip).filter((name) => name in b.perClip);

@@ -12,10 +12,13 @@ function drawLeaderboard() {
     el("thead", {}, el("tr", {}, [{ title: "method", better: 0 }, ...columns].map(heading))),
     el("tbody", {}, sorted(measured(rows)).map((row) => tableRow(row, columns))),
   );
-  if (published.length)
+  for (const protocol of new Set(published.map((row) => row.protocol))) {
+    const head = `Published, ${protocol ? `protocol ${protocol}` : "protocol not stated"}: as printed, not measured here, not ranked`;
+    const own = published.filter((row) => row.protocol === protocol);
     board.append(el("tbody", { class: "published" },
-      el("tr", {}, el("th", { scope: "rowgroup", colspan: columns.length + 1 }, "Published: as printed, not measured here, not ranked")),
-      sorted(published).map((row) => tableRow(row, columns))));
+      el("tr", {}, el("th", { scope: "rowgroup", colspan: columns.length + 1 }, head)),
+      sorted(own).map((row) => tableRow(row, columns))));
+  }
   walkable(board);
   const total = state.group.rows.length;
   byId("count").textContent = rows.length === total ? "" : `${rows.length} of ${total} methods`;
@@ -27,9 +30,10 @@ function legend(rows) {
   const letters = Object.entries(state.group.machines);
   const everywhere = state.group.notesOfAll;
   return [
-    "Bold: best; underlined: second best.",
+    rows.some((row) => Object.values(row.cells).some(({ mark }) => mark)) ? "Bold: best; underlined: second best." : "",
     rows.some((row) => row.alike) ? `≈: mIoU that cannot be told from the best (p ≥ ${data.alpha}, corrected for all pairs).` : "",
     letters.length > 1 ? `Speeds: ${letters.map(([letter, machine]) => `(${letter}) ${machine}`).join("; ")}; they cannot be compared.` : "",
+    state.group.meanings,
     everywhere.length ? `Of every method: note ${everywhere.join(", ")}.` : "",
     "Hover a figure, or walk to it with the arrow keys, to see where it comes from.",
   ].filter(Boolean).join(" ");

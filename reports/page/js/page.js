@@ -15,7 +15,7 @@ function drawHeader() {
 }
 
 function drawGroups() {
-  const plain = (group) => [group.dataset, group.protocol || "published"].join(", ");
+  const plain = (group) => [group.dataset, group.protocol, group.clips ? "" : "published"].filter(Boolean).join(", ");
   const named = (group) => (data.groups.filter((other) => plain(other) === plain(group)).length > 1 ? `${plain(group)}, ${group.clips} clips, files ${group.fingerprint}` : plain(group));
   const chip = (group) => el("button", { type: "button", class: "chip", "aria-pressed": group === state.group, on: { click: () => open(group) } }, named(group));
   byId("groups").hidden = data.groups.length < 2;

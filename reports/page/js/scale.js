@@ -7,7 +7,8 @@ function scale(values, from, to, log = false, pad = 0.06) {
   let low = warp(Math.min(...finite));
   let high = warp(Math.max(...finite));
   if (!finite.length) [low, high] = [0, 1];
-  if (low === high) [low, high] = [low - 0.5, high + 0.5];
+  const half = Math.min(Math.abs(low) / 2, 0.5) || 0.5; // around a single value, on its side of 0
+  if (low === high) [low, high] = [low - half, high + half];
   const room = (high - low) * pad;
   [low, high] = [low - room, high + room];
   const at = (value) => from + ((warp(value) - low) / (high - low)) * (to - from);

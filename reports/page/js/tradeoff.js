@@ -64,7 +64,7 @@ function drawTradeoff() {
   points.forEach((point, index) => frame.root.append(tradeoffPoint(point, places[index], best.includes(point.row), frame, x, y)));
   const hidden = places.filter((place) => !place).length;
   host.append(el("p", { class: "hint" }, [
-    "The line joins the methods that no other beats in both.",
+    best.length ? "The line joins the methods that no other beats in both." : "",
     arrows.length ? "An arrow marks a lower bound: some of the method's work is not counted." : "",
     rows.some((row) => row.origin === "published") ? "Hollow: published, as printed." : "",
     hidden ? `Names without room (${hidden}) are shown on hover and focus.` : "",
