@@ -70,8 +70,9 @@ def simulate(frames: Sequence[int], workers: int, costs: Costs) -> Outcome:
     driver_free, ends = 0.0, [start] * workers
     for length in frames:
         asked, worker = heapq.heappop(free)
-        driver_free = max(driver_free, asked) + costs.driver  # the last record is written, then the next clip given out
-        ends[worker] = driver_free + costs.trip + length * costs.frame
+        given = max(driver_free, asked)
+        driver_free = given + costs.driver  # the record that came with the question is written after the answer
+        ends[worker] = given + costs.trip + length * costs.frame
         heapq.heappush(free, (ends[worker], worker))
     end = max(ends) + costs.driver
     work = sum(frames) * costs.frame

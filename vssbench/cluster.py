@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -191,7 +192,7 @@ def connected(spec: RunSpec) -> Iterator[Any]:
     Raises MissingExtra, or UserError where there is no cluster that lets us in.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    own = {}
+    own: dict[str, Any] = {}
     if spec.address == OWN:
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # else anybody on this machine could have it run anything
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -204,7 +205,7 @@ def connected(spec: RunSpec) -> Iterator[Any]:
     except ImportError:
         raise MissingExtra.of("ray", "ray", "--engine ray") from None
     try:
-        ray.init(spec.address, log_to_driver=False, logging_level="ERROR", configure_logging=True, **own)
+        ray.init(spec.address, log_to_driver=False, logging_level="ERROR", **own)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UserError(
             f"no Ray cluster can be used: {str(error).strip().partition(chr(10))[0]}",
@@ -213,7 +214,8 @@ def connected(spec: RunSpec) -> Iterator[Any]:
             fix="docs/cluster.md starts one; RAY_AUTH_MODE=token and RAY_AUTH_TOKEN must be as on its nodes",
         ) from None
     try:
-        yield ray
+        with redirect_stdout(sys.stderr):  # where Ray prints what its nodes have to say
+            yield ray
     finally:
         ray.shutdown()
 
