@@ -8,6 +8,7 @@ runs once, when the first test needs it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -111,7 +112,6 @@ class Test(pytest.Function):
 @pytest.fixture(scope="session")
 def vssbench_report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """The verdicts on this session's run of the benchmark."""
-    from vssbench.errors import UserError
     from vssbench.gate.baseline import read_runs
     from vssbench.gate.check import check
     from vssbench.progress import Progress
@@ -119,13 +119,21 @@ def vssbench_report(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
 
     gate = request.config.stash[GATE]
     folder = request.config.getoption("--vssbench-output") or tmp_path_factory.mktemp("vssbench") / "run"
-    try:
+    with _in_one_message():
         with Progress() as progress:
             run(gate.spec, gate.methods, folder, False, progress, gate.datasets)
         return check(read_runs([folder]), gate.baseline, gate.rules)
+
+
+@contextmanager
+def _in_one_message() -> Iterator[None]:
+    """A UserError fails the test by its message alone."""
+    from vssbench.errors import UserError
+
+    try:
+        yield
     except UserError as error:
-        problem = f"vssbench: {error}"
-    pytest.fail(problem, pytrace=False)  # out here, or the error would be shown a second time as its cause
+        raise pytest.fail.Exception(f"vssbench: {error}", pytrace=False) from None
 
 
 def _judged(key: Key, rule: Rule) -> Callable[..., None]:
@@ -155,9 +163,10 @@ def _timed(gate: Gate, key: Key) -> Callable[..., None]:
         from vssbench.metrics.latency import device_barrier
         from vssbench.names import parse
 
-        dataset = key[1].removesuffix(f" {gate.spec.split}")
-        bench = Bench(gate.spec.model_copy(update={"dataset": dataset}))
-        method, latency = bench.load(parse(key[0])), gate.spec.latency
+        dataset, latency = key[1].removesuffix(f" {gate.spec.split}"), gate.spec.latency
+        with _in_one_message():
+            bench = Bench(gate.spec.model_copy(update={"dataset": dataset}))
+            method = bench.load(parse(key[0]))
         frames = list(islice(bench.source(method).frames(next(iter(bench.lengths))), latency.frames))
         synchronise, last = device_barrier(gate.spec.device), [None]
 

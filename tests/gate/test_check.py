@@ -120,6 +120,7 @@ def test_a_speed_is_judged_against_the_reference_workload() -> None:
         (timed(20.0), "pass", 0, 0.0),
         (timed(20.8), "pass", 0, -100 * 0.8 / 20.8),
         (timed(22.0), "fail", 1, -100 * 2 / 22),
+        (timed(19.6), "pass", 0, 100 * 0.4 / 19.6),
         (timed(18.0), "improved", 0, 100 * 2 / 18),
         (timed(40.0, reference_ms=4.0), "pass", 0, 0.0),  # the machine is half as fast
         (timed(20.0, reference_ms=1.8), "fail", 1, -10.0),  # it is faster, and the method is not
@@ -175,6 +176,9 @@ def test_a_missing_clip_fails() -> None:
     skipped = judged(result(skipped={"b": "no frame has labels"}), result())
     assert skipped.verdicts[0].why == "1 of the 3 clips are missing: b (no frame has labels)"
     assert skipped.exit_status == 1
+    six = result(clips="abcdef")
+    assert judged(result(), six).verdicts[0].why == "3 of the 6 clips are missing: d, e, f"
+    assert judged(result(clips="a"), six).verdicts[0].why == "5 of the 6 clips are missing: b, c, d and 2 more"
     none_left = judged(result(skipped=dict.fromkeys("abc", "too short")), result())
     assert none_left.verdicts[0].why == "3 of the 3 clips are missing: a, b, c (too short)"
     assert none_left.exit_status == 1
@@ -188,6 +192,8 @@ def test_a_missing_figure_fails() -> None:
         "gflops": "has no such figure",
     }
     assert of(judged(result(metrics=None), result()), "mIoU").why == "was measured for cost only"
+    narrower = judged(result(metrics={"mIoU": 80.0}), result(), rules_of({"WIoU": -0.1}))
+    assert of(narrower, "WIoU").why == "was not scored"
     rules = (*RULES, Rule("fps(step)", -5, relative=True))
     assert of(judged(result(), result(fps={"step": 10.0}), rules), "fps(step)").why == "speed was not measured"
 
@@ -197,6 +203,14 @@ def test_what_neither_side_has_is_shown_and_no_failure() -> None:
     report = check(snapshot(result(), cost_only), snapshot(result(), cost_only), RULES)
     assert report.counts == {"pass": 6, "absent": 2}
     assert report.exit_status == 0
+
+
+def test_cost_is_compared_whether_or_not_accuracy_was_measured() -> None:
+    """A frame's labels are counted where they are scored only."""
+    cost_only = result(metrics=None, dataset={"labelled": 0})
+    report = judged(cost_only, result())
+    assert {verdict.metric for verdict in report.verdicts if verdict.failed} == {"mIoU"}
+    assert report.counts == {"missing": 1, "pass": 3}
 
 
 def test_a_rule_that_nothing_fits_fails_and_says_what_there_is() -> None:
@@ -258,8 +272,10 @@ def test_without_rules_the_default_ones_that_fit() -> None:
 
 def test_two_runs_are_compared_over_their_clips_too(tmp_path: Path) -> None:
     before = write(tmp_path / "before", (result(), 100), (result("arseg"), 100))
-    now = write(tmp_path / "now", (result(wrong=150), 150), (result("arseg"), 100))
+    dearer = result("arseg", gflops={"amortised": 0.802})
+    now = write(tmp_path / "now", (result(wrong=150), 150), (dearer, 100))
     report = check(read_runs([now]), read_either(before), RULES)
+    assert {one.method for one in report.verdicts if one.paired is not None} == {"mpvss"}
     found = {verdict.method: verdict.paired for verdict in report.verdicts if verdict.metric == "mIoU"}
     assert found["arseg"] is None  # nothing moved
     assert found["mpvss"] is not None

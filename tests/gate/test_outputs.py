@@ -16,7 +16,8 @@ from vssbench.gate import github, junit, table
 from vssbench.gate.check import check
 from vssbench.gate.rules import Rule, rules_of
 from vssbench.gate.verdict import Report, Verdict
-from vssbench.gate.wording import change, figure, headline, plain, sentence
+from vssbench.gate.wording import change, figure, headline, paired, plain, sentence
+from vssbench.stats.paired import Comparison
 
 RULES = rules_of({"mIoU": -0.1, "gflops": "+0.5%"})
 NASTY = [
@@ -195,9 +196,36 @@ def test_an_update_shows_what_else_is_accepted() -> None:
     assert f"note: weights of mpvss on synthetic val: {'a' * 12} then, {'a' * 12}, {'b' * 12} now" in told
 
 
+def test_several_datasets_have_a_column() -> None:
+    sides = [result(), result(dataset={"spec": "camvid"})]
+    report = check(snapshot(*sides), snapshot(*sides), RULES)
+    told = table.comparison(report)
+    assert told.splitlines()[:2] == ["synthetic val, protocol exact", "camvid val, protocol exact"]
+    assert "mpvss   synthetic val  mIoU" in told
+    assert "mpvss   camvid val     mIoU" in told
+
+
+def test_over_the_clips_only_a_change_is_told() -> None:
+    one = verdict("a")
+    assert paired(one) == ""
+    for comparison, text in [
+        (Comparison(0.0, 0.0, 0.0, 1.0, clips=12), ""),
+        (Comparison(None, reason="no clip says anything"), ""),
+        (Comparison(-1.0, p=0.25, reason="3 clips: an interval needs 10"), "3 clips: an interval needs 10"),
+        (Comparison(-1.0, -1.5, -0.5, 0.01, clips=12), "over 12 clips: -1.50 to -0.50 (95%), p = 0.01"),
+    ]:
+        assert paired(replace(one, paired=comparison)) == text
+
+
 @pytest.mark.parametrize(
     ("metric", "value", "text"),
-    [("mIoU", 65.0149, "65.01"), ("gflops", 0.11584, "0.1158"), ("fps(step)", 67.71, "67.7"), ("params", None, "–")],
+    [
+        ("mIoU", 65.0149, "65.01"),
+        ("gflops", 0.11584, "0.1158"),
+        ("fps(step)", 67.71, "67.7"),
+        ("params", 0.50712, "0.5071"),
+        ("params", None, "–"),
+    ],
 )
 def test_figures(metric: str, value: float | None, text: str) -> None:
     assert figure(metric, value) == text

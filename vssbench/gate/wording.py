@@ -63,7 +63,8 @@ def details(verdict: Verdict) -> str:
 
 
 def sentence(verdict: Verdict) -> str:
-    """`mIoU 73.91, was 74.78: -0.87, limit -0.1`, and why."""
+    """`worse: mIoU 73.91, was 74.78: -0.87, limit -0.1`, and why."""
     now, before = figure(verdict.metric, verdict.current), figure(verdict.metric, verdict.baseline)
-    told = f"{verdict.metric} {now}, was {before}: {change(verdict)}, limit {verdict.limit}"
+    moved = "" if verdict.change is None else f": {change(verdict)}"
+    told = f"{verdict.metric} {now}, was {before}{moved}, limit {verdict.limit}"
     return f"{MEANING[verdict.status]}: {told}" + (f" ({details(verdict)})" if details(verdict) else "")
