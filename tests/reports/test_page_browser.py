@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,22 @@ def test_it_opens_with_every_section_filled(browser: Browser) -> None:
     assert browser.evaluate("document.querySelectorAll('#latency path.median').length") == 6
     assert browser.evaluate("document.querySelectorAll('.strip button').length") >= 1
     assert browser.evaluate("document.querySelectorAll('main .missing').length") == 0
+
+
+def test_published_rows_stand_under_a_heading_of_their_own_that_names_their_protocol(browser: Browser) -> None:
+    heading = browser.evaluate("document.querySelector('#board .published [scope=rowgroup]').textContent")
+    assert heading.startswith("Published, protocol not stated: as printed, not measured here")
+    assert browser.evaluate("document.querySelectorAll('#board .published tr[data-row]').length") == 1
+    assert browser.evaluate("document.querySelectorAll('#board .published :is(strong, u)').length") == 0
+
+
+def test_the_clips_shown_first_are_those_of_the_best_two_that_compete(
+    started: Browser, rows: list[Row], tmp_path: Path
+) -> None:
+    told = dataclasses.replace(rows[0], told=True)
+    started.open(page.write([told, *rows[1:]], tmp_path))
+    chosen = started.evaluate("[...document.querySelectorAll('#clips option:checked')].slice(0, 2).map(e => e.text)")
+    assert chosen == [BEST_FIRST[2], BEST_FIRST[1]]
 
 
 def test_hostile_names_are_text(browser: Browser) -> None:

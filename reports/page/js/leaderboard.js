@@ -16,7 +16,7 @@ function drawLeaderboard() {
     const head = `Published, ${protocol ? `protocol ${protocol}` : "protocol not stated"}: as printed, not measured here, not ranked`;
     const own = published.filter((row) => row.protocol === protocol);
     board.append(el("tbody", { class: "published" },
-      el("tr", {}, el("th", { scope: "rowgroup", colspan: columns.length + 1 }, head)),
+      el("tr", {}, el("th", { scope: "rowgroup", colspan: columns.length + 1 }, el("span", {}, head))),
       sorted(own).map((row) => tableRow(row, columns))));
   }
   walkable(board);
@@ -29,8 +29,11 @@ function drawLeaderboard() {
 function legend(rows) {
   const letters = Object.entries(state.group.machines);
   const everywhere = state.group.notesOfAll;
+  const cells = rows.flatMap((row) => Object.values(row.cells));
+  const level = cells.find((one) => one.level)?.level;
   return [
-    rows.some((row) => Object.values(row.cells).some(({ mark }) => mark)) ? "Bold: best; underlined: second best." : "",
+    cells.some(({ mark }) => mark) ? "Bold: best; underlined: second best." : "",
+    level ? `Under a figure: its ${100 * level} % confidence interval over clips.` : "",
     rows.some((row) => row.alike) ? `≈: mIoU that cannot be told from the best (p ≥ ${data.alpha}, corrected for all pairs).` : "",
     letters.length > 1 ? `Speeds: ${letters.map(([letter, machine]) => `(${letter}) ${machine}`).join("; ")}; they cannot be compared.` : "",
     state.group.meanings,
@@ -79,12 +82,15 @@ function methodButton(row) {
   return describe(belongs(selects(button, row), row), () => rowCard(row));
 }
 
+/** With one decimal; -0.02 has no sign. */
+const tenths = (value) => (Math.round(10 * value) / 10 || 0).toFixed(1);
+
 function cell(row, { title }) {
   const { value, text, mark, low, high } = row.cells[title];
   const tag = { best: "strong", second: "u" }[mark] ?? "span";
   const said = mark ? el("span", { class: "hidden" }, mark === "best" ? " best" : " second best") : null;
   const same = title === FIRST && row.alike ? el("span", { class: "same" }, "≈") : null;
-  const span = low === undefined ? null : el("small", {}, `${low.toFixed(1)}–${high.toFixed(1)}`);
+  const span = low === undefined ? null : el("small", {}, `${tenths(low)}–${tenths(high)}`);
   return el("td", { class: value === null ? "none" : null }, el(tag, {}, text), same, said, span);
 }
 
