@@ -105,8 +105,8 @@ class Benchmark(pytest.File):
 class Test(pytest.Function):
     """A test that stands in the run spec, not in a Python file."""
 
-    def reportinfo(self) -> tuple[Path, int | None, str]:
-        return self.path, None, self.name
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, self.name  # pytest places no warning without a line
 
 
 @pytest.fixture(scope="session")
