@@ -164,10 +164,10 @@ def read_baseline(path: Path) -> Baseline:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise UserError(f"key {key}: {first['msg']}", where=path, expected=f"a baseline of schema {SCHEMA}") from None
-    keys = [entry.key for entry in found.entries]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise UserError(f"{' on '.join(key)} stands twice", where=path, expected="one entry a method and dataset")
+    names = [" on ".join(entry.key) for entry in found.entries]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{name} stands twice", where=path, expected="one entry a method and dataset")
     return found
 
 
