@@ -19,7 +19,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vssbench import environment
+import vssbench
+from vssbench import environment, methods, metrics
 from vssbench.bench import Bench, Failed, Ran, Task
 from vssbench.config import RunSpec
 from vssbench.errors import MissingExtra, UserError
@@ -173,16 +174,24 @@ class Spread:
 
 
 def shared(bench: Bench) -> dict[str, Any]:
-    """What decides the numbers and could differ between nodes: versions, the dataset's names, the weights' bytes."""
+    """What decides the numbers and could differ between nodes: versions, code, names of frames, weights."""
     given = [[one] if isinstance(one, str) else one.values() for one in bench.spec.checkpoint.values()]
     files = [Path(file) for one in given for file in one if Path(file).is_file()]
-    found = environment.describe("cpu", bench.spec.threads)
     return {
-        "packages": found["packages"],
-        "commit": found["commit"],
+        "packages": environment.packages(),
+        "code": code(),
         "dataset": bench.describe().fingerprint,
         "checkpoints": {str(file): sha256(file.read_bytes()).hexdigest() for file in files},
     }
+
+
+def code() -> str:
+    """sha256 of the sources that run a clip: a checkout may differ from another without saying so."""
+    digest = sha256()
+    for folder in sorted({Path(place) for package in (vssbench, methods, metrics) for place in package.__path__}):
+        for file in sorted(folder.rglob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -196,6 +205,7 @@ def connected(spec: RunSpec) -> Iterator[Any]:
     if spec.address == OWN:
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # else anybody on this machine could have it run anything
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # else it takes the outer address for 127.0.0.1
         own = {
             "num_cpus": spec.workers * (spec.threads or 1), "include_dashboard": False, "_node_ip_address": "127.0.0.1",
             "object_store_memory": OWN_STORE,

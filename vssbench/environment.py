@@ -18,7 +18,7 @@ def describe(device: str, threads: int | None) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": packages(),
         "cpu": processor(),
         "cores": os.cpu_count(),
         "threads": threads or _threads(),
@@ -26,6 +26,11 @@ def describe(device: str, threads: int | None) -> dict[str, Any]:
         "device_name": _device_name(device),
         **_commit(),
     }
+
+
+def packages() -> dict[str, str | None]:
+    """The versions that can change a number; None for what is not installed."""
+    return {name: _version(name) for name in PACKAGES}
 
 
 def set_threads(threads: int | None) -> None:
