@@ -223,11 +223,11 @@ def connected(spec: RunSpec) -> Iterator[Any]:
             expected="auto on a node of a cluster, the head's HOST:PORT, or local",
             fix="docs/cluster.md starts one; RAY_AUTH_MODE=token and RAY_AUTH_TOKEN must be as on its nodes",
         ) from None
-    try:
-        with redirect_stdout(sys.stderr):  # where Ray prints what its nodes have to say
+    with redirect_stdout(sys.stderr):  # where Ray prints what its nodes have to say, the last of it while it shuts down
+        try:
             yield ray
-    finally:
-        ray.shutdown()
+        finally:
+            ray.shutdown()
 
 
 @contextmanager
