@@ -5,8 +5,9 @@ runs, divided by what the reference workload took around the same round, so that
 Frames of a round are correlated, rounds nearly not: blocks, not frames, are what the rank test counts.
 
 Two processes that run the same code differ by more than their blocks say: by 1 to 3 % on a machine that nine others
-keep busy (`benchmarks/gate.py`). There the rank test alone would call 3 % of such pairs regressions. Hence both keys,
-and no sound limit on FPS much below 5 % from single runs.
+keep busy (`benchmarks/gate.py`), where the rank test alone would call 3 % of such pairs regressions. Hence both keys,
+and no sound limit on FPS much below 5 % from single runs. Nor does all work suffer alike: from a quiet machine to that
+one the ratio itself moved by 1 to 7 %. What is compared closely is best measured back to back.
 """
 
 from __future__ import annotations
