@@ -53,6 +53,9 @@ class Slower:
     method: Method
     share: float
 
+    def __post_init__(self) -> None:
+        self.name, self.needs, self.lookahead = self.method.name, self.method.needs, self.method.lookahead
+
     def reset(self) -> None:
         self.method.reset()
 
@@ -77,7 +80,7 @@ def side(name: str, slower: float) -> Timing:
     bench = Bench(RunSpec(methods=[name], dataset=DATASET, threads=1))
     method = bench.load(parse(name))
     (clip,) = bench.lengths
-    candidate: Any = Slower(method, slower) if slower else method
+    candidate = Slower(method, slower) if slower else method
     (timed,) = measure([(candidate, list(bench.dataset.frames(clip)))], PASS, reference=reference_workload("cpu"))
     result = RunResult.model_construct(
         samples_ms=timed.samples,

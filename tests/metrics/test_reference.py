@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.gate import Slower
 from vssbench import run as whole_run
 from vssbench.config import LatencySpec, RunSpec
 from vssbench.metrics import clock
@@ -85,6 +86,12 @@ def test_samples_have_both_times() -> None:
     assert (own <= wall).all()
     assert own.min() >= 2
     assert np.median(own) < 2.5  # however busy the machine is
+
+
+def test_the_slow_down_that_the_gates_benchmark_plants_is_one() -> None:
+    methods = [(Logged("a", []), FRAMES), (Slower(Logged("b", []), 0.5), FRAMES)]
+    fast, slow = measure(methods, LatencySpec(rounds=7, warmup=0))
+    assert 1.4 < median(slow.samples["step_own"]) / median(fast.samples["step_own"]) < 1.6
 
 
 def test_the_workload_is_short_and_steady() -> None:
