@@ -169,7 +169,8 @@ def _time_reference(reference: Callable[[], None] | None, synchronise: Callable[
 def _pass(method: Method, frames: Sequence[Frame], synchronise: Callable[[], None]) -> Pass:
     """One pass over the frames. Raises UserError where the method fails."""
     timings: Pass = []
-    with blaming(method.name, "latency pass"):
+    height, width = frames[0].image.shape[:2] if frames else (0, 0)
+    with blaming(method.name, f"latency pass at {height}x{width}"):
         method.reset()
         synchronise()
         for frame in frames:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,7 +95,7 @@ def test_run_and_read_again_under_another_protocol(installed: Path, tmp_path: Pa
     miou = json.loads(done.stdout)["methods"]["brightness"]["metrics"]["mIoU"]
     done = python(CLI, "report", str(tmp_path), "--protocol", "detectron2", site=installed)
     assert done.returncode == 0, done.stderr
-    assert f"| `brightness` [1] [2] |  {miou:.2f} |" in done.stdout
+    assert re.search(rf"\| `brightness`[^|]*\| +{miou:.2f} ", done.stdout)
 
 
 def test_wrong_argument_is_one_message(installed: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_method_that_fails_at_the_size_is_one_message():
         def prepare(self, frame):
             raise torch.OutOfMemoryError("out of memory\nand a long story")
 
-    with pytest.raises(UserError, match="a method fails at 32x48: out of memory\n"):
+    with pytest.raises(UserError, match="latency pass at 32x48: failing failed: OutOfMemoryError: out of memory\n"):
         profile({"failing": Failing()}, (32, 48), latency=QUICK)  # type: ignore[dict-item]
 
 

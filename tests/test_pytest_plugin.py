@@ -45,6 +45,7 @@ def baseline(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def project(pytester: pytest.Pytester, baseline: str, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("CI", raising=False)  # where pytest says everything twice
     (pytester.path / "bench.yaml").write_text(BENCH)
     (pytester.path / "baseline.json").write_text(baseline)
     pytester.makepyfile(test_own="def test_own(): pass")

@@ -152,12 +152,14 @@ def test_a_wrong_value_for_the_dataset_leaves_nothing_behind(tmp_path: Path) -> 
 
 def test_json_of_one_dataset_and_of_several(tmp_path: Path) -> None:
     results = measured(tmp_path / "run", BOTH)
-    one = by_dataset(results[:2])
+    intervals = {(result.dataset.spec, result.method): {} for result in results}
+    one = by_dataset(results[:2], intervals)
     assert list(one) == ["methods"]
     assert list(one["methods"]) == ["hold(key_interval=2,of=oracle)", "hold(key_interval=3,of=oracle)"]
-    several = by_dataset(results)
+    several = by_dataset(results, intervals)
     assert list(several) == ["datasets"]
     assert [parse(dataset).get("motion") for dataset in several["datasets"]] == ["slow", "fast"]
     for result in results:
         entry = several["datasets"][result.dataset.spec]["methods"][result.method]
         assert entry["metrics"] == result.metrics
+        assert entry["intervals"] == {}

@@ -140,8 +140,7 @@ def _time(
     methods: Mapping[str, Method], frames: Sequence[Frame], device: str, latency: LatencySpec
 ) -> dict[str, dict[str, Any]]:
     synchronise = device_barrier(device)
-    with _one_message("a method", frames[0].image.shape[:2]):
-        measured = measure([(method, frames) for method in methods.values()], latency, synchronise)
+    measured = measure([(method, frames) for method in methods.values()], latency, synchronise)
     reading = file_decoding(frames[:4])
     timed = {}
     for (name, method), (samples, memory, _) in zip(methods.items(), measured, strict=True):

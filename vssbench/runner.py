@@ -81,8 +81,9 @@ def blaming(whose: str, where: str) -> Iterator[None]:
     except UserError:
         raise
     except (Exception, SystemExit) as error:  # sys.exit(0) in there would pass for a run that is done
+        first = (str(error).splitlines() or [""])[0]
         raise UserError(
-            f"{whose} failed: {type(error).__name__}: {error}",
+            f"{whose} failed: {type(error).__name__}: {first}",
             where=where,
             fix="set VSSBENCH_DEBUG=1 to see the traceback",
         ) from error

@@ -167,3 +167,23 @@ def test_without_samples_or_reference_there_is_no_timing() -> None:
 def test_a_verdict_says_nothing_of_hardware_that_agrees() -> None:
     one = timing([1.0] * LEAST_BLOCKS)
     assert judge(one, one, "step", LIMIT) == LatencyVerdict(0.0, 0.0, 0.0, 1.0, False, (5, 5))
+
+
+@pytest.mark.parametrize(("blocks", "reference"), [([1.0], [0.0]), ([1.0], [math.inf]), ([-1.0], [1.0]), ([1.0], [])])
+def test_times_that_no_clock_gives_are_refused(blocks: list[float], reference: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"some time|no time|its round"):
+        Timing(HARDWARE, {"step": blocks}, reference)
+
+
+def test_a_round_without_time_is_no_pass() -> None:
+    verdict = judge(timing([1.0] * 6), timing([0.0] + [1.0] * 5), "step", LIMIT)
+    assert (verdict.regressed, verdict.reason) == (False, "a round took no time that the clock can tell")
+
+
+@pytest.mark.parametrize(
+    "damage", [{"samples_ms": {}}, {"samples_ms": SAMPLES | {"step_own": []}}, {"reference_ms": [1.0]}]
+)
+def test_damaged_samples_are_one_message(damage: dict) -> None:
+    measured = result("m").model_copy(update={"samples_ms": SAMPLES, "reference_ms": [1.0, 1.0]} | damage)
+    with pytest.raises(UserError, match=r"m on .*: the samples of the latency pass are damaged"):
+        Timing.of(measured)

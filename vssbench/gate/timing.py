@@ -47,12 +47,32 @@ class Timing:
     def __post_init__(self) -> None:
         if any(len(blocks) != len(self.reference_ms) for blocks in self.blocks_ms.values()):
             raise ValueError("each block needs the reference workload of its round")
+        if not all(0 < time < np.inf for time in self.reference_ms):
+            raise ValueError("the reference workload takes some time")
+        if not all(0 <= time < np.inf for blocks in self.blocks_ms.values() for time in blocks):
+            raise ValueError("a block takes no less than no time")
 
     @classmethod
     def of(cls, result: RunResult) -> Timing | None:
-        """The timing of a result; None where latency was not measured, or without the reference workload."""
+        """The timing of a result; None where latency was not measured, or without the reference workload.
+
+        Raises UserError for samples that do not fit together.
+        """
         if result.samples_ms is None or result.reference_ms is None:
             return None
+        try:
+            return cls._of(result)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            raise UserError(
+                f"the samples of the latency pass are damaged: {type(error).__name__}: {error}",
+                where=f"{result.method} on {result.dataset.spec}",
+                expected="samples_ms and reference_ms as vssbench run writes them",
+            ) from None
+
+    @classmethod
+    def _of(cls, result: RunResult) -> Timing:
+        assert result.samples_ms is not None
+        assert result.reference_ms is not None
         samples = result.samples_ms
         share = shares(samples["kind"], result.kinds)
         kind, number = np.array(samples["kind"]), np.array(samples["round"])
@@ -111,12 +131,16 @@ def judge(baseline: Timing, current: Timing, scope: str, limit: float, calibrate
     if other and not calibrated:
         raise NotComparable(
             f"speed was measured on other hardware ({'; '.join(other)})",
-            fix="update the baseline on this hardware, or calibrate the rule to judge by the reference workload alone",
+            fix="update the baseline on this hardware, or write `calibrated` after the limit, to judge the ratio to "
+            "the reference workload alone",
         )
     before, now = baseline.ratios(scope), current.ratios(scope)
     blocks = (len(before), len(now))
     if min(blocks) < LEAST_BLOCKS:
         why = f"{blocks[0]} and {blocks[1]} rounds were timed; a rank test needs {LEAST_BLOCKS} of each"
+        return LatencyVerdict(np.nan, np.nan, np.nan, np.nan, False, blocks, why, other)
+    if not (before.all() and now.all()):
+        why = "a round took no time that the clock can tell"
         return LatencyVerdict(np.nan, np.nan, np.nan, np.nan, False, blocks, why, other)
     change, low, high = _change(before, now)
     p = float(mannwhitneyu(now, before, alternative="greater").pvalue)
