@@ -48,5 +48,5 @@ def _accuracies(row: Row) -> dict[str, float | None]:
     for name in dict.fromkeys((*ACCURACY, *(key for key in row.values if key not in COSTS))):
         found[name] = row.values.get(name)
         interval = row.intervals.get(name)
-        found |= {f"{name} low": interval and interval.low, f"{name} high": interval and interval.high}
+        found |= {f"{name} {end}": getattr(interval, end) if interval else None for end in ("low", "high")}
     return found

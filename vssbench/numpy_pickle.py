@@ -90,7 +90,8 @@ def _arrays(content: Any, done: dict[int, dict[Any, Any]]) -> Any:
     """
     if isinstance(content, dict):
         if id(content) not in done:
-            done[id(content)] = made = {}
+            made: dict[Any, Any] = {}
+            done[id(content)] = made
             made.update((key, _arrays(value, done)) for key, value in content.items())
         return done[id(content)]
     return content.value if isinstance(content, _Array) else content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ _LEFT_OUT = re.compile(r"(stem\.)?(fc|head|classifier|norm)\.|swin\.layernorm\.|
 """A classifier, the normalisation before it, and masks that follow from the size."""
 _OWN_NORM = re.compile(r"hidden_states_norms\.")
 """Swin's normalisation of each stage's output: not part of what ImageNet trains."""
-_TORCHVISION = [  # from detectron2's names to torchvision's
+_TORCHVISION: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [  # from detectron2's names
     (re.compile(r"^stem\.conv1\.norm"), "bn1"),
     (re.compile(r"^stem\."), ""),
     (re.compile(r"^res(\d)"), lambda match: f"layer{int(match[1]) - 1}"),
