@@ -40,6 +40,7 @@ def fold(spec: RunSpec, method: Spec, space: LabelSpace, info: DatasetInfo, meas
     weights, codec, records, timed, cost, failed = measured
     result = RunResult(
         method=str(method),
+        origin="replayed" if innermost(method).name == "replay" else "measured",
         dataset=info.model_copy(update={"labelled": sum(record.labelled for record in records or ())}),
         protocol=spec.protocol or default_protocol(parse(spec.dataset).name),
         codec=None if codec is None else str(codec),

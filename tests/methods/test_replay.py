@@ -10,7 +10,12 @@ import pytest
 from PIL import Image
 
 from vssbench import Frame, load_method
+from vssbench.config import load_spec, with_latency_off
 from vssbench.errors import UserError
+from vssbench.load import load_dataset
+from vssbench.names import parse
+from vssbench.progress import Progress
+from vssbench.run import run
 from vssbench.testing import check_method, random_clip
 
 
@@ -90,3 +95,17 @@ def test_never_outside_the_folder(folder: Path, clip: list[Frame], name: str, st
     Image.new("L", (11, 9)).save(folder.parent / "secret.png")
     with pytest.raises(UserError, match="cannot name a file in"):
         replay(folder).prepare(replace(clip[0], clip=name, stem=stem))
+
+
+def test_its_results_say_so(tmp_path: Path) -> None:
+    """Predictions of another program are not a measurement of a method; nor is what holds them."""
+    dataset = "synthetic(clips=1,frames=2,height=32,width=48)"
+    (tmp_path / "labels/val_0000").mkdir(parents=True)
+    for frame in load_dataset(dataset).frames("val_0000"):
+        Image.fromarray(frame.labels).save(tmp_path / f"labels/val_0000/{frame.stem}.png")
+    replay = f"replay(predictions={tmp_path / 'labels'})"
+    spec = with_latency_off(load_spec(None, {"methods": [replay, f"hold(of={replay})", "oracle"], "dataset": dataset}))
+    with Progress() as progress:
+        results = run(spec, [parse(method) for method in spec.methods], tmp_path / "run", False, progress)
+    assert [result.origin for result in results] == ["replayed", "replayed", "measured"]
+    assert results[0].metrics["mIoU"] == 100
