@@ -3,8 +3,9 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+EXTRAS := $(VENV)-extras
 
-.PHONY: demo test test-slow lint types gate weights clean
+.PHONY: demo test test-slow test-extras lint types gate weights clean
 
 demo: $(STAMP)
 	$(BIN)/vssbench run bench.yaml --output results/demo-$$(date +%Y%m%d-%H%M%S)
@@ -14,6 +15,11 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# What needs an optional extra, in an environment of its own: the other tests are to see what a new user has. A missing
+# package is a failure here, not a skip.
+test-extras: $(EXTRAS)/.installed
+	$(EXTRAS)/bin/python -m pytest -m extra --require-extras
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -33,6 +39,13 @@ gate: $(STAMP)
 $(STAMP): pyproject.toml setup.py constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,video,test,lint]'
+	touch $@
+
+# mmcv brings opencv-python, which overwrites our opencv-python-headless and does not load without a display's libraries.
+$(EXTRAS)/.installed: pyproject.toml setup.py constraints.txt
+	test -d $(EXTRAS) || $(PYTHON) -m venv $(EXTRAS)
+	$(EXTRAS)/bin/pip install --quiet --constraint constraints.txt --editable '.[train,video,test,ray,mmseg,mlflow,wandb,tensorboard]'
+	$(EXTRAS)/bin/pip install --quiet --constraint constraints.txt --force-reinstall --no-deps opencv-python-headless
 	touch $@
 
 # The weights that the package ships, trained anew: about 75 minutes on two cores, a training on each. It may be
@@ -61,4 +74,4 @@ $(WEIGHTS)/arseg/arseg-lr.safetensors: $(WEIGHTS)/psp18/psp18.safetensors
 	$(call TRAIN,arseg) --start $<
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(EXTRAS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -30,7 +29,7 @@ from vssbench.result import read_result
 
 DATASET = "synthetic(clips=6,frames=30,height=240,width=320)"
 METHODS = "flowwarp(of=oracle),hold(key_interval=4,of=oracle)"
-with_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs ray: pip install 'vssbench[ray]'")
+with_ray = pytest.mark.extra("ray")
 TASKS = st.lists(
     st.tuples(st.sampled_from([parse("oracle"), parse("mpvss"), parse("mrcfa")]), st.sampled_from("abcdef")),
     unique=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import string
 import struct
@@ -28,11 +27,6 @@ COST = {
     "caveats": ["only the first 12 clips (--limit)"],
     "environment": {"cpu": "a machine", "threads": 1, "packages": {"torch": "2.13.0"}},
 }
-
-
-def needs(package: str) -> pytest.MarkDecorator:
-    missing = importlib.util.find_spec(package) is None
-    return pytest.mark.skipif(missing, reason=f"needs {package}: pip install 'vssbench[{package}]'")
 
 
 @pytest.fixture
@@ -71,7 +65,7 @@ def expected(run: Path) -> dict[str, tuple[dict[str, float], dict[str, str]]]:
     return wanted
 
 
-@needs("mlflow")
+@pytest.mark.extra("mlflow")
 def test_mlflow(run: Path, tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
@@ -94,13 +88,13 @@ def test_mlflow(run: Path, tmp_path: Path) -> None:
     assert held.data.params["version_torch"] == "2.13.0"
 
 
-@needs("mlflow")
+@pytest.mark.extra("mlflow")
 def test_what_mlflow_refuses_is_one_message(run: Path) -> None:
     with pytest.raises(UserError, match="MLflow refuses"):
         list(export(files(run), "mlflow", "nothing://at.all", "p"))
 
 
-@needs("wandb")
+@pytest.mark.extra("wandb")
 def test_wandb_stays_offline(run: Path, tmp_path: Path) -> None:
     assert command(run, "wandb", tmp_path / "wb", "--project", "segments")[-1].startswith("2 of 2 results written")
     assert command(run, "wandb", tmp_path / "wb", "--project", "segments")[-1].startswith("0 of 2")
@@ -151,7 +145,7 @@ def log_records(data: bytes) -> Iterator[bytes]:
             record = b""
 
 
-@needs("tensorboard")
+@pytest.mark.extra("tensorboard")
 def test_tensorboard(run: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -190,7 +184,7 @@ def test_unknown_trackers_and_empty_folders(run: Path, tmp_path: Path) -> None:
     )
 
 
-@needs("tensorboard")
+@pytest.mark.extra("tensorboard")
 def test_a_place_that_cannot_be_written_is_one_message(run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ from vssbench.names import Spec
 from vssbench.testing import check_method, random_clip
 
 SIZE = (40, 57)
-HAS_MMSEG = importlib.util.find_spec("mmseg") is not None
-library = pytest.mark.skipif(not HAS_MMSEG, reason="needs mmsegmentation: pip install 'vssbench[mmseg]'")
+library = pytest.mark.extra("mmseg")
 
 PIPELINE = """
 test_pipeline = [
