@@ -20,35 +20,35 @@ OTHERS = 0.1
 """Share of the processor time from which on other threads of this process had a part in the work."""
 
 
-class Reading(NamedTuple):
-    """Clocks in seconds; yielded: how often this thread gave up the processor by itself, None where unknown."""
+Reading = tuple[float, int | None, float, float, float]
+"""Seconds of the wall's clock, closest to the work before; how often this thread gave up the processor by itself, None
+where unknown; seconds of the process's and of this thread's clock; the wall's again, closest to the work after.
 
-    yielded: int | None
-    process: float
-    thread: float
-    wall: float
+A plain tuple, and one for the end of one piece of work and the start of the next: making it counts as work.
+"""
 
 
 class Spent(NamedTuple):
-    """Seconds from a reading on; alone: this thread did all the work and did not wait for anything of its own."""
+    """Seconds between two readings; alone: this thread did all the work and did not wait for anything of its own."""
 
     wall: float
     thread: float
     alone: bool
 
 
-def start() -> Reading:
-    """Read before the work; the wall's clock last, closest to it."""
-    return Reading(_yielded(), process_time(), thread_time(), perf_counter())
+def read() -> Reading:
+    """The clocks now."""
+    return perf_counter(), _yielded(), process_time(), thread_time(), perf_counter()
 
 
-def stop(started: Reading) -> Spent:
-    """Read after the work."""
-    wall = perf_counter() - started.wall
-    thread = thread_time() - started.thread
-    others = process_time() - started.process - thread
-    yielded = started.yielded is None or _yielded() != started.yielded
-    return Spent(wall, thread, not yielded and others <= OTHERS * thread)
+def between(before: Reading, after: Reading) -> Spent:
+    """What was spent from one reading to the next."""
+    _, yields, process, thread, started = before
+    ended, yields_after, process_after, thread_after, _ = after
+    here = thread_after - thread
+    others = process_after - process - here
+    yielded = yields is None or yields != yields_after
+    return Spent(ended - started, here, not yielded and others <= OTHERS * here)
 
 
 def own(repetitions: Sequence[Spent]) -> list[float]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise, starmap
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -159,34 +160,32 @@ def _time_reference(reference: Callable[[], None] | None, synchronise: Callable[
     """Own times of some runs of the reference workload, in milliseconds."""
     runs: list[clock.Spent] = []
     while reference and len(runs) < REFERENCES:
-        started = clock.start()
+        before = clock.read()
         reference()
         synchronise()
-        runs.append(clock.stop(started))
+        runs.append(clock.between(before, clock.read()))
     return [seconds * 1e3 for seconds in clock.own(runs)]
 
 
 def _pass(method: Method, frames: Sequence[Frame], synchronise: Callable[[], None]) -> Pass:
     """One pass over the frames. Raises UserError where the method fails."""
-    timings: Pass = []
+    readings: list[tuple[str, tuple[clock.Reading, ...]]] = []
     height, width = frames[0].image.shape[:2] if frames else (0, 0)
     with blaming(method.name, f"latency pass at {height}x{width}"):
         method.reset()
         synchronise()
         for frame in frames:
-            started = clock.start()
+            begun = clock.read()
             x = method.prepare(frame)
             synchronise()
-            prepared = clock.stop(started)
-            started = clock.start()
+            prepared = clock.read()
             y = method.step(x)
             synchronise()
-            stepped = clock.stop(started)
-            started = clock.start()
+            stepped = clock.read()
             prediction = method.decode(y)
             synchronise()
-            timings.append((prediction.kind, (prepared, stepped, clock.stop(started))))
-    return timings
+            readings.append((prediction.kind, (begun, prepared, stepped, clock.read())))
+    return [(kind, tuple(starmap(clock.between, pairwise(read)))) for kind, read in readings]
 
 
 def _reset_peak_memory() -> float | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
+from vssbench.bench import Bench, Ran
+from vssbench.config import RunSpec
 from vssbench.errors import UserError
+from vssbench.names import parse
 from vssbench.runner import ahead, run_clip
 from vssbench.types import Frame, Prediction
 
@@ -117,19 +119,45 @@ def test_misbehaviour_is_one_message_that_names_clip_and_frame(answer, part: str
     assert "clip 'a', frame 0 (000)" in str(caught.value)
 
 
-def test_ahead_keeps_order_and_overlaps() -> None:
-    def slow() -> Iterator[int]:
-        for number in range(6):
-            time.sleep(0.02)
+def test_ahead_keeps_order() -> None:
+    assert list(ahead(iter(range(20)), depth=2)) == list(range(20))
+
+
+def test_ahead_is_so_far_ahead_and_no_further() -> None:
+    """With two places in between: two items wait there, the thread holds a third, and the fourth is not begun."""
+    made = [threading.Event() for _ in range(8)]
+
+    def items() -> Iterator[int]:
+        for number, event in enumerate(made):
+            event.set()
             yield number
 
-    start = time.perf_counter()
-    seen = []
-    for number in ahead(slow()):
-        time.sleep(0.02)
-        seen.append(number)
-    assert seen == list(range(6))
-    assert time.perf_counter() - start < 0.02 * 12
+    for number in ahead(items(), depth=2):
+        for event in made[number : number + 3]:
+            assert event.wait(60)
+        assert not any(event.is_set() for event in made[number + 4 :])
+
+
+def test_a_run_decodes_the_next_frame_during_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step of every frame but the last waits until its successor is there: one after the other would never end."""
+    bench = Bench(RunSpec(methods=["oracle"], dataset="synthetic(clips=1,frames=6,height=16,width=24)"))
+    made = [threading.Event() for _ in range(6)]
+    whole = bench.dataset.frames
+
+    def marked(clip: str) -> Iterator[Frame]:
+        for frame in whole(clip):
+            made[frame.index].set()
+            yield frame
+
+    class Waiting(Method):
+        def step(self, x: Frame) -> Frame:
+            assert x.index == 5 or made[x.index + 1].wait(60)
+            return x
+
+    monkeypatch.setattr(bench.dataset, "frames", marked)
+    monkeypatch.setattr(bench, "load", lambda spec: Waiting())
+    (clip,) = bench.lengths
+    assert isinstance(bench.run(parse("oracle"), clip), Ran)
 
 
 def test_ahead_passes_errors_on_and_leaves_no_thread() -> None:
