@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -22,6 +23,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from vssbench.store import replace
 
 FORMATS = ("png", "svg", "pdf")
 COLUMN, PAGE = 8.5 / 2.54, 17.4 / 2.54
@@ -101,7 +104,8 @@ def write(draw: Callable[[Theme], Figure], stem: Path, formats: Sequence[str] = 
                 figure = draw(theme)
                 for ending in endings:
                     written.append(stem.with_name(f"{stem.name}{theme.suffix}.{ending}"))
-                    figure.savefig(written[-1], metadata=_UNDATED[ending])
+                    save = partial(figure.savefig, format=ending, metadata=_UNDATED[ending])
+                    replace(written[-1], save)
     return written
 
 

@@ -198,6 +198,13 @@ def test_without_weights_only_cost_is_measured(tmp_path: Path) -> None:
     assert any(caveat.startswith("untrained") for caveat in allowed.caveats)
 
 
+@pytest.mark.parametrize("device", ["meta", "cuda:99", "nothing"])
+def test_a_device_that_gives_no_numbers_is_refused(device: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"--device {device} cannot be used"):
+        run(tmp_path / "run", device=device)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.usefixtures("own_methods")
 def test_what_cannot_run_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="needs lidar"):

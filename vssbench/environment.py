@@ -54,7 +54,7 @@ def check_device(device: str) -> None:
     from vssbench.errors import UserError
 
     try:
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).cpu()  # `meta` has no values to bring back
     except (RuntimeError, AssertionError) as error:
         first = str(error).splitlines()[0]
         raise UserError(f"--device {device} cannot be used: {first}", expected="cpu, or cuda:0 with a GPU") from None

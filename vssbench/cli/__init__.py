@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import os
 import sys
-from collections.abc import Callable
-from functools import wraps
 from importlib import import_module
+from typing import Any
 
 import typer
 
@@ -27,41 +29,63 @@ app = typer.Typer(
 )
 
 
-def _until_closed(command: Callable[..., None]) -> Callable[..., None]:
-    """The command; a reader of its output that has seen enough (`vssbench ... | head`) is no failure.
-
-    Typer would leave with 1 then, which is the status of findings.
-    """
-
-    @wraps(command)
-    def wrapped(*args: object, **kwargs: object) -> None:
-        try:
-            command(*args, **kwargs)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes it once more
-            raise typer.Exit(0) from None
-
-    return wrapped
-
-
 for verb in VERBS:
     module = import_module(f"vssbench.cli.{verb.replace('-', '_')}")
-    app.command(verb)(_until_closed(module.command))
+    app.command(verb)(module.command)
+
+
+class _Stdout(io.FileIO):
+    """Standard output. A reader that has seen enough (`| head`) makes no failure of a pass, nor a pass of a failure.
+
+    Any other failure, such as a full disk, is raised once; the interpreter writes what is left once more in the end.
+    """
+
+    _lost = False
+
+    def write(self, data: Any) -> int:
+        if not self._lost:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self._lost = True
+                if error.errno != errno.EPIPE:
+                    raise OSError(error.errno, error.strerror, "standard output") from None
+        return len(memoryview(data))
+
+
+def _open_streams() -> None:
+    """Standard streams that can be written to, whatever the caller has left of them."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # one that was closed: any file would take its place, and be written to
+    os.close(handle)
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (open to the end)
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    elif sys.stdout is sys.__stdout__:
+        given, raw = sys.stdout, io.BufferedWriter(_Stdout(1, "w", closefd=False))
+        sys.stdout = io.TextIOWrapper(
+            raw, encoding=given.encoding, errors=given.errors, line_buffering=given.line_buffering
+        )
+
+
+def _fail(error: Exception, message: str) -> None:
+    if os.environ.get("VSSBENCH_DEBUG"):
+        raise error
+    with contextlib.suppress(OSError):  # stderr too is on the disk that is full
+        print(f"vssbench: {message}", file=sys.stderr)
+    sys.exit(error.exit_status if isinstance(error, UserError) else UserError.exit_status)
 
 
 def main() -> None:
     """Entry point: a UserError is one message on stderr and its exit status, never a traceback."""
+    _open_streams()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except UserError as error:
-        if os.environ.get("VSSBENCH_DEBUG"):
-            raise
-        print(f"vssbench: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+        _fail(error, str(error))
     except OSError as error:  # a folder without permission, a name too long, a full disk, wherever it shows
-        if os.environ.get("VSSBENCH_DEBUG"):
-            raise
         where = f"{error.filename}: " if error.filename is not None else ""
-        print(f"vssbench: {where}{error.strerror or error}", file=sys.stderr)
-        sys.exit(UserError.exit_status)
+        _fail(error, f"{where}{error.strerror or error}")

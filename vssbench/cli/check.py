@@ -40,7 +40,7 @@ def command(
         check_place(file)
     chosen = None if rules is None else read_rules(rules)
     report = check(read_runs(results), read_either(baseline), chosen)
-    _say(json.dumps(report.to_json()) if as_json else table.comparison(report))
+    print(json.dumps(report.to_json()) if as_json else table.comparison(report), flush=True)
     if os.environ.get("GITHUB_ACTIONS"):
         for problem in github.problems(report):
             print(problem, file=sys.stderr)  # the runner reads them from either stream
@@ -57,14 +57,6 @@ def check_place(file: Path | None) -> None:
         raise UserError("its folder does not exist", where=file, fix=f"mkdir -p {file.parent}")
     if file is not None and file.is_dir():
         raise UserError("is a folder", where=file, expected="a file to write")
-
-
-def _say(text: str) -> None:
-    """Print. A reader that has seen enough (`| head`) must not make a pass of a failure, nor a failure of a pass."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes it once more
 
 
 def _write(file: Path, text: str, mode: str) -> None:
