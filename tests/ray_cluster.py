@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +21,19 @@ HEAD, SECOND = "127.0.0.2", "127.0.0.3"
 """Loopback addresses that Ray takes as they are; 127.0.0.1 means the outer address to it."""
 
 
+SERVERS = ("--node-manager-port", "--object-manager-port", "--runtime-env-agent-port")
+WORKER_PORTS = range(10002, 20000)
+"""Of workers and drivers, unless Ray is told otherwise."""
+
+
 class Cluster(NamedTuple):
-    """address: of the head, HOST:PORT; environment: what lets a driver in; nodes: their processes, the head first."""
+    """address: of the head, HOST:PORT; environment: what lets a driver in; nodes: their processes, the head first;
+    ports: those that were given to each node by name."""
 
     address: str
     environment: dict[str, str]
     nodes: list[subprocess.Popen[bytes]]
+    ports: list[set[int]]
 
     def processes(self, node: int) -> dict[int, str]:
         """What runs on a node: process id -> its title, such as "ray::Worker.run"."""
@@ -37,38 +44,48 @@ class Cluster(NamedTuple):
         return found
 
 
-def free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing has on any address: Ray takes them on all."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 @contextmanager
-def two_nodes(cpus: int = 2) -> Iterator[Cluster]:
-    """A head and a second node, `cpus` each."""
+def two_nodes(cpus: int = 2, **more: str) -> Iterator[Cluster]:
+    """A head and a second node, `cpus` each. more: environment variables of everything in the cluster"""
     folder = Path(tempfile.mkdtemp(prefix="ray"))  # short: the paths of sockets are limited
     environment = {
         **os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1",
+        "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1", **more,
     }  # fmt: skip
-    address = f"{HEAD}:{free_port(HEAD)}"
+    free = free_ports(8)
+    ports = [free[:5], free[5:]]
+    address = f"{HEAD}:{ports[0][0]}"
     common = ["--num-cpus", str(cpus), "--object-store-memory", "80000000", "--include-log-monitor", "false"]
-    head = ["--head", "--node-ip-address", HEAD, "--port", address.partition(":")[2], "--include-dashboard", "false"]
+    kinds = ("--port", "--ray-client-server-port", *SERVERS)
+    head = ["--head", "--node-ip-address", HEAD, "--include-dashboard", "false", *_named(kinds, ports[0])]
+    second = ["--address", address, "--node-ip-address", SECOND, *_named(SERVERS, ports[1])]
     nodes = []
     try:
         nodes.append(_node([*head, "--temp-dir", str(folder), *common], environment, folder / "head.txt"))
-        nodes.append(
-            _node(["--address", address, "--node-ip-address", SECOND, *common], environment, folder / "second.txt")
-        )
-        yield Cluster(address, environment, nodes)
+        nodes.append(_node([*second, *common], environment, folder / "second.txt"))
+        yield Cluster(address, environment, nodes, [set(numbers) for numbers in ports])
     finally:
         for node in nodes:
-            os.killpg(node.pid, signal.SIGTERM)
+            node.terminate()  # it ends what it started
         for node in nodes:
-            node.wait(60)
+            with suppress(subprocess.TimeoutExpired):
+                node.wait(60)
             with suppress(ProcessLookupError):
                 os.killpg(node.pid, signal.SIGKILL)
         shutil.rmtree(folder, ignore_errors=True)  # sockets go while it is walked
+
+
+def _named(options: Sequence[str], values: Sequence[int]) -> list[str]:
+    return [word for option, value in zip(options, values, strict=True) for word in (option, str(value))]
 
 
 def _node(arguments: list[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,17 +20,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.ray_cluster import Cluster, two_nodes
+from tests import diary
+from tests.ray_cluster import WORKER_PORTS, Cluster, two_nodes
 from tests.test_run import numbers
 from vssbench.cluster import ATTEMPTS, connected
 from vssbench.config import RunSpec
+from vssbench.environment import processor
 from vssbench.errors import MissingExtra
 from vssbench.execute import longest_first
 from vssbench.names import parse
 from vssbench.result import read_result
 
 DATASET = "synthetic(clips=6,frames=30,height=240,width=320)"
-METHODS = "flowwarp(of=oracle),hold(key_interval=4,of=oracle)"
+METHODS = "diary,hold(key_interval=4,of=diary)"
+CLIPS = 6
 with_ray = pytest.mark.extra("ray")
 TASKS = st.lists(
     st.tuples(st.sampled_from([parse("oracle"), parse("mpvss"), parse("mrcfa")]), st.sampled_from("abcdef")),
@@ -61,20 +66,38 @@ def test_without_ray_one_message_says_how_to_install_it(monkeypatch: pytest.Monk
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with two_nodes() as found:
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment in which `diary` is a method, and where it writes."""
+    folder = tmp_path_factory.mktemp("diary")
+    return {"PYTHONPATH": str(diary.install(folder / "site")), "DIARY": str(folder / "diary.txt")}
+
+
+@pytest.fixture(scope="module")
+def cluster(plugin: dict[str, str]) -> Iterator[Cluster]:
+    with two_nodes(**plugin) as found:
         yield found
 
 
-def start(cluster: Cluster, output: Path, *more: str, **environment: str) -> subprocess.Popen[str]:
-    """vssbench run --engine ray as a process."""
-    command = [str(Path(sys.executable).with_name("vssbench")), "run", "--methods", METHODS, "--dataset", DATASET]
-    options = ["--threads", "1", "--output", str(output), "--no-latency", "--json"]
-    ray = ["--engine", "ray", "--address", cluster.address]
+@pytest.fixture
+def pages(plugin: dict[str, str]) -> Path:
+    """The diary, empty."""
+    path = Path(plugin["DIARY"])
+    path.write_text("")
+    return path
+
+
+def command(output: Path, *more: str, latency: bool = False) -> list[str]:
+    name = str(Path(sys.executable).with_name("vssbench"))
+    options = ["--threads", "1", "--output", str(output), *([] if latency else ["--no-latency"])]
+    return [name, "run", "--methods", METHODS, "--dataset", DATASET, *options, *more]
+
+
+def start(cluster: Cluster, output: Path, *more: str, latency: bool = False, **given: str) -> subprocess.Popen[str]:
+    """vssbench run --engine ray as a process. given: environment variables"""
+    line = command(output, "--json", "--engine", "ray", "--address", cluster.address, *more, latency=latency)
     return subprocess.Popen(
-        [*command, *options, *ray, *more],
-        env=cluster.environment | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        line, env=cluster.environment | given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def finished(run: subprocess.Popen[str]) -> tuple[str, str]:
@@ -99,11 +122,10 @@ def results(output: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def alone(tmp_path_factory: pytest.TempPathFactory, plugin: dict[str, str]) -> list[dict[str, Any]]:
     """The same run in one process, without Ray."""
     output = tmp_path_factory.mktemp("alone") / "run"
-    command = [str(Path(sys.executable).with_name("vssbench")), "run", "--methods", METHODS, "--dataset", DATASET]
-    subprocess.run([*command, "--threads", "1", "--output", str(output), "--no-latency"], check=True)
+    subprocess.run(command(output), check=True, env=os.environ | plugin)
     return results(output)
 
 
@@ -116,16 +138,21 @@ def working(cluster: Cluster, node: int) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_any_number_of_workers_gives_the_digits_of_one_process(
-    cluster: Cluster, alone: list[dict[str, Any]], tmp_path: Path, workers: int
+    cluster: Cluster, alone: list[dict[str, Any]], pages: Path, tmp_path: Path, workers: int
 ) -> None:
     run = start(cluster, tmp_path / "run", "--workers", str(workers))
     used: set[int] = set()
     peers: set[str] = set()
+    listening: list[set[int]] = [set(), set()]
     while run.poll() is None:
         for node in (0, 1):
-            if working(cluster, node):
+            if any(title.startswith("ray::Worker") for title in cluster.processes(node).values()):
                 used.add(node)
-            peers |= talking_to(cluster, node)
+            for one in connections(cluster, node):
+                if one.raddr:
+                    peers.add(one.raddr.ip)
+                elif one.status == psutil.CONN_LISTEN:
+                    listening[node].add(one.laddr.port)
         time.sleep(0.05)
     out, err = finished(run)
     assert results(tmp_path / "run") == alone
@@ -135,43 +162,148 @@ def test_any_number_of_workers_gives_the_digits_of_one_process(
         assert used == {0, 1}
     assert peers
     assert all(peer.removeprefix("::ffff:").startswith("127.") for peer in peers)
+    for ports, named in zip(listening, cluster.ports, strict=True):  # what docs/cluster.md closes to all others
+        assert named <= ports <= named | set(WORKER_PORTS)
+    entries = diary.read(pages)
+    ran = {entry.process for entry in entries if entry.what == "clip"}
+    assert 1 <= len(ran) <= workers
+    assert run.pid not in ran
+    loads = Counter(entry.process for entry in entries if entry.what == "load" and entry.process in ran)
+    assert set(loads.values()) <= {1, 2}  # once for each of the two methods
+    assert sum(loads.values()) >= 2
 
 
-def talking_to(cluster: Cluster, node: int) -> set[str]:
-    """The addresses at the other ends of a node's connections."""
-    found = set()
+def connections(cluster: Cluster, node: int) -> Iterator[Any]:
+    """The TCP sockets of a node's processes."""
     for pid in cluster.processes(node):
-        try:
-            found |= {one.raddr.ip for one in psutil.Process(pid).net_connections("tcp") if one.raddr}
-        except psutil.Error:  # it has just ended
-            continue
-    return found
+        with suppress(psutil.Error):  # it has just ended
+            yield from psutil.Process(pid).net_connections("tcp")
 
 
 @with_ray
 @pytest.mark.slow
 def test_a_worker_killed_in_mid_clip_costs_that_clip_s_time_only(
-    cluster: Cluster, alone: list[dict[str, Any]], tmp_path: Path
+    cluster: Cluster, alone: list[dict[str, Any]], pages: Path, tmp_path: Path
 ) -> None:
     run = start(cluster, tmp_path / "run", "--workers", "2")
-    killed = 0
-    while run.poll() is None and not killed:
-        for pid in working(cluster, 0) + working(cluster, 1):
-            os.kill(pid, signal.SIGKILL)
-            killed = pid
-            break
-        time.sleep(0.02)
+    victim = None
+    while run.poll() is None and not victim:
+        victim = in_mid_clip(pages, run.pid)
+        time.sleep(0.01)
+    assert victim
+    os.kill(victim.process, signal.SIGKILL)
     finished(run)
-    assert killed
     assert results(tmp_path / "run") == alone
     for file in (tmp_path / "run").glob("*/clips.jsonl"):
-        assert len(file.read_text().splitlines()) == 6  # none was written twice
+        assert len(file.read_text().splitlines()) == CLIPS  # none was written twice
+    started = [entry for entry in diary.read(pages) if entry.what == "clip" and entry.process != run.pid]
+    twice = {f"val_{number:04d}": 2 for number in range(CLIPS)}  # once for each method
+    assert Counter(entry.clip for entry in started) == twice | {victim.clip: 3}
+    by = [entry.process for entry in started if entry.clip == victim.clip]
+    assert by.count(victim.process) <= 2
+    assert by[-1] != victim.process
+
+
+def in_mid_clip(pages: Path, driver: int) -> diary.Entry | None:
+    """Who has started a clip and is not near its end; the entry of the start."""
+    open_clips: dict[int, tuple[diary.Entry, int]] = {}
+    for entry in diary.read(pages):
+        if entry.what == "clip":
+            open_clips[entry.process] = entry, 0
+        elif entry.what == "step" and entry.process in open_clips:
+            start, steps = open_clips[entry.process]
+            open_clips[entry.process] = start, steps + 1
+    found = [start for start, steps in open_clips.values() if 1 <= steps <= 5 and start.process != driver]
+    return found[0] if found else None
+
+
+@with_ray
+@pytest.mark.slow
+def test_speed_is_measured_by_the_driver_when_no_clip_runs(cluster: Cluster, pages: Path, tmp_path: Path) -> None:
+    run = start(cluster, tmp_path / "run", "--workers", "2", "--limit", "3", latency=True)
+    finished(run)
+    entries = diary.read(pages)
+    steps = [place for place, entry in enumerate(entries) if entry.process == run.pid and entry.what == "step"]
+    others = [place for place, entry in enumerate(entries) if entry.process != run.pid]
+    assert steps
+    assert others
+    assert max(others) < min(steps)
+    for file in (tmp_path / "run").glob("*/result.json"):
+        result = read_result(file)
+        assert result.fps
+        assert any("speed and cost on the driver's machine, with no clips running" in line for line in result.caveats)
+        assert result.environment["cpu"] == processor()
+        assert result.environment["accuracy_processors"] == [processor()]
+
+
+HOLD = """
+import sys, ray
+ray.init(sys.argv[1], log_to_driver=False, logging_level="ERROR")
+held = ray.util.placement_group([{"CPU": 1}] * 4)
+ray.get(held.ready())
+print("held", flush=True)
+sys.stdin.read()
+"""
+ALONE = """
+import sys
+from vssbench import cluster
+from vssbench.config import RunSpec
+from vssbench.environment import processor
+from vssbench.errors import UserError
+cluster.PATIENCE = 2.0
+try:
+    with cluster.alone(RunSpec(engine="ray", address=sys.argv[1])):
+        import ray
+        ray.util.placement_group([{"CPU": 1}] * 2).wait(5)  # all that the other node has
+        left = ray.available_resources().get("CPU", 0)
+    print("left", left)
+except UserError as error:
+    print(error)
+"""
+
+
+def python(cluster: Cluster, code: str) -> subprocess.Popen[str]:
+    line = [sys.executable, "-c", code, cluster.address]
+    return subprocess.Popen(line, env=cluster.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@with_ray
+@pytest.mark.slow
+def test_speed_waits_until_the_node_is_free_and_then_has_it_alone(cluster: Cluster) -> None:
+    with python(cluster, HOLD) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        refused, _ = python(cluster, ALONE).communicate(timeout=120)
+        holder.communicate("")
+    assert "speed is not measured on a shared machine" in refused
+    granted, _ = python(cluster, ALONE).communicate(timeout=120)
+    assert granted == "left 0\n"
+
+
+@with_ray
+@pytest.mark.slow
+def test_a_cluster_of_the_run_s_own_listens_on_this_machine_only(
+    alone: list[dict[str, Any]], plugin: dict[str, str], tmp_path: Path
+) -> None:
+    line = command(tmp_path / "run", "--engine", "ray", "--workers", "2")
+    hosts: set[str] = set()
+    with subprocess.Popen(line, env=os.environ | plugin) as run:
+        while run.poll() is None:
+            with suppress(psutil.Error):  # one has just ended
+                for process in [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]:
+                    sockets = process.net_connections("tcp")
+                    hosts |= {one.laddr.ip for one in sockets if one.status == psutil.CONN_LISTEN}
+            time.sleep(0.1)
+    assert run.returncode == 0
+    assert results(tmp_path / "run") == alone
+    assert hosts
+    assert hosts <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
 
 
 @with_ray
 @pytest.mark.slow
 def test_a_clip_that_kills_every_worker_is_named(cluster: Cluster, tmp_path: Path) -> None:
-    run = start(cluster, tmp_path / "run", "--workers", "1", "--limit", "1", "--methods", "flowwarp(of=oracle)")
+    run = start(cluster, tmp_path / "run", "--workers", "1", "--limit", "1", "--methods", "diary")
     killed: set[int] = set()
     while run.poll() is None:
         for pid in set(working(cluster, 0) + working(cluster, 1)) - killed:

@@ -48,8 +48,11 @@ class Bench:
     machines:   the processors of the cluster's workers that ran its clips; empty where there was no cluster
     """
 
-    def __init__(self, spec: RunSpec):
-        """Raises UserError for a dataset that is not there or has no clips."""
+    def __init__(self, spec: RunSpec, listed: bool = True):
+        """Raises UserError for a dataset that is not there or has no clips.
+
+        listed: False for a worker's, which is told what to run: no clip is looked into before, `lengths` is empty
+        """
         environment.set_threads(spec.threads)
         self.spec = spec
         self.dataset = load_dataset(spec.dataset, spec.data_root, spec.split)
@@ -59,14 +62,14 @@ class Bench:
         self.unreadable: dict[str, str] = {}
         self.machines: list[str] = []
         self.lengths: dict[str, int] = {}
-        for clip in islice(self.dataset.clips(), limit):
+        for clip in islice(self.dataset.clips(), limit if listed else 0):
             stems = self._stems(clip)
             if isinstance(stems, Failed):
                 self.unreadable[clip] = stems.reason
             else:
                 self.lengths[clip] = len(stems)
         self._current: tuple[Spec, Method] | None = None
-        if not self.lengths and not self.unreadable:
+        if listed and not self.lengths and not self.unreadable:
             raise UserError(
                 f"the split {spec.split!r} of {spec.dataset} has no clips", fix="vssbench doctor shows what is there"
             )

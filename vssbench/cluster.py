@@ -1,8 +1,8 @@
 """Clips over a Ray cluster: actors that each hold a Bench, one clip at a time, the same records.
 
 The driver (this process) asks and writes; workers read the dataset and the checkpoints under the same paths, run clips
-and send records back. Every worker is compared with the driver before its first clip. One that dies costs the time of
-its clip: another takes its place, on whichever node has room.
+and send records back. Every worker is compared with the driver before its first clip, and so are each clip's frames
+when it is run. A worker that dies costs the time of its clip: another takes its place, on whichever node has room.
 
 Out of scope here: speed and cost, which the driver measures after the last clip (`alone`).
 """
@@ -10,17 +10,16 @@ Out of scope here: speed and cost, which the driver measures after the last clip
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import vssbench
-from vssbench import environment, methods, metrics
+from vssbench import environment
+from vssbench.alike import listing, shared
 from vssbench.bench import Bench, Failed, Ran, Task
 from vssbench.config import RunSpec
 from vssbench.errors import MissingExtra, UserError
@@ -38,10 +37,11 @@ OWN_STORE = 80_000_000
 
 
 class Opened(NamedTuple):
-    """What a worker says of itself. shared: what must be as it is on the driver."""
+    """What a worker says of itself: its node's name, its processor, and what must be as it is on the driver."""
 
+    node: str
     machine: str
-    shared: dict[str, Any]
+    shared: dict[str, str | None]
 
 
 class Worker:
@@ -51,10 +51,17 @@ class Worker:
         """Take the dataset. folder: the driver's, to which relative paths belong, if the node has it."""
         with suppress(OSError):
             os.chdir(folder)
-        self.bench = Bench(spec)
-        return Opened(environment.processor(), shared(self.bench))
+        self.bench = Bench(spec, listed=False)
+        return Opened(platform.node(), environment.processor(), shared(self.bench))
 
-    def run(self, method: Spec, clip: str) -> Ran | Failed:
+    def run(self, method: Spec, clip: str, frames: str) -> Ran | Failed:
+        """frames: the driver's `listing` of the clip."""
+        if listing(self.bench, clip) != frames:
+            raise UserError(
+                f"the clip {clip!r} has other frames there than on the driver",
+                where=platform.node(),
+                expected="the same files under the same paths on every node",
+            )
         return self.bench.run(method, clip)
 
 
@@ -80,6 +87,7 @@ class Spread:
         self.spec = bench.spec.model_copy(update={"threads": threads, "device": device})
         self.needs = {"num_cpus": threads, "num_gpus": int(device == "cuda")}
         self.shared = shared(bench)
+        self.listings: dict[str, str] = {}
         self.waiting = deque(tasks)
         self.actors: dict[Any, Any] = {}  # what is awaited of it -> actor
         self.tasks: dict[Any, Task] = {}  # what is awaited -> task; a worker that still opens has none
@@ -135,7 +143,9 @@ class Spread:
             self._welcome(value)
         if self.waiting:
             method, clip = following = self.waiting.popleft()
-            result = actor.run.remote(method, clip)
+            if clip not in self.listings:
+                self.listings[clip] = listing(self.bench, clip)
+            result = actor.run.remote(method, clip, self.listings[clip])
             self.actors[result], self.tasks[result] = actor, following
         else:
             self.ray.kill(actor)
@@ -146,12 +156,13 @@ class Spread:
         return task[0], value
 
     def _welcome(self, opened: Opened) -> None:
-        other = [key for key in self.shared if opened.shared[key] != self.shared[key]]
+        here, there = self.shared, opened.shared
+        other = [key for key in sorted(here | there) if here.get(key) != there.get(key)]
         if other:
-            differences = "; ".join(f"{key}: {opened.shared[key]} there, {self.shared[key]} here" for key in other)
+            differences = "; ".join(f"{key}: {there.get(key)} there, {here.get(key)} here" for key in other)
             raise UserError(
                 f"a worker would not measure the same ({differences})",
-                where=opened.machine,
+                where=opened.node,
                 expected="the same versions and the same files under the same paths on every node",
             )
         self.machines.add(opened.machine)
@@ -171,27 +182,6 @@ class Spread:
             raise UserError(reason, where=where, fix="`ray logs` says why; every finished clip is kept: --resume")
         self._hire()
         return task[0], Failed(task[1], reason)
-
-
-def shared(bench: Bench) -> dict[str, Any]:
-    """What decides the numbers and could differ between nodes: versions, code, names of frames, weights."""
-    given = [[one] if isinstance(one, str) else one.values() for one in bench.spec.checkpoint.values()]
-    files = [Path(file) for one in given for file in one if Path(file).is_file()]
-    return {
-        "packages": environment.packages(),
-        "code": code(),
-        "dataset": bench.describe().fingerprint,
-        "checkpoints": {str(file): sha256(file.read_bytes()).hexdigest() for file in files},
-    }
-
-
-def code() -> str:
-    """sha256 of the sources that run a clip: a checkout may differ from another without saying so."""
-    digest = sha256()
-    for folder in sorted({Path(place) for package in (vssbench, methods, metrics) for place in package.__path__}):
-        for file in sorted(folder.rglob("*.py")):
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 @contextmanager

@@ -88,7 +88,7 @@ _bench: Bench | None = None  # of this worker process
 def _start_worker(spec: RunSpec) -> None:
     global _bench  # noqa: PLW0603  (an initializer has no other way to leave something for the tasks)
     end_with_parent()
-    _bench = Bench(spec)
+    _bench = Bench(spec, listed=False)
 
 
 def end_with_parent() -> None:

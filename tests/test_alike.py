@@ -1,0 +1,99 @@
+"""What a worker elsewhere must share with the driver, and what happens where it does not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.robustness.made import vspw
+from vssbench.alike import files, listing, shared
+from vssbench.bench import Bench, Failed, Ran
+from vssbench.cluster import Opened, Spread, Worker
+from vssbench.config import RunSpec
+from vssbench.datasets.files import FileDataset
+from vssbench.errors import UserError
+from vssbench.names import parse
+from vssbench.progress import Progress
+
+METHOD = parse("hold(of=oracle)")
+
+
+def spec(root: Path, **more: Any) -> RunSpec:
+    return RunSpec(methods=[str(METHOD)], dataset="vspw", data_root=str(root), metrics=["mIoU"], **more)
+
+
+def opened(run: RunSpec) -> Worker:
+    worker = Worker()
+    worker.open(run, ".")
+    return worker
+
+
+def test_a_worker_looks_into_no_clip_before_it_is_told_to_run_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = spec(vspw(tmp_path))
+    bench = Bench(run)
+    wanted = listing(bench, "b")
+    seen: list[str] = []
+    items = FileDataset.items
+    monkeypatch.setattr(FileDataset, "items", lambda self, clip: seen.append(clip) or items(self, clip))
+    worker = opened(run)
+    assert shared(worker.bench) == shared(bench)
+    assert not seen
+    ran = worker.run(METHOD, "b", wanted)
+    assert isinstance(ran, Ran)
+    assert ran.record == bench.run(METHOD, "b").record.model_copy(update={"seconds": ran.record.seconds})
+    assert set(seen) == {"b"}
+
+
+@pytest.mark.parametrize("on_error", ["stop", "skip-clip"])
+@pytest.mark.parametrize("damage", ["fewer", "none", "renamed"])
+def test_a_node_with_other_frames_is_refused_and_no_clip_is_blamed(damage: str, on_error: str, tmp_path: Path) -> None:
+    wanted = listing(Bench(spec(vspw(tmp_path / "here"))), "b")
+    run = spec(vspw(tmp_path / "there"), on_error=on_error)
+    worker = opened(run)
+    clip = tmp_path / "there" / "data" / "b"
+    if damage == "none":
+        shutil.rmtree(clip)
+    else:
+        for kind in ("origin", "mask"):
+            (file,) = (clip / kind).glob("002.*")
+            file.rename(file.with_stem("003")) if damage == "renamed" else file.unlink()
+    with pytest.raises(UserError, match="b' of val.txt is not there" if damage == "none" else "other frames there"):
+        worker.run(METHOD, "b", wanted)
+    (clip.parent / "a" / "mask" / "000.png").write_bytes(b"no image")
+    if on_error == "skip-clip":  # a clip that is damaged for everybody is the clip's own fault
+        assert isinstance(worker.run(METHOD, "a", listing(worker.bench, "a")), Failed)
+
+
+def test_what_differs_is_named(tmp_path: Path) -> None:
+    bench = Bench(spec(vspw(tmp_path)))
+    spread = Spread(None, bench, [], Progress())
+    spread._welcome(Opened("other", "a processor", shared(bench)))
+    assert bench.machines == ["a processor"]
+    for change in ({"torch": "1.0"}, {"clips": "0"}, {"sources": "0"}, {"a-plugin": "2"}):
+        (key,) = change
+        with pytest.raises(UserError, match=f"other: a worker would not measure the same .{key}: ") as caught:
+            spread._welcome(Opened("other", "a processor", shared(bench) | change))
+        assert str(caught.value).count(" there, ") == 1
+
+
+def test_clips_and_files_of_methods_are_compared(tmp_path: Path) -> None:
+    vspw(tmp_path / "a"), vspw(tmp_path / "b", clips=("a", "b"))
+    one, other = (shared(Bench(spec(tmp_path / name))) for name in "ab")
+    assert {key for key in one if one[key] != other[key]} == {"clips"}
+
+    model = tmp_path / "model"
+    model.mkdir()
+    for name in ("config.json", "model.safetensors", "README.md", "mapping.yaml"):
+        (model / name).write_text(name)
+    mapping, checkpoint = model / "mapping.yaml", tmp_path / "weights.pth"
+    checkpoint.write_text("1")
+    run = RunSpec(
+        methods=[f'hold(of=huggingface(model="{model}",mapping="{mapping}"))', "mpvss(backbone=none)"],
+        checkpoint={"mpvss": str(checkpoint), "arseg": {"hr": str(checkpoint), "lr": "not there"}},
+    )
+    assert files(run) == sorted([model / "config.json", model / "model.safetensors", mapping, checkpoint])
