@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
+from vssbench import load_method
 from vssbench.bench import Bench, Ran
 from vssbench.config import RunSpec
 from vssbench.errors import UserError
 from vssbench.names import parse
-from vssbench.runner import ahead, run_clip
+from vssbench.runner import ahead, has_nan, run_clip, run_frame
 from vssbench.types import Frame, Prediction
 
 
@@ -117,6 +119,55 @@ def test_misbehaviour_is_one_message_that_names_clip_and_frame(answer, part: str
     with pytest.raises(UserError, match=part) as caught:
         run_clip(Method(answer=answer), "a", frames(), [], 3)
     assert "clip 'a', frame 0 (000)" in str(caught.value)
+
+
+@dataclass
+class Held:
+    """An output as wrappers have it; it may refer to itself."""
+
+    scores: object
+    again: object = None
+
+
+NAN = np.array([[0.5, np.nan]], np.float32)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [NAN, NAN.astype(np.float16), ("key", [NAN]), {"logits": NAN}, Held(NAN), (1, Held(None, Held(NAN))), NAN.T[1:]],
+)
+def test_a_step_that_gives_nan_is_one_message(output: object) -> None:
+    """argmax takes NaN for the largest: a network that has broken down would score like a bad one."""
+    method = Method()
+    method.step = lambda x: (x, output)
+    method.decode = lambda y: Prediction(np.zeros(y[0].image.shape[:2], np.uint8), "key")
+    with pytest.raises(UserError, match=r"clip 'a', frame 0 .*fake: the step gives NaN"):
+        run_clip(method, "a", frames(), [], 3)
+
+
+def test_what_is_no_nan_passes() -> None:
+    loop = Held(np.full((2, 2), -np.inf))
+    loop.again = loop
+    outputs = [loop, np.zeros((0, 3)), np.array(["nan"]), np.arange(3), np.array([True]), Held, None, "nan", [[[]]], {}]
+    assert not any(map(has_nan, [*outputs, outputs]))
+
+
+def test_a_network_whose_weights_broke_down_scores_nothing() -> None:
+    method = load_method("mask2former", labels="synthetic")
+    image = np.zeros((32, 48, 3), np.uint8)
+    run_frame(method, Frame("a", 0, image))
+    next(method.network.parameters()).data.fill_(np.nan)
+    with pytest.raises(UserError, match="mask2former: the step gives NaN"):
+        run_frame(method, Frame("a", 1, image))
+
+
+def test_tensors_are_looked_into_like_arrays() -> None:
+    import torch
+
+    for kind in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
+        assert has_nan(torch.tensor([0.5, float("nan"), float("inf")], dtype=kind))
+        assert not has_nan(torch.tensor([0.5, float("inf"), -float("inf")], dtype=kind))
+    assert not has_nan((torch.arange(3), torch.zeros(0), torch.ones(2, dtype=torch.complex64)))
 
 
 def test_ahead_keeps_order() -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -60,9 +60,13 @@ def run_clip(
 
 
 def run_frame(method: Method, frame: Frame) -> tuple[Prediction, tuple[float, float, float]]:
-    """The prediction for the next frame of the clip and the seconds of prepare, step and decode."""
+    """The prediction for the next frame of the clip and the seconds of prepare, step and decode.
+
+    Raises UserError where the method fails, or its step gives NaN, which argmax would make a class like any other.
+    """
     shown = frame if "labels" in method.needs or frame.labels is None else replace(frame, labels=None)
-    with blaming(method.name, f"clip {frame.clip!r}, frame {frame.index} ({frame.stem})"):
+    where = f"clip {frame.clip!r}, frame {frame.index} ({frame.stem})"
+    with blaming(method.name, where):
         start = perf_counter()
         x = method.prepare(shown)
         prepared = perf_counter()
@@ -70,7 +74,40 @@ def run_frame(method: Method, frame: Frame) -> tuple[Prediction, tuple[float, fl
         stepped = perf_counter()
         prediction = method.decode(y)
         end = perf_counter()
+    if has_nan(y):
+        raise UserError(
+            f"{method.name}: the step gives NaN",
+            where=where,
+            expected="numbers: of NaN no class can be said",
+            fix="look at the weights, and at the number format where it is not float32",
+        )
     return prediction, (prepared - start, stepped - prepared, end - stepped)
+
+
+def has_nan(value: Any) -> bool:
+    """Whether an array or tensor holds NaN, or one in those tuples, lists, mappings and dataclasses."""
+    waiting, met = [value], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in met:  # what refers to itself
+            continue
+        met.add(id(one))
+        if isinstance(one, Mapping):
+            waiting += one.values()
+        elif isinstance(one, list | tuple):
+            waiting += one
+        elif is_dataclass(one) and not isinstance(one, type):
+            waiting += (getattr(one, field.name) for field in fields(one))
+        elif _floats(one) and 0 not in one.shape and np.isnan(float(one.max())):  # the largest is NaN where any is
+            return True
+    return False
+
+
+def _floats(value: Any) -> bool:
+    """Whether it is an array or a tensor, told without torch, of floating-point numbers."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind == "f"
+    return hasattr(value, "is_floating_point") and bool(value.is_floating_point())
 
 
 @contextmanager
