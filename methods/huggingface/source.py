@@ -21,6 +21,7 @@ from transformers.models.swin.modeling_swin import SwinBackbone
 
 from vssbench.checkpoints import from_folder, load_strict, quiet_transformers, read, seeded
 from vssbench.errors import UserError
+from vssbench.names import Spec
 from vssbench.types import Weights
 
 FOLDER = "a folder with config.json, preprocessor_config.json and model.safetensors, or the id of one on the hub"
@@ -52,6 +53,15 @@ def find(model: str, revision: str | None = None) -> Path:
             expected=FOLDER,
             fix=f"where there is a network, `hf download {model} --local-dir DIR`, then pass model=DIR",
         ) from None
+
+
+def find_spec(spec: Spec) -> Path:
+    """The folder that `huggingface(model=...)` names, with `revision` where it is there; nothing is built."""
+    unknown = [key for key, _ in spec.args if key not in ("model", "revision")]
+    if unknown or not isinstance(spec.get("model"), str):
+        raise UserError(f"{spec} names no model", expected="huggingface(model=FOLDER or ID), perhaps with revision=")
+    revision = spec.get("revision")
+    return find(str(spec.get("model")), None if revision is None else str(revision))
 
 
 def configuration(folder: Path) -> PreTrainedConfig:

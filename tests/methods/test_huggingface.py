@@ -28,6 +28,7 @@ from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPi
 from transformers.models.mask2former.image_processing_pil_mask2former import Mask2FormerImageProcessorPil
 from transformers.models.segformer.image_processing_pil_segformer import SegformerImageProcessorPil
 
+from tests.robustness.made import assert_refused, vssbench
 from vssbench import load_method
 from vssbench.datasets.spaces import load_space
 from vssbench.errors import UserError
@@ -326,14 +327,57 @@ def test_ids_of_the_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         method(folder, revision="main")
 
 
-def test_a_mask2former_is_what_mpvss_starts_from(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def segmentor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Mask2Former of MPVSS's tiny size, as transformers saves it."""
+    folder = tmp_path_factory.mktemp("mask2former")
     torch.manual_seed(2)
     network = Mask2FormerForUniversalSegmentation(configure("tiny", 11))
     assert isinstance(network.config.backbone_config, ResNetConfig)
-    network.save_pretrained(tmp_path)
-    Mask2FormerImageProcessorPil(do_resize=False).save_pretrained(tmp_path)
-    segmentor = method(tmp_path).network.state_dict()
-    recipe = MpvssRecipe(Order(Spec("mpvss"), "synthetic", start=tmp_path, settings={"crop": (64, 96)}))
+    network.save_pretrained(folder)
+    Mask2FormerImageProcessorPil(do_resize=False).save_pretrained(folder)
+    return folder
+
+
+def test_a_mask2former_is_what_mpvss_starts_from(segmentor: Path) -> None:
+    theirs = method(segmentor).network.state_dict()
+    recipe = MpvssRecipe(Order(Spec("mpvss"), "synthetic", start=segmentor, settings={"crop": (64, 96)}))
     started = recipe.method.network.segmentor.state_dict()
-    assert segmentor.keys() == started.keys()
-    assert all(torch.equal(value, started[name]) for name, value in segmentor.items())
+    assert theirs.keys() == started.keys()
+    assert all(torch.equal(value, started[name]) for name, value in theirs.items())
+
+
+def test_mpvss_is_trained_from_a_folder_and_from_the_hub(
+    segmentor: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def download(model: str, revision: str | None, allow_patterns: list[str]) -> str:
+        assert (model, revision) == ("someone/mask2former", "v2")
+        return str(segmentor)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    dataset = "synthetic(clips=2,frames=4,height=64,width=96)"
+    settings = ["--crop", "64x96", "--steps", "2", "--batch", "1", "--validation", "none"]
+    starts = [str(segmentor), f'huggingface(model="{segmentor}")', "huggingface(model=someone/mask2former,revision=v2)"]
+    written = []
+    for number, start in enumerate(starts):
+        output = tmp_path / str(number)
+        done = vssbench("train", "mpvss", "--dataset", dataset, *settings, "--start", start, "--output", output)
+        assert done.status == 0, done.stderr
+        assert json.loads((output / "training.json").read_text())["start"]["path"] == str(segmentor)
+        written.append((output / "mpvss.safetensors").read_bytes())
+    assert len(set(written)) == 1
+    given, trained = load_file(segmentor / "model.safetensors"), load_file(tmp_path / "2" / "mpvss.safetensors")
+    changed = {name for name in given if not torch.equal(given[name], trained[f"segmentor.{name}"])}
+    heads = {name for name in changed if "mask_embedder" in name or "class_predictor" in name}
+    assert heads  # what learns of the segmentor
+    assert all("running_" in name for name in changed - heads)
+    assert load_method("mpvss", str(tmp_path / "2" / "mpvss.safetensors")).weights.origin == "file"
+
+
+@pytest.mark.parametrize(
+    "start", ["huggingface(model=3)", "huggingface(mapping=x)", "huggingface(model=a/b,labels=vspw)"]
+)
+def test_a_start_that_names_no_model(start: str) -> None:
+    done = vssbench("train", "mpvss", "--dataset", "synthetic", "--start", start, "--dry-run")
+    assert_refused(done)
+    assert "huggingface(model=FOLDER or ID)" in done.stderr

@@ -21,7 +21,7 @@ def command(
     output: Annotated[Path | None, typer.Option("--output", help="Folder for the log, the state, the weights.")] = None,
     start: Annotated[
         str | None,
-        typer.Option("--start", help="Weights to start from: a file or folder the method reads; arseg: hr:FILE."),
+        typer.Option("--start", help="Weights: a file or folder, huggingface(model=ID); arseg: hr:FILE."),
     ] = None,
     split: Annotated[str, typer.Option("--split", help="Split to learn from.")] = "train",
     validation: Annotated[str, typer.Option("--validation", help="Split to judge by, or none.")] = "val",
@@ -106,9 +106,14 @@ def _options(values: list[str] | None) -> dict[str, float]:
 
 
 def _start(text: str | None) -> str | dict[str, str] | None:
-    """`hr:FILE` -> {"hr": FILE}; anything else is a path."""
+    """`hr:FILE` -> {"hr": FILE}; `huggingface(model=...)` -> the folder of that model; anything else is a path."""
     if text is None:
         return None
+    if text.startswith("huggingface("):
+        from vssbench.methods.huggingface.source import find_spec
+        from vssbench.names import parse
+
+        return str(find_spec(parse(text)))
     parts = [part.partition(":") for part in text.split(",")]
     branches = {branch: path for branch, colon, path in parts if colon and branch in ("hr", "lr")}
     return branches if len(branches) == len(parts) else text
