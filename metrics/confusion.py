@@ -38,7 +38,7 @@ class Confusion(ClipMetric):
         self._table = np.zeros(_CODES, np.int64)  # the frames since the distance last changed
         self._earlier: list[tuple[Counts, Counts]] = []  # (distance * _CODES + code, count) of those before
         self._outside: dict[int, int] = {}
-        self._pairs: UInt8 | None = None
+        self._scratch: UInt8 | None = None
 
     def _add(self, frame: Frame, prediction: Prediction) -> None:
         if frame.labels is None or frame.labels.size == 0:
@@ -46,9 +46,9 @@ class Confusion(ClipMetric):
         if prediction.age != self._age:
             self._put_away()
             self._age = prediction.age
-        if self._pairs is None or self._pairs.shape[:2] != frame.labels.shape:
-            self._pairs = np.empty((*frame.labels.shape, 2), np.uint8)
-        codes, counts = pair_counts(frame.labels, prediction.labels, self._pairs)
+        if self._scratch is None or self._scratch.shape[1:] != frame.labels.shape:
+            self._scratch = np.empty((2, *frame.labels.shape), np.uint8)
+        codes, counts = pair_counts(frame.labels, prediction.labels, self._scratch)
         self._check(frame, codes)
         np.add.at(self._table, codes, counts)
 
@@ -89,17 +89,29 @@ def pair_counts(labels: UInt8, predicted: UInt8, scratch: UInt8 | None = None) -
     """How often each pair occurs in two uint8[H, W] maps: (label * 256 + predicted, counts); pairs may be repeated.
 
     Label maps are smooth, so it is mostly enough to look at the ends of runs of equal pairs; noisy maps take OpenCV's
-    histogram, which counts in float32 and is exact below 2**24 pixels. scratch: uint8[H, W, 2] to work in, which saves
+    histogram, which counts in float32 and is exact below 2**24 pixels. scratch: uint8[2, H, W] to work in, which saves
     time, since fresh memory of this size costs more than the counting.
     """
-    pairs = cv2.merge([predicted, labels], dst=scratch).view("<u2").ravel()
-    changes = pairs[1:] != pairs[:-1]
-    if np.count_nonzero(changes) * 16 < pairs.size or pairs.size >= 2**24:
-        ends = np.append(np.flatnonzero(changes), pairs.size - 1)
-        return pairs[ends].astype(np.int64), np.diff(ends, prepend=-1)
+    changes = np.empty((2, labels.size), np.uint8) if scratch is None else scratch.reshape(2, -1)
+    for values, changed in zip((labels, predicted), changes, strict=True):
+        flat = values.ravel()
+        np.bitwise_xor(flat[1:], flat[:-1], out=changed[:-1])
+    changes[0, -1] = 1  # the last run ends with the map
+    runs = np.packbits(np.bitwise_or(changes[0], changes[1], out=changes[0]))
+    if cv2.norm(runs, cv2.NORM_HAMMING) * 16 < labels.size or labels.size >= 2**24:
+        ends = _places(runs)
+        codes = labels.ravel()[ends].astype(np.int64) << 8 | predicted.ravel()[ends]
+        return codes, np.diff(ends, prepend=-1)
     table = cv2.calcHist([labels, predicted], [0, 1], None, [VALUES, VALUES], [0, VALUES, 0, VALUES]).ravel()
     codes = np.flatnonzero(table != 0)
     return codes, table[codes].astype(np.int64)
+
+
+def _places(bits: UInt8) -> Counts:
+    """Where bits are set in what np.packbits gave; most bytes are empty, and only the others are unpacked."""
+    used = np.flatnonzero(bits != 0)
+    places = np.flatnonzero(np.unpackbits(bits[used]).view(np.bool_))
+    return (used[places >> 3] << 3) + (places & 7)
 
 
 def dense(state: Sequence[Mapping[str, Any]], space: LabelSpace) -> Counts:

@@ -1,12 +1,14 @@
 """Video consistency (VC, Miao et al., VSPW, CVPR 2021, section 5): do predictions keep still where the truth does?
 
 For a window of n frames: of the pixels whose ground truth is the same in all n frames, the share whose prediction is
-the same in all n frames too. Each pixel carries the number of frames since its value last changed, so a frame costs the
-same whatever n is: a window ending here is constant at a pixel if that number is at least n - 1.
+the same in all n frames too. Each pixel carries the number of frames since its value last changed; a window ending here
+is constant at a pixel if that number is at least n - 1. The numbers are kept as bit planes, eight pixels to the byte:
+time and memory grow with log n, and the memory for pixels not with the clip.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,10 +45,9 @@ class Consistency(ClipMetric):
         self._lengths = sorted({spec.at for spec in self.specs if spec.at})
         if self._lengths and self._lengths[-1] > _MAX_WINDOW:
             raise UserError(f"windows of {self._lengths[-1]} frames are too long", expected=f"at most {_MAX_WINDOW}")
-        self._depth = np.uint8 if not self._lengths or self._lengths[-1] <= 256 else np.uint16
 
     def _begin(self) -> None:
-        self._windows: dict[int, list[list[int]]] = {n: [] for n in self._lengths}
+        self._windows = {n: array("q") for n in self._lengths}  # five counts after five counts
         self._pixels: _Pixels | None = None
 
     def _add(self, frame: Frame, prediction: Prediction) -> None:
@@ -56,64 +57,91 @@ class Consistency(ClipMetric):
         labels = frame.labels
         assert labels is not None
         if self._pixels is None:
-            self._pixels = _Pixels(labels, prediction.labels, self._depth)
-        elif self._pixels.void.shape != labels.shape:
+            self._pixels = _Pixels(labels, prediction.labels, self._lengths[-1] - 1)
+        elif self._pixels.last[0].shape != labels.shape:
             raise UserError(
-                f"the frame is {size(labels)} in a clip of {size(self._pixels.void)}",
+                f"the frame is {size(labels)} in a clip of {size(self._pixels.last[0])}",
                 where=f"clip {frame.clip!r}, frame {frame.index} {frame.stem}".rstrip(),
                 expected="one size in a clip",
             )
         self._pixels.add(labels, prediction.labels)
         for n, rows in self._windows.items():
             if self._frames >= n:
-                rows.append(self._pixels.count(n))
+                rows.extend(self._pixels.count(n))
 
     def _finish(self) -> dict[str, Any]:
         return {"windows": {str(n): np.reshape(rows, (-1, 5)).T.tolist() for n, rows in self._windows.items()}}
 
 
 class _Pixels:
-    """For each pixel, for how many frames ground truth and prediction have not changed.
+    """What is known of each pixel after a frame, in bits packed as np.packbits does; the last byte ends in zeros.
 
-    All arrays are made once a clip: at this rate, fresh memory would cost more than the arithmetic.
+    All large arrays are made once a clip: at this rate, fresh memory would cost more than the arithmetic.
     """
 
-    def __init__(self, labels: UInt8, predicted: UInt8, depth: type[np.unsignedinteger]):
-        self.last = [np.invert(labels), np.invert(predicted)]  # so that the first frame is a change everywhere
-        self.still = [np.zeros(labels.shape, depth) for _ in self.last]
-        self.both, self.ones = np.zeros(labels.shape, depth), np.ones(labels.shape, depth)
-        self.same, self.right, self.void, self.constant, self.consistent, self.masked = np.empty(
-            (6, *labels.shape), np.bool_
-        )
-        self.any_void = False
+    def __init__(self, labels: UInt8, predicted: UInt8, most: int):
+        self.last = np.invert([labels, predicted])  # so that the first frame is a change everywhere
+        self.scratch = np.empty_like(labels)
+        pixels = np.packbits(np.ones(labels.size, np.bool_))
+        self.pixels = np.stack([pixels, pixels])
+        self.still = Stillness(self.pixels, most)  # of the ground truth, and of both maps together
 
     def add(self, labels: UInt8, predicted: UInt8) -> None:
         """Take in the next frame."""
-        for values, last, still in zip((labels, predicted), self.last, self.still, strict=True):
-            np.equal(values, last, out=self.same)
-            cv2.add(still, self.ones, dst=still)  # saturates, where NumPy would wrap around
-            np.multiply(still, self.same.view(np.uint8), out=still)
+        self.right = ~np.packbits(np.bitwise_xor(labels, predicted, out=self.scratch))
+        changed = []
+        for values, last in zip((labels, predicted), self.last, strict=True):
+            np.bitwise_xor(values, last, out=last)
+            changed.append(np.packbits(last))
             np.copyto(last, values)  # a method may write its next prediction into the same array
-        np.minimum(self.still[0], self.still[1], out=self.both)
-        np.equal(labels, predicted, out=self.right)
-        np.equal(labels, IGNORE, out=self.void)
-        self.any_void = bool(self.void.any())
+        self.still.add(self.pixels & ~np.stack([changed[0], changed[0] | changed[1]]))
+        self.labelled = None
+        if labels.max(initial=0) == IGNORE:
+            self.labelled = np.packbits(np.not_equal(labels, IGNORE, out=self.scratch))
 
     def count(self, n: int) -> list[int]:
         """The five counts of the window of n frames that ends here, in the order of COLUMNS."""
-        np.greater_equal(self.still[0], n - 1, out=self.constant)
-        np.greater_equal(self.both, n - 1, out=self.consistent)
-        all_pixels = [_count(self.constant), _count(self.consistent)]
-        if self.any_void:
-            for mask in (self.constant, self.consistent):
-                np.greater(mask, self.void, out=mask)
-        labelled = [_count(self.constant), _count(self.consistent)] if self.any_void else all_pixels
-        np.logical_and(self.consistent, self.right, out=self.masked)
-        return [*all_pixels, *labelled, _count(self.masked)]
+        constant, consistent = self.still.at_least(n - 1)
+        all_pixels = labelled = [_count(constant), _count(consistent)]
+        if self.labelled is not None:
+            constant &= self.labelled
+            consistent &= self.labelled
+            labelled = [_count(constant), _count(consistent)]
+        consistent &= self.right
+        return [*all_pixels, *labelled, _count(consistent)]
 
 
-def _count(mask: NDArray[np.bool_]) -> int:
-    return int(np.count_nonzero(mask))
+class Stillness:
+    """For how many frames each pixel has not changed, up to `most`: counters of one bit in each of log2(most) planes.
+
+    pixels: uint8[..., B], the bits that stand for a pixel, set
+    """
+
+    def __init__(self, pixels: UInt8, most: int):
+        self._pixels, self._most = pixels, most
+        self._planes = np.zeros((most.bit_length(), *pixels.shape), np.uint8)  # the lowest bit first
+        self._full = self.at_least(most)  # a counter that is there stays there, until its pixel changes
+
+    def add(self, same: UInt8) -> None:
+        """Take in the next frame. same: uint8[..., B], the pixels with the value that they had in the frame before."""
+        self._planes &= same
+        carry = same & ~self._full
+        for plane in self._planes:
+            before = plane & carry
+            plane ^= carry
+            carry = before
+        self._full = self.at_least(self._most)
+
+    def at_least(self, frames: int) -> UInt8:
+        """uint8[..., B], the pixels that have not changed for that many frames, 0 to `most`."""
+        found = self._pixels.copy()
+        for bit, plane in enumerate(self._planes):  # as one compares numbers: the highest bit that differs decides
+            (np.bitwise_and if frames >> bit & 1 else np.bitwise_or)(found, plane, out=found)
+        return found
+
+
+def _count(bits: UInt8) -> int:
+    return int(cv2.norm(bits, cv2.NORM_HAMMING)) if bits.size else 0  # four times as fast as adding up bitwise_count
 
 
 def windows(state: Sequence[Mapping[str, Any]], n: int) -> NDArray[np.int64] | None:

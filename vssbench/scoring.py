@@ -6,6 +6,7 @@ Predictions are `<clip>/<frame stem>.png`, train ids from 0. What is missing is 
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -89,21 +90,29 @@ def score(
     dataset = submission.open()
     plan(submission.metrics, dataset.space)
     check_files(dataset, submission.predictions)
+    threads = cores() > workers
     scores = []
-    for found in _here(submission, dataset) if workers == 1 else _in_processes(submission, dataset, workers):
+    for found in (
+        _here(submission, dataset, threads) if workers == 1 else _in_processes(submission, dataset, workers, threads)
+    ):
         scores.append(found)
         advance(found.clip)
     return scores
 
 
-def _here(submission: Submission, dataset: Dataset) -> Iterator[ClipScore]:
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _here(submission: Submission, dataset: Dataset, threads: bool) -> Iterator[ClipScore]:
     for clip in dataset.clips():
-        yield score_clip(dataset, clip, submission.predictions, submission.metrics)
+        yield score_clip(dataset, clip, submission.predictions, submission.metrics, threads)
 
 
-def _in_processes(submission: Submission, dataset: Dataset, workers: int) -> Iterator[ClipScore]:
+def _in_processes(submission: Submission, dataset: Dataset, workers: int, threads: bool) -> Iterator[ClipScore]:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(submission,)) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(submission, threads)) as pool:
         try:
             yield from pool.map(_work, dataset.clips())
         except BrokenProcessPool:
@@ -115,30 +124,31 @@ def _in_processes(submission: Submission, dataset: Dataset, workers: int) -> Ite
             raise
 
 
-_opened: tuple[Submission, Dataset] | None = None  # of this worker process
+_opened: tuple[Submission, Dataset, bool] | None = None  # of this worker process
 
 
-def _start(submission: Submission) -> None:
+def _start(submission: Submission, threads: bool) -> None:
     global _opened  # noqa: PLW0603  (an initializer has no other way to leave something for the tasks)
     end_with_parent()
     cv2.setNumThreads(1)
-    _opened = submission, submission.open()
+    _opened = submission, submission.open(), threads
 
 
 def _work(clip: str) -> ClipScore:
     assert _opened is not None
-    submission, dataset = _opened
-    return score_clip(dataset, clip, submission.predictions, submission.metrics)
+    submission, dataset, threads = _opened
+    return score_clip(dataset, clip, submission.predictions, submission.metrics, threads)
 
 
-def score_clip(dataset: Dataset, clip: str, predictions: Path, metrics: Sequence[str]) -> ClipScore:
+def score_clip(dataset: Dataset, clip: str, predictions: Path, metrics: Sequence[str], threads: bool) -> ClipScore:
     """The statistics of one clip. The metrics see labels and predictions, no images; memory does not grow with length.
 
-    Labels and predictions are each decoded by a thread of their own while this one counts.
+    threads: decode labels and predictions each in a thread of its own while this one counts; where no core is idle,
+    they would only cost
     """
     counting = plan(metrics, dataset.space)
     frames = labelled = 0
-    for index, (stem, labels, predicted) in enumerate(_pairs(dataset, clip, predictions)):
+    for index, (stem, labels, predicted) in enumerate(_pairs(dataset, clip, predictions, threads)):
         frames += 1
         labelled += labels is not None
         frame = Frame(clip, index, _NO_IMAGE, labels, stem=stem)
@@ -148,11 +158,13 @@ def score_clip(dataset: Dataset, clip: str, predictions: Path, metrics: Sequence
     return ClipScore(clip, frames, labelled, {metric.name: metric.state() for metric in counting})
 
 
-def _pairs(dataset: Dataset, clip: str, predictions: Path) -> Iterator[tuple[str, UInt8 | None, UInt8 | None]]:
+def _pairs(
+    dataset: Dataset, clip: str, predictions: Path, threads: bool
+) -> Iterator[tuple[str, UInt8 | None, UInt8 | None]]:
     """(stem, labels, prediction) of every frame; no prediction is read for a frame without labels."""
 
     def with_predictions() -> Iterator[tuple[str, UInt8 | None, UInt8 | None]]:
-        for stem, labels in ahead(dataset.labels(clip)):
+        for stem, labels in ahead(dataset.labels(clip)) if threads else dataset.labels(clip):
             if labels is None:
                 yield stem, None, None
                 continue
@@ -162,4 +174,4 @@ def _pairs(dataset: Dataset, clip: str, predictions: Path) -> Iterator[tuple[str
                 raise UserError(f"is {size(predicted)}", where=file, expected=f"{size(labels)}, the size of its labels")
             yield stem, labels, predicted
 
-    return ahead(with_predictions())
+    return ahead(with_predictions()) if threads else with_predictions()

@@ -52,6 +52,19 @@ def test_vspw_reads_a_value_as_its_list_says_or_names_it(tmp_path, value):
     assert stray == ({252} if value == 252 else set())
 
 
+@pytest.mark.parametrize("name", ["vspw", "cityscapes", "camvid", "camvid12", "synthetic"])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_masks_of_known_values_are_mapped_one_by_one(tmp_path, name, data):
+    space = load_space(name)
+    known = np.flatnonzero(space.known)
+    known = known[: data.draw(st.integers(1, len(known)))]  # most masks hold classes and no void
+    values = data.draw(arrays(np.uint8, (3, 4), elements=st.sampled_from(known.tolist())))
+    labels, stray = read_labels(save(tmp_path / "a.png", values, "L"), space)
+    assert labels.tolist() == [[space.from_file[value] for value in row] for row in values]
+    assert not stray
+
+
 def test_colour_mask_where_indices_are_expected(tmp_path):
     for mode, depth in (("RGB", 3), ("RGBA", 4), ("LA", 2)):
         path = save(tmp_path / "a.png", np.zeros((4, 5, depth), np.uint8), mode)

@@ -1,0 +1,87 @@
+"""Laws of the fast counting: bit planes and runs give what a slow definition gives, to the last pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vssbench.metrics.confusion import pair_counts
+from vssbench.metrics.consistency import Stillness, windows
+
+from .slow import VOID, keeps
+from .videos import label_space, measure, still
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=SEEDS, most=st.integers(0, 40), changing=st.sampled_from([0.0, 0.02, 0.3, 1.0]), size=st.integers(1, 30))
+def test_counters_in_bit_planes_count_and_stop_at_most(seed, most, changing, size):
+    rng = np.random.default_rng(seed)
+    counters = Stillness(np.packbits(np.ones(size, bool)), most)
+    slow = np.zeros(size, int)
+    for _ in range(2 * most + 3):
+        same = rng.random(size) >= changing
+        counters.add(np.packbits(same))
+        slow = np.where(same, slow + 1, 0)
+        for frames in range(most + 1):
+            np.testing.assert_array_equal(counters.at_least(frames), np.packbits(slow >= frames))
+
+
+def window_counts(truth, guess):
+    """The five counts of one window, pixel by pixel."""
+    counts = [0] * 5
+    for row, column in np.ndindex(truth.shape[1:]):
+        if not keeps(truth, row, column):
+            continue
+        label, predicted = truth[0][row, column], guess[0][row, column]
+        kept = keeps(guess, row, column)
+        marks = [True, kept, label != VOID, kept and label != VOID, kept and label != VOID and label == predicted]
+        counts = [count + int(mark) for count, mark in zip(counts, marks, strict=True)]
+    return counts
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=SEEDS,
+    lengths=st.lists(st.integers(1, 20), min_size=1, max_size=3, unique=True),
+    shape=st.tuples(st.integers(1, 24), st.integers(1, 4), st.integers(1, 7)),
+    change=st.sampled_from([0.0, 0.03, 0.2, 1.0]),
+    odd=st.sampled_from([[], [255], [200, 255]]),
+)
+def test_windows_are_the_slow_definitions(seed, lengths, shape, change, odd):
+    rng = np.random.default_rng(seed)
+    truth = still(rng, shape, [0, 1, 255], change)
+    guess = np.where(rng.random(shape[1:]) < 0.7, truth, still(rng, shape, [0, 1, *odd], change)).astype(np.uint8)
+    if not odd:
+        guess[guess == 255] = 1
+    state = measure(label_space(2), "a", truth, guess, [f"VC@{n}" for n in lengths]).states["consistency"]
+    for n in lengths:
+        expected = [window_counts(truth[i : i + n], guess[i : i + n]) for i in range(len(truth) - n + 1)]
+        assert windows(state, n).T.tolist() == expected
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    seed=SEEDS,
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    run=st.sampled_from([1, 2, 9, 70]),
+    wanted=st.sampled_from(["whole", "columns", "fortran"]),
+)
+def test_pairs_are_counted_in_every_size_and_layout(seed, shape, run, wanted):
+    rng = np.random.default_rng(seed)
+    maps = []
+    for _ in range(2):
+        flat = np.repeat(rng.integers(0, 256, shape[0] * shape[1] // run + 1, np.uint8), run)[: shape[0] * shape[1]]
+        maps.append(flat.reshape(shape))
+    if wanted == "columns":
+        maps[1] = np.repeat(maps[1], 2, axis=1)[:, ::2]  # not contiguous
+    elif wanted == "fortran":
+        maps[0] = np.asfortranarray(maps[0])
+    scratch = np.full((2, *shape), 255, np.uint8)  # what is left over from the frame before must not matter
+    expected = np.zeros((256, 256))
+    np.add.at(expected, tuple(maps), 1)
+    for codes, counts in (pair_counts(*maps), pair_counts(*maps, scratch), pair_counts(*maps, scratch)):
+        found = np.bincount(codes, weights=counts, minlength=65536).reshape(256, 256)
+        np.testing.assert_array_equal(found, expected)

@@ -1,0 +1,75 @@
+"""Scoring streams: memory does not grow with the clip, and where it decodes changes no number."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vssbench import scoring
+from vssbench.metrics.plan import DEFAULT
+from vssbench.scoring import Submission, score
+
+from .metrics.videos import still
+
+SIZE = (240, 320)
+
+
+@pytest.fixture
+def submission(tmp_path):
+    """Makes a VSPW layout of one clip with so many frames, six different ones over and over."""
+
+    def make(frames):
+        root = tmp_path / str(frames)
+        origin, *folders = root / "data" / "a" / "origin", root / "data" / "a" / "mask", root / "predictions" / "a"
+        for seed, folder in enumerate(folders):
+            folder.mkdir(parents=True)
+            maps = still(np.random.default_rng(seed), (6, 24, 32), [1, 2, 3], 0.2).repeat(10, axis=1).repeat(10, axis=2)
+            for index in range(frames):
+                file = folder / f"{index:06d}.png"
+                if index < len(maps):
+                    Image.fromarray(maps[index]).save(file)
+                else:
+                    file.hardlink_to(folder / f"{index % len(maps):06d}.png")
+        origin.mkdir()
+        for index in range(frames):
+            (origin / f"{index:06d}.jpg").touch()
+        (root / "val.txt").write_text("a\n")
+        return Submission("vspw", root, "val", root / "predictions", DEFAULT)
+
+    return make
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_no_frames_are_kept(submission, monkeypatch, cores):
+    monkeypatch.setattr(scoring, "cores", lambda: cores)
+    score(submission(20))  # what is loaded once and kept is there from here on
+    peaks = []
+    for frames in (50, 250):
+        asked = submission(frames)
+        tracemalloc.start()
+        score(asked)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    one = SIZE[0] * SIZE[1]
+    assert peaks[0] > 3 * one  # the frames in hand are seen at all
+    assert peaks[1] - peaks[0] < 40 * one  # names, counts, maps decoded ahead; the 200 pairs of frames are 400 maps
+
+
+def test_decoding_ahead_only_on_idle_cores_and_with_the_same_numbers(submission, monkeypatch):
+    asked, found = submission(20), []
+    for cores, threads in ((1, 0), (2, 2)):
+        started = []
+
+        def ahead(items, started=started, real=scoring.ahead):
+            started.append(items)
+            return real(items)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(scoring, "cores", lambda cores=cores: cores)
+            patch.setattr(scoring, "ahead", ahead)
+            found.append(score(asked))
+        assert len(started) == threads
+    assert found[0] == found[1]
