@@ -109,7 +109,7 @@ def test_a_short_name_is_resolved_to_every_argument():
 
     spec = parse("hold(of=mrcfa,key_interval=3)")
     full = resolved(load_method(spec), spec)
-    inner = "mrcfa(backbone=tiny,labels=synthetic,references=cached,resize=auto)"
+    inner = "mrcfa(backbone=tiny,compile=false,dtype=float32,labels=synthetic,references=cached,resize=auto)"
     assert str(full) == f"hold(key_interval=3,of={inner},offset=0)"
     assert parse(str(full)) == full
     assert "labels=camvid" in str(resolved(load_method(spec, labels="camvid"), spec, "camvid"))

@@ -11,6 +11,7 @@ from vssbench.methods.arseg.base import Base, Input, Output, Size, default_backb
 from vssbench.methods.arseg.network import Backbone, Costed, FusedFrame, WholeFrame, build
 from vssbench.methods.arseg.warp import Form
 from vssbench.methods.arseg.warp import resize as resized
+from vssbench.numerics import Dtype, running
 from vssbench.types import Frame, Kind
 
 
@@ -25,6 +26,7 @@ class ArSeg(Base):
     warp:      "official" reproduces the published code's border behaviour, "consistent" mends it
     auxiliary: run the training heads on key frames, as the official forward does; the output is the same
     resize:    none; frames are always used at their own size
+    dtype, compile: see `vssbench.numerics`
     checkpoint: {"hr": file, "lr": file}, in the official layout (.pth) or in ours (.safetensors); None: random weights,
                 the same every time (`load_method` passes the packaged files if any)
     """
@@ -41,10 +43,12 @@ class ArSeg(Base):
         warp: Form = "official",
         auxiliary: bool = True,
         resize: None = None,
+        dtype: Dtype = "float32",
+        compile: bool = False,
         device: str = "cpu",
         checkpoint: weights.Files | None = None,
     ):
-        super().__init__(backbone or default_backbone(labels), labels, scale, device)
+        super().__init__(backbone or default_backbone(labels), labels, scale, device, dtype, compile)
         if gop < 1:
             raise UserError(f"gop={gop} does not fit", expected="1 or more")
         self.gop, self.warp = gop, warp
@@ -52,8 +56,10 @@ class ArSeg(Base):
         lr.classifier.load_state_dict(hr.classifier.state_dict())
         self.weights = weights.load({"hr": hr, "lr": lr}, checkpoint)
         self.hr, self.lr = hr, lr
-        self._key = WholeFrame(hr, auxiliary).to(self.device)
-        self._nonkey = FusedFrame(lr, warp).to(self.device)
+        self._key, self._nonkey = WholeFrame(hr, auxiliary), FusedFrame(lr, warp)
+        self._run_key, self._run_nonkey = (
+            self.numerics.compiled(self.numerics.place(core)) for core in (self._key, self._nonkey)
+        )
         self.reset()
 
     def reset(self) -> None:
@@ -69,10 +75,10 @@ class ArSeg(Base):
         vectors = torch.tensor(motion, dtype=torch.float32).to(self.device).permute(2, 0, 1).unsqueeze(0)
         return Input(self.image(frame, self.scale), vectors, size)
 
-    @torch.inference_mode()
+    @running
     def step(self, x: Input) -> Output:
         if x.motion is None:
-            scores, feature, *_ = self._key(x.image)
+            scores, feature, *_ = self._run_key(x.image)
             # Every frame of the group reads whole vectors of it.
             self._reference, self._age = (feature.contiguous(memory_format=torch.channels_last), x.size), 0
             return Output(scores, self._key.branch, x.size, "key", 0)
@@ -82,7 +88,7 @@ class ArSeg(Base):
                 expected='a first frame without side["motion"], and one size in a clip',
             )
         self._age += 1
-        scores, _ = self._nonkey(x.image, self._reference[0], x.motion)
+        scores, _ = self._run_nonkey(x.image, self._reference[0], x.motion)
         return Output(scores, self._nonkey.branch, x.size, "nonkey", self._age)
 
     def cost_module(self, kind: Kind, size: Size) -> tuple[nn.Module, tuple[Tensor, ...]]:

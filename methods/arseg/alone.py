@@ -11,6 +11,7 @@ from vssbench.errors import UserError
 from vssbench.methods.arseg import weights
 from vssbench.methods.arseg.base import Base, Input, Output, Size, default_backbone, scaled
 from vssbench.methods.arseg.network import Backbone, Costed, WholeFrame, build
+from vssbench.numerics import Dtype, running
 from vssbench.types import Frame, Kind
 
 
@@ -20,6 +21,7 @@ class Alone(Base):
     scale:     the network sees frames of this size; the classes are brought back to the frame's
     auxiliary: run the training heads, as the official forward does; the output is the same
     resize:    none; frames are always used at their own size
+    dtype, compile: see `vssbench.numerics`
     checkpoint: the network's file, in the official layout of an HR branch (.pth) or in ours (.safetensors); None:
                 random weights, the same every time (`load_method` passes the packaged file if any)
     """
@@ -32,13 +34,16 @@ class Alone(Base):
         labels: str,
         scale: float,
         auxiliary: bool,
+        dtype: Dtype,
+        compile: bool,
         device: str,
         checkpoint: weights.Files | None,
     ):
-        super().__init__(backbone, labels, scale, device)
+        super().__init__(backbone, labels, scale, device, dtype, compile)
         self.branch = build(backbone, labels, "hr")
         self.weights = weights.load({"hr": self.branch}, checkpoint)
-        self._core = WholeFrame(self.branch, auxiliary).to(self.device)
+        self._core = WholeFrame(self.branch, auxiliary)
+        self._run = self.numerics.compiled(self.numerics.place(self._core))
 
     def reset(self) -> None:
         """Nothing is remembered."""
@@ -46,9 +51,9 @@ class Alone(Base):
     def prepare(self, frame: Frame) -> Input:
         return Input(self.image(frame, self.scale), None, frame.image.shape[:2])
 
-    @torch.inference_mode()
+    @running
     def step(self, x: Input) -> Output:
-        return Output(self._core(x.image)[0], self.branch, x.size, "key", 0)
+        return Output(self._run(x.image)[0], self.branch, x.size, "key", 0)
 
     def cost_module(self, kind: Kind, size: Size) -> tuple[nn.Module, tuple[Tensor, ...]]:
         """What step and decode compute up to the class scores for one frame of that size (H, W), and its input."""
@@ -73,10 +78,14 @@ class Psp18(Alone):
         scale: float = 1.0,
         auxiliary: bool = True,
         resize: None = None,
+        dtype: Dtype = "float32",
+        compile: bool = False,
         device: str = "cpu",
         checkpoint: weights.Files | None = None,
     ):
-        super().__init__(backbone or default_backbone(labels), labels, scale, auxiliary, device, checkpoint)
+        super().__init__(
+            backbone or default_backbone(labels), labels, scale, auxiliary, dtype, compile, device, checkpoint
+        )
 
 
 class Bise18(Alone):
@@ -90,7 +99,9 @@ class Bise18(Alone):
         scale: float = 1.0,
         auxiliary: bool = True,
         resize: None = None,
+        dtype: Dtype = "float32",
+        compile: bool = False,
         device: str = "cpu",
         checkpoint: weights.Files | None = None,
     ):
-        super().__init__("bise18", labels, scale, auxiliary, device, checkpoint)
+        super().__init__("bise18", labels, scale, auxiliary, dtype, compile, device, checkpoint)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from vssbench.datasets.spaces import load_space
-from vssbench.environment import check_device
 from vssbench.errors import UserError
 from vssbench.methods.arseg.layers import Branch
 from vssbench.methods.arseg.network import Backbone, normalisation
 from vssbench.methods.arseg.warp import resize
+from vssbench.numerics import Dtype, Numerics
 from vssbench.types import Frame, Kind, Prediction
 
 Size = tuple[int, int]
@@ -38,16 +38,19 @@ class Output(NamedTuple):
 
 
 class Base:
-    """A network, or two, whose scores are brought to the frame's size as the official evaluation does."""
+    """A network, or two, whose scores are brought to the frame's size as the official evaluation does.
+
+    dtype, compile: see `vssbench.numerics`
+    """
 
     lookahead = 0
 
-    def __init__(self, backbone: Backbone, labels: str, scale: float, device: str):
-        check_device(device)
+    def __init__(self, backbone: Backbone, labels: str, scale: float, device: str, dtype: Dtype, compile: bool):
+        self.numerics = Numerics(device, dtype, compile)
         if not 0 < scale <= 1:
             raise UserError(f"scale={scale} does not fit", expected="more than 0, at most 1")
         self.classes = load_space(labels).classes
-        self.backbone, self.scale, self.device = backbone, scale, torch.device(device)
+        self.backbone, self.scale, self.device = backbone, scale, self.numerics.device
         self._mean, self._std = (
             torch.tensor(values, device=self.device).view(1, 3, 1, 1) for values in normalisation(backbone, labels)
         )

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from vssbench.classes import check_same, joined, read_mapping
 from vssbench.datasets.spaces import load_space
-from vssbench.environment import check_device
 from vssbench.errors import UserError
 from vssbench.methods.huggingface import source
+from vssbench.numerics import Dtype, Numerics, running
 from vssbench.types import Frame, Kind, Prediction
 
 
@@ -42,6 +42,7 @@ class HuggingFace:
     labels:     label space; the model's classes are its classes, or `mapping` says which count as which
     mapping:    file as `vssbench.classes` describes it
     revision:   branch, tag or commit of a hub id
+    dtype, compile: see `vssbench.numerics`
     checkpoint: weights in place of the model's own: a folder, .safetensors or .bin
     Without weights in the folder: random ones, the same every time. Raises UserError for what does not fit; code that
     comes with a model is never run.
@@ -58,11 +59,13 @@ class HuggingFace:
         *,
         mapping: str | None = None,
         revision: str | None = None,
+        dtype: Dtype = "float32",
+        compile: bool = False,
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        check_device(device)
-        self.device, space = torch.device(device), load_space(labels)
+        self.numerics, space = Numerics(device, dtype, compile), load_space(labels)
+        self.device = self.numerics.device
         self.classes = space.classes
         folder = source.find(model, revision)
         self.config = source.configuration(folder)
@@ -74,6 +77,7 @@ class HuggingFace:
         network = source.build(self.config, model)
         self.weights = source.fill(network, folder, checkpoint)
         self.network = source.without_training_heads(network).to(self.device)
+        self._run = self.numerics.compiled(self.network)
 
     def reset(self) -> None:
         """Nothing to forget."""
@@ -84,9 +88,9 @@ class HuggingFace:
         arguments = self.processor(images=image, input_data_format="channels_last", return_tensors="pt")
         return Input(dict(arguments.to(self.device)), (height, width))
 
-    @torch.inference_mode()
+    @running
     def step(self, x: Input) -> Output:
-        return Output(self.network(**x.arguments), x.size)
+        return Output(self._run(**x.arguments), x.size)
 
     @torch.inference_mode()
     def decode(self, y: Output) -> Prediction:

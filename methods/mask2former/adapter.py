@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vssbench.datasets.spaces import load_space
-from vssbench.environment import check_device
 from vssbench.errors import UserError
 from vssbench.methods.mask2former import weights
 from vssbench.methods.mask2former.frames import FrameReader
@@ -23,9 +23,17 @@ from vssbench.methods.mask2former.network import (
     class_labels,
     class_scores,
     eager_attention,
+    fast_labels,
+    fast_scores,
     segment,
 )
+from vssbench.numerics import Dtype, Numerics, running
 from vssbench.types import Frame, Kind, Prediction
+
+Decode = Literal["exact", "fast"]
+Scores = Callable[[Tensor, Tensor, Geometry], Tensor]
+STAGES = {"exact": (class_scores, class_labels), "fast": (fast_scores, fast_labels)}
+"""The output stage by the name of its order: class scores, and the labels that are their argmax."""
 
 
 class Input(NamedTuple):
@@ -48,6 +56,8 @@ class Mask2Former:
     labels:     label space, which sets the number of classes
     backbone:   tiny by default on synthetic video, else r50
     resize:     auto (the official test resize: 480x853 for vspw, none for the others), none, or SHORTxLONG
+    decode:     exact: the official order; fast: class scores at stride 4 and upsampled, other labels along some borders
+    dtype, compile: see `vssbench.numerics`
     checkpoint: official .pth or .pkl, our .safetensors, or a folder written by transformers' save_pretrained
                 None: random weights, the same every time (`load_method` passes the packaged file if any)
     Raises UserError for a file that does not fit.
@@ -63,17 +73,22 @@ class Mask2Former:
         *,
         backbone: Backbone | None = None,
         resize: str | None = "auto",
+        decode: Decode = "exact",
+        dtype: Dtype = "float32",
+        compile: bool = False,
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        check_device(device)
+        self.numerics = Numerics(device, dtype, compile)
         self.backbone: Backbone = backbone or ("tiny" if labels == "synthetic" else "r50")
         self.classes = load_space(labels).classes
         self.frames = FrameReader(labels, resize, device)
         self.network = build(self.backbone, self.classes)
         wanted = f"weights of Mask2Former, backbone {self.backbone}, {self.classes} classes ({labels})"
         self.weights = weights.load(self.network, checkpoint, wanted)
-        self.network.to(self.frames.device)
+        self.numerics.place(self.network)
+        self._segment = self.numerics.compiled(segment)
+        self._scores, self._labels = STAGES[decode]
 
     def reset(self) -> None:
         """Nothing to forget."""
@@ -82,18 +97,18 @@ class Mask2Former:
         image, geometry = self.frames.read(frame.image)
         return Input(self.frames.normalise(image, geometry), geometry)
 
-    @torch.inference_mode()
+    @running
     def step(self, x: Input) -> Output:
-        return Output(segment(self.network, x.image), x.geometry)
+        return Output(self._segment(self.network, x.image), x.geometry)
 
     @torch.inference_mode()
     def decode(self, y: Output) -> Prediction:
-        return Prediction(class_labels(y.segments.classes, y.segments.masks, y.geometry).cpu().numpy(), "key")
+        return Prediction(self._labels(y.segments.classes, y.segments.masks, y.geometry), "key")
 
     @torch.inference_mode()
     def scores(self, y: Output) -> NDArray[np.float32]:
         """Class scores at the frame's size, float32[C, H, W]."""
-        scores: NDArray[np.float32] = class_scores(y.segments.classes, y.segments.masks, y.geometry).cpu().numpy()
+        scores: NDArray[np.float32] = self._scores(y.segments.classes, y.segments.masks, y.geometry).cpu().numpy()
         return scores
 
     def cost_module(
@@ -108,17 +123,18 @@ class Mask2Former:
         geometry = self.frames.geometry(size)
         with torch.device(device or self.frames.device):
             network = self.network if device is None else build(self.backbone, self.classes).to(device)
-            return KeyCost(network, geometry), (torch.zeros(1, 3, *geometry.padded),)
+            return KeyCost(network, geometry, self._scores), (torch.zeros(1, 3, *geometry.padded),)
 
 
 class KeyCost(nn.Module):
     """A frame from the network's input to class scores, float[C, H, W], by operators that FLOP counters know."""
 
-    def __init__(self, network: nn.Module, geometry: Geometry):
+    def __init__(self, network: nn.Module, geometry: Geometry, scores: Scores = class_scores):
+        """scores: the output stage"""
         super().__init__()
-        self.network, self.geometry = network, geometry
+        self.network, self.geometry, self.scores = network, geometry, scores
 
     def forward(self, image: Tensor) -> Tensor:
         with eager_attention(self.network):
             segments = segment(self.network, image)
-        return class_scores(segments.classes, segments.masks, self.geometry)
+        return self.scores(segments.classes, segments.masks, self.geometry)

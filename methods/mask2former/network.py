@@ -10,12 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, ResNetConfig, SwinConfig
 
 from vssbench.checkpoints import quiet_transformers, seeded
+from vssbench.methods.mask2former.deformable import DeformableAttention
+from vssbench.methods.mask2former.masks import MaskPredictor, masks_of
+from vssbench.types import UInt8
+from vssbench.upsampling import Step, upsampled, upsampled_labels
 
 Backbone = Literal["tiny", "r50", "r101", "swin_t", "swin_s", "swin_b", "swin_l"]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
@@ -76,9 +81,13 @@ def build(backbone: Backbone, classes: int) -> Mask2FormerForUniversalSegmentati
         quiet_transformers(),
     ):  # which warns that a ResNet backbone is unsupported; it works, as the tests show
         network = Mask2FormerForUniversalSegmentation(configure(backbone, classes))
-    encoder = network.model.pixel_level_module.encoder
-    if hasattr(encoder, "swin"):
-        encoder.swin.layernorm = nn.Identity()  # feeds nothing, and the official network has none
+    pixels = network.model.pixel_level_module
+    if hasattr(pixels.encoder, "swin"):
+        pixels.encoder.swin.layernorm = nn.Identity()  # feeds nothing, and the official network has none
+    for layer in pixels.decoder.encoder.layers:
+        layer.self_attn = DeformableAttention(layer.self_attn)
+    decoder = network.model.transformer_module.decoder
+    decoder.mask_predictor = MaskPredictor(decoder.mask_predictor)
     return network.eval()
 
 
@@ -126,7 +135,8 @@ def segment(network: Mask2FormerForUniversalSegmentation, image: Tensor) -> Segm
     pixels = network.model.pixel_level_module(image)
     decoded = network.model.transformer_module(pixels.decoder_hidden_states, pixels.decoder_last_hidden_state)
     queries = decoded.intermediate_hidden_states[-1][:, 0]
-    return Segments(network.class_predictor(queries), decoded.masks_queries_logits[-1][0], queries)
+    masks = masks_of(decoded.masks_queries_logits[-1], pixels.decoder_last_hidden_state)
+    return Segments(network.class_predictor(queries), masks[0], queries)
 
 
 def class_scores(classes: Tensor, masks: Tensor, geometry: Geometry) -> Tensor:
@@ -142,7 +152,7 @@ def class_scores(classes: Tensor, masks: Tensor, geometry: Geometry) -> Tensor:
     return F.interpolate(scores[None], geometry.frame, mode="bilinear", align_corners=False)[0]
 
 
-def class_labels(classes: Tensor, masks: Tensor, geometry: Geometry) -> Tensor:
+def class_labels(classes: Tensor, masks: Tensor, geometry: Geometry) -> UInt8:
     """uint8[H, W]: the argmax of `class_scores`, and on a CPU in bands of rows that stay in the cache.
 
     Every value of a band is the same number as in the whole: bands begin and end on rows of the stride-4 masks, with a
@@ -150,16 +160,39 @@ def class_labels(classes: Tensor, masks: Tensor, geometry: Geometry) -> Tensor:
     """
     height, width = geometry.resized
     if masks.device.type != "cpu" or geometry.resized != geometry.frame:
-        return class_scores(classes, masks, geometry).argmax(dim=0).to(torch.uint8)
+        found: UInt8 = class_scores(classes, masks, geometry).argmax(dim=0).to(torch.uint8).cpu().numpy()
+        return found
     probabilities, rows, factor = class_probabilities(classes), masks.shape[1], geometry.padded[0] // masks.shape[1]
-    labels = masks.new_empty(geometry.padded, dtype=torch.uint8)
+    labels = np.empty(geometry.padded, np.uint8)
     for top in range(0, rows, _BAND):
         bottom, first, last = min(top + _BAND, rows), max(top - 1, 0), min(top + _BAND + 1, rows)
         band = mask_probabilities(masks[:, first:last], ((last - first) * factor, geometry.padded[1]))
         band = band[:, (top - first) * factor : (bottom - first) * factor].flatten(1)
         best = (band.T @ probabilities).numpy().argmax(axis=1)
-        labels[top * factor : bottom * factor] = torch.from_numpy(best).view(-1, geometry.padded[1])
-    return labels[:height, :width]
+        labels[top * factor : bottom * factor] = best.reshape(-1, geometry.padded[1])
+    return np.ascontiguousarray(labels[:height, :width])
+
+
+def fast_scores(classes: Tensor, masks: Tensor, geometry: Geometry) -> Tensor:
+    """float[C, H, W] at the frame's size, by the product at stride 4 and its upsampling: a sixteenth of the products.
+
+    Not the official order: the sigmoid of an upsampled logit is not the mean of sigmoids, so borders may move a little.
+    """
+    return upsampled(coarse_scores(classes, masks), *_steps(geometry))
+
+
+def fast_labels(classes: Tensor, masks: Tensor, geometry: Geometry) -> UInt8:
+    """uint8[H, W]: the argmax of `fast_scores`."""
+    return upsampled_labels(coarse_scores(classes, masks), *_steps(geometry))
+
+
+def coarse_scores(classes: Tensor, masks: Tensor) -> Tensor:
+    """float[C, h, w] at stride 4 of the padded frame."""
+    return torch.einsum("qc,qhw->chw", class_probabilities(classes), masks.sigmoid())
+
+
+def _steps(geometry: Geometry) -> tuple[Step, Step]:
+    return Step(geometry.padded, geometry.resized), Step(geometry.frame, geometry.frame)
 
 
 def class_probabilities(classes: Tensor) -> Tensor:

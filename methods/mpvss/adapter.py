@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vssbench.datasets.spaces import load_space
-from vssbench.environment import check_device
+from vssbench.methods.mask2former.adapter import STAGES, Decode
 from vssbench.methods.mask2former.frames import FrameReader
-from vssbench.methods.mask2former.network import Backbone, Geometry, Segments, class_labels, class_scores
+from vssbench.methods.mask2former.network import Backbone, Geometry, Segments
 from vssbench.methods.mpvss import weights
 from vssbench.methods.mpvss.cost import cost_module
 from vssbench.methods.mpvss.flow import flow_image
 from vssbench.methods.mpvss.network import MPVSS
 from vssbench.names import Spec
+from vssbench.numerics import Dtype, Numerics, running
 from vssbench.schedule import FixedInterval, OnChange, change, schedule, thumbnail
 from vssbench.types import Frame, Kind, Prediction
 
@@ -51,7 +52,7 @@ class Output(NamedTuple):
 class Mpvss:
     """Mask Propagation for Efficient Video Semantic Segmentation (Weng et al., NeurIPS 2023).
 
-    labels, backbone, resize: as in mask2former
+    labels, backbone, resize, decode, dtype, compile: as in mask2former
     key_interval: frames from one key frame to the next, or auto(threshold=12,max=10): see `vssbench.schedule`
     offset:       where in the interval the first key frame after frame 0 falls
     checkpoint:   official .pth or our .safetensors; or any that mask2former takes, for the segmentor alone: the flow
@@ -72,10 +73,13 @@ class Mpvss:
         key_interval: int | str | Spec = 5,
         offset: int = 0,
         resize: str | None = "auto",
+        decode: Decode = "exact",
+        dtype: Dtype = "float32",
+        compile: bool = False,
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        check_device(device)
+        self.numerics = Numerics(device, dtype, compile)
         self.backbone: Backbone = backbone or ("tiny" if labels == "synthetic" else "r50")
         self.schedule = schedule(key_interval, offset)
         self.classes = load_space(labels).classes
@@ -83,7 +87,10 @@ class Mpvss:
         self.network = MPVSS(self.backbone, self.classes)
         wanted = f"weights of MPVSS, backbone {self.backbone}, {self.classes} classes ({labels})"
         self.weights = weights.load(self.network, checkpoint, wanted)
-        self.network.to(self.frames.device)
+        self.numerics.place(self.network)
+        self._run_key = self.numerics.compiled(self.network.key)
+        self._run_nonkey = self.numerics.compiled(self.network.nonkey)
+        self._scores, self._labels = STAGES[decode]
         self.reset()
 
     def reset(self) -> None:
@@ -97,14 +104,14 @@ class Mpvss:
         halved = flow_image(image, geometry.padded, geometry.frame)
         return Input(frame.clip, frame.index, normalised, halved, small, geometry)
 
-    @torch.inference_mode()
+    @running
     def step(self, x: Input) -> Output:
         if self._key is None or self._is_key(x, self._key[0]):
-            segments = self.network.key(x.image)
+            segments = self._run_key(x.image)
             self._key = x, segments
             return Output(segments, x.geometry, "key", 0)
         key, segments = self._key
-        segments = self.network.nonkey(x.flow_image, key.flow_image, segments)
+        segments = self._run_nonkey(x.flow_image, key.flow_image, segments)
         return Output(segments, x.geometry, "nonkey", x.index - key.index)
 
     def _is_key(self, x: Input, key: Input) -> bool:
@@ -116,13 +123,13 @@ class Mpvss:
 
     @torch.inference_mode()
     def decode(self, y: Output) -> Prediction:
-        labels = class_labels(y.segments.classes, y.segments.masks, y.geometry).cpu().numpy()
+        labels = self._labels(y.segments.classes, y.segments.masks, y.geometry)
         return Prediction(labels, y.kind, y.age)
 
     @torch.inference_mode()
     def scores(self, y: Output) -> NDArray[np.float32]:
         """Class scores at the frame's size, float32[C, H, W]."""
-        scores: NDArray[np.float32] = class_scores(y.segments.classes, y.segments.masks, y.geometry).cpu().numpy()
+        scores: NDArray[np.float32] = self._scores(y.segments.classes, y.segments.masks, y.geometry).cpu().numpy()
         return scores
 
     def cost_module(
@@ -135,4 +142,4 @@ class Mpvss:
         geometry = self.frames.geometry(size)
         with torch.device(device or self.frames.device):
             network = self.network if device is None else MPVSS(self.backbone, self.classes).to(device)
-            return cost_module(network, kind, geometry)
+            return cost_module(network, kind, geometry, self._scores)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from vssbench.errors import UserError
-from vssbench.methods.mask2former.adapter import KeyCost
-from vssbench.methods.mask2former.network import Geometry, Segments, class_scores
+from vssbench.methods.mask2former.adapter import KeyCost, Scores
+from vssbench.methods.mask2former.network import Geometry, Segments
 from vssbench.methods.mpvss.network import MPVSS
 from vssbench.types import Kind
 
@@ -15,24 +15,24 @@ from vssbench.types import Kind
 class NonkeyCost(nn.Module):
     """A nonkey frame from the flow network's inputs and the key frame's segments to class scores, float[C, H, W]."""
 
-    def __init__(self, network: MPVSS, geometry: Geometry):
+    def __init__(self, network: MPVSS, geometry: Geometry, scores: Scores):
         super().__init__()
-        self.network, self.geometry = network, geometry
+        self.network, self.geometry, self.scores = network, geometry, scores
 
     def forward(self, current: Tensor, key: Tensor, classes: Tensor, masks: Tensor, queries: Tensor) -> Tensor:
         segments = self.network.nonkey(current, key, Segments(classes, masks, queries))
-        return class_scores(segments.classes, segments.masks, self.geometry)
+        return self.scores(segments.classes, segments.masks, self.geometry)
 
 
-def cost_module(network: MPVSS, kind: Kind, geometry: Geometry) -> tuple[nn.Module, tuple[Tensor, ...]]:
-    """The module of a kind of frame and its inputs, on torch's default device."""
+def cost_module(network: MPVSS, kind: Kind, geometry: Geometry, scores: Scores) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """The module of a kind of frame and its inputs, on torch's default device; scores: the output stage."""
     height, width = geometry.padded
     if kind == "key":
-        return KeyCost(network.segmentor, geometry), (torch.zeros(1, 3, height, width),)
+        return KeyCost(network.segmentor, geometry, scores), (torch.zeros(1, 3, height, width),)
     if kind != "nonkey":
         raise UserError(f"mpvss has no {kind} frames", expected="key or nonkey")
     config = network.segmentor.config
     shapes = (config.num_labels + 1,), (height // 4, width // 4), (config.hidden_dim,)
     frames = [torch.zeros(3, height // 2, width // 2) for _ in ("current", "key")]
     held = [torch.zeros(config.num_queries, *shape) for shape in shapes]
-    return NonkeyCost(network, geometry), (*frames, *held)
+    return NonkeyCost(network, geometry, scores), (*frames, *held)

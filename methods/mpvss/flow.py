@@ -67,6 +67,7 @@ def warp(masks: Tensor, flows: Tensor) -> Tensor:
     """
     height, width = masks.shape[-2:]
     scale = width / flows.shape[-1]
+    masks, flows = masks.float(), flows.float()  # places in bf16 would be whole pixels
     flows = F.interpolate(flows, (height, width), mode="bilinear", align_corners=False) * scale
     x = torch.arange(width, device=masks.device, dtype=masks.dtype)
     y = torch.arange(height, device=masks.device, dtype=masks.dtype)[:, None]

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vssbench.datasets.spaces import load_space
-from vssbench.environment import check_device
 from vssbench.errors import UserError
 from vssbench.methods.mrcfa import cost, weights
 from vssbench.methods.mrcfa.clip import FIRST_REGULAR, REACH, align, network_size, parse_box, reference_frames
 from vssbench.methods.mrcfa.configs import Backbone
 from vssbench.methods.mrcfa.inference import Cached, Recompute, Single, Size, upsample
 from vssbench.methods.mrcfa.network import Memory
-from vssbench.types import Frame, Kind, Prediction, UInt8
+from vssbench.numerics import Dtype, Numerics, running
+from vssbench.types import Frame, Kind, Prediction
+from vssbench.upsampling import Step, upsampled_labels
 
 OFFICIAL_BOX = "480x853"
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -50,6 +51,7 @@ class Mrcfa:
                 None: no references; every frame by the per-frame head and of kind "key", to compare with.
     resize:     HxW box that a frame is fitted into, None for its own size; "auto" is the official 480x853, and None
                 on synthetic video. Sides are then stretched to multiples of 32: the method needs it.
+    dtype, compile: see `vssbench.numerics`
     checkpoint: official .pth or our .safetensors; None: random weights (`load_method` passes the packaged file if any)
 
     The first three frames after `reset` are segmented alone, the next six have the official table of references; these
@@ -67,24 +69,27 @@ class Mrcfa:
         backbone: Backbone | None = None,
         references: Literal["cached", "recompute"] | None = "cached",
         resize: str | None = "auto",
+        dtype: Dtype = "float32",
+        compile: bool = False,
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        check_device(device)
+        self.numerics = Numerics(device, dtype, compile)
         synthetic = labels == "synthetic"
         self.backbone: Backbone = backbone or ("tiny" if synthetic else "mit_b1")
         self.references = references
         self.box = parse_box((None if synthetic else OFFICIAL_BOX) if resize == "auto" else resize)
-        self.device = torch.device(device)
+        self.device = self.numerics.device
         self.classes = load_space(labels).classes
         self.network, self.weights = weights.load(self.backbone, self.classes, checkpoint)
-        self.network.to(self.device).eval()
+        self.numerics.place(self.network)
         self._single = Single(self.network, remember=references == "cached")
         regular: dict[str, Single | Cached | Recompute] = {
             "cached": Cached(self.network),
             "recompute": Recompute(self.network),
         }
         self._regular = regular[references] if references else self._single
+        self._run_single, self._run_regular = (self.numerics.compiled(one) for one in (self._single, self._regular))
         self._mean, self._std = (torch.tensor(x, device=self.device).view(3, 1, 1) for x in (MEAN, STD))
         self.reset()
 
@@ -99,7 +104,7 @@ class Mrcfa:
         height, width = frame.image.shape[:2]
         return Input(image.unsqueeze(0), (height, width))
 
-    @torch.inference_mode()
+    @running
     def step(self, x: Input) -> Output:
         if self._shape not in (None, x.image.shape):
             raise UserError(f"the frame's size changed within a clip, to {x.size}", fix="call reset() between clips")
@@ -117,13 +122,12 @@ class Mrcfa:
         first = self._seen - len(self._past)
         chosen = [self._past[t - first] for t in reference_frames(self._seen)] if self._past else []
         if self.references == "cached":
-            return self._regular(image, Memory.stack(chosen)) if chosen else self._single(image)
-        return self._regular(torch.cat([*chosen, image])) if chosen else self._single(image)[0], image
+            return self._run_regular(image, Memory.stack(chosen)) if chosen else self._run_single(image)
+        return self._run_regular(torch.cat([*chosen, image])) if chosen else self._run_single(image)[0], image
 
     @torch.inference_mode()
     def decode(self, y: Output) -> Prediction:
-        labels: UInt8 = upsample(y.scores, *y.sizes).argmax(1)[0].to(torch.uint8).cpu().numpy()
-        return Prediction(labels, y.kind)
+        return Prediction(upsampled_labels(y.scores[0], *(Step(size, size) for size in y.sizes)), y.kind)
 
     @torch.inference_mode()
     def scores(self, y: Output) -> NDArray[np.float32]:

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
 from vssbench.checkpoints import from_folder, load_strict, quiet_transformers, read, seeded
 from vssbench.datasets.spaces import load_space
-from vssbench.environment import check_device
 from vssbench.errors import UserError
+from vssbench.numerics import Dtype, Numerics, running
 from vssbench.types import Frame, Kind, Prediction, Weights
+from vssbench.upsampling import Step, upsampled, upsampled_labels
 
 Backbone = Literal["tiny", "mit_b0", "mit_b1", "mit_b2", "mit_b3", "mit_b4", "mit_b5"]
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -46,6 +46,7 @@ class SegFormer:
     Normalised, through the network, logits upsampled bilinearly to the frame, argmax.
     labels:     label space, which sets the number of classes
     backbone:   tiny by default on synthetic video, else mit_b1
+    dtype, compile: see `vssbench.numerics`
     checkpoint: a folder written by transformers' save_pretrained, or our .safetensors; the official mmseg files must
                 be converted by transformers first
     Without a checkpoint: random weights, the same every time. Raises UserError for a file that does not fit.
@@ -60,17 +61,20 @@ class SegFormer:
         labels: str = "synthetic",
         *,
         backbone: Backbone | None = None,
+        dtype: Dtype = "float32",
+        compile: bool = False,
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        check_device(device)
+        self.numerics = Numerics(device, dtype, compile)
         self.backbone: Backbone = backbone or ("tiny" if labels == "synthetic" else "mit_b1")
         self.classes = load_space(labels).classes
-        self.device = torch.device(device)
+        self.device = self.numerics.device
         self.network = build(self.backbone, self.classes)
         wanted = f"weights of SegFormer, backbone {self.backbone}, {self.classes} classes ({labels})"
         self.weights = load(self.network, checkpoint, wanted)
-        self.network.to(self.device)
+        self.numerics.place(self.network)
+        self._run = self.numerics.compiled(self.network)
         self._mean, self._std = (torch.tensor(x, device=self.device)[:, None, None] for x in (MEAN, STD))
 
     def reset(self) -> None:
@@ -83,19 +87,19 @@ class SegFormer:
         image = pixels.permute(2, 0, 1)
         return ((image - self._mean) / self._std)[None], (height, width)
 
-    @torch.inference_mode()
+    @running
     def step(self, x: tuple[Tensor, tuple[int, int]]) -> Output:
         image, size = x
-        return Output(self.network(image).logits, size)
+        return Output(self._run(image).logits, size)
 
     @torch.inference_mode()
     def decode(self, y: Output) -> Prediction:
-        return Prediction(upsample(y.logits, y.size).argmax(dim=0).to(torch.uint8).cpu().numpy(), "key")
+        return Prediction(upsampled_labels(y.logits[0], Step(y.size, y.size)), "key")
 
     @torch.inference_mode()
     def scores(self, y: Output) -> NDArray[np.float32]:
         """Class scores (logits) at the frame's size, float32[C, H, W]."""
-        scores: NDArray[np.float32] = upsample(y.logits, y.size).cpu().numpy()
+        scores: NDArray[np.float32] = upsampled(y.logits[0], Step(y.size, y.size)).cpu().numpy()
         return scores
 
     def cost_module(
@@ -121,7 +125,7 @@ class KeyCost(nn.Module):
         self.network, self.size = network, size
 
     def forward(self, image: Tensor) -> Tensor:
-        return upsample(self.network(image, return_dict=False)[0], self.size)
+        return upsampled(self.network(image, return_dict=False)[0][0], Step(self.size, self.size))
 
 
 def build(backbone: Backbone, classes: int) -> SegformerForSemanticSegmentation:
@@ -148,8 +152,3 @@ def load(network: SegformerForSemanticSegmentation, path: str | Path | None, exp
     filling = checkpoint if checkpoint.config is None else from_folder(network, checkpoint, unseen, expected)
     load_strict(network, filling, expected=expected)
     return checkpoint.weights
-
-
-def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """float[C, H, W] at the frame's size."""
-    return F.interpolate(logits, size, mode="bilinear", align_corners=False)[0]

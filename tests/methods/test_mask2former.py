@@ -163,10 +163,14 @@ def test_a_transformers_folder(backbone: net.Backbone, tmp_path: Path) -> None:
     ours = load_method(f"mask2former(backbone={backbone})", checkpoint=tmp_path)
     assert ours.weights.origin == "file"
     x = ours.prepare(random_clip(length=1)[0])
-    with torch.inference_mode():
+    with torch.no_grad():
         expected = theirs(x.image)
-    assert torch.equal(ours.step(x).segments.classes, expected.class_queries_logits[0])
-    assert torch.equal(ours.step(x).segments.masks, expected.masks_queries_logits[0])
+        same = net.segment(ours.network.to(memory_format=torch.contiguous_format), x.image)
+    assert torch.equal(same.classes, expected.class_queries_logits[0])
+    assert torch.equal(same.masks, expected.masks_queries_logits[0])
+    stepped = ours.step(x).segments  # by an order of its own
+    torch.testing.assert_close(stepped.classes, expected.class_queries_logits[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(stepped.masks, expected.masks_queries_logits[0], rtol=1e-4, atol=1e-4)
 
 
 def test_a_folder_of_another_architecture(tiny, tmp_path: Path) -> None:
@@ -246,7 +250,7 @@ def test_output_stage_in_bands_equals_the_official_order(rows, columns, cut, enl
     ]
     scores = F.interpolate(scores[None], geometry.frame, mode="bilinear", align_corners=False)[0]
     torch.testing.assert_close(net.class_scores(classes, masks, geometry), scores, rtol=1e-6, atol=1e-6)
-    labels = net.class_labels(classes, masks, geometry)
+    labels = torch.from_numpy(net.class_labels(classes, masks, geometry))
     assert labels.shape == geometry.frame
     assert labels.dtype == torch.uint8
     best = scores.max(0).values - scores.gather(0, labels[None].long())[0]

@@ -65,7 +65,7 @@ def expected(folder: Path, kind: type, config: PretrainedConfig) -> tuple[Tensor
 def same(found: tuple[Tensor, ...], wanted: tuple[Tensor, ...]) -> None:
     assert len(found) == len(wanted) == 4
     for one, other in zip(found, wanted, strict=True):
-        torch.testing.assert_close(one, other)
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)  # memory formats differ, and so do last digits
 
 
 def test_transformers_folder_of_a_classifier(resnet: Path) -> None:

@@ -1,0 +1,64 @@
+"""How a network is run: in which numbers, compiled or not. What every adapter with a network has in common there.
+
+The default is float32 as published. Everything else is an option of the method (`mpvss(dtype=bf16)`), so that it stands
+in its name, and a run states what it changes (`vssbench.approximation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import wraps
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
+
+from vssbench.environment import check_device
+
+Dtype = Literal["float32", "bf16", "fp16"]
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_HALF = (torch.bfloat16, torch.float16)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Numerics:
+    """Device, dtype and compilation of one method's networks.
+
+    dtype:   of convolutions and matrix products; weights stay float32, and what is sensitive does too (torch.autocast)
+    compile: by torch.compile, when a frame of each kind is first stepped; takes a C++ compiler and a minute
+    Raises UserError for a device that is not there.
+    """
+
+    def __init__(self, device: str, dtype: Dtype = "float32", compile: bool = False):
+        check_device(device)
+        self.device, self.dtype, self.compile = torch.device(device), dtype, compile
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """The same network on the device, for inference; on a CPU channels last, where convolutions are faster."""
+        network.to(self.device).eval()
+        return network.to(memory_format=torch.channels_last) if self.device.type == "cpu" else network
+
+    def compiled(self, function: F) -> F:
+        """The function or module, compiled if that is asked for; what it was made of stays as it is, for counting."""
+        return torch.compile(function) if self.compile else function  # type: ignore[return-value]
+
+
+def running(step: F) -> F:
+    """Around `step` of an adapter that has `numerics`: inference mode, its dtype; what leaves the step is float32."""
+
+    @wraps(step)
+    def run(self: Any, x: Any) -> Any:
+        numerics: Numerics = self.numerics
+        narrow = numerics.dtype != "float32"
+        cast = torch.autocast(numerics.device.type, _DTYPES[numerics.dtype]) if narrow else nullcontext()
+        with torch.inference_mode(), cast:
+            y = step(self, x)
+            return tree_map_only(Tensor, _wide, y) if narrow else y
+
+    return run  # type: ignore[return-value]
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in _HALF else tensor
