@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
-from vssbench import environment
+from vssbench import approximation, environment
 from vssbench.bench import Bench, Failed, Task
 from vssbench.config import RunSpec
 from vssbench.datasets.compressed import CodecSpec
@@ -75,12 +75,15 @@ class Measurement:
         self.left_out = self._failing()
         self.info = self.bench.without(self.info, self.left_out)
         loaded = {method: self.bench.load(method) for method in self.methods}
-        frames = self._frames(loaded)
+        plain = {method: approximation.published(method, loaded[method]) for method in self.methods}
+        frames = self._frames(loaded, approximated=any(spec != method for method, spec in plain.items()))
         self._time(loaded, frames, progress)
         for method in self.methods:
             progress.show(str(method), "counting multiply-accumulates")
             height, width = frames[method][0].image.shape[:2]
             result = self._fold(method, loaded[method], (height, width))
+            if plain[method] != method and self._scored(method):
+                result.caveats.append(self._difference(plain[method], loaded[method], frames[method]))
             result.started, result.finished = started, datetime.now(UTC).isoformat(timespec="seconds")
             self.folders[method].write("result.json", result.to_json())
             yield result
@@ -107,10 +110,13 @@ class Measurement:
             if clip not in self.folders[method].records
         ]
 
-    def _frames(self, loaded: Mapping[Spec, Method]) -> dict[Spec, list[Frame]]:
-        """The frames of the latency pass, from the first clip; methods with one codec share theirs."""
+    def _frames(self, loaded: Mapping[Spec, Method], approximated: bool) -> dict[Spec, list[Frame]]:
+        """The frames of the latency pass, from the first clip; methods with one codec share theirs.
+
+        approximated: whether any method is to be compared with itself as published
+        """
         clip = self.info.names[0]
-        count = self.spec.latency.frames if self.spec.latency.enabled else 1
+        count = self.spec.latency.frames if self.spec.latency.enabled else approximation.FRAMES if approximated else 1
         taken = {
             codec: list(islice(self.bench.source(loaded[method]).frames(clip), count))
             for method, codec in self.codecs.items()
@@ -138,6 +144,11 @@ class Measurement:
                     "energy": energy(again, self.spec.device),
                 }
                 self.folders[method].write_json("latency.json", record)
+
+    def _difference(self, plain: Spec, method: Method, frames: Sequence[Frame]) -> str:
+        """What the options of a method change."""
+        some = frames[: approximation.FRAMES]
+        return approximation.difference(method, self.bench.load(plain), some, self.bench.dataset.space)
 
     def _fold(self, method: Spec, loaded: Method, size: tuple[int, int]) -> RunResult:
         """The result of one method, from its records and timings. size: rows and columns of the frames."""

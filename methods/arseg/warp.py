@@ -32,7 +32,7 @@ def motion_on(size: Sequence[int], motion: Tensor) -> Tensor:
 def warp(feature: Tensor, motion: Tensor, form: Form = "official") -> Tensor:
     """The feature seen from the current frame: output(p) = feature(p + motion(p)), bilinear, zero outside.
 
-    feature: float32[1, C, h, w] of the key frame; best in channels-last memory, which is how the result comes
+    feature: float[1, C, h, w] of the key frame; best in channels-last memory, which is how the float32 result comes
     motion:  float32[1, 2, h, w] from `motion_on`
     form:    "official" normalises positions by size - 1 but samples with align_corners=False, so that zero motion moves
              the borders by half a pixel outwards; "consistent" samples where the map says
@@ -47,7 +47,7 @@ def warp(feature: Tensor, motion: Tensor, form: Form = "official") -> Tensor:
             inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
             corners.append(torch.where(inside, row * width + column, 0).long())
             shares.append(vertical * horizontal * inside)
-    vectors = feature[0].permute(1, 2, 0).reshape(-1, channels)
+    vectors = feature[0].permute(1, 2, 0).reshape(-1, channels).float()
     index, weight = (torch.stack(parts, -1).view(-1, 4) for parts in (corners, shares))
     result = F.embedding_bag(index, vectors, mode="sum", per_sample_weights=weight)
     return result.view(1, height, width, channels).permute(0, 3, 1, 2)

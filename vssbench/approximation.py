@@ -1,0 +1,59 @@
+"""What an option that trades digits for speed changes: the same frames under the method as published, compared.
+
+A part of what a run says of `mpvss(dtype=bf16)`. It looks at one clip; for an accuracy with its interval, both methods
+belong in the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vssbench.metrics.confusion import Confusion
+from vssbench.metrics.protocols import evaluate
+from vssbench.names import Spec, parse
+from vssbench.result import ClipRecord
+from vssbench.runner import run_clip
+from vssbench.types import Frame, LabelSpace, Method
+
+PUBLISHED: dict[str, object] = {"dtype": "float32", "compile": False, "decode": "exact"}
+"""Arguments of the methods that have a network, and their values that change nothing."""
+FRAMES = 24
+"""Frames that are compared, at most."""
+
+
+def published(spec: Spec, method: Method) -> Spec:
+    """The spec without such options, also in the method that it wraps; itself where it has none.
+
+    method: what was loaded from it; arguments of a method without `numerics` are its own affair
+    """
+    args = dict(spec.args)
+    if hasattr(method, "numerics"):
+        args = {key: value for key, value in args.items() if key not in PUBLISHED}
+    if hasattr(method, "inner") and "of" in args:
+        inner = args["of"]
+        args["of"] = published(parse(inner if isinstance(inner, Spec) else str(inner)), method.inner)
+    return Spec(spec.name, tuple(args.items()), spec.at)
+
+
+def difference(method: Method, plain: Method, frames: Sequence[Frame], space: LabelSpace) -> str:
+    """One sentence: the share of pixels with the same label, and mIoU (protocol `exact`) where there are labels.
+
+    frames: the first ones of a clip
+    """
+    clip = frames[0].clip
+    records, maps = zip(*(_run(one, clip, frames, space) for one in (method, plain)), strict=True)
+    same = 100 * np.mean([np.mean(ours == theirs) for ours, theirs in zip(*maps, strict=True)])
+    text = f"{same:.2f} % of the pixels of {len(frames)} frames of clip {clip} are labelled as by {plain.name}"
+    ours, theirs = (evaluate("exact", space, [record], [parse("mIoU")]).metrics["mIoU"] for record in records)
+    if ours is None or theirs is None:
+        return text
+    return f"{text}; mIoU there {ours:.2f}, {ours - theirs:+.2f}"
+
+
+def _run(method: Method, clip: str, frames: Sequence[Frame], space: LabelSpace) -> tuple[ClipRecord, list[np.ndarray]]:
+    labels: list[np.ndarray] = []
+    metrics = [Confusion(space, [parse("mIoU")])]
+    record = run_clip(method, clip, frames, metrics, space.classes, lambda _, found: labels.append(found.labels.copy()))
+    return record, labels
