@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import (
-    DPTConfig,
-    DPTForSemanticSegmentation,
-    Mask2FormerConfig,
-    Mask2FormerForUniversalSegmentation,
-    ResNetConfig,
-    SegformerConfig,
-    SegformerForSemanticSegmentation,
-    SwinConfig,
-    UperNetConfig,
-    UperNetForSemanticSegmentation,
-)
-from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
+from transformers import Mask2FormerForUniversalSegmentation, ResNetConfig
 from transformers.models.mask2former.image_processing_pil_mask2former import Mask2FormerImageProcessorPil
 from transformers.models.segformer.image_processing_pil_segformer import SegformerImageProcessorPil
 
+from tests.huggingface_models import MODELS, saved, segformer, upernet
 from tests.robustness.made import assert_refused, vssbench
 from vssbench import load_method
 from vssbench.datasets.spaces import load_space
@@ -40,57 +28,6 @@ from vssbench.testing import check_method, random_clip
 from vssbench.training.recipe import Order
 
 SIZE = (60, 91)
-STAGES = {"out_features": ["stage1", "stage2", "stage3", "stage4"]}
-
-
-def segformer(**config: Any) -> tuple[Any, Any]:
-    small = {"hidden_sizes": [8, 16, 24, 32], "depths": [1] * 4, "num_attention_heads": [1, 2, 4, 8]}
-    network = SegformerForSemanticSegmentation(SegformerConfig(**small, decoder_hidden_size=16, **config))
-    return network, SegformerImageProcessorPil(size={"height": 64, "width": 96})
-
-
-def swin() -> SwinConfig:
-    return SwinConfig(embed_dim=8, depths=[1] * 4, num_heads=[1, 2, 4, 8], window_size=4, **STAGES)
-
-
-def mask2former(**config: Any) -> tuple[Any, Any]:
-    small = {"hidden_dim": 32, "num_attention_heads": 4, "dim_feedforward": 64, "encoder_feedforward_dim": 64}
-    small |= {"feature_size": 32, "mask_feature_size": 32, "encoder_layers": 1, "decoder_layers": 3, "num_queries": 10}
-    network = Mask2FormerForUniversalSegmentation(Mask2FormerConfig(backbone_config=swin(), **small, **config))
-    return network, Mask2FormerImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 96})
-
-
-def upernet(**config: Any) -> tuple[Any, Any]:
-    small = {"hidden_size": 16, "auxiliary_channels": 8, "auxiliary_in_channels": 32, "pool_scales": [1, 2]}
-    network = UperNetForSemanticSegmentation(UperNetConfig(backbone_config=swin(), **small, **config))
-    return network, SegformerImageProcessorPil(size={"height": 64, "width": 64})
-
-
-def dpt(**config: Any) -> tuple[Any, Any]:
-    small = {"hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 32}
-    small |= {"neck_hidden_sizes": [8, 8, 16, 16], "fusion_hidden_size": 16, "backbone_out_indices": [0, 1, 2, 3]}
-    network = DPTForSemanticSegmentation(DPTConfig(image_size=64, patch_size=8, **small, **config))
-    return network, DPTImageProcessorPil(size={"height": 64, "width": 64})
-
-
-MODELS: dict[str, Callable[..., tuple[Any, Any]]] = {
-    "segformer": segformer,
-    "mask2former": mask2former,
-    "upernet": upernet,
-    "dpt": dpt,
-}
-
-
-def saved(folder: Path, make: Callable[..., tuple[Any, Any]], **config: Any) -> tuple[Any, Any]:
-    """A network whose weights are large enough for class maps of several classes, and its processor; both on disk."""
-    torch.manual_seed(3)
-    network, processor = make(**{"num_labels": 11, **config})
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.mul_(4 if parameter.ndim > 1 else 1)
-    network.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return network.eval(), processor
 
 
 def edit(folder: Path, file: str = "config.json", **changes: Any) -> None:
@@ -113,17 +50,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_output_is_the_library_s(name: str, tmp_path: Path) -> None:
-    network, processor = saved(tmp_path, MODELS[name])
+    network, processor = saved(tmp_path, *MODELS[name])
     ours = method(tmp_path)
     for frame in random_clip(length=2, size=SIZE):
         with torch.inference_mode():
             outputs = network(**processor(images=frame.image, return_tensors="pt"))
         (labels,) = processor.post_process_semantic_segmentation(outputs, target_sizes=[SIZE])
+        (theirs,) = processor.post_process_semantic_segmentation(
+            outputs, target_sizes=[SIZE], return_segmentation_scores=True
+        )
         assert len(labels.unique()) > 2
         y = ours.step(ours.prepare(frame))
         np.testing.assert_array_equal(ours.decode(y).labels, labels)
         scores = ours.scores(y)
         assert (scores.shape, scores.dtype) == ((11, *SIZE), np.float32)
+        np.testing.assert_array_equal(scores, theirs["segmentation_scores"])
         np.testing.assert_array_equal(scores.argmax(0), labels)
     module, inputs = ours.cost_module("key", SIZE)
     with torch.inference_mode():
@@ -167,7 +108,7 @@ def test_heads_for_training_cost_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["mask2former", "dpt"])
 def test_weights_that_nothing_reads_may_be_missing(name: str, tmp_path: Path) -> None:
-    saved(tmp_path, MODELS[name])
+    saved(tmp_path, *MODELS[name])
     whole = method(tmp_path)
     (frame,) = random_clip(length=1, size=SIZE)
     tensors = load_file(tmp_path / "model.safetensors")

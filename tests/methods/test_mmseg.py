@@ -121,8 +121,9 @@ def test_a_per_frame_method_and_inside_others(tmp_path: Path) -> None:
     for wrapper in ("hold", "flowwarp"):
         inside = load_method(Spec(wrapper, (("of", Spec("mmseg", (("config", str(path)),))),)))
         inside.reset()
-        kinds = [inside.decode(inside.step(inside.prepare(frame))).kind for frame in clip]
-        assert kinds == ["key", "nonkey", "nonkey"]
+        predictions = [inside.decode(inside.step(inside.prepare(frame))) for frame in clip]
+        assert [prediction.kind for prediction in predictions] == ["key", "nonkey", "nonkey"]
+        np.testing.assert_array_equal(predictions[0].labels, ours.decode(ours.step(ours.prepare(clip[0]))).labels)
 
 
 @library
