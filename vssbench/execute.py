@@ -53,7 +53,11 @@ def _here(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[t
 
 
 def _in_processes(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran | Failed]]:
-    """The same from worker processes; a worker that dies loses its clip and nothing else."""
+    """The same from worker processes; a worker that dies loses its clip and nothing else.
+
+    Whatever ends this early, Ctrl-C or a clip that failed, does not wait for the clips that are running.
+    """
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
         bench.spec.workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(bench.spec,)
     )
@@ -66,7 +70,7 @@ def _in_processes(bench: Bench, tasks: Sequence[Task], progress: Progress) -> It
             if not running:
                 return
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
+            for future in sorted(finished, key=lambda one: one.exception() is not None):  # a failure ends it: last
                 method, clip = running.pop(future)
                 ran = future.result()
                 progress.show(str(method), clip)
@@ -78,6 +82,10 @@ def _in_processes(bench: Bench, tasks: Sequence[Task], progress: Progress) -> It
             where=", ".join(f"{method} on {clip}" for method, clip in running.values()) or None,
             fix="continue with --resume, perhaps with fewer --workers: every finished clip is kept",
         ) from None
+    except BaseException:
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

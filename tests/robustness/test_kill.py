@@ -23,7 +23,7 @@ from typing import Any
 import cv2
 import pytest
 
-from tests.robustness.made import assert_refused, vssbench
+from tests.robustness.made import assert_refused, vspw, vssbench
 from vssbench import store
 
 METHODS = "hold(of=oracle,key_interval=2),flowwarp(of=oracle,key_interval=3)"
@@ -35,6 +35,7 @@ keep_frames: 3
 """
 TIMES = ("fps", "latency_ms", "samples_ms", "reference_ms", "memory_mb", "energy", "started", "finished", "seconds")
 KILLED = -signal.SIGKILL
+MAIN = "from vssbench.cli import main; main()"
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +70,7 @@ def ended(process: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
-def kill_at(number: int, counted: Path | None = None) -> None:
+def kill_at(number: int, counted: Path | None = None, by: int = signal.SIGKILL) -> None:
     """Have this process killed at that write, fsync or rename from now. counted: where to write how many there were."""
     calls = 0
 
@@ -82,7 +83,7 @@ def kill_at(number: int, counted: Path | None = None) -> None:
             if calls == number:
                 if name == "write":
                     whole(args[0], bytes(args[1])[: len(args[1]) // 2])
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), by)
             done = whole(*args)
             if counted is not None:
                 counted.write_text(str(calls))
@@ -108,6 +109,13 @@ def kept(run: Path) -> dict[str, bytes]:
         if file.name != "latency.json":
             lines = file.read_text().splitlines() if file.suffix == ".jsonl" else [file.read_text()]
             found[str(file.relative_to(run))] = json.dumps([timeless(json.loads(line)) for line in lines]).encode()
+    return found
+
+
+def results(run: Path) -> dict[str, bytes]:
+    """Of `kept` what does not depend on which worker was faster."""
+    found = {name: data for name, data in kept(run).items() if name.endswith("result.json")}
+    assert len(found) == 2
     return found
 
 
@@ -140,6 +148,55 @@ def test_resume_after_kills_at_random_moments(tmp_path: Path) -> None:
         assert ended(start(arguments(folder, "--resume"))) == 0, f"moment {number}"
         assert kept(folder) == wanted, f"moment {number}"
     assert killed >= 20
+
+
+@pytest.mark.parametrize(("by", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_resume_after_a_polite_signal(by: int, status: int, tmp_path: Path) -> None:
+    import torch  # noqa: F401  (once, and not in every fork)
+
+    counted = tmp_path / "calls"
+    assert ended(start(arguments(tmp_path / "untouched"), lambda: kill_at(0, counted))) == 0
+    wanted, half = kept(tmp_path / "untouched"), int(counted.read_text()) // 2
+    for number in (2, half):
+        folder = tmp_path / str(number)
+        assert ended(start(arguments(folder), partial(kill_at, number, by=by))) == status
+        assert ended(start(arguments(folder, "--resume"))) == 0
+        assert kept(folder) == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found in /proc")
+@pytest.mark.parametrize(("by", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_workers_in_the_middle_of_their_clips(by: int, status: int, tmp_path: Path) -> None:
+    """Clips of some minutes each: nobody waits for them."""
+    endless = "synthetic(clips=4,frames=100000,height=16,width=24)"
+    command = [sys.executable, "-c", MAIN, *arguments(tmp_path / "run"), "--dataset", endless, "--workers", "2"]
+    run = subprocess.Popen([*command, "--no-latency"], stderr=subprocess.PIPE, text=True)
+    while sum(map(seconds, workers := children(run.pid))) < 6:  # the imports take one or two
+        assert run.poll() is None
+        time.sleep(0.02)
+    run.send_signal(by)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == status
+    assert said == f"vssbench: interrupted; continue with --resume --output {tmp_path / 'run'}\n"
+    wait_until_gone(workers)
+
+
+@pytest.mark.slow
+def test_a_clip_that_fails_in_a_worker_loses_no_other(tmp_path: Path) -> None:
+    root = vspw(tmp_path / "vspw")
+    mask = root / "data/b/mask/001.png"
+    whole = mask.read_bytes()
+    data = ["--dataset", "vspw", "--data-root", str(root), "--protocol", "exact", "--no-latency"]
+    assert ended(start([*arguments(tmp_path / "untouched"), *data])) == 0
+    mask.write_bytes(whole[:40])
+    run = [*arguments(tmp_path / "run"), *data, "--workers", "2"]
+    failed = vssbench(*run)
+    assert_refused(failed)
+    assert f"{mask}: " in failed.stderr
+    mask.write_bytes(whole)
+    assert vssbench(*run, "--resume").status == 0
+    assert results(tmp_path / "run") == results(tmp_path / "untouched")
 
 
 @pytest.mark.slow
@@ -188,18 +245,17 @@ def test_a_second_process_on_the_same_folder_changes_nothing(tmp_path: Path) -> 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found in /proc")
 def test_worker_processes_end_with_the_run(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from vssbench.cli import main; main()", *arguments(tmp_path / "run")]
+    command = [sys.executable, "-c", MAIN, *arguments(tmp_path / "run")]
     run = subprocess.Popen([*command, "--workers", "2", "--no-latency"], stderr=subprocess.DEVNULL)
     while len(workers := children(run.pid)) < 3:  # the third is multiprocessing's resource tracker
         assert run.poll() is None
         time.sleep(0.02)
     run.kill()
     run.wait()
-    deadline = time.monotonic() + 60
-    while left := [worker for worker in workers if alive(worker)]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.1)
+    wait_until_gone(workers)
     assert ended(start(arguments(tmp_path / "run", "--resume"))) == 0
+    assert ended(start(arguments(tmp_path / "untouched"))) == 0
+    assert results(tmp_path / "run") == results(tmp_path / "untouched")
 
 
 def children(process: int) -> list[int]:
@@ -209,8 +265,22 @@ def children(process: int) -> list[int]:
         return []
 
 
-def alive(process: int) -> bool:
+def wait_until_gone(processes: list[int]) -> None:
+    deadline = time.monotonic() + 60
+    while left := [process for process in processes if state(process)[0] != "Z"]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def seconds(process: int) -> float:
+    """Of the processor that it has had."""
+    _, *numbers = state(process)
+    return sum(map(int, numbers[10:12])) / os.sysconf("SC_CLK_TCK")
+
+
+def state(process: int) -> list[str]:
+    """The process's state and the numbers after it in /proc; Z where it is gone."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return False
+        return ["Z", *["0"] * 49]

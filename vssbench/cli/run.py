@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -97,12 +98,8 @@ def command(
     expanded = expand([parse(method) for method in spec.methods], parse(spec.dataset), spec.sweep)
     for note in expanded.left_out:
         print(f"vssbench: {note}", file=sys.stderr)
-    try:
-        with Progress() as progress:
-            results = run(spec, expanded.methods, folder, resume, progress, expanded.datasets)
-    except KeyboardInterrupt:
-        print(f"vssbench: interrupted; continue with --resume --output {folder}", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with _ended_by_signals(folder), Progress() as progress:
+        results = run(spec, expanded.methods, folder, resume, progress, expanded.datasets)
     # Seconds of imports: not before a mistake could be reported.
     from vssbench.reports import bundle, leaderboard, sources
 
@@ -129,6 +126,28 @@ def _uncollected() -> Iterator[None]:
         if not gc.get_freeze_count():  # once a process: garbage that is there meanwhile is kept too
             gc.freeze()
         gc.enable()
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
+
+
+@contextmanager
+def _ended_by_signals(folder: Path) -> Iterator[None]:
+    """SIGTERM, as schedulers send it, ends a run as Ctrl-C does: with a message, and no worker is left."""
+
+    def terminate(*_: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        print(f"vssbench: interrupted; continue with --resume --output {folder}", file=sys.stderr)
+        number = signal.SIGTERM if isinstance(error, _Terminated) else signal.SIGINT
+        raise typer.Exit(128 + number) from None  # as shells say it
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 Intervals = Mapping[tuple[str, str], Mapping[str, "Interval"]]
