@@ -98,9 +98,10 @@ def test_what_mlflow_refuses_is_one_message(run: Path) -> None:
 def test_wandb_stays_offline(run: Path, tmp_path: Path) -> None:
     assert command(run, "wandb", tmp_path / "wb", "--project", "segments")[-1].startswith("2 of 2 results written")
     assert command(run, "wandb", tmp_path / "wb", "--project", "segments")[-1].startswith("0 of 2")
-    found = {}
+    found, notes = {}, {}
     for file in (tmp_path / "wb" / "wandb").glob("offline-run-*/*.wandb"):
         started, config, summary = wandb_records(file)
+        notes[started.display_name] = started.notes
         found[started.display_name] = (summary, config, started.project)
         assert read_result(file.parent / "files" / "result.json").method == config["method"]
     wanted = expected(run)
@@ -110,6 +111,7 @@ def test_wandb_stays_offline(run: Path, tmp_path: Path) -> None:
         assert {key: value for key, value in summary.items() if not key.startswith("_")} == figures
         assert settings.items() <= config.items()
         assert project == "segments"
+    assert notes["hold(of=oracle) on camvid val"].startswith("only the first 12 clips")
 
 
 def wandb_records(file: Path) -> tuple[Any, dict[str, str], dict[str, float]]:
@@ -157,13 +159,25 @@ def test_tensorboard(run: Path, tmp_path: Path) -> None:
         figures = {tag: events.Scalars(tag) for tag in events.Tags()["scalars"]}
         assert all(len(points) == 1 for points in figures.values())
         found.append({tag: points[0].value for tag, points in figures.items()})
-        (text,) = events.Tensors("settings/text_summary")
-        assert b'"dataset": "camvid"' in text.tensor_proto.string_val[0]
+        texts = {name: shown(events, name) for name in ("settings", "notes", "result.json")}
+        result = json.loads(texts["result.json"])
+        settings = json.loads(texts["settings"])
+        assert (settings["method"], settings["dataset"]) == (result["method"], "camvid")
+        assert texts["result.json"] + "\n" in {file.read_text() for file in files(run)}
+        assert texts["notes"].splitlines() == [*result["caveats"], *result["notes"]]
     wanted = [figures for figures, _ in expected(run).values()]
     assert sorted(found, key=lambda one: one["mIoU"]) == [
         pytest.approx(figures, rel=1e-6)
         for figures in sorted(wanted, key=lambda one: one["mIoU"])  # float32 on disk
     ]
+
+
+def shown(events: Any, name: str) -> str:
+    """A text of TensorBoard's, without the margin that makes it a block."""
+    (text,) = events.Tensors(f"{name}/text_summary")
+    lines = text.tensor_proto.string_val[0].decode().splitlines()
+    assert all(line.startswith("    ") for line in lines)
+    return "\n".join(line[4:] for line in lines)
 
 
 @pytest.mark.parametrize("to", SINKS)
