@@ -1,14 +1,15 @@
 """Video consistency (VC, Miao et al., VSPW, CVPR 2021, section 5): do predictions keep still where the truth does?
 
 For a window of n frames: of the pixels whose ground truth is the same in all n frames, the share whose prediction is
-the same in all n frames too. Each pixel carries the number of frames since its value last changed; a window ending here
-is constant at a pixel if that number is at least n - 1. The numbers are kept as bit planes, eight pixels to the byte:
-time and memory grow with log n, and the memory for pixels not with the clip.
+the same in all n frames too. A pixel is out of a window if it changes in one of the n - 1 frames after the first. What
+changes in a frame is kept in bits, eight pixels to the byte, and unions over 1, 2, 4, ... frames give those of any
+window: time grows with log n, memory with n, and neither with the clip.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -53,11 +54,12 @@ class Consistency(ClipMetric):
     def _add(self, frame: Frame, prediction: Prediction) -> None:
         if self._labelled < self._frames:
             self._windows = {}
+        if not self._windows:
             return
         labels = frame.labels
         assert labels is not None
         if self._pixels is None:
-            self._pixels = _Pixels(labels, prediction.labels, self._lengths[-1] - 1)
+            self._pixels = _Pixels(labels, prediction.labels, self._lengths[0], self._lengths[-1])
         elif self._pixels.last[0].shape != labels.shape:
             raise UserError(
                 f"the frame is {size(labels)} in a clip of {size(self._pixels.last[0])}",
@@ -74,74 +76,69 @@ class Consistency(ClipMetric):
 
 
 class _Pixels:
-    """What is known of each pixel after a frame, in bits packed as np.packbits does; the last byte ends in zeros.
+    """The pixels of a clip frame by frame, in bits packed as np.packbits does; a bit that is set counts a pixel out.
 
-    All large arrays are made once a clip: at this rate, fresh memory would cost more than the arithmetic.
+    A pixel that a window of n frames keeps is void, or wrong, in all of them or in none: it is enough to look at one of
+    them, so at every `shortest`-th frame.
     """
 
-    def __init__(self, labels: UInt8, predicted: UInt8, most: int):
+    def __init__(self, labels: UInt8, predicted: UInt8, shortest: int, longest: int):
         self.last = np.invert([labels, predicted])  # so that the first frame is a change everywhere
-        self.scratch = np.empty_like(labels)
-        pixels = np.packbits(np.ones(labels.size, np.bool_))
-        self.pixels = np.stack([pixels, pixels])
-        self.still = Stillness(self.pixels, most)  # of the ground truth, and of both maps together
+        everything = np.packbits(np.ones(labels.size, np.bool_))
+        self.changed = Unions(np.stack([everything, everything]), longest - 1)  # of the ground truth; of either map
+        self.size, self.shortest, self.frames = labels.size, shortest, 0
 
     def add(self, labels: UInt8, predicted: UInt8) -> None:
-        """Take in the next frame."""
-        self.right = ~np.packbits(np.bitwise_xor(labels, predicted, out=self.scratch))
-        changed = []
-        for values, last in zip((labels, predicted), self.last, strict=True):
-            np.bitwise_xor(values, last, out=last)
-            changed.append(np.packbits(last))
-            np.copyto(last, values)  # a method may write its next prediction into the same array
-        self.still.add(self.pixels & ~np.stack([changed[0], changed[0] | changed[1]]))
-        self.labelled = None
-        if labels.max(initial=0) == IGNORE:
-            self.labelled = np.packbits(np.not_equal(labels, IGNORE, out=self.scratch))
+        """Take in the next frame. Its arrays are copied: a method may write its next prediction into the same one."""
+        changed = np.empty((2, -(-self.size // 8)), np.uint8)
+        for values, last, bits in zip((labels, predicted), self.last, changed, strict=True):
+            bits[:] = np.packbits(np.bitwise_xor(values, last, out=last))
+            np.copyto(last, values)
+        changed[1] |= changed[0]
+        self.changed.add(changed)
+        if self.frames % self.shortest == 0:
+            self.wrong = np.packbits(labels != predicted)
+            self.void = np.packbits(labels == IGNORE) if labels.max(initial=0) == IGNORE else None
+        self.frames += 1
 
     def count(self, n: int) -> list[int]:
         """The five counts of the window of n frames that ends here, in the order of COLUMNS."""
-        constant, consistent = self.still.at_least(n - 1)
-        all_pixels = labelled = [_count(constant), _count(consistent)]
-        if self.labelled is not None:
-            constant &= self.labelled
-            consistent &= self.labelled
-            labelled = [_count(constant), _count(consistent)]
-        consistent &= self.right
-        return [*all_pixels, *labelled, _count(consistent)]
+        truth, either = self.changed.over(n - 1)
+        all_pixels = labelled = [self._without(truth), self._without(either)]
+        if self.void is not None:
+            truth, either = truth | self.void, either | self.void
+            labelled = [self._without(truth), self._without(either)]
+        return [*all_pixels, *labelled, self._without(either | self.wrong)]
+
+    def _without(self, out: UInt8) -> int:
+        # Four times as fast as adding up np.bitwise_count; OpenCV has no norm of nothing.
+        return self.size - (int(cv2.norm(out, cv2.NORM_HAMMING)) if out.size else 0)
 
 
-class Stillness:
-    """For how many frames each pixel has not changed, up to `most`: counters of one bit in each of log2(most) planes.
+class Unions:
+    """Bits that were set in any of the last so many frames, 0 to `longest`.
 
-    pixels: uint8[..., B], the bits that stand for a pixel, set
+    before: uint8[...], the bits of every frame before the first one
     """
 
-    def __init__(self, pixels: UInt8, most: int):
-        self._pixels, self._most = pixels, most
-        self._planes = np.zeros((most.bit_length(), *pixels.shape), np.uint8)  # the lowest bit first
-        self._full = self.at_least(most)  # a counter that is there stays there, until its pixel changes
+    def __init__(self, before: UInt8, longest: int):
+        self._none = np.zeros_like(before)
+        # The unions over 2**level frames: of this frame and of as many before it as the next level and `over` look at.
+        self._levels = [deque([before] * (2**level + 1), 2**level + 1) for level in range(longest.bit_length())]
 
-    def add(self, same: UInt8) -> None:
-        """Take in the next frame. same: uint8[..., B], the pixels with the value that they had in the frame before."""
-        self._planes &= same
-        carry = same & ~self._full
-        for plane in self._planes:
-            before = plane & carry
-            plane ^= carry
-            carry = before
-        self._full = self.at_least(self._most)
+    def add(self, bits: UInt8) -> None:
+        """Take in the next frame; the array is kept."""
+        for number, level in enumerate(self._levels):
+            bits = bits | self._levels[number - 1][0] if number else bits
+            level.append(bits)
 
-    def at_least(self, frames: int) -> UInt8:
-        """uint8[..., B], the pixels that have not changed for that many frames, 0 to `most`."""
-        found = self._pixels.copy()
-        for bit, plane in enumerate(self._planes):  # as one compares numbers: the highest bit that differs decides
-            (np.bitwise_and if frames >> bit & 1 else np.bitwise_or)(found, plane, out=found)
-        return found
-
-
-def _count(bits: UInt8) -> int:
-    return int(cv2.norm(bits, cv2.NORM_HAMMING)) if bits.size else 0  # four times as fast as adding up bitwise_count
+    def over(self, frames: int) -> UInt8:
+        """The bits set in any of that many frames, this one being the last."""
+        if frames == 0:
+            return self._none
+        top = frames.bit_length() - 1
+        unions = self._levels[top]
+        return unions[-1] | unions[2**top - 1 - frames]
 
 
 def windows(state: Sequence[Mapping[str, Any]], n: int) -> NDArray[np.int64] | None:
