@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shutil import which
+
 import numpy as np
 import pytest
 import torch
@@ -84,6 +86,7 @@ def test_an_option_that_a_method_lacks_is_refused() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not (which("g++") or which("clang++")), reason="torch.compile needs a C++ compiler")
 @pytest.mark.parametrize("spec", ["psp18", "mpvss(key_interval=2)", "mrcfa(references=none)"])
 def test_compiled_it_gives_the_same_and_counts_the_same(spec: str) -> None:
     frames = random_clip(length=3, size=(64, 96))

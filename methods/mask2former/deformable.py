@@ -8,7 +8,6 @@ and corners is one `embedding_bag` over the rows of the value maps, a pass over 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +71,7 @@ def sample_rows(value: Tensor, shapes: Shapes, offsets: Tensor, weights: Tensor)
     """
     count, heads, channels = value.shape
     table, starts = _bordered(value, shapes)
-    centre, last = _centres(tuple(shapes))
+    centre, last = _centres(shapes)
     (column, x), (row, y) = (_cell(offsets[..., axis] + centre[:, None, :, None, axis], last[axis]) for axis in (0, 1))
     strides = torch.tensor([columns + _BEFORE + _AFTER for _, columns in shapes])
     place = row.mul_(strides[:, None]).add_(column).add_(torch.tensor(starts)[:, None])
@@ -93,8 +92,7 @@ def sample_rows(value: Tensor, shapes: Shapes, offsets: Tensor, weights: Tensor)
     return summed.view(count, -1)
 
 
-@lru_cache(maxsize=8)
-def _centres(shapes: tuple[tuple[int, int], ...]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+def _centres(shapes: Shapes) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """float32[N, L, 2]: where the centre of each cell lies in each level, in cells of that level and x first, the empty
     ones before it counted; and (x, y) of the place behind each level's last cell, float32[L, 1] each."""
     sizes = torch.tensor([[columns, rows] for rows, columns in shapes], dtype=torch.float32)

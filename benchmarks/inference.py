@@ -1,0 +1,163 @@
+"""How long the networks' steps take, beside transformers' unmodified models timed in the same run.
+
+    python benchmarks/inference.py [--size 480x853] [--threads 2] [--rounds 5] [--options]
+
+The unit is a frame of transformers' own Mask2Former (R50, 124 classes): its forward and the plain post-processing of
+its image processor. MPVSS's key frame, nonkey frame and output stage are shares of that. MRCFA's cached frame is
+measured against a frame of transformers' own SegFormer of the same backbone, logits upsampled, argmax. All are timed in
+turn, so that a machine that drifts hits all alike, and ratios are of medians. --options adds dtype=bf16 and decode=fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+from transformers import Mask2FormerForUniversalSegmentation, Mask2FormerImageProcessorPil
+
+from vssbench import Frame, load_method
+from vssbench.checkpoints import quiet_transformers
+from vssbench.datasets.synthetic import Synthetic
+from vssbench.methods.mask2former.network import configure
+from vssbench.methods.segformer.adapter import build
+from vssbench.types import Method
+
+Job = Callable[[], Any]
+GOALS = {"mpvss nonkey step": 0.12, "mpvss nonkey step + decode": 0.18, "mpvss key step": 0.8}
+MRCFA_GOAL = 1.3
+
+
+def clip(size: tuple[int, int], count: int) -> list[Frame]:
+    """Frames of labelled synthetic video at that size."""
+    height, width = size
+    dataset = Synthetic(None, "val", clips=1, frames=count, height=height, width=width)
+    return list(dataset.frames(dataset.clips()[0]))
+
+
+class Streamed:
+    """A method some frames into a clip, whose next step is always the same frame."""
+
+    def __init__(self, spec: str, frames: list[Frame], before: int):
+        self.method: Method = load_method(spec, checkpoint="untrained")
+        self.inputs = [self.method.prepare(frame) for frame in frames[: before + 1]]
+        self.before = before
+        self.y = self.again()
+
+    def again(self) -> Any:
+        """From `reset` to the frame that is timed."""
+        self.method.reset()
+        for x in self.inputs:
+            self.y = self.method.step(x)
+        return self.y
+
+    def step(self) -> None:
+        self.method.step(self.inputs[-1])
+
+    def key(self) -> None:
+        self.method.reset()
+        self.method.step(self.inputs[0])
+
+    def decode(self) -> None:
+        self.method.decode(self.y)
+
+
+def plain_mask2former(image: torch.Tensor, size: tuple[int, int]) -> Job:
+    """transformers' own model and post-processing, on the same normalised frame."""
+    with quiet_transformers():
+        network = Mask2FormerForUniversalSegmentation(configure("r50", 124)).eval()
+    processor = Mask2FormerImageProcessorPil()
+
+    @torch.inference_mode()
+    def run() -> None:
+        processor.post_process_semantic_segmentation(network(image), target_sizes=[size])
+
+    return run
+
+
+def plain_segformer(image: torch.Tensor, size: tuple[int, int]) -> Job:
+    """transformers' own SegFormer B1, logits upsampled to the frame, argmax."""
+    network = build("mit_b1", 124)
+
+    @torch.inference_mode()
+    def run() -> None:
+        F.interpolate(network(image).logits, size, mode="bilinear", align_corners=False).argmax(1)
+
+    return run
+
+
+def timed(jobs: dict[str, Job], rounds: int) -> dict[str, float]:
+    """Median seconds of each job, the jobs in turn."""
+    for job in jobs.values():
+        job()
+    spent: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(rounds):
+        for name, job in jobs.items():
+            start = perf_counter()
+            job()
+            spent[name].append(perf_counter() - start)
+    return {name: median(times) for name, times in spent.items()}
+
+
+def mpvss(frames: list[Frame], rounds: int, options: list[str]) -> None:
+    size = frames[0].image.shape[:2]
+    plain = Streamed("mpvss(backbone=r50,labels=vspw)", frames, 1)
+    unit = "transformers' Mask2Former, with post-processing"
+    jobs = {unit: plain_mask2former(plain.inputs[0].image, size)}
+    for option in ["", *options]:
+        one = Streamed(f"mpvss(backbone=r50,labels=vspw{option})", frames, 1) if option else plain
+        jobs |= {f"mpvss {part}{option}": getattr(one, part) for part in ("key", "step", "decode")}
+    seconds = timed(jobs, rounds)
+    base = seconds[unit]
+    print(f"{unit}: {base:.3f} s")
+    for option in ["", *options]:
+        key, nonkey, decode = (seconds[f"mpvss {part}{option}"] for part in ("key", "step", "decode"))
+        rows = {
+            "mpvss key step": key, "mpvss key step + decode": key + decode,
+            "mpvss nonkey step": nonkey, "mpvss nonkey step + decode": nonkey + decode,
+        }  # fmt: skip
+        for name, value in rows.items():
+            goal = f", goal {GOALS[name]}" if name in GOALS else ""
+            print(f"  {name + option:44} {value:7.3f} s  x {value / base:.3f}{goal}")
+
+
+def mrcfa(frames: list[Frame], rounds: int, options: list[str]) -> None:
+    size = frames[0].image.shape[:2]
+    alone = load_method("segformer(backbone=mit_b1,labels=vspw)", checkpoint="untrained")
+    x = alone.prepare(frames[0])
+    unit = "transformers' SegFormer B1, upsampled, argmax"
+    jobs = {unit: plain_segformer(x[0], size), "our segformer": lambda: alone.decode(alone.step(x))}
+    for option in ["", *options]:
+        one = Streamed(f"mrcfa(backbone=mit_b1,labels=vspw{option})", frames, 10)
+        jobs |= {f"mrcfa {part}{option}": getattr(one, part) for part in ("step", "decode")}
+    seconds = timed(jobs, rounds)
+    base = seconds[unit]
+    print(f"{unit}: {base:.3f} s; by the method segformer {seconds['our segformer']:.3f} s")
+    for option in ["", *options]:
+        both = seconds[f"mrcfa step{option}"] + seconds[f"mrcfa decode{option}"]
+        print(
+            f"  {'mrcfa cached step + decode' + option:44} {both:7.3f} s  x {both / base:.3f}, goal {MRCFA_GOAL}; "
+            f"of the method segformer x {both / seconds['our segformer']:.3f}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", default="480x853")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--options", action="store_true", help="also dtype=bf16 and decode=fast")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    height, width = (int(side) for side in given.size.split("x"))
+    frames = clip((height, width), 11)
+    mpvss(frames, given.rounds, [",dtype=bf16", ",decode=fast"] if given.options else [])
+    mrcfa(frames, given.rounds, [",dtype=bf16"] if given.options else [])
+
+
+if __name__ == "__main__":
+    main()
