@@ -1,7 +1,10 @@
 """`vssbench export` and `vssbench doctor` as a user types them."""
 
+import errno
 import json
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,3 +75,13 @@ def test_mistakes_are_one_message(vssbench, tmp_path):
         assert (status, out) == (2, "")
         assert message in err
         assert "Traceback" not in err
+
+
+def test_a_full_disk_is_one_message_that_names_the_file(vssbench, tmp_path, monkeypatch):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    status, out, err = vssbench("export", SOURCE, "--layout", "vspw", "--output", tmp_path / "out")
+    assert (status, out) == (2, "")
+    assert ".jpg: cannot be written: No space left on device" in err

@@ -16,6 +16,9 @@ from vssbench.names import Spec, parse
 from vssbench.result import ClipRecord, DatasetInfo, RunResult, WeightsInfo, count_kinds
 from vssbench.types import LabelSpace, Weights
 
+NAMED = 12
+"""So many clips that failed are named in a caveat."""
+
 
 class Measured(NamedTuple):
     """All that was measured of one method.
@@ -77,11 +80,14 @@ def score(result: RunResult, space: LabelSpace, records: Sequence[ClipRecord], m
 
 
 def _lost(failed: dict[str, str]) -> list[str]:
+    """The clips by name, with the reason of the first; the others' are in the result."""
     if not failed:
         return []
-    clip, reason = next(iter(failed.items()))
-    what = "1 clip that failed is" if len(failed) == 1 else f"{len(failed)} clips that failed are"
-    return [f"{what} left out for every method (--on-error skip-clip), {clip!r} for one: {reason}"]
+    first, *others = map(repr, failed)
+    what = "1 clip that failed is" if not others else f"{len(failed)} clips that failed are"
+    names = ", ".join([first, *others][:NAMED]) + (f" and {len(failed) - NAMED} more" if len(failed) > NAMED else "")
+    reason = next(iter(failed.values()))
+    return [f"{what} left out for every method (--on-error skip-clip): {names}; {first}: {reason}"]
 
 
 def _compression(codec: CodecSpec | None) -> list[str]:

@@ -16,6 +16,12 @@ SLOW = {
 }  # fmt: skip
 
 
+def test_there_are_two_thousand_cases_and_some_of_every_family() -> None:
+    assert list(QUICK) == list(SLOW) == list(fuzz.FAMILIES)
+    assert all(SLOW[family] > QUICK[family] > 0 for family in fuzz.FAMILIES)
+    assert sum(SLOW.values()) >= 2000
+
+
 @pytest.mark.parametrize("family", fuzz.FAMILIES)
 def test_bad_input(family: str) -> None:
     for seed in range(QUICK[family]):

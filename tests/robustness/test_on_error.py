@@ -117,6 +117,20 @@ def test_the_numbers_are_those_of_the_other_clips_for_every_method(tmp_path: Pat
         assert found[name].kinds == result.kinds
 
 
+def test_the_leaderboard_names_the_clips_that_are_left_out(tmp_path: Path) -> None:
+    clips = tuple(f"clip{number:02d}" for number in range(16))
+    root = vspw(tmp_path / "vspw", clips, length=1)
+    for count, named in ((2, "'clip00', 'clip01'; 'clip00': "), (14, "'clip10', 'clip11' and 2 more; 'clip00': ")):
+        for clip in clips[:count]:
+            (root / "data" / clip / "mask" / "000.png").write_bytes(b"")
+        output = tmp_path / str(count)
+        assert vssbench(*arguments(root, output, "--on-error", "skip-clip")).status == 0
+        assert all(list(result.failed) == list(clips[:count]) for result in results(output).values())
+        table = (output / "leaderboard.md").read_text()
+        assert f"{count} clips that failed are left out for every method (--on-error skip-clip): 'clip00', " in table
+        assert named in table
+
+
 def test_results_that_lack_other_clips_are_told_apart(tmp_path: Path) -> None:
     for clip in "ab":
         root = vspw(tmp_path / clip)

@@ -182,7 +182,10 @@ def write(path: Path, pixels: UInt8) -> None:
     done, data = cv2.imencode(path.suffix, bgr, parameters)
     if not done:
         raise UserError("cannot be encoded", where=path)
-    path.write_bytes(data.tobytes())
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:  # a full disk does not say where
+        raise UserError(f"cannot be written: {error.strerror}", where=path) from None
 
 
 def _file_values(space: LabelSpace) -> UInt8:
