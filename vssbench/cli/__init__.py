@@ -59,13 +59,13 @@ def _open_streams() -> None:
         pass  # one that was closed: any file would take its place, and be written to
     os.close(handle)
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (open to the end)
-    if sys.stdout is None:
+    given = sys.stdout
+    if given is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    elif sys.stdout is sys.__stdout__:
-        given, raw = sys.stdout, io.BufferedWriter(_Stdout(1, "w", closefd=False))
-        sys.stdout = io.TextIOWrapper(
-            raw, encoding=given.encoding, errors=given.errors, line_buffering=given.line_buffering
-        )
+    elif given is sys.__stdout__:
+        raw = io.BufferedWriter(_Stdout(1, "w", closefd=False))
+        buffering = given.line_buffering
+        sys.stdout = io.TextIOWrapper(raw, encoding=given.encoding, errors=given.errors, line_buffering=buffering)
 
 
 def _fail(error: Exception, message: str) -> None:
