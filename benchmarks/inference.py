@@ -5,7 +5,7 @@
 The unit is a frame of transformers' own Mask2Former (R50, 124 classes): its forward and the plain post-processing of
 its image processor. MPVSS's key frame, nonkey frame and output stage are shares of that. MRCFA's cached frame is
 measured against a frame of transformers' own SegFormer of the same backbone, logits upsampled, argmax. All are timed in
-turn, so that a machine that drifts hits all alike, and ratios are of medians. --options adds dtype=bf16 and decode=fast.
+turn, so that a machine that drifts hits all alike; ratios are of medians. --options adds dtype=bf16 and decode=fast.
 """
 
 from __future__ import annotations

@@ -16,6 +16,11 @@ def layers(method: Method) -> Iterator[Any]:
         layer = getattr(layer, "inner", None)
 
 
+def compiles(method: Method) -> bool:
+    """Whether a network is compiled when it first sees a frame of some kind, which takes longer than all timed ones."""
+    return any(getattr(getattr(layer, "numerics", None), "compile", False) for layer in layers(method))
+
+
 def nominal_schedule(method: Method, has_nonkey: bool) -> dict[str, int] | None:
     """Frame kind -> how often it runs in one of the method's own intervals; None where that follows from the video.
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from vssbench.config import LatencySpec
 from vssbench.metrics import clock
+from vssbench.metrics.introspect import compiles
 from vssbench.runner import PHASES, blaming
 from vssbench.types import KINDS, Frame, Method
 
@@ -66,7 +67,7 @@ def measure(
     reference:   the reference workload; it is timed between the passes
     """
     for method, frames in methods:
-        _pass(method, frames[: spec.warmup], synchronise)
+        _pass(method, frames if compiles(method) else frames[: spec.warmup], synchronise)
     passes: list[list[Pass]] = [[] for _ in methods]
     memory: list[dict[str, float | None]] = [{"host_peak": None, "host_working": None} for _ in methods]
     references: list[list[list[float]]] = [[] for _ in methods]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -46,6 +47,21 @@ def test_methods_take_turns_after_a_warm_up_each() -> None:
     assert samples["kind"][:4] == ["key", "nonkey", "nonkey", "key"]
     assert {len(column) for column in samples.values()} == {18}
     assert memory["host_peak"] is None or memory["host_peak"] > 1
+
+
+def test_what_is_compiled_has_seen_every_kind_of_frame_before_it_is_timed() -> None:
+    """MRCFA's regular frames come after nine others, and a compilation takes longer than all timed frames."""
+    seen: list[int] = []
+
+    class Compiled(Sleeper):
+        numerics = SimpleNamespace(compile=True)
+
+        def prepare(self, frame: Frame) -> int:
+            seen.append(frame.index)
+            return super().prepare(frame)
+
+    measure([(Compiled("a", []), FRAMES)], LatencySpec(rounds=1, warmup=2))
+    assert seen == [frame.index for frame in FRAMES] * 2
 
 
 def test_the_time_limit_leaves_at_least_one_round() -> None:
