@@ -1,13 +1,14 @@
 """How far more workers help: measured on this machine, and simulated beyond it.
 
-    python benchmarks/cluster.py speedup [--engine ray] [--workers 2] [--method mpvss] [--dataset SPEC]
+    python benchmarks/cluster.py speedup [--engine ray] [--workers 2] [--rounds 2] [--method SPEC] [--dataset SPEC]
     python benchmarks/cluster.py simulate RECORDS [--scale 1] [--sigma 0.5] [--trip-ms MS] [--start SECONDS]
 
-`speedup` runs the same clips under one worker and under several, one thread each, and compares clips a second from
-the moment on which every worker has its network. `simulate` takes the seconds a frame from a run's clips.jsonl, the
-driver's time for a record by writing that run's records, a clip's listing from this disk, and the order of tasks from
-the scheduler itself; a worker that is free asks the driver, which serves one at a time. --scale makes every clip that
-many times slower: a large network in place of a small one.
+`speedup` runs the same clips under one worker and under several, one thread each, in turn, and compares clips a second
+from the moment on which every worker has its network; the network is a large one, so that computing is what takes the
+time. It needs a core for each worker with nothing else on it. `simulate` takes the seconds a frame from a run's
+clips.jsonl, the driver's time for a record by writing that run's records, a clip's listing from this disk, and the
+order of tasks from the scheduler itself; a worker that is free asks the driver, which serves one at a time. --scale
+makes every clip that many times slower: a large network in place of a small one.
 
 What is known of VSPW: 343 clips in val, 71 frames a clip over the whole dataset (251 633 in 3 536, the paper's count).
 How lengths spread around the mean is an assumption: log-normal, --sigma of the logarithm.
@@ -20,6 +21,7 @@ import heapq
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import NamedTuple
 
@@ -35,13 +37,13 @@ from vssbench.store import MethodFolder, read_clips
 MEAN_FRAMES = 251_633 / 3_536
 SETS = {"VSPW val": 343, "100 000 clips": 100_000}
 WORKERS = (8, 32, 128, 512)
-LISTINGS = 2
-"""How often a worker lists each clip before its first: for the lengths, and for the fingerprint."""
+COMPUTE_BOUND = ("mpvss(backbone=r50)", "synthetic(clips=12,frames=5,height=240,width=427)")
+"""About one and a half seconds a clip on one core, almost all of it in the network."""
 
 
 class Costs(NamedTuple):
     """Seconds: a frame, the driver for a record, a record's way there and the next task's back, a worker's start, and
-    in it the listing of each clip."""
+    the listing of a clip: by the driver before the first one is given out and again as it is, and by its worker."""
 
     frame: float
     driver: float
@@ -65,18 +67,18 @@ def simulate(frames: Sequence[int], workers: int, costs: Costs) -> Outcome:
 
     frames: of each clip, in the order in which clips are given out
     """
-    start = costs.start + LISTINGS * len(frames) * costs.listing
+    start = len(frames) * costs.listing + costs.start
     free = [(start, worker) for worker in range(workers)]
-    driver_free, ends = 0.0, [start] * workers
+    driver_free, ends = start, [start] * workers
     for length in frames:
         asked, worker = heapq.heappop(free)
-        given = max(driver_free, asked)
+        given = max(driver_free, asked) + costs.listing
         driver_free = given + costs.driver  # the record that came with the question is written after the answer
-        ends[worker] = given + costs.trip + length * costs.frame
+        ends[worker] = given + costs.trip + costs.listing + length * costs.frame
         heapq.heappush(free, (ends[worker], worker))
     end = max(ends) + costs.driver
     work = sum(frames) * costs.frame
-    return Outcome(end, work / (workers * end), end - min(ends), len(frames) * costs.driver / end)
+    return Outcome(end, work / (workers * end), end - min(ends), len(frames) * (costs.listing + costs.driver) / end)
 
 
 def lengths(count: int, sigma: float) -> list[int]:
@@ -108,7 +110,7 @@ def table(costs: Costs, sigma: float) -> None:
     method = parse("method")
     print(
         f"{1000 * costs.frame:.1f} ms a frame, {1000 * costs.driver:.2f} ms of the driver a record, "
-        f"{1000 * costs.trip:.1f} ms a trip, {costs.start:.1f} s to start a worker and {LISTINGS} x "
+        f"{1000 * costs.trip:.1f} ms a trip, {costs.start:.1f} s to start a worker, "
         f"{1000 * costs.listing:.2f} ms to list a clip, sigma {sigma}\n"
     )
     print("| clips | order | workers | hours | efficiency % | tail, s | driver busy % |")
@@ -124,7 +126,10 @@ def table(costs: Costs, sigma: float) -> None:
                     f"| {name} | {order} | {workers} | {outcome.seconds / 3600:.3f} | {100 * outcome.efficiency:.1f} | "
                     f"{outcome.tail:.1f} | {100 * outcome.driver:.2f} |"
                 )
-    print(f"\nthe driver alone keeps up with {(costs.frame * MEAN_FRAMES + costs.trip) / costs.driver:.0f} workers")
+    clip = costs.frame * MEAN_FRAMES + costs.trip + costs.listing
+    print(f"\nthe driver alone keeps up with {clip / (costs.driver + costs.listing):.0f} workers")
+    rates = ", ".join(f"{workers / costs.frame:.0f} by {workers}" for workers in WORKERS)
+    print(f"frames a second that are read from one place: {rates}")
 
 
 def clips_a_second(spec: RunSpec) -> float:
@@ -135,10 +140,14 @@ def clips_a_second(spec: RunSpec) -> float:
     return (len(times) - spec.workers) / (times[-1] - times[spec.workers - 1])
 
 
-def speedup(engine: str, workers: int, method: str, dataset: str) -> None:
+def speedup(engine: str, workers: int, rounds: int, method: str, dataset: str) -> None:
     spec = RunSpec(methods=[method], dataset=dataset, threads=1, engine=engine, allow_untrained=True)
-    one, several = (clips_a_second(spec.model_copy(update={"workers": count})) for count in (1, workers))
-    print(f"{engine}: {one:.3f} clips/s with 1 worker, {several:.3f} with {workers}: {several / one:.2f} times")
+    ratios = []
+    for _ in range(rounds):
+        one, several = (clips_a_second(spec.model_copy(update={"workers": count})) for count in (1, workers))
+        ratios.append(several / one)
+        print(f"{engine}: {one:.3f} clips/s with 1 worker, {several:.3f} with {workers}: {ratios[-1]:.2f} times")
+    print(f"{engine}: {median(ratios):.2f} times, the median of {rounds}")
 
 
 def main() -> None:
@@ -147,8 +156,9 @@ def main() -> None:
     measure = verbs.add_parser("speedup")
     measure.add_argument("--engine", choices=("local", "ray"), default="local")
     measure.add_argument("--workers", type=int, default=2)
-    measure.add_argument("--method", default="mpvss")
-    measure.add_argument("--dataset", default="synthetic(clips=24,frames=24)")
+    measure.add_argument("--rounds", type=int, default=2)
+    measure.add_argument("--method", default=COMPUTE_BOUND[0])
+    measure.add_argument("--dataset", default=COMPUTE_BOUND[1])
     model = verbs.add_parser("simulate")
     model.add_argument("records", type=Path, help="clips.jsonl of a run")
     model.add_argument("--scale", type=float, default=1.0, help="how much slower the simulated network is")
@@ -157,7 +167,7 @@ def main() -> None:
     model.add_argument("--start", type=float, default=20.0, help="seconds until a worker takes its first clip")
     given = parser.parse_args()
     if given.verb == "speedup":
-        speedup(given.engine, given.workers, given.method, given.dataset)
+        speedup(given.engine, given.workers, given.rounds, given.method, given.dataset)
     else:
         table(measured(given.records, given.scale, given.trip_ms / 1000, given.start), given.sigma)
 

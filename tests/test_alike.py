@@ -49,6 +49,20 @@ def test_a_worker_looks_into_no_clip_before_it_is_told_to_run_it(
     assert set(seen) == {"b"}
 
 
+@pytest.mark.parametrize("limit", [None, 1])
+def test_the_driver_lists_each_clip_once_for_lengths_and_fingerprint(
+    limit: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Bench(spec(vspw(tmp_path))).describe()
+    seen: list[str] = []
+    stems = FileDataset.stems
+    monkeypatch.setattr(FileDataset, "stems", lambda self, clip: seen.append(clip) or stems(self, clip))
+    bench = Bench(spec(tmp_path, limit=limit))
+    assert seen == ["a", "b", "c"][:limit]
+    assert bench.describe().fingerprint == bench.describe().fingerprint == whole.fingerprint
+    assert seen == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("on_error", ["stop", "skip-clip"])
 @pytest.mark.parametrize("damage", ["fewer", "none", "renamed"])
 def test_a_node_with_other_frames_is_refused_and_no_clip_is_blamed(damage: str, on_error: str, tmp_path: Path) -> None:

@@ -62,8 +62,9 @@ class Bench:
         self.unreadable: dict[str, str] = {}
         self.machines: list[str] = []
         self.lengths: dict[str, int] = {}
+        self._listed, self._digest = 0, hashlib.sha256()
         for clip in islice(self.dataset.clips(), limit if listed else 0):
-            stems = self._stems(clip)
+            stems = self._list(clip)
             if isinstance(stems, Failed):
                 self.unreadable[clip] = stems.reason
             else:
@@ -121,6 +122,14 @@ class Bench:
             return Failed(clip, error.brief)
         return stems
 
+    def _list(self, clip: str) -> Sequence[str] | Failed:
+        """The same of the next clip in order, which goes into the fingerprint."""
+        stems = self._stems(clip)
+        names = [] if isinstance(stems, Failed) else stems
+        self._digest.update("\0".join([clip, *names, "\n"]).encode("utf-8", "surrogateescape"))
+        self._listed += 1
+        return stems
+
     def run(self, spec: Spec, clip: str, tick: Callable[[], None] = lambda: None) -> Ran | Failed:
         """One clip under one method; the method is kept for the next clip. Failed only where such clips are skipped."""
         try:
@@ -169,11 +178,8 @@ class Bench:
 
     def describe(self) -> DatasetInfo:
         """What is run on; the fingerprint is over all clips of the split, whatever the limit."""
-        digest = hashlib.sha256()
-        for clip in self.dataset.clips():
-            stems = self._stems(clip)
-            names = [] if isinstance(stems, Failed) else stems
-            digest.update("\0".join([clip, *names, "\n"]).encode("utf-8", "surrogateescape"))
+        for clip in islice(self.dataset.clips(), self._listed, None):
+            self._list(clip)
         space = self.dataset.space
         return DatasetInfo(
             spec=self.spec.dataset,
@@ -183,7 +189,7 @@ class Bench:
             clips=len(self.lengths),
             frames=sum(self.lengths.values()),
             labelled=0,
-            fingerprint=digest.hexdigest(),
+            fingerprint=self._digest.hexdigest(),
             names=list(self.lengths),
         )
 
