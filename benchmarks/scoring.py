@@ -1,140 +1,197 @@
-"""How long scoring takes, beside only decoding the same PNGs and beside direct loops over windows.
+"""How long scoring takes beside only decoding the same PNGs, VC beside loops over windows, and memory beside length.
 
-    python benchmarks/scoring.py [--clips 20] [--frames 71] [--palette] [--folder DIR]
+    python benchmarks/scoring.py [--clips 20] [--frames 71] [--rounds 3] [--palette] [--folder DIR]
 
-Writes moving blobs in the VSPW layout into a temporary folder, 480x853 with 124 classes, and prints seconds and ratios.
+Writes moving blobs in the VSPW layout into a temporary folder, 480x853 with 124 classes. Every figure is a ratio of two
+times of one round, decoding and scoring taking turns; the median of the rounds is printed, with the range. Linux only.
+
+* Decoding is the plain loop over the files, by the decoder that scoring uses (the others are timed beside it).
+* On one core nothing can be decoded by a second thread while the first one counts: that row is the work itself.
+* On two workers the same loop runs in two processes, started in the same way; both times have the start in them.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import multiprocessing
+import os
 import resource
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
-from time import perf_counter
+from statistics import median
+from time import perf_counter, process_time
 
 import cv2
 import numpy as np
+from blobs import SIZE, write
 from PIL import Image
 
+from vssbench.datasets.reading import read_indices
+from vssbench.datasets.spaces import load_space
+from vssbench.metrics.consistency import Consistency
 from vssbench.metrics.plan import DEFAULT
 from vssbench.metrics.protocols import PROTOCOLS, evaluate
 from vssbench.names import parse
 from vssbench.scoring import Submission, score
+from vssbench.types import Frame, Prediction
 
-SIZE = (480, 853)
-CLASSES = 124
-
-
-def write(root: Path, clips: int, frames: int, palette: bool) -> None:
-    """Masks under data/<clip>/mask (file values 1 to 124, a little void), predictions under predictions/<clip>."""
-    rng = np.random.default_rng(0)
-    names = [f"clip{number:03d}" for number in range(clips)]
-    for name in names:
-        folders = [root / "data" / name / "mask", root / "data" / name / "origin", root / "predictions" / name]
-        for folder in folders:
-            folder.mkdir(parents=True)
-        blobs = _Blobs(rng)
-        for index in range(frames):
-            mask, prediction = blobs.draw(index)
-            _save(mask, folders[0] / f"{index:08d}.png", palette)
-            (folders[1] / f"{index:08d}.jpg").touch()  # listed, never decoded
-            _save(prediction, folders[2] / f"{index:08d}.png", palette)
-    (root / "val.txt").write_text("\n".join(names) + "\n")
+LENGTHS = (500, 5000)
+_SPAWN = multiprocessing.get_context("spawn")
 
 
-class _Blobs:
-    """Forty ellipses that drift and turn; the prediction lags, wobbles at its borders and misnames some."""
-
-    def __init__(self, rng: np.random.Generator):
-        height, width = SIZE
-        self.centre = rng.uniform((0, 0), (width, height), (40, 2))
-        self.speed = rng.normal(0, 2, (40, 2))
-        self.axes = rng.uniform(15, 150, (40, 2))
-        self.turn = rng.normal(0, 2, 40)
-        self.truth = rng.integers(0, CLASSES + 1, 40)  # file values, 0 is void
-        self.guess = np.where(rng.random(40) < 0.8, np.maximum(self.truth - 1, 0), rng.integers(0, CLASSES, 40))
-
-    def draw(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        mask, prediction = np.full(SIZE, 3, np.uint8), np.full(SIZE, 2, np.uint8)
-        for number in range(len(self.centre)):
-            wobble = 1 + 0.04 * np.sin(index * 0.9 + number)
-            self._ellipse(mask, number, index, 1.0, self.truth[number])
-            self._ellipse(prediction, number, index - 1, wobble, self.guess[number])
-        return mask, prediction
-
-    def _ellipse(self, image: np.ndarray, number: int, index: int, scale: float, value: int) -> None:
-        centre = tuple((self.centre[number] + index * self.speed[number]).round().astype(int).tolist())
-        axes = tuple((self.axes[number] * scale).round().astype(int).tolist())
-        cv2.ellipse(image, centre, axes, float(self.turn[number] * index), 0, 360, int(value), -1)
+def files(root: Path, clip: str) -> list[Path]:
+    """The clip's masks and predictions, by turns."""
+    masks = sorted((root / "data" / clip / "mask").iterdir())
+    return [file for mask in masks for file in (mask, root / "predictions" / clip / mask.name)]
 
 
-def _save(values: np.ndarray, path: Path, palette: bool) -> None:
-    image = Image.fromarray(values)
-    if palette:
-        image.putpalette(np.arange(768).astype(np.uint8).tobytes())
-    image.save(path)
+def decode(root: Path, clip: str, decoder: Callable[[Path], object] = read_indices) -> None:
+    for file in files(root, clip):
+        decoder(file)
 
 
-def decode_only(root: Path) -> None:
-    """What scoring cannot avoid: every mask and every prediction from PNG to pixels, one after the other."""
-    for pattern in ("data/*/mask/*.png", "predictions/*/*.png"):
-        for path in sorted(root.glob(pattern)):
-            with Image.open(path) as image:
-                np.asarray(image)
+DECODERS: dict[str, Callable[[Path], object]] = {
+    "Pillow, file": lambda path: np.asarray(Image.open(path)),
+    "Pillow, bytes": lambda path: np.asarray(Image.open(io.BytesIO(path.read_bytes()))),
+    "OpenCV": lambda path: cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED),
+}
 
 
-def window_loops(root: Path) -> None:
-    """VC8 and VC16 the direct way: each window compares its n - 1 later frames with its first one."""
-    for clip in sorted((root / "data").iterdir()):
-        files = sorted((clip / "mask").glob("*.png"))
-        truth = np.stack([np.asarray(Image.open(file)) for file in files])
-        guess = np.stack([np.asarray(Image.open(root / "predictions" / clip.name / file.name)) for file in files])
-        for n in (8, 16):
-            for first in range(len(files) - n):
-                window = slice(first + 1, first + n)
-                constant = (truth[window] == truth[first]).all(0)
-                float((constant & (guess[window] == guess[first]).all(0)).sum() / constant.sum())
+def decode_all(root: Path, workers: int) -> None:
+    clips = (root / "val.txt").read_text().split()
+    if workers == 1:
+        for clip in clips:
+            decode(root, clip)
+        return
+    with ProcessPoolExecutor(workers, _SPAWN) as pool:
+        list(pool.map(partial(decode, root), clips))
 
 
-def score_under(root: Path, protocols: list[str]) -> None:
+def score_all(root: Path, workers: int, protocols: list[str]) -> None:
     submission = Submission("vspw", root, "val", root / "predictions", DEFAULT)
-    scores = score(submission)
+    scores = score(submission, workers)
     space = submission.open().space
     for protocol in protocols:
         evaluate(protocol, space, scores, [parse(metric) for metric in DEFAULT])
 
 
-def measure(root: Path) -> None:
-    jobs: dict[str, Callable[[], None]] = {
-        "only decoding": lambda: decode_only(root),
-        "one protocol": lambda: score_under(root, ["vspw"]),
-        "all protocols": lambda: score_under(root, list(PROTOCOLS)),
-        "window loops": lambda: window_loops(root),
+def window_loops(truth: np.ndarray, guess: np.ndarray) -> list[list[float]]:
+    """VC8 and VC16 the official script's way: each later frame of each window is compared with the window's first."""
+    found: list[list[float]] = []
+    for n in (8, 16):
+        values = []
+        for first in range(len(truth) - n + 1):
+            still, kept = np.ones(SIZE), np.ones(SIZE)
+            for later in range(first + 1, first + n):
+                still = np.logical_and(still, truth[first] == truth[later])
+                kept = np.logical_and(kept, guess[first] == guess[later])
+            values.append(float((still * kept).sum() / still.sum()))
+        found.append(values)
+    return found
+
+
+def vc_ratios(root: Path, rounds: int) -> list[float]:
+    """Seconds of the loops over seconds of the metric, on the first clip, decoded and in memory for both."""
+    pixels = np.stack([read_indices(file) for file in files(root, "clip000")])
+    truth, guess = pixels[::2].copy(), pixels[1::2].copy()
+    nothing = np.empty((0, 0, 3), np.uint8)
+    frames = [
+        (Frame("a", i, nothing, labels), Prediction(predicted, "key"))
+        for i, (labels, predicted) in enumerate(zip(truth, guess, strict=True))
+    ]
+
+    def stream() -> list[list[float]]:
+        metric = Consistency(load_space("vspw"), [parse("VC@8"), parse("VC@16")])
+        for frame, prediction in frames:
+            metric.update(frame, prediction)
+        counts = [np.array(metric.state()[0]["windows"][n]) for n in ("8", "16")]
+        return [(consistent / constant).tolist() for constant, consistent, *_ in counts]
+
+    np.ones(
+        30 << 20, np.uint8
+    )  # freed at once: from here on glibc keeps what the loops free, else they take twice as long
+    assert stream() == window_loops(truth, guess)
+    return [_cpu(lambda: window_loops(truth, guess)) / min(_cpu(stream) for _ in range(5)) for _ in range(rounds)]
+
+
+def _cpu(job: Callable[[], object]) -> float:
+    start = process_time()
+    job()
+    return process_time() - start
+
+
+def peak(root: Path, frames: int) -> float:
+    """MiB that scoring one clip of so many frames takes at most, the first clip's files over and over."""
+    name = f"long{frames}"
+    for folder in ("data/{}/mask", "data/{}/origin", "predictions/{}"):
+        there, made = sorted((root / folder.format("clip000")).iterdir()), root / folder.format(name)
+        made.mkdir(parents=True, exist_ok=True)
+        for index in range(len(list(made.iterdir())), frames):
+            (made / f"{index:08d}{there[0].suffix}").hardlink_to(there[index % len(there)])
+    (root / f"{name}.txt").write_text(name + "\n")
+    with ProcessPoolExecutor(1, _SPAWN) as pool:
+        return pool.submit(_score_and_look, Submission("vspw", root, name, root / "predictions", DEFAULT)).result()
+
+
+def _score_and_look(submission: Submission) -> float:
+    """Of this process, which has done nothing else; most of it is Python and its libraries."""
+    score(submission)
+    status = Path("/proc/self/status").read_text()  # ru_maxrss would have the size of the parent in it
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def ratios(root: Path, workers: int, rounds: int) -> None:
+    jobs = {
+        "decode": partial(decode_all, root, workers),
+        "one protocol": partial(score_all, root, workers, ["vspw"]),
+        "all protocols": partial(score_all, root, workers, list(PROTOCOLS)),
     }
-    jobs["only decoding"]()  # the files are in the cache of the system from here on
-    base = None
-    for name, job in jobs.items():
-        start, cpu = perf_counter(), _cpu()
-        job()
-        seconds = perf_counter() - start
-        base = base or seconds
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in jobs}
+    for _ in range(rounds):
+        for name, job in jobs.items():
+            start, cpu = perf_counter(), _all_cpu()
+            job()
+            spent[name].append((perf_counter() - start, _all_cpu() - cpu))
+    base = spent.pop("decode")
+    print(f"  decoding {median(wall for wall, _ in base):6.2f} s wall {median(cpu for _, cpu in base):6.2f} s CPU")
+    for name, times in spent.items():
+        walls, cpus = (sorted(t[i] / b[i] for t, b in zip(times, base, strict=True)) for i in (0, 1))
         print(
-            f"{name:15} {seconds:7.2f} s  x{seconds / base:5.2f}  cpu {_cpu() - cpu:7.2f} s  peak memory so far "
-            f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB"
+            f"  {name:13}  wall x{median(walls):.2f} ({walls[0]:.2f} to {walls[-1]:.2f})  "
+            f"CPU x{median(cpus):.2f} ({cpus[0]:.2f} to {cpus[-1]:.2f})"
         )
 
 
-def _cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+def _all_cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+def measure(root: Path, rounds: int) -> None:
+    for name, decoder in {"vssbench": read_indices, **DECODERS}.items():
+        seconds = min(_cpu(partial(decode, root, "clip000", decoder)) for _ in range(3))
+        print(f"decoder {name:14} {1000 * seconds / len(files(root, 'clip000')):.3f} ms a file")
+    cores = os.sched_getaffinity(0)
+    for title, workers, allowed in (("one core", 1, {max(cores)}), ("free", 1, cores), ("2 workers", 2, cores)):
+        print(f"{title}, {workers} worker(s), {len(allowed)} core(s):")
+        os.sched_setaffinity(0, allowed)
+        ratios(root, workers, rounds)
+        if title == "one core":
+            loops = sorted(vc_ratios(root, rounds))
+            print(f"  VC8 + VC16: loops over windows take x{median(loops):.1f} ({loops[0]:.1f} to {loops[-1]:.1f})")
+    short, long = (peak(root, frames) for frames in LENGTHS)
+    print(f"peak memory: {LENGTHS[0]} frames {short:.1f} MiB, {LENGTHS[1]} frames {long:.1f} MiB, x{long / short:.3f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--frames", type=int, default=71)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--palette", action="store_true", help="write PNGs with a palette instead of grey ones")
     parser.add_argument("--folder", type=Path, default=None, help="keep the files here, and use what is there")
     options = parser.parse_args()
@@ -143,7 +200,7 @@ def main() -> None:
         root = options.folder or Path(temporary)
         if not (root / "val.txt").exists():
             write(root, options.clips, options.frames, options.palette)
-        measure(root)
+        measure(root, options.rounds)
 
 
 if __name__ == "__main__":
