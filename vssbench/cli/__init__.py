@@ -59,10 +59,10 @@ def _open_streams() -> None:
         pass  # one that was closed: any file would take its place, and be written to
     os.close(handle)
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (open to the end)
-    given = sys.stdout
+    given, foreign = sys.stdout, sys.stdout is not sys.__stdout__
     if given is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    elif given is sys.__stdout__:
+    elif not foreign:  # as a test that captures it is
         raw = io.BufferedWriter(_Stdout(1, "w", closefd=False))
         buffering = given.line_buffering
         sys.stdout = io.TextIOWrapper(raw, encoding=given.encoding, errors=given.errors, line_buffering=buffering)
