@@ -111,11 +111,10 @@ def vc_ratios(root: Path, rounds: int) -> list[float]:
         counts = [np.array(metric.state()[0]["windows"][n]) for n in ("8", "16")]
         return [(consistent / constant).tolist() for constant, consistent, *_ in counts]
 
-    np.ones(
-        30 << 20, np.uint8
-    )  # freed at once: from here on glibc keeps what the loops free, else they take twice as long
+    np.ones(30 << 20, np.uint8)  # freed at once, after which glibc keeps what is freed: without, the loops take twice
     assert stream() == window_loops(truth, guess)
-    return [_cpu(lambda: window_loops(truth, guess)) / min(_cpu(stream) for _ in range(5)) for _ in range(rounds)]
+    loops = partial(window_loops, truth, guess)
+    return [min(_cpu(loops) for _ in range(3)) / min(_cpu(stream) for _ in range(3)) for _ in range(rounds)]
 
 
 def _cpu(job: Callable[[], object]) -> float:
