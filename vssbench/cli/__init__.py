@@ -64,7 +64,7 @@ def _open_streams() -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     elif not foreign:  # as a test that captures it is
         raw = io.BufferedWriter(_Stdout(1, "w", closefd=False))
-        buffering = given.line_buffering
+        buffering = bool(given.line_buffering)
         sys.stdout = io.TextIOWrapper(raw, encoding=given.encoding, errors=given.errors, line_buffering=buffering)
 
 
