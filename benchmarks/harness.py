@@ -118,9 +118,8 @@ def reading_ahead(rounds: int, length: int = 16) -> None:
                 seconds[name].append(_seconds(job))
     decoding, steps, both, run = (min(values) for values in seconds.values())
     print(f"\n{length} frames of 1080x1920: decoding {decoding:.3f} s, steps {steps:.3f} s, a run {run:.3f} s")
-    print(
-        f"run / longer {run / max(decoding, steps):.2f}   / sum {run / (decoding + steps):.2f}   / both {run / both:.2f}"
-    )
+    longer, total = max(decoding, steps), decoding + steps
+    print(f"run / longer {run / longer:.2f}   / sum {run / total:.2f}   / both at once {run / both:.2f}")
 
 
 def _side_by_side(one: Callable[[], object], other: Callable[[], object]) -> None:
