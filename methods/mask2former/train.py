@@ -24,7 +24,7 @@ from vssbench.methods.mask2former.start import fill_backbone, is_backbone
 from vssbench.packaged import UNTRAINED
 from vssbench.training.augment import Distortion, Picture, place
 from vssbench.training.clips import Clips
-from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings
+from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings, rows_first
 
 WEIGHT_DECAY, POWER, CLIP_NORM = 0.05, 0.9, 0.01
 PAPER = Settings(steps=90_000, batch=16, rate=5e-5, crop=(480, 480))
@@ -109,7 +109,7 @@ class Mask2FormerRecipe(Recipe):
         self.settings = replace(TINY if tiny else PAPER, **order.settings)
         self.resizing = TINY_RESIZING if tiny else OFFICIAL_RESIZING
         self.backbone_factor, self.warm_up = (1.0, TINY_WARM_UP) if tiny else (0.1, 0)
-        self.module = PerFrame(method.network)
+        self.module = rows_first(PerFrame(method.network))
 
     def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
         index = int(rng.choice(clips.labelled(clip)))

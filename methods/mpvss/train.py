@@ -37,7 +37,7 @@ from vssbench.packaged import find
 from vssbench.training.augment import Picture
 from vssbench.training.clips import Clips
 from vssbench.training.moved import earlier, movement
-from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings, share, whole
+from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings, rows_first, share, whole
 
 TINY = Settings(steps=6000, batch=8, rate=2e-3, crop=(128, 160))
 TINY_HEADS, TINY_POINT_SHARE = 0.1, 0.3
@@ -110,7 +110,7 @@ class MpvssRecipe(Recipe):
         self.heads_factor = TINY_HEADS if tiny else 1.0
         options = {**self.options, **order.options}
         self.window, self.moved = whole("window", options["window"]), share("moved", options["moved"])
-        self.module = Pairs(method.network, TINY_POINT_SHARE if tiny else POINT_SHARE)
+        self.module = rows_first(Pairs(method.network, TINY_POINT_SHARE if tiny else POINT_SHARE))
 
     def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
         if self.moved and rng.random() < self.moved:

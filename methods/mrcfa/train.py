@@ -22,7 +22,7 @@ from vssbench.methods.mrcfa.weights import fill_backbone, is_backbone
 from vssbench.packaged import UNTRAINED
 from vssbench.training.augment import Distortion, Picture, place_varied
 from vssbench.training.clips import Clips
-from vssbench.training.recipe import Example, Order, Recipe, Settings
+from vssbench.training.recipe import Example, Order, Recipe, Settings, rows_first
 from vssbench.types import IGNORE, UInt8
 
 WEIGHT_DECAY = 0.01
@@ -75,6 +75,7 @@ class MrcfaRecipe(Recipe):
         whole = UNTRAINED if start is None or backbone_only else start
         method = load_method(order.spec, whole, device=order.device, labels=order.labels)
         assert isinstance(method, Mrcfa)
+        rows_first(method.network)  # before random weights are drawn: they come in the order of memory
         self.method = method
         self.settings, self.manner = (TINY, TINY_MANNER) if method.backbone == "tiny" else (PAPER, PAPER_MANNER)
         self.settings = replace(self.settings, **order.settings)

@@ -149,6 +149,16 @@ class Recipe(ABC):
         """What training yields: name of the file without its suffix -> state dict that the adapter loads."""
 
 
+def rows_first(module: nn.Module) -> nn.Module:
+    """The module in the memory format in which the package's weights were trained: in another, last digits differ.
+
+    Adapters keep networks channels last. Weights are copied, for a kernel of 1x1 is both formats to torch's `to`.
+    """
+    for parameter in module.parameters():
+        parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
+    return module
+
+
 def share(name: str, value: float) -> float:
     """An option that is a share. Raises UserError unless it is 0 to 1."""
     if not 0 <= value <= 1:
