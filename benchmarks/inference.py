@@ -24,7 +24,7 @@ from vssbench import Frame, load_method
 from vssbench.checkpoints import quiet_transformers
 from vssbench.datasets.synthetic import Synthetic
 from vssbench.methods.mask2former.network import configure
-from vssbench.methods.segformer.adapter import build
+from vssbench.methods.segformer.network import build
 from vssbench.types import Method
 
 Job = Callable[[], Any]
@@ -80,8 +80,9 @@ def plain_mask2former(image: torch.Tensor, size: tuple[int, int]) -> Job:
 
 
 def plain_segformer(image: torch.Tensor, size: tuple[int, int]) -> Job:
-    """transformers' own SegFormer B1, logits upsampled to the frame, argmax."""
+    """transformers' own SegFormer B1 with its default attention, logits upsampled to the frame, argmax."""
     network = build("mit_b1", 124)
+    network.set_attn_implementation("sdpa")
 
     @torch.inference_mode()
     def run() -> None:

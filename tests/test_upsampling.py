@@ -61,6 +61,6 @@ def test_the_caller_owns_the_labels() -> None:
 @settings(max_examples=50, deadline=None)
 def test_taps_are_means(size: int, middle: int, outer: int) -> None:
     found = taps(size, ((middle, middle), (outer, outer)))
-    assert found.index.min() >= 0
-    assert found.index.max() < size
+    assert found.place.min() >= 0
+    assert found.place.max() < size
     torch.testing.assert_close(found.share.sum(1), torch.ones(outer))

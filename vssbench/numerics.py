@@ -6,8 +6,8 @@ in its name, and a run states what it changes (`vssbench.approximation`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from typing import Any, Literal, TypeVar
 
@@ -38,11 +38,25 @@ class Numerics:
     def place(self, network: nn.Module) -> nn.Module:
         """The same network on the device, for inference; on a CPU channels last, where convolutions are faster."""
         network.to(self.device).eval()
-        return network.to(memory_format=torch.channels_last) if self.device.type == "cpu" else network
+        # (torch's own type hints know no `to` that takes a memory format alone)
+        return network.to(memory_format=torch.channels_last) if self.device.type == "cpu" else network  # type: ignore[call-overload]
 
     def compiled(self, function: F) -> F:
         """The function or module, compiled if that is asked for; what it was made of stays as it is, for counting."""
         return torch.compile(function) if self.compile else function  # type: ignore[return-value]
+
+
+@contextmanager
+def attention(config: Any, kind: Literal["eager", "sdpa"]) -> Iterator[None]:
+    """How transformers' modules with this configuration attend meanwhile.
+
+    eager: by products and a softmax, which FLOP counters know;  sdpa: by one fused operator, a tenth of a frame faster
+    """
+    before, config._attn_implementation = config._attn_implementation, kind
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
 
 
 def running(step: F) -> F:

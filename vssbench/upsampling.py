@@ -33,10 +33,10 @@ class Step(NamedTuple):
 class Taps(NamedTuple):
     """What each place along one axis is a weighted mean of.
 
-    index: int64[n, K], places before upsampling;  share: float32[n, K], 1 in sum
+    place: int64[n, K], before upsampling;  share: float32[n, K], 1 in sum
     """
 
-    index: Tensor
+    place: Tensor
     share: Tensor
 
 
@@ -87,8 +87,8 @@ def taps(size: int, steps: tuple[tuple[int, int], ...]) -> Taps:
 
 def _extreme(best: np.ufunc, leading: UInt8, down: Taps, across: Taps) -> UInt8:
     """uint8[H, W]: the lowest or highest class that leads in any of what a pixel is a mean of."""
-    narrow = _reduced(best, leading, down.index.numpy(), axis=0)
-    return _reduced(best, narrow, across.index.numpy(), axis=1)
+    narrow = _reduced(best, leading, down.place.numpy(), axis=0)
+    return _reduced(best, narrow, across.place.numpy(), axis=1)
 
 
 def _reduced(best: np.ufunc, values: UInt8, index: NDArray[np.int64], axis: int) -> UInt8:
@@ -100,6 +100,6 @@ def _reduced(best: np.ufunc, values: UInt8, index: NDArray[np.int64], axis: int)
 
 def _means(table: Tensor, down: Taps, across: Taps, y: Tensor, x: Tensor) -> Tensor:
     """float32[n, C]: the upsampled scores of the pixels (y, x); table: float32[h, w, C]."""
-    places = down.index[y][:, :, None] * table.shape[1] + across.index[x][:, None, :]
+    places = down.place[y][:, :, None] * table.shape[1] + across.place[x][:, None, :]
     shares = down.share[y][:, :, None] * across.share[x][:, None, :]
     return F.embedding_bag(places.flatten(1), table.flatten(0, 1), per_sample_weights=shares.flatten(1), mode="sum")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from transformers import Mask2FormerForUniversalSegmentation
 
 from vssbench.datasets.spaces import load_space
 from vssbench.errors import UserError
@@ -22,12 +23,11 @@ from vssbench.methods.mask2former.network import (
     build,
     class_labels,
     class_scores,
-    eager_attention,
     fast_labels,
     fast_scores,
     segment,
 )
-from vssbench.numerics import Dtype, Numerics, running
+from vssbench.numerics import Dtype, Numerics, attention, running
 from vssbench.types import Frame, Kind, Prediction
 
 Decode = Literal["exact", "fast"]
@@ -129,12 +129,13 @@ class Mask2Former:
 class KeyCost(nn.Module):
     """A frame from the network's input to class scores, float[C, H, W], by operators that FLOP counters know."""
 
-    def __init__(self, network: nn.Module, geometry: Geometry, scores: Scores = class_scores):
+    def __init__(self, network: Mask2FormerForUniversalSegmentation, geometry: Geometry, scores: Scores = class_scores):
         """scores: the output stage"""
         super().__init__()
         self.network, self.geometry, self.scores = network, geometry, scores
+        self.backbone = network.model.pixel_level_module.encoder.config
 
     def forward(self, image: Tensor) -> Tensor:
-        with eager_attention(self.network):
+        with attention(self.backbone, "eager"):
             segments = segment(self.network, image)
         return self.scores(segments.classes, segments.masks, self.geometry)

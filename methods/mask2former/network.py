@@ -6,8 +6,6 @@ prediction head's output is used), and the output stage. Batch size 1, as in eve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -117,17 +115,6 @@ def third_stage(backbone: Backbone) -> tuple[int, int | None]:
     """(blocks of the third stage, Swin's embedding width or None): what tells the backbones apart."""
     encoder = configure(backbone, 1).backbone_config
     return encoder.depths[2], getattr(encoder, "embed_dim", None)
-
-
-@contextmanager
-def eager_attention(network: Mask2FormerForUniversalSegmentation) -> Iterator[None]:
-    """Swin's windows by products and a softmax, which FLOP counters know, instead of one fused operator."""
-    config = network.model.pixel_level_module.encoder.config
-    before, config._attn_implementation = config._attn_implementation, "eager"
-    try:
-        yield
-    finally:
-        config._attn_implementation = before
 
 
 def segment(network: Mask2FormerForUniversalSegmentation, image: Tensor) -> Segments:

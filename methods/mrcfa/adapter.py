@@ -84,11 +84,8 @@ class Mrcfa:
         self.network, self.weights = weights.load(self.backbone, self.classes, checkpoint)
         self.numerics.place(self.network)
         self._single = Single(self.network, remember=references == "cached")
-        regular: dict[str, Single | Cached | Recompute] = {
-            "cached": Cached(self.network),
-            "recompute": Recompute(self.network),
-        }
-        self._regular = regular[references] if references else self._single
+        regular = {"cached": Cached, "recompute": Recompute}
+        self._regular = regular[references](self.network) if references else self._single
         self._run_single, self._run_regular = (self.numerics.compiled(one) for one in (self._single, self._regular))
         self._mean, self._std = (torch.tensor(x, device=self.device).view(3, 1, 1) for x in (MEAN, STD))
         self.reset()
@@ -140,15 +137,10 @@ class Mrcfa:
 
         kind: "key" for a regular frame, "warmup" for one of the first three of a clip
         """
-        step: Single | Cached | Recompute
-        if kind == "key":
-            step = self._regular
-        elif kind == "warmup" and self.references is not None:
-            step = self._single
-        else:
-            expected = "key" if self.references is None else "key or warmup"
-            raise UserError(f"mrcfa(references={self.references or 'none'}) has no {kind} frames", expected=expected)
-        return cost.measured(step, network_size(*size, self.box), size, self.device)
+        steps: dict[str, Any] = {"key": self._regular} | ({"warmup": self._single} if self.references else {})
+        if kind not in steps:
+            raise UserError(f"{self.name} has no {kind} frames", expected=" or ".join(steps))
+        return cost.measured(steps[kind], network_size(*size, self.box), size, self.device)
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters in all, and without the decoders that only the training loss reads (the published convention).

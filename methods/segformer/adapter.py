@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
-from vssbench.checkpoints import from_folder, load_strict, quiet_transformers, read, seeded
 from vssbench.datasets.spaces import load_space
 from vssbench.errors import UserError
-from vssbench.numerics import Dtype, Numerics, running
-from vssbench.types import Frame, Kind, Prediction, Weights
+from vssbench.methods.segformer.network import Backbone, build, check_size, load
+from vssbench.numerics import Dtype, Numerics, attention, running
+from vssbench.types import Frame, Kind, Prediction
 from vssbench.upsampling import Step, upsampled, upsampled_labels
 
-Backbone = Literal["tiny", "mit_b0", "mit_b1", "mit_b2", "mit_b3", "mit_b4", "mit_b5"]
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-LEAST_SIDE = 29
-"""Of a frame: at stride 4 the smaller side must reach the first stage's kernel of 8."""
-_CONFIGS: dict[Backbone, dict[str, Any]] = {
-    "tiny": {"hidden_sizes": [16, 32, 80, 128], "depths": [1, 1, 1, 1], "decoder_hidden_size": 64},
-    "mit_b0": {"hidden_sizes": [32, 64, 160, 256], "depths": [2, 2, 2, 2], "decoder_hidden_size": 256},
-    "mit_b1": {"hidden_sizes": [64, 128, 320, 512], "depths": [2, 2, 2, 2], "decoder_hidden_size": 256},
-    "mit_b2": {"hidden_sizes": [64, 128, 320, 512], "depths": [3, 4, 6, 3], "decoder_hidden_size": 768},
-    "mit_b3": {"hidden_sizes": [64, 128, 320, 512], "depths": [3, 4, 18, 3], "decoder_hidden_size": 768},
-    "mit_b4": {"hidden_sizes": [64, 128, 320, 512], "depths": [3, 8, 27, 3], "decoder_hidden_size": 768},
-    "mit_b5": {"hidden_sizes": [64, 128, 320, 512], "depths": [3, 6, 40, 3], "decoder_hidden_size": 768},
-}
 
 
 class Output(NamedTuple):
@@ -90,7 +77,8 @@ class SegFormer:
     @running
     def step(self, x: tuple[Tensor, tuple[int, int]]) -> Output:
         image, size = x
-        return Output(self._run(image).logits, size)
+        with attention(self.network.config, "sdpa"):
+            return Output(self._run(image).logits, size)
 
     @torch.inference_mode()
     def decode(self, y: Output) -> Prediction:
@@ -126,29 +114,3 @@ class KeyCost(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return upsampled(self.network(image, return_dict=False)[0][0], Step(self.size, self.size))
-
-
-def build(backbone: Backbone, classes: int) -> SegformerForSemanticSegmentation:
-    """The network in evaluation mode, with random weights that follow from the arguments."""
-    config = SegformerConfig(num_labels=classes, attn_implementation="eager", **_CONFIGS[backbone])
-    with seeded(f"segformer {backbone} {classes}"), quiet_transformers():
-        return SegformerForSemanticSegmentation(config).eval()
-
-
-def check_size(size: tuple[int, int]) -> None:
-    """Raise UserError for a frame whose stride-4 map is smaller than the kernel that shortens attention's keys."""
-    if min(size) < LEAST_SIDE:
-        raise UserError(
-            f"a frame of {size[0]}x{size[1]} is too small for segformer", expected=f"{LEAST_SIDE} pixels a side or more"
-        )
-
-
-def load(network: SegformerForSemanticSegmentation, path: str | Path | None, expected: str) -> Weights:
-    """Strictly fill the network from a folder or file and say which; None leaves it untrained."""
-    if path is None:
-        return Weights("untrained")
-    checkpoint = read(path)
-    unseen = ("num_attention_heads", "sr_ratios", "strides", "patch_sizes", "layer_norm_eps", "reshape_last_stage")
-    filling = checkpoint if checkpoint.config is None else from_folder(network, checkpoint, unseen, expected)
-    load_strict(network, filling, expected=expected)
-    return checkpoint.weights
