@@ -38,8 +38,9 @@ class Numerics:
     def place(self, network: nn.Module) -> nn.Module:
         """The same network on the device, for inference; on a CPU channels last, where convolutions are faster."""
         network.to(self.device).eval()
-        # (torch's own type hints know no `to` that takes a memory format alone)
-        return network.to(memory_format=torch.channels_last) if self.device.type == "cpu" else network  # type: ignore[call-overload]
+        if self.device.type == "cpu":
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's own types
+        return network
 
     def compiled(self, function: F) -> F:
         """The function or module, compiled if that is asked for; what it was made of stays as it is, for counting."""
