@@ -178,19 +178,24 @@ def _all_cpu() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
+def loops_over_windows(root: Path, rounds: int, memory: str) -> None:
+    ratios = sorted(vc_ratios(root, rounds))
+    print(f"VC8 + VC16: loops over windows take x{median(ratios):.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f}), {memory}")
+
+
 def measure(root: Path, rounds: int) -> None:
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    loops_over_windows(root, rounds, "memory as glibc gives it to a script")
     warm()
+    loops_over_windows(root, rounds, "memory that is warm for both")
     for name, decoder in {"vssbench": read_indices, **DECODERS}.items():
         seconds = min(_cpu(partial(decode, root, "clip000", decoder)) for _ in range(3))
         print(f"decoder {name:14} {1000 * seconds / len(files(root, 'clip000')):.3f} ms a file")
-    cores = os.sched_getaffinity(0)
     for title, workers, allowed in (("one core", 1, {max(cores)}), ("free", 1, cores), ("2 workers", 2, cores)):
         print(f"{title}, {workers} worker(s), {len(allowed)} core(s):")
         os.sched_setaffinity(0, allowed)
         ratios(root, workers, rounds)
-        if title == "one core":
-            loops = sorted(vc_ratios(root, rounds))
-            print(f"  VC8 + VC16: loops over windows take x{median(loops):.1f} ({loops[0]:.1f} to {loops[-1]:.1f})")
     short, long = (peak(root, frames) for frames in LENGTHS)
     print(f"peak memory: {LENGTHS[0]} frames {short:.1f} MiB, {LENGTHS[1]} frames {long:.1f} MiB, x{long / short:.3f}")
 

@@ -87,7 +87,7 @@ class CamVid(FileDataset):
         run = self._runs[clip]
         frames = {stem: self._stills[stem] for stem in run if stem in self._stills} | self._between(run)
         return Listing(
-            [Item(stem, frames[stem], self._masks.get(stem)) for stem in sorted(frames, key=_order)],
+            [Item(stem, frames, self._masks) for stem in sorted(frames, key=_order)],
             orphans=[self._masks[stem] for stem in run if stem not in self._stills],
             unlabelled=[self._stills[stem] for stem in run if stem not in self._masks],
         )

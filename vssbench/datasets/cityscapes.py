@@ -65,7 +65,7 @@ class Cityscapes(FileDataset):
         numbers = range(first, first + (1 if self._stills else SNIPPET))
         stems = [f"{city}_{sequence}_{number:0{len(frame)}d}" for number in numbers if number >= 0]
         paths = {stem: self._images / label.parent.name / f"{stem}_leftImg8bit.png" for stem in stems}
-        items = [Item(stem, path, label if stem == clip else None) for stem, path in paths.items() if path.is_file()]
+        items = [Item(stem, paths, {clip: label}) for stem, path in paths.items() if path.is_file()]
         return Listing(items, orphans=[] if paths[clip].is_file() else [label])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -21,11 +21,22 @@ Size = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One frame on disk; label is None where the frame has none."""
+    """One frame on disk.
+
+    images, labels: stem -> file, of the whole clip or more; a frame without a label is not among the labels
+    """
 
     stem: str
-    image: Path
-    label: Path | None = None
+    images: Mapping[str, Path]
+    labels: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def image(self) -> Path:
+        return self.images[self.stem]
+
+    @property
+    def label(self) -> Path | None:
+        return self.labels.get(self.stem)
 
 
 @dataclass(frozen=True)
@@ -123,7 +134,7 @@ class FileDataset(ABC):
 
     def labelled(self, clip: str) -> list[int]:
         """Numbers of the frames that have labels."""
-        return [index for index, item in enumerate(self._held(clip)) if item.label is not None]
+        return [index for index, item in enumerate(self._held(clip)) if item.stem in item.labels]
 
     def _held(self, clip: str) -> list[Item]:
         """The clip's frames as first listed: random access must not list a folder for every frame."""

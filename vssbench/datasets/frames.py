@@ -103,7 +103,8 @@ class Frames(FileDataset):
             return stream.average_rate or stream.guessed_rate
 
     def _list(self, clip: str) -> Listing:
-        return Listing([Item(stem, path) for stem, path in images(self._sources[clip]).items()])
+        found = images(self._sources[clip])
+        return Listing([Item(stem, found) for stem in found])
 
 
 def _stem(index: int) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vssbench.errors import UserError
@@ -17,20 +19,39 @@ def natural(name: str) -> tuple[list[str | int], str]:
     return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", name)], name
 
 
-def images(folder: Path) -> dict[str, Path]:
-    """stem -> image file, in natural order; the same stem twice is an error. Hidden files are left out."""
-    found: dict[str, Path] = {}
-    for path in sorted(_visible(folder), key=lambda path: natural(path.name)):
-        if path.suffix.lower() not in IMAGES:
+class Files(Mapping[str, Path]):
+    """stem -> file of one folder, in order. Paths are made when they are asked for: they are four times as large as
+    names, and a clip may have many thousand.
+
+    suffixes: stem -> suffix
+    """
+
+    def __init__(self, folder: Path, suffixes: Mapping[str, str]):
+        self.folder, self.suffixes = folder, suffixes
+
+    def __getitem__(self, stem: str) -> Path:
+        return self.folder / f"{stem}{self.suffixes[stem]}"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.suffixes)
+
+    def __len__(self) -> int:
+        return len(self.suffixes)
+
+
+def images(folder: Path) -> Files:
+    """The images of a folder in natural order; the same stem twice is an error. Hidden files are left out."""
+    found: dict[str, str] = {}
+    for name in sorted((path.name for path in _visible(folder)), key=natural):
+        stem, suffix = os.path.splitext(name)
+        if suffix.lower() not in IMAGES:
             continue
-        if path.stem in found:
+        if stem in found:
             raise UserError(
-                f"two images have the name {path.stem!r}",
-                where=folder,
-                fix=f"remove {path.name} or {found[path.stem].name}",
+                f"two images have the name {stem!r}", where=folder, fix=f"remove {name} or {stem}{found[stem]}"
             )
-        found[path.stem] = path
-    return found
+        found[stem] = sys.intern(suffix)
+    return Files(folder, found)
 
 
 def folders(folder: Path) -> list[Path]:
@@ -38,8 +59,8 @@ def folders(folder: Path) -> list[Path]:
     return sorted((path for path in _visible(folder) if path.is_dir()), key=lambda path: natural(path.name))
 
 
-def _visible(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+def _visible(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else iter(())
 
 
 def number(stem: str) -> int | None:

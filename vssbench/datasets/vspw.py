@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from vssbench.datasets.files import FileDataset, Item, Listing, Release
-from vssbench.datasets.listing import images
+from vssbench.datasets.listing import Files, images
 from vssbench.datasets.spaces import load_space
 from vssbench.errors import UserError
 
@@ -41,9 +41,10 @@ class VSPW(FileDataset):
     def _list(self, clip: str) -> Listing:
         folder = self.root / "data" / clip
         origin = folder / "origin"
-        frames, masks = images(origin) if origin.is_dir() else {}, images(folder / "mask")
+        frames, masks = images(origin), images(folder / "mask")
         if masks and not frames:  # enough for scoring predictions; reading a frame names the file that is missing
-            return Listing([Item(stem, origin / f"{stem}.jpg", path) for stem, path in masks.items()])
+            named = Files(origin, dict.fromkeys(masks, ".jpg"))
+            return Listing([Item(stem, named, masks) for stem in masks])
         if not origin.is_dir():
             raise UserError(
                 f"the video {clip!r} of {self.split}.txt is not there",
@@ -53,7 +54,7 @@ class VSPW(FileDataset):
             )
         secret = self.split == "test" and not masks
         return Listing(
-            [Item(stem, path, masks.get(stem)) for stem, path in frames.items()],
+            [Item(stem, frames, masks) for stem in frames],
             orphans=[path for stem, path in masks.items() if stem not in frames],
             unlabelled=[] if secret else [path for stem, path in frames.items() if stem not in masks],
         )
