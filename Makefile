@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := $(VENV)-extras
 
-.PHONY: demo test test-slow test-extras lint types gate weights clean
+.PHONY: demo test test-slow test-extras lint types gate bench weights clean
 
 demo: $(STAMP)
 	$(BIN)/vssbench run bench.yaml --output results/demo-$$(date +%Y%m%d-%H%M%S)
@@ -35,6 +35,13 @@ gate: $(STAMP)
 	rm -rf results/gate
 	$(BIN)/vssbench run smoke.yaml --output results/gate
 	$(BIN)/vssbench check results/gate --baseline baseline.json --rules smoke.yaml
+
+# The speeds of docs/speed.md, as ratios within one run: about ten minutes on a quiet machine with two cores.
+bench: $(STAMP)
+	$(BIN)/python benchmarks/inference.py --options
+	$(BIN)/python benchmarks/harness.py
+	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/cluster.py speedup
 
 $(STAMP): pyproject.toml setup.py constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from vssbench.checkpoints import load_strict
 from vssbench.classes import check_same, joined, read_mapping
 from vssbench.datasets.spaces import load_space
-from vssbench.environment import check_device
 from vssbench.errors import UserError
 from vssbench.methods.mmseg import config as configs
 from vssbench.methods.mmseg import library
 from vssbench.methods.mmseg.checkpoint import read_checkpoint
+from vssbench.numerics import Dtype, Numerics, running
 from vssbench.types import Frame, Kind, Prediction, Weights
 
 
@@ -45,6 +45,7 @@ class MMSeg:
                 it is read, not run (see `config`)
     labels:     label space; the network's classes are its classes, or `mapping` says which count as which
     mapping:    file as `vssbench.classes` describes it
+    dtype, compile: see `vssbench.numerics`
     checkpoint: .pth as mmengine writes it, or our .safetensors; None: random weights, the same every time
     Raises UserError for what does not fit, MissingExtra without mmsegmentation.
     """
@@ -59,11 +60,13 @@ class MMSeg:
         labels: str = "synthetic",
         *,
         mapping: str | None = None,
+        dtype: Dtype = "float32",
+        compile: bool = False,
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        check_device(device)
-        self.device, space = torch.device(device), load_space(labels)
+        self.numerics, space = Numerics(device, dtype, compile), load_space(labels)
+        self.device = self.numerics.device
         self.classes = space.classes
         path = configs.find(config)
         data = configs.read(path)
@@ -84,6 +87,7 @@ class MMSeg:
             self.weights = given.weights
         self.network.auxiliary_head = None  # runs in training alone
         self.network.to(self.device)
+        self._run = self.numerics.compiled(self.network.inference)
 
     def reset(self) -> None:
         """Nothing to forget."""
@@ -94,9 +98,9 @@ class MMSeg:
         data = self.network.data_preprocessor(data, False)
         return Batch(data["inputs"], data["data_samples"][0])
 
-    @torch.inference_mode()
+    @running
     def step(self, x: Batch) -> Output:
-        return Output(self.network.inference(x.image, [dict(x.sample.metainfo)]), x.sample)
+        return Output(self._run(x.image, [dict(x.sample.metainfo)]), x.sample)
 
     @torch.inference_mode()
     def decode(self, y: Output) -> Prediction:

@@ -111,6 +111,16 @@ def theirs_of(path: Path, checkpoint: Path) -> Any:
 
 
 @library
+def test_in_bf16_it_gives_float32_scores_near_the_library_s(tmp_path: Path) -> None:
+    path, frame = written(tmp_path, CONFIGS["segformer"] + PIPELINE), random_clip(length=1, size=SIZE)[0]
+    exact, narrow = (method(path, dtype=dtype) for dtype in ("float32", "bf16"))
+    scores = [one.scores(one.step(one.prepare(frame))) for one in (exact, narrow)]
+    assert scores[1].dtype == np.float32
+    assert (scores[0] != scores[1]).any()
+    np.testing.assert_allclose(scores[1], scores[0], atol=0.05 * np.abs(scores[0]).max())
+
+
+@library
 def test_a_per_frame_method_and_inside_others(tmp_path: Path) -> None:
     path = written(tmp_path, CONFIGS["segformer"] + PIPELINE)
     ours = method(path)
