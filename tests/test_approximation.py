@@ -19,7 +19,10 @@ from vssbench.names import parse
     ("spec", "plain"),
     [
         ("mpvss(decode=fast,dtype=bf16,key_interval=3)", "mpvss(key_interval=3)"),
-        ("mpvss(dtype=float32)", "mpvss"),
+        ("mpvss(dtype=float32,decode=exact,compile=false)", "mpvss(dtype=float32,decode=exact,compile=false)"),
+        ("mpvss(dtype=float32,compile=true)", "mpvss(dtype=float32)"),
+        ("hold(of=psp18(dtype=float32))", "hold(of=psp18(dtype=float32))"),
+        ("hold(of=psp18)", "hold(of=psp18)"),
         ("hold(key_interval=2,of=psp18(dtype=bf16))", "hold(key_interval=2,of=psp18)"),
         ("mrcfa(references=none)", "mrcfa(references=none)"),
     ],

@@ -30,7 +30,7 @@ def published(spec: Spec, method: Method) -> Spec:
     """
     args = dict(spec.args)
     if hasattr(method, "numerics"):
-        args = {key: value for key, value in args.items() if key not in PUBLISHED}
+        args = {key: value for key, value in args.items() if value == PUBLISHED.get(key, value)}
     if hasattr(method, "inner") and "of" in args:
         inner = args["of"]
         args["of"] = published(parse(inner if isinstance(inner, Spec) else str(inner)), method.inner)

@@ -83,6 +83,7 @@ class Measurement:
             height, width = frames[method][0].image.shape[:2]
             result = self._fold(method, loaded[method], (height, width))
             if plain[method] != method and self._scored(method):
+                progress.show(str(method), f"comparing with {plain[method]}")
                 result.caveats.append(self._difference(plain[method], loaded[method], frames[method]))
             result.started, result.finished = started, datetime.now(UTC).isoformat(timespec="seconds")
             self.folders[method].write("result.json", result.to_json())
