@@ -185,6 +185,14 @@ def test_methods_without_a_recipe_are_named() -> None:
         job(method=parse("mpvs")).open()
 
 
+@pytest.mark.parametrize("spec", ["psp18(dtype=bf16)", "mask2former(decode=fast)", "mrcfa(compile=true)"])
+def test_options_of_inference_are_refused_and_their_defaults_are_not(spec: str) -> None:
+    with pytest.raises(UserError, match="would not heed") as caught:
+        job(method=parse(spec)).open()
+    assert f"vssbench train {parse(spec).name};" in str(caught.value)
+    assert job(method=parse("psp18(dtype=float32)")).open()
+
+
 def test_options_are_the_recipes_own() -> None:
     with pytest.raises(UserError, match="no option 'window'"):
         job(options={"window": 3}).open()

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from vssbench import checkpoints, environment, registry
+from vssbench.approximation import published
 from vssbench.bench import codec_for
 from vssbench.datasets.fingerprint import fingerprint
 from vssbench.errors import MissingExtra, UserError, suggest
@@ -78,6 +79,11 @@ class Job:
             self.codec,
         )
         recipe = found(order)
+        if (plain := published(self.method, recipe.method)) != self.method:
+            raise UserError(
+                f"a training would not heed all of {self.method}: dtype, compile and decode are options of inference",
+                fix=f"vssbench train {plain!s}; --precision bf16 trains in other numbers",
+            )
         return Opened(self, clips, recipe, Training(recipe, clips, accelerator, self.conduct.workers))
 
 
