@@ -102,7 +102,7 @@ def test_clips_and_files_of_methods_are_compared(tmp_path: Path) -> None:
 
     model = tmp_path / "model"
     model.mkdir()
-    for name in ("config.json", "model.safetensors", "README.md", "mapping.yaml"):
+    for name in ("config.json", "model.safetensors", "pytorch_model.bin", "README.md", "mapping.yaml"):
         (model / name).write_text(name)
     mapping, checkpoint = model / "mapping.yaml", tmp_path / "weights.pth"
     checkpoint.write_text("1")
@@ -110,4 +110,5 @@ def test_clips_and_files_of_methods_are_compared(tmp_path: Path) -> None:
         methods=[f'hold(of=huggingface(model="{model}",mapping="{mapping}"))', "mpvss(backbone=none)"],
         checkpoint={"mpvss": str(checkpoint), "arseg": {"hr": str(checkpoint), "lr": "not there"}},
     )
-    assert files(run) == sorted([model / "config.json", model / "model.safetensors", mapping, checkpoint])
+    inside = [model / name for name in ("config.json", "model.safetensors", "pytorch_model.bin")]
+    assert files(run) == sorted([*inside, mapping, checkpoint])

@@ -55,7 +55,7 @@ def files(spec: RunSpec) -> list[Path]:
     arguments = [value for method in spec.methods for part in walk(parse(method)) for _, value in part.args]
     named = {*chain.from_iterable(given), *(value for value in arguments if isinstance(value, str))}
     places = [Path(place) for place in named if os.path.exists(place)]
-    inside = [file for folder in places for kind in ("*.json", "*.safetensors") for file in folder.glob(kind)]
+    inside = [file for folder in places for kind in ("*.json", "*.safetensors", "*.bin") for file in folder.glob(kind)]
     return sorted(place for place in {*places, *inside} if place.is_file())
 
 
