@@ -2,6 +2,8 @@
 
 from vssbench.registry import Entry
 
+_FASTER = "dtype=bf16|fp16, compile=true"
+
 BUILTIN: dict[str, Entry] = {
     "oracle": Entry(
         "vssbench.methods.oracle.adapter:Oracle", "the ground truth itself (void becomes class 0)", needs="labels"
@@ -19,6 +21,7 @@ BUILTIN: dict[str, Entry] = {
         paper="Sun et al., Mining Relations among Cross-Frame Affinities for Video Semantic Segmentation, ECCV 2022",
         licence="MIT file, README says academic use only",
         weights="packaged for synthetic (tiny); else --checkpoint mrcfa=FILE (the official .pth)",
+        faster=_FASTER,
         recipe="vssbench.methods.mrcfa.train:MrcfaRecipe",
     ),
     "mask2former": Entry(
@@ -28,6 +31,7 @@ BUILTIN: dict[str, Entry] = {
         licence="CC BY-NC 4.0 (Mask2Former and MPVSS)",
         weights="packaged for synthetic (tiny); else --checkpoint mask2former=FILE (official .pth or .pkl, or a "
         "transformers folder)",
+        faster=f"{_FASTER}, decode=fast",
         recipe="vssbench.methods.mask2former.train:Mask2FormerRecipe",
     ),
     "mpvss": Entry(
@@ -37,6 +41,7 @@ BUILTIN: dict[str, Entry] = {
         licence="CC BY-NC 4.0",
         weights="packaged for synthetic (tiny); else --checkpoint mpvss=FILE (the official .pth; a "
         "transformers folder fills the segmentor only)",
+        faster=f"{_FASTER}, decode=fast",
         recipe="vssbench.methods.mpvss.train:MpvssRecipe",
     ),
     "segformer": Entry(
@@ -45,18 +50,21 @@ BUILTIN: dict[str, Entry] = {
         paper="Xie et al., SegFormer: Simple and Efficient Design for Semantic Segmentation, NeurIPS 2021",
         licence="NVIDIA Source Code License, non-commercial",
         weights="--checkpoint segformer=FOLDER (saved by transformers) or FILE (our .safetensors)",
+        faster=_FASTER,
     ),
     "huggingface": Entry(
         "vssbench.methods.huggingface.adapter:HuggingFace",
         "each frame by itself, any segmentation model of transformers: model=FOLDER or a hub id",
         licence="the model's own",
         weights="in the model's folder",
+        faster=_FASTER,
     ),
     "mmseg": Entry(
         "vssbench.methods.mmseg.adapter:MMSeg",
         "each frame by itself, any network of mmsegmentation 1.x: config=NAME or FILE (extra mmseg)",
         licence="the model's own",
         weights="--checkpoint mmseg=FILE (.pth)",
+        faster=_FASTER,
     ),
     "arseg": Entry(
         "vssbench.methods.arseg.adapter:ArSeg",
@@ -65,6 +73,7 @@ BUILTIN: dict[str, Entry] = {
         licence="MIT",
         needs="motion",
         weights="packaged for synthetic (tiny); else --checkpoint arseg=hr:FILE,lr:FILE (the official .pth files)",
+        faster=_FASTER,
         recipe="vssbench.methods.arseg.train:ArSegRecipe",
     ),
     "psp18": Entry(
@@ -73,6 +82,7 @@ BUILTIN: dict[str, Entry] = {
         paper="Zhao et al., Pyramid Scene Parsing Network, CVPR 2017",
         licence="MIT (AR-Seg)",
         weights="packaged for synthetic (tiny); else --checkpoint psp18=FILE (AR-Seg's official .pth)",
+        faster=_FASTER,
         recipe="vssbench.methods.arseg.train_alone:AloneRecipe",
     ),
     "bise18": Entry(
@@ -81,6 +91,7 @@ BUILTIN: dict[str, Entry] = {
         paper="Yu et al., BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation, ECCV 2018",
         licence="MIT (AR-Seg)",
         weights="--checkpoint bise18=FILE (AR-Seg's official .pth)",
+        faster=_FASTER,
         recipe="vssbench.methods.arseg.train_alone:AloneRecipe",
     ),
 }

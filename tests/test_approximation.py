@@ -65,7 +65,7 @@ def test_shares_and_accuracies() -> None:
     space = load_space("synthetic")
     text = difference(Constant(2), Constant(0), frames, space)
     assert text == (
-        "75.00 % of the pixels of 3 frames of clip a are labelled as by constant0; mIoU there 75.00, -25.00"
+        "75.00 % of the pixels of 3 frames of clip a are labelled as by constant0; mIoU (exact) there 75.00, -25.00"
     )
     unlabelled = [Frame("a", index, image) for index in range(3)]
     text = difference(Constant(2), Constant(0), unlabelled, space)

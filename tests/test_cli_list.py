@@ -44,7 +44,7 @@ def test_json_is_one_object_and_nothing_else(what: registry.Group) -> None:
     assert list(found) == [what]
     assert list(found[what]) == list(registry.entries(what))
     for entry in found[what].values():
-        assert set(entry) == {"summary", "origin", "paper", "licence", "needs", "weights", "training"}
+        assert set(entry) == {"summary", "origin", "paper", "licence", "needs", "weights", "faster", "training"}
         assert "" not in entry.values()
         assert entry["origin"] == "vssbench"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from shutil import which
 
 import numpy as np
@@ -13,8 +14,10 @@ from vssbench import load_method
 from vssbench.datasets.compressed import CodecSpec, Compressed
 from vssbench.errors import UserError
 from vssbench.load import load_dataset
+from vssbench.methods import BUILTIN
 from vssbench.methods.mpvss.flow import warp
 from vssbench.metrics.flops import gflops
+from vssbench.registry import resolve
 from vssbench.testing import random_clip
 
 METHODS = ["mask2former", "mpvss(key_interval=3)", "mrcfa", "psp18", "segformer"]
@@ -93,3 +96,10 @@ def test_compiled_it_gives_the_same_and_counts_the_same(spec: str) -> None:
     plain, compiled = load_method(spec), load_method(with_option(spec, "compile=true"))
     assert (labels(plain, frames) == labels(compiled, frames)).mean() > 0.99
     assert gflops(compiled, None, (64, 96))["key"] == gflops(plain, None, (64, 96))["key"]
+
+
+def test_the_list_names_the_arguments_that_there_are() -> None:
+    for name, entry in BUILTIN.items():
+        taken = inspect.signature(resolve("methods", name)).parameters
+        named = {part.partition("=")[0].strip() for part in entry.faster.split(",") if part}
+        assert named == {"dtype", "compile", "decode"} & set(taken), name

@@ -49,7 +49,7 @@ def difference(method: Method, plain: Method, frames: Sequence[Frame], space: La
     ours, theirs = (evaluate("exact", space, [record], [parse("mIoU")]).metrics["mIoU"] for record in records)
     if ours is None or theirs is None:
         return text
-    return f"{text}; mIoU there {ours:.2f}, {ours - theirs:+.2f}"
+    return f"{text}; mIoU (exact) there {ours:.2f}, {ours - theirs:+.2f}"
 
 
 def _run(method: Method, clip: str, frames: Sequence[Frame], space: LabelSpace) -> tuple[ClipRecord, list[np.ndarray]]:

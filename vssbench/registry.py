@@ -25,6 +25,7 @@ class Entry:
     origin:  the distribution that brings it
     paper, licence, needs, weights: for methods with a network: the paper, the licence of the official weights,
              what inputs it needs beside the frame, and where its weights come from
+    faster:  arguments that trade digits for speed
     recipe:  "module:attribute" of its training recipe, where it has one
     """
 
@@ -35,6 +36,7 @@ class Entry:
     licence: str = ""
     needs: str = ""
     weights: str = ""
+    faster: str = ""
     recipe: str = ""
 
 

@@ -45,7 +45,7 @@ def _registered(what: Group, as_json: bool) -> None:
         print(f"{name:{width}}  {entry.summary}".rstrip())
         details = _details(name, entry)
         details["origin"] = "" if entry.origin == "vssbench" else f"plugin {entry.origin}"
-        for key in ("origin", "needs", "weights", "training", "licence", "paper"):
+        for key in ("origin", "needs", "weights", "faster", "training", "licence", "paper"):
             if details[key]:
                 print(f"{'':{width}}    {key}: {details[key]}")
 
