@@ -39,6 +39,14 @@ MAIN = "from vssbench.cli import main; main()"
 
 
 @pytest.fixture(autouse=True)
+def _interruptible() -> Iterator[None]:
+    """A shell starts what runs in the background with Ctrl-C ignored, and a fork or a child would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
 def _one_opencv_thread() -> Iterator[None]:
     """A fork has no threads but its own: a pool that OpenCV believes in would hang it."""
     before = cv2.getNumThreads()
@@ -176,7 +184,10 @@ def test_a_signal_ends_the_workers_in_the_middle_of_their_clips(by: int, status:
         assert run.poll() is None
         time.sleep(0.02)
     run.send_signal(by)
-    _, said = run.communicate(timeout=60)
+    try:
+        _, said = run.communicate(timeout=60)
+    finally:
+        run.kill()  # of no effect on what has ended
     assert run.returncode == status
     assert said == f"vssbench: interrupted; continue with --resume --output {tmp_path / 'run'}\n"
     wait_until_gone(workers)
