@@ -62,7 +62,7 @@ TRAIN = OMP_NUM_THREADS=1 $(BIN)/vssbench train $(1) --dataset 'synthetic(clips=
 
 weights: $(STAMP)
 	$(MAKE) --jobs=2 trained
-	$(BIN)/python -m vssbench.packaged $(WEIGHTS)
+	$(BIN)/python -m vssbench.networks.packing $(WEIGHTS)
 
 .PHONY: trained
 trained: $(addprefix $(WEIGHTS)/,mpvss/mpvss.safetensors arseg/arseg-lr.safetensors mrcfa/mrcfa.safetensors half/psp18.safetensors)

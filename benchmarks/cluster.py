@@ -27,12 +27,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vssbench.bench import Bench
-from vssbench.config import RunSpec
-from vssbench.execute import clip_records, longest_first
-from vssbench.names import parse
+from vssbench.bench.pool import clip_records, longest_first
+from vssbench.bench.session import Bench
+from vssbench.bench.spec import RunSpec
 from vssbench.progress import Progress
-from vssbench.store import MethodFolder, read_clips
+from vssbench.results.run_folder import MethodFolder, read_clips
+from vssbench.specs import parse
 
 MEAN_FRAMES = 251_633 / 3_536
 SETS = {"VSPW val": 343, "100 000 clips": 100_000}

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from vssbench.metrics import formulas
-from vssbench.metrics.formulas import Floats
-from vssbench.metrics.protocols import find
+from vssbench.metrics.accuracy import scripts
+from vssbench.metrics.accuracy.protocols import find
+from vssbench.metrics.accuracy.scripts import Floats
 from vssbench.stats.bootstrap import Sample, limits, sample
 from vssbench.stats.totals import Totals, digits_of, read_areas, read_windows
 
@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("--clips", default="10,30,100,343")
     parser.add_argument("--populations", default=",".join(POPULATIONS))
     arguments = parser.parse_args()
-    formulas.rounded_sum = lambda values: np.nansum(values, axis=-1)  # the last bit does not matter here, time does
+    scripts.rounded_sum = lambda values: np.nansum(values, axis=-1)  # the last bit does not matter here, time does
     for name in arguments.populations.split(","):
         true = truth(POPULATIONS[name])
         for clips in map(int, arguments.clips.split(",")):

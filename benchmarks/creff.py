@@ -25,7 +25,8 @@ from torch import Tensor
 
 from vssbench import Frame, load_method
 from vssbench.methods.arseg import creff
-from vssbench.methods.arseg.creff import REACH, WINDOW, local_attention, plain_local_attention
+from vssbench.methods.arseg.creff import local_attention, plain_local_attention
+from vssbench.methods.arseg.tiles import REACH, WINDOW
 from vssbench.types import Method
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -31,13 +31,13 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from vssbench.bench import Bench
-from vssbench.config import LatencySpec, RunSpec
-from vssbench.gate.timing import Timing, judge
-from vssbench.metrics.latency import measure
-from vssbench.metrics.reference import reference_workload
-from vssbench.names import parse, parse_list
-from vssbench.result import RunResult
+from vssbench.bench.session import Bench
+from vssbench.bench.spec import LatencySpec, RunSpec
+from vssbench.gate.speed import Timing, judge
+from vssbench.metrics.cost.latency import measure
+from vssbench.metrics.cost.reference_workload import reference_workload
+from vssbench.results.record import RunResult
+from vssbench.specs import parse, parse_list
 from vssbench.types import Frame, Method, Prediction
 
 FRAMES = 2
@@ -81,7 +81,9 @@ def side(name: str, slower: float) -> Timing:
     method = bench.load(parse(name))
     (clip,) = bench.lengths
     candidate = Slower(method, slower) if slower else method
-    (timed,) = measure([(candidate, list(bench.dataset.frames(clip)))], PASS, reference=reference_workload("cpu"))
+    (timed,) = measure(
+        [(candidate, list(bench.dataset.frames(clip)))], **PASS.schedule, reference=reference_workload("cpu")
+    )
     result = RunResult.model_construct(
         samples_ms=timed.samples,
         reference_ms=[median(runs) for runs in timed.reference_ms],

@@ -18,13 +18,13 @@ import cv2
 import numpy as np
 from scipy.stats import binomtest
 
-from vssbench.bench import Bench
-from vssbench.config import LatencySpec, RunSpec
+from vssbench.bench.run import run
+from vssbench.bench.session import Bench
+from vssbench.bench.spec import LatencySpec, RunSpec
 from vssbench.gate.baseline import Snapshot, read_runs
 from vssbench.gate.check import check
-from vssbench.names import parse
 from vssbench.progress import Progress
-from vssbench.run import run
+from vssbench.specs import parse
 from vssbench.types import UInt8
 
 DATASET = "synthetic(clips=4,frames=8,height=64,width=112)"

@@ -28,12 +28,12 @@ import numpy as np
 import torch
 
 from vssbench import load_method, methods, registry
-from vssbench.bench import Bench
-from vssbench.config import LatencySpec, RunSpec
+from vssbench.bench.session import Bench
+from vssbench.bench.spec import LatencySpec, RunSpec
 from vssbench.load import load_dataset
-from vssbench.metrics.latency import measure, repeat, summarise
-from vssbench.names import parse
+from vssbench.metrics.cost.latency import measure, repeat, summarise
 from vssbench.registry import Entry
+from vssbench.specs import parse
 from vssbench.types import Frame, Method, Prediction
 
 METHODS = ("mpvss", "mask2former", "psp18(scale=0.5)", "hold(of=mask2former)", "hold(of=oracle)")
@@ -59,7 +59,7 @@ def _turns(method: Method, frames: Sequence[Frame], rounds: int) -> Iterator[tup
     again()
     for _ in range(rounds):
         bare = len(frames) / _seconds(lambda: _bare(method, frames))
-        (timed,) = measure([(method, frames)], spec)
+        (timed,) = measure([(method, frames)], **spec.schedule)
         yield bare, summarise(timed.samples)["fps"]["end_to_end"], len(frames) / _seconds(again)
 
 

@@ -21,10 +21,10 @@ from torch.nn import functional as F
 from transformers import Mask2FormerForUniversalSegmentation, Mask2FormerImageProcessorPil
 
 from vssbench import Frame, load_method
-from vssbench.checkpoints import quiet_transformers
-from vssbench.datasets.synthetic import Synthetic
+from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.methods.mask2former.network import configure
 from vssbench.methods.segformer.network import build
+from vssbench.networks.checkpoints import quiet_transformers
 from vssbench.types import Method
 
 Job = Callable[[], Any]

@@ -30,13 +30,13 @@ import numpy as np
 from blobs import SIZE, write
 from PIL import Image
 
-from vssbench.datasets.reading import read_indices
-from vssbench.datasets.spaces import load_space
-from vssbench.metrics.consistency import Consistency
+from vssbench.datasets.label_spaces import load_space
+from vssbench.datasets.read_pixels import read_indices
+from vssbench.metrics.accuracy.consistency import Consistency
+from vssbench.metrics.accuracy.protocols import PROTOCOLS, evaluate
 from vssbench.metrics.plan import DEFAULT
-from vssbench.metrics.protocols import PROTOCOLS, evaluate
-from vssbench.names import parse
-from vssbench.scoring import Submission, score
+from vssbench.score import Submission, score
+from vssbench.specs import parse
 from vssbench.types import Frame, Prediction
 
 LENGTHS = (500, 5000)

@@ -14,9 +14,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from vssbench.names import parse
-from vssbench.result import read_result
-from vssbench.store import slug
+from vssbench.results.record import read_result
+from vssbench.results.run_folder import slug
+from vssbench.specs import parse
 
 METHODS = ("mask2former", "mpvss", "hold(of=mask2former)")
 METRICS = ("mIoU", "VC@8", "VC@16")

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from vssbench import packaged
-from vssbench.config import load_spec, with_latency_off
-from vssbench.names import parse
+from vssbench.bench.run import run
+from vssbench.bench.spec import load_spec, with_latency_off
+from vssbench.networks import packaged
 from vssbench.progress import Progress
-from vssbench.run import run
+from vssbench.results.read_folder import read_folder
+from vssbench.results.run_folder import slug
+from vssbench.specs import parse
 from vssbench.stats.bootstrap import Sample, interval_of, limits, sample
-from vssbench.stats.folder import read_folder
 from vssbench.stats.totals import Totals, totals
-from vssbench.store import slug
 
 GAP = ("mask2former", "hold(of=mask2former)", "flowwarp(of=mask2former)", "mpvss")
 CONSISTENCY = ("mrcfa", "mrcfa(references=none)")

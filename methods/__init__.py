@@ -22,7 +22,7 @@ BUILTIN: dict[str, Entry] = {
         licence="MIT file, README says academic use only",
         weights="packaged for synthetic (tiny); else --checkpoint mrcfa=FILE (the official .pth)",
         faster=_FASTER,
-        recipe="vssbench.methods.mrcfa.train:MrcfaRecipe",
+        recipe="vssbench.methods.mrcfa.recipe:MrcfaRecipe",
     ),
     "mask2former": Entry(
         "vssbench.methods.mask2former.adapter:Mask2Former",
@@ -32,7 +32,7 @@ BUILTIN: dict[str, Entry] = {
         weights="packaged for synthetic (tiny); else --checkpoint mask2former=FILE (official .pth or .pkl, or a "
         "transformers folder)",
         faster=f"{_FASTER}, decode=fast",
-        recipe="vssbench.methods.mask2former.train:Mask2FormerRecipe",
+        recipe="vssbench.methods.mask2former.recipe:Mask2FormerRecipe",
     ),
     "mpvss": Entry(
         "vssbench.methods.mpvss.adapter:Mpvss",
@@ -42,7 +42,7 @@ BUILTIN: dict[str, Entry] = {
         weights="packaged for synthetic (tiny); else --checkpoint mpvss=FILE (the official .pth; a "
         "transformers folder fills the segmentor only)",
         faster=f"{_FASTER}, decode=fast",
-        recipe="vssbench.methods.mpvss.train:MpvssRecipe",
+        recipe="vssbench.methods.mpvss.recipe:MpvssRecipe",
     ),
     "segformer": Entry(
         "vssbench.methods.segformer.adapter:SegFormer",
@@ -74,24 +74,24 @@ BUILTIN: dict[str, Entry] = {
         needs="motion",
         weights="packaged for synthetic (tiny); else --checkpoint arseg=hr:FILE,lr:FILE (the official .pth files)",
         faster=_FASTER,
-        recipe="vssbench.methods.arseg.train:ArSegRecipe",
+        recipe="vssbench.methods.arseg.training.recipe:ArSegRecipe",
     ),
     "psp18": Entry(
-        "vssbench.methods.arseg.alone:Psp18",
+        "vssbench.methods.arseg.single:Psp18",
         "each frame by itself, PSPNet on ResNet-18: arseg's HR branch, or at scale=0.5 its baseline",
         paper="Zhao et al., Pyramid Scene Parsing Network, CVPR 2017",
         licence="MIT (AR-Seg)",
         weights="packaged for synthetic (tiny); else --checkpoint psp18=FILE (AR-Seg's official .pth)",
         faster=_FASTER,
-        recipe="vssbench.methods.arseg.train_alone:AloneRecipe",
+        recipe="vssbench.methods.arseg.training.recipe_single:AloneRecipe",
     ),
     "bise18": Entry(
-        "vssbench.methods.arseg.alone:Bise18",
+        "vssbench.methods.arseg.single:Bise18",
         "each frame by itself, BiSeNet on ResNet-18: arseg's HR branch, or at scale=0.5 its baseline",
         paper="Yu et al., BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation, ECCV 2018",
         licence="MIT (AR-Seg)",
         weights="--checkpoint bise18=FILE (AR-Seg's official .pth)",
         faster=_FASTER,
-        recipe="vssbench.methods.arseg.train_alone:AloneRecipe",
+        recipe="vssbench.methods.arseg.training.recipe_single:AloneRecipe",
     ),
 }

@@ -2,7 +2,10 @@
 
 from vssbench.registry import Entry
 
-_CONFUSION, _CONSISTENCY = "vssbench.metrics.confusion:Confusion", "vssbench.metrics.consistency:Consistency"
+_CONFUSION, _CONSISTENCY = (
+    "vssbench.metrics.accuracy.confusion:Confusion",
+    "vssbench.metrics.accuracy.consistency:Consistency",
+)
 
 BUILTIN: dict[str, Entry] = {
     "mIoU": Entry(_CONFUSION, "mean intersection over union, %"),

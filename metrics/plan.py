@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vssbench import registry
 from vssbench.errors import UserError
-from vssbench.names import Spec, parse
+from vssbench.specs import Spec, parse
 from vssbench.types import LabelSpace, Metric
 
 DEFAULT = ("mIoU", "WIoU", "pixel_accuracy", "class_accuracy", "VC@8", "VC@16", "VCC@8", "VCC@16")

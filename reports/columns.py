@@ -12,8 +12,8 @@ from typing import Literal
 
 from vssbench.metrics import BUILTIN
 from vssbench.metrics.plan import DEFAULT
-from vssbench.names import parse
 from vssbench.reports.rows import COSTS, FPS, FPS_PRINTED, GFLOPS, GFLOPS_OF, KEY_FRAMES, PARAMS, Row
+from vssbench.specs import parse
 
 ACCURACY = ("mIoU", "WIoU", "VC@8", "VC@16")
 MISSING = "–"

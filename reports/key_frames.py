@@ -1,4 +1,4 @@
-"""How a prediction ages: mIoU over the distance to the key frame, the phases of a sweep joined."""
+"""Rows as a matter of key frames: their interval, and how a prediction ages between two of them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from vssbench.names import Spec, parse
 from vssbench.reports.rows import Row, rank
+from vssbench.specs import Spec, parse
 
 
 class Ageing(NamedTuple):
@@ -46,3 +46,18 @@ def _without_offset(row: Row) -> str:
         return row.method
     spec = parse(row.method)
     return str(Spec(spec.name, tuple(pair for pair in spec.args if pair[0] != "offset"), spec.at))
+
+
+def interval(row: Row) -> int | None:
+    """The fixed interval in frames, given or by default; None for a method that has none."""
+    resolved = row.result.resolved if row.result and row.result.resolved else row.method
+    given = parse(row.method).get("key_interval", parse(resolved).get("key_interval"))
+    return given if isinstance(given, int) else None
+
+
+def without_interval(row: Row) -> str:
+    """The method without its interval, where that is a number of frames."""
+    spec = parse(row.method)
+    if not isinstance(spec.get("key_interval", 0), int):
+        return row.method
+    return str(Spec(spec.name, tuple(pair for pair in spec.args if pair[0] != "key_interval"), spec.at))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from vssbench.errors import NotComparable, UserError
 from vssbench.reports.rows import Row, grouped, measured
-from vssbench.rescore import rescored
-from vssbench.result import read_result
+from vssbench.results.fold import rescored
+from vssbench.results.record import read_result
 from vssbench.stats import Comparison, Interval, compare_folders, intervals
 
 NO_RECORDS = "the clips' records (clips.jsonl) are not beside the result"

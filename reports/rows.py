@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from vssbench.methods import BUILTIN
-from vssbench.names import parse, walk
-from vssbench.result import RunResult
+from vssbench.results.record import RunResult
+from vssbench.specs import parse, walk
 from vssbench.stats.bootstrap import Interval
-from vssbench.stats.paired import Comparison
+from vssbench.stats.sign_flip import Comparison
 
 KEY_FRAMES, GFLOPS, PARAMS = "key frames %", "GFLOPs", "params (M)"
 GFLOPS_OF = {"key": "GFLOPs key", "nonkey": "GFLOPs nonkey", "warmup": "GFLOPs warmup"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vssbench.reports.columns import MISSING
-from vssbench.reports.identity import names
-from vssbench.reports.markdown import code, plain, table
+from vssbench.reports.names import names
 from vssbench.reports.rows import Row
+from vssbench.reports.tables.markdown import code, plain, table
 from vssbench.stats import Comparison
 
 ALPHA = 0.05

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vssbench.errors import UserError, suggest
-from vssbench.reports import distance, leaderboard, page, pareto, sweep
+from vssbench.reports import page
+from vssbench.reports.plots import key_distance, pareto, sweep
 from vssbench.reports.rows import Row
+from vssbench.reports.tables import leaderboard
 
 FORMATS = ("md", "csv", "html", "latex")
 DEFAULT = ("md", "csv", "html")
@@ -31,5 +33,5 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = DEFAULT) -
     return [
         *leaderboard.write(rows, folder, formats),
         *([page.write(rows, folder)] if "html" in formats else []),
-        *(path for plots in (pareto, distance, sweep) for path in plots.write(rows, folder)),
+        *(path for plots in (pareto, key_distance, sweep) for path in plots.write(rows, folder)),
     ]

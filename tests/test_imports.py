@@ -37,7 +37,7 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     assert not loaded(COMMAND.format(arguments=arguments)) & (HEAVY - {"pydantic"})  # Typer reads arguments with it
 
 
-@pytest.mark.parametrize("module", ["vssbench", "vssbench.names", "vssbench.registry", "vssbench.errors"])
+@pytest.mark.parametrize("module", ["vssbench", "vssbench.specs", "vssbench.registry", "vssbench.errors"])
 def test_the_core_needs_no_package_at_all(module: str) -> None:
     assert not loaded(f"import {module}") & HEAVY
 
@@ -48,7 +48,7 @@ def test_types_need_numpy_only() -> None:
     assert {name for name in modules if name.startswith("vssbench")} == {"vssbench", "vssbench.types"}
 
 
-@pytest.mark.parametrize("module", ["vssbench.load", "vssbench.runner", "vssbench.testing"])
+@pytest.mark.parametrize("module", ["vssbench.load", "vssbench.bench.clip", "vssbench.testing"])
 def test_the_harness_imports_no_network_and_no_method(module: str) -> None:
     modules = loaded(f"import {module}")
     assert not modules & {"torch", "transformers", "pandas", "cv2", "matplotlib"}

@@ -9,7 +9,7 @@ import pytest
 from vssbench import load_dataset, load_method, registry
 from vssbench.errors import UserError
 from vssbench.load import Context
-from vssbench.names import Spec
+from vssbench.specs import Spec
 
 
 class Recorder:
@@ -94,7 +94,7 @@ def test_mistakes_are_one_message(spec: str, message: str) -> None:
 def test_a_checkpoint_may_be_for_one_spec_of_several(tmp_path):
     from vssbench.cli.options import parse_checkpoints
     from vssbench.load import check_checkpoints
-    from vssbench.names import parse
+    from vssbench.specs import parse
 
     files = parse_checkpoints(["mpvss(backbone=r50)=a=b.pth", "mpvss=c.pth", "arseg=hr:d,lr:e"])
     assert files == {"mpvss(backbone=r50)": "a=b.pth", "mpvss": "c.pth", "arseg": {"hr": "d", "lr": "e"}}
@@ -105,7 +105,7 @@ def test_a_checkpoint_may_be_for_one_spec_of_several(tmp_path):
 
 def test_a_short_name_is_resolved_to_every_argument():
     from vssbench.load import load_method, resolved
-    from vssbench.names import parse
+    from vssbench.specs import parse
 
     spec = parse("hold(of=mrcfa,key_interval=3)")
     full = resolved(load_method(spec), spec)

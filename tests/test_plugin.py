@@ -75,7 +75,7 @@ def test_measured(installed: Path) -> None:
     done = python(
         """
 from vssbench import load_dataset, load_method, registry
-from vssbench.runner import run_clip
+from vssbench.bench.clip import run_clip
 dataset, method = load_dataset("checkerboard"), load_method("brightness(decay=0.0)")
 total, clip = (registry.resolve("metrics", "flicker")(dataset.space, []) for _ in range(2))
 record = run_clip(method, "down", dataset.frames("down"), [clip], dataset.space.classes)

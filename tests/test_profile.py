@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from vssbench.bench.spec import LatencySpec
 from vssbench.cli import main
-from vssbench.config import LatencySpec
 from vssbench.errors import UserError
 from vssbench.load import load_method
 from vssbench.profile import file_decoding, made_frames, parse_size, profile

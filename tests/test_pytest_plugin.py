@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import tomllib
-from pathlib import Path
 
 import pytest
 import torch  # noqa: F401  (an inner pytest forgets what it imported, and torch cannot be imported twice)
 
-from vssbench.config import load_spec, with_latency_off
+from tests.helpers.paths import ROOT
+from vssbench.bench.run import run
+from vssbench.bench.spec import load_spec, with_latency_off
 from vssbench.gate.baseline import read_runs, updated
-from vssbench.names import parse
 from vssbench.progress import Progress
-from vssbench.run import run
+from vssbench.specs import parse
 
 pytest_plugins = "pytester"
 
@@ -122,7 +122,7 @@ def test_a_method_that_cannot_be_loaded_is_one_message(project: pytest.Pytester)
 
 
 def test_the_plugin_is_an_entry_point() -> None:
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {"vssbench": "vssbench.pytest_plugin"}
 
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vssbench.errors import UserError
-from vssbench.names import parse_value
 from vssbench.schedule import THUMBNAIL, FixedInterval, OnChange, change, schedule, thumbnail
+from vssbench.specs import parse_value
 
 
 @given(st.integers(1, 40).flatmap(lambda k: st.tuples(st.just(k), st.integers(0, k - 1))))

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.metrics.accuracy.videos import measure
 from vssbench.cli import main
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.label_spaces import load_space
+from vssbench.metrics.accuracy.protocols import PROTOCOLS, evaluate
 from vssbench.metrics.plan import DEFAULT
-from vssbench.metrics.protocols import PROTOCOLS, evaluate
-from vssbench.names import parse
-from vssbench.scoring import Submission, score
-
-from .metrics.videos import measure
+from vssbench.score import Submission, score
+from vssbench.specs import parse
 
 SIZE = (6, 8)
 LENGTHS = {"short": 5, "long": 19, "longer": 24}

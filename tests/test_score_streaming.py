@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vssbench import scoring
+from tests.metrics.accuracy.videos import still
+from vssbench import score as scoring
 from vssbench.metrics.plan import DEFAULT
-from vssbench.scoring import Submission, score
-
-from .metrics.videos import still
+from vssbench.score import Submission, score
 
 SIZE = (240, 320)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vssbench.errors import UserError
-from vssbench.names import Spec, parse, parse_list, parse_value, walk
+from vssbench.specs import Spec, parse, parse_list, parse_value, walk
 
 names = st.from_regex(r"[A-Za-z][A-Za-z0-9_.\-]{0,8}", fullmatch=True)
 plain = (

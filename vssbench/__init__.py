@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vssbench.frame import load_results
     from vssbench.load import load_dataset, load_method
+    from vssbench.results.dataframe import load_results
     from vssbench.types import Frame, LabelSpace, Prediction, Weights
 
 __version__ = "0.1.0"
@@ -24,7 +24,7 @@ _HOME = {
     "Weights": "types",
     "load_dataset": "load",
     "load_method": "load",
-    "load_results": "frame",
+    "load_results": "results.dataframe",
 }
 
 

@@ -6,7 +6,8 @@ Exit status: 0 fine, 1 regression or findings, 2 usage or bad input, 3 not compa
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(Exception):
@@ -63,3 +64,19 @@ def suggest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}known: {', '.join(known) or 'none'}"
+
+
+@contextmanager
+def blaming(whose: str, where: str) -> Iterator[None]:
+    """Around anybody's code: whatever it raises becomes a UserError that says whose it is and keeps the cause."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:  # sys.exit(0) in there would pass for a run that is done
+        first = (str(error).splitlines() or [""])[0]
+        raise UserError(
+            f"{whose} failed: {type(error).__name__}: {first}",
+            where=where,
+            fix="set VSSBENCH_DEBUG=1 to see the traceback",
+        ) from error

@@ -10,9 +10,10 @@ from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from vssbench import packaged, registry
+from vssbench import registry
 from vssbench.errors import UserError, suggest
-from vssbench.names import Spec, parse, walk
+from vssbench.networks import packaged
+from vssbench.specs import Spec, parse, walk
 from vssbench.types import Dataset, Method
 
 Checkpoint = str | Path | Mapping[str, str | Path]

@@ -17,15 +17,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vssbench.config import LatencySpec
-from vssbench.datasets.reading import read_image
-from vssbench.datasets.synthetic import LARGEST_SIDE, LEAST_SIDE, Synthetic
+from vssbench.bench.spec import LatencySpec
+from vssbench.datasets.read_pixels import read_image
+from vssbench.datasets.synthetic.dataset import LARGEST_SIDE, LEAST_SIDE, Synthetic
 from vssbench.errors import UserError
-from vssbench.metrics.cost import cost
-from vssbench.metrics.energy import energy
-from vssbench.metrics.introspect import nominal_schedule
-from vssbench.metrics.latency import Samples, device_barrier, measure, repeat, summarise
-from vssbench.metrics.memory import device_peak
+from vssbench.hooks import nominal_schedule
+from vssbench.metrics.cost.energy import energy
+from vssbench.metrics.cost.latency import Samples, device_barrier, measure, repeat, summarise
+from vssbench.metrics.cost.memory import device_peak
+from vssbench.metrics.cost.method_cost import cost
 from vssbench.types import Frame, Method, Weights
 
 FORMATS = {"jpeg": ".jpg", "png": ".png"}
@@ -140,7 +140,7 @@ def _time(
     methods: Mapping[str, Method], frames: Sequence[Frame], device: str, latency: LatencySpec
 ) -> dict[str, dict[str, Any]]:
     synchronise = device_barrier(device)
-    measured = measure([(method, frames) for method in methods.values()], latency, synchronise)
+    measured = measure([(method, frames) for method in methods.values()], **latency.schedule, synchronise=synchronise)
     reading = file_decoding(frames[:4])
     timed = {}
     for (name, method), (samples, memory, _) in zip(methods.items(), measured, strict=True):

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from vssbench.config import RunSpec
+    from vssbench.bench.spec import RunSpec
     from vssbench.gate.baseline import Key, Snapshot
     from vssbench.gate.rules import Rule
     from vssbench.gate.verdict import Report
-    from vssbench.names import Spec
+    from vssbench.specs import Spec
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _open(bench: Path, baseline: Path) -> Gate:
-    from vssbench.config import load_spec
+    from vssbench.bench.spec import load_spec
+    from vssbench.bench.sweep import expand
     from vssbench.gate.baseline import read_either
     from vssbench.gate.check import default_rules
     from vssbench.gate.rules import rules_of
-    from vssbench.names import parse
-    from vssbench.sweep import expand
+    from vssbench.specs import parse
 
     spec, kept = load_spec(bench, {}), read_either(baseline)
     expanded = expand([parse(method) for method in spec.methods], parse(spec.dataset), spec.sweep)
@@ -112,10 +112,10 @@ class Test(pytest.Function):
 @pytest.fixture(scope="session")
 def vssbench_report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """The verdicts on this session's run of the benchmark."""
+    from vssbench.bench.run import run
     from vssbench.gate.baseline import read_runs
     from vssbench.gate.check import check
     from vssbench.progress import Progress
-    from vssbench.run import run
 
     gate = request.config.stash[GATE]
     folder = request.config.getoption("--vssbench-output") or tmp_path_factory.mktemp("vssbench") / "run"
@@ -140,8 +140,7 @@ def _judged(key: Key, rule: Rule) -> Callable[..., None]:
     """The test of one rule."""
 
     def test(vssbench_report: Report, record_property: Callable[[str, object], None]) -> None:
-        from vssbench.gate.verdict import ALL
-        from vssbench.gate.wording import sentence
+        from vssbench.gate.verdict import ALL, sentence
 
         verdicts = {(one.method, one.dataset, one.metric): one for one in vssbench_report.verdicts}
         verdict = verdicts.get((*key, rule.metric)) or verdicts[ALL, ALL, rule.metric]
@@ -159,9 +158,9 @@ def _timed(gate: Gate, key: Key) -> Callable[..., None]:
     """The test that times one step a round, frame after frame of the first clip, through pytest-benchmark."""
 
     def test(benchmark: Any) -> None:
-        from vssbench.bench import Bench
-        from vssbench.metrics.latency import device_barrier
-        from vssbench.names import parse
+        from vssbench.bench.session import Bench
+        from vssbench.metrics.cost.latency import device_barrier
+        from vssbench.specs import parse
 
         dataset, latency = key[1].removesuffix(f" {gate.spec.split}"), gate.spec.latency
         with _in_one_message():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vssbench.errors import UserError, suggest
-from vssbench.names import Spec
+from vssbench.specs import Spec
 from vssbench.types import UInt8
 
 THUMBNAIL = (18, 32)

@@ -16,13 +16,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vssbench.datasets.reading import read_indices
+from vssbench.bench.clip import ahead
+from vssbench.bench.pool import end_with_parent
+from vssbench.datasets.read_pixels import read_indices
 from vssbench.errors import UserError
-from vssbench.execute import end_with_parent
 from vssbench.load import load_dataset
-from vssbench.metrics.clips import ClipScore, size
+from vssbench.metrics.accuracy.clip_metric import ClipScore, size
 from vssbench.metrics.plan import plan
-from vssbench.runner import ahead
 from vssbench.types import Dataset, Frame, Prediction, UInt8
 
 _SHOWN = 5

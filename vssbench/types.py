@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Kind = Literal["key", "nonkey", "warmup"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+PHASES = ("prepare", "step", "decode")
+"""What a method does with each frame, each timed apart."""
 IGNORE = 255
 """Train id of a pixel that has no label."""
 

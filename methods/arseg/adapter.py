@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from vssbench.errors import UserError
 from vssbench.methods.arseg import weights
-from vssbench.methods.arseg.base import Base, Input, Output, Size, default_backbone, scaled
+from vssbench.methods.arseg.common import Base, Input, Output, Size, default_backbone, scaled
 from vssbench.methods.arseg.network import Backbone, Costed, FusedFrame, WholeFrame, build
 from vssbench.methods.arseg.warp import Form
 from vssbench.methods.arseg.warp import resize as resized
-from vssbench.numerics import Dtype, running
+from vssbench.networks.numerics import Dtype, running
 from vssbench.types import Frame, Kind
 
 
@@ -26,7 +26,7 @@ class ArSeg(Base):
     warp:      "official" reproduces the published code's border behaviour, "consistent" mends it
     auxiliary: run the training heads on key frames, as the official forward does; the output is the same
     resize:    none; frames are always used at their own size
-    dtype, compile: see `vssbench.numerics`
+    dtype, compile: see `vssbench.networks.numerics`
     checkpoint: {"hr": file, "lr": file}, in the official layout (.pth) or in ours (.safetensors); None: random weights,
                 the same every time (`load_method` passes the packaged files if any)
     """

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.methods.arseg.layers import Branch
 from vssbench.methods.arseg.network import Backbone, normalisation
 from vssbench.methods.arseg.warp import resize
-from vssbench.numerics import Dtype, Numerics
+from vssbench.networks.numerics import Dtype, Numerics
 from vssbench.types import Frame, Kind, Prediction
 
 Size = tuple[int, int]
@@ -40,7 +40,7 @@ class Output(NamedTuple):
 class Base:
     """A network, or two, whose scores are brought to the frame's size as the official evaluation does.
 
-    dtype, compile: see `vssbench.numerics`
+    dtype, compile: see `vssbench.networks.numerics`
     """
 
     lookahead = 0

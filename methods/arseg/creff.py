@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vssbench.methods.arseg import attention_gradient
+from vssbench.methods.arseg import creff_gradient
+from vssbench.methods.arseg.tiles import REACH, WINDOW, outside
 from vssbench.methods.arseg.warp import resize
-from vssbench.methods.arseg.windows import REACH, WINDOW, outside
 
 TILES = {"cpu": (2, 8), "cuda": (16, 16)}
 """Rows and columns of queries that share one matrix product: small where work counts, large where launches do.
@@ -54,7 +54,7 @@ def local_attention(query: Tensor, key: Tensor, value: Tensor, tile: tuple[int, 
     that those of one tile lie together and neighbouring tiles overlap in memory: a view, not a copy.
     """
     if torch.is_grad_enabled():
-        return attention_gradient.attend(query, key, value, tile)
+        return creff_gradient.attend(query, key, value, tile)
     rows, columns = tile or TILES.get(query.device.type, TILES["cuda"])
     query, key, value = (x[0].permute(1, 2, 0) for x in (query, key, value))
     tops = range(0, len(query), rows)

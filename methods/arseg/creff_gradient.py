@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vssbench.methods.arseg.windows import REACH, Tile, add_windows, bordered, joined, outside, tiles, windows
+from vssbench.methods.arseg.tiles import REACH, Tile, add_windows, bordered, joined, outside, tiles, windows
 
 BANDS = {"cpu": 1, "cuda": 16}
 """Rows of tiles at a time."""

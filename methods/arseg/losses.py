@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vssbench.methods.arseg.bise import BiSeNet
+from vssbench.methods.arseg.bisenet import BiSeNet
 from vssbench.methods.arseg.layers import Branch
-from vssbench.methods.arseg.psp import PSPCamVid
+from vssbench.methods.arseg.pspnet import PSPCamVid
 from vssbench.methods.arseg.warp import resize
 from vssbench.types import IGNORE
 

@@ -7,13 +7,13 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vssbench.checkpoints import seeded
-from vssbench.datasets.spaces import load_space
-from vssbench.methods.arseg.bise import BiSeNet
+from vssbench.datasets.label_spaces import load_space
+from vssbench.methods.arseg.bisenet import BiSeNet
 from vssbench.methods.arseg.creff import CReFF
 from vssbench.methods.arseg.layers import Branch
-from vssbench.methods.arseg.psp import PSPCamVid, PSPCityscapes, tiny
+from vssbench.methods.arseg.pspnet import PSPCamVid, PSPCityscapes, tiny
 from vssbench.methods.arseg.warp import Form, motion_on, plain_warp, warp
+from vssbench.networks.checkpoints import seeded
 
 Backbone = Literal["tiny", "psp18", "bise18"]
 Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from vssbench.errors import UserError
 from vssbench.methods.arseg import weights
-from vssbench.methods.arseg.base import Base, Input, Output, Size, default_backbone, scaled
+from vssbench.methods.arseg.common import Base, Input, Output, Size, default_backbone, scaled
 from vssbench.methods.arseg.network import Backbone, Costed, WholeFrame, build
-from vssbench.numerics import Dtype, running
+from vssbench.networks.numerics import Dtype, running
 from vssbench.types import Frame, Kind
 
 
@@ -21,7 +21,7 @@ class Alone(Base):
     scale:     the network sees frames of this size; the classes are brought back to the frame's
     auxiliary: run the training heads, as the official forward does; the output is the same
     resize:    none; frames are always used at their own size
-    dtype, compile: see `vssbench.numerics`
+    dtype, compile: see `vssbench.networks.numerics`
     checkpoint: the network's file, in the official layout of an HR branch (.pth) or in ours (.safetensors); None:
                 random weights, the same every time (`load_method` passes the packaged file if any)
     """

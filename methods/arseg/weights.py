@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
-from vssbench.checkpoints import Checkpoint, load_strict, read
 from vssbench.errors import UserError
-from vssbench.methods.arseg.bise import BiSeNet
+from vssbench.methods.arseg.bisenet import BiSeNet
 from vssbench.methods.arseg.layers import Branch
-from vssbench.methods.arseg.psp import BINS, PSPCamVid, PSPCityscapes
+from vssbench.methods.arseg.pspnet import BINS, PSPCamVid, PSPCityscapes
+from vssbench.networks.checkpoints import Checkpoint, load_strict, read
 from vssbench.types import Weights
 
 Files = str | Path | Mapping[str, str | Path]

@@ -16,8 +16,8 @@ import numpy as np
 from vssbench.errors import UserError
 from vssbench.load import Context
 from vssbench.methods.flowwarp.flow import DenseFlow, Float32, Preset, warped_argmax, warped_labels
-from vssbench.names import Spec
 from vssbench.schedule import FixedInterval
+from vssbench.specs import Spec
 from vssbench.types import Frame, Prediction, UInt8, Weights
 
 

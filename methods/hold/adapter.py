@@ -7,8 +7,8 @@ from typing import Any
 
 from vssbench.errors import UserError
 from vssbench.load import Context
-from vssbench.names import Spec
 from vssbench.schedule import FixedInterval
+from vssbench.specs import Spec
 from vssbench.types import Frame, Prediction, Weights
 
 

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vssbench.classes import check_same, joined, read_mapping
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
-from vssbench.methods.huggingface import source
-from vssbench.numerics import Dtype, Numerics, running
+from vssbench.methods.huggingface import model_folder
+from vssbench.networks.class_mapping import check_same, joined, read_mapping
+from vssbench.networks.numerics import Dtype, Numerics, running
 from vssbench.types import Frame, Kind, Prediction
 
 
@@ -40,9 +40,9 @@ class HuggingFace:
 
     model:      folder written by save_pretrained (network and image processor), or an id on the hub
     labels:     label space; the model's classes are its classes, or `mapping` says which count as which
-    mapping:    file as `vssbench.classes` describes it
+    mapping:    file as `vssbench.networks.class_mapping` describes it
     revision:   branch, tag or commit of a hub id
-    dtype, compile: see `vssbench.numerics`
+    dtype, compile: see `vssbench.networks.numerics`
     checkpoint: weights in place of the model's own: a folder, .safetensors or .bin
     Without weights in the folder: random ones, the same every time. Raises UserError for what does not fit; code that
     comes with a model is never run.
@@ -67,16 +67,16 @@ class HuggingFace:
         self.numerics, space = Numerics(device, dtype, compile), load_space(labels)
         self.device = self.numerics.device
         self.classes = space.classes
-        folder = source.find(model, revision)
-        self.config = source.configuration(folder)
+        folder = model_folder.find(model, revision)
+        self.config = model_folder.configuration(folder)
         names = [str(self.config.id2label[number]) for number in sorted(self.config.id2label)]
         self.groups = read_mapping(mapping, names, space) if mapping else None
         if self.groups is None:
             check_same(names, space, model)
-        self.processor = source.image_processor(folder)
-        network = source.build(self.config, model)
-        self.weights = source.fill(network, folder, checkpoint)
-        self.network = source.without_training_heads(network).to(self.device)
+        self.processor = model_folder.image_processor(folder)
+        network = model_folder.build(self.config, model)
+        self.weights = model_folder.fill(network, folder, checkpoint)
+        self.network = model_folder.without_training_heads(network).to(self.device)
         self._run = self.numerics.compiled(self.network)
 
     def reset(self) -> None:
@@ -118,7 +118,7 @@ class HuggingFace:
         with torch.device(device or self.device):
             network = self.network
             if device is not None:
-                network = source.without_training_heads(source.build(self.config, "config.json"))
+                network = model_folder.without_training_heads(model_folder.build(self.config, "config.json"))
         pixels = arguments.pop("pixel_values")
         return KeyCost(network, self.processor, arguments, size), (pixels.to(device or self.device),)
 

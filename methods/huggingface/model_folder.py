@@ -19,9 +19,9 @@ from transformers.models.auto.modeling_auto import (
 from transformers.models.dpt.modeling_dpt import DPTFeatureFusionStage
 from transformers.models.swin.modeling_swin import SwinBackbone
 
-from vssbench.checkpoints import from_folder, load_strict, quiet_transformers, read, seeded
 from vssbench.errors import UserError
-from vssbench.names import Spec
+from vssbench.networks.checkpoints import from_folder, load_strict, quiet_transformers, read, seeded
+from vssbench.specs import Spec
 from vssbench.types import Weights
 
 FOLDER = "a folder with config.json, preprocessor_config.json and model.safetensors, or the id of one on the hub"

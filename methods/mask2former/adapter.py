@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import Mask2FormerForUniversalSegmentation
 
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.methods.mask2former import weights
-from vssbench.methods.mask2former.frames import FrameReader
 from vssbench.methods.mask2former.network import (
     Backbone,
     Geometry,
@@ -27,7 +26,8 @@ from vssbench.methods.mask2former.network import (
     fast_scores,
     segment,
 )
-from vssbench.numerics import Dtype, Numerics, attention, running
+from vssbench.methods.mask2former.preprocessing import FrameReader
+from vssbench.networks.numerics import Dtype, Numerics, attention, running
 from vssbench.types import Frame, Kind, Prediction
 
 Decode = Literal["exact", "fast"]
@@ -57,7 +57,7 @@ class Mask2Former:
     backbone:   tiny by default on synthetic video, else r50
     resize:     auto (the official test resize: 480x853 for vspw, none for the others), none, or SHORTxLONG
     decode:     exact: the official order; fast: class scores at stride 4 and upsampled, other labels along some borders
-    dtype, compile: see `vssbench.numerics`
+    dtype, compile: see `vssbench.networks.numerics`
     checkpoint: official .pth or .pkl, our .safetensors, or a folder written by transformers' save_pretrained
                 None: random weights, the same every time (`load_method` passes the packaged file if any)
     Raises UserError for a file that does not fit.

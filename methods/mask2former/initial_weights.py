@@ -10,8 +10,8 @@ from pathlib import Path
 from torch import nn
 from transformers import Mask2FormerForUniversalSegmentation
 
-from vssbench.checkpoints import Checkpoint, Part, from_folder, load_strict, read
 from vssbench.methods.mask2former.weights import official
+from vssbench.networks.checkpoints import Checkpoint, Part, from_folder, load_strict, read
 
 _LAYOUTS = "transformers' folder, detectron2's R-50.pkl, torchvision's resnet50.pth or the official Swin's .pth"
 _BEGINNINGS = ("stem.conv1.", "conv1.", "patch_embed.proj.")

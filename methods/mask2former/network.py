@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, ResNetConfig, SwinConfig
 
-from vssbench.checkpoints import quiet_transformers, seeded
-from vssbench.methods.mask2former.deformable import DeformableAttention
-from vssbench.methods.mask2former.masks import MaskPredictor, masks_of
+from vssbench.methods.mask2former.attention_masks import MaskPredictor, masks_of
+from vssbench.methods.mask2former.deformable_attention import DeformableAttention
+from vssbench.networks.checkpoints import quiet_transformers, seeded
+from vssbench.networks.upsampling import Step, upsampled, upsampled_labels
 from vssbench.types import UInt8
-from vssbench.upsampling import Step, upsampled, upsampled_labels
 
 Backbone = Literal["tiny", "r50", "r101", "swin_t", "swin_s", "swin_b", "swin_l"]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from transformers import Mask2FormerForUniversalSegmentation
 
-from vssbench.checkpoints import Checkpoint, Part, from_folder, load_strict, read
 from vssbench.methods.mask2former.network import BACKBONES, third_stage
+from vssbench.networks.checkpoints import Checkpoint, Part, from_folder, load_strict, read
 from vssbench.types import Weights
 
 _UNSEEN_IN_SHAPES = (

@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vssbench.checkpoints import load_strict
-from vssbench.classes import check_same, joined, read_mapping
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
-from vssbench.methods.mmseg import config as configs
+from vssbench.methods.mmseg import config_reader as configs
 from vssbench.methods.mmseg import library
 from vssbench.methods.mmseg.checkpoint import read_checkpoint
-from vssbench.numerics import Dtype, Numerics, running
+from vssbench.networks.checkpoints import load_strict
+from vssbench.networks.class_mapping import check_same, joined, read_mapping
+from vssbench.networks.numerics import Dtype, Numerics, running
 from vssbench.types import Frame, Kind, Prediction, Weights
 
 
@@ -44,8 +44,8 @@ class MMSeg:
     config:     name of a config that comes with the library ("segformer_mit-b0_8xb2-160k_ade20k-512x512"), or a file;
                 it is read, not run (see `config`)
     labels:     label space; the network's classes are its classes, or `mapping` says which count as which
-    mapping:    file as `vssbench.classes` describes it
-    dtype, compile: see `vssbench.numerics`
+    mapping:    file as `vssbench.networks.class_mapping` describes it
+    dtype, compile: see `vssbench.networks.numerics`
     checkpoint: .pth as mmengine writes it, or our .safetensors; None: random weights, the same every time
     Raises UserError for what does not fit, MissingExtra without mmsegmentation.
     """

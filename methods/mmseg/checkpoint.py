@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vssbench.checkpoints import Checkpoint, read
+from vssbench.networks.checkpoints import Checkpoint, read
 
 
 class _Log:

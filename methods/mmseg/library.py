@@ -13,9 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from vssbench.checkpoints import seeded
 from vssbench.errors import MissingExtra, UserError
-from vssbench.methods.mmseg.config import nearest
+from vssbench.methods.mmseg.config_reader import nearest
+from vssbench.networks.checkpoints import seeded
 
 SEGMENTORS = ("EncoderDecoder", "CascadeEncoderDecoder")
 _FOR_TRAINING = ("init_cfg", "pretrained", "train_cfg", "class_weight")

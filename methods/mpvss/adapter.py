@@ -11,17 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.label_spaces import load_space
 from vssbench.methods.mask2former.adapter import STAGES, Decode
-from vssbench.methods.mask2former.frames import FrameReader
 from vssbench.methods.mask2former.network import Backbone, Geometry, Segments
+from vssbench.methods.mask2former.preprocessing import FrameReader
 from vssbench.methods.mpvss import weights
 from vssbench.methods.mpvss.cost import cost_module
-from vssbench.methods.mpvss.flow import flow_image
+from vssbench.methods.mpvss.flow_network import flow_image
 from vssbench.methods.mpvss.network import MPVSS
-from vssbench.names import Spec
-from vssbench.numerics import Dtype, Numerics, running
+from vssbench.networks.numerics import Dtype, Numerics, running
 from vssbench.schedule import FixedInterval, OnChange, change, schedule, thumbnail
+from vssbench.specs import Spec
 from vssbench.types import Frame, Kind, Prediction
 
 _UNSEEN = np.empty((0, 0), np.float32)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from vssbench.checkpoints import seeded
 from vssbench.methods.mask2former.network import Backbone, Segments, build, segment
-from vssbench.methods.mpvss.flow import TINY, FlowNetwork, FlowSize, warp
+from vssbench.methods.mpvss.flow_network import TINY, FlowNetwork, FlowSize, warp
+from vssbench.networks.checkpoints import seeded
 
 
 class MPVSS(nn.Module):

@@ -20,7 +20,7 @@ from vssbench.load import Context
 from vssbench.methods.mask2former.criterion import POINT_SHARE, Criterion
 from vssbench.methods.mask2former.heads import pixel_features
 from vssbench.methods.mask2former.network import STRIDE
-from vssbench.methods.mask2former.train import (
+from vssbench.methods.mask2former.recipe import (
     CLIP_NORM,
     OFFICIAL_RESIZING,
     PAPER,
@@ -31,12 +31,12 @@ from vssbench.methods.mask2former.train import (
     polynomial,
 )
 from vssbench.methods.mpvss.adapter import Mpvss
-from vssbench.methods.mpvss.flow import flow_image, warp
+from vssbench.methods.mpvss.flow_network import flow_image, warp
 from vssbench.methods.mpvss.network import MPVSS
-from vssbench.packaged import find
+from vssbench.networks.packaged import find
 from vssbench.training.augment import Picture
 from vssbench.training.clips import Clips
-from vssbench.training.moved import earlier, movement
+from vssbench.training.made_motion import earlier, movement
 from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings, rows_first, share, whole
 
 TINY = Settings(steps=6000, batch=8, rate=2e-3, crop=(128, 160))
@@ -82,7 +82,7 @@ class MpvssRecipe(Recipe):
     `order.start`: any Mask2Former checkpoint that the suite reads, for the segmentor, and the packaged one where there
     is none; or one of MPVSS, whose training then begins anew from step 0.
     Options: `window`, frames from one frame of a pair to the other, at most; `moved`, the share of pairs that are made
-    of a single labelled frame (see `vssbench.training.moved`), for videos whose frames lie far apart.
+    of a single labelled frame (see `vssbench.training.made_motion`), for videos whose frames lie far apart.
     """
 
     frames = 2

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from vssbench.checkpoints import Checkpoint, Part, load_strict, read
 from vssbench.methods.mask2former import weights as mask2former
 from vssbench.methods.mpvss.network import MPVSS
+from vssbench.networks.checkpoints import Checkpoint, Part, load_strict, read
 from vssbench.types import Weights
 
 

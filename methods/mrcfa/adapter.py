@@ -11,16 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.methods.mrcfa import cost, weights
-from vssbench.methods.mrcfa.clip import FIRST_REGULAR, REACH, align, network_size, parse_box, reference_frames
-from vssbench.methods.mrcfa.configs import Backbone
-from vssbench.methods.mrcfa.inference import Cached, Recompute, Single, Size, upsample
+from vssbench.methods.mrcfa.backbones import Backbone
 from vssbench.methods.mrcfa.network import Memory
-from vssbench.numerics import Dtype, Numerics, running
+from vssbench.methods.mrcfa.references import FIRST_REGULAR, REACH, align, network_size, parse_box, reference_frames
+from vssbench.methods.mrcfa.steps import Cached, Recompute, Single, Size, upsample
+from vssbench.networks.numerics import Dtype, Numerics, running
+from vssbench.networks.upsampling import Step, upsampled_labels
 from vssbench.types import Frame, Kind, Prediction
-from vssbench.upsampling import Step, upsampled_labels
 
 OFFICIAL_BOX = "480x853"
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -51,7 +51,7 @@ class Mrcfa:
                 None: no references; every frame by the per-frame head and of kind "key", to compare with.
     resize:     HxW box that a frame is fitted into, None for its own size; "auto" is the official 480x853, and None
                 on synthetic video. Sides are then stretched to multiples of 32: the method needs it.
-    dtype, compile: see `vssbench.numerics`
+    dtype, compile: see `vssbench.networks.numerics`
     checkpoint: official .pth or our .safetensors; None: random weights (`load_method` passes the packaged file if any)
 
     The first three frames after `reset` are segmented alone, the next six have the official table of references; these

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vssbench.methods.mrcfa.configs import Config
+from vssbench.methods.mrcfa.backbones import Config
 
 STRONGEST = 5
 """A reference token is scored by the sum of this many of its largest affinities."""

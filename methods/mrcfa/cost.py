@@ -7,8 +7,8 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from vssbench.methods.mrcfa.inference import Cached, Recompute, Single, Size, upsample
 from vssbench.methods.mrcfa.network import MRCFA, Memory
+from vssbench.methods.mrcfa.steps import Cached, Recompute, Single, Size, upsample
 
 REFERENCES = 3
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from transformers import SegformerConfig, SegformerModel
 
 from vssbench.methods.mrcfa.affinity import CrossFrameAffinity, gather_tokens
-from vssbench.methods.mrcfa.configs import Config
+from vssbench.methods.mrcfa.backbones import Config
 
 
 class Features(NamedTuple):

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from vssbench.errors import UserError
 from vssbench.load import load_method
 from vssbench.methods.mrcfa.adapter import Mrcfa
-from vssbench.methods.mrcfa.clip import FIRST_REGULAR, STRIDE, fitted, reference_frames
-from vssbench.methods.mrcfa.inference import Size
 from vssbench.methods.mrcfa.losses import FRAMES, ClipLosses
 from vssbench.methods.mrcfa.network import initialise
+from vssbench.methods.mrcfa.references import FIRST_REGULAR, STRIDE, fitted, reference_frames
+from vssbench.methods.mrcfa.steps import Size
 from vssbench.methods.mrcfa.weights import fill_backbone, is_backbone
-from vssbench.packaged import UNTRAINED
+from vssbench.networks.packaged import UNTRAINED
 from vssbench.training.augment import Distortion, Picture, place_varied
 from vssbench.training.clips import Clips
 from vssbench.training.recipe import Example, Order, Recipe, Settings, rows_first

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from vssbench import checkpoints
-from vssbench.checkpoints import Part
-from vssbench.methods.mrcfa.configs import CONFIGS, Backbone
+from vssbench.methods.mrcfa.backbones import CONFIGS, Backbone
 from vssbench.methods.mrcfa.network import MRCFA
+from vssbench.networks import checkpoints
+from vssbench.networks.checkpoints import Part
 from vssbench.types import Weights
 
 _PARTS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
-from vssbench.datasets.reading import read_indices
+from vssbench.datasets.read_pixels import read_indices
 from vssbench.errors import UserError
 from vssbench.types import Frame, Prediction, UInt8, Weights
 

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.methods.segformer.network import Backbone, build, check_size, load
-from vssbench.numerics import Dtype, Numerics, attention, running
+from vssbench.networks.numerics import Dtype, Numerics, attention, running
+from vssbench.networks.upsampling import Step, upsampled, upsampled_labels
 from vssbench.types import Frame, Kind, Prediction
-from vssbench.upsampling import Step, upsampled, upsampled_labels
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
@@ -33,7 +33,7 @@ class SegFormer:
     Normalised, through the network, logits upsampled bilinearly to the frame, argmax.
     labels:     label space, which sets the number of classes
     backbone:   tiny by default on synthetic video, else mit_b1
-    dtype, compile: see `vssbench.numerics`
+    dtype, compile: see `vssbench.networks.numerics`
     checkpoint: a folder written by transformers' save_pretrained, or our .safetensors; the official mmseg files must
                 be converted by transformers first
     Without a checkpoint: random weights, the same every time. Raises UserError for a file that does not fit.

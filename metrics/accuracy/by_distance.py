@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from vssbench.metrics import confusion
-from vssbench.metrics.clips import ClipStates
-from vssbench.metrics.confusion import Confusion, Counts
-from vssbench.metrics.protocols import find
+from vssbench.metrics.accuracy import confusion
+from vssbench.metrics.accuracy.clip_metric import ClipStates
+from vssbench.metrics.accuracy.confusion import Confusion, Counts
+from vssbench.metrics.accuracy.protocols import find
 from vssbench.types import LabelSpace
 
 

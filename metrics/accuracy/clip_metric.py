@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from vssbench.errors import UserError, suggest
-from vssbench.names import Spec
+from vssbench.specs import Spec
 from vssbench.types import Frame, LabelSpace, Prediction
 
 
@@ -91,7 +91,7 @@ class ClipMetric(ABC):
 
     def compute(self) -> dict[str, float | None]:
         """Percent by canonical name; under protocol `exact` where a spec names none. None where undefined."""
-        from vssbench.metrics.protocols import evaluate
+        from vssbench.metrics.accuracy.protocols import evaluate
 
         records = [
             ClipScore(f"number {number}", clip["frames"], clip["labelled"], {self.name: [clip]})
@@ -126,7 +126,7 @@ def check_spec(spec: Spec, takes_at: bool) -> None:
     for key, value in spec.args:
         if key != "protocol":
             raise UserError(f"{spec.name} has no argument {key!r}", where=spec, expected=suggest(key, ["protocol"]))
-        from vssbench.metrics.protocols import find
+        from vssbench.metrics.accuracy.protocols import find
 
         find(str(value))
 

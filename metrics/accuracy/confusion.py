@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vssbench.errors import UserError
-from vssbench.metrics.clips import ClipMetric
+from vssbench.metrics.accuracy.clip_metric import ClipMetric
 from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
 
 Counts = NDArray[np.int64]

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vssbench.errors import UserError
-from vssbench.metrics.clips import ClipMetric, size
-from vssbench.names import Spec
+from vssbench.metrics.accuracy.clip_metric import ClipMetric, size
+from vssbench.specs import Spec
 from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
 
 COLUMNS = ("constant", "consistent", "constant_labelled", "consistent_labelled", "correct_labelled")

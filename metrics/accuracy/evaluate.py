@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vssbench.errors import UserError
-from vssbench.metrics import confusion, consistency, formulas
-from vssbench.metrics.clips import ClipStates
-from vssbench.metrics.confusion import Confusion, Counts
-from vssbench.metrics.consistency import Consistency
-from vssbench.metrics.formulas import Areas, Figures
-from vssbench.names import Spec
+from vssbench.metrics.accuracy import confusion, consistency, scripts
+from vssbench.metrics.accuracy.clip_metric import ClipStates
+from vssbench.metrics.accuracy.confusion import Confusion, Counts
+from vssbench.metrics.accuracy.consistency import Consistency
+from vssbench.metrics.accuracy.scripts import Areas, Figures
+from vssbench.specs import Spec
 from vssbench.types import LabelSpace
 
 WINDOWED = ("VC", "VCC")
@@ -154,7 +154,7 @@ class Reading:
 
     def _note_moved(self) -> None:
         if self.matrix is not None and isinstance(self.figures, Figures) and self.figures.moved:
-            values = ", ".join(map(str, formulas.outside_values(self.matrix[:-1], self.space.classes)))
+            values = ", ".join(map(str, scripts.outside_values(self.matrix[:-1], self.space.classes)))
             self.notes.append(
                 f"predicted ids that are no class ({values}): {self.figures.moved} pixels are booked under other "
                 "classes, as the official script does"

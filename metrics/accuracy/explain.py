@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from vssbench.errors import UserError
-from vssbench.metrics import formulas
-from vssbench.metrics.clips import ClipStates
-from vssbench.metrics.formulas import Figures
-from vssbench.metrics.protocols import PROTOCOLS, Evaluation, evaluate, find
-from vssbench.metrics.reading import WINDOWED, Reading
-from vssbench.names import Spec
+from vssbench.metrics.accuracy import scripts
+from vssbench.metrics.accuracy.clip_metric import ClipStates
+from vssbench.metrics.accuracy.evaluate import WINDOWED, Reading
+from vssbench.metrics.accuracy.protocols import PROTOCOLS, Evaluation, evaluate, find
+from vssbench.metrics.accuracy.scripts import Figures
+from vssbench.specs import Spec
 from vssbench.types import LabelSpace
 
 
@@ -85,7 +85,7 @@ def _outside(readings: Mapping[str, Reading | str]) -> list[str]:
     widest = _widest(able)
     if widest is None or widest.matrix is None:
         return []
-    values = formulas.outside_values(widest.matrix, widest.space.classes)
+    values = scripts.outside_values(widest.matrix, widest.space.classes)
     if not values:
         return []
     pixels = int(widest.matrix[:, widest.space.classes :].sum())

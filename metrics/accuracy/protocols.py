@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vssbench.errors import UserError, suggest
-from vssbench.metrics import BUILTIN, formulas
-from vssbench.metrics.clips import ClipStates, check_spec
+from vssbench.metrics import BUILTIN
+from vssbench.metrics.accuracy import scripts
+from vssbench.metrics.accuracy.clip_metric import ClipStates, check_spec
+from vssbench.metrics.accuracy.evaluate import WINDOWED, Protocol, Reading, Windows
 from vssbench.metrics.plan import plan
-from vssbench.metrics.reading import WINDOWED, Protocol, Reading, Windows
-from vssbench.names import Spec
+from vssbench.specs import Spec
 from vssbench.types import LabelSpace
 
 _ALL = (
@@ -24,8 +25,8 @@ _ALL = (
         "Our recommendation. All clips and all windows; pixels without a label are left out everywhere, VC included; "
         "mIoU is the mean over the classes with ground truth, a set that does not depend on the method; a predicted id "
         "that is no class is an error. VC@n is the mean over the windows of all clips together.",
-        formulas.exact_areas,
-        formulas.over_ground_truth,
+        scripts.exact_areas,
+        scripts.over_ground_truth,
         windows=Windows(last=True, void=False),
         strict=True,
     ),
@@ -37,8 +38,8 @@ _ALL = (
         "without the last window of each clip, and void counts as a label. VCC@n takes the same windows without void. "
         "Not reproduced: hidden files beside the masks count towards the script's 16 frames, and a stray value (VSPW's "
         "252) that stays in place is to the script a label of its own.",
-        formulas.vspw_areas,
-        formulas.over_ground_truth,
+        scripts.vspw_areas,
+        scripts.over_ground_truth,
         shortest=17,
         windows=Windows(last=False, void=True),
     ),
@@ -47,16 +48,16 @@ _ALL = (
         "The evaluator of MPVSS, copied from an older detectron2. All clips; mIoU divides by the number of classes "
         "with ground truth or prediction, so a class that is predicted and never annotated is a zero in the mean; "
         "pixels predicted as the void id C are left out; an id above C stops it. It computes no VC.",
-        formulas.detectron2_areas,
-        formulas.over_occurring,
+        scripts.detectron2_areas,
+        scripts.over_occurring,
     ),
     Protocol(
         "mmseg",
         "mmsegmentation's mean IoU (CFFM, MRCFA's test tool, TV3S). All clips; the mean over classes that occur in "
         "ground truth or prediction, predicted-only ones as 0; a predicted id outside the classes is a miss, but C "
         "itself counts as the last class. WIoU weighs these IoUs by the classes' frequency. It computes no VC.",
-        formulas.mmseg_areas,
-        formulas.over_unions,
+        scripts.mmseg_areas,
+        scripts.over_unions,
     ),
     Protocol(
         "arseg",
@@ -65,8 +66,8 @@ _ALL = (
         "mIoU is not a number. The script counts in float32 and loses single pixels above 2**24 a cell; counts here "
         "are exact. The paper quotes the plain mean of the mIoU at distances 0 to 11 from the key frame. It computes "
         "no VC.",
-        formulas.arseg_areas,
-        formulas.over_all,
+        scripts.arseg_areas,
+        scripts.over_all,
     ),
 )
 _BY_NAME = {protocol.name: protocol for protocol in _ALL}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vssbench.metrics.confusion import Counts
+from vssbench.metrics.accuracy.confusion import Counts
 
 Floats = NDArray[np.float64]
 

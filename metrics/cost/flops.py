@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, flop_registry, sdpa_flop_count
 
 from vssbench.errors import UserError
-from vssbench.metrics.handlers import HANDLERS, LEFT_OUT, matmul
-from vssbench.metrics.introspect import layers, nominal_schedule
-from vssbench.metrics.shapes import ShapesOnly
+from vssbench.hooks import layers, nominal_schedule
+from vssbench.metrics.cost.fvcore_rules import HANDLERS, LEFT_OUT, matmul
+from vssbench.metrics.cost.shapes_only import ShapesOnly
 from vssbench.types import KINDS, Kind, Method
 
 TOLERANCE = 0.01

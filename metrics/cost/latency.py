@@ -19,11 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vssbench.config import LatencySpec
-from vssbench.metrics import clock
-from vssbench.metrics.introspect import compiles
-from vssbench.runner import PHASES, blaming
-from vssbench.types import KINDS, Frame, Method
+from vssbench.errors import blaming
+from vssbench.hooks import compiles
+from vssbench.metrics.cost import clock
+from vssbench.types import KINDS, PHASES, Frame, Method
 
 SCOPES: dict[str, tuple[str, ...]] = {
     "step": ("step",),
@@ -54,7 +53,9 @@ class Timed(NamedTuple):
 
 def measure(
     methods: Sequence[tuple[Method, Sequence[Frame]]],
-    spec: LatencySpec,
+    warmup: int,
+    rounds: int,
+    seconds: float,
     synchronise: Callable[[], None] = lambda: None,
     advance: Callable[[], None] = lambda: None,
     reference: Callable[[], None] | None = None,
@@ -62,22 +63,25 @@ def measure(
     """Raw samples and host memory of each method.
 
     methods:     each with its frames: one clip, already decoded, in order
+    warmup:      frames that each method runs before the first timed round
+    rounds:      timed passes of each method over its frames, at most
+    seconds:     time limit a method; at least one round is always timed
     synchronise: waits for the device
     advance:     called after every round of a method
     reference:   the reference workload; it is timed between the passes
     """
     for method, frames in methods:
-        _pass(method, frames if compiles(method) else frames[: spec.warmup], synchronise)
+        _pass(method, frames if compiles(method) else frames[:warmup], synchronise)
     passes: list[list[Pass]] = [[] for _ in methods]
     memory: list[dict[str, float | None]] = [{"host_peak": None, "host_working": None} for _ in methods]
     references: list[list[list[float]]] = [[] for _ in methods]
     spent = [0.0] * len(methods)
     _time_reference(reference, synchronise)
     before = _time_reference(reference, synchronise)
-    for _ in range(spec.rounds):
+    for _ in range(rounds):
         for index, (method, frames) in enumerate(methods):
             done = len(passes[index])
-            if done and spent[index] + spent[index] / done > spec.seconds:
+            if done and spent[index] + spent[index] / done > seconds:
                 continue
             resident = _reset_peak_memory()
             start = perf_counter()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vssbench.metrics.introspect import layers
-from vssbench.metrics.params import parameters
+from vssbench.hooks import layers
+from vssbench.metrics.cost.parameters import parameters
 from vssbench.types import Method
 
 
@@ -18,7 +18,7 @@ def cost(method: Method, kinds: Mapping[str, int | None] | None, size: tuple[int
     """
     record = None
     if any(hasattr(layer, "cost_module") for layer in layers(method)):
-        from vssbench.metrics.flops import gflops
+        from vssbench.metrics.cost.flops import gflops
 
         record = gflops(method, kinds, size)
     counted = parameters(method)

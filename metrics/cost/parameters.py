@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from vssbench.metrics.introspect import layers
+from vssbench.hooks import layers
 from vssbench.types import Method
 
 

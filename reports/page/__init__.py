@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vssbench.reports.page.contents import contents
+from vssbench.atomic import write_text
+from vssbench.reports.page.data import contents
 from vssbench.reports.page.document import document
 from vssbench.reports.rows import Row
-from vssbench.store import write_text
 
 
 def write(rows: Sequence[Row], folder: Path) -> Path:

@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from vssbench import __version__
-from vssbench.reports.ageing import ageing
 from vssbench.reports.columns import columns, machines, meanings
-from vssbench.reports.differences import ALPHA, alike
-from vssbench.reports.identity import names
+from vssbench.reports.key_frames import ageing
+from vssbench.reports.names import names, short
 from vssbench.reports.notes import numbered
-from vssbench.reports.page.clips import aligned, per_clip
 from vssbench.reports.page.columns import all_columns, cells, described
 from vssbench.reports.page.frames import BUDGET, frames
-from vssbench.reports.page.latency import LEVELS, quantiles
+from vssbench.reports.page.per_clip import LEVELS, aligned, per_clip, quantiles
 from vssbench.reports.page.provenance import provenance
+from vssbench.reports.plots.theme import DARK, LIGHT
 from vssbench.reports.rows import Group, Row, joined
-from vssbench.reports.short_names import short
-from vssbench.reports.style import DARK, LIGHT
+from vssbench.reports.significance import ALPHA, alike
 
 
 def contents(rows: Sequence[Row]) -> dict[str, Any]:

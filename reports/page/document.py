@@ -12,8 +12,8 @@ from typing import Any
 FOLDER = Path(__file__).parent
 STYLES = ("base", "leaderboard", "plots", "frames", "print")
 SCRIPTS = (
-    "dom", "state", "card", "scale", "axes", "labels", "marks", "select", "walk", "leaderboard", "tradeoff",
-    "classes", "clips", "distance", "latency", "frames", "page",
+    "dom", "state", "card", "axes", "point_labels", "marks", "selection", "leaderboard", "pareto", "per_class",
+    "per_clip", "key_distance", "latency", "frames", "page",
 )  # fmt: skip
 """In the order in which they stand in the page: a script may use at once what an earlier one defines."""
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from vssbench.keep import KeptFrame, read_frames
 from vssbench.reports.rows import Row
+from vssbench.results.kept_frames import KeptFrame, read_frames
 
 BUDGET = 3_500_000
 """Characters of pictures in one page: with everything else it stays below 6 MB."""

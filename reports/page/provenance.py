@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from vssbench.reports.identity import weights
+from vssbench.reports.names import weights
 from vssbench.reports.rows import Row
-from vssbench.result import RunResult
+from vssbench.results.record import RunResult
 
 Lines = list[tuple[str, str]]
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from vssbench.reports.style import COLUMN, SMALL, TEXT, wrapped
+from vssbench.reports.plots.theme import COLUMN, SMALL, TEXT, wrapped
 
 Sign = tuple[dict[str, Any], str]
 """The properties of a marker or line, and what it stands for."""

@@ -10,12 +10,12 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from vssbench.reports import style
-from vssbench.reports.ageing import ageing
+from vssbench.reports.key_frames import ageing
+from vssbench.reports.names import shortened
+from vssbench.reports.plots import theme as style
+from vssbench.reports.plots.column_figure import Sheet
+from vssbench.reports.plots.theme import Theme
 from vssbench.reports.rows import Row, grouped
-from vssbench.reports.sheet import Sheet
-from vssbench.reports.short_names import shortened
-from vssbench.reports.style import Theme
 
 Curves = Mapping[str, Mapping[int, float]]
 """Method -> frames since the key frame -> mIoU in percent."""

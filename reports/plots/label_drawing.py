@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from vssbench.reports.geometry import Bools, Floats
-from vssbench.reports.labels import Scene, leaders, place
-from vssbench.reports.sheet import HEIGHT, WIDTH
-from vssbench.reports.style import SMALL, Theme, breadth
+from vssbench.reports.plots.column_figure import HEIGHT, WIDTH
+from vssbench.reports.plots.label_placement import Bools, Floats, Scene, leaders, place
+from vssbench.reports.plots.theme import SMALL, Theme, breadth
 
 REACH = 42.0
 """How far from its point a name may stand, in points (1/72 inch). A number may stand anywhere."""

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vssbench.errors import UserError
-from vssbench.reports import style
-from vssbench.reports.style import Theme
+from vssbench.reports.plots import theme as style
+from vssbench.reports.plots.theme import Theme
 
 Curves = tuple[list[tuple[int, float]], list[tuple[int, float]]]
 """(step, loss) and (step, mIoU in percent)."""

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from vssbench.reports import style
-from vssbench.reports.intervals import interval, without_interval
-from vssbench.reports.pareto_figure import Plot, Point, draw
+from vssbench.reports.key_frames import interval, without_interval
+from vssbench.reports.names import distinct, short
+from vssbench.reports.plots import theme
+from vssbench.reports.plots.pareto_drawing import Plot, Point, draw
 from vssbench.reports.rows import FPS, GFLOPS, PARAMS, Group, Row, joined
-from vssbench.reports.short_names import distinct, short
 
 ACCURACY = "mIoU"
 SPEED = FPS["step+decode"]
@@ -28,7 +28,7 @@ COSTS = {  # column -> (file name, axis label, more is better)
 }
 
 
-def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORMATS) -> list[Path]:
+def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = theme.FORMATS) -> list[Path]:
     """pareto_<cost>.<format> for each cost that two methods or more have, and a dark variant of each SVG.
 
     Further groups are numbered (pareto_fps_2), and so are further machines of a group (pareto_fps_machine2).
@@ -40,7 +40,7 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORM
                 found = plot(group, members, column, machine)
                 if len(found.points) > 1:
                     further = (f"_{number}" if number > 1 else "") + (f"_machine{place}" if place > 1 else "")
-                    written += style.write(partial(draw, found), folder / f"pareto_{name}{further}", formats)
+                    written += theme.write(partial(draw, found), folder / f"pareto_{name}{further}", formats)
     return written
 
 
@@ -68,7 +68,7 @@ def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = N
         families=frozenset(row.family for row in rows),
         curves=tuple(curves),
         notes=tuple(_remarks([*_named(absent), *_named(shown)], column, machine)),
-        x_top=style.FASTEST if column == SPEED else math.inf,
+        x_top=theme.FASTEST if column == SPEED else math.inf,
     )
 
 
@@ -84,7 +84,7 @@ def _point(row: Row, column: str, name: str, on_curve: bool) -> Point:
         name=name,
         label=f"K={interval(row)}" if on_curve else name,
         family=row.family,
-        x=min(x, style.FASTEST) if column == SPEED else x,
+        x=min(x, theme.FASTEST) if column == SPEED else x,
         y=_number(row, ACCURACY),
         published=row.origin == "published",
         contender=row.contender,

@@ -1,6 +1,7 @@
-"""How a Pareto plot is drawn: a paper's column wide, the front a staircase, every method named where it stands.
+"""How a Pareto plot is drawn: a paper's column wide, every method named where it stands, the front a staircase.
 
-A name that finds no place near its point becomes a number, and a key under the plot says whose it is.
+The front is what no other method beats in both accuracy and cost. A name that finds no place near its point becomes a
+number, and a key under the plot says whose it is.
 """
 
 from __future__ import annotations
@@ -16,13 +17,43 @@ from matplotlib.figure import Figure
 from matplotlib.markers import CARETLEFT, CARETRIGHT
 from matplotlib.ticker import MaxNLocator
 
-from vssbench.reports import style
-from vssbench.reports.front import dominated, staircase
-from vssbench.reports.geometry import Floats
-from vssbench.reports.labels import Scene
-from vssbench.reports.naming import annotate
-from vssbench.reports.sheet import HEIGHT, WIDTH, Sheet
-from vssbench.reports.style import Look, Theme
+from vssbench.reports.plots import theme as style
+from vssbench.reports.plots.column_figure import HEIGHT, WIDTH, Sheet
+from vssbench.reports.plots.label_drawing import annotate
+from vssbench.reports.plots.label_placement import Bools, Floats, Scene
+from vssbench.reports.plots.theme import Look, Theme
+
+
+def dominated(x: Floats, y: Floats, more_is_better: bool, rivals: Bools | None = None) -> Bools:
+    """bool[N]: points that some rival beats: as good in both, better in one. Higher y is better; ties beat nobody.
+
+    rivals: bool[N], who may beat the others; everyone where it is not given.
+
+    >>> dominated(np.array([1.0, 2.0, 3.0]), np.array([9.0, 5.0, 9.5]), more_is_better=False).tolist()
+    [False, True, False]
+    """
+    cost = -x if more_is_better else x
+    no_worse = (cost[None, :] <= cost[:, None]) & (y[None, :] >= y[:, None])
+    better = (cost[None, :] < cost[:, None]) | (y[None, :] > y[:, None])
+    beaten = no_worse & better
+    return np.asarray((beaten if rivals is None else beaten & rivals[None, :]).any(axis=1))
+
+
+def staircase(x: Floats, y: Floats, more_is_better: bool, worst: tuple[float, float]) -> Floats:
+    """float64[M, 2]: the edge of the region that the points of a front dominate, from the cheapest to the best.
+
+    worst: the corner of that region, as bad in x and y as anything is. Empty without points.
+    """
+    if not len(x):
+        return np.empty((0, 2))
+    steps = sorted(set(zip(x.tolist(), y.tolist(), strict=True)), reverse=more_is_better)
+    corners = [(steps[0][0], worst[1])]
+    for step, (across, up) in enumerate(steps):
+        if step:
+            corners.append((across, corners[-1][1]))
+        corners.append((across, up))
+    return np.array([*corners, (worst[0], corners[-1][1])])
+
 
 MARKER, ARROW = 5.0, 13.0
 """Points (1/72 inch): the size of a marker, and how far the arrow of a lower bound goes."""

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from vssbench.reports import style
-from vssbench.reports.intervals import interval, without_interval
+from vssbench.atomic import write_text
+from vssbench.reports.key_frames import interval, without_interval
+from vssbench.reports.plots import theme
+from vssbench.reports.plots.sweep_drawing import ROWS, draw, parts, quantities
 from vssbench.reports.rows import Row, rank
-from vssbench.reports.sweep_figure import ROWS, draw, parts, quantities
-from vssbench.reports.table import COMPARABLE, table
-from vssbench.store import write_text
+from vssbench.reports.tables.data_frame import COMPARABLE, table
 
 SPEEDS = ("slow", "medium", "fast")
 
 
-def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORMATS) -> list[Path]:
+def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = theme.FORMATS) -> list[Path]:
     """sweep.csv and sweep.<format>; sweep_2 ... for further datasets and protocols.
 
     Datasets that differ in their arguments only stand side by side. Nothing is written where no interval was swept.
@@ -34,7 +34,7 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORM
     figures = swept.groupby([swept["dataset"].map(_kind), "protocol"], sort=False)
     drawn = [group for _, group in figures if quantities(group)]
     for number, group in enumerate(drawn, 1):
-        written += style.write(partial(draw, group), folder / (f"sweep_{number}" if number > 1 else "sweep"), formats)
+        written += theme.write(partial(draw, group), folder / (f"sweep_{number}" if number > 1 else "sweep"), formats)
     return written
 
 

@@ -14,11 +14,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vssbench.names import Spec, parse
-from vssbench.reports import style
-from vssbench.reports.short_names import shortened
-from vssbench.reports.style import Theme
-from vssbench.reports.table import COMPARABLE
+from vssbench.reports.names import shortened
+from vssbench.reports.plots import theme as style
+from vssbench.reports.plots.theme import Theme
+from vssbench.reports.tables.data_frame import COMPARABLE
+from vssbench.specs import Spec, parse
 
 ROWS = {  # column of the leaderboard -> axis label
     "mIoU": "mIoU (%)",

@@ -24,7 +24,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from vssbench.store import replace
+from vssbench.atomic import replace
 
 FORMATS = ("png", "svg", "pdf")
 COLUMN, PAGE = 8.5 / 2.54, 17.4 / 2.54

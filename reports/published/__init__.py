@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def rows(shown: Iterable[Row]) -> list[Row]:
     """What is published on the datasets and splits of the rows that a report shows; a split not stated may be any."""
-    from vssbench.names import parse
+    from vssbench.specs import parse
 
     infos = [row.result.dataset for row in shown if row.result]
     wanted = {(parse(info.spec).name, split) for info in infos for split in (info.split, "")}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from vssbench.reports.columns import ACCURACY
-from vssbench.reports.identity import resolved
+from vssbench.reports.names import resolved
 from vssbench.reports.rows import COSTS, Group, Row, rank
 
 COMPARABLE = Group._fields

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vssbench.reports.columns import Column, Mark, columns, machines, meanings
-from vssbench.reports.differences import ALPHA, alike
-from vssbench.reports.identity import names
+from vssbench.reports.names import names
 from vssbench.reports.notes import Notes, numbered
 from vssbench.reports.rows import FPS, KEY_FRAMES, Group, Row, grouped, level_of
+from vssbench.reports.significance import ALPHA, alike
 
 ESCAPED = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from vssbench.reports import latex
-from vssbench.reports.ageing import ageing
+from vssbench.atomic import write_text
 from vssbench.reports.columns import MISSING, Column, columns, machines, meanings
-from vssbench.reports.differences import alike, statement
-from vssbench.reports.identity import names, resolved, weights
-from vssbench.reports.markdown import code, plain
-from vssbench.reports.markdown import table as tabulated
+from vssbench.reports.key_frames import ageing
+from vssbench.reports.names import names, resolved, weights
 from vssbench.reports.notes import numbered
 from vssbench.reports.rows import Group, Row, grouped, level_of
-from vssbench.reports.table import table
-from vssbench.store import write_text
+from vssbench.reports.significance import alike, statement
+from vssbench.reports.tables import latex
+from vssbench.reports.tables.data_frame import table
+from vssbench.reports.tables.markdown import code, plain
+from vssbench.reports.tables.markdown import table as tabulated
 
 FILES = {"md": "leaderboard.md", "csv": "leaderboard.csv", "latex": "leaderboard.tex"}
 """Format -> file."""

@@ -10,9 +10,9 @@ import pytest
 
 from tests.robustness.made import vssbench
 from vssbench import Frame, Prediction, load_method
-from vssbench.approximation import difference, published
-from vssbench.datasets.spaces import load_space
-from vssbench.names import parse
+from vssbench.bench.approximation import difference, published
+from vssbench.datasets.label_spaces import load_space
+from vssbench.specs import parse
 
 
 @pytest.mark.parametrize(

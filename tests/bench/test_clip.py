@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from vssbench import load_method
-from vssbench.bench import Bench, Ran
-from vssbench.config import RunSpec
+from vssbench.bench.clip import ahead, has_nan, run_clip, run_frame
+from vssbench.bench.session import Bench, Ran
+from vssbench.bench.spec import RunSpec
 from vssbench.errors import UserError
-from vssbench.names import parse
-from vssbench.runner import ahead, has_nan, run_clip, run_frame
+from vssbench.specs import parse
 from vssbench.types import Frame, Prediction
 
 

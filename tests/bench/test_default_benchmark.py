@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from vssbench.config import RunSpec
+from vssbench.bench.spec import RunSpec
 from vssbench.load import innermost, load_method
-from vssbench.names import parse
+from vssbench.specs import parse
 
 
 @pytest.mark.parametrize("method", RunSpec().methods)

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from tests.robustness.made import vspw
-from vssbench.alike import files, listing, shared
-from vssbench.bench import Bench, Failed, Ran
-from vssbench.cluster import Opened, Spread, Worker
-from vssbench.config import RunSpec
-from vssbench.datasets.files import FileDataset
+from vssbench.bench.node_check import files, listing, shared
+from vssbench.bench.ray_pool import Opened, Spread, Worker
+from vssbench.bench.session import Bench, Failed, Ran
+from vssbench.bench.spec import RunSpec
+from vssbench.datasets.on_disk import FileDataset
 from vssbench.errors import UserError
-from vssbench.names import parse
 from vssbench.progress import Progress
+from vssbench.specs import parse
 
 METHOD = parse("hold(of=oracle)")
 

@@ -20,16 +20,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import diary
-from tests.ray_cluster import WORKER_PORTS, Cluster, two_nodes
-from tests.test_run import numbers
-from vssbench.cluster import ATTEMPTS, connected
-from vssbench.config import RunSpec
+from tests.bench.test_run import numbers
+from tests.helpers import diary
+from tests.helpers.ray_cluster import WORKER_PORTS, Cluster, two_nodes
+from vssbench.bench.pool import longest_first
+from vssbench.bench.ray_pool import ATTEMPTS, connected
+from vssbench.bench.spec import RunSpec
 from vssbench.environment import processor
 from vssbench.errors import MissingExtra
-from vssbench.execute import longest_first
-from vssbench.names import parse
-from vssbench.result import read_result
+from vssbench.results.record import read_result
+from vssbench.specs import parse
 
 DATASET = "synthetic(clips=6,frames=30,height=240,width=320)"
 METHODS = "diary,hold(key_interval=4,of=diary)"
@@ -247,7 +247,7 @@ sys.stdin.read()
 ALONE = """
 import sys
 from vssbench import cluster
-from vssbench.config import RunSpec
+from vssbench.bench.spec import RunSpec
 from vssbench.environment import processor
 from vssbench.errors import UserError
 cluster.PATIENCE = 2.0

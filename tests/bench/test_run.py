@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.faults import Crash, FaultyOs
-from vssbench import methods, registry, runner, store
-from vssbench import run as whole_run
-from vssbench.config import LatencySpec, RunSpec
+from tests.helpers.faults import Crash, FaultyOs
+from vssbench import atomic, methods, registry
+from vssbench.bench import clip as runner
+from vssbench.bench import run as whole_run
+from vssbench.bench.spec import LatencySpec, RunSpec
 from vssbench.errors import UserError
-from vssbench.metrics.protocols import PROTOCOLS
-from vssbench.names import parse
+from vssbench.metrics.accuracy.protocols import PROTOCOLS
 from vssbench.progress import Progress
 from vssbench.registry import Entry
-from vssbench.reports import sources
-from vssbench.result import RunResult, read_result
+from vssbench.reports import read_runs
+from vssbench.results.record import RunResult, read_result
+from vssbench.specs import parse
 from vssbench.types import Frame, Prediction, Weights
 
 SMALL = "synthetic(clips=3,frames=20,height=32,width=48)"
@@ -111,10 +112,10 @@ def test_resume_after_any_clip_equals_a_fresh_run(tmp_path: Path, monkeypatch: p
             done += 1
             return whole(*args)
 
-        monkeypatch.setattr("vssbench.bench.run_clip", interrupted)
+        monkeypatch.setattr("vssbench.bench.session.run_clip", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(folder)
-        monkeypatch.setattr("vssbench.bench.run_clip", whole)
+        monkeypatch.setattr("vssbench.bench.session.run_clip", whole)
         (resumed,) = run(folder, resume=True)
         assert numbers(resumed) == numbers(fresh)
 
@@ -124,7 +125,7 @@ def test_finished_clips_are_not_computed_again(tmp_path: Path, monkeypatch: pyte
     clips: list[str] = []
     whole = runner.run_clip
     monkeypatch.setattr(
-        "vssbench.bench.run_clip", lambda method, clip, *rest: clips.append(clip) or whole(method, clip, *rest)
+        "vssbench.bench.session.run_clip", lambda method, clip, *rest: clips.append(clip) or whole(method, clip, *rest)
     )
     (result,) = run(tmp_path / "run", resume=True)
     assert len(clips) == 1
@@ -141,7 +142,7 @@ def test_every_protocol_can_be_read_off_a_finished_run(tmp_path: Path) -> None:
     run(tmp_path / "run")
     for protocol in PROTOCOLS:
         (asked,) = run(tmp_path / protocol, protocol=protocol)
-        (row,) = sources.read([tmp_path / "run"], protocol, uncertainty=False)
+        (row,) = read_runs.read([tmp_path / "run"], protocol, uncertainty=False)
         read = row.result
         assert read is not None
         assert (read.metrics, read.reasons, read.per_class) == (asked.metrics, asked.reasons, asked.per_class)
@@ -152,26 +153,26 @@ def test_a_record_that_is_gone_is_one_message(tmp_path: Path) -> None:
     (file,) = (tmp_path / "run").glob("*/clips.jsonl")
     file.write_text("".join(file.read_text().splitlines(keepends=True)[1:]))
     with pytest.raises(UserError, match="1 of 3 clips have no record") as caught:
-        sources.read([tmp_path / "run"], "vspw")
+        read_runs.read([tmp_path / "run"], "vspw")
     assert caught.value.where == file
 
 
 def test_a_result_without_accuracy_stays_beside_the_others(tmp_path: Path, own_methods: None) -> None:
     run(tmp_path / "run", methods=["oracle", "untrained"])
-    assert {row.group.protocol for row in sources.read([tmp_path / "run"], "vspw")} == {"vspw"}
+    assert {row.group.protocol for row in read_runs.read([tmp_path / "run"], "vspw")} == {"vspw"}
 
 
 def test_resume_after_a_kill_at_every_write_fsync_and_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (fresh,) = run(tmp_path / "fresh")
     counter = FaultyOs(0, Crash())
-    monkeypatch.setattr(store, "os", counter)
+    monkeypatch.setattr(atomic, "os", counter)
     run(tmp_path / "counted")
     assert counter.calls >= 22
     for number in range(1, counter.calls + 1):
-        monkeypatch.setattr(store, "os", FaultyOs(number, Crash()))
+        monkeypatch.setattr(atomic, "os", FaultyOs(number, Crash()))
         with pytest.raises(Crash):
             run(tmp_path / str(number))
-        monkeypatch.setattr(store, "os", os)
+        monkeypatch.setattr(atomic, "os", os)
         (resumed,) = run(tmp_path / str(number), resume=True)
         assert numbers(resumed) == numbers(fresh)
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vssbench.config import RunSpec, load_spec, parse_sweep, read_yaml
+from tests.helpers.paths import ROOT
+from vssbench.bench.spec import RunSpec, load_spec, parse_sweep
 from vssbench.errors import UserError
-
-ROOT = Path(__file__).parents[1]
+from vssbench.yaml_file import read_yaml
 
 
 def complaints(tmp_path: Path, text: str, **flags: object) -> str:

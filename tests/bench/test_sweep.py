@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 
 from vssbench import methods as known
-from vssbench import registry, runner
+from vssbench import registry
+from vssbench.bench import clip
+from vssbench.bench.run import run
+from vssbench.bench.spec import LatencySpec, RunSpec
+from vssbench.bench.sweep import Expanded, expand
 from vssbench.cli.run import by_dataset
-from vssbench.config import LatencySpec, RunSpec
 from vssbench.errors import UserError
-from vssbench.names import parse
 from vssbench.progress import Progress
 from vssbench.registry import Entry
-from vssbench.reports import sources
-from vssbench.result import RunResult
-from vssbench.run import run
-from vssbench.sweep import Expanded, expand
+from vssbench.reports import read_runs
+from vssbench.results.record import RunResult
+from vssbench.specs import parse
 
 SMALL = "synthetic(clips=2,frames=12,height=32,width=48)"
 BOTH: dict[str, list[Any]] = {"key_interval": [2, 3], "motion": ["slow", "fast"]}
@@ -106,7 +107,7 @@ def test_a_run_over_datasets_is_a_run_on_each(tmp_path: Path) -> None:
         )
     ]
     assert list(map(numbers, results)) == list(map(numbers, alone))
-    assert {str(numbers(row.result)) for row in sources.read([tmp_path / "both"]) if row.result} == {
+    assert {str(numbers(row.result)) for row in read_runs.read([tmp_path / "both"]) if row.result} == {
         str(numbers(result)) for result in results
     }
     assert len({result.metrics["mIoU"] for result in results if result.metrics}) == 4
@@ -115,7 +116,7 @@ def test_a_run_over_datasets_is_a_run_on_each(tmp_path: Path) -> None:
 def test_resume_goes_on_in_the_second_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = measured(tmp_path / "fresh", BOTH)
     done: list[str] = []
-    whole = runner.run_clip
+    whole = clip.run_clip
 
     def counted(*args: Any) -> Any:
         if len(done) == 5:  # 2 intervals of 2 clips are the first dataset
@@ -123,12 +124,12 @@ def test_resume_goes_on_in_the_second_dataset(tmp_path: Path, monkeypatch: pytes
         done.append(args[1])
         return whole(*args)
 
-    monkeypatch.setattr("vssbench.bench.run_clip", counted)
+    monkeypatch.setattr("vssbench.bench.session.run_clip", counted)
     with pytest.raises(KeyboardInterrupt):
         measured(tmp_path / "run", BOTH)
-    assert len(sources.folders(tmp_path / "run")) == 2
+    assert len(read_runs.folders(tmp_path / "run")) == 2
     again: list[str] = []
-    monkeypatch.setattr("vssbench.bench.run_clip", lambda *args: again.append(args[1]) or whole(*args))
+    monkeypatch.setattr("vssbench.bench.session.run_clip", lambda *args: again.append(args[1]) or whole(*args))
     resumed = measured(tmp_path / "run", BOTH, resume=True)
     assert len(again) == 8 - 5
     assert list(map(numbers, resumed)) == list(map(numbers, fresh))
@@ -137,11 +138,11 @@ def test_resume_goes_on_in_the_second_dataset(tmp_path: Path, monkeypatch: pytes
 def test_more_datasets_join_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured(tmp_path / "run", {"motion": ["slow"]})
     again: list[str] = []
-    whole = runner.run_clip
-    monkeypatch.setattr("vssbench.bench.run_clip", lambda *args: again.append(args[1]) or whole(*args))
+    whole = clip.run_clip
+    monkeypatch.setattr("vssbench.bench.session.run_clip", lambda *args: again.append(args[1]) or whole(*args))
     measured(tmp_path / "run", {"motion": ["slow", "fast"]}, resume=True)
     assert len(again) == 2
-    assert len(sources.folders(tmp_path / "run")) == 2
+    assert len(read_runs.folders(tmp_path / "run")) == 2
 
 
 def test_a_wrong_value_for_the_dataset_leaves_nothing_behind(tmp_path: Path) -> None:

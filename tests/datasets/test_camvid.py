@@ -1,19 +1,18 @@
 """CamVid's runs, its colour layout with the frames between the labels, and the real data where it is at hand."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.paths import SHARED
 from vssbench.datasets.camvid import EXTRACTED, MAX_STEP, _runs
 from vssbench.datasets.export import write
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.label_spaces import load_space
 from vssbench.load import load_dataset
 from vssbench.types import IGNORE
 
-REAL = Path(__file__).parents[2].parent / "shared" / "data" / "camvid"
+REAL = SHARED / "data" / "camvid"
 STEPS = st.lists(st.tuples(st.integers(1, MAX_STEP), st.integers(2, 6), st.integers(40, 3000)), min_size=1, max_size=5)
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vssbench.config import LatencySpec, RunSpec
-from vssbench.datasets.compressed import CodecSpec, Compressed
-from vssbench.datasets.synthetic import Synthetic
+from vssbench.bench.run import run
+from vssbench.bench.spec import LatencySpec, RunSpec
+from vssbench.datasets.codec import CodecSpec, Compressed
+from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
-from vssbench.names import parse
 from vssbench.progress import Progress
-from vssbench.run import run
+from vssbench.specs import parse
 
 pytest.importorskip("av", reason="the extra `video` is not installed")
 

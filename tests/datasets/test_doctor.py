@@ -9,9 +9,9 @@ import pytest
 
 from vssbench.datasets.doctor import examine
 from vssbench.datasets.export import LAYOUTS, export, write
-from vssbench.datasets.files import EXPORT_RECORD
+from vssbench.datasets.label_spaces import load_space
 from vssbench.datasets.listing import gaps
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.on_disk import EXPORT_RECORD
 from vssbench.load import load_dataset
 from vssbench.types import IGNORE
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vssbench import load_dataset, video
+from vssbench import load_dataset
+from vssbench.datasets import h264
+from vssbench.datasets.h264 import Codec, accumulate, decode, encode, encoded, step, yuv420
 from vssbench.errors import MissingExtra, UserError
-from vssbench.video import Codec, accumulate, decode, encode, encoded, step, yuv420
 
 HEIGHT, WIDTH, GROUP = 192, 256, 12
 INNER = slice(60, -60)
@@ -44,7 +45,7 @@ def blocks(*rows: tuple[int, ...]) -> np.ndarray:
     return np.array(list(rows), BLOCK)
 
 
-def error(path: Path, velocity: tuple[float, float], chain: video.Chain = "float") -> list[float]:
+def error(path: Path, velocity: tuple[float, float], chain: h264.Chain = "float") -> list[float]:
     """Mean |dx| + |dy| of the motion of each frame after the first, away from the borders."""
     found = []
     for t, (_, motion) in enumerate(decode(path, chain=chain)):
@@ -179,7 +180,7 @@ def test_the_chain_does_not_break_over_b_pictures(av, tmp_path):
         for image in translating((2, 1)):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
-    kinds = [picture.pict_type for picture in video._pictures(path)]
+    kinds = [picture.pict_type for picture in h264._pictures(path)]
     assert kinds.count(3) > 4
     for t, (kind, (_, motion)) in enumerate(zip(kinds, decode(path), strict=True)):
         if kind == 2:

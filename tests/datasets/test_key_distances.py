@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vssbench.config import LatencySpec, RunSpec, parse_distances
-from vssbench.datasets.distances import Distances
-from vssbench.datasets.synthetic import Synthetic
+from vssbench.bench.run import run
+from vssbench.bench.spec import LatencySpec, RunSpec, parse_distances
+from vssbench.datasets.key_distances import Distances
+from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
-from vssbench.names import parse
 from vssbench.progress import Progress
-from vssbench.run import run
+from vssbench.specs import parse
 from vssbench.testing import check_dataset
 
 SMALL = "synthetic(clips=1,frames=8,height=32,width=48)"

@@ -1,18 +1,18 @@
 """The label spaces: complete, without contradiction, and as the reference lists them."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vssbench.datasets.spaces import load_space, read_space, spaces, train_id_files
+from tests.helpers.paths import SHARED
+from vssbench.datasets.label_spaces import load_space, read_space, spaces, train_id_files
 from vssbench.errors import UserError
 from vssbench.types import IGNORE
 
-REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference" / "labels"
+REFERENCE = SHARED / "reference" / "labels"
 reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference label lists are not beside the project")
 
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vssbench.datasets.export import LABEL_STEP, LAYOUTS, export
-from vssbench.datasets.spaces import load_space, train_id_files
+from vssbench.datasets.label_spaces import load_space, train_id_files
 from vssbench.errors import UserError
 from vssbench.load import load_dataset
 from vssbench.types import Dataset

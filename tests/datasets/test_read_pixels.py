@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from vssbench.datasets.reading import read_colour_labels, read_image, read_indices, read_labels
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.label_spaces import load_space
+from vssbench.datasets.read_pixels import read_colour_labels, read_image, read_indices, read_labels
 from vssbench.errors import UserError
 from vssbench.types import IGNORE
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from vssbench.datasets.scene import Pose, Scene
-from vssbench.datasets.shapes import BACKDROPS, CLASSES
-from vssbench.datasets.synthetic import Motion, Synthetic, light
+from vssbench.datasets.synthetic.dataset import Motion, Synthetic, light
+from vssbench.datasets.synthetic.scene import Pose, Scene
+from vssbench.datasets.synthetic.shapes import BACKDROPS, CLASSES
 from vssbench.errors import UserError
 from vssbench.load import load_dataset
 from vssbench.types import Dataset
@@ -110,7 +110,7 @@ def test_labels_are_those_of_the_frames_and_need_no_image(monkeypatch):
     dataset = Synthetic(frames=6)
     full = [(frame.stem, frame.labels) for frame in dataset.frames("val_0000")]
     monkeypatch.setattr(Scene, "colours", None)
-    monkeypatch.setattr("vssbench.datasets.scene.texture", None)
+    monkeypatch.setattr("vssbench.datasets.synthetic.scene.texture", None)
     for (stem, labels), (expected_stem, expected) in zip(Synthetic(frames=6).labels("val_0000"), full, strict=True):
         assert stem == expected_stem
         np.testing.assert_array_equal(labels, expected)

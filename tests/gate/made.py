@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from vssbench.gate.baseline import Entry, Key, Snapshot
-from vssbench.metrics.protocols import evaluate
-from vssbench.names import parse
-from vssbench.result import ClipRecord, DatasetInfo, RunResult, WeightsInfo
-from vssbench.store import slug
+from vssbench.metrics.accuracy.protocols import evaluate
+from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo
+from vssbench.results.run_folder import slug
+from vssbench.specs import parse
 from vssbench.types import LabelSpace
 
 CLASSES = ["road", "car"]

@@ -14,9 +14,9 @@ from vssbench.errors import UserError
 from vssbench.gate.baseline import Snapshot, read_either, read_runs
 from vssbench.gate.check import check
 from vssbench.gate.rules import Rule, rules_of
-from vssbench.gate.timing import Timing
+from vssbench.gate.speed import Timing
 from vssbench.gate.verdict import ALL, Report, Verdict
-from vssbench.metrics.latency import SCOPES
+from vssbench.metrics.cost.latency import SCOPES
 
 RULES = rules_of({"mIoU": -0.1, "gflops": "+0.5%", "params": "+0%", "memory(host_working)": 5})
 

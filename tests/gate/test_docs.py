@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 import yaml
 
+from tests.helpers.paths import ROOT
+from vssbench.bench.spec import load_spec
 from vssbench.cli import app
-from vssbench.config import load_spec
 from vssbench.gate.baseline import read_baseline
 from vssbench.gate.rules import COST, DEFAULT, read_rules, rules_of
-from vssbench.gate.wording import HEADLINES
+from vssbench.gate.verdict import HEADLINES
 
-ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "gate.md").read_text()
 BLOCKS: list[dict[str, Any]] = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)]
 COMMANDS = re.findall(r"(?:^\$|- run:) (vssbench .*)$", TEXT, re.MULTILINE)

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.gate.made import result, snapshot
-from vssbench.gate import github, junit, table
+from vssbench.gate import github, junit
+from vssbench.gate import text as table
 from vssbench.gate.check import check
 from vssbench.gate.rules import Rule, rules_of
-from vssbench.gate.verdict import Report, Verdict
-from vssbench.gate.wording import change, figure, headline, paired, plain, sentence
-from vssbench.stats.paired import Comparison
+from vssbench.gate.verdict import Report, Verdict, change, figure, headline, paired, plain, sentence
+from vssbench.stats.sign_flip import Comparison
 
 RULES = rules_of({"mIoU": -0.1, "gflops": "+0.5%"})
 NASTY = [

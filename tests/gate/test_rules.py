@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vssbench.config import load_spec
+from tests.helpers.paths import ROOT
+from vssbench.bench.spec import load_spec
 from vssbench.errors import UserError
 from vssbench.gate.rules import COST, DEFAULT, Rule, canonical, read_rules, rules_of
 
@@ -101,7 +102,7 @@ def test_names_are_canonical() -> None:
 
 
 def test_the_default_benchmark_has_the_default_rules() -> None:
-    bench = Path(__file__).parents[2] / "bench.yaml"
+    bench = ROOT / "bench.yaml"
     assert read_rules(bench) == rules_of(load_spec(bench, {}).rules) == rules_of(DEFAULT)
 
 

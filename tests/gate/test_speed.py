@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tests.gate.made import SAMPLES, result
 from vssbench.errors import NotComparable, UserError
-from vssbench.gate.timing import LEAST_BLOCKS, SIGNIFICANT, LatencyVerdict, Timing, judge
+from vssbench.gate.speed import LEAST_BLOCKS, SIGNIFICANT, LatencyVerdict, Timing, judge
 
 HARDWARE = {"cpu": "one", "threads": 1, "device": "cpu", "device_name": None}
 LIMIT = -0.05

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.fill_weights import MASK2FORMER_GAINS, fill_layout
+from tests.helpers.fill_weights import MASK2FORMER_GAINS, fill_layout
+from tests.helpers.paths import DATA
 from vssbench import Frame
-from vssbench.checkpoints import Checkpoint, Part
+from vssbench.networks.checkpoints import Checkpoint, Part
 
-DATA = Path(__file__).with_name("data")
 HALF = 2.0**-11
 """Relative rounding error of float16, in which most golden arrays are stored."""
 

@@ -1,6 +1,6 @@
 """Stand-ins for the weights that ship inside the package: the networks' random weights, moved a little by a seed.
 
-python -m tests.stand_ins FOLDER    # the files, laid out as under methods/
+python -m tests.helpers.stand_ins FOLDER    # the files, laid out as under methods/
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 from vssbench import load_method
-from vssbench.packaged import FILES, UNTRAINED, pack
+from vssbench.networks.packaged import FILES, UNTRAINED
+from vssbench.networks.packing import pack
 
 SPECS = {
     "mask2former/tiny_synthetic.safetensors": "mask2former",

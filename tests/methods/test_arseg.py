@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from tests.fill_weights import fill_layout
+from tests.helpers.fill_weights import fill_layout
+from tests.helpers.paths import DATA
 from vssbench import Frame, load_method
-from vssbench.checkpoints import save
 from vssbench.errors import UserError
 from vssbench.methods.arseg.adapter import ArSeg
 from vssbench.methods.arseg.network import build, normalisation
 from vssbench.methods.arseg.warp import motion_on, plain_warp, warp
-from vssbench.metrics.flops import gflops
+from vssbench.metrics.cost.flops import gflops
+from vssbench.networks.checkpoints import save
 from vssbench.testing import check_method, random_clip
 
-DATA = Path(__file__).parents[1] / "data"
 LAYOUTS = json.loads((DATA / "arseg_layouts.json").read_text())
 """`<backbone>_<form>_<branch>` -> official name -> shape, dtype where not float32, and alias_of."""
 LABELS = {"camvid": "camvid12", "cityscapes": "cityscapes"}

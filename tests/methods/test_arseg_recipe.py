@@ -12,22 +12,22 @@ import torch
 import torch.nn.functional as F
 
 from tests.training.overfit import CLIP, LIMIT, as_they_are, open_job, overfit
-from vssbench import checkpoints
-from vssbench.datasets.compressed import CodecSpec, Compressed
+from vssbench.datasets.codec import CodecSpec, Compressed
 from vssbench.errors import UserError
 from vssbench.load import load_dataset, load_method
-from vssbench.methods.arseg.attention_gradient import attend
-from vssbench.methods.arseg.augmentation import Factors, augment
 from vssbench.methods.arseg.creff import plain_local_attention
-from vssbench.methods.arseg.figures import figures
+from vssbench.methods.arseg.creff_gradient import attend
 from vssbench.methods.arseg.losses import hard_cross_entropy, log_likelihood, presence, segmentation
 from vssbench.methods.arseg.network import build
-from vssbench.methods.arseg.start import trunk
-from vssbench.methods.arseg.train import ArSegRecipe, carried
-from vssbench.methods.arseg.train_alone import AloneRecipe
+from vssbench.methods.arseg.training.augmentation import Factors, augment
+from vssbench.methods.arseg.training.initial_weights import trunk
+from vssbench.methods.arseg.training.recipe import ArSegRecipe, carried
+from vssbench.methods.arseg.training.recipe_single import AloneRecipe
+from vssbench.methods.arseg.training.settings import figures
 from vssbench.methods.arseg.warp import motion_on, plain_warp, resize
 from vssbench.methods.arseg.weights import LAYOUTS
-from vssbench.names import parse
+from vssbench.networks import checkpoints
+from vssbench.specs import parse
 from vssbench.training.augment import Picture
 from vssbench.training.clips import Clips
 from vssbench.training.recipe import Batch, Order
@@ -338,7 +338,7 @@ def test_a_pair_can_be_made_of_one_frame(hr):
 
 
 def test_phase_two_needs_an_hr_network(hr, tmp_path, monkeypatch):
-    monkeypatch.setattr("vssbench.packaged.root", lambda: tmp_path)
+    monkeypatch.setattr("vssbench.networks.packaged.root", lambda: tmp_path)
     for start in (None, {"lr": hr}):
         with pytest.raises(UserError, match="vssbench train psp18"):
             ArSegRecipe(Order(parse("arseg"), "synthetic", start=start))
@@ -347,7 +347,7 @@ def test_phase_two_needs_an_hr_network(hr, tmp_path, monkeypatch):
 
 
 def test_the_packaged_hr_network_is_taken_where_there_is_one(hr, tmp_path, monkeypatch):
-    monkeypatch.setattr("vssbench.packaged.root", lambda: tmp_path)
+    monkeypatch.setattr("vssbench.networks.packaged.root", lambda: tmp_path)
     (tmp_path / "arseg").mkdir()
     hr.rename(tmp_path / "arseg/tiny_synthetic_hr.safetensors")
     found = ArSegRecipe(Order(parse("arseg"), "synthetic")).weights()["arseg-hr"]

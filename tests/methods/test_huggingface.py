@@ -15,15 +15,15 @@ from transformers import Mask2FormerForUniversalSegmentation, ResNetConfig
 from transformers.models.mask2former.image_processing_pil_mask2former import Mask2FormerImageProcessorPil
 from transformers.models.segformer.image_processing_pil_segformer import SegformerImageProcessorPil
 
-from tests.huggingface_models import MODELS, saved, segformer, upernet
+from tests.helpers.huggingface_models import MODELS, saved, segformer, upernet
 from tests.robustness.made import assert_refused, vssbench
 from vssbench import load_method
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.methods.mask2former.network import configure
-from vssbench.methods.mpvss.train import MpvssRecipe
-from vssbench.metrics.cost import cost
-from vssbench.names import Spec
+from vssbench.methods.mpvss.recipe import MpvssRecipe
+from vssbench.metrics.cost.method_cost import cost
+from vssbench.specs import Spec
 from vssbench.testing import check_method, random_clip
 from vssbench.training.recipe import Order
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from tests.mask2former_data import (
+from tests.helpers.mask2former_data import (
     assert_near,
     frames,
     golden,
@@ -24,11 +24,11 @@ from tests.mask2former_data import (
     sharpened,
 )
 from vssbench import Frame, load_method
-from vssbench.checkpoints import Checkpoint, save
 from vssbench.errors import UserError
 from vssbench.methods.mask2former import network as net
 from vssbench.methods.mask2former import weights
-from vssbench.methods.mask2former.frames import FrameReader
+from vssbench.methods.mask2former.preprocessing import FrameReader
+from vssbench.networks.checkpoints import Checkpoint, save
 from vssbench.testing import check_method, random_clip
 from vssbench.types import Weights
 

@@ -18,12 +18,12 @@ from transformers import (
     SwinForImageClassification,
 )
 
-from vssbench.checkpoints import quiet_transformers
 from vssbench.errors import UserError
+from vssbench.methods.mask2former.initial_weights import fill_backbone, is_backbone
 from vssbench.methods.mask2former.network import build
-from vssbench.methods.mask2former.start import fill_backbone, is_backbone
-from vssbench.methods.mask2former.train import Mask2FormerRecipe
-from vssbench.names import parse
+from vssbench.methods.mask2former.recipe import Mask2FormerRecipe
+from vssbench.networks.checkpoints import quiet_transformers
+from vssbench.specs import parse
 from vssbench.training.recipe import Order
 
 

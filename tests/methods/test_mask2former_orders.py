@@ -15,9 +15,9 @@ from transformers.models.mask2former.modeling_mask2former import (
 
 from vssbench import load_method
 from vssbench.methods.mask2former import network as net
-from vssbench.methods.mask2former.deformable import DeformableAttention
-from vssbench.methods.mask2former.masks import MaskPredictor, masks_of
-from vssbench.metrics.flops import gflops
+from vssbench.methods.mask2former.attention_masks import MaskPredictor, masks_of
+from vssbench.methods.mask2former.deformable_attention import DeformableAttention
+from vssbench.metrics.cost.flops import gflops
 from vssbench.testing import random_clip
 
 SIZES = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=3, max_size=3)
@@ -134,7 +134,7 @@ def test_fast_decoding_is_the_argmax_of_its_scores(
 
 
 def test_fast_decoding_moves_borders_only() -> None:
-    """Where a mask is large and sure, both orders say the same; a run reports the share (`vssbench.approximation`)."""
+    """Where a mask is large and sure, both orders say the same; a run reports the share (`bench.approximation`)."""
     exact, fast = (load_method(f"mask2former(decode={order})") for order in ("exact", "fast"))
     frame = random_clip(length=1, size=(128, 224))[0]
     y = exact.step(exact.prepare(frame))

@@ -11,7 +11,7 @@ import torch
 
 from tests.training.overfit import LIMIT, as_they_are, open_job, overfit
 from vssbench.load import load_dataset, load_method
-from vssbench.methods.mask2former.train import (
+from vssbench.methods.mask2former.recipe import (
     OFFICIAL_RESIZING,
     Factor,
     Mask2FormerRecipe,
@@ -19,7 +19,7 @@ from vssbench.methods.mask2former.train import (
     groups,
     polynomial,
 )
-from vssbench.names import parse
+from vssbench.specs import parse
 from vssbench.training.augment import Picture
 from vssbench.training.clips import Clips
 from vssbench.training.recipe import Batch, Order

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from vssbench import load_method
 from vssbench.errors import UserError
-from vssbench.methods.mmseg import config
-from vssbench.names import Spec
+from vssbench.methods.mmseg import config_reader
+from vssbench.specs import Spec
 from vssbench.testing import check_method, random_clip
 
 SIZE = (40, 57)
@@ -213,21 +213,21 @@ def test_bundled_configs_are_read_as_the_library_reads_them() -> None:
             return {key: plain(item) for key, item in value.items()}
         return type(value)(plain(item) for item in value) if isinstance(value, list | tuple) else value
 
-    known = config.bundled()
+    known = config_reader.bundled()
     for name in sorted(known)[::97]:
-        ours, theirs = config.read(known[name]), Config.fromfile(known[name], import_custom_modules=False)
+        ours, theirs = config_reader.read(known[name]), Config.fromfile(known[name], import_custom_modules=False)
         for key in ("model", "test_pipeline", "test_dataloader"):
-            assert config.entry(ours, key, known[name]) == plain(theirs[key])
+            assert config_reader.entry(ours, key, known[name]) == plain(theirs[key])
     with pytest.raises(UserError, match="did you mean 'segformer_mit-b1"):
-        config.find("segformer_mit-b1_8xb2-160k_ade20k-512x51")
+        config_reader.find("segformer_mit-b1_8xb2-160k_ade20k-512x51")
 
 
 def test_the_library_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    config.library_folder.cache_clear()
-    config.bundled.cache_clear()
+    config_reader.library_folder.cache_clear()
+    config_reader.bundled.cache_clear()
     with pytest.raises(UserError, match=r"vssbench\[mmseg\]"):
-        config.find("segformer")
+        config_reader.find("segformer")
 
 
 VALUES = st.recursive(
@@ -240,7 +240,7 @@ VALUES = st.recursive(
 @given(VALUES, VALUES)
 def test_literals_are_read_as_python_reads_them(first: Any, second: Any) -> None:
     text = f"first = {first!r}\nboth = dict(a=first, b=[{second!r}, first])\n_tail = 'x' + 'y'\n"
-    found = config._parse(text, Path("config.py"))
+    found = config_reader._parse(text, Path("config.py"))
     assert repr(found) == repr({"first": first, "both": {"a": first, "b": [second, first]}, "_tail": "xy"})
 
 
@@ -252,7 +252,7 @@ def test_bases_are_merged(tmp_path: Path) -> None:
         "_base_ = ['one.py', './two.py']\n'text'\nheads = dict(num=4, **dict(kind='k'))\n"
         "model = dict(a=dict(y=5), b=dict(_delete_=True, z=heads['num']), c=[3], d=dict(_delete_=True, e=1))\n",
     )
-    assert config.read(path) == {
+    assert config_reader.read(path) == {
         "model": {"a": {"x": 1, "y": 5}, "b": {"z": 4}, "c": [3], "d": {"e": 1}},
         "n": 3,
         "steps": [{"type": "A"}] * 2,
@@ -264,10 +264,10 @@ def test_bases_are_merged(tmp_path: Path) -> None:
 
 def test_dumps(tmp_path: Path) -> None:
     yaml = written(tmp_path, "model:\n  size: !!python/tuple [1, [2, 3]]\n", "config.yaml")
-    assert config.read(yaml) == {"model": {"size": (1, [2, 3])}}
+    assert config_reader.read(yaml) == {"model": {"size": (1, [2, 3])}}
     hostile = written(tmp_path, f"model: !!python/object/apply:os.mkdir [{tmp_path / 'ran'}]\n", "config.yml")
     with pytest.raises(UserError, match="could not determine a constructor"):
-        config.read(hostile)
+        config_reader.read(hostile)
     assert not (tmp_path / "ran").exists()
 
 
@@ -287,7 +287,7 @@ def test_dumps(tmp_path: Path) -> None:
 def test_code_is_refused(statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"config\.py:\d+: is code, which is not run") as caught:
-        config.read(written(tmp_path, f"model = dict()\n{statement}\n"))
+        config_reader.read(written(tmp_path, f"model = dict()\n{statement}\n"))
     assert "Config.fromfile" in str(caught.value)
     assert not (tmp_path / "ran").exists()
 
@@ -311,13 +311,13 @@ def test_an_entry_made_by_code_is_an_error_where_it_is_asked_for(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path = written(tmp_path, f"model = dict(a={expression})\nother = dict(b=model)\nplain = 1\n")
-    found = config.read(path)
-    assert config.entry(found, "plain", path) == 1
+    found = config_reader.read(path)
+    assert config_reader.entry(found, "plain", path) == 1
     for key in ("model", "other"):
         with pytest.raises(UserError, match="is code, which is not run"):
-            config.entry(found, key, path)
+            config_reader.entry(found, key, path)
     with pytest.raises(UserError, match="has no test_pipeline"):
-        config.entry(found, "test_pipeline", path)
+        config_reader.entry(found, "test_pipeline", path)
     assert not (tmp_path / "ran").exists()
 
 
@@ -336,11 +336,11 @@ def test_an_entry_made_by_code_is_an_error_where_it_is_asked_for(
 )
 def test_files_that_are_no_configs(name: str, text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
-        config.read(written(tmp_path, text, name))
+        config_reader.read(written(tmp_path, text, name))
 
 
 def test_a_key_in_two_bases_is_an_error(tmp_path: Path) -> None:
     written(tmp_path, "a = 1", "one.py")
     written(tmp_path, "a = 2", "two.py")
     with pytest.raises(UserError, match="a is in two of its bases"):
-        config.read(written(tmp_path, "_base_ = ['one.py', 'two.py']"))
+        config_reader.read(written(tmp_path, "_base_ = ['one.py', 'two.py']"))

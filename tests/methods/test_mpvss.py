@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.mask2former_data import (
+from tests.helpers.mask2former_data import (
     assert_near,
     frames,
     golden,
@@ -23,14 +23,14 @@ from tests.mask2former_data import (
     sharpened,
 )
 from vssbench import load_method
-from vssbench.checkpoints import Checkpoint, save
 from vssbench.cli import main
 from vssbench.errors import UserError
 from vssbench.methods.mask2former import network as mask2former
 from vssbench.methods.mask2former import weights as mask2former_weights
 from vssbench.methods.mpvss import weights
-from vssbench.methods.mpvss.flow import MEAN, flow_image, warp
+from vssbench.methods.mpvss.flow_network import MEAN, flow_image, warp
 from vssbench.methods.mpvss.network import MPVSS
+from vssbench.networks.checkpoints import Checkpoint, save
 from vssbench.testing import check_method, random_clip
 from vssbench.types import Frame, Prediction
 

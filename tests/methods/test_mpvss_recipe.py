@@ -14,12 +14,12 @@ from torch import Tensor
 
 from tests.training.overfit import LIMIT, as_they_are, overfit
 from vssbench import load_method
-from vssbench.checkpoints import save
-from vssbench.datasets.synthetic import Synthetic
+from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
 from vssbench.methods.mask2former.network import build
-from vssbench.methods.mpvss.train import MpvssRecipe, draw_pair
-from vssbench.names import parse
+from vssbench.methods.mpvss.recipe import MpvssRecipe, draw_pair
+from vssbench.networks.checkpoints import save
+from vssbench.specs import parse
 from vssbench.testing import random_clip
 from vssbench.training.clips import Clips
 from vssbench.training.recipe import Batch, Example, Order
@@ -297,7 +297,7 @@ def test_the_packaged_segmentor_is_the_start_where_none_is_named(monkeypatch: py
         asked.append(what)
         return start
 
-    monkeypatch.setattr("vssbench.methods.mpvss.train.find", find)
+    monkeypatch.setattr("vssbench.methods.mpvss.recipe.find", find)
     MpvssRecipe(Order(parse("mpvss(key_interval=3)"), "synthetic"))
     assert asked == [("mask2former", {"labels": "synthetic", "backbone": None})]
 

@@ -12,21 +12,21 @@ import pytest
 import torch
 from fvcore.nn import FlopCountAnalysis
 
-from tests.fill_weights import fill_layout
+from tests.helpers.fill_weights import fill_layout
+from tests.helpers.paths import DATA, SHARED
 from vssbench import Frame, load_method
-from vssbench.checkpoints import save
 from vssbench.errors import UserError
 from vssbench.methods.mrcfa.adapter import Mrcfa, Output
 from vssbench.methods.mrcfa.affinity import Refine, select_tokens
-from vssbench.methods.mrcfa.clip import align, network_size, reference_frames
-from vssbench.methods.mrcfa.configs import CONFIGS
-from vssbench.methods.mrcfa.inference import upsample
+from vssbench.methods.mrcfa.backbones import CONFIGS
 from vssbench.methods.mrcfa.network import MRCFA, Memory, resize
+from vssbench.methods.mrcfa.references import align, network_size, reference_frames
+from vssbench.methods.mrcfa.steps import upsample
 from vssbench.methods.mrcfa.weights import official_name
+from vssbench.networks.checkpoints import save
 from vssbench.testing import check_method, random_clip
 
-DATA = Path(__file__).parents[1] / "data"
-REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
+REFERENCE = SHARED / "reference"
 LAYOUTS = json.loads((DATA / "mrcfa_layouts.json").read_text())
 """Backbone -> official name -> shape, of all that the official checkpoint on VSPW holds."""
 

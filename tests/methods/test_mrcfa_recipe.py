@@ -20,11 +20,11 @@ from tests.training.overfit import LIMIT, as_they_are, open_job, overfit
 from vssbench.errors import UserError
 from vssbench.load import load_dataset, load_method
 from vssbench.methods.mrcfa.affinity import Refine
-from vssbench.methods.mrcfa.configs import CONFIGS
+from vssbench.methods.mrcfa.backbones import CONFIGS
 from vssbench.methods.mrcfa.losses import ClipLosses, cross_entropy
 from vssbench.methods.mrcfa.network import MRCFA, initialise
-from vssbench.methods.mrcfa.train import PADDING, MrcfaRecipe, augment, draw_frames
-from vssbench.names import parse
+from vssbench.methods.mrcfa.recipe import PADDING, MrcfaRecipe, augment, draw_frames
+from vssbench.specs import parse
 from vssbench.training.augment import Distortion, Picture
 from vssbench.training.clips import Clips
 from vssbench.training.recipe import Batch, Order

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from vssbench import Frame, load_method
-from vssbench.config import load_spec, with_latency_off
+from vssbench.bench.run import run
+from vssbench.bench.spec import load_spec, with_latency_off
 from vssbench.errors import UserError
 from vssbench.load import load_dataset
-from vssbench.names import parse
 from vssbench.progress import Progress
-from vssbench.run import run
+from vssbench.specs import parse
 from vssbench.testing import check_method, random_clip
 
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from vssbench.checkpoints import Checkpoint, Part, load_strict, read, save, seeded
 from vssbench.errors import UserError
+from vssbench.networks.checkpoints import Checkpoint, Part, load_strict, read, save, seeded
 
 TENSORS = {"layer.weight": torch.arange(6.0).reshape(2, 3), "layer.bias": torch.tensor([1.0, -2.0])}
 

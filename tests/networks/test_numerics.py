@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from vssbench import load_method
-from vssbench.datasets.compressed import CodecSpec, Compressed
+from vssbench.datasets.codec import CodecSpec, Compressed
 from vssbench.errors import UserError
 from vssbench.load import load_dataset
 from vssbench.methods import BUILTIN
-from vssbench.methods.mpvss.flow import warp
-from vssbench.metrics.flops import gflops
+from vssbench.methods.mpvss.flow_network import warp
+from vssbench.metrics.cost.flops import gflops
 from vssbench.registry import resolve
 from vssbench.testing import random_clip
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests import stand_ins
-from vssbench import load_method, packaged
-from vssbench.checkpoints import read, save
+from tests.helpers import stand_ins
+from vssbench import load_method
 from vssbench.cli import main
 from vssbench.errors import UserError
 from vssbench.load import Context
-from vssbench.names import parse
+from vssbench.networks import packaged, packing
+from vssbench.networks.checkpoints import read, save
+from vssbench.specs import parse
 from vssbench.training.job import find_recipe
 from vssbench.training.recipe import Order
 from vssbench.types import Weights
@@ -128,7 +129,7 @@ def test_a_file_that_no_longer_fits_is_one_message(shipped, tmp_path: Path, monk
         gone = next(key for key in tensors if key.endswith(".weight"))
         del tensors[gone]
         (tmp_path / name).parent.mkdir()
-        packaged.pack(tensors | {"extra": torch.zeros(1)}, tmp_path / name, {})
+        packing.pack(tensors | {"extra": torch.zeros(1)}, tmp_path / name, {})
         monkeypatch.setattr(packaged, "root", lambda: tmp_path)
         with pytest.raises(UserError, match=re.escape(gone)) as caught:
             load_method("psp18" if "arseg" in name else "mask2former")
@@ -177,7 +178,7 @@ def test_a_packed_file_is_float16_and_the_same_every_time(tmp_path: Path) -> Non
     }
     metadata = {name: f"{name} → {number}" for number, name in enumerate(("recipe", "fingerprint", "commit", "x", "y"))}
     for name in "ab":
-        packaged.pack(dict(reversed(tensors.items())) if name == "b" else tensors, tmp_path / name, metadata)
+        packing.pack(dict(reversed(tensors.items())) if name == "b" else tensors, tmp_path / name, metadata)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     header = json.loads((tmp_path / "a").read_bytes()[8:].split(b"}}")[0] + b"}}")
     assert list(header["__metadata__"]) == sorted(metadata)
@@ -199,7 +200,7 @@ def test_what_does_not_fit_is_not_written(tmp_path: Path, name: str, value: floa
     path = tmp_path / "weights.safetensors"
     path.write_bytes(b"before")
     with pytest.raises(UserError, match=name):
-        packaged.pack({"fine": torch.ones(2), name: torch.tensor([1.0, value])}, path, {})
+        packing.pack({"fine": torch.ones(2), name: torch.tensor([1.0, value])}, path, {})
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -209,14 +210,14 @@ def test_trainings_are_packed_all_or_none(stood_in, tmp_path: Path, monkeypatch)
     started = {"path": "/home/somebody/weights.safetensors", **stand_ins.RECORD["start"]}
     header = {"training": json.dumps(stand_ins.RECORD | {"start": started})}
     monkeypatch.setattr(packaged, "root", lambda: methods)
-    for name, source in packaged.TRAINED.items():
+    for name, source in packing.TRAINED.items():
         (methods / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / source).parent.mkdir(exist_ok=True)
         with pytest.raises(UserError, match="no such file"):
-            packaged.pack_trained(tmp_path)
+            packing.pack_trained(tmp_path)
         assert files() == []
         save(tmp_path / source, tensors[name], header)
-    packaged.pack_trained(tmp_path)
+    packing.pack_trained(tmp_path)
     assert {path.relative_to(methods).as_posix() for path in files()} == listed()
     assert all(path.read_bytes() == (stood_in[0] / path.relative_to(methods)).read_bytes() for path in files())
     check_files(files())

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from vssbench.upsampling import Step, taps, upsampled, upsampled_labels
+from vssbench.networks.upsampling import Step, taps, upsampled, upsampled_labels
 
 SIDES = st.integers(1, 12)
 

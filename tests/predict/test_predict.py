@@ -22,18 +22,18 @@ from vssbench import methods, registry
 from vssbench.cli import main
 from vssbench.datasets.export import export
 from vssbench.datasets.frames import Frames, decode
-from vssbench.datasets.reading import read_image, read_indices
-from vssbench.datasets.spaces import load_space, spaces
+from vssbench.datasets.h264 import encode
+from vssbench.datasets.label_spaces import load_space, spaces
+from vssbench.datasets.read_pixels import read_image, read_indices
 from vssbench.errors import UserError
 from vssbench.load import load_dataset, load_method
-from vssbench.names import parse
-from vssbench.overlay import blend, legend, overlay, palette
-from vssbench.predict import LabelFiles, Tally, label_space, predict
+from vssbench.predict.pictures import blend, legend, overlay, palette
+from vssbench.predict.stream import LabelFiles, Tally, label_space, predict
+from vssbench.predict.video import fit
 from vssbench.registry import Entry
-from vssbench.scoring import Submission, score
-from vssbench.side_by_side import fit
+from vssbench.score import Submission, score
+from vssbench.specs import parse
 from vssbench.types import IGNORE, Frame, Prediction, Weights
-from vssbench.video import encode
 
 CAMVID = load_space("camvid")
 SIZE = (24, 40)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reports import page_rows
+from tests.reports.page import page_rows
 from vssbench.reports.rows import Row
 
 

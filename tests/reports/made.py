@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vssbench.fold import score
-from vssbench.result import ClipRecord, DatasetInfo, RunResult, WeightsInfo
-from vssbench.store import slug, write_json
+from vssbench.atomic import write_json
+from vssbench.results.fold import score
+from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo
+from vssbench.results.run_folder import slug
 from vssbench.types import LabelSpace
 
 CLASSES = ["road", "sky", "tree"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vssbench.reports.short_names import distinct, short, shortened
+from vssbench.reports.names import distinct, short, shortened
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ from collections import Counter
 
 import pytest
 
-from tests.reports.test_leaderboard import result
-from vssbench.metrics.protocols import PROTOCOLS
-from vssbench.reports import leaderboard, published
+from tests.reports.tables.test_leaderboard import result
+from vssbench.metrics.accuracy.protocols import PROTOCOLS
+from vssbench.reports import published
 from vssbench.reports.columns import columns
 from vssbench.reports.published.alarms import alarms, backbone_size
 from vssbench.reports.published.entries import METRICS, Entry, Recomputed, Source, recomputed, results
 from vssbench.reports.rows import measured
+from vssbench.reports.tables import leaderboard
 
 ALARMS = alarms(results(), recomputed())
 

@@ -8,13 +8,14 @@ import pytest
 
 from tests.reports.made import method_folder
 from vssbench.errors import UserError
-from vssbench.reports import leaderboard, sources
+from vssbench.reports import read_runs
+from vssbench.reports.tables import leaderboard
 from vssbench.stats import compare_folders, intervals
 
 
 def test_rows_have_the_intervals_of_their_folder(tmp_path: Path) -> None:
     folder = method_folder(tmp_path / "run", "mask2former", 0.8)
-    (row,) = sources.read([tmp_path / "run"])
+    (row,) = read_runs.read([tmp_path / "run"])
     assert row.folder == folder
     assert row.intervals == intervals(folder)
     interval = row.intervals["mIoU"]
@@ -25,7 +26,7 @@ def test_rows_have_the_intervals_of_their_folder(tmp_path: Path) -> None:
 
 def test_without_uncertainty_nothing_is_resampled(tmp_path: Path) -> None:
     method_folder(tmp_path, "mask2former", 0.8)
-    (row,) = sources.read([tmp_path], uncertainty=False)
+    (row,) = read_runs.read([tmp_path], uncertainty=False)
     assert (row.intervals, row.to_best) == ({}, None)
 
 
@@ -33,7 +34,7 @@ def test_every_row_is_compared_with_the_best_and_the_one_above_over_joined_runs(
     worst = method_folder(tmp_path / "one", "mrcfa", 0.5, seed=1)
     best = method_folder(tmp_path / "one", "mask2former", 0.9, seed=2)
     middle = method_folder(tmp_path / "two", "mpvss", 0.7, seed=3)
-    first, second, third = sources.read([tmp_path / "one", tmp_path / "two"])
+    first, second, third = read_runs.read([tmp_path / "one", tmp_path / "two"])
     assert (first.to_best, first.to_above) == (None, None)
     pairs = [(1, 0), (2, 0), (2, 1)]
     expected = compare_folders([best, middle, worst], pairs=pairs)
@@ -49,13 +50,13 @@ def test_a_run_given_twice_counts_once(tmp_path: Path) -> None:
     for run, method in (("one", "mrcfa"), ("two", "mpvss")):
         method_folder(tmp_path / run, method, 0.8)
     given = [tmp_path / "one", tmp_path / "two", tmp_path / "two" / ".." / "one"]
-    assert [row.method for row in sources.read(given, uncertainty=False)] == ["mrcfa", "mpvss"]
+    assert [row.method for row in read_runs.read(given, uncertainty=False)] == ["mrcfa", "mpvss"]
 
 
 def test_other_clips_are_another_table_without_a_comparison_across(tmp_path: Path) -> None:
     method_folder(tmp_path / "one", "mask2former", 0.9, clips=12)
     method_folder(tmp_path / "two", "mpvss", 0.7, clips=10)
-    rows = sources.read([tmp_path / "one", tmp_path / "two"])
+    rows = read_runs.read([tmp_path / "one", tmp_path / "two"])
     assert [row.to_best for row in rows] == [None, None]
     assert "other clips than those of the table above" in leaderboard.markdown(rows)
 
@@ -66,7 +67,7 @@ def test_other_ground_truth_under_the_same_names_cannot_be_compared(tmp_path: Pa
     text = (other / "clips.jsonl").read_text()
     (other / "clips.jsonl").write_text(text.replace('"labelled":1,"kinds"', '"labelled":2,"kinds"'))
     assert "This cannot be said: the two methods were scored against different ground truth" in leaderboard.markdown(
-        sources.read([tmp_path])
+        read_runs.read([tmp_path])
     )
 
 
@@ -77,7 +78,7 @@ def test_who_knows_the_truth_or_nothing_is_not_compared(tmp_path: Path) -> None:
     untrained = method_folder(tmp_path, "mrcfa", 0.3)
     text = (untrained / "result.json").read_text()
     (untrained / "result.json").write_text(text.replace('"origin": "file"', '"origin": "untrained"'))
-    rows = {row.method: row for row in sources.read([tmp_path])}
+    rows = {row.method: row for row in read_runs.read([tmp_path])}
     assert {name: row.contender for name, row in rows.items()} == {
         "hold(of=oracle)": False, "mask2former": True, "mpvss": True, "mrcfa": False,
     }  # fmt: skip
@@ -88,14 +89,14 @@ def test_who_knows_the_truth_or_nothing_is_not_compared(tmp_path: Path) -> None:
 def test_a_result_without_records_says_why_it_has_no_interval(tmp_path: Path) -> None:
     for method in ("mask2former", "mpvss"):
         (method_folder(tmp_path, method, 0.8) / "clips.jsonl").unlink()
-    text = leaderboard.markdown(sources.read([tmp_path]))
-    assert f"no intervals: {sources.NO_RECORDS}" in text
+    text = leaderboard.markdown(read_runs.read([tmp_path]))
+    assert f"no intervals: {read_runs.NO_RECORDS}" in text
     assert "This cannot be said: the clips' records" in text
 
 
 def test_few_clips_have_no_interval_and_the_reason(tmp_path: Path) -> None:
     method_folder(tmp_path, "mask2former", 0.8, clips=3)
-    (row,) = sources.read([tmp_path])
+    (row,) = read_runs.read([tmp_path])
     assert row.intervals["mIoU"].low is None
     assert "no intervals: 3 clips: an interval over clips needs 10" in row.notes
 
@@ -103,23 +104,23 @@ def test_few_clips_have_no_interval_and_the_reason(tmp_path: Path) -> None:
 def test_a_method_for_cost_only_keeps_its_row(tmp_path: Path) -> None:
     method_folder(tmp_path, "mask2former", 0.8)
     method_folder(tmp_path, "mpvss", None, params_m=3.0)
-    rows = sources.read([tmp_path])
+    rows = read_runs.read([tmp_path])
     assert [(row.method, row.values.get("mIoU") is None) for row in rows] == [("mask2former", False), ("mpvss", True)]
-    assert sources.read([tmp_path], "vspw")[1].group.protocol == "vspw"
+    assert read_runs.read([tmp_path], "vspw")[1].group.protocol == "vspw"
 
 
 def test_another_protocol_is_read_off_the_records(tmp_path: Path) -> None:
     method_folder(tmp_path, "mask2former", 0.8)
-    (row,) = sources.read([tmp_path], "mmseg")
+    (row,) = read_runs.read([tmp_path], "mmseg")
     assert row.group.protocol == "mmseg"
     assert row.intervals["mIoU"].value == row.values["mIoU"]
 
 
 def test_incomplete_records_and_empty_folders_are_one_message(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no result"):
-        sources.read([tmp_path])
+        read_runs.read([tmp_path])
     folder = method_folder(tmp_path, "mask2former", 0.8)
     lines = (folder / "clips.jsonl").read_text().splitlines(keepends=True)
     (folder / "clips.jsonl").write_text("".join(lines[1:]))
     with pytest.raises(UserError, match="1 of 12 clips have no record"):
-        sources.read([tmp_path])
+        read_runs.read([tmp_path])

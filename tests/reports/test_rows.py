@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.reports.test_leaderboard import result
+from tests.reports.tables.test_leaderboard import result
 from vssbench.reports.columns import Column, columns
 from vssbench.reports.rows import FPS, GFLOPS, GFLOPS_OF, KEY_FRAMES, PARAMS, Group, Row, family, grouped, measured
-from vssbench.result import WeightsInfo
+from vssbench.results.record import WeightsInfo
 
 MIOU = Column("mIoU", "mIoU", "more")
 

@@ -12,7 +12,7 @@ import pytest
 import vssbench
 from tests.reports.made import CLASSES, method_folder
 from vssbench.errors import UserError
-from vssbench.frame import COLUMNS
+from vssbench.results.dataframe import COLUMNS
 
 COST = {
     "gflops": {"key": 2.0, "nonkey": None, "warmup": None, "amortised": 1.5, "nominal": 1.25, "convention": "mac"},

@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.faults import Crash, FaultyOs
-from vssbench import keep, runner, store
-from vssbench import run as whole_run
-from vssbench.config import LatencySpec, RunSpec, load_spec
+from tests.helpers.faults import Crash, FaultyOs
+from vssbench.results import kept_frames
+from vssbench.bench import clip as runner
+from vssbench import atomic
+from vssbench.bench import run as whole_run
+from vssbench.bench.spec import LatencySpec, RunSpec, load_spec
 from vssbench.errors import UserError
-from vssbench.keep import Draw, FrameFolder, KeptClip, KeptFrame, Watch, read_frames
-from vssbench.names import parse
+from vssbench.results.kept_frames import Draw, FrameFolder, KeptClip, KeptFrame, Watch, read_frames
+from vssbench.specs import parse
 from vssbench.progress import Progress
 from vssbench.types import IGNORE, Frame, LabelSpace, Prediction
 
@@ -76,7 +78,7 @@ def test_every_method_keeps_the_same_frames_and_the_pictures_of_its_worst(tmp_pa
     drawn = [[(kept.clip, one.index) for kept in read_frames(folder) for one in kept.frames] for folder in folders]
     assert len(folders) == 2
     assert drawn[0] == drawn[1]
-    assert len(drawn[0]) == 3 * keep.A_CLIP
+    assert len(drawn[0]) == 3 * kept_frames.A_CLIP
     for folder in folders:
         worst_of_clips = sorted(min(one.accuracy for one in kept.frames) for kept in read_frames(folder))
         assert sorted(pictures(folder).values()) == worst_of_clips[:2]
@@ -97,7 +99,7 @@ def test_workers_interruptions_and_the_order_of_clips_change_no_byte(
             raise KeyboardInterrupt
         return whole(*args)
 
-    monkeypatch.setattr("vssbench.bench.run_clip", interrupted)
+    monkeypatch.setattr("vssbench.bench.session.run_clip", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "resumed")
     assert kept_files(tmp_path / "resumed") != wanted
@@ -144,8 +146,8 @@ def test_the_worst_of_all_whatever_the_order(
         folder.add(made(clip, clips[clip]))
     ranked = sorted((value, clip, index) for clip, values in clips.items() for index, value in enumerate(values))
     assert set(pictures(first)) == {(clip, index) for _, clip, index in ranked[:count]}
-    assert {path.name: path.read_bytes() for path in (first / keep.FOLDER).iterdir()} == {
-        path.name: path.read_bytes() for path in (second / keep.FOLDER).iterdir()
+    assert {path.name: path.read_bytes() for path in (first / kept_frames.FOLDER).iterdir()} == {
+        path.name: path.read_bytes() for path in (second / kept_frames.FOLDER).iterdir()
     }
 
 
@@ -157,17 +159,17 @@ def test_a_crash_at_any_write_loses_nothing(tmp_path: Path, monkeypatch: pytest.
         frames = FrameFolder(folder, 2)
         for clip, values in clips.items():
             frames.add(made(clip, values))
-        return {path.name: path.read_bytes() for path in (folder / keep.FOLDER).glob("*.json")}
+        return {path.name: path.read_bytes() for path in (folder / kept_frames.FOLDER).glob("*.json")}
 
     counter = FaultyOs(0, Crash())
-    monkeypatch.setattr(store, "os", counter)
+    monkeypatch.setattr(atomic, "os", counter)
     wanted = whole(tmp_path / "whole")
     assert counter.calls > 15
     for number in range(1, counter.calls + 1):
-        monkeypatch.setattr(store, "os", FaultyOs(number, Crash()))
+        monkeypatch.setattr(atomic, "os", FaultyOs(number, Crash()))
         with pytest.raises(Crash):
             whole(tmp_path / str(number))
-        monkeypatch.setattr(store, "os", counter)
+        monkeypatch.setattr(atomic, "os", counter)
         assert whole(tmp_path / str(number)) == wanted
 
 
@@ -206,21 +208,21 @@ def test_noise_keeps_within_the_limits() -> None:
     (kept,) = watched([noise], [predicted]).frames
     assert kept.image is not None
     assert kept.labels is not None
-    assert max(len(kept.prediction), len(kept.labels)) <= keep.LABEL_BYTES
-    assert len(kept.image) <= keep.IMAGE_BYTES
+    assert max(len(kept.prediction), len(kept.labels)) <= kept_frames.LABEL_BYTES
+    assert len(kept.image) <= kept_frames.IMAGE_BYTES
 
 
 @given(st.integers(1, 5000), st.integers(1, 100))
 def test_how_much_is_drawn_is_bounded(clips: int, count: int) -> None:
     draw = Draw([f"clip {number}" for number in range(clips)], count)
-    assert len(draw.clips) * draw.a_clip <= keep.FRAMES
-    assert len(draw.clips) == min(clips, keep.FRAMES)
+    assert len(draw.clips) * draw.a_clip <= kept_frames.FRAMES
+    assert len(draw.clips) == min(clips, kept_frames.FRAMES)
     assert 1 <= draw.pictures <= draw.a_clip
 
 
 def test_damage_is_one_message(tmp_path: Path) -> None:
     FrameFolder(tmp_path, 1).add(made("a", [1.0]))
-    (path,) = (tmp_path / keep.FOLDER).iterdir()
+    (path,) = (tmp_path / kept_frames.FOLDER).iterdir()
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(UserError, match="frames that vssbench run keeps") as caught:
         read_frames(tmp_path)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import Crash, FaultyOs
-from vssbench import store
+from tests.helpers.faults import Crash, FaultyOs
+from vssbench import atomic
 from vssbench.errors import UserError
-from vssbench.result import ClipRecord
-from vssbench.store import RunDirectory, read_clips, read_json, slug, write_json
+from vssbench.results.record import ClipRecord
+from vssbench.results.run_folder import RunDirectory, read_clips, slug
+from vssbench.atomic import read_json, write_json
 
 
 def record(clip: str, frames: int = 3) -> ClipRecord:
@@ -40,15 +41,15 @@ def test_resume_after_a_fault_at_every_write_fsync_and_rename(
 ) -> None:
     wanted = small_run(tmp_path / "whole", resume=False)
     counter = FaultyOs(0, error)
-    monkeypatch.setattr(store, "os", counter)
+    monkeypatch.setattr(atomic, "os", counter)
     small_run(tmp_path / "counted", resume=False)
     assert counter.calls > 15
     for number in range(1, counter.calls + 1):
         folder = tmp_path / str(number)
-        monkeypatch.setattr(store, "os", FaultyOs(number, error))
+        monkeypatch.setattr(atomic, "os", FaultyOs(number, error))
         with pytest.raises((UserError, Crash)):
             small_run(folder, resume=False)
-        monkeypatch.setattr(store, "os", os)
+        monkeypatch.setattr(atomic, "os", os)
         assert small_run(folder, resume=True) == wanted
         assert not [
             line for line in (folder / slug("hold(of=oracle)") / "clips.jsonl").read_text().splitlines() if not line

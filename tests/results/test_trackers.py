@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from tests.reports.made import method_folder
 from vssbench.cli import app
 from vssbench.errors import MissingExtra, UserError
-from vssbench.result import read_result
-from vssbench.sinks import SINKS, entry, export, plain
+from vssbench.results.record import read_result
+from vssbench.results.trackers import SINKS, entry, export, plain
 
 COST = {
     "gflops": {"key": 2.0, "nonkey": None, "warmup": None, "amortised": 1.5, "nominal": 1.25, "convention": "mac"},

@@ -7,11 +7,12 @@ from functools import partial
 import pytest
 
 from vssbench import environment
-from vssbench.reports import bundle, leaderboard, sources
+from vssbench.reports import read_runs, write
+from vssbench.reports.tables import leaderboard
 
 
 @pytest.fixture(autouse=True)
 def _tables_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "write", leaderboard.write)
-    monkeypatch.setattr(sources, "read", partial(sources.read, uncertainty=False))
+    monkeypatch.setattr(write, "write", leaderboard.write)
+    monkeypatch.setattr(read_runs, "read", partial(read_runs.read, uncertainty=False))
     monkeypatch.setattr(environment, "_git", lambda *arguments: None)

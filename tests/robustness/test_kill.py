@@ -24,7 +24,7 @@ import cv2
 import pytest
 
 from tests.robustness.made import assert_refused, vspw, vssbench
-from vssbench import store
+from vssbench import atomic
 
 METHODS = "hold(of=oracle,key_interval=2),flowwarp(of=oracle,key_interval=3)"
 SPEC = """
@@ -244,7 +244,7 @@ def test_a_second_process_on_the_same_folder_changes_nothing(tmp_path: Path) -> 
     command = arguments(tmp_path / "run")
     assert vssbench(*command).status == 0
     before = {file: file.read_bytes() for file in (tmp_path / "run").glob("**/*") if file.is_file()}
-    handle = store.hold(tmp_path / "run")
+    handle = atomic.hold(tmp_path / "run")
     for more in ([], ["--resume"]):
         refused = vssbench(*command, *more)
         assert_refused(refused)

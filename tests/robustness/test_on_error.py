@@ -12,11 +12,11 @@ import pytest
 
 from tests.robustness.made import assert_refused, vspw, vssbench, write
 from vssbench import methods, registry
-from vssbench.metrics.protocols import evaluate
-from vssbench.names import parse
+from vssbench.metrics.accuracy.protocols import evaluate
 from vssbench.registry import Entry
-from vssbench.result import RunResult, read_result
-from vssbench.stats.folder import read_folder
+from vssbench.results.read_folder import read_folder
+from vssbench.results.record import RunResult, read_result
+from vssbench.specs import parse
 from vssbench.types import Frame, Prediction
 
 MASK, IMAGE = "data/b/mask/001.png", "data/b/origin/001.jpg"

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from tests.helpers.paths import ROOT
 from vssbench.errors import UserError
-from vssbench.rescore import rescored
-from vssbench.result import MIGRATIONS, SCHEMA, ClipRecord, DatasetInfo, RunResult, WeightsInfo, read_result
-from vssbench.stats.folder import read_folder
+from vssbench.results.fold import rescored
+from vssbench.results.read_folder import read_folder
+from vssbench.results.record import MIGRATIONS, SCHEMA, ClipRecord, DatasetInfo, RunResult, WeightsInfo, read_result
 
-ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "result.md").read_text(encoding="utf-8")
 GOLDEN = ROOT / "tests" / "data" / "results"
 VERSIONS = range(1, SCHEMA + 1)

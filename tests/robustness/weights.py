@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from vssbench.checkpoints import Checkpoint, load_strict, read, save
 from vssbench.errors import UserError
+from vssbench.networks.checkpoints import Checkpoint, load_strict, read, save
 
 TENSORS = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.tensor([1.0, -2.0])}
 

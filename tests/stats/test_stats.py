@@ -15,13 +15,13 @@ import pytest
 
 from benchmarks.coverage import POPULATIONS, as_totals, coverage, trials, truth
 from vssbench.errors import NotComparable, UserError
-from vssbench.metrics.clips import ClipScore
-from vssbench.metrics.protocols import PROTOCOLS, evaluate
-from vssbench.names import parse
-from vssbench.result import ClipRecord, DatasetInfo, RunResult, WeightsInfo
+from vssbench.metrics.accuracy.clip_metric import ClipScore
+from vssbench.metrics.accuracy.protocols import PROTOCOLS, evaluate
+from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo
+from vssbench.specs import parse
 from vssbench.stats import LEAST_CLIPS, compare, compare_folders, holm, interval, intervals, totals
 from vssbench.stats.bootstrap import apply, interval_of, sample, weights
-from vssbench.stats.paired import sign_flip
+from vssbench.stats.sign_flip import sign_flip
 from vssbench.types import LabelSpace
 
 METRICS = ["mIoU", "WIoU", "pixel_accuracy", "class_accuracy", "VC@2", "VC@5", "VCC@5", "mIoU(protocol=mmseg)"]

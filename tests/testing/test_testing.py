@@ -11,7 +11,7 @@ import pytest
 
 from vssbench import Frame, Prediction
 from vssbench.testing import CheckFailed, check_dataset, check_method, check_metric, random_clip
-from vssbench.testing.clips import plain_space
+from vssbench.testing.made_clips import plain_space
 
 # Methods
 

@@ -10,7 +10,7 @@ import torch
 from accelerate.state import AcceleratorState
 
 from vssbench.load import load_dataset
-from vssbench.names import parse
+from vssbench.specs import parse
 from vssbench.training.job import Job, Opened
 from vssbench.training.loop import Conduct
 from vssbench.training.validation import Validation

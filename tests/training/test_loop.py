@@ -11,10 +11,10 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from vssbench import checkpoints
 from vssbench.errors import UserError
-from vssbench.names import parse
+from vssbench.networks import checkpoints
 from vssbench.registry import Entry, entries
+from vssbench.specs import parse
 from vssbench.training import loop
 from vssbench.training.job import Job
 from vssbench.training.loop import Conduct

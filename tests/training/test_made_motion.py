@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vssbench.training.moved import blocks, earlier, movement
+from vssbench.training.made_motion import blocks, earlier, movement
 
 
 def scene(height: int, width: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vssbench.checkpoints import read
+from vssbench.networks.checkpoints import read
 
 ARGUMENTS = (
     *("train", "psp18", "--dataset", "synthetic(clips=2,frames=4,height=64,width=96)", "--crop", "64x96"),

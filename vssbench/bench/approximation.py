@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vssbench.metrics.confusion import Confusion
-from vssbench.metrics.protocols import evaluate
-from vssbench.names import Spec, parse
-from vssbench.result import ClipRecord
-from vssbench.runner import run_clip
+from vssbench.bench.clip import run_clip
+from vssbench.metrics.accuracy.confusion import Confusion
+from vssbench.metrics.accuracy.protocols import evaluate
+from vssbench.results.record import ClipRecord
+from vssbench.specs import Spec, parse
 from vssbench.types import Frame, LabelSpace, Method
 
 PUBLISHED: dict[str, object] = {"dtype": "float32", "compile": False, "decode": "exact"}

@@ -8,20 +8,18 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from time import perf_counter
 from typing import Any, TypeVar
 
 import numpy as np
 
-from vssbench.errors import UserError
-from vssbench.result import ClipRecord
-from vssbench.types import KINDS, Frame, Method, Metric, Prediction
+from vssbench.errors import UserError, blaming
+from vssbench.results.record import ClipRecord
+from vssbench.types import KINDS, PHASES, Frame, Method, Metric, Prediction
 
 T = TypeVar("T")
-PHASES = ("prepare", "step", "decode")
 
 
 def run_clip(
@@ -108,22 +106,6 @@ def _floats(value: Any) -> bool:
     if isinstance(value, np.ndarray):
         return value.dtype.kind == "f"
     return hasattr(value, "is_floating_point") and bool(value.is_floating_point())
-
-
-@contextmanager
-def blaming(whose: str, where: str) -> Iterator[None]:
-    """Around anybody's code: whatever it raises becomes a UserError that says whose it is and keeps the cause."""
-    try:
-        yield
-    except UserError:
-        raise
-    except (Exception, SystemExit) as error:  # sys.exit(0) in there would pass for a run that is done
-        first = (str(error).splitlines() or [""])[0]
-        raise UserError(
-            f"{whose} failed: {type(error).__name__}: {first}",
-            where=where,
-            fix="set VSSBENCH_DEBUG=1 to see the traceback",
-        ) from error
 
 
 def check_prediction(method: Method, frame: Frame, prediction: Any, classes: int) -> None:

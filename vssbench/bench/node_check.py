@@ -6,16 +6,18 @@ import os
 from collections.abc import Iterable
 from hashlib import file_digest, sha256
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
-import vssbench
-from vssbench import environment, methods, metrics
-from vssbench.bench import Bench
-from vssbench.config import RunSpec
-from vssbench.names import parse, walk
-from vssbench.runner import blaming
+from vssbench import environment
+from vssbench.bench.session import Bench
+from vssbench.bench.spec import RunSpec
+from vssbench.errors import blaming
+from vssbench.specs import parse, walk
 
+PACKAGES = ("vssbench", "vssbench.methods", "vssbench.metrics")
+"""Where the sources that run a clip lie: in a checkout in three folders."""
 GROUPS = ("methods", "metrics", "datasets")
 
 
@@ -43,7 +45,8 @@ def listing(bench: Bench, clip: str) -> str:
 def sources() -> str:
     """sha256 of the sources that run a clip: a checkout may differ from another without saying so."""
     whole = sha256()
-    for folder in sorted({Path(place) for package in (vssbench, methods, metrics) for place in package.__path__}):
+    packages = [find_spec(name) for name in PACKAGES]
+    for folder in sorted({Path(place) for one in packages if one for place in one.submodule_search_locations or ()}):
         for file in sorted(folder.rglob("*.py")):
             whole.update(file.read_bytes())
     return whole.hexdigest()

@@ -14,18 +14,18 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 
-from vssbench import cluster
-from vssbench.bench import Bench, Failed, Ran, Task
-from vssbench.config import RunSpec
+from vssbench.bench import ray_pool
+from vssbench.bench.session import Bench, Failed, Ran, Task
+from vssbench.bench.spec import RunSpec
 from vssbench.errors import UserError
-from vssbench.names import Spec
 from vssbench.progress import Progress
+from vssbench.specs import Spec
 
 
 def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran | Failed]]:
     """The outcome of every task, as it is finished: in order in this process, in any order with several workers."""
     if bench.spec.engine == "ray":
-        return cluster.clip_records(bench, longest_first(tasks, bench.lengths), progress)
+        return ray_pool.clip_records(bench, longest_first(tasks, bench.lengths), progress)
     if bench.spec.workers > 1:
         return _in_processes(bench, longest_first(tasks, bench.lengths), progress)
     return _here(bench, tasks, progress)
@@ -42,7 +42,7 @@ def longest_first(tasks: Sequence[Task], lengths: Mapping[str, int]) -> list[Tas
 
 def alone(spec: RunSpec) -> AbstractContextManager[None]:
     """Around what is timed in this process: no clips of the cluster run on this machine meanwhile."""
-    return cluster.alone(spec) if spec.engine == "ray" else nullcontext()
+    return ray_pool.alone(spec) if spec.engine == "ray" else nullcontext()
 
 
 def _here(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran | Failed]]:

@@ -19,12 +19,12 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any, NamedTuple
 
 from vssbench import environment
-from vssbench.alike import listing, shared
-from vssbench.bench import Bench, Failed, Ran, Task
-from vssbench.config import RunSpec
+from vssbench.bench.node_check import listing, shared
+from vssbench.bench.session import Bench, Failed, Ran, Task
+from vssbench.bench.spec import RunSpec
 from vssbench.errors import MissingExtra, UserError
-from vssbench.names import Spec
 from vssbench.progress import Progress
+from vssbench.specs import Spec
 
 ATTEMPTS = 3
 """Workers that a clip may cost before it is the clip that is to blame; and workers in a row that do not even start."""

@@ -1,28 +1,30 @@
-"""All methods of a run on one dataset: the accuracy pass, the latency pass, the cost, the fold."""
+"""A whole run, every method on every dataset: the accuracy pass, the latency pass, the cost, the fold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 
-from vssbench import approximation, environment
-from vssbench.bench import Bench, Failed, Task
-from vssbench.config import RunSpec
-from vssbench.datasets.compressed import CodecSpec
-from vssbench.execute import alone, clip_records
-from vssbench.fold import Measured, fold
-from vssbench.keep import FrameFolder
-from vssbench.load import resolved
-from vssbench.metrics.cost import cost
-from vssbench.metrics.energy import energy
-from vssbench.metrics.latency import device_barrier, measure, repeat
-from vssbench.metrics.memory import device_peak
-from vssbench.metrics.reference import reference_workload
-from vssbench.names import Spec
+from vssbench import environment
+from vssbench.bench import approximation
+from vssbench.bench.pool import alone, clip_records
+from vssbench.bench.session import Bench, Failed, Task
+from vssbench.bench.spec import RunSpec
+from vssbench.datasets.codec import CodecSpec
+from vssbench.load import innermost, resolved
+from vssbench.metrics.cost.energy import energy
+from vssbench.metrics.cost.latency import device_barrier, measure, repeat
+from vssbench.metrics.cost.memory import device_peak
+from vssbench.metrics.cost.method_cost import cost
+from vssbench.metrics.cost.reference_workload import reference_workload
 from vssbench.progress import Progress
-from vssbench.result import RunResult, count_kinds
-from vssbench.store import MethodFolder, RunDirectory
+from vssbench.results.fold import Measured, fold
+from vssbench.results.kept_frames import FrameFolder
+from vssbench.results.record import SCHEMA, ClipRecord, RunResult, count_kinds
+from vssbench.results.run_folder import MethodFolder, RunDirectory
+from vssbench.specs import Spec
 from vssbench.types import Frame, Method, Weights
 
 
@@ -132,7 +134,12 @@ class Measurement:
         synchronise = device_barrier(self.spec.device)
         pairs = [(loaded[method], frames[method]) for method in loaded]
         with alone(self.spec):
-            timed = measure(pairs, self.spec.latency, synchronise, reference=reference_workload(self.spec.device))
+            timed = measure(
+                pairs,
+                **self.spec.latency.schedule,
+                synchronise=synchronise,
+                reference=reference_workload(self.spec.device),
+            )
             for method, (samples, memory, references) in zip(loaded, timed, strict=True):
                 again = repeat(loaded[method], frames[method], synchronise)
                 record = {
@@ -158,10 +165,57 @@ class Measurement:
         counted = cost(loaded, count_kinds(records) if records else None, size)
         latency = self.folders[method].latency()
         measured = Measured(self.weights[method], self.codecs[method], records, latency, counted, self.left_out)
-        result = fold(self.spec, method, self.bench.dataset.space, self.info, measured)
+        conditions = _conditions(self.spec, method, self.weights[method], records)
+        space, metrics = self.bench.dataset.space, self.spec.metrics
+        result = fold(method, space, self.info, measured, metrics, self.spec.protocol, conditions)
         result.resolved = str(resolved(loaded, method, self.info.labels))
         result.caveats += self.bench.caveats()
         result.environment = environment.describe(self.spec.device, self.spec.threads)
         if self.bench.machines:
             result.environment["accuracy_processors"] = self.bench.machines
         return result
+
+
+def _conditions(spec: RunSpec, method: Spec, weights: Weights, records: Sequence[ClipRecord] | None) -> list[str]:
+    """What a reader must know of how the run was asked for."""
+    caveats = []
+    if records is None:
+        why = f"{weights.path} fills a part of the network only" if weights.path else "no weights"
+        name = innermost(method).name
+        caveats.append(f"{why}: cost only; accuracy needs --checkpoint {name}=PATH (or --allow-untrained)")
+    elif weights.origin == "untrained":
+        caveats.append("untrained: the accuracy is that of random weights")
+    if spec.distances is not None:
+        span = f"{min(spec.distances)} to {max(spec.distances)}"
+        caveats.append(
+            f"every labelled frame at distances {span} from its key frame; mIoU pools them, the mean is below"
+        )
+    if spec.limit is not None:
+        caveats.append(f"only the first {spec.limit} clips (--limit)")
+    return caveats
+
+
+def run(
+    spec: RunSpec,
+    methods: Sequence[Spec],
+    folder: Path,
+    resume: bool,
+    progress: Progress,
+    datasets: Sequence[Spec] = (),
+) -> list[RunResult]:
+    """Measure every method, write every result, and return them in order: dataset by dataset, methods as given.
+
+    datasets: where the dataset is swept, what to run on in place of the spec's; the folders then name theirs
+    What is finished is on disk at once; with `resume` finished clips are not measured again.
+    Raises UserError for anything the user can mend, after keeping all that was measured.
+    """
+    environment.check_device(spec.device)
+    specs = [spec.model_copy(update={"dataset": str(dataset)}) for dataset in datasets] or [spec]
+    # Before anything is written: a wrong name or file must leave nothing behind.
+    measurements = [Measurement(one, methods) for one in specs]
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    with RunDirectory(folder, {"schema": SCHEMA, "spec": spec.model_dump(), "started": started}, resume) as directory:
+        for measurement in measurements:
+            measurement.open(directory, named=bool(datasets))
+        progress.start(sum(measurement.frames_left() for measurement in measurements))
+        return [result for measurement in measurements for result in measurement.run(started, progress)]

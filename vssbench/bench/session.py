@@ -8,18 +8,17 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from vssbench import environment
-from vssbench.config import RunSpec
-from vssbench.datasets.compressed import CodecSpec, Compressed
-from vssbench.datasets.distances import ByIndex, Distances
-from vssbench.errors import UserError
-from vssbench.keep import Draw, KeptClip
+from vssbench.bench.clip import ahead, run_clip
+from vssbench.bench.spec import RunSpec
+from vssbench.datasets.codec import CodecSpec, Compressed, codec_for
+from vssbench.datasets.key_distances import ByIndex, Distances
+from vssbench.errors import UserError, blaming
 from vssbench.load import Context, load_dataset
-from vssbench.metrics.introspect import layers
+from vssbench.metrics.accuracy.protocols import default_protocol, find
 from vssbench.metrics.plan import plan
-from vssbench.metrics.protocols import default_protocol, find
-from vssbench.names import Spec, parse
-from vssbench.result import ClipRecord, DatasetInfo
-from vssbench.runner import ahead, blaming, run_clip
+from vssbench.results.kept_frames import Draw, KeptClip
+from vssbench.results.record import ClipRecord, DatasetInfo
+from vssbench.specs import Spec, parse
 from vssbench.types import Dataset, Frame, Method, Weights
 
 Task = tuple[Spec, str]
@@ -223,17 +222,6 @@ class Bench:
             "weights": weights.sha256 or weights.origin,
             "device": self.spec.device.partition(":")[0],
         }
-
-
-def codec_for(method: Method, codec: str | None, dataset: str) -> CodecSpec | None:
-    """How frames are compressed for a method: as asked, and in any case where it needs motion; None: not at all.
-
-    dataset: its name without arguments, for the defaults
-    """
-    if codec is None and "motion" not in method.needs:
-        return None
-    gop = next((layer.gop for layer in layers(method) if hasattr(layer, "gop")), None)
-    return CodecSpec.read(codec or "h264", dataset, gop)
 
 
 def _ticking(frames: Iterator[Frame], tick: Callable[[], None]) -> Iterator[Frame]:

@@ -5,19 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 from vssbench import registry
 from vssbench.errors import UserError, suggest
 from vssbench.load import check_arguments, check_checkpoints
 from vssbench.metrics import BUILTIN as METRICS
-from vssbench.metrics.clips import check_spec
-from vssbench.metrics.protocols import find
-from vssbench.metrics.reading import WINDOWED
-from vssbench.names import parse, parse_list, parse_value, walk
-
-Place = dict[tuple[str | int, ...], tuple[int, int]]
+from vssbench.metrics.accuracy.clip_metric import check_spec
+from vssbench.metrics.accuracy.evaluate import WINDOWED
+from vssbench.metrics.accuracy.protocols import find
+from vssbench.specs import parse, parse_list, parse_value, walk
+from vssbench.yaml_file import Place, read_yaml
 
 
 def _canonical(value: object, group: registry.Group) -> str:
@@ -47,7 +45,7 @@ MetricSpec = Annotated[str, BeforeValidator(lambda value: _canonical(value, "met
 def _codec(value: object) -> str | None:
     if value is None:
         return None
-    from vssbench.datasets.compressed import CodecSpec
+    from vssbench.datasets.codec import CodecSpec
 
     try:
         CodecSpec.read(str(value), "")
@@ -95,6 +93,11 @@ class LatencySpec(_Strict):
     )
     rounds: int = Field(default=10, ge=1, le=10**6, description="timed passes over those frames, at most")
     seconds: float = Field(default=10.0, gt=0, description="time limit a method; at least one round is always timed")
+
+    @property
+    def schedule(self) -> dict[str, Any]:
+        """What `metrics.cost.latency.measure` takes."""
+        return {"warmup": self.warmup, "rounds": self.rounds, "seconds": self.seconds}
 
 
 class RunSpec(_Strict):
@@ -148,54 +151,6 @@ class RunSpec(_Strict):
     rules: RuleLines = Field(
         default={}, description="figure -> how much worse it may get, for `vssbench check --rules`"
     )
-
-
-def read_yaml(path: Path) -> tuple[dict[str, Any], Place, list[str]]:
-    """The mapping in a YAML file, where each key and value stands (line and column from 1), and what stands twice."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot be read: {error}", where=path, expected="a readable UTF-8 YAML file") from None
-    try:
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        if node is None:
-            return {}, {}, []
-        if not isinstance(node, yaml.MappingNode):
-            raise UserError("is not a mapping", where=f"{path}:1:1", expected="lines like `methods: [mpvss, mrcfa]`")
-        places: Place = {}
-        repeated = [
-            f"{path}:{line}:{column}: key {key!r} stands twice"
-            for key, line, column in _locate(node, (), places, set())
-        ]
-        return loader.construct_document(node), places, repeated
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
-        raise UserError(f"is not YAML: {getattr(error, 'problem', None) or error}", where=where) from None
-    except (ValueError, RecursionError) as error:  # an impossible date, endless nesting
-        raise UserError(f"cannot be read: {error}", where=path, expected="plain YAML") from None
-
-
-def _locate(node: yaml.Node, path: tuple[str | int, ...], places: Place, seen: set[int]):
-    """Note where everything stands; yields keys that stand twice in one mapping. Aliases are not followed."""
-    places.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = (*path, str(key.value))
-            spot = (key.start_mark.line + 1, key.start_mark.column + 1)
-            if inner in places:
-                yield key.value, *spot
-            if not isinstance(value, yaml.ScalarNode):
-                places[inner] = spot
-            yield from _locate(value, inner, places, seen)
-            places[(*inner, "")] = spot
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            yield from _locate(value, (*path, index), places, seen)
 
 
 def load_spec(path: Path | None, overrides: dict[str, Any]) -> RunSpec:

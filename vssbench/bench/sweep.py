@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from vssbench import registry
 from vssbench.errors import UserError
-from vssbench.names import Spec
 from vssbench.schedule import FixedInterval
+from vssbench.specs import Spec
 
 NOT_SWEPT = {"device", "checkpoint", "context", "root", "split"}
 """Arguments of constructors that no spec carries: the caller fills them in."""

@@ -19,7 +19,7 @@ def command(
 ) -> None:
     """Accept results as the new baseline, and show what that changes. Methods that they lack stay as they were."""
     from vssbench.gate.baseline import keyed, read_baseline, read_runs, updated
-    from vssbench.gate.table import difference
+    from vssbench.gate.text import difference
 
     check_place(output)
     old = keyed(read_baseline(output).entries) if output.exists() else {}

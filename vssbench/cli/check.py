@@ -30,8 +30,9 @@ def command(
     Exit status: 0 no rule broken, 1 a regression or something missing, 2 bad input, 3 not comparable (and nothing
     worse). Under GitHub Actions every problem becomes an annotation and the comparison the step's summary.
     """
-    from vssbench.gate import github, table
+    from vssbench.gate import github
     from vssbench.gate import junit as xml
+    from vssbench.gate import text as table
     from vssbench.gate.baseline import read_either, read_runs
     from vssbench.gate.check import check
     from vssbench.gate.rules import read_rules

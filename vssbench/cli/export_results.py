@@ -15,8 +15,8 @@ def command(
     project: Annotated[str, typer.Option("--project", help="Project, or experiment, of the tracker.")] = "vssbench",
 ) -> None:
     """Write every result into a tracker, as one run each with its settings, figures and notes; none of them twice."""
-    from vssbench.frame import result_files
-    from vssbench.sinks import export
+    from vssbench.results.dataframe import result_files
+    from vssbench.results.trackers import export
 
     files = dict.fromkeys(file for run in runs for file in result_files(run))
     new = 0

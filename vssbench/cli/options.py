@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vssbench.errors import UserError
-from vssbench.names import parse
+from vssbench.specs import parse
 
 DatasetOption = Annotated[
     str | None, typer.Option("--dataset", help="Dataset spec, e.g. camvid or 'synthetic(motion=fast)'.")

@@ -16,7 +16,7 @@ from vssbench.errors import UserError
 
 if TYPE_CHECKING:
     from vssbench.datasets.frames import Frames
-    from vssbench.predict import Output, Tally
+    from vssbench.predict.stream import Output, Tally
     from vssbench.types import Dataset, Method
 
 
@@ -43,11 +43,10 @@ def command(
 ) -> None:
     """Write the labels that a method predicts for frames or a video without labels; nothing is scored."""
     from vssbench import environment
-    from vssbench.bench import codec_for
-    from vssbench.datasets.compressed import Compressed
+    from vssbench.datasets.codec import Compressed, codec_for
     from vssbench.load import Context, check_checkpoints, load_dataset
-    from vssbench.names import Spec, parse
-    from vssbench.predict import Tally, check_method, check_names, claim, label_space
+    from vssbench.predict.stream import Tally, check_method, check_names, claim, label_space
+    from vssbench.specs import Spec, parse
 
     spec = parse(method)
     files: dict[str, Any] = dict(parse_checkpoints(checkpoint))
@@ -94,9 +93,9 @@ def _stream(
 
     source: the dataset, or the dataset through the codec
     """
-    from vssbench.predict import LabelFiles, OverlayFiles, predict
+    from vssbench.predict.stream import LabelFiles, OverlayFiles, predict
+    from vssbench.predict.video import SideBySide
     from vssbench.progress import Progress
-    from vssbench.side_by_side import SideBySide
 
     clips = dataset.clips()
     outputs: list[Output] = [LabelFiles(output, dataset.space)]

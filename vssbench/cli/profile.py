@@ -42,11 +42,11 @@ def command(
 ) -> None:
     """Measure computation, parameters, speed, memory and energy of methods on made frames of one size."""
     from vssbench import environment
-    from vssbench.config import LatencySpec
+    from vssbench.bench.spec import LatencySpec
     from vssbench.load import Context
-    from vssbench.names import parse_list
     from vssbench.profile import parse_size, profile
-    from vssbench.result import without_nan
+    from vssbench.results.record import without_nan
+    from vssbench.specs import parse_list
 
     wanted, specs = parse_size(size), parse_list(methods)
     environment.check_device(device)

@@ -25,19 +25,20 @@ def command(
 
     Without --output the leaderboard goes to stdout, as Markdown or in one --format but html.
     """
-    from vssbench.metrics.protocols import find
-    from vssbench.reports import bundle, leaderboard, published, sources
+    from vssbench.metrics.accuracy.protocols import find
+    from vssbench.reports import published, read_runs, write
+    from vssbench.reports.tables import leaderboard
 
-    asked = bundle.parse_formats(formats) if formats else None
+    asked = write.parse_formats(formats) if formats else None
     if protocol:
         find(protocol)
     if output is None and asked and (len(asked) > 1 or "html" in asked):
         raise UserError(f"--format {formats} needs --output", expected="a folder for the files")
-    rows = sources.read(runs, protocol)
+    rows = read_runs.read(runs, protocol)
     if with_published:
         rows += published.rows(rows)
     if output is None:
         print(leaderboard.text(rows, asked[0] if asked else "md"), end="")
     else:
-        for path in bundle.write(rows, output, asked or bundle.DEFAULT):
+        for path in write.write(rows, output, asked or write.DEFAULT):
             print(path)

@@ -18,7 +18,7 @@ from vssbench.cli.options import CheckpointOption, DatasetOption, JsonOption, Ro
 from vssbench.errors import UserError
 
 if TYPE_CHECKING:
-    from vssbench.result import RunResult
+    from vssbench.results.record import RunResult
     from vssbench.stats import Interval
 
 
@@ -72,12 +72,12 @@ def command(
     --json prints {"methods": {SPEC: {...}}, "output": DIR}. Where a sweep makes several datasets of one, as
     --sweep motion=slow,fast does, it prints {"datasets": {DATASET: {"methods": {SPEC: {...}}}}, "output": DIR}.
     """
-    from vssbench.config import load_spec, parse_distances, parse_methods, parse_sweep, with_latency_off
-    from vssbench.metrics.protocols import find
-    from vssbench.names import parse
+    from vssbench.bench.run import run
+    from vssbench.bench.spec import load_spec, parse_distances, parse_methods, parse_sweep, with_latency_off
+    from vssbench.bench.sweep import expand
+    from vssbench.metrics.accuracy.protocols import find
     from vssbench.progress import Progress
-    from vssbench.run import run
-    from vssbench.sweep import expand
+    from vssbench.specs import parse
 
     overrides: dict[str, Any] = {
         "methods": parse_methods(methods), "dataset": dataset, "data_root": data_root and str(data_root),
@@ -101,10 +101,11 @@ def command(
     with _ended_by_signals(folder), Progress() as progress:
         results = run(spec, expanded.methods, folder, resume, progress, expanded.datasets)
     # Seconds of imports: not before a mistake could be reported.
-    from vssbench.reports import bundle, leaderboard, sources
+    from vssbench.reports import read_runs, write
+    from vssbench.reports.tables import leaderboard
 
-    rows = sources.read([folder])
-    bundle.write(rows, folder)
+    rows = read_runs.read([folder])
+    write.write(rows, folder)
     if as_json:
         intervals = {(row.result.dataset.spec, row.method): row.intervals for row in rows if row.result}
         print(json.dumps(by_dataset(results, intervals) | {"output": str(folder)}))

@@ -15,9 +15,9 @@ from vssbench.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from vssbench.metrics.clips import ClipScore
-    from vssbench.metrics.protocols import Evaluation
-    from vssbench.names import Spec
+    from vssbench.metrics.accuracy.clip_metric import ClipScore
+    from vssbench.metrics.accuracy.protocols import Evaluation
+    from vssbench.specs import Spec
     from vssbench.types import LabelSpace
 
 ALL = "all"
@@ -42,11 +42,11 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Score predictions on disk, made by any program."""
+    from vssbench.metrics.accuracy.protocols import default_protocol, evaluate, find
     from vssbench.metrics.plan import DEFAULT
-    from vssbench.metrics.protocols import default_protocol, evaluate, find
-    from vssbench.names import parse, parse_list
     from vssbench.progress import clip_progress
-    from vssbench.scoring import Submission, score
+    from vssbench.score import Submission, score
+    from vssbench.specs import parse, parse_list
 
     if dataset is None or predictions is None:
         raise UserError(
@@ -75,7 +75,7 @@ def command(
 
 def _all(headline: str, space: LabelSpace, scores: Sequence[ClipScore], specs: Sequence[Spec]) -> dict[str, Any]:
     """The headline protocol's entry, every protocol's entry under "protocols", and the differences in words."""
-    from vssbench.metrics.explain import side_by_side
+    from vssbench.metrics.accuracy.explain import side_by_side
 
     evaluations, differences = side_by_side(space, scores, specs)
     entries = {name: _entry(evaluation, space) for name, evaluation in evaluations.items()}

@@ -59,7 +59,7 @@ def command(
     if as_json and not dry_run:
         raise UserError("--json belongs to --dry-run", expected="a training's figures are in log.jsonl in --output")
     from vssbench import environment
-    from vssbench.names import parse
+    from vssbench.specs import parse
     from vssbench.training.job import Job
     from vssbench.training.loop import Conduct
 
@@ -79,6 +79,10 @@ def command(
     assert output is not None
     try:
         opened.run(output, resume)
+        if opened.training.accelerator.is_main_process:
+            from vssbench.reports.plots import learning_curves
+
+            learning_curves.write({str(job.method): output}, output / "curves.png")
     except KeyboardInterrupt:
         print(f"vssbench: interrupted; continue with --resume --output {output}", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -110,8 +114,8 @@ def _start(text: str | None) -> str | dict[str, str] | None:
     if text is None:
         return None
     if text.startswith("huggingface("):
-        from vssbench.methods.huggingface.source import find_spec
-        from vssbench.names import parse
+        from vssbench.methods.huggingface.model_folder import find_spec
+        from vssbench.specs import parse
 
         return str(find_spec(parse(text)))
     parts = [part.partition(":") for part in text.split(",")]

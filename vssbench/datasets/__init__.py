@@ -3,7 +3,7 @@
 from vssbench.registry import Entry
 
 BUILTIN: dict[str, Entry] = {
-    "synthetic": Entry("vssbench.datasets.synthetic:Synthetic", "labelled video made on the fly from a seed"),
+    "synthetic": Entry("vssbench.datasets.synthetic.dataset:Synthetic", "labelled video made on the fly from a seed"),
     "vspw": Entry("vssbench.datasets.vspw:VSPW", "VSPW 480p, 124 classes, every frame labelled"),
     "cityscapes": Entry(
         "vssbench.datasets.cityscapes:Cityscapes", "Cityscapes video, 19 classes, the 20th frame labelled"

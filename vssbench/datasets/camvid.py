@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from vssbench.datasets.files import FileDataset, Item, Listing, Release
+from vssbench.datasets.label_spaces import load_space
 from vssbench.datasets.listing import images, natural, number
-from vssbench.datasets.reading import read_colour_labels
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.on_disk import FileDataset, Item, Listing, Release
+from vssbench.datasets.read_pixels import read_colour_labels
 from vssbench.types import UInt8
 
 EXTRACTED = {"0001TP": 31 - 6690, "0006R0": 932 - 930, "0016E5": 392 - 390, "Seq05VD": 32 - 30}

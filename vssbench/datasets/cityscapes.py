@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vssbench.datasets.files import FileDataset, Item, Listing, Release
+from vssbench.datasets.label_spaces import load_space, train_id_files
 from vssbench.datasets.listing import folders, images, natural
-from vssbench.datasets.reading import read_labels
-from vssbench.datasets.spaces import load_space, train_id_files
+from vssbench.datasets.on_disk import FileDataset, Item, Listing, Release
+from vssbench.datasets.read_pixels import read_labels
 from vssbench.errors import UserError
 from vssbench.types import UInt8
 

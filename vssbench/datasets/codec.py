@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from vssbench.datasets.h264 import Chain, Codec, decode, encoded
 from vssbench.errors import UserError, suggest
-from vssbench.names import Spec, parse
-from vssbench.types import Dataset, Frame, UInt8
-from vssbench.video import Chain, Codec, decode, encoded
+from vssbench.hooks import layers
+from vssbench.specs import Spec, parse
+from vssbench.types import Dataset, Frame, Method, UInt8
 
 PAPER = {"camvid": Codec(bit_rate=3_000_000, fps=30), "cityscapes": Codec(bit_rate=5_000_000, fps=17)}
 """AR-Seg's settings (CVPR 2023, section 4.1); other datasets take CamVid's."""
@@ -109,3 +110,14 @@ def cache_folder() -> Path:
     return (
         Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vssbench" / "video"
     )
+
+
+def codec_for(method: Method, codec: str | None, dataset: str) -> CodecSpec | None:
+    """How frames are compressed for a method: as asked, and in any case where it needs motion; None: not at all.
+
+    dataset: its name without arguments, for the defaults
+    """
+    if codec is None and "motion" not in method.needs:
+        return None
+    gop = next((layer.gop for layer in layers(method) if hasattr(layer, "gop")), None)
+    return CodecSpec.read(codec or "h264", dataset, gop)

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from vssbench.datasets.files import FileDataset, Item, Release, Size, check_size
 from vssbench.datasets.listing import gaps
-from vssbench.datasets.reading import DOCTOR, read_image
+from vssbench.datasets.on_disk import FileDataset, Item, Release, Size, check_size
+from vssbench.datasets.read_pixels import DOCTOR, read_image
 from vssbench.errors import UserError
 from vssbench.types import IGNORE, Dataset, LabelSpace, UInt8
 

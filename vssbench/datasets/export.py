@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from vssbench.datasets.cityscapes import LABELLED, SNIPPET
-from vssbench.datasets.files import Release, write_release
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.label_spaces import load_space
+from vssbench.datasets.on_disk import Release, write_release
 from vssbench.errors import UserError, suggest
 from vssbench.types import IGNORE, Dataset, Frame, LabelSpace, UInt8
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from vssbench.datasets.files import FileDataset, Item, Listing
+from vssbench.datasets.h264 import opened, picture_track
+from vssbench.datasets.label_spaces import load_space
 from vssbench.datasets.listing import folders, images, natural
-from vssbench.datasets.spaces import load_space
+from vssbench.datasets.on_disk import FileDataset, Item, Listing
 from vssbench.errors import UserError
 from vssbench.types import Frame, UInt8
-from vssbench.video import opened, picture_track
 
 VIDEOS = frozenset((".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".h264", ".264", ".hevc", ".ts"))
 SLACK = 0.05

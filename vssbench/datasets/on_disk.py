@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from vssbench.datasets.listing import folders
-from vssbench.datasets.reading import read_image, read_labels
+from vssbench.datasets.read_pixels import read_image, read_labels
 from vssbench.errors import UserError, suggest
 from vssbench.types import Frame, LabelSpace, UInt8
 

@@ -16,10 +16,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vssbench import __version__
+from vssbench.atomic import write_json
 from vssbench.errors import UserError
-from vssbench.gate.timing import Timing
-from vssbench.result import DatasetInfo, RunResult, WeightsInfo, read_result, without_nan
-from vssbench.store import write_json
+from vssbench.gate.speed import Timing
+from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo, read_result, without_nan
 
 SCHEMA = 1
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from vssbench.errors import NotComparable, UserError
 from vssbench.gate.baseline import Entry, Key, Snapshot
-from vssbench.gate.conditions import changes, lost_clips, other_files, other_reading
-from vssbench.gate.paired import paired
+from vssbench.gate.comparable import changes, lost_clips, other_files, other_reading
 from vssbench.gate.rules import COST, DEFAULT, Rule, rules_of
-from vssbench.gate.timing import judge
+from vssbench.gate.speed import judge
 from vssbench.gate.verdict import ALL, ORDER, Report, Status, Verdict
+from vssbench.results.read_folder import read_folder
+from vssbench.stats.sign_flip import Comparison, compare_totals, same_clips
+from vssbench.stats.totals import totals
 
 NOISE = 1e-9
 """Share of a figure that is taken for the rounding of floats; quality and cost are otherwise compared to the digit."""
@@ -166,3 +169,23 @@ def _cause(rule: Rule, now: Entry) -> str:
     if rule.is_speed:
         return "speed was not measured"
     return "has no such figure"
+
+
+RESAMPLES = 2000
+
+
+def paired(before: Path, now: Path, metrics: Sequence[str]) -> dict[str, Comparison]:
+    """Metric -> now minus before. The folders are those of one method, measured under one protocol.
+
+    Raises NotComparable where the clips' ground truth is not the same.
+    """
+    old, new = read_folder(before), read_folder(now)
+    records = same_clips(old.records, new.records)
+    found = {}
+    for metric in metrics:
+        a, b = (totals(side, new.space, metric, new.result.protocol) for side in (records, old.records))
+        if isinstance(a, str) or isinstance(b, str):
+            found[metric] = Comparison(None, reason=a if isinstance(a, str) else str(b))
+        else:
+            found[metric] = compare_totals(a, b, resamples=RESAMPLES)
+    return found

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from vssbench.gate.verdict import Report, Verdict
-from vssbench.gate.wording import MEANING, change, details, figure, headline, plain, sentence
+from vssbench.gate.verdict import MEANING, Report, Verdict, change, details, figure, headline, plain, sentence
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 _COLUMNS = ("verdict", "method", "dataset", "metric", "baseline", "now", "change", "limit", "why")

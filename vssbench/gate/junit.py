@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from vssbench.gate.verdict import FAILURES, Report, Verdict
-from vssbench.gate.wording import sentence
+from vssbench.gate.verdict import FAILURES, Report, Verdict, sentence
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

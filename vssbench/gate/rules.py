@@ -16,9 +16,9 @@ from typing import Any
 from vssbench import registry
 from vssbench.errors import UserError
 from vssbench.metrics import BUILTIN
-from vssbench.metrics.clips import check_spec
-from vssbench.metrics.reading import WINDOWED
-from vssbench.names import parse
+from vssbench.metrics.accuracy.clip_metric import check_spec
+from vssbench.metrics.accuracy.evaluate import WINDOWED
+from vssbench.specs import parse
 
 COST = (
     *("gflops", "gflops(key)", "gflops(nonkey)", "gflops(warmup)", "params"),
@@ -149,7 +149,7 @@ def rules_of(lines: Mapping[str, object], where: Path | None = None) -> tuple[Ru
 
 def read_rules(path: Path) -> tuple[Rule, ...]:
     """The rules of a bench.yaml, or of a file that has nothing but `rules:`; complaints name line and column."""
-    from vssbench.config import read_yaml
+    from vssbench.yaml_file import read_yaml
 
     data, places, repeated = read_yaml(path)
     lines: Any = data.get("rules")

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
 from vssbench.errors import NotComparable, UserError, suggest
-from vssbench.metrics.latency import OWN, SCOPES, shares
-from vssbench.result import RunResult
+from vssbench.metrics.cost.latency import OWN, SCOPES, shares
+from vssbench.results.record import RunResult
 
 SIGNIFICANT = 0.01
 """A rank test with a p value of at most this says that the blocks differ."""

@@ -10,9 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vssbench.gate.baseline import Entry, Key
-from vssbench.gate.conditions import changes, other_files, other_reading
-from vssbench.gate.verdict import Report, Status
-from vssbench.gate.wording import MEANING, change, details, figure, headline, plain
+from vssbench.gate.comparable import changes, other_files, other_reading
+from vssbench.gate.verdict import MEANING, Report, Status, change, details, figure, headline, plain
 
 STYLES: dict[Status, str] = {
     "fail": "bold red", "missing": "bold red", "incomparable": "bold yellow", "improved": "green", "new": "cyan",

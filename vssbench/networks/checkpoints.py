@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vssbench import numpy_pickle, packaged
 from vssbench.errors import UserError
+from vssbench.networks import numpy_pickle, packaged
 from vssbench.types import Weights
 
 if TYPE_CHECKING:

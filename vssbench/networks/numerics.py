@@ -1,7 +1,7 @@
 """How a network is run: in which numbers, compiled or not. What every adapter with a network has in common there.
 
 The default is float32 as published. Everything else is an option of the method (`mpvss(dtype=bf16)`), so that it stands
-in its name, and a run states what it changes (`vssbench.approximation`).
+in its name, and a run states what it changes (`vssbench.bench.approximation`).
 """
 
 from __future__ import annotations

@@ -7,17 +7,14 @@ is not there means that the network is untrained.
 from __future__ import annotations
 
 import importlib.resources
-import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vssbench.errors import UserError
 from vssbench.types import Weights
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 UNTRAINED = "untrained"
 """Said instead of a file: the network with its random weights, whatever is packaged."""
@@ -31,16 +28,6 @@ FILES: dict[tuple[str, float | None], str | dict[str, str]] = {
     ("psp18", 0.5): "arseg/tiny_synthetic_half.safetensors",
 }
 """(method, its `scale` if it has one) -> file(s) under methods/, for backbone=tiny and labels=synthetic."""
-
-TRAINED = {
-    "mask2former/tiny_synthetic.safetensors": "mask2former/mask2former.safetensors",
-    "mpvss/tiny_synthetic.safetensors": "mpvss/mpvss.safetensors",
-    "mrcfa/tiny_synthetic.safetensors": "mrcfa/mrcfa.safetensors",
-    "arseg/tiny_synthetic_hr.safetensors": "psp18/psp18.safetensors",
-    "arseg/tiny_synthetic_lr.safetensors": "arseg/arseg-lr.safetensors",
-    "arseg/tiny_synthetic_half.safetensors": "half/psp18.safetensors",
-}
-"""Packaged file -> what it is made of, under the folder of the trainings of `make weights`."""
 
 
 def root() -> Path:
@@ -71,83 +58,3 @@ def record(path: Path, sha256: str) -> Weights:
     if path.resolve().is_relative_to(folder):
         return Weights("packaged", path.resolve().relative_to(folder).as_posix(), sha256)
     return Weights("file", str(path), sha256)
-
-
-def pack(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
-    """Write a file to ship, in one step: float16 but for what does not fit; the same input gives the same bytes.
-
-    tensors:  a state dict, float32 (integers stay what they are)
-    metadata: for the header: the recipe, the data's fingerprint, the commit
-    Raises UserError for values that are not finite, or would not be in float16, and writes nothing then.
-    """
-    from vssbench.checkpoints import save
-    from vssbench.store import replace
-
-    halved = {name: _halved(name, tensor) for name, tensor in tensors.items()}
-    replace(path, lambda part: save(part, halved, metadata))
-
-
-def pack_trained(folder: Path) -> list[Path]:
-    """Pack what `make weights` trained; the header says what the training's does. Returns the files written.
-
-    Raises UserError, before anything is written, where a training is not finished.
-    """
-    from vssbench.checkpoints import read
-
-    trained = {root() / name: read(folder / source) for name, source in TRAINED.items()}
-    for path, file in trained.items():
-        pack(file.tensors, path, {"training": _portable(file.metadata["training"])})
-    return list(trained)
-
-
-def _portable(training: str) -> str:
-    """A training's record without the paths of the machine; the files it started from keep their SHA-256."""
-    record = json.loads(training)
-
-    def nameless(start: Any) -> Any:
-        if isinstance(start, dict):
-            return {key: nameless(value) for key, value in start.items() if key != "path"}
-        return start
-
-    return json.dumps({**record, "start": nameless(record["start"])}, sort_keys=True)
-
-
-def _halved(name: str, tensor: Tensor) -> Tensor:
-    import torch
-
-    if not tensor.is_floating_point():
-        return tensor.detach().cpu().clone()
-    whole = tensor.detach().cpu().float()
-    half = whole.half()
-    if name.endswith((".running_mean", ".running_var")) and not _fits(whole, half):
-        half = whole.clone()
-    if not half.isfinite().all():
-        raise UserError(
-            f"{name} is not finite in float16: its largest value is {whole.abs().max():.3g}",
-            expected=f"at most {torch.finfo(torch.float16).max:g}",
-        )
-    return half.contiguous()
-
-
-def _fits(whole: Tensor, half: Tensor) -> bool:
-    """Whether statistics survive: finite, and to a thousandth what they were (small ones lose digits in float16)."""
-    return bool(half.isfinite().all() and ((half.float() - whole).abs() <= 1e-3 * whole.abs()).all())
-
-
-def _main(arguments: list[str]) -> int:
-    """`python -m vssbench.packaged FOLDER`: see `pack_trained`."""
-    if len(arguments) != 1:
-        print("usage: python -m vssbench.packaged FOLDER (of trainings, see `make weights`)", file=sys.stderr)
-        return UserError.exit_status
-    try:
-        written = pack_trained(Path(arguments[0]))
-    except UserError as error:
-        print(f"vssbench.packaged: {error}", file=sys.stderr)
-        return error.exit_status
-    for path in written:
-        print(f"{path.stat().st_size / 1e6:6.2f} MB  {path}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))

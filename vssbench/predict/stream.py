@@ -23,12 +23,12 @@ import cv2
 from PIL import Image
 
 from vssbench import registry
-from vssbench.datasets.spaces import spaces
+from vssbench.bench.clip import ahead, check_prediction, run_frame
+from vssbench.datasets.label_spaces import spaces
 from vssbench.errors import UserError
-from vssbench.names import Spec, walk
-from vssbench.overlay import overlay, palette
-from vssbench.runner import PHASES, ahead, check_prediction, run_frame
-from vssbench.types import KINDS, Dataset, Frame, LabelSpace, Method, Prediction, Weights
+from vssbench.predict.pictures import overlay, palette
+from vssbench.specs import Spec, walk
+from vssbench.types import KINDS, PHASES, Dataset, Frame, LabelSpace, Method, Prediction, Weights
 
 OVERLAYS = "overlays"
 JPEG_QUALITY = 92

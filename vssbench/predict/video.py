@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from vssbench.errors import MissingExtra, UserError
-from vssbench.overlay import blend, legend
-from vssbench.predict import cannot_write
+from vssbench.predict.pictures import blend, legend
+from vssbench.predict.stream import cannot_write
 from vssbench.types import Frame, LabelSpace, Prediction, UInt8
 
 RATE = Fraction(15)

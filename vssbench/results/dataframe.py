@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vssbench.errors import UserError
-from vssbench.figures import COUNT, Figure, accuracies, figures
-from vssbench.result import ClipRecord, RunResult, read_result
+from vssbench.results.figures import COUNT, Figure, accuracies, figures
+from vssbench.results.record import ClipRecord, RunResult, read_result
 from vssbench.types import LabelSpace
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def result_files(path: Path) -> list[Path]:
 
 
 def _rows(file: Path, per_clip: bool, protocol: str | None) -> Iterator[dict[str, Any]]:
-    from vssbench.rescore import rescored
+    from vssbench.results.fold import rescored
 
     result = rescored(file.parent, protocol) if protocol else read_result(file)
     environment = result.environment
@@ -76,7 +76,7 @@ def _rows(file: Path, per_clip: bool, protocol: str | None) -> Iterator[dict[str
     if not per_clip:
         yield from (same | figure._asdict() for figure in figures(result))
         return
-    from vssbench.stats.folder import read_folder
+    from vssbench.results.read_folder import read_folder
 
     kept = read_folder(file.parent)
     for record in kept.records:
@@ -87,8 +87,8 @@ def _rows(file: Path, per_clip: bool, protocol: str | None) -> Iterator[dict[str
 
 def _clip_figures(record: ClipRecord, result: RunResult, space: LabelSpace) -> Iterator[Figure]:
     """The headline accuracies of one clip by itself, and what it took."""
-    from vssbench.metrics.protocols import evaluate
-    from vssbench.names import parse
+    from vssbench.metrics.accuracy.protocols import evaluate
+    from vssbench.specs import parse
 
     alone = evaluate(result.protocol, space, [record], [parse(name) for name in result.metrics or ()])
     yield from accuracies(alone.metrics, alone.reasons, result.protocol)

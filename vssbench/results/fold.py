@@ -6,15 +6,20 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
-from vssbench.config import RunSpec
-from vssbench.datasets.compressed import CodecSpec
+from vssbench.datasets.codec import CodecSpec
 from vssbench.load import innermost
-from vssbench.metrics.by_distance import by_distance
-from vssbench.metrics.latency import summarise
-from vssbench.metrics.protocols import default_protocol, evaluate
-from vssbench.names import Spec, parse
-from vssbench.result import ClipRecord, DatasetInfo, RunResult, WeightsInfo, count_kinds
+from vssbench.metrics.accuracy.by_distance import by_distance
+from vssbench.metrics.cost.latency import summarise
+from vssbench.metrics.accuracy.protocols import default_protocol, evaluate
+from vssbench.specs import Spec, parse
+from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo, count_kinds
 from vssbench.types import LabelSpace, Weights
+from pathlib import Path
+
+from vssbench.results.record import RunResult
+from vssbench.results.read_folder import read_folder
+from vssbench.results.run_folder import read_identity
+
 
 NAMED = 12
 """So many clips that failed are named in a caveat."""
@@ -38,14 +43,27 @@ class Measured(NamedTuple):
     failed: dict[str, str]
 
 
-def fold(spec: RunSpec, method: Spec, space: LabelSpace, info: DatasetInfo, measured: Measured) -> RunResult:
-    """The result of one method."""
+def fold(
+    method: Spec,
+    space: LabelSpace,
+    info: DatasetInfo,
+    measured: Measured,
+    metrics: Sequence[str],
+    protocol: str | None = None,
+    conditions: Sequence[str] = (),
+) -> RunResult:
+    """The result of one method.
+
+    metrics:    canonical metric strings
+    protocol:   None takes the dataset's own
+    conditions: what a reader must know of how the run was asked for
+    """
     weights, codec, records, timed, cost, failed = measured
     result = RunResult(
         method=str(method),
         origin="replayed" if innermost(method).name == "replay" else "measured",
         dataset=info.model_copy(update={"labelled": sum(record.labelled for record in records or ())}),
-        protocol=spec.protocol or default_protocol(parse(spec.dataset).name),
+        protocol=protocol or default_protocol(parse(info.spec).name),
         codec=None if codec is None else str(codec),
         weights=WeightsInfo(origin=weights.origin, path=weights.path, sha256=weights.sha256),
         gflops=cost["gflops"],
@@ -53,11 +71,11 @@ def fold(spec: RunSpec, method: Spec, space: LabelSpace, info: DatasetInfo, meas
         params_training_only_m=cost["params_training_only_m"],
         failed=failed,
         caveats=[
-            *_caveats(spec, method, weights, records), *_lost(failed), *_doubts(cost["gflops"]), *_compression(codec),
+            *conditions, *_lost(failed), *_doubts(cost["gflops"]), *_compression(codec),
         ],
     )  # fmt: skip
     if records is not None:
-        score(result, space, records, spec.metrics)
+        score(result, space, records, metrics)
         result.kinds = count_kinds(records)
     if timed is not None:
         summary = summarise(timed["samples_ms"], result.kinds or None)
@@ -112,19 +130,16 @@ def _doubts(gflops: dict[str, Any] | None) -> list[str]:
     return doubts
 
 
-def _caveats(spec: RunSpec, method: Spec, weights: Weights, records: Sequence[ClipRecord] | None) -> list[str]:
-    caveats = []
-    if records is None:
-        why = f"{weights.path} fills a part of the network only" if weights.path else "no weights"
-        name = innermost(method).name
-        caveats.append(f"{why}: cost only; accuracy needs --checkpoint {name}=PATH (or --allow-untrained)")
-    elif weights.origin == "untrained":
-        caveats.append("untrained: the accuracy is that of random weights")
-    if spec.distances is not None:
-        span = f"{min(spec.distances)} to {max(spec.distances)}"
-        caveats.append(
-            f"every labelled frame at distances {span} from its key frame; mIoU pools them, the mean is below"
-        )
-    if spec.limit is not None:
-        caveats.append(f"only the first {spec.limit} clips (--limit)")
-    return caveats
+
+
+def rescored(folder: Path, protocol: str) -> RunResult:
+    """The result of a method's folder under `protocol`; one without accuracy has none to read again.
+
+    Raises UserError where a clip of the result has no record.
+    """
+    kept = read_folder(folder)
+    result = kept.result
+    result.protocol = protocol  # of a result without accuracy too: it stays in one table with the others
+    if result.metrics is not None:
+        score(result, kept.space, kept.records, read_identity(folder)["metrics"])
+    return result

@@ -23,7 +23,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vssbench.errors import UserError
-from vssbench.store import slug, write_text
+from vssbench.results.run_folder import slug
+from vssbench.atomic import write_text
 from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
 
 FOLDER = "frames"

@@ -5,7 +5,7 @@
     <run>/<method>/clips.jsonl      one line a finished clip
     <run>/<method>/latency.json     raw timings
     <run>/<method>/result.json      the fold
-    <run>/<method>/frames/          pictures of frames (keep.py); no number depends on them
+    <run>/<method>/frames/          pictures of frames (kept_frames.py); no number depends on them
 
 Where a sweep varies the dataset, the folder is that of "<method> on <dataset>".
 Whole files are replaced atomically (write, fsync, rename). A line of clips.jsonl that was cut short by an
@@ -14,20 +14,18 @@ interruption is dropped when the file is opened again; any other damage is repor
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from vssbench.errors import UserError
-from vssbench.result import ClipRecord
+from vssbench.atomic import append, disk_error, drop_cut_line, hold, occupied, read_json, write_json, write_text
+from vssbench.results.record import ClipRecord
 
 
 def slug(name: str) -> str:
@@ -80,9 +78,9 @@ class MethodFolder:
             folder.mkdir(parents=True, exist_ok=True)
             self._check_identity(identity)
             self.records = read_clips(self.clips_file)
-            _drop_cut_line(self.clips_file)
+            drop_cut_line(self.clips_file)
         except OSError as error:
-            raise _disk_error(error, folder) from None
+            raise disk_error(error, folder) from None
 
     def _check_identity(self, identity: dict[str, Any]) -> None:
         path = self.folder / "identity.json"
@@ -100,16 +98,8 @@ class MethodFolder:
 
     def add(self, record: ClipRecord) -> None:
         """Append one record; it is on disk when this returns."""
-        line = (json.dumps(record.model_dump(), separators=(",", ":"), ensure_ascii=False) + "\n").encode()
-        try:
-            handle = os.open(self.clips_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            try:
-                _write_all(handle, line)
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        except OSError as error:
-            raise _disk_error(error, self.clips_file) from None
+        line = json.dumps(record.model_dump(), separators=(",", ":"), ensure_ascii=False) + "\n"
+        append(self.clips_file, line.encode())
         self.records[record.clip] = record
 
     def write(self, name: str, text: str) -> None:
@@ -158,98 +148,3 @@ def read_clips(path: Path) -> dict[str, ClipRecord]:
             ) from None
         records[record.clip] = record
     return records
-
-
-def _drop_cut_line(path: Path) -> None:
-    """Cut off the line that was being written when the run was interrupted, so that the next one starts clean."""
-    data = path.read_bytes() if path.exists() else b""
-    if not data.endswith(b"\n") and data:
-        os.truncate(path, data.rfind(b"\n") + 1)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file in one step: a reader sees the old one or the new one, never a part."""
-
-    def write(part: Path) -> None:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        try:
-            _write_all(handle, text.encode(errors="backslashreplace"))  # of a name that is not UTF-8, in JSON exact
-        finally:
-            os.close(handle)
-
-    replace(path, write)
-
-
-def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Replace a file in one step by what `write` puts into the file that it is given."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        write(part)
-        handle = os.open(part, os.O_RDWR)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        os.replace(part, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise _disk_error(error, path) from None
-
-
-def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot be read: {error}", where=path, fix="delete it and run again with --resume") from None
-
-
-def _write_all(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
-
-
-def hold(folder: Path) -> int:
-    """Make the folder and hold it alone; returns the handle to close in the end."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise _disk_error(error, folder) from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise UserError(
-            "another vssbench is writing here", where=folder, fix="wait for it, or choose another --output"
-        ) from None
-    return handle
-
-
-def occupied(folder: Path) -> bool:
-    """Whether there is anything but what a run that measured nothing leaves behind."""
-    left = {".lock", "run.json", "identity.json"}
-    return any(path.is_file() and path.name not in left for path in folder.rglob("*"))
-
-
-def _disk_error(error: OSError, path: Path) -> UserError:
-    fixes = {
-        errno.ENOSPC: "free some space, then continue with --resume: every finished clip is kept",
-        errno.EROFS: "choose an --output that can be written",
-        errno.EACCES: "choose an --output that can be written",
-        errno.EEXIST: "name a folder in --output; this is a file",
-        errno.ENOTDIR: "name a folder in --output; a part of this path is a file",
-    }
-    return UserError(
-        f"cannot be written: {error.strerror or error}",
-        where=path,
-        fix=fixes.get(error.errno or 0, "mend the cause, then continue with --resume: every finished clip is kept"),
-    )

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vssbench.metrics.clips import ClipStates
-from vssbench.names import Spec
+from vssbench.metrics.accuracy.clip_metric import ClipStates
+from vssbench.specs import Spec
 from vssbench.stats.bootstrap import LEAST_CLIPS, Interval, interval_of, sample
-from vssbench.stats.folder import compare_folders, intervals
-from vssbench.stats.paired import Alternative, Comparison, compare_totals, holm, same_clips
+from vssbench.stats.from_folders import compare_folders, intervals
+from vssbench.stats.sign_flip import Alternative, Comparison, compare_totals, holm, same_clips
 from vssbench.stats.totals import Totals, totals
 from vssbench.types import LabelSpace
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from vssbench.errors import UserError
-from vssbench.metrics.formulas import Floats
+from vssbench.metrics.accuracy.scripts import Floats
 from vssbench.stats.totals import Totals
 
 LEAST_CLIPS = 10

@@ -3,44 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
-from vssbench.errors import NotComparable, UserError
-from vssbench.result import ClipRecord, RunResult, read_result
+from vssbench.errors import NotComparable
+from vssbench.results.read_folder import read_folder
+from vssbench.results.record import RunResult
 from vssbench.stats.bootstrap import Interval, interval_of, sample
-from vssbench.stats.paired import Comparison, compare_totals, holm, same_clips
+from vssbench.stats.sign_flip import Comparison, compare_totals, holm, same_clips
 from vssbench.stats.totals import totals
-from vssbench.store import read_clips
-from vssbench.types import LabelSpace
-
-
-@dataclass(frozen=True)
-class Kept:
-    """One method's folder. records: of the clips of the result, in its order."""
-
-    result: RunResult
-    space: LabelSpace
-    records: list[ClipRecord]
-
-
-def read_folder(folder: Path) -> Kept:
-    """The result and the records of a method's folder; raises UserError where a clip of the result has no record."""
-    result = read_result(folder / "result.json")
-    records = read_clips(folder / "clips.jsonl")
-    missing = [clip for clip in result.dataset.names if clip not in records]
-    if result.metrics is not None and missing:
-        raise UserError(
-            f"{len(missing)} of {len(result.dataset.names)} clips have no record, {missing[0]} for one",
-            where=folder / "clips.jsonl",
-            expected="one line a clip of the result",
-            fix="vssbench run ... --resume --output " + str(folder.parent),
-        )
-    # The classes as they were when measured: a plugin's label space has no file here, and ours may change.
-    space = LabelSpace.plain(result.dataset.labels, result.dataset.classes)
-    chosen = [] if result.metrics is None else [records[clip] for clip in result.dataset.names]
-    return Kept(result, space, chosen)
 
 
 def intervals(

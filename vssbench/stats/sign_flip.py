@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vssbench.errors import NotComparable, UserError
-from vssbench.metrics.clips import ClipStates
-from vssbench.metrics.confusion import VALUES, Confusion
-from vssbench.metrics.formulas import Floats
+from vssbench.metrics.accuracy.clip_metric import ClipStates
+from vssbench.metrics.accuracy.confusion import VALUES, Confusion
+from vssbench.metrics.accuracy.scripts import Floats
 from vssbench.stats.bootstrap import Sample, apply, interval_of, sample
 from vssbench.stats.totals import Totals
 

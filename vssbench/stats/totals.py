@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from vssbench.errors import UserError
 from vssbench.metrics import BUILTIN
-from vssbench.metrics.clips import ClipStates, check_spec
-from vssbench.metrics.confusion import Confusion, dense
-from vssbench.metrics.formulas import Areas, Floats, rounded_sum
-from vssbench.metrics.protocols import find
-from vssbench.metrics.reading import PERCENT, WINDOWED, Protocol, Reading
-from vssbench.names import Spec, parse
+from vssbench.metrics.accuracy.clip_metric import ClipStates, check_spec
+from vssbench.metrics.accuracy.confusion import Confusion, dense
+from vssbench.metrics.accuracy.evaluate import PERCENT, WINDOWED, Protocol, Reading
+from vssbench.metrics.accuracy.protocols import find
+from vssbench.metrics.accuracy.scripts import Areas, Floats, rounded_sum
+from vssbench.specs import Spec, parse
 from vssbench.types import LabelSpace
 
 _BASE, _DIGITS = 2.0**26, 4

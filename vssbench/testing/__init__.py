@@ -7,9 +7,9 @@
 Each check raises `CheckFailed`, an AssertionError that lists everything found, or returns a `Report`.
 """
 
-from vssbench.testing.clips import random_clip
 from vssbench.testing.dataset import check_dataset
 from vssbench.testing.findings import CheckFailed, Report
+from vssbench.testing.made_clips import random_clip
 from vssbench.testing.method import check_method
 from vssbench.testing.metric import check_metric
 

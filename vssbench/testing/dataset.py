@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vssbench.testing.clips import equal_labels, same
 from vssbench.testing.findings import Findings, Report
+from vssbench.testing.made_clips import equal_labels, same
 from vssbench.types import IGNORE, Dataset, Frame, LabelSpace
 
 

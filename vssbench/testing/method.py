@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from vssbench.names import Spec, parse
-from vssbench.testing.clips import copied, random_clip, restore, same, scramble, scrambled
+from vssbench.specs import Spec, parse
 from vssbench.testing.findings import Findings, Report
+from vssbench.testing.made_clips import copied, random_clip, restore, same, scramble, scrambled
 from vssbench.types import KINDS, Frame, Method, Prediction, Weights
 
 Clip = list[Frame]

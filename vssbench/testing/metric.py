@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from vssbench import registry
-from vssbench.names import Spec, parse, parse_list
-from vssbench.testing.clips import copied, plain_space, random_clip, same
+from vssbench.specs import Spec, parse, parse_list
 from vssbench.testing.findings import Findings, Report
+from vssbench.testing.made_clips import copied, plain_space, random_clip, same
 from vssbench.types import IGNORE, Frame, LabelSpace, Metric, Prediction
 
 Make = Callable[[], Metric]

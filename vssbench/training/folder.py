@@ -22,9 +22,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vssbench import checkpoints
+from vssbench.atomic import hold, occupied, read_json, replace, write_json, write_text
 from vssbench.errors import UserError
-from vssbench.store import hold, occupied, read_json, replace, write_json, write_text
+from vssbench.networks import checkpoints
 
 IDENTITY = (
     *("method", "labels", "start", "settings", "options", "dataset", "split", "limit", "fingerprint"),

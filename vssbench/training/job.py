@@ -12,18 +12,19 @@ from typing import Any
 
 import torch
 
-from vssbench import checkpoints, environment, registry
-from vssbench.approximation import published
-from vssbench.bench import codec_for
+from vssbench import environment, registry
+from vssbench.bench.approximation import published
+from vssbench.datasets.codec import codec_for
 from vssbench.datasets.fingerprint import fingerprint
 from vssbench.errors import MissingExtra, UserError, suggest
 from vssbench.load import load_dataset
-from vssbench.names import Spec, parse
+from vssbench.networks import checkpoints
+from vssbench.specs import Spec, parse
 from vssbench.training.clips import Clips
-from vssbench.training.files import TrainingFolder
+from vssbench.training.console import Report
+from vssbench.training.folder import TrainingFolder
 from vssbench.training.loop import Conduct, Training, deterministic, make_accelerator, train
 from vssbench.training.recipe import Order, Recipe, Start
-from vssbench.training.report import Report
 from vssbench.training.validation import Validation
 
 KB_PER_MB = 1024 if sys.platform != "darwin" else 2**20  # macOS counts in bytes
@@ -97,9 +98,7 @@ class Opened:
     training: Training
 
     def run(self, output: Path, resume: bool) -> None:
-        """Train, and write the weights and the learning curves to the folder."""
-        from vssbench.reports import curves  # a second of imports, which a dry run need not wait for
-
+        """Train, and write the weights and the log to the folder."""
         accelerator = self.training.accelerator
         with deterministic(), Report(self.recipe.settings.steps, not accelerator.is_main_process) as report:
             folder = TrainingFolder(output, self._record(), resume, accelerator.is_main_process)
@@ -107,8 +106,6 @@ class Opened:
                 train(self.training, folder, self._validation(), self.job.conduct, report)
             finally:
                 folder.close()
-        if accelerator.is_main_process:
-            curves.write({str(self.job.method): output}, output / "curves.png")
 
     def plan(self) -> dict[str, Any]:
         """What the training takes, from a few of its own steps: {"steps", "seconds_per_step", "memory_mb", ...}."""

@@ -20,14 +20,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from vssbench.errors import UserError
 from vssbench.training.clips import Clips
+from vssbench.training.console import Report
 from vssbench.training.recipe import Batch, Example, Recipe
-from vssbench.training.report import Report
 from vssbench.training.validation import Validation
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from vssbench.training.files import TrainingFolder
+    from vssbench.training.folder import TrainingFolder
 
 
 @dataclass(frozen=True)

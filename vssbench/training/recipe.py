@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vssbench.errors import UserError
-from vssbench.names import Spec
+from vssbench.specs import Spec
 from vssbench.training.clips import Clips
 from vssbench.types import UInt8
 

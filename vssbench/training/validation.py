@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from vssbench.datasets.compressed import CodecSpec, Compressed
+from vssbench.bench.clip import ahead, run_clip
+from vssbench.datasets.codec import CodecSpec, Compressed
+from vssbench.metrics.accuracy.protocols import default_protocol, evaluate
 from vssbench.metrics.plan import plan
-from vssbench.metrics.protocols import default_protocol, evaluate
-from vssbench.names import Spec, parse
-from vssbench.runner import ahead, run_clip
+from vssbench.specs import Spec, parse
 from vssbench.types import Dataset, Method
 
 METRIC = "mIoU"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-from vssbench.checkpoints import load_strict, read
 from vssbench.errors import UserError
-from vssbench.methods.arseg.bise import BiSeNet
+from vssbench.methods.arseg.bisenet import BiSeNet
 from vssbench.methods.arseg.layers import Branch, ResNet18
 from vssbench.methods.arseg.weights import fill
-from vssbench.names import Spec
+from vssbench.networks.checkpoints import load_strict, read
+from vssbench.specs import Spec
 from vssbench.training.recipe import Start
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from vssbench.datasets.compressed import CodecSpec, cache_folder
+from vssbench.datasets.codec import CodecSpec, cache_folder
+from vssbench.datasets.h264 import Motion, decode, encoded
 from vssbench.errors import UserError
-from vssbench.names import parse
+from vssbench.specs import parse
 from vssbench.training.augment import Picture
 from vssbench.training.clips import Clips
-from vssbench.training.moved import blocks, earlier, movement
+from vssbench.training.made_motion import blocks, earlier, movement
 from vssbench.types import UInt8
-from vssbench.video import Motion, decode, encoded
 
 MEMORY_MB = 512
 

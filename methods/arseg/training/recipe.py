@@ -14,18 +14,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vssbench import packaged
 from vssbench.errors import UserError
 from vssbench.load import Context
 from vssbench.methods.arseg.adapter import ArSeg
-from vssbench.methods.arseg.augmentation import augment
-from vssbench.methods.arseg.base import scaled
-from vssbench.methods.arseg.figures import figures
+from vssbench.methods.arseg.common import scaled
 from vssbench.methods.arseg.losses import segmentation
-from vssbench.methods.arseg.pairs import Pairs, made_of_one
-from vssbench.methods.arseg.start import begin, copy, files
-from vssbench.methods.arseg.train_alone import DEVIATIONS, cosine, fast, group, in_channels_last
+from vssbench.methods.arseg.training.augmentation import augment
+from vssbench.methods.arseg.training.initial_weights import begin, copy, files
+from vssbench.methods.arseg.training.pairs import Pairs, made_of_one
+from vssbench.methods.arseg.training.recipe_single import DEVIATIONS, cosine, fast, group, in_channels_last
+from vssbench.methods.arseg.training.settings import figures
 from vssbench.methods.arseg.warp import Form, plain_warp, resize
+from vssbench.networks import packaged
 from vssbench.training.clips import Clips
 from vssbench.training.recipe import Batch, Example, Order, Recipe, share
 
@@ -76,7 +76,7 @@ class ArSegRecipe(Recipe):
     `order.start`: the HR network's file, as phase 1 writes it or in the official layout, or {"hr": file, "lr": file};
     the second may be a ResNet-18 trunk in torchvision's layout. Without it the LR network begins as the HR network;
     without both, the packaged HR network is taken where there is one.
-    Option `moved`: the share of pairs that are made of a single labelled frame (see `vssbench.training.moved`), for
+    Option `moved`: the share of pairs that are made of a single labelled frame (`vssbench.training.made_motion`), for
     videos whose frames lie too far apart for a codec to follow; their motion is the true one, in blocks.
     """
 

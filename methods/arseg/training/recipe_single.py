@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from vssbench.load import Context
-from vssbench.methods.arseg.alone import Alone
-from vssbench.methods.arseg.augmentation import augment
-from vssbench.methods.arseg.base import scaled
-from vssbench.methods.arseg.figures import figures
+from vssbench.methods.arseg.common import scaled
 from vssbench.methods.arseg.losses import segmentation
-from vssbench.methods.arseg.start import begin, files
+from vssbench.methods.arseg.single import Alone
+from vssbench.methods.arseg.training.augmentation import augment
+from vssbench.methods.arseg.training.initial_weights import begin, files
+from vssbench.methods.arseg.training.settings import figures
 from vssbench.methods.arseg.warp import resize
-from vssbench.packaged import UNTRAINED
+from vssbench.networks.packaged import UNTRAINED
 from vssbench.training.augment import Picture
 from vssbench.training.clips import Clips
 from vssbench.training.recipe import Batch, Example, Order, Recipe

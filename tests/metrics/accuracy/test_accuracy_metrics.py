@@ -10,15 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.metrics.accuracy.videos import NO_IMAGE, frames, label_space, measure, sets_of_videos, still
 from vssbench.errors import UserError
-from vssbench.metrics.by_distance import by_distance
-from vssbench.metrics.confusion import Confusion, dense, pair_counts
-from vssbench.metrics.consistency import Consistency, windows
+from vssbench.metrics.accuracy.by_distance import by_distance
+from vssbench.metrics.accuracy.confusion import Confusion, dense, pair_counts
+from vssbench.metrics.accuracy.consistency import Consistency, windows
 from vssbench.metrics.plan import DEFAULT, plan
-from vssbench.names import parse
+from vssbench.specs import parse
 from vssbench.types import Frame, Prediction
-
-from .videos import NO_IMAGE, frames, label_space, measure, sets_of_videos, still
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.001, 0.02, 0.2, 1.0])

@@ -6,11 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vssbench.metrics.confusion import pair_counts
-from vssbench.metrics.consistency import Unions, windows
-
-from .slow import VOID, keeps
-from .videos import label_space, measure, still
+from tests.metrics.accuracy.slow import VOID, keeps
+from tests.metrics.accuracy.videos import label_space, measure, still
+from vssbench.metrics.accuracy.confusion import pair_counts
+from vssbench.metrics.accuracy.consistency import Unions, windows
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vssbench.datasets.spaces import load_space
-from vssbench.metrics.confusion import dense
+from tests.helpers.paths import DATA
+from tests.metrics.accuracy.videos import measure
+from vssbench.datasets.label_spaces import load_space
+from vssbench.metrics.accuracy.confusion import dense
+from vssbench.metrics.accuracy.evaluate import Reading
+from vssbench.metrics.accuracy.protocols import evaluate, find
 from vssbench.metrics.plan import DEFAULT
-from vssbench.metrics.protocols import evaluate, find
-from vssbench.metrics.reading import Reading
-from vssbench.names import parse
+from vssbench.specs import parse
 
-from .videos import measure
-
-DATA = Path(__file__).parents[1] / "data"
 SPECS = [parse(metric) for metric in DEFAULT]
 NAMES = {
     "mIoU": "mIoU", "mIoU_nanmean": "mIoU", "FWIoU": "WIoU", "fwIoU": "WIoU", "acc": "pixel_accuracy",

@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.metrics.accuracy import slow
+from tests.metrics.accuracy.videos import label_space, measure, records, sets_of_videos
 from vssbench.errors import UserError
-from vssbench.metrics.explain import side_by_side
-from vssbench.metrics.protocols import PROTOCOLS, default_protocol, evaluate
-from vssbench.names import parse
-
-from . import slow
-from .videos import label_space, measure, records, sets_of_videos
+from vssbench.metrics.accuracy.explain import side_by_side
+from vssbench.metrics.accuracy.protocols import PROTOCOLS, default_protocol, evaluate
+from vssbench.specs import parse
 
 ACCURACIES = ["mIoU", "WIoU", "pixel_accuracy", "class_accuracy"]
 WINDOWS = [1, 2, 8, 16]

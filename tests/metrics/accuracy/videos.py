@@ -7,7 +7,7 @@ import json
 import numpy as np
 from hypothesis import strategies as st
 
-from vssbench.metrics.clips import ClipScore
+from vssbench.metrics.accuracy.clip_metric import ClipScore
 from vssbench.metrics.plan import DEFAULT, plan
 from vssbench.types import Frame, LabelSpace, Prediction
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from vssbench.metrics import energy as module
-from vssbench.metrics.energy import energy
+from vssbench.metrics.cost import energy as module
+from vssbench.metrics.cost.energy import energy
 
 
 class NVMLError(Exception):

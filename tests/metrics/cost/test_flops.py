@@ -6,7 +6,6 @@ import json
 from contextlib import nullcontext
 from itertools import count as numbers
 from math import prod
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,14 +16,15 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.helpers.paths import DATA
 from vssbench.errors import UserError
 from vssbench.load import load_method
-from vssbench.metrics import flops
-from vssbench.metrics.cost import cost
-from vssbench.metrics.flops import CONVOLUTION, PRODUCT, count, gflops
+from vssbench.metrics.cost import flops
+from vssbench.metrics.cost.flops import CONVOLUTION, PRODUCT, count, gflops
+from vssbench.metrics.cost.method_cost import cost
 from vssbench.schedule import FixedInterval, OnChange
 
-PUBLISHED = json.loads((Path(__file__).parents[1] / "data" / "flops_mpvss.json").read_text())["rows"]
+PUBLISHED = json.loads((DATA / "flops_mpvss.json").read_text())["rows"]
 _name = numbers()
 
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vssbench.config import LatencySpec
-from vssbench.metrics.latency import measure, summarise
+from vssbench.bench.spec import LatencySpec
+from vssbench.metrics.cost.latency import measure, summarise
 from vssbench.types import Frame, Prediction
 
 FRAMES = [Frame(clip="a", index=index, image=np.zeros((4, 4, 3), np.uint8)) for index in range(6)]
@@ -40,7 +40,9 @@ class Sleeper:
 
 def test_methods_take_turns_after_a_warm_up_each() -> None:
     log: list[str] = []
-    timed = measure([(Sleeper("a", log), FRAMES), (Sleeper("b", log), FRAMES)], LatencySpec(rounds=3, warmup=2))
+    timed = measure(
+        [(Sleeper("a", log), FRAMES), (Sleeper("b", log), FRAMES)], **LatencySpec(rounds=3, warmup=2).schedule
+    )
     assert log == ["a", "b"] + ["a", "b"] * 3
     samples, memory, _ = timed[0]
     assert samples["round"] == [0] * 6 + [1] * 6 + [2] * 6
@@ -60,18 +62,20 @@ def test_what_is_compiled_has_seen_every_kind_of_frame_before_it_is_timed() -> N
             seen.append(frame.index)
             return super().prepare(frame)
 
-    measure([(Compiled("a", []), FRAMES)], LatencySpec(rounds=1, warmup=2))
+    measure([(Compiled("a", []), FRAMES)], **LatencySpec(rounds=1, warmup=2).schedule)
     assert seen == [frame.index for frame in FRAMES] * 2
 
 
 def test_the_time_limit_leaves_at_least_one_round() -> None:
-    samples, _, _ = measure([(Sleeper("a", []), FRAMES)], LatencySpec(rounds=50, warmup=0, seconds=0.001))[0]
+    samples, _, _ = measure([(Sleeper("a", []), FRAMES)], **LatencySpec(rounds=50, warmup=0, seconds=0.001).schedule)[0]
     assert set(samples["round"]) == {0}
 
 
 def test_the_clock_waits_for_the_device() -> None:
     waits: list[int] = []
-    measure([(Sleeper("a", []), FRAMES)], LatencySpec(rounds=1, warmup=0), synchronise=lambda: waits.append(1))
+    measure(
+        [(Sleeper("a", []), FRAMES)], **LatencySpec(rounds=1, warmup=0).schedule, synchronise=lambda: waits.append(1)
+    )
     # before the empty warm-up, before the round, and around each phase of each frame
     assert len(waits) == 2 + 3 * len(FRAMES)
 
@@ -94,7 +98,7 @@ def test_figures_follow_from_the_samples() -> None:
 
 
 def test_measured_times_are_the_real_ones() -> None:
-    samples, _, _ = measure([(Sleeper("a", []), FRAMES)], LatencySpec(rounds=2, warmup=0))[0]
+    samples, _, _ = measure([(Sleeper("a", []), FRAMES)], **LatencySpec(rounds=2, warmup=0).schedule)[0]
     latency = summarise(samples)["latency_ms"]
     assert latency["key"]["step"]["p50"] >= 6
     assert latency["nonkey"]["step"]["p50"] >= 2

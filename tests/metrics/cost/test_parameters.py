@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 from vssbench.load import load_method
-from vssbench.metrics.params import Parameters, parameters
+from vssbench.metrics.cost.parameters import Parameters, parameters
 
 
 def test_shared_tensors_count_once_and_buffers_not_at_all():

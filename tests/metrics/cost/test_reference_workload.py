@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.gate import Slower
-from vssbench import run as whole_run
-from vssbench.config import LatencySpec, RunSpec
-from vssbench.metrics import clock
-from vssbench.metrics.latency import REFERENCES, measure
-from vssbench.metrics.reference import reference_workload
-from vssbench.names import parse
+from vssbench.bench import run as whole_run
+from vssbench.bench.spec import LatencySpec, RunSpec
+from vssbench.metrics.cost import clock
+from vssbench.metrics.cost.latency import REFERENCES, measure
+from vssbench.metrics.cost.reference_workload import reference_workload
 from vssbench.progress import Progress
+from vssbench.specs import parse
 from vssbench.types import Frame, Prediction
 
 FRAMES = [Frame(clip="a", index=index, image=np.zeros((4, 4, 3), np.uint8)) for index in range(3)]
@@ -64,7 +64,7 @@ def spent(work) -> clock.Spent:
 def test_the_reference_is_timed_between_all_passes() -> None:
     log: list[str] = []
     methods = [(Logged(name, log), FRAMES) for name in "ab"]
-    timed = measure(methods, LatencySpec(rounds=2, warmup=1), reference=lambda: log.append("r"))
+    timed = measure(methods, **LatencySpec(rounds=2, warmup=1).schedule, reference=lambda: log.append("r"))
     gap = ["r"] * REFERENCES
     assert log == ["a", "b", *gap, *gap, "a", *gap, "b", *gap, "a", *gap, "b", *gap]  # warm-up of methods and reference
     for one in timed:
@@ -75,12 +75,12 @@ def test_the_reference_is_timed_between_all_passes() -> None:
 
 
 def test_without_a_reference_there_are_no_times_of_it() -> None:
-    (timed,) = measure([(Logged("a", []), FRAMES)], LatencySpec(rounds=2, warmup=0))
+    (timed,) = measure([(Logged("a", []), FRAMES)], **LatencySpec(rounds=2, warmup=0).schedule)
     assert timed.reference_ms == []
 
 
 def test_samples_have_both_times() -> None:
-    (timed,) = measure([(Logged("a", []), FRAMES)], LatencySpec(rounds=5, warmup=0))
+    (timed,) = measure([(Logged("a", []), FRAMES)], **LatencySpec(rounds=5, warmup=0).schedule)
     wall, own = np.array(timed.samples["step"]), np.array(timed.samples["step_own"])
     assert len(own) == 15
     assert (own <= wall).all()
@@ -90,7 +90,7 @@ def test_samples_have_both_times() -> None:
 
 def test_the_slow_down_that_the_gates_benchmark_plants_is_one() -> None:
     methods = [(Logged("a", []), FRAMES), (Slower(Logged("b", []), 0.5), FRAMES)]
-    fast, slow = measure(methods, LatencySpec(rounds=7, warmup=0))
+    fast, slow = measure(methods, **LatencySpec(rounds=7, warmup=0).schedule)
     assert 1.4 < median(slow.samples["step_own"]) / median(fast.samples["step_own"]) < 1.6
 
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from vssbench import run as whole_run
-from vssbench.config import LatencySpec, RunSpec
-from vssbench.names import parse
+from vssbench.bench import run as whole_run
+from vssbench.bench.spec import LatencySpec, RunSpec
 from vssbench.progress import Progress
-from vssbench.reports import sources
+from vssbench.reports import read_runs
 from vssbench.reports.rows import GFLOPS, PARAMS, Group, Row, measured
-from vssbench.result import DatasetInfo, RunResult, WeightsInfo
+from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo
+from vssbench.specs import parse
 
 HOSTILE = """</script><img src=x onerror="window.hacked=1">'&amp;"""
 CLIPS, FRAMES = 4, 20
@@ -37,7 +37,7 @@ def rows(folder: Path) -> list[Row]:
     costs = dict(zip(METHODS, ({GFLOPS: 8.0, PARAMS: 30.0}, {GFLOPS: 4.0, PARAMS: 30.0}, {GFLOPS: 0.2}), strict=True))
     return [
         replace(row, told=False, values={**row.values, **costs[row.method]}, uncounted=row.method == METHODS[2])
-        for row in sources.read([folder])
+        for row in read_runs.read([folder])
     ]
 
 

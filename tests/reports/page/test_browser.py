@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import Browser, chromium
-from tests.reports import page_rows
+from tests.helpers.browser import Browser, chromium
+from tests.reports.page import page_rows
 from vssbench.reports import page
 from vssbench.reports.rows import Row
 

@@ -14,17 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.reports import page_rows
-from vssbench.metrics.protocols import evaluate
-from vssbench.names import parse
+from tests.reports.page import page_rows
+from vssbench.metrics.accuracy.protocols import evaluate
 from vssbench.reports import page
-from vssbench.reports.page.clips import per_clip
-from vssbench.reports.page.contents import contents
+from vssbench.reports.page.data import contents
 from vssbench.reports.page.document import document, embedded
 from vssbench.reports.page.frames import frames
-from vssbench.reports.page.latency import LEVELS, quantiles
+from vssbench.reports.page.per_clip import LEVELS, per_clip, quantiles
 from vssbench.reports.rows import Row
-from vssbench.stats.folder import read_folder
+from vssbench.results.read_folder import read_folder
+from vssbench.specs import parse
 
 
 def data_of(text: str) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.browser import Browser, chromium
-from vssbench.datasets.spaces import load_space
-from vssbench.datasets.synthetic import Synthetic
-from vssbench.keep import FrameFolder, KeptClip, KeptFrame, Watch
+from tests.helpers.browser import Browser, chromium
+from vssbench.datasets.label_spaces import load_space
+from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.reports import page
 from vssbench.reports.rows import Row, measured
-from vssbench.result import ClipRecord, DatasetInfo, RunResult, WeightsInfo
+from vssbench.results.kept_frames import FrameFolder, KeptClip, KeptFrame, Watch
+from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo
 from vssbench.stats.bootstrap import Interval
 from vssbench.types import Prediction
 

@@ -7,9 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vssbench.reports import labels
-from vssbench.reports.geometry import crossing, distances, meeting, nearest, overlapping
-from vssbench.reports.labels import Scene, candidates, leaders, place
+from vssbench.reports.plots import label_placement
+from vssbench.reports.plots.label_placement import (
+    Scene,
+    candidates,
+    crossing,
+    distances,
+    leaders,
+    meeting,
+    nearest,
+    overlapping,
+    place,
+)
 
 SIZE = (207.0, 152.0)  # of the axes of a Pareto plot, in 1/72 inch
 RADIUS, GAP, REACH = 3.2, 1.6, 42.0
@@ -106,7 +115,7 @@ def test_labels_that_give_way_let_more_be_placed(monkeypatch: pytest.MonkeyPatch
         return int(np.isnan(boxes).any(axis=2).sum())
 
     searched = lost()
-    monkeypatch.setattr(labels, "_ROUNDS", 0)
+    monkeypatch.setattr(label_placement, "_ROUNDS", 0)
     assert searched < lost()
 
 

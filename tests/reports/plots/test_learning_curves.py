@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from vssbench.errors import UserError
-from vssbench.reports import curves
-from vssbench.reports.style import LIGHT
+from vssbench.reports.plots import learning_curves
+from vssbench.reports.plots.theme import LIGHT
 
 
 def test_the_curves_are_the_log(tmp_path: Path) -> None:
@@ -20,13 +20,13 @@ def test_the_curves_are_the_log(tmp_path: Path) -> None:
         {"step": 30, "validation": {"mIoU": None}},
     ]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    found = curves.read(tmp_path)
+    found = learning_curves.read(tmp_path)
     assert found == ([(10, 3.5), (20, 2.0)], [(20, 41.5)])
-    left, right = curves.draw({"a": found, "b": found}, LIGHT).axes
+    left, right = learning_curves.draw({"a": found, "b": found}, LIGHT).axes
     assert [list(line.get_ydata()) for line in left.lines] == [[3.5, 2.0]] * 2
     assert list(right.lines[0].get_ydata()) == [41.5]
     assert [text.get_text() for text in left.get_legend().get_texts()] == ["a", "b"]
-    curves.write({"a": tmp_path}, tmp_path / "curves.png")
+    learning_curves.write({"a": tmp_path}, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 5000
 
 
@@ -35,4 +35,4 @@ def test_a_folder_without_a_readable_log_is_named(tmp_path: Path, text: str | No
     if text is not None:
         (tmp_path / "log.jsonl").write_text(text)
     with pytest.raises(UserError, match=r"log\.jsonl: cannot be read"):
-        curves.read(tmp_path)
+        learning_curves.read(tmp_path)

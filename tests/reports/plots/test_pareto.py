@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
-from vssbench.reports import pareto
-from vssbench.reports.pareto_figure import Plot, Point, draw
+from vssbench.reports.plots import pareto
+from vssbench.reports.plots.pareto_drawing import Plot, Point, draw
+from vssbench.reports.plots.theme import LIGHT
 from vssbench.reports.rows import FPS, GFLOPS, PARAMS, Group, Row, family
-from vssbench.reports.style import LIGHT
 from vssbench.stats import Interval
 
 GROUP = Group("synthetic val", "exact", "f00", 12)

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vssbench.names import parse
-from vssbench.reports import sweep, sweep_figure
+from vssbench.reports.plots import sweep, sweep_drawing
+from vssbench.reports.plots.theme import LIGHT
 from vssbench.reports.rows import measured
-from vssbench.reports.style import LIGHT
-from vssbench.result import DatasetInfo, RunResult, WeightsInfo
+from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo
+from vssbench.specs import parse
 
 MOTIONS = ("fast", "medium", "slow")
 
@@ -69,7 +69,7 @@ def lines(figure, row: int, column: int) -> dict[str, tuple[list[float], list[fl
 
 def test_every_panel_shows_the_results_of_its_dataset() -> None:
     results = swept()
-    figure = sweep_figure.draw(curves(results), LIGHT)
+    figure = sweep_drawing.draw(curves(results), LIGHT)
     assert [axes.get_title() for axes in figure.axes[:3]] == ["motion slow", "motion medium", "motion fast"]
     assert figure.get_suptitle() == "synthetic val, protocol exact"
     assert [axes.get_ylabel() for axes in figure.axes[::3]] == [
@@ -126,7 +126,7 @@ def test_the_default_interval_belongs_to_its_family() -> None:
 def test_a_schedule_by_content_is_a_level_of_its_own() -> None:
     auto = "mpvss(key_interval=auto(threshold=12))"
     results = [result(auto, miou=77.0), *(result(f"mpvss(key_interval={number})") for number in (1, 2))]
-    drawn = lines(sweep_figure.draw(curves(results), LIGHT), 0, 0)
+    drawn = lines(sweep_drawing.draw(curves(results), LIGHT), 0, 0)
     assert drawn["mpvss"][0] == [1, 2]
     assert drawn["mpvss K=auto"][1] == [77.0, 77.0]
 
@@ -150,7 +150,7 @@ def test_what_nobody_has_gets_no_row_and_what_one_lacks_is_a_gap() -> None:
         result(f"mpvss(key_interval={number})", miou=None if number == 2 else 60.0, fps=None, gflops=None)
         for number in (1, 2, 3)
     ]
-    figure = sweep_figure.draw(curves(results), LIGHT)
+    figure = sweep_drawing.draw(curves(results), LIGHT)
     assert [axes.get_ylabel() for axes in figure.axes] == ["mIoU (%)", "VC8 (%)"]
     assert lines(figure, 0, 0)["mpvss"][0] == [1, 3]
 
@@ -159,7 +159,7 @@ def test_speed_beyond_what_a_clock_shows_is_drawn_at_the_edge() -> None:
     results = [
         result(f"hold(key_interval={number},of=oracle)", fps={"step": fps}) for number, fps in ((1, 40.0), (2, 3e6))
     ]
-    figure = sweep_figure.draw(curves(results), LIGHT)
+    figure = sweep_drawing.draw(curves(results), LIGHT)
     assert lines(figure, 3, 0)["hold of oracle"][1] == [40.0, 10_000.0]
     figure.draw_without_rendering()
     assert "≥10k" in [text.get_text() for text in figure.axes[3].get_yticklabels()]
@@ -179,14 +179,14 @@ def test_names_are_short_where_they_stay_different(families: list[str], shown: l
         for family in families
         for number in (1, 2)
     ]
-    figure = sweep_figure.draw(curves(results), LIGHT)
+    figure = sweep_drawing.draw(curves(results), LIGHT)
     assert set(lines(figure, 0, 0)) == set(shown)
 
 
 def test_datasets_of_one_name_are_told_apart() -> None:
     results = [result(f"mpvss(key_interval={number})") for number in (1, 2)]
     fewer = [one.model_copy(update={"dataset": one.dataset.model_copy(update={"clips": 1})}) for one in results]
-    figure = sweep_figure.draw(curves([*results, *fewer]), LIGHT)
+    figure = sweep_drawing.draw(curves([*results, *fewer]), LIGHT)
     assert [axes.get_title() for axes in figure.axes[:2]] == ["1 clips, ffffffffffff", "2 clips, ffffffffffff"]
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from vssbench.reports import style
-from vssbench.reports.style import DARK, LIGHT, Theme
+from vssbench.reports.plots import theme as style
+from vssbench.reports.plots.theme import DARK, LIGHT, Theme
 
 # Machado, Oliveira and Fernandes, 2009, severity 1: on linear RGB.
 SIGHTS = {

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.reports.test_leaderboard import against, result
-from vssbench.reports import latex, published
+from tests.reports.tables.test_leaderboard import against, result
+from vssbench.reports import published
 from vssbench.reports.rows import Row, measured
+from vssbench.reports.tables import latex
 from vssbench.stats import Interval
 
 

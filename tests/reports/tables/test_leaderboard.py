@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vssbench.errors import UserError
-from vssbench.reports import leaderboard
-from vssbench.reports.markdown import code, plain, table
 from vssbench.reports.rows import Row, measured
-from vssbench.result import DatasetInfo, RunResult, WeightsInfo, read_result
+from vssbench.reports.tables import leaderboard
+from vssbench.reports.tables.markdown import code, plain, table
+from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo, read_result
 from vssbench.stats import Comparison, Interval
 
 

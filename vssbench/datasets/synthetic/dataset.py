@@ -16,9 +16,9 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from vssbench.datasets.scene import Scene, View
-from vssbench.datasets.spaces import load_space
-from vssbench.datasets.textures import wave
+from vssbench.datasets.label_spaces import load_space
+from vssbench.datasets.synthetic.scene import Scene, View
+from vssbench.datasets.synthetic.textures import wave
 from vssbench.errors import UserError, suggest
 from vssbench.types import Frame, UInt8
 

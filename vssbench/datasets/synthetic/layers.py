@@ -13,9 +13,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from vssbench.datasets.pose import Camera, Pose, Size, Vector
-from vssbench.datasets.shapes import BACKDROPS, CLASSES, OBJECTS, Kind
-from vssbench.datasets.textures import Pattern, value_noise, wave
+from vssbench.datasets.synthetic.pose import Camera, Pose, Size, Vector
+from vssbench.datasets.synthetic.shapes import BACKDROPS, CLASSES, OBJECTS, Kind
+from vssbench.datasets.synthetic.textures import Pattern, value_noise, wave
 
 DENSITY = 2
 """Texels per pixel at zoom 1."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vssbench.datasets.textures import wave
+from vssbench.datasets.synthetic.textures import wave
 
 Vector = NDArray[np.float64]
 

@@ -13,9 +13,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from vssbench.datasets.layers import DENSITY, make_layers
-from vssbench.datasets.pose import Pose
-from vssbench.datasets.textures import palette, texture
+from vssbench.datasets.synthetic.layers import DENSITY, make_layers
+from vssbench.datasets.synthetic.pose import Pose
+from vssbench.datasets.synthetic.textures import palette, texture
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from vssbench.datasets import textures
-from vssbench.datasets.textures import Pattern, value_noise, wave
+from vssbench.datasets.synthetic import textures
+from vssbench.datasets.synthetic.textures import Pattern, value_noise, wave
 
 Mask = NDArray[np.bool_]
 Axis = NDArray[np.float64]

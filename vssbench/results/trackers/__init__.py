@@ -1,6 +1,6 @@
 """Results in experiment trackers: MLflow, Weights & Biases (offline) and TensorBoard, each an optional extra.
 
-A result becomes one run of the tracker: its settings, its figures by the names of `vssbench.figures`, its notes and
+A result becomes one run of the tracker: its settings, its figures by the names of `vssbench.results.figures`, its notes and
 result.json. What is missing is not sent. The same result is not written twice.
 """
 
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vssbench.errors import UserError, suggest
-from vssbench.figures import figures
-from vssbench.result import RunResult
+from vssbench.results.figures import figures
+from vssbench.results.record import RunResult
 
 SINKS = {
-    "mlflow": "vssbench.sinks.mlflow:write",
-    "tensorboard": "vssbench.sinks.tensorboard:write",
-    "wandb": "vssbench.sinks.wandb:write",
+    "mlflow": "vssbench.results.trackers.mlflow:write",
+    "tensorboard": "vssbench.results.trackers.tensorboard:write",
+    "wandb": "vssbench.results.trackers.wandb:write",
 }
 """Name -> the function (entry, output, project) that writes one entry: True, or False where it was there already."""
 
@@ -51,7 +51,7 @@ def export(files: Iterable[Path], to: str, output: str, project: str) -> Iterato
     Raises UserError for an unknown tracker and a damaged file, MissingExtra where the tracker is not installed.
     """
     from vssbench.registry import attribute
-    from vssbench.result import read_result
+    from vssbench.results.record import read_result
 
     if to not in SINKS:
         raise UserError(f"unknown tracker {to!r}", expected=suggest(to, SINKS))

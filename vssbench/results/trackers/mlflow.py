@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from vssbench.errors import MissingExtra, UserError
-from vssbench.sinks import Entry
+from vssbench.results.trackers import Entry
 
 TAG = "vssbench.key"
 

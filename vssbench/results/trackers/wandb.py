@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from vssbench.errors import MissingExtra
-from vssbench.sinks import Entry
+from vssbench.results.trackers import Entry
 
 
 def write(entry: Entry, output: str, project: str) -> bool:

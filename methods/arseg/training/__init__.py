@@ -1,0 +1,1 @@
+"""How AR-Seg is trained: the two stages, and what they share."""

@@ -1,0 +1,1 @@
+"""What a prediction costs: FLOPs, parameters, time, memory and energy."""

@@ -1,0 +1,1 @@
+"""The leaderboard as Markdown, CSV, LaTeX and a data frame."""

@@ -1,0 +1,121 @@
+"""Files that are whole or not there: one step from the old to the new, and one writer a folder."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vssbench.errors import UserError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step: a reader sees the old one or the new one, never a part."""
+
+    def write(part: Path) -> None:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            _write_all(handle, text.encode(errors="backslashreplace"))  # of a name that is not UTF-8, in JSON exact
+        finally:
+            os.close(handle)
+
+    replace(path, write)
+
+
+def replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Replace a file in one step by what `write` puts into the file that it is given."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        write(part)
+        handle = os.open(part, os.O_RDWR)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.replace(part, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise disk_error(error, path) from None
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add to the end of a file; the bytes are on disk when this returns."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            _write_all(handle, data)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise disk_error(error, path) from None
+
+
+def drop_cut_line(path: Path) -> None:
+    """Cut off the line that was being written when the process was interrupted, so that the next one starts clean."""
+    data = path.read_bytes() if path.exists() else b""
+    if not data.endswith(b"\n") and data:
+        os.truncate(path, data.rfind(b"\n") + 1)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot be read: {error}", where=path, fix="delete it and run again with --resume") from None
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def hold(folder: Path) -> int:
+    """Make the folder and hold it alone; returns the handle to close in the end."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise disk_error(error, folder) from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise UserError(
+            "another vssbench is writing here", where=folder, fix="wait for it, or choose another --output"
+        ) from None
+    return handle
+
+
+def occupied(folder: Path) -> bool:
+    """Whether there is anything but what a run that measured nothing leaves behind."""
+    left = {".lock", "run.json", "identity.json"}
+    return any(path.is_file() and path.name not in left for path in folder.rglob("*"))
+
+
+def disk_error(error: OSError, path: Path) -> UserError:
+    fixes = {
+        errno.ENOSPC: "free some space, then continue with --resume: every finished clip is kept",
+        errno.EROFS: "choose an --output that can be written",
+        errno.EACCES: "choose an --output that can be written",
+        errno.EEXIST: "name a folder in --output; this is a file",
+        errno.ENOTDIR: "name a folder in --output; a part of this path is a file",
+    }
+    return UserError(
+        f"cannot be written: {error.strerror or error}",
+        where=path,
+        fix=fixes.get(error.errno or 0, "mend the cause, then continue with --resume: every finished clip is kept"),
+    )

@@ -1,0 +1,1 @@
+"""A method over video without labels: label PNGs, overlays, a side-by-side video."""

@@ -1,0 +1,60 @@
+"""A YAML file with the place of every key and value in it, so that complaints can name line and column."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vssbench.errors import UserError
+
+Place = dict[tuple[str | int, ...], tuple[int, int]]
+
+
+def read_yaml(path: Path) -> tuple[dict[str, Any], Place, list[str]]:
+    """The mapping in a YAML file, where each key and value stands (line and column from 1), and what stands twice."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot be read: {error}", where=path, expected="a readable UTF-8 YAML file") from None
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return {}, {}, []
+        if not isinstance(node, yaml.MappingNode):
+            raise UserError("is not a mapping", where=f"{path}:1:1", expected="lines like `methods: [mpvss, mrcfa]`")
+        places: Place = {}
+        repeated = [
+            f"{path}:{line}:{column}: key {key!r} stands twice"
+            for key, line, column in _locate(node, (), places, set())
+        ]
+        return loader.construct_document(node), places, repeated
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
+        raise UserError(f"is not YAML: {getattr(error, 'problem', None) or error}", where=where) from None
+    except (ValueError, RecursionError) as error:  # an impossible date, endless nesting
+        raise UserError(f"cannot be read: {error}", where=path, expected="plain YAML") from None
+
+
+def _locate(node: yaml.Node, path: tuple[str | int, ...], places: Place, seen: set[int]):
+    """Note where everything stands; yields keys that stand twice in one mapping. Aliases are not followed."""
+    places.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*path, str(key.value))
+            spot = (key.start_mark.line + 1, key.start_mark.column + 1)
+            if inner in places:
+                yield key.value, *spot
+            if not isinstance(value, yaml.ScalarNode):
+                places[inner] = spot
+            yield from _locate(value, inner, places, seen)
+            places[(*inner, "")] = spot
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _locate(value, (*path, index), places, seen)
