@@ -26,6 +26,7 @@ def alarms(entries: Sequence[Entry], recounted: Sequence[Recomputed]) -> Alarms:
     found: Alarms = defaultdict(list)
     rules: list[Iterable[tuple[int, str]]] = [
         larger_and_cheaper(entries), unlike_the_code(entries, recounted), printed_twice(entries), same_wiou(entries),
+        looks_ahead(entries),
     ]  # fmt: skip
     for place, text in (alarm for rule in rules for alarm in rule):
         found[place].append(text)
@@ -85,6 +86,13 @@ def same_wiou(entries: Sequence[Entry]) -> Iterable[tuple[int, str]]:
         if None not in wiou and wiou[0] == wiou[1] and miou[0] != miou[1]:
             text = f"WIoU {wiou[0]:g} with {one.backbone} and with {other.backbone}, whose mIoU differ"
             yield from ((first, text), (second, text))
+
+
+def looks_ahead(entries: Sequence[Entry]) -> Iterable[tuple[int, str]]:
+    """Figures that no camera could show: they rest on frames that come later, whatever the row is called."""
+    for place, entry in enumerate(entries):
+        if entry.lookahead:
+            yield place, f"not causal: {entry.lookahead}"
 
 
 def backbone_size(backbone: str) -> tuple[str, int]:

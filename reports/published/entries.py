@@ -21,7 +21,7 @@ COSTS = ("gflops", "params_m", "fps", "latency_ms")
 
 
 class Source(NamedTuple):
-    """kind: repository, paper, poster or aggregator."""
+    """kind: repository, paper, poster, issue (what a user reported there) or aggregator."""
 
     kind: str
     title: str
@@ -33,11 +33,12 @@ class Entry:
     """One row of a printed table; text that is not stated is empty.
 
     variant:   what a method's name alone does not say, "0.5x"
-    dataset:   vspw, cityscapes or camvid
+    dataset:   vspw, cityscapes, camvid, acdc, ...
     protocol:  one of vssbench's, where the source's own script is known
     figures:   of METRICS (percent) and COSTS, those that are printed
     device:    of fps and latency_ms
     distances: mIoU in percent at 0, 1, 2 ... frames from the key frame
+    lookahead: how the figures rest on later frames, where they do
     """
 
     method: str
@@ -51,6 +52,7 @@ class Entry:
     key_interval: str
     input_size: str
     distances: tuple[float, ...]
+    lookahead: str
     source: Source
     notes: str
 
@@ -104,7 +106,10 @@ def recomputed() -> tuple[Recomputed, ...]:
 
 
 def _entry(line: dict[str, str], sources: Mapping[str, Source]) -> Entry:
-    texts = ("method", "variant", "backbone", "dataset", "split", "protocol", "device", "key_interval", "input_size")
+    texts = (
+        *("method", "variant", "backbone", "dataset", "split", "protocol", "device"),
+        *("key_interval", "input_size", "lookahead"),
+    )
     return Entry(
         **{name: line[name] for name in texts},
         figures=_figures(line, (*METRICS, *COSTS)),

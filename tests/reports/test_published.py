@@ -35,11 +35,11 @@ def test_every_entry_is_in_order(entry: Entry) -> None:
     assert entry.figures
     assert all(0 < entry.figures[name] < 100 for name in METRICS if name in entry.figures)
     assert all(0 < value < 2000 for value in entry.figures.values())
-    assert entry.dataset in ("vspw", "cityscapes", "camvid", "")
+    assert entry.dataset in ("vspw", "cityscapes", "camvid", "acdc", "cityscapes-c", "apollo", "kitti-360", "")
     assert entry.protocol in ("", *PROTOCOLS)
     assert re.fullmatch(r"|\d+x\d+", entry.input_size)
     assert re.fullmatch(r"|\d+|adaptive", entry.key_interval)
-    assert entry.source.kind in ("repository", "paper", "poster", "aggregator")
+    assert entry.source.kind in ("repository", "paper", "poster", "issue", "aggregator")
     assert entry.source.title
     assert entry.source.url.startswith("https://")
     assert not entry.device or {"fps", "latency_ms"} & entry.figures.keys()
@@ -80,9 +80,27 @@ def test_the_known_oddities_are_found() -> None:
     assert of("MRCFA", "MiT-B5", "vspw") == []
 
 
+def test_what_rests_on_later_frames_is_odd_however_it_is_called() -> None:
+    online = {entry.name for entry in results() if entry.method.startswith("VidEoMT") or "online" in entry.variant}
+    assert any(name.startswith("DVIS++ online") for name in online)
+    averaged = "not causal: class scores are a mean over the whole clip"
+    for place, entry in enumerate(results()):
+        if entry.method.startswith("VidEoMT") or entry.name.startswith("DVIS++ online"):
+            assert averaged in ALARMS[place]
+    assert "not causal: the refiner sees the whole clip" in of("DVIS++", "ViT-L", "vspw")
+
+
+def test_each_accel_says_both_of_its_networks() -> None:
+    """The README of Accel names the update network; the reference branch is ResNet-101 in all of them."""
+    accel = {entry.method: entry for entry in results() if entry.source.title.startswith("Accel README")}
+    assert accel["Accel-50"].backbone == "R101, update R50"
+    assert accel["Accel-50"].figures["mIoU"] == 74.2
+    assert accel["Accel-34"].figures["mIoU"] == 72.4
+
+
 def entry(backbone: str = "Swin-T", title: str = "a", device: str = "", **figures: float) -> Entry:
     source = Source("paper", title, "https://example.org")
-    return Entry("X", "", backbone, "vspw", "val", "", figures, device, "", "", (), source, "")
+    return Entry("X", "", backbone, "vspw", "val", "", figures, device, "", "", (), "", source, "")
 
 
 def test_a_larger_backbone_that_costs_less_is_odd_whatever_the_order() -> None:
