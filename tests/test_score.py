@@ -221,5 +221,5 @@ def test_frames_without_labels_need_no_prediction(tmp_path, monkeypatch):
     assert found.metrics["VC@8"] is None
     assert "without labels" in found.reasons["VC@8"]
     (tmp_path / "a" / "9.png").unlink()
-    with pytest.raises(Exception, match=r"missing: 1\n.*a/9\.png"):
+    with pytest.raises(Exception, match=r"missing: 1 \(.*a/9\.png"):
         score(submission)

@@ -66,6 +66,13 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"{hint}known: {', '.join(known) or 'none'}"
 
 
+def listed(names: Iterable[object], limit: int) -> str:
+    """'a, b and 3 more': the first `limit` names, and how many there are besides."""
+    found = [str(name) for name in names]
+    rest = f" and {len(found) - limit} more" if len(found) > limit else ""
+    return ", ".join(found[:limit]) + rest
+
+
 @contextmanager
 def blaming(whose: str, where: str) -> Iterator[None]:
     """Around anybody's code: whatever it raises becomes a UserError that says whose it is and keeps the cause."""

@@ -19,7 +19,7 @@ import numpy as np
 from vssbench.bench.clip import ahead
 from vssbench.bench.pool import end_with_parent
 from vssbench.datasets.read_pixels import read_indices
-from vssbench.errors import UserError
+from vssbench.errors import UserError, listed
 from vssbench.load import load_dataset
 from vssbench.metrics.accuracy.clip_metric import ClipScore, size
 from vssbench.metrics.plan import plan
@@ -56,10 +56,8 @@ def check_files(dataset: Dataset, predictions: Path) -> None:
         raise UserError(f"{dataset.name} has no clips in this split", fix="vssbench doctor shows what is there")
     missing = [file for clip in clips for file in _missing(dataset, clip, predictions)]
     if missing:
-        shown = "".join(f"\n    {file}" for file in missing[:_SHOWN])
-        more = f"\n    and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         raise UserError(
-            f"prediction files or clip folders missing: {len(missing)}{shown}{more}",
+            f"prediction files or clip folders missing: {len(missing)} ({listed(missing, _SHOWN)})",
             where=predictions,
             expected="<clip>/<frame stem>.png for every labelled frame",
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from hashlib import file_digest, sha256
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ from pathlib import Path
 from vssbench import environment
 from vssbench.bench.session import Bench
 from vssbench.bench.spec import RunSpec
+from vssbench.datasets.fingerprint import digest
 from vssbench.errors import blaming
 from vssbench.specs import parse, walk
 
@@ -31,7 +31,7 @@ def shared(bench: Bench) -> dict[str, str | None]:
         **environment.packages(),
         **{point.dist.name: point.dist.version for point in points if point.dist},
         "sources": sources(),
-        "clips": _digest(bench.dataset.clips()),
+        "clips": digest(bench.dataset.clips()),
         **{str(file): _contents(file) for file in files(bench.spec)},
     }
 
@@ -39,7 +39,7 @@ def shared(bench: Bench) -> dict[str, str | None]:
 def listing(bench: Bench, clip: str) -> str:
     """sha256 of the names of a clip's frames. Raises UserError where they cannot be listed."""
     with blaming(bench.dataset.name, f"clip {clip!r}"):
-        return _digest(bench.dataset.stems(clip))
+        return digest(bench.dataset.stems(clip))
 
 
 def sources() -> str:
@@ -60,10 +60,6 @@ def files(spec: RunSpec) -> list[Path]:
     places = [Path(place) for place in named if os.path.exists(place)]
     inside = [file for folder in places for kind in ("*.json", "*.safetensors", "*.bin") for file in folder.glob(kind)]
     return sorted(place for place in {*places, *inside} if place.is_file())
-
-
-def _digest(names: Iterable[str]) -> str:
-    return sha256("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _contents(file: Path) -> str:

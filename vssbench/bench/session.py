@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from vssbench import environment
 from vssbench.bench.clip import ahead, run_clip
 from vssbench.bench.spec import RunSpec
 from vssbench.datasets.codec import CodecSpec, Compressed, codec_for
+from vssbench.datasets.fingerprint import Fingerprint, digest
 from vssbench.datasets.key_distances import ByIndex, Distances
 from vssbench.errors import UserError, blaming
 from vssbench.load import Context, load_dataset
@@ -61,7 +61,7 @@ class Bench:
         self.unreadable: dict[str, str] = {}
         self.machines: list[str] = []
         self.lengths: dict[str, int] = {}
-        self._listed, self._digest = 0, hashlib.sha256()
+        self._listed, self._fingerprint = 0, Fingerprint()
         for clip in islice(self.dataset.clips(), limit if listed else 0):
             stems = self._list(clip)
             if isinstance(stems, Failed):
@@ -125,7 +125,7 @@ class Bench:
         """The same of the next clip in order, which goes into the fingerprint."""
         stems = self._stems(clip)
         names = [] if isinstance(stems, Failed) else stems
-        self._digest.update("\0".join([clip, *names, "\n"]).encode("utf-8", "surrogateescape"))
+        self._fingerprint.add(clip, names)
         self._listed += 1
         return stems
 
@@ -188,7 +188,7 @@ class Bench:
             clips=len(self.lengths),
             frames=sum(self.lengths.values()),
             labelled=0,
-            fingerprint=self._digest.hexdigest(),
+            fingerprint=self._fingerprint.hexdigest(),
             names=list(self.lengths),
         )
 
@@ -204,10 +204,9 @@ class Bench:
         if not names:
             clip, reason = next(iter(failed.items()))
             raise UserError(f"every clip failed, {clip!r} for one: {reason}", where=self.spec.dataset)
-        digest = hashlib.sha256("\0".join([info.fingerprint, *sorted(failed)]).encode("utf-8", "surrogateescape"))
         frames = sum(self.lengths[clip] for clip in names)
-        changes = {"clips": len(names), "frames": frames, "names": names, "fingerprint": digest.hexdigest()}
-        return info.model_copy(update=changes)
+        changes = {"clips": len(names), "frames": frames, "names": names}
+        return info.model_copy(update=changes | {"fingerprint": digest([info.fingerprint, *sorted(failed)])})
 
     def identity(self, spec: Spec, info: DatasetInfo, weights: Weights, codec: CodecSpec | None) -> dict[str, Any]:
         """What decides the numbers. Not in it: workers, threads, paths, the limit (more clips may follow), latency."""

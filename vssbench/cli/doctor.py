@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from vssbench.cli.options import DatasetOption, JsonOption, RootOption, SplitOption
-from vssbench.errors import UserError
+from vssbench.errors import UserError, listed
 
 if TYPE_CHECKING:
     from vssbench.datasets.doctor import Report
@@ -48,8 +48,7 @@ def _lines(report: Report) -> list[str]:
         lines += [f"  {c['percent']:6.2f} %  {c['name']} (in {c['frames']} frames)" for c in seen]
         lines.append(f"  {summary['void_percent']:6.2f} %  without a label")
         absent = [c["name"] for c in summary["classes"] if not c["frames"]]
-        more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
-        lines += [f"  never: {', '.join(absent[:NAMED])}{more}"] if absent else []
+        lines += [f"  never: {listed(absent, NAMED)}"] if absent else []
     lines += [f"note: {note}" for note in report.notes]
     for finding in report.findings[:SHOWN]:
         lines.append(f"{finding.file}: {finding.what}")

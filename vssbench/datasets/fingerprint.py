@@ -1,15 +1,40 @@
-"""Which frames a dataset holds, as one number."""
+"""Which clips and frames there are, as one number: the only place that hashes their names."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from vssbench.types import Dataset
 
 
+class Fingerprint:
+    """SHA-256 of the names of clips and of their frames, clip by clip; contents are not read."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, clip: str, stems: Iterable[str]) -> None:
+        """The next clip."""
+        self._digest.update(_joined([clip, *stems, "\n"]))
+
+    def hexdigest(self) -> str:
+        """Of the clips so far, hexadecimal."""
+        return self._digest.hexdigest()
+
+
 def fingerprint(dataset: Dataset) -> str:
-    """SHA-256, hexadecimal, of the names of all clips and frames of the split; contents are not read."""
-    digest = hashlib.sha256()
+    """SHA-256, hexadecimal, of the names of all clips and frames of the split."""
+    whole = Fingerprint()
     for clip in dataset.clips():
-        digest.update("\0".join([clip, *dataset.stems(clip), "\n"]).encode())
-    return digest.hexdigest()
+        whole.add(clip, dataset.stems(clip))
+    return whole.hexdigest()
+
+
+def digest(names: Iterable[str]) -> str:
+    """SHA-256, hexadecimal, of a list of names."""
+    return hashlib.sha256(_joined(names)).hexdigest()
+
+
+def _joined(names: Iterable[str]) -> bytes:
+    return "\0".join(names).encode("utf-8", "surrogateescape")  # as file systems give names that are not UTF-8

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from vssbench.errors import listed
 from vssbench.gate.baseline import Entry, Key
 
 NAMED = 3
@@ -18,9 +19,8 @@ def lost_clips(before: Entry, now: Entry) -> str | None:
     lost = [clip for clip in before.clips if clip not in kept]
     if not lost or (kept and len(lost) == len(before.clips)):
         return None
-    named = ", ".join(lost[:NAMED]) + (f" and {len(lost) - NAMED} more" if len(lost) > NAMED else "")
     reason = f" ({now.skipped[lost[0]]})" if lost[0] in now.skipped else ""
-    return f"{len(lost)} of the {len(before.clips)} clips are missing: {named}{reason}"
+    return f"{len(lost)} of the {len(before.clips)} clips are missing: {listed(lost, NAMED)}{reason}"
 
 
 def other_reading(before: Entry, now: Entry) -> list[str]:

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from vssbench.datasets.codec import CodecSpec
+from vssbench.errors import listed
 from vssbench.load import innermost
 from vssbench.metrics.accuracy.by_distance import by_distance
 from vssbench.metrics.cost.latency import summarise
@@ -103,7 +104,7 @@ def _lost(failed: dict[str, str]) -> list[str]:
         return []
     first, *others = map(repr, failed)
     what = "1 clip that failed is" if not others else f"{len(failed)} clips that failed are"
-    names = ", ".join([first, *others][:NAMED]) + (f" and {len(failed) - NAMED} more" if len(failed) > NAMED else "")
+    names = listed([first, *others], NAMED)
     reason = next(iter(failed.values()))
     return [f"{what} left out for every method (--on-error skip-clip): {names}; {first}: {reason}"]
 

@@ -15,13 +15,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from vssbench.datasets.fingerprint import digest
 from vssbench.errors import UserError
 from vssbench.results.run_folder import slug
 from vssbench.atomic import write_text
@@ -170,7 +170,7 @@ def _badness(frame: KeptFrame) -> tuple[float, int]:
 
 
 def _lot(name: str) -> int:
-    return int.from_bytes(sha256(name.encode("utf-8", "surrogateescape")).digest()[:8])
+    return int(digest([name])[:16], 16)
 
 
 def _kept(frame: Frame, prediction: Prediction) -> KeptFrame:

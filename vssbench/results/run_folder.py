@@ -14,7 +14,6 @@ interruption is dropped when the file is opened again; any other damage is repor
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from vssbench.datasets.fingerprint import digest
 from vssbench.errors import UserError
 from vssbench.atomic import append, disk_error, drop_cut_line, hold, occupied, read_json, write_json, write_text
 from vssbench.results.record import ClipRecord
@@ -31,7 +31,7 @@ from vssbench.results.record import ClipRecord
 def slug(name: str) -> str:
     """A folder name for specs: readable, safe on any file system, different for different specs."""
     readable = re.sub(r"[^A-Za-z0-9_.=-]+|\.\.+", "_", name).strip("._")[:80]
-    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{readable}-{digest([name])[:8]}"
 
 
 class RunDirectory:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vssbench.errors import NotComparable, UserError
+from vssbench.errors import NotComparable, UserError, listed
 from vssbench.metrics.accuracy.clip_metric import ClipStates
 from vssbench.metrics.accuracy.confusion import VALUES, Confusion
 from vssbench.metrics.accuracy.scripts import Floats
@@ -113,8 +113,9 @@ def same_clips(a: Sequence[ClipStates], b: Sequence[ClipStates]) -> list[ClipSta
     names = {record.clip for record in a}
     alone = sorted(names ^ set(others))
     if alone:
-        shown = ", ".join(alone[:5]) + (f" and {len(alone) - 5} more" if len(alone) > 5 else "")
-        raise NotComparable(f"only one of the two methods has the clips {shown}", expected="one set of clips")
+        raise NotComparable(
+            f"only one of the two methods has the clips {listed(alone, 5)}", expected="one set of clips"
+        )
     for record in a:
         if _truth(record) != _truth(others[record.clip]):
             raise NotComparable(

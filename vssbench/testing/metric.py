@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from vssbench import registry
+from vssbench.errors import listed
 from vssbench.specs import Spec, parse, parse_list
 from vssbench.testing.findings import Findings, Report
 from vssbench.testing.made_clips import copied, plain_space, random_clip, same
@@ -144,7 +145,7 @@ def _state(findings: Findings, make: Make, done: list[Metric]) -> None:
         state = metric.state()
         findings.expect(json.loads(json.dumps(state)) == state, "the state changes on its way through JSON")
         floats = sorted({path for path, value in _leaves(state, "state") if isinstance(value, float)})
-        findings.expect(not floats, f"{', '.join(floats[:3])} is a float; sums of floats depend on their order")
+        findings.expect(not floats, f"{listed(floats, 3)} is a float; sums of floats depend on their order")
         fresh, used = make(), _clone(make, done[1])
         for other in (fresh, used):
             other.load(json.loads(json.dumps(state)))
