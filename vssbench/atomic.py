@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from vssbench.errors import UserError
 
@@ -83,21 +84,19 @@ def _write_all(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def hold(folder: Path) -> int:
-    """Make the folder and hold it alone; returns the handle to close in the end."""
+def hold(folder: Path) -> FileLock:
+    """Make the folder and hold it alone, until the lock that is returned is released or this process ends."""
+    lock = FileLock(folder / ".lock", blocking=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise disk_error(error, folder) from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
+        lock.acquire()
+    except Timeout:
         raise UserError(
             "another vssbench is writing here", where=folder, fix="wait for it, or choose another --output"
         ) from None
-    return handle
+    except OSError as error:
+        raise disk_error(error, folder) from None
+    return lock
 
 
 def occupied(folder: Path) -> bool:

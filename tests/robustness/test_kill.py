@@ -244,12 +244,12 @@ def test_a_second_process_on_the_same_folder_changes_nothing(tmp_path: Path) -> 
     command = arguments(tmp_path / "run")
     assert vssbench(*command).status == 0
     before = {file: file.read_bytes() for file in (tmp_path / "run").glob("**/*") if file.is_file()}
-    handle = atomic.hold(tmp_path / "run")
+    lock = atomic.hold(tmp_path / "run")
     for more in ([], ["--resume"]):
         refused = vssbench(*command, *more)
         assert_refused(refused)
         assert "another vssbench is writing here" in refused.stderr
-    os.close(handle)
+    lock.release()
     assert {file: file.read_bytes() for file in (tmp_path / "run").glob("**/*") if file.is_file()} == before
 
 

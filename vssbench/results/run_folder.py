@@ -52,7 +52,7 @@ class RunDirectory:
             raise
 
     def close(self) -> None:
-        os.close(self._lock)
+        self._lock.release()
 
     def __enter__(self) -> RunDirectory:
         return self

@@ -12,7 +12,6 @@ Whole files are replaced atomically, so an interruption leaves the last complete
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from collections.abc import Mapping
 from functools import partial
@@ -71,7 +70,7 @@ class TrainingFolder:
 
     def close(self) -> None:
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.release()
 
     def state(self) -> dict[str, Any] | None:
         """What `keep` wrote last, or None."""
