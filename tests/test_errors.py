@@ -1,10 +1,14 @@
-"""Texts of errors: what is named, and how much is left out."""
+"""Texts of errors: what is named, how much is left out, and that a message is safe on a terminal whatever it quotes."""
 
 from __future__ import annotations
 
-import pytest
+import pickle
 
-from vssbench.errors import listed
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vssbench.errors import UserError, listed, printable
 
 
 @pytest.mark.parametrize(
@@ -23,3 +27,23 @@ def test_two_names_at_most(names, text):
 
 def test_one_name_at_most():
     assert listed(iter("abc"), 1) == "a and 2 more"
+
+
+@given(st.text(st.characters()))
+def test_a_printable_text_can_be_written_and_moves_no_cursor(text: str) -> None:
+    shown = printable(text)
+    shown.encode()  # half characters cannot be
+    assert not set(shown) & set("\0\t\r\x1b\x7f\x85\x9b\u2028\u202e\u2066")
+    assert printable(shown) == shown
+
+
+def test_what_can_be_read_stays_as_it_is() -> None:
+    for text in ("≥ 3 × 4\n  voie ferrée", "道路 ①"):
+        assert printable(text) == text
+
+
+def test_foreign_text_in_any_part_of_a_message_is_escaped() -> None:
+    error = UserError("class 'road\x1b[2J'", where="a\x07.pth", expected="\u202egpj", fix="rename a\rb")
+    expected = "a\\x07.pth: class 'road\\x1b[2J'\n  expected: \\u202egpj\n  fix: rename a\\rb"
+    assert str(error) == str(pickle.loads(pickle.dumps(error))) == expected
+    assert error.brief == "a\\x07.pth: class 'road\\x1b[2J'"

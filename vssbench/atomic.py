@@ -1,10 +1,11 @@
-"""Files that are whole or not there: one step from the old to the new, and one writer a folder."""
+"""Files that are whole or not there: one step from the old to the new, one writer a folder, and no pipes to read."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,23 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from vssbench.errors import UserError
+
+
+def regular(path: Path, expected: str | None = None) -> Path:
+    """The path of a file with an end and a beginning: a pipe would be waited for, and /dev/zero read for ever.
+
+    Raises UserError where there is none, or a folder, pipe, device or socket. expected: for its message
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise UserError("no such file", where=path, expected=expected) from None
+    except (OSError, ValueError) as error:  # a name too long, with a null character, in a folder that is closed
+        raise UserError(f"cannot be read: {getattr(error, 'strerror', None) or error}", where=path) from None
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
+        raise UserError(f"is a {kinds.get(stat.S_IFMT(mode), 'device')}, not a file", where=path, expected=expected)
+    return path
 
 
 def write_text(path: Path, text: str) -> None:

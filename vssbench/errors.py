@@ -10,8 +10,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
+def printable(text: object) -> str:
+    r"""The text with control characters escaped: a name from somebody's file moves no cursor and hides no words.
+
+    Line breaks stay. Escaped too: what turns the direction of writing, and half characters, which no stream takes.
+
+    >>> printable("road\x1b[2J")
+    'road\\x1b[2J'
+    """
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in str(text)
+    )
+
+
 class UserError(Exception):
-    """Something that the user can mend.
+    """Something that the user can mend. Its message is `printable`, whatever foreign text it quotes.
 
     what:     what is wrong, in one sentence
     where:    file, line, key or clip concerned
@@ -28,12 +41,12 @@ class UserError(Exception):
             parts.append(f"expected: {expected}")
         if fix:
             parts.append(f"fix: {fix}")
-        super().__init__("\n  ".join(parts))
+        super().__init__(printable("\n  ".join(parts)))
 
     @property
     def brief(self) -> str:
         """What is wrong and where, in one line."""
-        return " ".join((f"{self.where}: {self.what}" if self.where is not None else self.what).split())
+        return " ".join(printable(f"{self.where}: {self.what}" if self.where is not None else self.what).split())
 
     def __reduce__(self):  # travels between worker processes
         return _rebuild, (type(self), self.what, self.where, self.expected, self.fix)

@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from vssbench.errors import printable
+
 
 class Progress:
     """A bar over all frames of a run, used as a context manager."""
@@ -44,7 +46,7 @@ class Progress:
 
     def show(self, method: str, clip: str) -> None:
         """Say what is being worked on."""
-        self._bar.update(self._task, description=escape(f"{method}  {clip}"[-60:]))
+        self._bar.update(self._task, description=escape(printable(f"{method}  {clip}")[-60:]))
 
     def tick(self, frames: int = 1) -> None:
         """That many more frames are done."""
@@ -58,4 +60,4 @@ def clip_progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task(what, total=total)
-        yield lambda clip: progress.update(task, advance=1, description=escape(f"{what} {clip}"))
+        yield lambda clip: progress.update(task, advance=1, description=escape(printable(f"{what} {clip}")))

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from vssbench.errors import printable
+
 _SPECIAL = re.compile(r"([\\`*\[\]])")
 
 
@@ -16,7 +18,7 @@ def plain(text: str) -> str:
     >>> plain("*a* <i>")
     '\\\\*a\\\\* &lt;i>'
     """
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;"))
+    return _SPECIAL.sub(r"\\\1", printable(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;"))
 
 
 def code(text: str) -> str:
@@ -24,7 +26,7 @@ def code(text: str) -> str:
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     space = " " if text.startswith("`") or text.endswith("`") else ""
-    return f"{fence}{space}{' '.join(text.split())}{space}{fence}"
+    return f"{fence}{space}{printable(' '.join(text.split()))}{space}{fence}"
 
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

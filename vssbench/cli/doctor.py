@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from vssbench.cli.options import DatasetOption, JsonOption, RootOption, SplitOption
-from vssbench.errors import UserError, listed
+from vssbench.errors import UserError, listed, printable
 
 if TYPE_CHECKING:
     from vssbench.datasets.doctor import Report
@@ -30,7 +30,7 @@ def command(
     opened = load_dataset(dataset, root, split or "val")
     with clip_progress("doctor", len(opened.clips())) as advance:
         report = examine(opened, advance)
-    typer.echo(json.dumps(report.to_json(), indent=1) if as_json else "\n".join(_lines(report)))
+    typer.echo(json.dumps(report.to_json(), indent=1) if as_json else printable("\n".join(_lines(report))))
     if report.findings:
         raise typer.Exit(1)
 

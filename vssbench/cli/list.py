@@ -38,7 +38,7 @@ def _registered(what: Group, as_json: bool) -> None:
     found = entries(what)
     if as_json:
         shown = {name: {k: v or None for k, v in _details(name, entry).items()} for name, entry in found.items()}
-        print(json.dumps({what: shown}, indent=2, ensure_ascii=False))
+        print(json.dumps({what: shown}, indent=2))
         return
     width = max(map(len, found))
     for name, entry in found.items():
@@ -76,7 +76,7 @@ def _published(dataset: str | None, method: str | None, as_json: bool) -> None:
             _stated(asdict(entry)) | {"source": entry.source._asdict(), "alarms": texts} for entry, texts in found
         ]
         counted = [_stated(one._asdict()) for one in recomputed() if wanted(one)]
-        print(json.dumps({"published": printed, "recomputed": counted}, indent=2, ensure_ascii=False))
+        print(json.dumps({"published": printed, "recomputed": counted}, indent=2))
         return
     for entry, texts in found:
         print("\n    ".join(_told(entry, texts)))

@@ -56,7 +56,7 @@ def command(
     profiles = profile(loaded, wanted, device, None if no_latency else LatencySpec(), _note)
     if as_json:
         found = {"methods": profiles, "size": list(wanted), "environment": environment.describe(device, threads)}
-        print(json.dumps(without_nan(found), ensure_ascii=False))
+        print(json.dumps(without_nan(found)))
         return
     _print(profiles, wanted, environment.describe(device, threads))
 

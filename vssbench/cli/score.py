@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vssbench.cli.options import DatasetOption, JsonOption, RootOption, SplitOption
-from vssbench.errors import UserError
+from vssbench.errors import UserError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,16 +102,16 @@ def _show(result: Mapping[str, Any]) -> None:
         table.add_row(metric, *("-" if value is None else f"{value:.2f}" for value in values))
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(
-        f"{result['predictions']} on {result['dataset']} {result['split']}: {result['clips']} clips, "
+        f"{printable(result['predictions'])} on {result['dataset']} {result['split']}: {result['clips']} clips, "
         f"{result['labelled']} labelled frames; in %",
         soft_wrap=True,
     )
     console.print(table)
     for name, entry in entries.items():
         for line in [*_missing(entry["reasons"]), *entry["notes"], *_left_out(entry["skipped"])]:
-            console.print(f"{name}: {line}", soft_wrap=True)
+            console.print(printable(f"{name}: {line}"), soft_wrap=True)
     for line in result.get("differences", ()):
-        console.print(f"- {line}", soft_wrap=True)
+        console.print(printable(f"- {line}"), soft_wrap=True)
 
 
 def _missing(reasons: Mapping[str, str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from vssbench.errors import NotComparable
+from vssbench.errors import NotComparable, printable
 from vssbench.gate.rules import COST, Rule
 from vssbench.results.record import without_nan
 from vssbench.stats.sign_flip import Comparison
@@ -106,8 +106,7 @@ MEANING: dict[Status, str] = {
 
 def plain(text: str) -> str:
     """On one line, what cannot be printed written out: a clip's name is a file's and need not be text."""
-    line = " ".join(text.split())
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
+    return printable(" ".join(text.split()))
 
 
 def headline(report: Report) -> str:

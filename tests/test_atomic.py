@@ -1,0 +1,37 @@
+"""Files: what is no regular file is refused before it is opened."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from vssbench.atomic import regular
+from vssbench.errors import UserError
+
+
+def test_what_is_no_regular_file_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        monkeypatch.chdir(tmp_path)  # a socket's path may be no longer than 108 characters
+        listening.bind("socket")
+        kinds = {"pipe": "is a pipe", "socket": "is a socket", "/dev/zero": "is a device", ".": "is a folder"}
+        kinds |= {
+            "absent": "no such file",
+            "x" * 5000: "File name too long",
+            "a\0b": "null",
+            "pipe/a": "Not a directory",
+        }
+        for name, words in kinds.items():
+            with pytest.raises(UserError, match=re.escape(words)) as error:
+                regular(Path(name), "a file")
+            assert str(error.value).count("\n") <= 1
+
+
+def test_a_link_to_a_file_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    assert regular(tmp_path / "link") == tmp_path / "link"
