@@ -11,10 +11,10 @@ import pytest
 
 from tests.helpers.faults import Crash, FaultyOs
 from vssbench import atomic
+from vssbench.atomic import read_json, write_json
 from vssbench.errors import UserError
 from vssbench.results.record import ClipRecord
 from vssbench.results.run_folder import RunDirectory, read_clips, slug
-from vssbench.atomic import read_json, write_json
 
 
 def record(clip: str, frames: int = 3) -> ClipRecord:

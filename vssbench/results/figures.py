@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from vssbench.specs import parse
 from vssbench.results.record import RunResult
+from vssbench.specs import parse
 
 PERCENT, MACS, RATE, COUNT = "%", "GMAC/frame", "frames/s", "frames"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -10,17 +11,13 @@ from vssbench.datasets.codec import CodecSpec
 from vssbench.errors import listed
 from vssbench.load import innermost
 from vssbench.metrics.accuracy.by_distance import by_distance
-from vssbench.metrics.cost.latency import summarise
 from vssbench.metrics.accuracy.protocols import default_protocol, evaluate
-from vssbench.specs import Spec, parse
-from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo, count_kinds
-from vssbench.types import LabelSpace, Weights
-from pathlib import Path
-
-from vssbench.results.record import RunResult
+from vssbench.metrics.cost.latency import summarise
 from vssbench.results.read_folder import read_folder
+from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo, count_kinds
 from vssbench.results.run_folder import read_identity
-
+from vssbench.specs import Spec, parse
+from vssbench.types import LabelSpace, Weights
 
 NAMED = 12
 """So many clips that failed are named in a caveat."""
@@ -129,8 +126,6 @@ def _doubts(gflops: dict[str, Any] | None) -> list[str]:
     if gflops["amortised"] is None:
         doubts.append("no GFLOPs a frame: how often each kind runs follows from the video, and none was scored")
     return doubts
-
-
 
 
 def rescored(folder: Path, protocol: str) -> RunResult:

@@ -15,16 +15,15 @@ interruption is dropped when the file is opened again; any other damage is repor
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from vssbench.atomic import append, disk_error, drop_cut_line, hold, occupied, read_json, write_json, write_text
 from vssbench.datasets.fingerprint import digest
 from vssbench.errors import UserError
-from vssbench.atomic import append, disk_error, drop_cut_line, hold, occupied, read_json, write_json, write_text
 from vssbench.results.record import ClipRecord
 
 

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 from vssbench.errors import MissingExtra
-from vssbench.results.trackers import Entry
 from vssbench.results.run_folder import slug
+from vssbench.results.trackers import Entry
 
 
 def write(entry: Entry, output: str, project: str) -> bool:
