@@ -1,7 +1,7 @@
 """Results in experiment trackers: MLflow, Weights & Biases (offline) and TensorBoard, each an optional extra.
 
-A result becomes one run of the tracker: its settings, its figures by the names of `results.figures`, its notes and result.json.
-What is missing is not sent. The same result is not written twice.
+A result becomes one run of the tracker: its settings, its figures by the names of `results.figures`, its notes and
+result.json. What is missing is not sent. The same result is not written twice.
 """
 
 from __future__ import annotations
