@@ -9,13 +9,13 @@ at once: the leading axes of Areas are those of Figures, and each row gets the d
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vssbench.metrics.accuracy.confusion import Counts
+from vssbench.metrics.accuracy.rounded_sum import rounded_sum
 
 Floats = NDArray[np.float64]
 
@@ -177,12 +177,6 @@ def _square(square: Counts, moved: int = 0) -> Areas:
 
 def _divide(part: Counts | Floats, whole: Counts | Floats) -> Floats:
     return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)[()]
-
-
-def rounded_sum(values: Floats) -> Floats:
-    """Over the last axis and what is not NaN, correctly rounded: no order and no memory layout can change a digit."""
-    rows = np.where(np.isnan(values), 0.0, values)
-    return np.reshape([math.fsum(row) for row in rows.reshape(-1, rows.shape[-1]).tolist()], rows.shape[:-1])[()]
 
 
 def _listed(values: list[int]) -> str:
