@@ -5,19 +5,17 @@ Predictions are `<clip>/<frame stem>.png`, train ids from 0. What is missing is 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from vssbench.bench.clip import ahead
-from vssbench.bench.pool import end_with_parent
+from vssbench.bench.processes import in_processes
 from vssbench.datasets.read_pixels import read_indices
 from vssbench.errors import UserError, listed
 from vssbench.load import load_dataset
@@ -26,6 +24,7 @@ from vssbench.metrics.plan import plan
 from vssbench.types import Dataset, Frame, Prediction, UInt8
 
 _SHOWN = 5
+_FIX = "run again, perhaps with fewer --workers"
 _NO_IMAGE = np.empty((0, 0, 3), np.uint8)
 _NO_PREDICTION = Prediction(np.empty((0, 0), np.uint8), "key")
 
@@ -89,13 +88,17 @@ def score(
     plan(submission.metrics, dataset.space)
     check_files(dataset, submission.predictions)
     threads = cores() > workers
-    scores = []
-    for found in (
-        _here(submission, dataset, threads) if workers == 1 else _in_processes(submission, dataset, workers, threads)
-    ):
-        scores.append(found)
-        advance(found.clip)
-    return scores
+    clips = list(dataset.clips())
+    outcomes = (
+        in_processes(workers, partial(_worker, submission, threads), clips, _FIX)
+        if workers > 1
+        else zip(clips, map(_scoring(submission, dataset, threads), clips), strict=True)
+    )
+    found: dict[str, ClipScore] = {}
+    for clip, scored in outcomes:
+        found[clip] = scored
+        advance(clip)
+    return [found[clip] for clip in clips]
 
 
 def cores() -> int:
@@ -103,39 +106,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _here(submission: Submission, dataset: Dataset, threads: bool) -> Iterator[ClipScore]:
-    for clip in dataset.clips():
-        yield score_clip(dataset, clip, submission.predictions, submission.metrics, threads)
-
-
-def _in_processes(submission: Submission, dataset: Dataset, workers: int, threads: bool) -> Iterator[ClipScore]:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(submission, threads)) as pool:
-        try:
-            yield from pool.map(_work, dataset.clips())
-        except BrokenProcessPool:
-            raise UserError(
-                "a worker process died (killed, or out of memory?)", fix="run again, perhaps with fewer --workers"
-            ) from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-_opened: tuple[Submission, Dataset, bool] | None = None  # of this worker process
-
-
-def _start(submission: Submission, threads: bool) -> None:
-    global _opened  # noqa: PLW0603  (an initializer has no other way to leave something for the tasks)
-    end_with_parent()
+def _worker(submission: Submission, threads: bool) -> Callable[[str], ClipScore]:
     cv2.setNumThreads(1)
-    _opened = submission, submission.open(), threads
+    return _scoring(submission, submission.open(), threads)
 
 
-def _work(clip: str) -> ClipScore:
-    assert _opened is not None
-    submission, dataset, threads = _opened
-    return score_clip(dataset, clip, submission.predictions, submission.metrics, threads)
+def _scoring(submission: Submission, dataset: Dataset, threads: bool) -> Callable[[str], ClipScore]:
+    return lambda clip: score_clip(dataset, clip, submission.predictions, submission.metrics, threads)
 
 
 def score_clip(dataset: Dataset, clip: str, predictions: Path, metrics: Sequence[str], threads: bool) -> ClipScore:

@@ -5,19 +5,14 @@ Each clip is one task and one record, so one process and eight give the same byt
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
+from functools import partial
 
 from vssbench.bench import ray_pool
+from vssbench.bench.processes import in_processes
 from vssbench.bench.session import Bench, Failed, Ran, Task
 from vssbench.bench.spec import RunSpec
-from vssbench.errors import UserError
 from vssbench.progress import Progress
 from vssbench.specs import Spec
 
@@ -53,64 +48,19 @@ def _here(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[t
 
 
 def _in_processes(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran | Failed]]:
-    """The same from worker processes; a worker that dies loses its clip and nothing else.
-
-    Whatever ends this early, Ctrl-C or a clip that failed, does not wait for the clips that are running.
-    """
-    others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
-        bench.spec.workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(bench.spec,)
-    )
-    waiting = iter(tasks)
-    running: dict[Future[Ran | Failed], Task] = {}
-    try:
-        while True:
-            for method, clip in islice(waiting, 2 * bench.spec.workers - len(running)):
-                running[pool.submit(_work, method, clip)] = (method, clip)
-            if not running:
-                return
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in sorted(finished, key=lambda one: one.exception() is not None):  # a failure ends it: last
-                method, clip = running.pop(future)
-                ran = future.result()
-                progress.show(str(method), clip)
-                progress.tick(bench.lengths[clip])
-                yield method, ran
-    except BrokenProcessPool:
-        raise UserError(
-            "a worker process died (killed, or out of memory?)",
-            where=", ".join(f"{method} on {clip}" for method, clip in running.values()) or None,
-            fix="continue with --resume, perhaps with fewer --workers: every finished clip is kept",
-        ) from None
-    except BaseException:
-        for worker in set(multiprocessing.active_children()) - others:
-            worker.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    """The same from worker processes; one that dies loses its clip and nothing else."""
+    for (method, clip), ran in in_processes(
+        bench.spec.workers,
+        partial(_worker, bench.spec),
+        tasks,
+        fix="continue with --resume, perhaps with fewer --workers: every finished clip is kept",
+        name=lambda task: f"{task[0]} on {task[1]}",
+    ):
+        progress.show(str(method), clip)
+        progress.tick(bench.lengths[clip])
+        yield method, ran
 
 
-_bench: Bench | None = None  # of this worker process
-
-
-def _start_worker(spec: RunSpec) -> None:
-    global _bench  # noqa: PLW0603  (an initializer has no other way to leave something for the tasks)
-    end_with_parent()
-    _bench = Bench(spec, listed=False)
-
-
-def end_with_parent() -> None:
-    """Have this worker process end when the one that started it is gone: killed, it could not tell its workers."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def wait_and_end() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait_and_end, daemon=True).start()
-
-
-def _work(method: Spec, clip: str) -> Ran | Failed:
-    assert _bench is not None
-    return _bench.run(method, clip)
+def _worker(spec: RunSpec) -> Callable[[Task], Ran | Failed]:
+    bench = Bench(spec, listed=False)
+    return lambda task: bench.run(*task)
