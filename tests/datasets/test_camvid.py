@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from tests.helpers.paths import SHARED
 from vssbench.datasets.camvid import EXTRACTED, MAX_STEP, _runs
 from vssbench.datasets.export import write
 from vssbench.datasets.label_spaces import load_space
+from vssbench.datasets.read_pixels import read_labels
 from vssbench.load import load_dataset
 from vssbench.types import IGNORE
 
-REAL = SHARED / "data" / "camvid"
+REAL, REAL_COLOUR = SHARED / "data" / "camvid", SHARED / "data" / "camvid720"
 STEPS = st.lists(st.tuples(st.integers(1, MAX_STEP), st.integers(2, 6), st.integers(40, 3000)), min_size=1, max_size=5)
 
 
@@ -79,9 +81,30 @@ def test_camvid12_counts_black_and_ignores_rare_colours(tmp_path):
     }
     black = list(eleven.from_colour).index((0, 0, 0))
     assert (labels["camvid"][black], labels["camvid12"][black]) == (IGNORE, 11)
-    assert labels["camvid12"] == list(twelve.from_colour.values())
+    assert labels["camvid12"] == [twelve.from_colour[colour] for colour in eleven.from_colour]
     assert labels["camvid12"].count(IGNORE) == 20
-    assert labels["camvid"].count(IGNORE) == 1
+    assert labels["camvid"].count(IGNORE) == 8
+
+
+@pytest.mark.skipif(not REAL_COLOUR.is_dir(), reason="CamVid in both layouts is not next to the project")
+def test_both_layouts_give_a_colour_the_same_class():
+    """The 360x480 index masks say what each colour of the 720x960 masks means: eight frames that exist in both."""
+    space = load_space("camvid")
+    twins = {path.stem: path for split in ("train", "val", "test") for path in (REAL / f"{split}annot").iterdir()}
+    votes = {colour: np.zeros(256, int) for colour in space.from_colour}
+    for mask in sorted((REAL_COLOUR / "val_labels").iterdir()):
+        colours = np.asarray(Image.open(mask).convert("RGB"))[1::2, 1::2]
+        twin, _ = read_labels(twins[mask.stem.removesuffix("_L")], space)
+        assert colours.shape[:2] == twin.shape == (360, 480)
+        for colour in np.unique(colours.reshape(-1, 3), axis=0).tolist():
+            votes[tuple(colour)] += np.bincount(twin[(colours == colour).all(axis=-1)], minlength=256)
+    seen = {colour: int(found.argmax()) for colour, found in votes.items() if found.any()}
+    assert len(seen) == 26
+    assert seen == {colour: space.from_colour[colour] for colour in seen}
+    assert all(votes[colour][train_id] > 0.8 * votes[colour].sum() for colour, train_id in seen.items())
+    assert seen[128, 128, 192] == space.names.index("Road")  # RoadShoulder
+    assert seen[192, 0, 128] == IGNORE  # Archway
+    assert next(colour for colour, train_id in space.from_colour.items() if train_id == IGNORE) == (0, 0, 0)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="CamVid is not beside the project")

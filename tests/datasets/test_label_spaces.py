@@ -80,10 +80,21 @@ def test_cityscapes_is_the_reference_list():
             assert space.colours[entry["train_id"]].tolist() == entry["colour"]
 
 
+MEASURED = {
+    "Animal": "void", "Archway": "void", "Bridge": "void", "CartLuggagePram": "void", "Child": "void",
+    "OtherMoving": "void", "RoadShoulder": "Road", "TrafficCone": "void",
+}  # fmt: skip
+"""Where the 360x480 masks of the same frames have another class than the reference list (see test_camvid)."""
+
+
 @reference
 @pytest.mark.parametrize(("name", "key"), [("camvid", "camvid11"), ("camvid12", "camvid12")])
 def test_camvid_is_the_reference_list(name, key):
     data = json.loads((REFERENCE / "camvid.json").read_text())
     space = load_space(name)
-    assert {tuple(entry["colour"]): entry[key] for entry in data["colours"]} == dict(space.from_colour)
+    ids = {known: train_id for train_id, known in enumerate(space.names)} | {"void": IGNORE}
+    wanted = {tuple(entry["colour"]): entry[key] for entry in data["colours"]}
+    if name == "camvid":
+        wanted |= {tuple(e["colour"]): ids[MEASURED[e["name"]]] for e in data["colours"] if e["name"] in MEASURED}
+    assert wanted == dict(space.from_colour)
     assert [known.lower() for known in data[key]["names"]] == [known.lower() for known in space.names]

@@ -9,7 +9,7 @@ The format of such a file:
     void: {values: [11, 255], write: 11}                        # file values without a label, and the one export writes
     stray: []                                                   # values found by mistake in releases; read as void
     colours:                                                    # optional: for layouts whose masks are colours
-      - {colour: [64, 128, 64], class: Pedestrian}              # a class name of this file, or void
+      - {colour: [64, 128, 192], class: Car}                    # a class of this file, or void (the first is written)
 """
 
 from __future__ import annotations
