@@ -14,15 +14,18 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import stats
 
 from vssbench.metrics.accuracy import scripts
+from vssbench.metrics.accuracy.clip_states import Totals
+from vssbench.metrics.accuracy.confusion import read_areas
+from vssbench.metrics.accuracy.consistency import digits_of, read_windows
 from vssbench.metrics.accuracy.protocols import find
 from vssbench.metrics.accuracy.scripts import Floats
 from vssbench.stats.bootstrap import Sample, limits, sample
-from vssbench.stats.totals import Totals, digits_of, read_areas, read_windows
 
 METRICS = {
     "mIoU": ("exact", "mIoU"),
@@ -88,7 +91,7 @@ POPULATIONS = {
 def as_totals(areas: Floats, protocol: str, name: str) -> Totals:
     """Areas of some clips as what the intervals are made from."""
     clips = tuple(map(str, range(len(areas))))
-    return Totals(clips, areas.reshape(len(areas), -1), lambda sums: read_areas(find(protocol), name, sums))
+    return Totals(clips, areas.reshape(len(areas), -1), partial(read_areas, find(protocol).means, name))
 
 
 def windows(rng: np.random.Generator, clips: int) -> Totals:

@@ -33,7 +33,8 @@ from PIL import Image
 from vssbench.datasets.label_spaces import load_space
 from vssbench.datasets.read_pixels import read_indices
 from vssbench.metrics.accuracy.consistency import Consistency
-from vssbench.metrics.accuracy.protocols import PROTOCOLS, evaluate
+from vssbench.metrics.accuracy.evaluate import evaluate
+from vssbench.metrics.accuracy.protocols import PROTOCOLS
 from vssbench.metrics.plan import DEFAULT
 from vssbench.score import Submission, score
 from vssbench.specs import parse

@@ -15,13 +15,14 @@ import numpy as np
 
 from vssbench.bench.run import run
 from vssbench.bench.spec import load_spec, with_latency_off
+from vssbench.metrics.accuracy.clip_states import Totals
 from vssbench.networks import packaged
 from vssbench.progress import Progress
 from vssbench.results.read_folder import read_folder
 from vssbench.results.run_folder import slug
 from vssbench.specs import parse
 from vssbench.stats.bootstrap import Sample, interval_of, limits, sample
-from vssbench.stats.totals import Totals, totals
+from vssbench.stats.totals import totals
 
 GAP = ("mask2former", "hold(of=mask2former)", "flowwarp(of=mask2former)", "mpvss")
 CONSISTENCY = ("mrcfa", "mrcfa(references=none)")

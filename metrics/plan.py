@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from vssbench import registry
 from vssbench.errors import UserError
@@ -10,6 +11,30 @@ from vssbench.specs import Spec, parse
 from vssbench.types import LabelSpace, Metric
 
 DEFAULT = ("mIoU", "WIoU", "pixel_accuracy", "class_accuracy", "VC@8", "VC@16", "VCC@8", "VCC@16")
+"""What is measured where nothing else is asked."""
+
+
+@runtime_checkable
+class ChecksSpec(Protocol):
+    """A metric class that can tell, before anything is measured, whether it takes a metric string.
+
+    `check_spec` is called on the class; it raises UserError for a lacking or useless '@' number and odd arguments.
+    """
+
+    def check_spec(self, spec: Spec) -> None: ...
+
+
+def check(spec: Spec) -> None:
+    """Raise UserError for an unknown metric, and for a string that its metric does not take."""
+    metric = registry.resolve("metrics", spec.name)
+    if isinstance(metric, ChecksSpec):
+        metric.check_spec(spec)
+
+
+def higher_is_better(metric: str | Spec) -> bool | None:
+    """The direction of a metric string; None for a metric that is not known here: of a plugin that is not installed."""
+    name = parse(metric).name
+    return bool(registry.resolve("metrics", name).higher_is_better) if name in registry.entries("metrics") else None
 
 
 def plan(specs: Sequence[str | Spec], space: LabelSpace) -> list[Metric]:
@@ -19,6 +44,7 @@ def plan(specs: Sequence[str | Spec], space: LabelSpace) -> list[Metric]:
     """
     wanted: dict[type, list[Spec]] = {}
     for spec in dict.fromkeys(parse(spec) for spec in specs):
+        check(spec)
         wanted.setdefault(registry.resolve("metrics", spec.name), []).append(spec)
     metrics: list[Metric] = [made(space, asked) for made, asked in wanted.items()]
     names = [metric.name for metric in metrics]

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Literal
 
-from vssbench.metrics import BUILTIN
-from vssbench.metrics.plan import DEFAULT
+from vssbench.metrics.plan import DEFAULT, higher_is_better
 from vssbench.reports.rows import COSTS, FPS, FPS_PRINTED, GFLOPS, GFLOPS_OF, KEY_FRAMES, PARAMS, Row
-from vssbench.specs import parse
 
 ACCURACY = ("mIoU", "WIoU", "VC@8", "VC@16")
 MISSING = "–"
@@ -140,6 +138,7 @@ def _letter(number: int) -> str:
     return ascii_uppercase[number] if number < len(ascii_uppercase) else str(number + 1)
 
 
-def _direction(metric: str) -> Literal["more"] | None:
-    """Of the metrics that are known here more is better; a plugin's direction is not in its result."""
-    return "more" if parse(metric).name in BUILTIN else None
+def _direction(metric: str) -> Literal["more", "less"] | None:
+    """Of a metric; not known where it is a plugin's that is not installed."""
+    better = higher_is_better(metric)
+    return None if better is None else "more" if better else "less"

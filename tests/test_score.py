@@ -12,7 +12,8 @@ from PIL import Image
 from tests.metrics.accuracy.videos import measure
 from vssbench.cli import main
 from vssbench.datasets.label_spaces import load_space
-from vssbench.metrics.accuracy.protocols import PROTOCOLS, evaluate
+from vssbench.metrics.accuracy.evaluate import evaluate
+from vssbench.metrics.accuracy.protocols import PROTOCOLS
 from vssbench.metrics.plan import DEFAULT
 from vssbench.score import Submission, score
 from vssbench.specs import parse

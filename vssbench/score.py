@@ -19,7 +19,8 @@ from vssbench.bench.processes import in_processes
 from vssbench.datasets.read_pixels import read_indices
 from vssbench.errors import UserError, listed
 from vssbench.load import load_dataset
-from vssbench.metrics.accuracy.clip_metric import ClipScore, size
+from vssbench.metrics.accuracy.clip_metric import size
+from vssbench.metrics.accuracy.clip_states import ClipScore
 from vssbench.metrics.plan import plan
 from vssbench.types import Dataset, Frame, Prediction, UInt8
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from vssbench.metrics.accuracy import confusion
-from vssbench.metrics.accuracy.clip_metric import ClipStates
-from vssbench.metrics.accuracy.confusion import Confusion, Counts
+from vssbench.metrics.accuracy.clip_states import ClipStates
+from vssbench.metrics.accuracy.confusion import Confusion
 from vssbench.metrics.accuracy.protocols import find
+from vssbench.metrics.accuracy.scripts import Counts
 from vssbench.types import LabelSpace
 
 

@@ -1,65 +1,58 @@
 """What the accuracy metrics share: statistics kept a clip at a time, merged by putting the clips side by side.
 
 Some protocols need to know how long each clip was, so a merged metric keeps its clips apart; totals are formed when
-numbers are read off (protocols.evaluate), from integers, so the order of merging cannot change a digit.
+numbers are read off, from integers, so the order of merging cannot change a digit.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 from vssbench.errors import UserError, suggest
+from vssbench.metrics.accuracy import protocols
+from vssbench.metrics.accuracy.clip_states import Clips, ClipScore, Totals
 from vssbench.specs import Spec
 from vssbench.types import Frame, LabelSpace, Prediction
-
-
-class ClipStates(Protocol):
-    """One clip's statistics, whoever made them (a run's ClipRecord is one).
-
-    frames, labelled: frames of the clip, and those of them that have labels
-    states: metric name -> that metric's state
-    """
-
-    @property
-    def clip(self) -> str: ...
-    @property
-    def frames(self) -> int: ...
-    @property
-    def labelled(self) -> int: ...
-    @property
-    def states(self) -> Mapping[str, Any]: ...
-
-
-@dataclass(frozen=True)
-class ClipScore:
-    """The plain form of ClipStates."""
-
-    clip: str
-    frames: int
-    labelled: int
-    states: dict[str, Any]
 
 
 class ClipMetric(ABC):
     """Base of the metrics whose state is a list with one entry a clip: {"frames", "labelled", ...}, all integers.
 
-    Subclasses implement `_begin`, `_add` and `_finish` for the clip in hand.
+    Subclasses implement `_begin`, `_add` and `_finish` for the clip in hand, and `totals`, from which all figures come.
+
+    name:     under which the state is kept
+    takes_at: whether its metric strings have a number, as VC@8 has
     """
 
     name: str
-    takes_at: bool
+    takes_at = False
     higher_is_better = True
 
     def __init__(self, space: LabelSpace, specs: Sequence[Spec]):
         self.space, self.specs = space, list(specs)
-        for spec in self.specs:
-            check_spec(spec, self.takes_at)
         self._done: list[dict[str, Any]] = []
         self._clip: str | None = None
         self._frames = self._labelled = 0
+
+    @classmethod
+    def check_spec(cls, spec: Spec) -> None:
+        """Raise UserError for a metric string that lacks its '@' number, has one in vain, or has odd arguments."""
+        if cls.takes_at and not spec.at:
+            raise UserError(f"the metric {spec} needs the length of its window, in frames", fix=f"write {spec.name}@8")
+        if not cls.takes_at and spec.at is not None:
+            raise UserError(f"the metric {spec.name} takes no '@' number", where=spec, fix=f"write {spec.name}")
+        for key, value in spec.args:
+            if key != "protocol":
+                raise UserError(f"{spec.name} has no argument {key!r}", where=spec, expected=suggest(key, ["protocol"]))
+            protocols.find(str(value))
+
+    @classmethod
+    @abstractmethod
+    def totals(cls, spec: Spec, clips: Clips) -> Totals | str:
+        """What each clip adds to the figure of one metric string, or why there is none (see HasTotals)."""
 
     def update(self, frame: Frame, prediction: Prediction) -> None:
         """Take in the next frame; frame 0 or another clip's name begins a new clip."""
@@ -91,13 +84,17 @@ class ClipMetric(ABC):
 
     def compute(self) -> dict[str, float | None]:
         """Percent by canonical name; under protocol `exact` where a spec names none. None where undefined."""
-        from vssbench.metrics.accuracy.protocols import evaluate
-
         records = [
             ClipScore(f"number {number}", clip["frames"], clip["labelled"], {self.name: [clip]})
             for number, clip in enumerate(self.state(), 1)
         ]
-        return evaluate("exact", self.space, records, self.specs).metrics
+        clips = Clips("exact", self.space, records)
+        found: dict[str, float | None] = {}
+        for spec in self.specs:
+            totals = self.totals(spec, clips.under(spec))
+            value = math.nan if isinstance(totals, str) else totals.value()
+            found[str(spec)] = value if math.isfinite(value) else None
+        return found
 
     def _close(self) -> None:
         if self._clip is not None:
@@ -115,20 +112,6 @@ class ClipMetric(ABC):
 
     @abstractmethod
     def _finish(self) -> dict[str, Any]: ...
-
-
-def check_spec(spec: Spec, takes_at: bool) -> None:
-    """Raise UserError for a metric string that lacks its '@' number, has one in vain, or has odd arguments."""
-    if takes_at and not spec.at:
-        raise UserError(f"the metric {spec} needs the length of its window, in frames", fix=f"write {spec.name}@8")
-    if not takes_at and spec.at is not None:
-        raise UserError(f"the metric {spec.name} takes no '@' number", where=spec, fix=f"write {spec.name}")
-    for key, value in spec.args:
-        if key != "protocol":
-            raise UserError(f"{spec.name} has no argument {key!r}", where=spec, expected=suggest(key, ["protocol"]))
-        from vssbench.metrics.accuracy.protocols import find
-
-        find(str(value))
 
 
 def size(labels: Any) -> str:

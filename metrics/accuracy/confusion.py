@@ -6,19 +6,27 @@ has a row of its own, and predictions are counted by their raw value, 0 to 255, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from vssbench.errors import UserError
+from vssbench.errors import UserError, listed
+from vssbench.metrics.accuracy import scripts
 from vssbench.metrics.accuracy.clip_metric import ClipMetric
+from vssbench.metrics.accuracy.clip_states import Clips, Totals
+from vssbench.metrics.accuracy.scripts import PERCENT, VALUES, Areas, Counts, Figures, Floats
+from vssbench.specs import Spec
 from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
 
-Counts = NDArray[np.int64]
-VALUES = 256
+FIGURES: dict[str, Callable[[Figures], Floats | None]] = {
+    "mIoU": lambda figures: figures.mIoU,
+    "WIoU": lambda figures: figures.WIoU,
+    "pixel_accuracy": lambda figures: figures.pixel_accuracy,
+    "class_accuracy": lambda figures: figures.class_accuracy,
+}
 _CODES = VALUES * VALUES
 _COMPACT_AFTER = 64  # changes of distance; bounds the memory of long clips
 
@@ -31,7 +39,24 @@ class Confusion(ClipMetric):
     """
 
     name = "confusion"
-    takes_at = False
+
+    @classmethod
+    def totals(cls, spec: Spec, clips: Clips) -> Totals | str:
+        """Of each clip the pixels of each class in ground truth, in prediction and in both.
+
+        These 3 C numbers are all that the formulas look at, of a matrix of C * C.
+        """
+        if clips.nothing:
+            return clips.nothing
+        booked = clips.once(Booked)
+        if isinstance(booked.figures, str):
+            return booked.figures
+        value = FIGURES[spec.name](booked.figures)
+        if value is None:
+            return f"not defined by the protocol {clips.protocol.name}"
+        if np.isnan(value):
+            return booked.not_a_number()
+        return Totals(clips.names, booked.rows, partial(read_areas, clips.protocol.means, spec.name))
 
     def _begin(self) -> None:
         self._age = 0
@@ -83,6 +108,75 @@ class Confusion(ClipMetric):
             here = distance == value
             by_distance[str(value)] = [index[here].tolist(), counts[here].tolist()]
         return {"counts": by_distance, "outside": sorted([value, first] for value, first in self._outside.items())}
+
+
+class Booked:
+    """What some clips' counts are to their protocol.
+
+    matrix:  int64[C + 1, 256] over the clips that count; None where no counts were kept
+    figures: the accuracies of that matrix, or why there are none
+    rows:    float64[clips, 3 C], the Areas of each clip, where there are figures
+    Raises UserError under a strict protocol where an id that is no class is predicted.
+    """
+
+    def __init__(self, clips: Clips):
+        self.space, protocol = clips.space, clips.protocol
+        self.matrix: Counts | None = None
+        self.figures: Figures | str = "the predictions were not counted against ground truth"
+        if any(Confusion.name not in record.states for record in clips.records):
+            return
+        if protocol.strict:
+            _refuse_outside(clips)
+        self.matrix = np.zeros((self.space.classes + 1, VALUES), np.int64)
+        self.rows = np.empty((len(clips.records), 3 * self.space.classes))
+        for row, record in zip(self.rows, clips.records, strict=True):
+            matrix = dense(record.states[Confusion.name], self.space)
+            self.matrix += matrix
+            areas = protocol.areas(matrix)
+            if isinstance(areas, Areas):  # what stops the script in one clip stops it in all of them together
+                row[:] = areas.counts.ravel()
+        self.figures = protocol.figures(self.matrix)
+        if isinstance(self.figures, Figures) and self.figures.moved:
+            values = ", ".join(map(str, scripts.outside_values(self.matrix[:-1], self.space.classes)))
+            clips.notes.append(
+                f"predicted ids that are no class ({values}): {self.figures.moved} pixels are booked under other "
+                "classes, as the official script does"
+            )
+
+    def per_class(self) -> list[float | None]:
+        """IoU in percent in train-id order, None for classes that the protocol leaves out."""
+        if isinstance(self.figures, str):
+            return [None] * self.space.classes
+        return [None if np.isnan(value) else PERCENT * value for value in self.figures.iou.tolist()]
+
+    def not_a_number(self) -> str:
+        """Why a mean of these figures is 0/0."""
+        if isinstance(self.figures, str) or not self.figures.counted:
+            return "0/0: no labelled pixel"
+        absent = [self.space.names[index] for index in np.flatnonzero(np.isnan(self.figures.iou))]
+        return f"not a number: no pixel of {listed(absent, 5)} in ground truth or prediction"
+
+
+def read_areas(means: Callable[[Areas], Figures], metric: str, sums: Floats) -> Floats:
+    """float64[...] percent of sums of rows, float64[..., 3 C]; NaN where the script divides 0 by 0."""
+    value = FIGURES[metric](means(Areas(sums.reshape(*sums.shape[:-1], 3, -1))))
+    assert value is not None
+    return PERCENT * value
+
+
+def _refuse_outside(clips: Clips) -> None:
+    for record in clips.records:
+        outside = [pair for clip in record.states[Confusion.name] for pair in clip["outside"]]
+        if outside:
+            value, first = min(outside, key=lambda pair: (pair[1], pair[0]))
+            others = sorted({value for value, _ in outside} - {value})
+            also = f" (nor is {', '.join(map(str, others))}, also predicted)" if others else ""
+            raise UserError(
+                f"the predicted id {value} is no class{also}",
+                where=f"clip {record.clip}, frame {first} (the first is 0)",
+                expected=f"0 to {clips.space.classes - 1} under the protocol {clips.protocol.name}",
+                fix="mend the predictions, or read them under the protocol of an official script",
+            )
 
 
 def pair_counts(labels: UInt8, predicted: UInt8, scratch: UInt8 | None = None) -> tuple[Counts, Counts]:

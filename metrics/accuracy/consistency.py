@@ -17,13 +17,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vssbench.errors import UserError
+from vssbench.errors import UserError, listed
 from vssbench.metrics.accuracy.clip_metric import ClipMetric, size
+from vssbench.metrics.accuracy.clip_states import Clips, Totals
+from vssbench.metrics.accuracy.rounded_sum import rounded_sum
+from vssbench.metrics.accuracy.scripts import PERCENT, Floats
 from vssbench.specs import Spec
 from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
 
 COLUMNS = ("constant", "consistent", "constant_labelled", "consistent_labelled", "correct_labelled")
+_RIGHT = {"VC": False, "VCC": True}
+"""Metric -> whether the prediction must be right, not only still."""
 _MAX_WINDOW = 2**16
+_BASE, _DIGITS = 2.0**26, 4
+"""Four digits hold a ratio of pixels to the last bit: 53 bits after up to 51 zeros, in frames of up to 2**51 pixels."""
 
 
 class Consistency(ClipMetric):
@@ -44,8 +51,38 @@ class Consistency(ClipMetric):
     def __init__(self, space: LabelSpace, specs: Sequence[Spec]):
         super().__init__(space, specs)
         self._lengths = sorted({spec.at for spec in self.specs if spec.at})
-        if self._lengths and self._lengths[-1] > _MAX_WINDOW:
-            raise UserError(f"windows of {self._lengths[-1]} frames are too long", expected=f"at most {_MAX_WINDOW}")
+
+    @classmethod
+    def check_spec(cls, spec: Spec) -> None:
+        """As of every metric; the number must be no more than 65536, too."""
+        super().check_spec(spec)
+        if spec.at and spec.at > _MAX_WINDOW:
+            raise UserError(f"windows of {spec.at} frames are too long", expected=f"at most {_MAX_WINDOW}")
+
+    @classmethod
+    def totals(cls, spec: Spec, clips: Clips) -> Totals | str:
+        """Of each clip the sum of its windows' ratios, as digits, and how many windows have one."""
+        if clips.nothing:
+            return clips.nothing
+        assert spec.at is not None
+        found = windows_of(clips, spec.at, _RIGHT[spec.name])
+        if isinstance(found, str):
+            return found
+        rows = [
+            np.append(digits_of(part[whole > 0] / whole[whole > 0]), (whole > 0).sum())
+            for part, whole in found.values()
+        ]
+        totals = Totals(clips.names, np.array(rows, np.float64), read_windows)
+        windows, kept = sum(whole.size for _, whole in found.values()), int(totals.columns[:, _DIGITS].sum())
+        if not kept:
+            short = f"no clip is long enough for a window of {spec.at} frames"
+            return f"0/0 in all {windows} windows" if windows else short
+        without = sum(not whole.size for _, whole in found.values())
+        if without:
+            clips.notes.append(f"{spec}: {without} of {len(found)} clips have no window")
+        if kept < windows:
+            clips.notes.append(f"{spec}: {windows - kept} of {windows} windows are 0/0 and left out")
+        return totals
 
     def _begin(self) -> None:
         self._windows = {n: array("q") for n in self._lengths}  # five counts after five counts
@@ -147,3 +184,44 @@ def windows(state: Sequence[Mapping[str, Any]], n: int) -> NDArray[np.int64] | N
     if any(part is None for part in parts):
         return None
     return np.concatenate([np.empty((5, 0), np.int64), *(np.asarray(part, np.int64) for part in parts)], axis=1)
+
+
+def windows_of(clips: Clips, n: int, right: bool = False) -> dict[str, NDArray[np.int64]] | str:
+    """Clip -> int64[2, windows] (numerators, denominators) of the windows that count; or why there are none.
+
+    right: of those whose prediction must be right, as for VCC
+    """
+    rule = clips.protocol.windows
+    if rule is None:
+        return f"not defined by the protocol {clips.protocol.name}"
+    sparse = [record.clip for record in clips.records if record.labelled < record.frames]
+    if sparse:
+        return f"needs every frame labelled; frames without labels in {listed(sparse, 1)}"
+    part = "correct_labelled" if right else "consistent" if rule.void else "consistent_labelled"
+    whole = "constant" if rule.void and not right else "constant_labelled"
+    rows = [COLUMNS.index(part), COLUMNS.index(whole)]
+    found = {}
+    for record in clips.records:
+        state = record.states.get(Consistency.name)
+        counts = None if state is None else windows(state, n)
+        if counts is None:
+            return f"windows of {n} frames were not counted"
+        found[record.clip] = counts[rows] if rule.last else counts[rows, :-1]
+    return found
+
+
+def digits_of(ratios: Floats) -> Floats:
+    """float64[4]: the digits after the point of numbers in [0, 1], summed without carrying, which keeps them exact."""
+    digits = np.empty((_DIGITS, len(ratios)))
+    for digit in digits:
+        ratios = ratios * _BASE
+        np.floor(ratios, out=digit)
+        ratios = ratios - digit
+    return digits.sum(axis=1)
+
+
+def read_windows(sums: Floats) -> Floats:
+    """float64[...] percent: the mean ratio, of float64[..., 5] digits of the sum and number of windows."""
+    total = rounded_sum(sums[..., :_DIGITS] * _BASE ** -np.arange(1.0, _DIGITS + 1))
+    count = sums[..., _DIGITS]
+    return np.divide(PERCENT * total, count, out=np.full(np.shape(total), np.nan), where=np.asarray(count) > 0)[()]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from vssbench.errors import UserError
 from vssbench.metrics.accuracy import scripts
-from vssbench.metrics.accuracy.clip_metric import ClipStates
-from vssbench.metrics.accuracy.evaluate import WINDOWED, Reading
-from vssbench.metrics.accuracy.protocols import PROTOCOLS, Evaluation, evaluate, find
-from vssbench.metrics.accuracy.scripts import Figures
+from vssbench.metrics.accuracy.clip_states import Clips, ClipStates
+from vssbench.metrics.accuracy.confusion import Booked
+from vssbench.metrics.accuracy.consistency import windows_of
+from vssbench.metrics.accuracy.evaluate import Evaluation, read
+from vssbench.metrics.accuracy.protocols import PROTOCOLS
+from vssbench.metrics.accuracy.scripts import Counts, Figures
 from vssbench.specs import Spec
 from vssbench.types import LabelSpace
 
@@ -21,11 +21,12 @@ def side_by_side(
 ) -> tuple[dict[str, Evaluation], list[str]]:
     """(protocol -> its numbers, the differences in words). A protocol that refuses the predictions has no numbers."""
     evaluations: dict[str, Evaluation] = {}
-    readings: dict[str, Reading | str] = {}
+    readings: dict[str, Clips | str] = {}
     for name in PROTOCOLS:
+        clips = Clips(name, space, records)
         try:
-            evaluations[name] = evaluate(name, space, records, specs)
-            readings[name] = Reading(find(name), space, records)
+            evaluations[name] = read(clips, specs)
+            readings[name] = clips
         except UserError as error:
             readings[name] = str(error)
             evaluations[name] = Evaluation(
@@ -37,32 +38,33 @@ def side_by_side(
     return evaluations, differences(readings, specs)
 
 
-def differences(readings: Mapping[str, Reading | str], specs: Sequence[Spec]) -> list[str]:
+def differences(readings: Mapping[str, Clips | str], specs: Sequence[Spec]) -> list[str]:
     """One sentence for each choice that matters here.
 
-    readings: protocol -> its reading of all clips, or why it refuses them
+    readings: protocol -> the clips under it, or why it refuses them
     """
-    able = {name: reading for name, reading in readings.items() if isinstance(reading, Reading)}
+    able = {name: clips for name, clips in readings.items() if isinstance(clips, Clips)}
     return [*_clips(able), *_classes(able), *_outside(readings), *_windows(able, specs), *_void(able)]
 
 
-def _clips(able: Mapping[str, Reading]) -> list[str]:
+def _clips(able: Mapping[str, Clips]) -> list[str]:
     return [
-        f"clips: {name} leaves out {len(reading.skipped)} of {len(reading.skipped) + len(reading.records)} "
-        f"(it wants {reading.protocol.shortest} labelled frames or more)"
-        for name, reading in able.items()
-        if reading.skipped
+        f"clips: {name} leaves out {len(clips.skipped)} of {len(clips.all)} "
+        f"(it wants {clips.protocol.shortest} labelled frames or more)"
+        for name, clips in able.items()
+        if clips.skipped
     ]
 
 
-def _classes(able: Mapping[str, Reading]) -> list[str]:
+def _classes(able: Mapping[str, Clips]) -> list[str]:
     """What each mean is over; classes that are only predicted, and those that never occur."""
-    counted = {name: reading.figures.counted for name, reading in able.items() if isinstance(reading.figures, Figures)}
-    widest = _widest(able)
-    if not counted or widest is None or widest.matrix is None:
+    figures = {name: clips.once(Booked).figures for name, clips in able.items()}
+    counted = {name: found.counted for name, found in figures.items() if isinstance(found, Figures)}
+    matrix = _matrix(able)
+    if not counted or matrix is None:
         return []
-    classes = widest.space.classes
-    square = widest.matrix[:-1, :classes]
+    classes = len(matrix) - 1
+    square = matrix[:-1, :classes]
     label, predicted = square.sum(1) > 0, square.sum(0) > 0
     only, never = int((predicted & ~label).sum()), int((~predicted & ~label).sum())
     lines = ["classes: mIoU is a mean over " + ", ".join(f"{count} ({name})" for name, count in counted.items())]
@@ -79,51 +81,50 @@ def _classes(able: Mapping[str, Reading]) -> list[str]:
     return lines
 
 
-def _outside(readings: Mapping[str, Reading | str]) -> list[str]:
+def _outside(readings: Mapping[str, Clips | str]) -> list[str]:
     """Predicted ids that are no class, and what each protocol makes of them."""
-    able = {name: reading for name, reading in readings.items() if isinstance(reading, Reading)}
-    widest = _widest(able)
-    if widest is None or widest.matrix is None:
+    matrix = _matrix({name: clips for name, clips in readings.items() if isinstance(clips, Clips)})
+    values = [] if matrix is None else scripts.outside_values(matrix, len(matrix) - 1)
+    if matrix is None or not values:
         return []
-    values = scripts.outside_values(widest.matrix, widest.space.classes)
-    if not values:
-        return []
-    pixels = int(widest.matrix[:, widest.space.classes :].sum())
+    pixels = int(matrix[:, len(matrix) - 1 :].sum())
     lines = [f"ids: {pixels} pixels are predicted as {', '.join(map(str, values))}, which is no class"]
-    for name, reading in readings.items():
-        if isinstance(reading, str):
+    for name, clips in readings.items():
+        figures = None if isinstance(clips, str) else clips.once(Booked).figures
+        if figures is None:
             lines.append(f"ids: {name} refuses them")
-        elif isinstance(reading.figures, str):
-            lines.append(f"ids: {name}: {reading.figures}")
-        elif reading.figures.moved:
-            lines.append(f"ids: {name} books {reading.figures.moved} of them under other classes")
+        elif isinstance(figures, str):
+            lines.append(f"ids: {name}: {figures}")
+        elif figures.moved:
+            lines.append(f"ids: {name} books {figures.moved} of them under other classes")
         else:
             lines.append(f"ids: {name} counts them as misses")
     return lines
 
 
-def _windows(able: Mapping[str, Reading], specs: Sequence[Spec]) -> list[str]:
+def _windows(able: Mapping[str, Clips], specs: Sequence[Spec]) -> list[str]:
     lines = []
-    for n in sorted({spec.at for spec in specs if spec.name in WINDOWED and spec.at}):
+    for n in sorted({spec.at for spec in specs if spec.at}):
         counts = {}
-        for name, reading in able.items():
-            found = reading.windows(n) if reading.records else "no clip is left"
+        for name, clips in able.items():
+            found = clips.nothing or windows_of(clips, n)
             if not isinstance(found, str):
                 counts[name] = sum(windows.shape[1] for windows in found.values())
         if len(set(counts.values())) > 1:
-            listed = ", ".join(f"{count} windows ({name})" for name, count in counts.items())
-            lines.append(f"VC@{n}: a mean over {listed}; vspw drops the last window of each clip that it keeps")
+            numbers = ", ".join(f"{count} windows ({name})" for name, count in counts.items())
+            lines.append(f"VC@{n}: a mean over {numbers}; vspw drops the last window of each clip that it keeps")
     return lines
 
 
-def _void(able: Mapping[str, Reading]) -> list[str]:
-    widest = _widest(able)
-    if widest is None or widest.matrix is None or not widest.matrix[-1].any():
+def _void(able: Mapping[str, Clips]) -> list[str]:
+    matrix = _matrix(able)
+    if matrix is None or not matrix[-1].any():
         return []
-    share = 100 * int(widest.matrix[-1].sum()) / int(np.sum(widest.matrix))
+    share = 100 * int(matrix[-1].sum()) / int(matrix.sum())
     return [f"void: {share:.2f} % of the pixels have no label; in VC, vspw takes void for a label, exact leaves it out"]
 
 
-def _widest(able: Mapping[str, Reading]) -> Reading | None:
-    """A reading of as many clips as any."""
-    return max(able.values(), key=lambda reading: len(reading.records), default=None)
+def _matrix(able: Mapping[str, Clips]) -> Counts | None:
+    """int64[C + 1, 256]: the counts under a protocol that takes as many clips as any."""
+    widest = max(able.values(), key=lambda clips: len(clips.records), default=None)
+    return None if widest is None else widest.once(Booked).matrix

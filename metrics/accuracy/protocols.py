@@ -6,18 +6,46 @@ same stored counts, so one run can be read under any of them, and numbers of dif
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from vssbench.errors import UserError, suggest
-from vssbench.metrics import BUILTIN
 from vssbench.metrics.accuracy import scripts
-from vssbench.metrics.accuracy.clip_metric import ClipStates, check_spec
-from vssbench.metrics.accuracy.evaluate import WINDOWED, Protocol, Reading, Windows
-from vssbench.metrics.plan import plan
-from vssbench.specs import Spec
-from vssbench.types import LabelSpace
+from vssbench.metrics.accuracy.scripts import Areas, Counts, Figures
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Which windows VC is a mean over: whether a clip's last one counts, and whether void is a label like any other."""
+
+    last: bool
+    void: bool
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to read the counts.
+
+    areas:    how its script books the pixels of a matrix
+    means:    from booked pixels to accuracies
+    shortest: labelled frames that a clip must have
+    windows:  None where the protocol has no VC
+    strict:   a predicted id that is no class is an error
+    """
+
+    name: str
+    description: str
+    areas: Callable[[Counts], Areas | str]
+    means: Callable[[Areas], Figures]
+    shortest: int = 1
+    windows: Windows | None = None
+    strict: bool = False
+
+    def figures(self, matrix: Counts) -> Figures | str:
+        """From int64[C + 1, 256] to accuracies, or why the script has none."""
+        areas = self.areas(matrix)
+        return areas if isinstance(areas, str) else self.means(areas)
+
 
 _ALL = (
     Protocol(
@@ -76,24 +104,6 @@ PROTOCOLS: dict[str, str] = {protocol.name: protocol.description for protocol in
 _DEFAULTS = {"vspw": "vspw", "cityscapes": "detectron2"}
 
 
-@dataclass
-class Evaluation:
-    """What one protocol says of some clips.
-
-    metrics:   percent by name; None where undefined, with the cause in `reasons`
-    per_class: IoU in percent in train-id order, None for classes the protocol leaves out
-    skipped:   clip -> why the protocol leaves it out
-    notes:     what a reader should know of these numbers
-    """
-
-    protocol: str
-    metrics: dict[str, float | None] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
-    per_class: list[float | None] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-
 def default_protocol(dataset: str) -> str:
     """The headline protocol of a dataset, by its name without arguments."""
     return _DEFAULTS.get(dataset, "exact")
@@ -104,50 +114,3 @@ def find(name: str) -> Protocol:
     if name not in _BY_NAME:
         raise UserError(f"unknown protocol {name!r}", expected=suggest(name, _BY_NAME))
     return _BY_NAME[name]
-
-
-def evaluate(protocol: str, space: LabelSpace, records: Sequence[ClipStates], specs: Sequence[Spec]) -> Evaluation:
-    """Read the metrics off the clips' states.
-
-    A spec with a protocol of its own, `mIoU(protocol=mmseg)`, is read under that one and keeps its full name.
-    Metrics of plugins are merged and asked for their own numbers. Raises UserError for an unknown protocol, and
-    under `exact` for a predicted id that is no class.
-    """
-    readings = {protocol: Reading(find(protocol), space, records)}
-    headline = readings[protocol]
-    result = Evaluation(protocol, per_class=headline.per_class(), skipped=headline.skipped, notes=headline.notes)
-    foreign = []
-    for spec in specs:
-        if spec.name not in BUILTIN:
-            foreign.append(spec)
-            continue
-        check_spec(spec, spec.name in WINDOWED)
-        own = spec.get("protocol")
-        if own is not None and str(own) not in readings:
-            readings[str(own)] = Reading(find(str(own)), space, records)
-        _put(result, str(spec), readings[str(own or protocol)].value(spec))
-    for name, value in _plugins(foreign, space, records).items():
-        _put(result, name, value)
-    return result
-
-
-def _put(result: Evaluation, name: str, value: float | str | None) -> None:
-    """A number, or the reason why there is none."""
-    if isinstance(value, str):
-        result.metrics[name], result.reasons[name] = None, value
-    elif value is None or not math.isfinite(value):
-        result.metrics[name], result.reasons[name] = None, "the metric gives no number"
-    else:
-        result.metrics[name] = value
-
-
-def _plugins(specs: Sequence[Spec], space: LabelSpace, records: Sequence[ClipStates]) -> dict[str, float | None]:
-    """The numbers of metrics that are not ours, from all clips."""
-    totals = plan(specs, space)
-    for record in records:
-        for total, part in zip(totals, plan(specs, space), strict=True):
-            if total.name not in record.states:
-                raise UserError(f"the metric {total.name} was not measured", where=f"clip {record.clip}")
-            part.load(record.states[total.name])
-            total.merge(part)
-    return {name: value for total in totals for name, value in total.compute().items()}

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vssbench.metrics.accuracy.confusion import Counts
-from vssbench.metrics.accuracy.rounded_sum import rounded_sum
+from vssbench.metrics.accuracy.rounded_sum import Floats, rounded_sum
 
-Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+PERCENT = 100.0
+VALUES = 256
+"""Values that a predicted pixel can have, whether or not they are a class."""
 
 
 @dataclass(frozen=True)

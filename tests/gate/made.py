@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vssbench.gate.baseline import Entry, Key, Snapshot
-from vssbench.metrics.accuracy.protocols import evaluate
+from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo
 from vssbench.results.run_folder import slug
 from vssbench.specs import parse

@@ -12,7 +12,7 @@ import pytest
 
 from tests.robustness.made import assert_refused, vspw, vssbench, write
 from vssbench import methods, registry
-from vssbench.metrics.accuracy.protocols import evaluate
+from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.registry import Entry
 from vssbench.results.read_folder import read_folder
 from vssbench.results.record import RunResult, read_result

@@ -12,7 +12,7 @@ import numpy as np
 
 from vssbench.bench.clip import run_clip
 from vssbench.metrics.accuracy.confusion import Confusion
-from vssbench.metrics.accuracy.protocols import evaluate
+from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.results.record import ClipRecord
 from vssbench.specs import Spec, parse
 from vssbench.types import Frame, LabelSpace, Method

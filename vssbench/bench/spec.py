@@ -10,9 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from vssbench import registry
 from vssbench.errors import UserError, suggest
 from vssbench.load import check_arguments, check_checkpoints
-from vssbench.metrics import BUILTIN as METRICS
-from vssbench.metrics.accuracy.clip_metric import check_spec
-from vssbench.metrics.accuracy.evaluate import WINDOWED
+from vssbench.metrics import plan
 from vssbench.metrics.accuracy.protocols import find
 from vssbench.specs import parse, parse_list, parse_value, walk
 from vssbench.yaml_file import Place, read_yaml
@@ -28,10 +26,10 @@ def _canonical(value: object, group: registry.Group) -> str:
                     f"unknown {group.removesuffix('s')} {inner.name!r}",
                     expected=suggest(inner.name, registry.entries(group)),
                 )
-            if group != "metrics":
+            if group == "metrics":
+                plan.check(inner)
+            else:
                 check_arguments(group, inner)
-            elif inner.name in METRICS:  # a plugin's metric has arguments of its own
-                check_spec(inner, inner.name in WINDOWED)
     except UserError as error:
         raise ValueError(str(error)) from None
     return str(spec)
@@ -114,13 +112,7 @@ class RunSpec(_Strict):
     dataset: DatasetSpec = Field(default="synthetic", description="dataset spec")
     data_root: str | None = Field(default=None, description="folder of the dataset")
     split: str = Field(default="val", description="train, val or test")
-    metrics: list[MetricSpec] = Field(
-        default=[
-            "mIoU", "WIoU", "pixel_accuracy", "class_accuracy", "VC@8", "VC@16", "VCC@8", "VCC@16",
-        ],
-        min_length=1,
-        description="metric strings",
-    )  # fmt: skip
+    metrics: list[MetricSpec] = Field(default=list(plan.DEFAULT), min_length=1, description="metric strings")
     codec: CodecText = Field(default=None, description="h264: measure every method on compressed, decoded frames")
     protocol: ProtocolName = Field(default=None, description="headline protocol; default by dataset")
     distances: list[Annotated[int, Field(ge=0, le=1000)]] | None = Field(

@@ -15,8 +15,8 @@ from vssbench.errors import UserError, printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from vssbench.metrics.accuracy.clip_metric import ClipScore
-    from vssbench.metrics.accuracy.protocols import Evaluation
+    from vssbench.metrics.accuracy.clip_states import ClipScore
+    from vssbench.metrics.accuracy.evaluate import Evaluation
     from vssbench.specs import Spec
     from vssbench.types import LabelSpace
 
@@ -42,7 +42,8 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Score predictions on disk, made by any program."""
-    from vssbench.metrics.accuracy.protocols import default_protocol, evaluate, find
+    from vssbench.metrics.accuracy.evaluate import evaluate
+    from vssbench.metrics.accuracy.protocols import default_protocol, find
     from vssbench.metrics.plan import DEFAULT
     from vssbench.progress import clip_progress
     from vssbench.score import Submission, score

@@ -15,9 +15,7 @@ from typing import Any
 
 from vssbench import registry
 from vssbench.errors import UserError
-from vssbench.metrics import BUILTIN
-from vssbench.metrics.accuracy.clip_metric import check_spec
-from vssbench.metrics.accuracy.evaluate import WINDOWED
+from vssbench.metrics import plan
 from vssbench.specs import parse
 
 COST = (
@@ -124,17 +122,14 @@ def canonical(metric: str) -> str:
             raise UserError(f"there is no figure {metric!r}", expected=" or ".join(kinds))
         return plain
     spec = parse(metric)
-    if spec.name in BUILTIN:
-        check_spec(spec, spec.name in WINDOWED)
+    if spec.name in registry.entries("metrics"):  # the rule may outlive a plugin, or name a figure of its own
+        plan.check(spec)
     return str(spec)
 
 
 def _higher_is_better(metric: str) -> bool | None:
     """None: a metric of a plugin that is not installed, or that gives its figures names of their own."""
-    if metric in COST:
-        return metric.startswith("fps")
-    name = parse(metric).name
-    return bool(registry.resolve("metrics", name).higher_is_better) if name in registry.entries("metrics") else None
+    return metric.startswith("fps") if metric in COST else plan.higher_is_better(metric)
 
 
 def rules_of(lines: Mapping[str, object], where: Path | None = None) -> tuple[Rule, ...]:

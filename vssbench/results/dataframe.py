@@ -87,7 +87,7 @@ def _rows(file: Path, per_clip: bool, protocol: str | None) -> Iterator[dict[str
 
 def _clip_figures(record: ClipRecord, result: RunResult, space: LabelSpace) -> Iterator[Figure]:
     """The headline accuracies of one clip by itself, and what it took."""
-    from vssbench.metrics.accuracy.protocols import evaluate
+    from vssbench.metrics.accuracy.evaluate import evaluate
     from vssbench.specs import parse
 
     alone = evaluate(result.protocol, space, [record], [parse(name) for name in result.metrics or ()])

@@ -11,7 +11,8 @@ from vssbench.datasets.codec import CodecSpec
 from vssbench.errors import listed
 from vssbench.load import innermost
 from vssbench.metrics.accuracy.by_distance import by_distance
-from vssbench.metrics.accuracy.protocols import default_protocol, evaluate
+from vssbench.metrics.accuracy.evaluate import evaluate
+from vssbench.metrics.accuracy.protocols import default_protocol
 from vssbench.metrics.cost.latency import summarise
 from vssbench.results.read_folder import read_folder
 from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo, count_kinds

@@ -12,17 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vssbench.metrics.accuracy.clip_metric import ClipStates
+from vssbench.metrics.accuracy.clip_states import ClipStates, Totals
 from vssbench.specs import Spec
 from vssbench.stats.bootstrap import LEAST_CLIPS, Interval, interval_of, sample
 from vssbench.stats.from_folders import compare_folders, intervals
 from vssbench.stats.sign_flip import Alternative, Comparison, compare_totals, holm, same_clips
-from vssbench.stats.totals import Totals, totals
+from vssbench.stats.totals import totals, totals_of
 from vssbench.types import LabelSpace
 
 __all__ = [
     "LEAST_CLIPS", "Comparison", "Interval", "Totals", "compare", "compare_folders", "holm", "interval", "intervals",
-    "totals",
+    "totals", "totals_of",
 ]  # fmt: skip
 
 

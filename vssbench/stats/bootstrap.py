@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from vssbench.errors import UserError
+from vssbench.metrics.accuracy.clip_states import Totals
 from vssbench.metrics.accuracy.scripts import Floats
-from vssbench.stats.totals import Totals
 
 LEAST_CLIPS = 10
 """With 10 clips, 90 to 95 % of the 95 % intervals held the truth over metrics and populations, with 100, 93 to 97 %."""

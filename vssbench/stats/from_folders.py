@@ -12,7 +12,7 @@ from vssbench.results.read_folder import read_folder
 from vssbench.results.record import RunResult
 from vssbench.stats.bootstrap import Interval, interval_of, sample
 from vssbench.stats.sign_flip import Comparison, compare_totals, holm, same_clips
-from vssbench.stats.totals import totals
+from vssbench.stats.totals import totals, totals_of
 
 
 def intervals(
@@ -23,9 +23,9 @@ def intervals(
     protocol: None reads the result's own
     """
     kept = read_folder(folder)
+    names = list(kept.result.metrics or ())
     found = {}
-    for name in kept.result.metrics or ():
-        total = totals(kept.records, kept.space, name, protocol or kept.result.protocol)
+    for name, total in totals_of(kept.records, kept.space, names, protocol or kept.result.protocol).items():
         if isinstance(total, str):
             found[name] = Interval(None, reason=total, level=level)
         else:

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vssbench.errors import NotComparable, UserError, listed
-from vssbench.metrics.accuracy.clip_metric import ClipStates
-from vssbench.metrics.accuracy.confusion import VALUES, Confusion
-from vssbench.metrics.accuracy.scripts import Floats
+from vssbench.metrics.accuracy.clip_states import ClipStates, Totals
+from vssbench.metrics.accuracy.confusion import Confusion
+from vssbench.metrics.accuracy.scripts import VALUES, Floats
 from vssbench.stats.bootstrap import Sample, apply, interval_of, sample
-from vssbench.stats.totals import Totals
 
 Alternative = Literal["two-sided", "greater", "less"]
 

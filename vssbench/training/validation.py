@@ -7,7 +7,8 @@ from typing import Any
 
 from vssbench.bench.clip import ahead, run_clip
 from vssbench.datasets.codec import CodecSpec, Compressed
-from vssbench.metrics.accuracy.protocols import default_protocol, evaluate
+from vssbench.metrics.accuracy.evaluate import evaluate
+from vssbench.metrics.accuracy.protocols import default_protocol
 from vssbench.metrics.plan import plan
 from vssbench.specs import Spec, parse
 from vssbench.types import Dataset, Method

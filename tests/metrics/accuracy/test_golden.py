@@ -10,9 +10,10 @@ import pytest
 from tests.helpers.paths import DATA
 from tests.metrics.accuracy.videos import measure
 from vssbench.datasets.label_spaces import load_space
-from vssbench.metrics.accuracy.confusion import dense
-from vssbench.metrics.accuracy.evaluate import Reading
-from vssbench.metrics.accuracy.protocols import evaluate, find
+from vssbench.metrics.accuracy.clip_states import Clips
+from vssbench.metrics.accuracy.confusion import Booked, dense
+from vssbench.metrics.accuracy.consistency import windows_of
+from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.metrics.plan import DEFAULT
 from vssbench.specs import parse
 
@@ -56,7 +57,7 @@ def test_vspw_numbers(golden, clips):
 @pytest.mark.parametrize("n", [8, 16])
 def test_vspw_windows(golden, clips, n):
     expected = golden["official_vc_script"][f"windows_vc{n}"]
-    found = Reading(find("vspw"), load_space("vspw"), clips).windows(n)
+    found = windows_of(Clips("vspw", load_space("vspw"), clips), n)
     assert {clip: len(counts[0]) for clip, counts in found.items()} == {c: len(v) for c, v in expected.items()}
     for clip, (part, whole) in found.items():
         np.testing.assert_allclose(part / whole, np.array(expected[clip], float), rtol=0, atol=1e-12)
@@ -80,7 +81,7 @@ def test_other_conventions(golden, clips, subset, protocol, convention):
     space = load_space("vspw")
     check(evaluate(protocol, space, kept, SPECS), figures)
     if "classes_averaged" in figures:
-        assert Reading(find(protocol), space, kept).figures.counted == figures["classes_averaged"]
+        assert Booked(Clips(protocol, space, kept)).figures.counted == figures["classes_averaged"]
 
 
 def test_vc_is_not_invented_where_the_script_has_none(clips):

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.metrics.accuracy import slow
 from tests.metrics.accuracy.videos import label_space, measure, records, sets_of_videos
 from vssbench.errors import UserError
+from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.metrics.accuracy.explain import side_by_side
-from vssbench.metrics.accuracy.protocols import PROTOCOLS, default_protocol, evaluate
+from vssbench.metrics.accuracy.protocols import PROTOCOLS, default_protocol
 from vssbench.specs import parse
 
 ACCURACIES = ["mIoU", "WIoU", "pixel_accuracy", "class_accuracy"]

@@ -7,7 +7,7 @@ import json
 import numpy as np
 from hypothesis import strategies as st
 
-from vssbench.metrics.accuracy.clip_metric import ClipScore
+from vssbench.metrics.accuracy.clip_states import ClipScore
 from vssbench.metrics.plan import DEFAULT, plan
 from vssbench.types import Frame, LabelSpace, Prediction
 

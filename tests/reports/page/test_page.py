@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.reports.page import page_rows
-from vssbench.metrics.accuracy.protocols import evaluate
+from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.reports import page
 from vssbench.reports.page.data import contents
 from vssbench.reports.page.document import document, embedded

@@ -1,0 +1,137 @@
+"""Statistics kept a clip at a time: one clip's, those that count under a protocol, and what each adds to a figure.
+
+A resample of clips is a vector of weights: how often each clip was drawn. A figure that follows from sums over clips
+of whole numbers is known for every resample by one matrix product, so a metric says two things of itself: its numbers
+a clip (`Totals.columns`), and the figure for any sum of them (`Totals.read`). The figure itself is that of all clips
+once. Whole numbers below 2**53 are exact in float64, and so is a matrix product of them in any order, so a resample
+has the very digits that its clips would have alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from vssbench.metrics.accuracy import protocols
+from vssbench.metrics.accuracy.scripts import Floats
+from vssbench.specs import Spec
+from vssbench.types import LabelSpace
+
+T = TypeVar("T")
+
+
+class ClipStates(Protocol):
+    """One clip's statistics, whoever made them (a run's ClipRecord is one).
+
+    frames, labelled: frames of the clip, and those of them that have labels
+    states: metric name -> that metric's state
+    """
+
+    @property
+    def clip(self) -> str: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def labelled(self) -> int: ...
+    @property
+    def states(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class ClipScore:
+    """The plain form of ClipStates."""
+
+    clip: str
+    frames: int
+    labelled: int
+    states: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """One metric of one method, a clip at a time.
+
+    clips:   names of the clips that count, in the order of the records
+    columns: float64[clips, K], whole numbers; a clip that says nothing of the metric is a row of zeros
+    read:    float64[..., K] sums over clips -> float64[...] the figure, mostly percent, NaN where there is none
+    """
+
+    clips: tuple[str, ...]
+    columns: Floats
+    read: Callable[[Floats], Floats]
+
+    @property
+    def informative(self) -> int:
+        """How many clips say anything of the metric (a clip shorter than VC's window does not)."""
+        return int(self.columns.any(axis=1).sum())
+
+    def value(self) -> float:
+        """The metric itself: every clip once."""
+        return float(self.read(self.columns.sum(axis=0)))
+
+
+class Clips:
+    """The clips of some records under one protocol, and what metrics decode from their states.
+
+    all:     every clip, in the records' order;  records: those that count;  skipped: clip -> why it does not
+    notes:   what the protocol left out or moved, in words; grows as numbers are read
+    Raises UserError for an unknown protocol.
+    """
+
+    def __init__(self, protocol: str, space: LabelSpace, records: Sequence[ClipStates]):
+        self.protocol, self.space, self.all = protocols.find(protocol), space, records
+        self.skipped = {record.clip: why for record in records if (why := _left_out(self.protocol, record))}
+        self.records = [record for record in records if record.clip not in self.skipped]
+        self.notes: list[str] = []
+        if self.skipped:
+            self.notes.append(f"{len(self.skipped)} of {len(records)} clips are left out")
+        self._under = {protocol: self}
+        self._made: dict[Callable[[Clips], Any], Any] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the clips that count."""
+        return tuple(record.clip for record in self.records)
+
+    @property
+    def nothing(self) -> str | None:
+        """Why there is no clip to read; None where there is one."""
+        if self.records:
+            return None
+        return f"no clip is left: {next(iter(self.skipped.values()))}" if self.skipped else "there are no clips"
+
+    def under(self, spec: Spec) -> Clips:
+        """The same records under the protocol that a metric string names: `mIoU(protocol=mmseg)`; these, without."""
+        name = str(spec.get("protocol") or self.protocol.name)
+        if name not in self._under:
+            self._under[name] = Clips(name, self.space, self.all)
+        return self._under[name]
+
+    def once(self, make: Callable[[Clips], T]) -> T:
+        """What `make` gives for these clips, made at the first asking: several metrics may read one decoded state."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: T = self._made[make]
+        return found
+
+
+@runtime_checkable
+class HasTotals(Protocol):
+    """A metric class that reads itself, so that it has intervals, comparisons and gate rules on them.
+
+    `totals` is called on the class, with a metric string that it serves and the clips under the protocol in question;
+    every one of them holds the state that the metric left (`record.states[name]`). It gives its totals, whose `read`
+    at all clips is the figure that results show, or says in a few words why there is none.
+    A metric without `totals` is merged over all clips and asked to `compute`.
+    """
+
+    def totals(self, spec: Spec, clips: Clips) -> Totals | str: ...
+
+
+def _left_out(protocol: protocols.Protocol, record: ClipStates) -> str | None:
+    if record.labelled == 0:
+        return "no frame has labels"
+    if record.labelled < protocol.shortest:
+        return f"{record.labelled} labelled frames, the protocol {protocol.name} needs {protocol.shortest}"
+    return None
