@@ -27,6 +27,7 @@ from vssbench import Frame, load_method
 from vssbench.methods.arseg import creff
 from vssbench.methods.arseg.creff import local_attention, plain_local_attention
 from vssbench.methods.arseg.tiles import REACH, WINDOW
+from vssbench.networks.sizes import parse_size
 from vssbench.types import Method
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -154,7 +155,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    height, width = map(int, options.size.split("x"))
+    height, width = parse_size(options.size, "--size ")
     torch.set_num_threads(options.threads)
     method = load_method("arseg(backbone=psp18,labels=camvid12)", device=options.device)
     key, nonkey = frames(height, width)

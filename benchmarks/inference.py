@@ -25,6 +25,7 @@ from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.methods.mask2former.network import configure
 from vssbench.methods.segformer.network import build
 from vssbench.networks.checkpoints import quiet_transformers
+from vssbench.networks.sizes import parse_size
 from vssbench.types import Method
 
 Job = Callable[[], Any]
@@ -154,7 +155,7 @@ def main() -> None:
     parser.add_argument("--options", action="store_true", help="also dtype=bf16 and decode=fast")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    height, width = (int(side) for side in given.size.split("x"))
+    height, width = parse_size(given.size, "--size ")
     frames = clip((height, width), 11)
     mpvss(frames, given.rounds, [",dtype=bf16", ",decode=fast"] if given.options else [])
     mrcfa(frames, given.rounds, [",dtype=bf16"] if given.options else [])

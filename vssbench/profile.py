@@ -5,7 +5,6 @@ Frames are made: textured scenes that move, so that schedules that look at the p
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ import numpy as np
 
 from vssbench.bench.spec import LatencySpec
 from vssbench.datasets.read_pixels import read_image
-from vssbench.datasets.synthetic.dataset import LARGEST_SIDE, LEAST_SIDE, Synthetic
+from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
 from vssbench.hooks import nominal_schedule
 from vssbench.metrics.cost.energy import energy
@@ -32,18 +31,6 @@ FORMATS = {"jpeg": ".jpg", "png": ".png"}
 MADE = {"labels", "motion", "flow", "flow_valid"}
 """The inputs beside the image that made frames carry."""
 Note = Callable[[str], None]
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """`480x853` -> (480, 853): height, width. Raises UserError for anything else."""
-    match = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text.strip())
-    size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not all(LEAST_SIDE <= side <= LARGEST_SIDE for side in size):
-        raise UserError(
-            f"--size {text} cannot be used",
-            expected=f"HEIGHTxWIDTH, e.g. 480x853, each {LEAST_SIDE} to {LARGEST_SIDE} pixels",
-        )
-    return size
 
 
 def profile(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vssbench.errors import UserError
 from vssbench.methods.arseg import weights
@@ -12,6 +12,7 @@ from vssbench.methods.arseg.network import Backbone, Costed, FusedFrame, WholeFr
 from vssbench.methods.arseg.warp import Form
 from vssbench.methods.arseg.warp import resize as resized
 from vssbench.networks.numerics import Dtype, running
+from vssbench.networks.per_frame import Counted
 from vssbench.types import Frame, Kind
 
 
@@ -91,17 +92,16 @@ class ArSeg(Base):
         scores, _ = self._run_nonkey(x.image, self._reference[0], x.motion)
         return Output(scores, self._nonkey.branch, x.size, "nonkey", self._age)
 
-    def cost_module(self, kind: Kind, size: Size) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    def cost_module(self, kind: Kind, size: Size) -> Counted:
         """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
 
         The attention is computed as defined (49 keys a pixel), so that counting matrix products counts the method; the
         fast form that `step` runs multiplies masked keys too.
         """
+        self.check_kind(kind)
         image = torch.zeros(1, 3, *size, device=self.device)
         if kind == "key":
             return Costed(self._key, size).eval(), (image,)
-        if kind != "nonkey":
-            raise UserError(f"arseg has no {kind} frames", expected="key or nonkey")
         plain = FusedFrame(self._nonkey.branch, self._nonkey.form, plain=True)
         grid = self._key.branch.grid(size)
         reference = torch.zeros(1, self._key.branch.channels, *grid, device=self.device)

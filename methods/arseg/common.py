@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.methods.arseg.layers import Branch
 from vssbench.methods.arseg.network import Backbone, normalisation
 from vssbench.methods.arseg.warp import resize
-from vssbench.networks.numerics import Dtype, Numerics
-from vssbench.types import Frame, Kind, Prediction
+from vssbench.networks.numerics import Dtype
+from vssbench.networks.per_frame import Segmentor
+from vssbench.types import Frame, Kind
 
 Size = tuple[int, int]
 
@@ -37,20 +36,17 @@ class Output(NamedTuple):
     age: int
 
 
-class Base:
+class Base(Segmentor):
     """A network, or two, whose scores are brought to the frame's size as the official evaluation does.
 
     dtype, compile: see `vssbench.networks.numerics`
     """
 
-    lookahead = 0
-
     def __init__(self, backbone: Backbone, labels: str, scale: float, device: str, dtype: Dtype, compile: bool):
-        self.numerics = Numerics(device, dtype, compile)
+        super().__init__(labels, device, dtype, compile)
         if not 0 < scale <= 1:
             raise UserError(f"scale={scale} does not fit", expected="more than 0, at most 1")
-        self.classes = load_space(labels).classes
-        self.backbone, self.scale, self.device = backbone, scale, self.numerics.device
+        self.backbone, self.scale = backbone, scale
         self._mean, self._std = (
             torch.tensor(values, device=self.device).view(1, 3, 1, 1) for values in normalisation(backbone, labels)
         )
@@ -64,15 +60,9 @@ class Base:
         """Frames float[N, 3, H, W], RGB, 0..255, as the networks take them."""
         return (images / 255 - self._mean) / self._std
 
-    @torch.inference_mode()
-    def decode(self, y: Output) -> Prediction:
-        labels = y.branch.finish(y.scores, y.size)[0].argmax(0)
-        return Prediction(labels.to(torch.uint8).cpu().numpy(), y.kind, y.age)
-
-    @torch.inference_mode()
-    def scores(self, y: Output) -> np.ndarray:
-        """float32[C, H, W] at the frame's size: log-probabilities of PSPNet's CamVid form, logits of the others."""
-        return y.branch.finish(y.scores, y.size)[0].cpu().numpy()
+    def class_scores(self, y: Output) -> Tensor:
+        """float[C, H, W] at the frame's size: log-probabilities of PSPNet's CamVid form, logits of the others."""
+        return y.branch.finish(y.scores, y.size)[0]
 
 
 def default_backbone(labels: str) -> Backbone:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -96,7 +96,9 @@ def classify(classifier: nn.Conv2d, feature: Tensor) -> Tensor:
 class Costed(nn.Module):
     """A frame up to the class scores at its size: what step and decode compute before the argmax."""
 
-    def __init__(self, core: WholeFrame | FusedFrame, size: tuple[int, int]):
+    core: WholeFrame | FusedFrame
+
+    def __init__(self, core: Any, size: tuple[int, int]):
         super().__init__()
         self.core, self.size = core, size
 

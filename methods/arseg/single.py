@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from vssbench.errors import UserError
 from vssbench.methods.arseg import weights
 from vssbench.methods.arseg.common import Base, Input, Output, Size, default_backbone, scaled
 from vssbench.methods.arseg.network import Backbone, Costed, WholeFrame, build
 from vssbench.networks.numerics import Dtype, running
-from vssbench.types import Frame, Kind
+from vssbench.networks.per_frame import Counted, PerFrame
+from vssbench.types import Frame
 
 
-class Alone(Base):
+class Alone(Base, PerFrame):
     """One network on every frame, each of kind "key".
 
     scale:     the network sees frames of this size; the classes are brought back to the frame's
@@ -25,8 +25,6 @@ class Alone(Base):
     checkpoint: the network's file, in the official layout of an HR branch (.pth) or in ours (.safetensors); None:
                 random weights, the same every time (`load_method` passes the packaged file if any)
     """
-
-    needs: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -42,11 +40,8 @@ class Alone(Base):
         super().__init__(backbone, labels, scale, device, dtype, compile)
         self.branch = build(backbone, labels, "hr")
         self.weights = weights.load({"hr": self.branch}, checkpoint)
-        self._core = WholeFrame(self.branch, auxiliary)
-        self._run = self.numerics.compiled(self.numerics.place(self._core))
-
-    def reset(self) -> None:
-        """Nothing is remembered."""
+        self.network = WholeFrame(self.branch, auxiliary)
+        self._run = self.numerics.compiled(self.numerics.place(self.network))
 
     def prepare(self, frame: Frame) -> Input:
         return Input(self.image(frame, self.scale), None, frame.image.shape[:2])
@@ -55,15 +50,12 @@ class Alone(Base):
     def step(self, x: Input) -> Output:
         return Output(self._run(x.image)[0], self.branch, x.size, "key", 0)
 
-    def cost_module(self, kind: Kind, size: Size) -> tuple[nn.Module, tuple[Tensor, ...]]:
-        """What step and decode compute up to the class scores for one frame of that size (H, W), and its input."""
-        if kind != "key":
-            raise UserError(f"{self.backbone} has no {kind} frames", expected="key")
-        return Costed(self._core, size).eval(), (torch.zeros(1, 3, *scaled(size, self.scale), device=self.device),)
+    def frame_cost(self, network: nn.Module, size: Size, device: torch.device) -> Counted:
+        return Costed(network, size).eval(), (torch.zeros(1, 3, *scaled(size, self.scale), device=device),)
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters with the training heads (the published convention)."""
-        return {"all": sum(p.numel() for p in self._core.parameters())}
+        return {"all": sum(p.numel() for p in self.network.parameters())}
 
 
 class Psp18(Alone):

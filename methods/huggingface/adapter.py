@@ -7,15 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vssbench.datasets.label_spaces import load_space
-from vssbench.errors import UserError
 from vssbench.methods.huggingface import model_folder
 from vssbench.networks.class_mapping import check_same, joined, read_mapping
-from vssbench.networks.numerics import Dtype, Numerics, running
-from vssbench.types import Frame, Kind, Prediction
+from vssbench.networks.numerics import Dtype, running
+from vssbench.networks.per_frame import Counted, PerFrame
+from vssbench.types import Frame
 
 
 class Input(NamedTuple):
@@ -32,7 +31,7 @@ class Output(NamedTuple):
     size: tuple[int, int]
 
 
-class HuggingFace:
+class HuggingFace(PerFrame):
     """A semantic or universal segmentation model of transformers on every frame by itself.
 
     Resizing and normalisation are those of the model's image processor (its PIL variant), the class map is that of its
@@ -49,8 +48,6 @@ class HuggingFace:
     """
 
     name = "huggingface"
-    needs: frozenset[str] = frozenset()
-    lookahead = 0
 
     def __init__(
         self,
@@ -64,9 +61,8 @@ class HuggingFace:
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        self.numerics, space = Numerics(device, dtype, compile), load_space(labels)
-        self.device = self.numerics.device
-        self.classes = space.classes
+        super().__init__(labels, device, dtype, compile)
+        space = load_space(labels)
         folder = model_folder.find(model, revision)
         self.config = model_folder.configuration(folder)
         names = [str(self.config.id2label[number]) for number in sorted(self.config.id2label)]
@@ -79,9 +75,6 @@ class HuggingFace:
         self.network = model_folder.without_training_heads(network).to(self.device)
         self._run = self.numerics.compiled(self.network)
 
-    def reset(self) -> None:
-        """Nothing to forget."""
-
     def prepare(self, frame: Frame) -> Input:
         height, width = frame.image.shape[:2]
         image = np.ascontiguousarray(frame.image)
@@ -92,35 +85,13 @@ class HuggingFace:
     def step(self, x: Input) -> Output:
         return Output(self._run(**x.arguments), x.size)
 
-    @torch.inference_mode()
-    def decode(self, y: Output) -> Prediction:
-        return Prediction(self._scores(y).argmax(dim=0).to(torch.uint8).cpu().numpy(), "key")
-
-    @torch.inference_mode()
-    def scores(self, y: Output) -> NDArray[np.float32]:
-        """Class scores at the frame's size, float32[C, H, W]: logits, or the sum of masks by class."""
-        scores: NDArray[np.float32] = self._scores(y).float().cpu().numpy()
-        return scores
-
-    def _scores(self, y: Output) -> Tensor:
+    def class_scores(self, y: Output) -> Tensor:
         return joined(class_scores(self.processor, y.outputs, y.size), self.groups)
 
-    def cost_module(
-        self, kind: Kind, size: tuple[int, int], device: str | None = None
-    ) -> tuple[nn.Module, tuple[Tensor, ...]]:
-        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
-
-        device: None for the method's own network; "meta" for one without values
-        """
-        if kind != "key":
-            raise UserError(f"huggingface has no {kind} frames", expected="key")
+    def frame_cost(self, network: nn.Module, size: tuple[int, int], device: torch.device) -> Counted:
         arguments, _ = self.prepare(Frame("", 0, np.zeros((*size, 3), np.uint8)))
-        with torch.device(device or self.device):
-            network = self.network
-            if device is not None:
-                network = model_folder.without_training_heads(model_folder.build(self.config, "config.json"))
         pixels = arguments.pop("pixel_values")
-        return KeyCost(network, self.processor, arguments, size), (pixels.to(device or self.device),)
+        return KeyCost(network, self.processor, arguments, size), (pixels.to(device),)
 
 
 class KeyCost(nn.Module):

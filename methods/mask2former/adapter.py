@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import Mask2FormerForUniversalSegmentation
 
-from vssbench.datasets.label_spaces import load_space
-from vssbench.errors import UserError
 from vssbench.methods.mask2former import weights
 from vssbench.methods.mask2former.network import (
     Backbone,
@@ -27,8 +22,9 @@ from vssbench.methods.mask2former.network import (
     segment,
 )
 from vssbench.methods.mask2former.preprocessing import FrameReader
-from vssbench.networks.numerics import Dtype, Numerics, attention, running
-from vssbench.types import Frame, Kind, Prediction
+from vssbench.networks.numerics import Dtype, attention, running
+from vssbench.networks.per_frame import Counted, PerFrame
+from vssbench.types import Frame, UInt8
 
 Decode = Literal["exact", "fast"]
 Scores = Callable[[Tensor, Tensor, Geometry], Tensor]
@@ -50,7 +46,7 @@ class Output(NamedTuple):
     geometry: Geometry
 
 
-class Mask2Former:
+class Mask2Former(PerFrame):
     """Per-frame Mask2Former (Cheng et al., CVPR 2022), the segmentor of MPVSS and the baseline it is compared with.
 
     labels:     label space, which sets the number of classes
@@ -64,8 +60,6 @@ class Mask2Former:
     """
 
     name = "mask2former"
-    needs: frozenset[str] = frozenset()
-    lookahead = 0
 
     def __init__(
         self,
@@ -79,9 +73,8 @@ class Mask2Former:
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        self.numerics = Numerics(device, dtype, compile)
+        super().__init__(labels, device, dtype, compile)
         self.backbone: Backbone = backbone or ("tiny" if labels == "synthetic" else "r50")
-        self.classes = load_space(labels).classes
         self.frames = FrameReader(labels, resize, device)
         self.network = build(self.backbone, self.classes)
         wanted = f"weights of Mask2Former, backbone {self.backbone}, {self.classes} classes ({labels})"
@@ -89,9 +82,6 @@ class Mask2Former:
         self.numerics.place(self.network)
         self._segment = self.numerics.compiled(segment)
         self._scores, self._labels = STAGES[decode]
-
-    def reset(self) -> None:
-        """Nothing to forget."""
 
     def prepare(self, frame: Frame) -> Input:
         image, geometry = self.frames.read(frame.image)
@@ -101,36 +91,23 @@ class Mask2Former:
     def step(self, x: Input) -> Output:
         return Output(self._segment(self.network, x.image), x.geometry)
 
-    @torch.inference_mode()
-    def decode(self, y: Output) -> Prediction:
-        return Prediction(self._labels(y.segments.classes, y.segments.masks, y.geometry), "key")
+    def class_scores(self, y: Output) -> Tensor:
+        return self._scores(y.segments.classes, y.segments.masks, y.geometry)
 
-    @torch.inference_mode()
-    def scores(self, y: Output) -> NDArray[np.float32]:
-        """Class scores at the frame's size, float32[C, H, W]."""
-        scores: NDArray[np.float32] = self._scores(y.segments.classes, y.segments.masks, y.geometry).cpu().numpy()
-        return scores
+    def class_labels(self, y: Output) -> UInt8:
+        labels: UInt8 = self._labels(y.segments.classes, y.segments.masks, y.geometry)
+        return labels
 
-    def cost_module(
-        self, kind: Kind, size: tuple[int, int], device: str | None = None
-    ) -> tuple[nn.Module, tuple[Tensor, ...]]:
-        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
-
-        device: None for the method's own network; "meta" for one without values, so that any size fits in memory
-        """
-        if kind != "key":
-            raise UserError(f"mask2former has no {kind} frames", expected="key")
+    def frame_cost(self, network: nn.Module, size: tuple[int, int], device: torch.device) -> Counted:
         geometry = self.frames.geometry(size)
-        with torch.device(device or self.frames.device):
-            network = self.network if device is None else build(self.backbone, self.classes).to(device)
-            return KeyCost(network, geometry, self._scores), (torch.zeros(1, 3, *geometry.padded),)
+        return KeyCost(network, geometry, self._scores), (torch.zeros(1, 3, *geometry.padded, device=device),)
 
 
 class KeyCost(nn.Module):
     """A frame from the network's input to class scores, float[C, H, W], by operators that FLOP counters know."""
 
-    def __init__(self, network: Mask2FormerForUniversalSegmentation, geometry: Geometry, scores: Scores = class_scores):
-        """scores: the output stage"""
+    def __init__(self, network: Any, geometry: Geometry, scores: Scores = class_scores):
+        """network: transformers' Mask2Former; scores: the output stage"""
         super().__init__()
         self.network, self.geometry, self.scores = network, geometry, scores
         self.backbone = network.model.pixel_level_module.encoder.config

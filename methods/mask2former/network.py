@@ -24,8 +24,6 @@ Backbone = Literal["tiny", "r50", "r101", "swin_t", "swin_s", "swin_b", "swin_l"
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
 STRIDE = 32
 """Inputs are padded to a multiple of this."""
-MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-"""ImageNet's, RGB, on the 0..255 scale."""
 
 _BAND = 16
 """Rows of the stride-4 masks in a band of the output stage; measured, larger and smaller ones are slower."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from vssbench.errors import UserError
-from vssbench.methods.mask2former.network import MEAN, STD, STRIDE, Geometry
+from vssbench.methods.mask2former.network import STRIDE, Geometry
+from vssbench.networks.sizes import MEAN, STD, parse_size
 from vssbench.types import UInt8
 
 _OFFICIAL = {"vspw": (480, 853)}
@@ -26,7 +24,9 @@ class FrameReader:
     """
 
     def __init__(self, labels: str, resize: str | None, device: str):
-        self.edges = _OFFICIAL.get(labels) if resize == "auto" else _edges(resize)
+        self.edges = _OFFICIAL.get(labels)
+        if resize != "auto":
+            self.edges = None if resize is None else parse_size(resize, "resize=", form="auto, none, or SHORTxLONG")
         self.device = torch.device(device)
         self._mean, self._std = (torch.tensor(x, device=self.device)[:, None, None] for x in (MEAN, STD))
 
@@ -50,15 +50,6 @@ class FrameReader:
         image = (image - self._mean) / self._std
         (bottom, right), (height, width) = geometry.padded, geometry.resized
         return F.pad(image, (0, right - width, 0, bottom - height))[None]
-
-
-def _edges(resize: str | None) -> tuple[int, int] | None:
-    if resize is None:
-        return None
-    match = re.fullmatch(r"([1-9]\d{1,4})x([1-9]\d{1,4})", resize)
-    if match is None:
-        raise UserError(f"resize={resize} does not fit", expected="auto, none, or SHORTxLONG such as 480x853")
-    return int(match[1]), int(match[2])
 
 
 def _shortest_edge(frame: tuple[int, int], shortest: int, longest: int) -> tuple[int, int]:

@@ -20,8 +20,8 @@ from vssbench.methods.mask2former.adapter import Mask2Former
 from vssbench.methods.mask2former.criterion import Criterion
 from vssbench.methods.mask2former.heads import heads, pixel_features
 from vssbench.methods.mask2former.initial_weights import fill_backbone, is_backbone
-from vssbench.methods.mask2former.network import MEAN, STD
 from vssbench.networks.packaged import UNTRAINED
+from vssbench.networks.sizes import MEAN, STD
 from vssbench.training.augment import Distortion, Picture, place
 from vssbench.training.clips import Clips
 from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings, rows_first

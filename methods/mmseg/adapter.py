@@ -7,18 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vssbench.datasets.label_spaces import load_space
-from vssbench.errors import UserError
 from vssbench.methods.mmseg import config_reader as configs
 from vssbench.methods.mmseg import library
 from vssbench.methods.mmseg.checkpoint import read_checkpoint
 from vssbench.networks.checkpoints import load_strict
 from vssbench.networks.class_mapping import check_same, joined, read_mapping
-from vssbench.networks.numerics import Dtype, Numerics, running
-from vssbench.types import Frame, Kind, Prediction, Weights
+from vssbench.networks.numerics import Dtype, running
+from vssbench.networks.per_frame import Counted, PerFrame
+from vssbench.types import Frame, Weights
 
 
 class Batch(NamedTuple):
@@ -35,7 +34,7 @@ class Output(NamedTuple):
     sample: Any
 
 
-class MMSeg:
+class MMSeg(PerFrame):
     """A config of mmsegmentation 1.x and its checkpoint on every frame by itself.
 
     Resizing is the config's test pipeline, normalisation and padding its data preprocessor, inference (whole or
@@ -51,8 +50,6 @@ class MMSeg:
     """
 
     name = "mmseg"
-    needs: frozenset[str] = frozenset()
-    lookahead = 0
 
     def __init__(
         self,
@@ -65,14 +62,12 @@ class MMSeg:
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        self.numerics, space = Numerics(device, dtype, compile), load_space(labels)
-        self.device = self.numerics.device
-        self.classes = space.classes
+        super().__init__(labels, device, dtype, compile)
+        space = load_space(labels)
         path = configs.find(config)
         data = configs.read(path)
         library.load()
-        self.model, self._path = configs.entry(data, "model", path), path
-        self.network = library.build_network(self.model, path)
+        self.network = library.build_network(configs.entry(data, "model", path), path)
         self.pipeline = library.build_pipeline(configs.entry(data, "test_pipeline", path), path)
         loader = data.get("test_dataloader")
         dataset = loader.get("dataset") if isinstance(loader, dict) else None
@@ -89,9 +84,6 @@ class MMSeg:
         self.network.to(self.device)
         self._run = self.numerics.compiled(self.network.inference)
 
-    def reset(self) -> None:
-        """Nothing to forget."""
-
     def prepare(self, frame: Frame) -> Batch:
         packed = self.pipeline({"img": np.ascontiguousarray(frame.image[..., ::-1])})
         data = {"inputs": [packed["inputs"]], "data_samples": [packed["data_samples"]]}
@@ -102,33 +94,12 @@ class MMSeg:
     def step(self, x: Batch) -> Output:
         return Output(self._run(x.image, [dict(x.sample.metainfo)]), x.sample)
 
-    @torch.inference_mode()
-    def decode(self, y: Output) -> Prediction:
-        return Prediction(self._scores(y).argmax(dim=0).to(torch.uint8).cpu().numpy(), "key")
-
-    @torch.inference_mode()
-    def scores(self, y: Output) -> NDArray[np.float32]:
-        """Class scores (logits) at the frame's size, float32[C, H, W]."""
-        scores: NDArray[np.float32] = self._scores(y).float().cpu().numpy()
-        return scores
-
-    def _scores(self, y: Output) -> Tensor:
+    def class_scores(self, y: Output) -> Tensor:
         return joined(class_scores(self.network, y.logits, y.sample), self.groups)
 
-    def cost_module(
-        self, kind: Kind, size: tuple[int, int], device: str | None = None
-    ) -> tuple[nn.Module, tuple[Tensor, ...]]:
-        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
-
-        device: None for the method's own network; "meta" for one without values
-        """
-        if kind != "key":
-            raise UserError(f"mmseg has no {kind} frames", expected="key")
+    def frame_cost(self, network: nn.Module, size: tuple[int, int], device: torch.device) -> Counted:
         image, sample = self.prepare(Frame("", 0, np.zeros((*size, 3), np.uint8)))
-        network = self.network
-        if device is not None:
-            network = library.build_network(self.model, self._path).to(device)
-        return KeyCost(network, sample), (image.to(device or self.device),)
+        return KeyCost(network, sample), (image.to(device),)
 
 
 class KeyCost(nn.Module):

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from vssbench.datasets.label_spaces import load_space
 from vssbench.methods.mask2former.adapter import STAGES, Decode
 from vssbench.methods.mask2former.network import Backbone, Geometry, Segments
 from vssbench.methods.mask2former.preprocessing import FrameReader
@@ -19,10 +18,11 @@ from vssbench.methods.mpvss import weights
 from vssbench.methods.mpvss.cost import cost_module
 from vssbench.methods.mpvss.flow_network import flow_image
 from vssbench.methods.mpvss.network import MPVSS
-from vssbench.networks.numerics import Dtype, Numerics, running
+from vssbench.networks.numerics import Dtype, running
+from vssbench.networks.per_frame import Counted, Segmentor
 from vssbench.schedule import FixedInterval, OnChange, change, schedule, thumbnail
 from vssbench.specs import Spec
-from vssbench.types import Frame, Kind, Prediction
+from vssbench.types import Frame, Kind, UInt8
 
 _UNSEEN = np.empty((0, 0), np.float32)
 
@@ -49,7 +49,7 @@ class Output(NamedTuple):
     age: int
 
 
-class Mpvss:
+class Mpvss(Segmentor):
     """Mask Propagation for Efficient Video Semantic Segmentation (Weng et al., NeurIPS 2023).
 
     labels, backbone, resize, decode, dtype, compile: as in mask2former
@@ -62,8 +62,6 @@ class Mpvss:
     """
 
     name = "mpvss"
-    needs: frozenset[str] = frozenset()
-    lookahead = 0
 
     def __init__(
         self,
@@ -79,10 +77,9 @@ class Mpvss:
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        self.numerics = Numerics(device, dtype, compile)
+        super().__init__(labels, device, dtype, compile)
         self.backbone: Backbone = backbone or ("tiny" if labels == "synthetic" else "r50")
         self.schedule = schedule(key_interval, offset)
-        self.classes = load_space(labels).classes
         self.frames = FrameReader(labels, resize, device)
         self.network = MPVSS(self.backbone, self.classes)
         wanted = f"weights of MPVSS, backbone {self.backbone}, {self.classes} classes ({labels})"
@@ -121,25 +118,19 @@ class Mpvss:
             return self.schedule.is_key(x.index)
         return self.schedule.is_key(x.index - key.index, change(x.thumbnail, key.thumbnail))
 
-    @torch.inference_mode()
-    def decode(self, y: Output) -> Prediction:
-        labels = self._labels(y.segments.classes, y.segments.masks, y.geometry)
-        return Prediction(labels, y.kind, y.age)
+    def class_scores(self, y: Output) -> Tensor:
+        return self._scores(y.segments.classes, y.segments.masks, y.geometry)
 
-    @torch.inference_mode()
-    def scores(self, y: Output) -> NDArray[np.float32]:
-        """Class scores at the frame's size, float32[C, H, W]."""
-        scores: NDArray[np.float32] = self._scores(y.segments.classes, y.segments.masks, y.geometry).cpu().numpy()
-        return scores
+    def class_labels(self, y: Output) -> UInt8:
+        labels: UInt8 = self._labels(y.segments.classes, y.segments.masks, y.geometry)
+        return labels
 
-    def cost_module(
-        self, kind: Kind, size: tuple[int, int], device: str | None = None
-    ) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    def cost_module(self, kind: Kind, size: tuple[int, int], device: str | None = None) -> Counted:
         """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
 
         device: None for the method's own network; "meta" for one without values, so that any size fits in memory
         """
-        geometry = self.frames.geometry(size)
-        with torch.device(device or self.frames.device):
+        self.check_kind(kind)
+        with torch.device(device or self.device):
             network = self.network if device is None else MPVSS(self.backbone, self.classes).to(device)
-            return cost_module(network, kind, geometry, self._scores)
+            return cost_module(network, kind, self.frames.geometry(size), self._scores)

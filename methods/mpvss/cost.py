@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vssbench.errors import UserError
 from vssbench.methods.mask2former.adapter import KeyCost, Scores
 from vssbench.methods.mask2former.network import Geometry, Segments
 from vssbench.methods.mpvss.network import MPVSS
@@ -29,8 +28,6 @@ def cost_module(network: MPVSS, kind: Kind, geometry: Geometry, scores: Scores) 
     height, width = geometry.padded
     if kind == "key":
         return KeyCost(network.segmentor, geometry, scores), (torch.zeros(1, 3, height, width),)
-    if kind != "nonkey":
-        raise UserError(f"mpvss has no {kind} frames", expected="key or nonkey")
     config = network.segmentor.config
     shapes = (config.num_labels + 1,), (height // 4, width // 4), (config.hidden_dim,)
     frames = [torch.zeros(3, height // 2, width // 2) for _ in ("current", "key")]

@@ -6,24 +6,22 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.methods.mrcfa import cost, weights
 from vssbench.methods.mrcfa.backbones import Backbone
 from vssbench.methods.mrcfa.network import Memory
-from vssbench.methods.mrcfa.references import FIRST_REGULAR, REACH, align, network_size, parse_box, reference_frames
+from vssbench.methods.mrcfa.references import FIRST_REGULAR, REACH, align, network_size, reference_frames
 from vssbench.methods.mrcfa.steps import Cached, Recompute, Single, Size, upsample
-from vssbench.networks.numerics import Dtype, Numerics, running
+from vssbench.networks.numerics import Dtype, running
+from vssbench.networks.per_frame import Counted, Segmentor
+from vssbench.networks.sizes import MEAN, STD, parse_size
 from vssbench.networks.upsampling import Step, upsampled_labels
-from vssbench.types import Frame, Kind, Prediction
+from vssbench.types import Frame, Kind, UInt8
 
 OFFICIAL_BOX = "480x853"
-MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
 class Input(NamedTuple):
@@ -39,9 +37,10 @@ class Output(NamedTuple):
     scores: Tensor
     sizes: tuple[Size, Size]
     kind: Kind
+    age: int = 0
 
 
-class Mrcfa:
+class Mrcfa(Segmentor):
     """Mining Relations among Cross-Frame Affinities (Sun et al., ECCV 2022), frame by frame.
 
     labels:     label space, which sets the number of classes
@@ -59,8 +58,6 @@ class Mrcfa:
     """
 
     name = "mrcfa"
-    needs: frozenset[str] = frozenset()
-    lookahead = 0
 
     def __init__(
         self,
@@ -74,13 +71,13 @@ class Mrcfa:
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        self.numerics = Numerics(device, dtype, compile)
+        super().__init__(labels, device, dtype, compile)
         synthetic = labels == "synthetic"
         self.backbone: Backbone = backbone or ("tiny" if synthetic else "mit_b1")
         self.references = references
-        self.box = parse_box((None if synthetic else OFFICIAL_BOX) if resize == "auto" else resize)
-        self.device = self.numerics.device
-        self.classes = load_space(labels).classes
+        self.kinds = ("key", "warmup") if references else ("key",)
+        box = (None if synthetic else OFFICIAL_BOX) if resize == "auto" else resize
+        self.box = None if box is None else parse_size(box, "resize=", form="auto, none, or HEIGHTxWIDTH")
         self.network, self.weights = weights.load(self.backbone, self.classes, checkpoint)
         self.numerics.place(self.network)
         self._single = Single(self.network, remember=references == "cached")
@@ -122,25 +119,20 @@ class Mrcfa:
             return self._run_regular(image, Memory.stack(chosen)) if chosen else self._run_single(image)
         return self._run_regular(torch.cat([*chosen, image])) if chosen else self._run_single(image)[0], image
 
-    @torch.inference_mode()
-    def decode(self, y: Output) -> Prediction:
-        return Prediction(upsampled_labels(y.scores[0], *(Step(size, size) for size in y.sizes)), y.kind)
+    def class_scores(self, y: Output) -> Tensor:
+        return upsample(y.scores, *y.sizes)[0]
 
-    @torch.inference_mode()
-    def scores(self, y: Output) -> NDArray[np.float32]:
-        """Class scores before the softmax at the frame's size, float32[C, H, W]."""
-        scores: NDArray[np.float32] = upsample(y.scores, *y.sizes)[0].cpu().numpy()
-        return scores
+    def class_labels(self, y: Output) -> UInt8:
+        return upsampled_labels(y.scores[0], *(Step(size, size) for size in y.sizes))
 
-    def cost_module(self, kind: Kind, size: Size) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    def cost_module(self, kind: Kind, size: Size) -> Counted:
         """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
 
         kind: "key" for a regular frame, "warmup" for one of the first three of a clip
         """
-        steps: dict[str, Any] = {"key": self._regular} | ({"warmup": self._single} if self.references else {})
-        if kind not in steps:
-            raise UserError(f"{self.name} has no {kind} frames", expected=" or ".join(steps))
-        return cost.measured(steps[kind], network_size(*size, self.box), size, self.device)
+        self.check_kind(kind)
+        step: Any = self._regular if kind == "key" else self._single
+        return cost.measured(step, network_size(*size, self.box), size, self.device)
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters in all, and without the decoders that only the training loss reads (the published convention).

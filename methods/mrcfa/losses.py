@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vssbench.methods.mrcfa.adapter import MEAN, STD
 from vssbench.methods.mrcfa.network import MRCFA, Features, Memory, resize
+from vssbench.networks.sizes import MEAN, STD
 from vssbench.training.recipe import Batch
 from vssbench.types import IGNORE
 

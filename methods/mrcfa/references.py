@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import cv2
 import numpy as np
 
-from vssbench.errors import UserError
 from vssbench.types import UInt8
 
 REACH = 9
@@ -20,16 +17,6 @@ _EARLY = {3: (0, 1, 2), 4: (0, 2, 3), 5: (0, 2, 4), 6: (0, 2, 4), 7: (0, 3, 5), 
 def reference_frames(t: int) -> tuple[int, ...]:
     """The three reference frames of frame t, oldest first; none for the first three frames of a clip."""
     return (t - 9, t - 6, t - 3) if t >= FIRST_REGULAR else _EARLY.get(t, ())
-
-
-def parse_box(text: str | None) -> tuple[int, int] | None:
-    """`480x853` -> (480, 853); None stays None (a frame at its own size). Raises UserError for anything else."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if not found:
-        raise UserError(f"resize={text} cannot be read", expected="HxW such as 480x853, or none")
-    return int(found[1]), int(found[2])
 
 
 def network_size(height: int, width: int, box: tuple[int, int] | None) -> tuple[int, int]:

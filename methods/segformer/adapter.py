@@ -5,19 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vssbench.datasets.label_spaces import load_space
-from vssbench.errors import UserError
 from vssbench.methods.segformer.network import Backbone, build, check_size, load
-from vssbench.networks.numerics import Dtype, Numerics, attention, running
+from vssbench.networks.numerics import Dtype, attention, running
+from vssbench.networks.per_frame import Counted, PerFrame
+from vssbench.networks.sizes import MEAN, STD
 from vssbench.networks.upsampling import Step, upsampled, upsampled_labels
-from vssbench.types import Frame, Kind, Prediction
-
-MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+from vssbench.types import Frame, UInt8
 
 
 class Output(NamedTuple):
@@ -27,7 +23,7 @@ class Output(NamedTuple):
     size: tuple[int, int]
 
 
-class SegFormer:
+class SegFormer(PerFrame):
     """SegFormer (Xie et al., NeurIPS 2021), frame by frame at the frame's own size.
 
     Normalised, through the network, logits upsampled bilinearly to the frame, argmax.
@@ -40,8 +36,6 @@ class SegFormer:
     """
 
     name = "segformer"
-    needs: frozenset[str] = frozenset()
-    lookahead = 0
 
     def __init__(
         self,
@@ -53,19 +47,14 @@ class SegFormer:
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        self.numerics = Numerics(device, dtype, compile)
+        super().__init__(labels, device, dtype, compile)
         self.backbone: Backbone = backbone or ("tiny" if labels == "synthetic" else "mit_b1")
-        self.classes = load_space(labels).classes
-        self.device = self.numerics.device
         self.network = build(self.backbone, self.classes)
         wanted = f"weights of SegFormer, backbone {self.backbone}, {self.classes} classes ({labels})"
         self.weights = load(self.network, checkpoint, wanted)
         self.numerics.place(self.network)
         self._run = self.numerics.compiled(self.network)
         self._mean, self._std = (torch.tensor(x, device=self.device)[:, None, None] for x in (MEAN, STD))
-
-    def reset(self) -> None:
-        """Nothing to forget."""
 
     def prepare(self, frame: Frame) -> tuple[Tensor, tuple[int, int]]:
         height, width = frame.image.shape[:2]
@@ -80,29 +69,15 @@ class SegFormer:
         with attention(self.network.config, "sdpa"):
             return Output(self._run(image).logits, size)
 
-    @torch.inference_mode()
-    def decode(self, y: Output) -> Prediction:
-        return Prediction(upsampled_labels(y.logits[0], Step(y.size, y.size)), "key")
+    def class_scores(self, y: Output) -> Tensor:
+        return upsampled(y.logits[0], Step(y.size, y.size))
 
-    @torch.inference_mode()
-    def scores(self, y: Output) -> NDArray[np.float32]:
-        """Class scores (logits) at the frame's size, float32[C, H, W]."""
-        scores: NDArray[np.float32] = upsampled(y.logits[0], Step(y.size, y.size)).cpu().numpy()
-        return scores
+    def class_labels(self, y: Output) -> UInt8:
+        return upsampled_labels(y.logits[0], Step(y.size, y.size))
 
-    def cost_module(
-        self, kind: Kind, size: tuple[int, int], device: str | None = None
-    ) -> tuple[nn.Module, tuple[Tensor, ...]]:
-        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
-
-        device: None for the method's own network; "meta" for one without values
-        """
-        if kind != "key":
-            raise UserError(f"segformer has no {kind} frames", expected="key")
+    def frame_cost(self, network: nn.Module, size: tuple[int, int], device: torch.device) -> Counted:
         check_size(size)
-        with torch.device(device or self.device):
-            network = self.network if device is None else build(self.backbone, self.classes)
-            return KeyCost(network, size), (torch.zeros(1, 3, *size),)
+        return KeyCost(network, size), (torch.zeros(1, 3, *size, device=device),)
 
 
 class KeyCost(nn.Module):

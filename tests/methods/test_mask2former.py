@@ -29,6 +29,7 @@ from vssbench.methods.mask2former import network as net
 from vssbench.methods.mask2former import weights
 from vssbench.methods.mask2former.preprocessing import FrameReader
 from vssbench.networks.checkpoints import Checkpoint, save
+from vssbench.networks.sizes import MEAN, STD
 from vssbench.testing import check_method, random_clip
 from vssbench.types import Weights
 
@@ -283,7 +284,7 @@ def test_padding_is_zero_after_normalising() -> None:
     assert network_input.shape == (3, 64, 64)
     assert (network_input[:, 40:] == 0).all()
     assert (network_input[:, :, 50:] == 0).all()
-    expected = (7 - np.array(net.MEAN)) / np.array(net.STD)
+    expected = (7 - np.array(MEAN)) / np.array(STD)
     np.testing.assert_allclose(network_input[:, 20, 20], expected, rtol=1e-6)
 
 

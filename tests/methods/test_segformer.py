@@ -11,9 +11,9 @@ import torch
 
 from vssbench import load_method
 from vssbench.errors import UserError
-from vssbench.methods.segformer.adapter import MEAN, STD
 from vssbench.methods.segformer.network import LEAST_SIDE, build
 from vssbench.networks.checkpoints import save
+from vssbench.networks.sizes import MEAN, STD
 from vssbench.testing import check_method, random_clip
 
 PUBLISHED = {"mit_b0": 3.8, "mit_b1": 13.7, "mit_b2": 27.5, "mit_b3": 47.3, "mit_b4": 64.1, "mit_b5": 84.7}

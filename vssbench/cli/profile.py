@@ -43,12 +43,14 @@ def command(
     """Measure computation, parameters, speed, memory and energy of methods on made frames of one size."""
     from vssbench import environment
     from vssbench.bench.spec import LatencySpec
+    from vssbench.datasets.synthetic.dataset import LARGEST_SIDE, LEAST_SIDE
     from vssbench.load import Context
-    from vssbench.profile import parse_size, profile
+    from vssbench.networks.sizes import parse_size
+    from vssbench.profile import profile
     from vssbench.results.record import without_nan
     from vssbench.specs import parse_list
 
-    wanted, specs = parse_size(size), parse_list(methods)
+    wanted, specs = parse_size(size, "--size ", LEAST_SIDE, LARGEST_SIDE), parse_list(methods)
     environment.check_device(device)
     environment.set_threads(threads)
     context = Context(None, device, parse_checkpoints(checkpoint))

@@ -91,9 +91,9 @@ def command(
 def _crop(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    from vssbench.profile import parse_size
+    from vssbench.networks.sizes import parse_size
 
-    return parse_size(text)
+    return parse_size(text, "--crop ")
 
 
 def _options(values: list[str] | None) -> dict[str, float]:
