@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vssbench import registry
 from vssbench.errors import UserError
 from vssbench.specs import Spec, parse
-from vssbench.types import LabelSpace, Metric
+
+if TYPE_CHECKING:
+    from vssbench.types import LabelSpace, Metric
 
 DEFAULT = ("mIoU", "WIoU", "pixel_accuracy", "class_accuracy", "VC@8", "VC@16", "VCC@8", "VCC@16")
 """What is measured where nothing else is asked."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.paths import ROOT
-from vssbench.bench.spec import RunSpec, load_spec, parse_sweep
+from vssbench.bench.spec import RunSpec, load_spec
 from vssbench.errors import UserError
 from vssbench.yaml_file import read_yaml
 
@@ -96,10 +96,3 @@ def test_an_alias_bomb_costs_nothing(tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     _, places, _ = read_yaml(path)
     assert len(places) < 1000
-
-
-def test_sweeps() -> None:
-    assert parse_sweep(["key_interval=1,2,5", "offset=0..3"]) == {"key_interval": [1, 2, 5], "offset": [0, 1, 2, 3]}
-    for wrong in ("key_interval", "=1", "a b=1", "k="):
-        with pytest.raises(UserError, match="--sweep"):
-            parse_sweep([wrong])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vssbench.bench.run import run
-from vssbench.bench.spec import LatencySpec, RunSpec, parse_distances
+from vssbench.bench.spec import LatencySpec, RunSpec
 from vssbench.datasets.key_distances import Distances
 from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
@@ -47,14 +47,6 @@ def test_it_is_a_dataset_like_any_other(plain: Synthetic) -> None:
 def test_frames_that_are_not_there_are_said(plain: Synthetic) -> None:
     with pytest.raises(UserError, match="no labelled frame has 8 frames before it"):
         Distances(plain, [0, 8])
-
-
-def test_numbers_are_read() -> None:
-    assert parse_distances("0..3") == [0, 1, 2, 3]
-    assert parse_distances("6,0,3") == [0, 3, 6]
-    for text in ("x", "0..", "1.5"):
-        with pytest.raises(UserError, match="cannot be read"):
-            parse_distances(text)
 
 
 def test_a_run_scores_every_distance_for_every_method(tmp_path: Path) -> None:

@@ -1,23 +1,29 @@
-"""bench.yaml <-> RunSpec. Every complaint names file, line and column, and all complaints come at once."""
+"""RunSpec: what one run is. bench.yaml and the flags of `vssbench run` are its fields, declared here and nowhere else.
+
+Every complaint names file, line and column, and all complaints come at once. The command line reads names, help and
+defaults off the fields, so this module imports nothing heavy: what checks the values stands inside the functions.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 from vssbench import registry
 from vssbench.errors import UserError, suggest
-from vssbench.load import check_arguments, check_checkpoints
 from vssbench.metrics import plan
-from vssbench.metrics.accuracy.protocols import find
-from vssbench.specs import parse, parse_list, parse_value, walk
-from vssbench.yaml_file import Place, read_yaml
+from vssbench.specs import parse, walk
+
+if TYPE_CHECKING:
+    from vssbench.yaml_file import Place
 
 
 def _canonical(value: object, group: registry.Group) -> str:
     """The canonical string of a spec, its names checked against the registry."""
+    from vssbench.load import check_arguments
+
     try:
         spec = parse(str(value))
         for inner in walk(spec):
@@ -56,6 +62,8 @@ CodecText = Annotated[str | None, BeforeValidator(_codec)]
 
 
 def _protocol(value: object) -> object:
+    from vssbench.metrics.accuracy.protocols import find
+
     try:
         return value if value is None else find(str(value)).name
     except UserError as error:
@@ -107,46 +115,55 @@ class RunSpec(_Strict):
             *("mrcfa", "mrcfa(references=none)", "arseg", "psp18", "psp18(scale=0.5)"),
         ],
         min_length=1,
-        description="method specs",
+        description="Method specs.",
     )
-    dataset: DatasetSpec = Field(default="synthetic", description="dataset spec")
-    data_root: str | None = Field(default=None, description="folder of the dataset")
-    split: str = Field(default="val", description="train, val or test")
-    metrics: list[MetricSpec] = Field(default=list(plan.DEFAULT), min_length=1, description="metric strings")
-    codec: CodecText = Field(default=None, description="h264: measure every method on compressed, decoded frames")
-    protocol: ProtocolName = Field(default=None, description="headline protocol; default by dataset")
+    dataset: DatasetSpec = Field(
+        default="synthetic", description="Dataset spec, e.g. camvid or 'synthetic(motion=fast)'."
+    )
+    data_root: str | None = Field(default=None, description="Folder that holds the dataset.")
+    split: str = Field(default="val", description="train, val or test.")
+    metrics: list[MetricSpec] = Field(default=list(plan.DEFAULT), min_length=1, description="Metric strings.")
+    protocol: ProtocolName = Field(default=None, description="Headline protocol; default by dataset.")
+    codec: CodecText = Field(default=None, description="h264: measure every method on compressed, decoded frames.")
     distances: list[Annotated[int, Field(ge=0, le=1000)]] | None = Field(
-        default=None, description="score every labelled frame at these distances from the key frame (AR-Seg's protocol)"
+        default=None,
+        description="Score each labelled frame at each of these distances from its key frame (AR-Seg's protocol).",
     )
     sweep: dict[str, Annotated[list[int | float | str], Field(min_length=1)]] = Field(
-        default={}, description="argument of methods or of the dataset -> values; each is measured"
+        default={}, description="Argument of methods or of the dataset, and values of it: each is measured."
     )
+    limit: int | None = Field(default=None, ge=1, le=10**9, description="Only the first CLIPS clips.")
     checkpoint: dict[str, str | dict[str, str]] = Field(
-        default={}, description="method -> file, or {hr: file, lr: file}, or untrained (random, not packaged, weights)"
+        default={},
+        description="Weights of a method (name or spec), or untrained: random, not packaged ones.",
     )
-    device: str = Field(default="cpu", description="torch device")
-    threads: int | None = Field(default=None, ge=1, le=1024, description="CPU threads of the networks")
-    workers: int = Field(default=1, ge=1, le=1024, description="processes for the accuracy pass")
-    engine: Literal["local", "ray"] = Field(default="local", description="where they are: this machine, a Ray cluster")
+    device: str = Field(default="cpu", description="Torch device, e.g. cpu or cuda:0.")
+    threads: int | None = Field(default=None, ge=1, le=1024, description="CPU threads of the networks.")
+    workers: int = Field(default=1, ge=1, le=1024, description="Processes for the accuracy pass.")
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="local (default), or ray: those processes are over a Ray cluster."
+    )
     address: str = Field(
-        default="local", description="of the Ray cluster: auto, HOST:PORT, or local for one of its own"
+        default="local", description="Ray: auto, HOST:PORT, or local (default): a cluster of its own, here."
     )
-    limit: int | None = Field(default=None, ge=1, le=10**9, description="only the first clips")
     on_error: Literal["stop", "skip-clip"] = Field(
-        default="stop", description="skip-clip: a clip that fails is left out for every method, and listed"
+        default="stop", description="stop (default), or skip-clip: leave a failing clip out for every method."
     )
     keep_frames: int = Field(
-        default=3, ge=0, le=100, description="pictures of the worst frames that are kept of each method"
+        default=3, ge=0, le=100, description="Pictures of each method's worst frames to keep; 0: none."
     )
-    allow_untrained: StrictBool = Field(default=False, description="measure accuracy without weights too, and mark it")
+    allow_untrained: StrictBool = Field(default=False, description="Measure accuracy without weights too, and mark it.")
     latency: LatencySpec = LatencySpec()
     rules: RuleLines = Field(
-        default={}, description="figure -> how much worse it may get, for `vssbench check --rules`"
+        default={}, description="Figure -> how much worse it may get, for `vssbench check --rules`."
     )
 
 
 def load_spec(path: Path | None, overrides: dict[str, Any]) -> RunSpec:
     """The run spec of a file with the command line's values on top (None = not given)."""
+    from vssbench.load import check_checkpoints
+    from vssbench.yaml_file import read_yaml
+
     data, places, complaints = read_yaml(path) if path else ({}, {}, [])
     given = {key: value for key, value in overrides.items() if value is not None}
     try:
@@ -184,38 +201,3 @@ def _complaint(problem: Any, path: Path | None, places: Place, given: dict[str, 
 def with_latency_off(spec: RunSpec) -> RunSpec:
     """The same run without the latency pass."""
     return spec.model_copy(update={"latency": spec.latency.model_copy(update={"enabled": False})})
-
-
-def parse_sweep(values: list[str] | None) -> dict[str, list[object]] | None:
-    """`["key_interval=1,2,5", "offset=0..4"]` -> `{"key_interval": [1, 2, 5], "offset": [0, 1, 2, 3, 4]}`."""
-    if not values:
-        return None
-    sweep: dict[str, list[object]] = {}
-    for text in values:
-        key, equals, listed = text.partition("=")
-        if not equals or not key.isidentifier() or not listed:
-            raise UserError(f"--sweep {text!r} cannot be read", expected="ARGUMENT=VALUE,VALUE,... or ARGUMENT=0..4")
-        if key in sweep:
-            raise UserError(f"--sweep names {key!r} twice", expected="all its values in one --sweep")
-        low, dots, high = listed.partition("..")
-        if dots and low.isdigit() and high.isdigit() and int(high) >= int(low) and int(high) - int(low) < 1000:
-            sweep[key] = list(range(int(low), int(high) + 1))
-        else:
-            sweep[key] = [parse_value(value) for value in listed.split(",")]
-    return sweep
-
-
-def parse_distances(text: str | None) -> list[int] | None:
-    """`0..11` or `0,3,6` -> the numbers, in order."""
-    if text is None:
-        return None
-    values = (parse_sweep([f"distances={text}"]) or {}).get("distances", [])
-    numbers = [value for value in values if isinstance(value, int)]
-    if len(numbers) != len(values):
-        raise UserError(f"--distances {text!r} cannot be read", expected="0..11, or 0,3,6")
-    return sorted(set(numbers))
-
-
-def parse_methods(text: str | None) -> list[str] | None:
-    """`mpvss,hold(of=oracle)` -> canonical strings."""
-    return None if text is None else [str(spec) for spec in parse_list(text)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from vssbench.cli.options import DatasetOption, JsonOption, RootOption, SplitOption
+from vssbench.cli.options import DEFAULT, DatasetOption, JsonOption, RootOption, SplitOption
 from vssbench.errors import UserError, listed, printable
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ SHOWN, NAMED = 100, 12
 
 
 def command(
-    dataset: DatasetOption = None, root: RootOption = None, split: SplitOption = None, as_json: JsonOption = False
+    dataset: DatasetOption = None,
+    root: RootOption = None,
+    split: SplitOption = DEFAULT.split,
+    as_json: JsonOption = False,
 ) -> None:
     """Read every file of a dataset, list every fault with its remedy, and summarise. Exit status 1 on findings."""
     from vssbench.datasets.doctor import examine
@@ -27,7 +30,7 @@ def command(
 
     if dataset is None:
         raise UserError("which dataset?", fix="vssbench doctor --dataset vspw --data-root DIR")
-    opened = load_dataset(dataset, root, split or "val")
+    opened = load_dataset(dataset, root, split)
     with clip_progress("doctor", len(opened.clips())) as advance:
         report = examine(opened, advance)
     typer.echo(json.dumps(report.to_json(), indent=1) if as_json else printable("\n".join(_lines(report))))

@@ -1,47 +1,92 @@
-"""Options that several verbs share, so that each is spelt and explained once."""
+"""Options that several verbs share, and those of a run: RunSpec's fields declare them, here is how they are written."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import typer
 
-from vssbench.errors import UserError
-from vssbench.specs import parse
+from vssbench.bench.spec import RunSpec
+from vssbench.cli import texts
 
-DatasetOption = Annotated[
-    str | None, typer.Option("--dataset", help="Dataset spec, e.g. camvid or 'synthetic(motion=fast)'.")
-]
-RootOption = Annotated[Path | None, typer.Option("--data-root", help="Folder that holds the dataset.")]
-SplitOption = Annotated[str | None, typer.Option("--split", help="train, val or test.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout and nothing else.")]
-DeviceOption = Annotated[str, typer.Option("--device", help="Torch device, e.g. cpu or cuda:0.")]
-ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, max=1024, help="CPU threads of the networks.")]
-CheckpointOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--checkpoint",
-        help="METHOD=PATH, repeatable (METHOD: name or spec); arseg=hr:PATH,lr:PATH; METHOD=untrained: random weights.",
-    ),
-]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FIELDS = RunSpec.model_fields
+DEFAULT = RunSpec()
+IN_FILES_ONLY = {"metrics", "latency", "rules"}
+"""Fields of a run spec that are no flags."""
 
 
-def parse_checkpoints(values: list[str] | None) -> dict[str, str | dict[str, str]]:
-    """`["mpvss=a.pth", "arseg=hr:b.pth,lr:c.pth"]` -> `{"mpvss": "a.pth", "arseg": {"hr": "b.pth", "lr": "c.pth"}}`.
+class Form(NamedTuple):
+    """How a flag gives a field that is no plain value.
 
-    The name may be a whole spec, for two of one method in one run: `mpvss(backbone=r50)=a.pth`.
+    type: what Typer reads;  read: makes the field's value of it
+    shown: in the place of the type, in the help;  more: said after the field's description
     """
-    files: dict[str, str | dict[str, str]] = {}
-    for value in values or []:
-        start = value.find(")=") + 1 if "(" in value.partition("=")[0] else value.find("=")
-        name, equals, path = (value[:start], "=", value[start + 1 :]) if start > 0 else ("", "", "")
-        if not equals or not name or not path:
-            raise UserError(f"--checkpoint {value!r} cannot be read", expected="METHOD=PATH")
-        name = str(parse(name))
-        if name in files:
-            raise UserError(f"--checkpoint names {name!r} twice", expected="one file a method")
-        parts = [part.partition(":") for part in path.split(",")]
-        branches = {branch: file for branch, colon, file in parts if colon and branch in ("hr", "lr")}
-        files[name] = branches if len(branches) == len(parts) else path
-    return files
+
+    type: Any
+    read: Callable[[Any], Any]
+    shown: str | None = None
+    more: str = ""
+
+
+FORMS = {
+    "methods": Form(str, texts.methods, "SPEC,SPEC"),
+    "data_root": Form(Path, str),
+    "distances": Form(str, texts.distances, "0..11", "Or 0,3,6."),
+    "sweep": Form(list[str], texts.sweep, "ARGUMENT=VALUE,VALUE", "Or ARGUMENT=0..4. Repeatable."),
+    "checkpoint": Form(list[str], texts.checkpoints, "METHOD=PATH", "Or arseg=hr:PATH,lr:PATH. Repeatable."),
+}
+
+
+def option(field: str, checked: bool = False) -> Any:
+    """The option of a field of RunSpec. checked: by Typer against the field's bounds, where no RunSpec is made."""
+    info, form = FIELDS[field], _form(field)
+    choices = "|".join(get_args(info.annotation)) if get_origin(info.annotation) is Literal else None
+    bounds = {
+        name: getattr(one, name) for one in info.metadata for name in ("ge", "le") if checked and hasattr(one, name)
+    }
+    return typer.Option(
+        f"--{field.replace('_', '-')}",
+        help=f"{info.description} {form.more}".rstrip(),
+        metavar=form.shown or choices,
+        min=bounds.get("ge"),
+        max=bounds.get("le"),
+    )
+
+
+def with_run_options(command: Command) -> Command:
+    """The command with a flag for every field of RunSpec in place of its `**flags`, which `given` reads."""
+    parameters = list(inspect.signature(command, eval_str=True).parameters.values())[:-1]
+    own = next(place for place, one in enumerate(parameters) if one.kind is one.KEYWORD_ONLY)
+    kinds = {name: Annotated[_form(name).type | None, option(name)] for name in FIELDS if name not in IN_FILES_ONLY}
+    flags = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in kinds.items()
+    ]
+    command.__signature__ = inspect.Signature([*parameters[:own], *flags, *parameters[own:]])  # type: ignore[attr-defined]
+    return command
+
+
+def given(flags: dict[str, Any]) -> dict[str, Any]:
+    """The flags that were given, as fields of RunSpec."""
+    return {name: _form(name).read(value) for name, value in flags.items() if value is not None}
+
+
+def _form(field: str) -> Form:
+    annotation = FIELDS[field].annotation
+    plain = next((kind for kind in (bool, int) if annotation in (kind, kind | None)), str)
+    return FORMS.get(field) or Form(plain, plain)
+
+
+MethodsOption = Annotated[str, option("methods")]
+DatasetOption = Annotated[str | None, option("dataset")]
+RootOption = Annotated[Path | None, option("data_root")]
+SplitOption = Annotated[str, option("split")]
+DeviceOption = Annotated[str, option("device")]
+ThreadsOption = Annotated[int | None, option("threads", checked=True)]
+CheckpointOption = Annotated[list[str] | None, option("checkpoint")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout and nothing else.")]

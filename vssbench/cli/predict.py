@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vssbench.cli.options import CheckpointOption, DeviceOption, JsonOption, ThreadsOption, parse_checkpoints
+from vssbench.cli.options import DEFAULT, CheckpointOption, DeviceOption, JsonOption, ThreadsOption
+from vssbench.cli.texts import checkpoints
 from vssbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def command(
     ] = None,
     labels: Annotated[str | None, typer.Option("--labels", help="Label space, where the spec names none.")] = None,
     checkpoint: CheckpointOption = None,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = DEFAULT.device,
     threads: ThreadsOption = None,
     allow_untrained: Annotated[
         bool, typer.Option("--allow-untrained", help="Predict without weights too: noise, to try things out.")
@@ -49,7 +50,7 @@ def command(
     from vssbench.specs import Spec, parse
 
     spec = parse(method)
-    files: dict[str, Any] = dict(parse_checkpoints(checkpoint))
+    files: dict[str, Any] = dict(checkpoints(checkpoint or ()))
     check_checkpoints(files, [spec])
     space = label_space(spec, labels)
     dataset: Any = load_dataset(Spec("frames", (("labels", space),)), frames)

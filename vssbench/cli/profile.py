@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vssbench.cli.options import CheckpointOption, DeviceOption, JsonOption, ThreadsOption, parse_checkpoints
+from vssbench.cli.options import DEFAULT, CheckpointOption, DeviceOption, JsonOption, MethodsOption, ThreadsOption
+from vssbench.cli.texts import checkpoints
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,11 +33,11 @@ MEMORY = {
 
 
 def command(
-    methods: Annotated[str, typer.Option("--methods", help="Specs, comma-separated.")],
+    methods: MethodsOption,
     size: Annotated[str, typer.Option("--size", help="Frame size, HEIGHTxWIDTH, e.g. 480x853.")],
     no_latency: Annotated[bool, typer.Option("--no-latency", help="Computation and parameters only.")] = False,
     checkpoint: CheckpointOption = None,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = DEFAULT.device,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -53,7 +54,7 @@ def command(
     wanted, specs = parse_size(size, "--size ", LEAST_SIDE, LARGEST_SIDE), parse_list(methods)
     environment.check_device(device)
     environment.set_threads(threads)
-    context = Context(None, device, parse_checkpoints(checkpoint))
+    context = Context(None, device, checkpoints(checkpoint or ()))
     loaded = {str(spec): context.load(spec) for spec in specs}
     profiles = profile(loaded, wanted, device, None if no_latency else LatencySpec(), _note)
     if as_json:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vssbench.cli.options import CheckpointOption, DatasetOption, JsonOption, RootOption, SplitOption, parse_checkpoints
+from vssbench.cli.options import JsonOption, given, with_run_options
 from vssbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,50 +22,15 @@ if TYPE_CHECKING:
     from vssbench.stats import Interval
 
 
+@with_run_options
 def command(
     bench: Annotated[Path | None, typer.Argument(help="Run spec, e.g. bench.yaml; flags override it.")] = None,
-    methods: Annotated[str | None, typer.Option("--methods", help="Specs, comma-separated.")] = None,
-    dataset: DatasetOption = None,
-    data_root: RootOption = None,
-    split: SplitOption = None,
-    protocol: Annotated[str | None, typer.Option("--protocol", help="Headline protocol; default by dataset.")] = None,
+    *,
     output: Annotated[Path | None, typer.Option("--output", help="Run directory; default results/<time>.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in --output.")] = False,
-    sweep: Annotated[
-        list[str] | None,
-        typer.Option("--sweep", help="ARGUMENT=VALUE,VALUE or ARGUMENT=0..4, of methods or the dataset; repeatable."),
-    ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", help="Only the first CLIPS clips.")] = None,
-    workers: Annotated[int | None, typer.Option("--workers", help="Processes for the accuracy pass.")] = None,
-    engine: Annotated[
-        str | None, typer.Option("--engine", help="local (default), or ray: those processes are over a Ray cluster.")
-    ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option("--address", help="Ray: auto, HOST:PORT, or local (default): a cluster of its own, here."),
-    ] = None,
-    checkpoint: CheckpointOption = None,
-    codec: Annotated[
-        str | None, typer.Option("--codec", help="h264: measure every method on compressed, decoded frames.")
-    ] = None,
-    distances: Annotated[
-        str | None,
-        typer.Option("--distances", help="0..11: each labelled frame at each distance d."),
-    ] = None,
-    device: Annotated[str | None, typer.Option("--device", help="Torch device, e.g. cpu or cuda:0.")] = None,
-    threads: Annotated[int | None, typer.Option("--threads", help="CPU threads of the networks.")] = None,
-    allow_untrained: Annotated[
-        bool, typer.Option("--allow-untrained", help="Measure accuracy without weights too, and mark it.")
-    ] = False,
-    keep_frames: Annotated[
-        int | None, typer.Option("--keep-frames", help="Pictures of each method's worst frames to keep; 0: none.")
-    ] = None,
-    on_error: Annotated[
-        str | None,
-        typer.Option("--on-error", help="stop (default), or skip-clip: leave a failing clip out for every method."),
-    ] = None,
     no_latency: Annotated[bool, typer.Option("--no-latency", help="Skip the latency pass.")] = False,
     as_json: JsonOption = False,
+    **flags: Any,
 ) -> None:
     """Measure accuracy, consistency and speed; write results, leaderboard and plots.
 
@@ -73,25 +38,16 @@ def command(
     --sweep motion=slow,fast does, it prints {"datasets": {DATASET: {"methods": {SPEC: {...}}}}, "output": DIR}.
     """
     from vssbench.bench.run import run
-    from vssbench.bench.spec import load_spec, parse_distances, parse_methods, parse_sweep, with_latency_off
+    from vssbench.bench.spec import load_spec, with_latency_off
     from vssbench.bench.sweep import expand
-    from vssbench.metrics.accuracy.protocols import find
     from vssbench.progress import Progress
     from vssbench.specs import parse
 
-    overrides: dict[str, Any] = {
-        "methods": parse_methods(methods), "dataset": dataset, "data_root": data_root and str(data_root),
-        "split": split, "protocol": protocol, "codec": codec, "distances": parse_distances(distances),
-        "sweep": parse_sweep(sweep), "limit": limit, "workers": workers, "device": device, "threads": threads,
-        "allow_untrained": allow_untrained or None, "checkpoint": parse_checkpoints(checkpoint) or None,
-        "engine": engine, "address": address, "keep_frames": keep_frames, "on_error": on_error,
-    }  # fmt: skip
+    overrides = given(flags)
     with _uncollected():
         spec = load_spec(bench, overrides)  # which imports what the methods need
     if no_latency:
         spec = with_latency_off(spec)
-    if spec.protocol:
-        find(spec.protocol)
     if resume and output is None:
         raise UserError("--resume needs --output", expected="the run directory to continue")
     folder = output or Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vssbench.cli.options import DatasetOption, JsonOption, RootOption, SplitOption
+from vssbench.cli.options import DEFAULT, DatasetOption, JsonOption, RootOption, SplitOption
 from vssbench.errors import UserError, printable
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ SHOWN = 5
 def command(
     dataset: DatasetOption = None,
     data_root: RootOption = None,
-    split: SplitOption = None,
+    split: SplitOption = DEFAULT.split,
     predictions: Annotated[
         Path | None, typer.Option("--predictions", help="Folder with <clip>/<frame stem>.png, train ids from 0.")
     ] = None,
@@ -56,7 +56,7 @@ def command(
         )
     headline = default_protocol(parse(dataset).name) if protocol in (None, ALL) else find(str(protocol)).name
     specs = parse_list(metrics) if metrics else [parse(metric) for metric in DEFAULT]
-    submission = Submission(dataset, data_root, split or "val", predictions, tuple(map(str, specs)))
+    submission = Submission(dataset, data_root, split, predictions, tuple(map(str, specs)))
     opened = submission.open()
     with clip_progress("score", len(opened.clips())) as advance:
         scores = score(submission, workers, advance)

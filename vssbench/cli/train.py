@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from vssbench.cli.options import DatasetOption, DeviceOption, JsonOption, RootOption, ThreadsOption
+from vssbench.cli.options import DEFAULT, DatasetOption, DeviceOption, JsonOption, RootOption, ThreadsOption
+from vssbench.cli.texts import branches
 from vssbench.errors import UserError
 
 
@@ -39,7 +40,7 @@ def command(
     ] = None,
     codec: Annotated[str | None, typer.Option("--codec", help="For recipes that need motion: h264(...).")] = None,
     precision: Annotated[str, typer.Option("--precision", help="no (float32), fp16 or bf16.")] = "no",
-    device: DeviceOption = "cpu",
+    device: DeviceOption = DEFAULT.device,
     threads: ThreadsOption = None,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that make examples.")] = 0,
     log_every: Annotated[int, typer.Option("--log-every", min=1, help="Steps.")] = 50,
@@ -118,9 +119,7 @@ def _start(text: str | None) -> str | dict[str, str] | None:
         from vssbench.specs import parse
 
         return str(find_spec(parse(text)))
-    parts = [part.partition(":") for part in text.split(",")]
-    branches = {branch: path for branch, colon, path in parts if colon and branch in ("hr", "lr")}
-    return branches if len(branches) == len(parts) else text
+    return branches(text)
 
 
 def _told(plan: dict[str, Any]) -> str:

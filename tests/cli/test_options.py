@@ -1,0 +1,85 @@
+"""Flags: RunSpec's fields declare those of a run, and what several verbs share reads the same in all of them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import get_args
+
+import pytest
+from typer.models import OptionInfo
+
+from vssbench.bench.spec import RunSpec, load_spec
+from vssbench.cli import doctor, predict, profile, run, score, texts, train
+from vssbench.cli.options import IN_FILES_ONLY, given
+from vssbench.errors import UserError
+
+FLAGS = set(RunSpec.model_fields) - IN_FILES_ONLY
+
+
+def options(verb) -> dict[str, OptionInfo]:
+    parameters = inspect.signature(verb.command, eval_str=True).parameters
+    return {
+        name: one
+        for name, parameter in parameters.items()
+        for one in get_args(parameter.annotation)
+        if isinstance(one, OptionInfo)
+    }
+
+
+def test_a_run_has_a_flag_for_every_field() -> None:
+    found = options(run)
+    assert set(found) == FLAGS | {"output", "resume", "no_latency", "as_json"}
+    for name in FLAGS:
+        assert found[name].help.startswith(RunSpec.model_fields[name].description)
+        assert found[name].default == f"--{name.replace('_', '-')}"
+
+
+@pytest.mark.parametrize(
+    ("verb", "shared"),
+    [
+        (doctor, {"dataset", "split", "as_json"}),
+        (score, {"dataset", "data_root", "split", "as_json"}),
+        (train, {"dataset", "data_root", "device", "as_json"}),
+        (predict, {"checkpoint", "device", "as_json"}),
+        (profile, {"methods", "checkpoint", "device", "as_json"}),
+    ],
+)
+def test_a_shared_flag_is_explained_alike(verb, shared) -> None:
+    assert {name: options(verb)[name].help for name in shared} == {name: options(run)[name].help for name in shared}
+
+
+def test_where_no_run_spec_is_made_the_bounds_are_its_own() -> None:
+    for verb in (predict, profile, train):
+        assert (options(verb)["threads"].min, options(verb)["threads"].max) == (1, 1024)
+
+
+def test_texts_become_fields() -> None:
+    flags = {"methods": "oracle", "sweep": ["offset=0..1"], "limit": 2, "data_root": None, "distances": "0,3"}
+    spec = load_spec(None, given(flags | {"checkpoint": ["oracle=untrained"], "allow_untrained": True}))
+    assert (spec.methods, spec.sweep, spec.limit) == (["oracle"], {"offset": [0, 1]}, 2)
+    assert (spec.distances, spec.checkpoint, spec.allow_untrained) == ([0, 3], {"oracle": "untrained"}, True)
+
+
+def test_sweeps() -> None:
+    assert texts.sweep(["key_interval=1,2,5", "offset=0..3"]) == {"key_interval": [1, 2, 5], "offset": [0, 1, 2, 3]}
+    for wrong in ("key_interval", "=1", "a b=1", "k="):
+        with pytest.raises(UserError, match="--sweep"):
+            texts.sweep([wrong])
+
+
+def test_distances() -> None:
+    assert texts.distances("0..3") == [0, 1, 2, 3]
+    assert texts.distances("6,0,3") == [0, 3, 6]
+    for text in ("x", "0..", "1.5"):
+        with pytest.raises(UserError, match="cannot be read"):
+            texts.distances(text)
+
+
+def test_checkpoints() -> None:
+    files = texts.checkpoints(["mpvss(backbone=r50)=a=b.pth", "mpvss=c.pth", "arseg=hr:d,lr:e"])
+    assert files == {"mpvss(backbone=r50)": "a=b.pth", "mpvss": "c.pth", "arseg": {"hr": "d", "lr": "e"}}
+    for wrong in ("mpvss", "=a.pth", "mpvss=", "mpvss(backbone=r50)"):
+        with pytest.raises(UserError, match="--checkpoint"):
+            texts.checkpoints([wrong])
+    with pytest.raises(UserError, match="twice"):
+        texts.checkpoints(["mpvss=a", "mpvss=b"])

@@ -1,0 +1,68 @@
+"""What a flag's text means: lists of specs, sweeps, distances and checkpoints on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vssbench.errors import UserError
+from vssbench.specs import parse, parse_list, parse_value
+
+
+def methods(text: str) -> list[str]:
+    """`mpvss,hold(of=oracle)` -> canonical strings."""
+    return [str(spec) for spec in parse_list(text)]
+
+
+def sweep(texts: Sequence[str]) -> dict[str, list[object]]:
+    """`["key_interval=1,2,5", "offset=0..4"]` -> `{"key_interval": [1, 2, 5], "offset": [0, 1, 2, 3, 4]}`."""
+    found: dict[str, list[object]] = {}
+    for text in texts:
+        key, equals, listed = text.partition("=")
+        if not equals or not key.isidentifier() or not listed:
+            raise UserError(f"--sweep {text!r} cannot be read", expected="ARGUMENT=VALUE,VALUE,... or ARGUMENT=0..4")
+        if key in found:
+            raise UserError(f"--sweep names {key!r} twice", expected="all its values in one --sweep")
+        found[key] = _values(listed)
+    return found
+
+
+def distances(text: str) -> list[int]:
+    """`0..11` or `0,3,6` -> the numbers, in order."""
+    values = _values(text)
+    numbers = [value for value in values if isinstance(value, int)]
+    if len(numbers) != len(values):
+        raise UserError(f"--distances {text!r} cannot be read", expected="0..11, or 0,3,6")
+    return sorted(set(numbers))
+
+
+def checkpoints(texts: Sequence[str]) -> dict[str, str | dict[str, str]]:
+    """`["mpvss=a.pth", "arseg=hr:b.pth,lr:c.pth"]` -> `{"mpvss": "a.pth", "arseg": {"hr": "b.pth", "lr": "c.pth"}}`.
+
+    The name may be a whole spec, for two of one method in one run: `mpvss(backbone=r50)=a.pth`.
+    """
+    files: dict[str, str | dict[str, str]] = {}
+    for text in texts:
+        start = text.find(")=") + 1 if "(" in text.partition("=")[0] else text.find("=")
+        name, path = (text[:start], text[start + 1 :]) if start > 0 else ("", "")
+        if not name or not path:
+            raise UserError(f"--checkpoint {text!r} cannot be read", expected="METHOD=PATH")
+        name = str(parse(name))
+        if name in files:
+            raise UserError(f"--checkpoint names {name!r} twice", expected="one file a method")
+        files[name] = branches(path)
+    return files
+
+
+def branches(text: str) -> str | dict[str, str]:
+    """`hr:FILE,lr:FILE`, or one of them -> branch of arseg -> file; anything else is a path as it is."""
+    parts = [part.partition(":") for part in text.split(",")]
+    files = {branch: file for branch, colon, file in parts if colon and branch in ("hr", "lr")}
+    return files if len(files) == len(parts) else text
+
+
+def _values(text: str) -> list[object]:
+    """`0..4` or `slow,fast` -> the values."""
+    low, dots, high = text.partition("..")
+    if dots and low.isdigit() and high.isdigit() and int(high) >= int(low) and int(high) - int(low) < 1000:
+        return list(range(int(low), int(high) + 1))
+    return [parse_value(value) for value in text.split(",")]
