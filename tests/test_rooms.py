@@ -1,0 +1,124 @@
+"""The house: which room may import which, how much stands in one folder, and that docs/architecture.md shows it.
+
+Read from the sources: imports inside functions and for type checkers count like all others. Only the public names of
+vssbench/__init__.py are left out; they are imported when they are first asked for.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.paths import ROOT
+
+FLOORS = """
+types errors
+progress registry specs hooks environment atomic yaml_file
+datasets metrics schedule
+networks
+load
+wrapping
+results
+stats
+gate
+bench
+predict score profile training testing
+methods
+reports
+cli pytest_plugin
+__main__
+"""
+"""From the ground up: a room imports from lower floors only. A room is a package or a single file of vssbench."""
+
+FLOOR = {room: number for number, rooms in enumerate(FLOORS.split("\n")) for room in rooms.split()}
+PACKAGES = ("vssbench", "methods", "metrics", "reports")
+MOST = {"vssbench": 18, "reports": 10, "metrics": 4}
+"""Python files directly in a folder, at most."""
+OF_ALL = {"data", "helpers", "plugin_package", "robustness"}
+"""Folders of tests/ that belong to no single room."""
+
+
+def module(file: Path) -> str:
+    """The name that a source file is imported by."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    return ".".join(parts if parts[0] == "vssbench" else ("vssbench", *parts))
+
+
+SOURCES = {module(file): file for folder in PACKAGES for file in sorted((ROOT / folder).rglob("*.py"))}
+
+
+def imports(name: str) -> Iterator[str]:
+    """Our modules that a module imports anywhere in its source, itself left out."""
+    tree = ast.parse(SOURCES[name].read_text(encoding="utf-8"))
+    if name == "vssbench":
+        tree.body = [node for node in tree.body if not isinstance(node, ast.If)]
+    for node in ast.walk(tree):
+        found = []
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: a relative import"
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            found = [one if one in SOURCES else str(node.module) for one in whole]
+        yield from (one for one in found if one in SOURCES and one != name)
+
+
+IMPORTS = {name: set(imports(name)) for name in SOURCES}
+
+
+def room(name: str) -> str:
+    """The room of a module; empty for the package itself."""
+    return name.removeprefix("vssbench").removeprefix(".").partition(".")[0]
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    try:
+        TopologicalSorter(IMPORTS).prepare()
+    except CycleError as error:
+        pytest.fail(f"imported in a circle: {' <- '.join(error.args[1])}")
+
+
+def test_no_import_goes_up_or_sideways() -> None:
+    wrong = [
+        f"{name} imports {other}"
+        for name, others in IMPORTS.items()
+        for other in sorted(others)
+        if room(name) != room(other) and room(other) and FLOOR[room(other)] >= FLOOR.get(room(name), 0)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_room_has_its_floor() -> None:
+    assert {room(name) for name in SOURCES} - {""} <= set(FLOOR)
+
+
+@pytest.mark.parametrize("folder", MOST)
+def test_a_folder_is_taken_in_at_a_glance(folder: str) -> None:
+    assert len(list((ROOT / folder).glob("*.py"))) <= MOST[folder]
+
+
+def test_tests_lie_as_their_sources_do() -> None:
+    for folder in (ROOT / "tests").rglob("*/"):
+        place = folder.relative_to(ROOT / "tests")
+        if place.parts[0] in OF_ALL or folder.name == "__pycache__" or not list(folder.glob("*.py")):
+            continue
+        assert any((home / place).is_dir() for home in (ROOT, ROOT / "vssbench")), f"tests/{place} mirrors nothing"
+
+
+def test_the_architecture_page_shows_this_house() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    places = set(re.findall(r"`([\w/]+/[\w./]*)`", text))
+    missing = sorted(
+        place for place in places if not any((home / place).exists() for home in (ROOT, ROOT / "vssbench"))
+    )
+    assert not missing
+    picture = [line.split("|")[0].split() for line in text.split("```")[1].strip().splitlines()]
+    assert {name for rooms in picture for name in rooms} == set(FLOOR) - {"__main__"}
+    heights = [FLOOR[name] for rooms in picture for name in rooms]
+    assert heights == sorted(heights, reverse=True)
