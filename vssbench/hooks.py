@@ -1,34 +1,372 @@
-"""What the cost metrics ask of any method, without running it."""
+"""The optional parts ("hooks") of a method and of a dataset: one protocol each, and the one place that asks for them.
+
+A method without any runs and is scored; with them it has GFLOPs, parameters and weights too, and wrappers and training
+can do more with it. None counts as not offered. What is offered and cannot be used is a `HookFault`: `faults` lists
+them, for a result and for `vssbench.testing`, and whoever only describes a method does without.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
-from vssbench.types import Method
+from vssbench.errors import UserError
+from vssbench.types import KINDS, Dataset, Frame, Kind, Method, Weights
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+RunsInner = Literal["key", "every"]
 
 
-def layers(method: Method) -> Iterator[Any]:
-    """The method, the one that it wraps (`inner`), the one that that wraps, ..."""
+@runtime_checkable
+class HasNetwork(Protocol):
+    """`network`: the torch module of which every parameter is used in inference. It gives the number of parameters."""
+
+    network: nn.Module
+
+
+@runtime_checkable
+class HasParameterCounts(Protocol):
+    """`parameter_counts()`, in place of `network` where the parameters are those of several modules, or only a part."""
+
+    def parameter_counts(self) -> Mapping[str, int]:
+        """{"all": n} and, where some parameters are read by a training loss alone, {"without_training_only": n}."""
+
+
+@runtime_checkable
+class HasCost(Protocol):
+    """`cost_module(kind, size)`: what a frame of a kind computes, as something that FLOP counters can trace."""
+
+    def cost_module(self, kind: Kind, size: tuple[int, int]) -> tuple[nn.Module, tuple[Tensor, ...]]:
+        """A module from the network's input to class scores, and its inputs, for a frame of that size (H, W).
+
+        All that it computes must feed its output. Raises UserError for a kind of frame that the method does not have.
+        A wrapper's is its own part only: what the method inside computes is added.
+        """
+
+
+@runtime_checkable
+class HasOutsideTorch(Protocol):
+    """`outside_torch`: frame kind -> what the method computes there outside torch, where no counter sees it."""
+
+    outside_torch: Mapping[Kind, str]
+
+
+@runtime_checkable
+class HasScores(Protocol):
+    """`scores(y)`: class scores, for wrappers that carry more than labels from frame to frame."""
+
+    def scores(self, y: Any) -> NDArray[np.float32]:
+        """float32[C, H, W] at the frame's size, of what `step` gave; their argmax is the prediction."""
+
+
+@runtime_checkable
+class Wraps(Protocol):
+    """A method around another one. `vssbench.wrapping.Wrapper` is the common half of one.
+
+    inner:      the method inside
+    runs_inner: "key": on key frames only, every other frame is of kind "nonkey" and costs what the wrapper itself does;
+                "every": on every frame. On the frames on which it runs, its kind and age are passed on.
+    What the wrapper costs follows from it.
+    """
+
+    inner: Method
+    runs_inner: RunsInner
+
+
+@runtime_checkable
+class HasSchedule(Protocol):
+    """`schedule`: when a key frame comes. With `key_interval`, a number of frames, there is a nominal cost; a schedule
+    without one follows from the video. `is_key(index)` tells the key frames of a clip (`vssbench.schedule`)."""
+
+    schedule: Any
+
+
+@runtime_checkable
+class HasGop(Protocol):
+    """`gop`: frames from one key frame to the next, of a method whose key frames are the video codec's."""
+
+    gop: int
+
+
+@runtime_checkable
+class HasNumerics(Protocol):
+    """`numerics`: how the network is run, with `compile: bool` (`vssbench.networks.numerics.Numerics`).
+
+    Its method's arguments `dtype`, `compile` and `decode` are options that trade digits for speed: a run compares.
+    """
+
+    numerics: Any
+
+
+@runtime_checkable
+class HasWeights(Protocol):
+    """`weights`: where the weights come from. A method without them says nothing; one that is untrained must."""
+
+    weights: Weights
+
+
+@runtime_checkable
+class HasClasses(Protocol):
+    """`classes`: how many classes the method can predict, for `check_method`."""
+
+    classes: int
+
+
+@runtime_checkable
+class HasSide(Protocol):
+    """Of a dataset, `side`: names of the inputs beside the image that its frames carry (`Frame.side`)."""
+
+    side: frozenset[str]
+
+
+@runtime_checkable
+class HasFrame(Protocol):
+    """Of a dataset, `frame(clip, index)`: one frame by itself; without it, training streams a clip up to the frame."""
+
+    def frame(self, clip: str, index: int) -> Frame: ...
+
+
+@runtime_checkable
+class HasLabelled(Protocol):
+    """Of a dataset, `labelled(clip)`: which frames have labels; without it, training reads the labels of them all."""
+
+    def labelled(self, clip: str) -> Sequence[int]: ...
+
+
+@runtime_checkable
+class HasVideo(Protocol):
+    """Of a dataset, `video(clip)`: the clip's own video file, or None; its motion is then that of the file."""
+
+    def video(self, clip: str) -> Path | None: ...
+
+
+@runtime_checkable
+class HasSplit(Protocol):
+    """Of a dataset, `split`: the part of it that was opened, for `vssbench doctor`."""
+
+    split: str
+
+
+class Hook(NamedTuple):
+    """expected: what must come, in words; fits: whether it did."""
+
+    protocol: type
+    expected: str
+    fits: Callable[[Any], bool]
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and value >= 1
+
+
+def _fixed_or_not(schedule: Any) -> bool:
+    interval = getattr(schedule, "key_interval", None)
+    return interval is None or _count(interval)
+
+
+def _outside(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(kind in KINDS and isinstance(value[kind], str) for kind in value)
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, frozenset | set | tuple | list) and all(isinstance(name, str) for name in value)
+
+
+METHOD: dict[str, Hook] = {
+    "network": Hook(HasNetwork, "a torch module", lambda value: callable(getattr(value, "parameters", None))),
+    "parameter_counts": Hook(HasParameterCounts, "a function", callable),
+    "cost_module": Hook(HasCost, "a function", callable),
+    "outside_torch": Hook(HasOutsideTorch, "a mapping from frame kinds to words", _outside),
+    "scores": Hook(HasScores, "a function", callable),
+    "inner": Hook(Wraps, "the method that is wrapped", lambda value: isinstance(value, Method)),
+    "runs_inner": Hook(Wraps, '"key" or "every"', lambda value: value in get_args(RunsInner)),
+    "schedule": Hook(HasSchedule, "a key_interval that is a whole number, 1 or more, or none", _fixed_or_not),
+    "gop": Hook(HasGop, "a whole number, 1 or more", _count),
+    "numerics": Hook(
+        HasNumerics, "an object with compile, a bool", lambda value: isinstance(getattr(value, "compile", None), bool)
+    ),
+    "weights": Hook(HasWeights, "a vssbench.Weights", lambda value: isinstance(value, Weights)),
+    "classes": Hook(HasClasses, "a whole number, 1 or more", _count),
+}
+DATASET: dict[str, Hook] = {
+    "side": Hook(HasSide, "names of inputs", _names),
+    "frame": Hook(HasFrame, "a function", callable),
+    "labelled": Hook(HasLabelled, "a function", callable),
+    "video": Hook(HasVideo, "a function", callable),
+    "split": Hook(HasSplit, "a string", lambda value: isinstance(value, str)),
+}
+
+
+class HookFault(UserError):
+    """A hook that is there and cannot be used."""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, for the notes of a result."""
+        return f"{self.brief}, expected {self.expected}" if self.expected else self.brief
+
+
+def offered(owner: object, name: str) -> Any:
+    """What a method or dataset offers under the name of a hook, None where it does not.
+
+    Raises HookFault where it raises, or is not what the hook's protocol says.
+    """
+    hook = (METHOD | DATASET)[name]
+    try:
+        value = getattr(owner, name)
+        fits = value is None or hook.fits(value)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, AttributeError) and inspect.getattr_static(owner, name, None) is None:
+            return None
+        raise HookFault(f"the hook {name} raised {cause(error)}", where=_name(owner)) from error
+    if not fits:
+        raise HookFault(f"the hook {name} is {_shown(value)}", where=_name(owner), expected=hook.expected)
+    return value
+
+
+def usable(owner: object, name: str) -> Any:
+    """The same, and None for what cannot be used: for whoever can do without. `faults` says what that was."""
+    try:
+        return offered(owner, name)
+    except HookFault:
+        return None
+
+
+def faults(owner: object, names: Mapping[str, Hook] = METHOD) -> Iterator[HookFault]:
+    """What is wrong with the hooks of a method and of those inside it, or with `DATASET`'s of a dataset."""
+    for layer in layers(owner):
+        for name in names:
+            try:
+                offered(layer, name)
+            except HookFault as fault:
+                yield fault
+        if names is METHOD and inner(layer) is not None and runs_inner(layer) is None:
+            yield HookFault(
+                "wraps a method and does not say on which frames that runs: what it costs is not known",
+                where=_name(layer),
+                expected='runs_inner = "key" or "every"',
+            )
+
+
+def cause(error: BaseException) -> str:
+    """What was raised, in one line."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
+def _name(owner: object) -> str:
+    return str(getattr(owner, "name", None) or type(owner).__name__)
+
+
+def _shown(value: object) -> str:
+    return repr(value) if isinstance(value, bool | int | float | str) else type(value).__name__
+
+
+def inner(method: object) -> Method | None:
+    """The method that it wraps."""
+    found: Method | None = usable(method, "inner")
+    return found
+
+
+def runs_inner(wrapper: object) -> RunsInner | None:
+    """On which frames a wrapper runs the method inside; None where it does not say."""
+    found: RunsInner | None = usable(wrapper, "runs_inner")
+    return found
+
+
+def layers(method: object) -> Iterator[Any]:
+    """The method, the one that it wraps, the one that that wraps, ..."""
     layer: Any = method
     while layer is not None:
         yield layer
-        layer = getattr(layer, "inner", None)
+        layer = inner(layer)
 
 
-def compiles(method: Method) -> bool:
+def weights(method: object) -> Weights:
+    """Where its weights come from; a wrapper that does not say has those of the method inside."""
+    said = (usable(layer, "weights") for layer in layers(method))
+    return next((found for found in said if found is not None), Weights())
+
+
+def gop(method: object) -> int | None:
+    """Frames from one key frame to the next as the method, or the one inside it, asks of a video codec."""
+    return next((found for layer in layers(method) if (found := usable(layer, "gop")) is not None), None)
+
+
+def compiles(method: object) -> bool:
     """Whether a network is compiled when it first sees a frame of some kind, which takes longer than all timed ones."""
-    return any(getattr(getattr(layer, "numerics", None), "compile", False) for layer in layers(method))
+    return any((numerics := usable(layer, "numerics")) is not None and numerics.compile for layer in layers(method))
 
 
-def nominal_schedule(method: Method, has_nonkey: bool) -> dict[str, int] | None:
+def chosen(method: object, argument: str, default: object) -> object:
+    """What an argument that was left to its default came to, such as a backbone that depends on the classes.
+
+    A method says so by an attribute of the argument's name.
+    """
+    try:
+        return getattr(method, argument, default)
+    except Exception:  # anybody's property, which may mean something else
+        return default
+
+
+def key_interval(method: object) -> int | None:
+    """Frames from one key frame to the next, of a fixed `schedule` or `gop`; None where there is none."""
+    schedule = usable(method, "schedule")
+    return usable(method, "gop") if schedule is None else getattr(schedule, "key_interval", None)
+
+
+def nominal_schedule(method: object, has_nonkey: bool) -> dict[str, int] | None:
     """Frame kind -> how often it runs in one of the method's own intervals; None where that follows from the video.
 
-    The interval is that of `schedule` (fixed) or `gop`; a method with neither runs key frames only, unless it is known
-    to have others.
+    has_nonkey: whether it is known to have nonkey frames; one with neither `schedule` nor `gop` runs key frames only
     """
-    schedule = getattr(method, "schedule", method)
-    interval = getattr(schedule, "key_interval", getattr(method, "gop", None))
-    if isinstance(interval, int):
+    wrapped, interval = inner(method), key_interval(method)
+    if wrapped is not None and runs_inner(method) == "every":
+        return nominal_schedule(wrapped, has_nonkey)
+    if wrapped is not None and runs_inner(method) == "key":
+        within = nominal_schedule(wrapped, has_nonkey=False)
+        if within is None or interval is None:
+            return None
+        return {**within, "nonkey": within.get("nonkey", 0) + (interval - 1) * sum(within.values())}
+    if interval is not None:
         return {"key": 1, "nonkey": interval - 1}
-    return None if has_nonkey or schedule is not method else {"key": 1}
+    return None if has_nonkey or usable(method, "schedule") is not None else {"key": 1}
+
+
+def key_frames(method: object, lengths: Sequence[int]) -> list[int] | None:
+    """How many key frames clips of those lengths have; None where that is not fixed."""
+    schedule = usable(method, "schedule")
+    if key_interval(method) is None or not hasattr(schedule, "is_key"):
+        return None
+    return [sum(map(schedule.is_key, range(length))) for length in lengths]
+
+
+def side(dataset: Dataset) -> frozenset[str]:
+    """Names of the inputs beside the image that its frames carry."""
+    return frozenset(offered(dataset, "side") or ())
+
+
+def video(dataset: Dataset, clip: str) -> Path | None:
+    """The clip's own video file, where it is one."""
+    find: Callable[[str], Path | None] | None = offered(dataset, "video")
+    return None if find is None else find(clip)
+
+
+def frame(dataset: Dataset, clip: str, index: int) -> Frame:
+    """One frame of a clip: by itself where the dataset can, else the clip is streamed up to it."""
+    read: Callable[[str, int], Frame] | None = offered(dataset, "frame")
+    return next(islice(dataset.frames(clip), index, None)) if read is None else read(clip, index)
+
+
+def labelled(dataset: Dataset, clip: str) -> list[int]:
+    """Which frames of a clip have labels, in order."""
+    known: Callable[[str], Sequence[int]] | None = offered(dataset, "labelled")
+    if known is not None:
+        return list(known(clip))
+    return [index for index, (_, labels) in enumerate(dataset.labels(clip)) if labels is not None]

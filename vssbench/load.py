@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from vssbench import registry
+from vssbench import hooks, registry
 from vssbench.errors import UserError, suggest
 from vssbench.networks import packaged
 from vssbench.specs import Spec, parse, walk
@@ -85,14 +85,15 @@ def resolved(method: Method, spec: Spec, labels: str | None = None) -> Spec:
     labels: the label space that the method was loaded with where the spec names none
     """
     full: dict[str, object] = {}
+    wrapped = hooks.inner(method)
     for name, parameter in inspect.signature(registry.resolve("methods", spec.name)).parameters.items():
         if name in ("device", "checkpoint", "context") or parameter.kind is parameter.VAR_KEYWORD:
             continue
         value = spec.get(name, labels if name == "labels" and labels else parameter.default)
-        if name == "of" and hasattr(method, "inner"):
-            value = resolved(method.inner, parse(value if isinstance(value, Spec) else str(value)), labels)
+        if name == "of" and wrapped is not None:
+            value = resolved(wrapped, parse(value if isinstance(value, Spec) else str(value)), labels)
         elif name not in dict(spec.args):
-            chosen = getattr(method, name, value)  # a default that depends on other things, such as the backbone
+            chosen = hooks.chosen(method, name, value)
             value = chosen if isinstance(chosen, bool | int | float | str) else value
         if value is None or isinstance(value, bool | int | float | str | Spec):
             full[name] = value

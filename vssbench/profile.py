@@ -6,8 +6,7 @@ Frames are made: textured scenes that move, so that schedules that look at the p
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -16,16 +15,16 @@ from typing import Any
 import cv2
 import numpy as np
 
+from vssbench import hooks
 from vssbench.bench.spec import LatencySpec
 from vssbench.datasets.read_pixels import read_image
 from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
-from vssbench.hooks import nominal_schedule
 from vssbench.metrics.cost.energy import energy
 from vssbench.metrics.cost.latency import Samples, device_barrier, measure, repeat, summarise
 from vssbench.metrics.cost.memory import device_peak
 from vssbench.metrics.cost.method_cost import cost
-from vssbench.types import Frame, Method, Weights
+from vssbench.types import Frame, Method
 
 FORMATS = {"jpeg": ".jpg", "png": ".png"}
 MADE = {"labels", "motion", "flow", "flow_valid"}
@@ -45,15 +44,14 @@ def profile(
     latency: how to time; None: computation and parameters only
     note:    told what is being done
     Amortised GFLOPs and FPS are over the method's nominal schedule. Where that follows from the video, there are no
-    amortised GFLOPs, and FPS are over the frames themselves.
+    amortised GFLOPs, and FPS are over the frames themselves. What of a method cannot be counted is missing, and "notes"
+    say why.
     Raises UserError for a method that needs inputs which made frames do not have, or that fails at that size.
     """
     profiles: dict[str, dict[str, Any]] = {}
     for name, method in methods.items():
         note(f"counting {name}")
-        weights = getattr(method, "weights", Weights())
-        with _one_message(name, size):
-            profiles[name] = {**cost(method, None, size), "weights": weights.origin}
+        profiles[name] = {**cost(method, None, size), "weights": hooks.weights(method).origin}
     timed = dict.fromkeys(methods, dict.fromkeys(("fps", "latency_ms", "file_decoding_ms", "memory_mb", "energy")))
     if latency is not None:
         note(f"making {latency.frames} frames of {size[0]}x{size[1]}")
@@ -68,7 +66,7 @@ def made_frames(methods: Sequence[Method], size: tuple[int, int], count: int) ->
     missing = sorted({need for method in methods for need in method.needs} - MADE)
     if missing:
         raise UserError(f"made frames carry no {', '.join(missing)}", expected="methods that need no such input")
-    gops = {getattr(method, "gop", 12) for method in methods if "motion" in method.needs}
+    gops = {hooks.gop(method) or 12 for method in methods if "motion" in method.needs}
     if len(gops) > 1:
         found = ", ".join(map(str, sorted(gops)))
         raise UserError(f"the methods have several gop ({found}), made frames only one", fix="profile them one by one")
@@ -110,19 +108,6 @@ def _milliseconds(function: Callable[[Path], object], file: Path) -> float:
     return (perf_counter() - start) * 1e3
 
 
-@contextmanager
-def _one_message(name: str, size: tuple[int, ...]) -> Iterator[None]:
-    """A network that fails is one message: most often the device's memory is short, or the frames are too small."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(
-            f"{name} fails at {size[0]}x{size[1]}: {first}",
-            fix="try another --size, another --device, or --no-latency; VSSBENCH_DEBUG=1 shows the traceback",
-        ) from error
-
-
 def _time(
     methods: Mapping[str, Method], frames: Sequence[Frame], device: str, latency: LatencySpec
 ) -> dict[str, dict[str, Any]]:
@@ -143,7 +128,8 @@ def _time(
 
 def _speed(method: Method, samples: Samples, reading: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
     """FPS by scope, up to reading the frame's file, and latency by kind and scope."""
-    schedule = nominal_schedule(method, "nonkey" in samples["kind"])
+    own = all(hooks.runs_inner(layer) != "key" for layer in hooks.layers(method))  # else a wrapper's frames are nonkey
+    schedule = hooks.nominal_schedule(method, own and "nonkey" in samples["kind"])
     summary = summarise(samples, schedule)
     whole = 1e3 / summary["fps"]["end_to_end"]
     files = {f"end_to_end+{name}": 1e3 / (whole + figures["mean"]) for name, figures in reading.items()}

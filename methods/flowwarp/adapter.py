@@ -7,29 +7,25 @@ Flow using Dense Inverse Search, ECCV 2016.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 
-from vssbench.errors import UserError
+from vssbench import hooks
 from vssbench.load import Context
 from vssbench.methods.flowwarp.flow import DenseFlow, Float32, Preset, warped_argmax, warped_labels
-from vssbench.schedule import FixedInterval
 from vssbench.specs import Spec
-from vssbench.types import Frame, Prediction, UInt8, Weights
+from vssbench.types import Frame, Prediction, UInt8
+from vssbench.wrapping import Group, Wrapper
 
 
 @dataclass
-class _Group:
-    """One key frame and the frames carried from it. x: the inner method's input, y: its output."""
+class _Key:
+    """What is kept of a key frame. grey: uint8[H, W]; scores: float32[C, H, W] where the inner method has them."""
 
-    index: int
     grey: UInt8
-    x: Any
-    y: Any = None
-    prediction: Prediction | None = None
     scores: Float32 | None = None
 
 
@@ -39,7 +35,7 @@ class _Prepared:
 
     index: int
     grey: UInt8
-    group: _Group
+    group: Group
 
 
 @dataclass(frozen=True)
@@ -48,10 +44,10 @@ class _Stepped:
 
     index: int
     flow: Float32 | None
-    group: _Group
+    group: Group
 
 
-class FlowWarp:
+class FlowWarp(Wrapper):
     """`of` on key frames; on the others its class scores, where it has `scores(y)`, or else its labels, are warped.
 
     Flow is computed in step, from the current frame to the key frame, so every pixel looks up where it came from:
@@ -65,63 +61,43 @@ class FlowWarp:
     def __init__(
         self, of: str | Spec, context: Context, key_interval: int = 5, offset: int = 0, preset: Preset = "medium"
     ):
-        self.inner = context.load(of)
-        self.schedule = FixedInterval(key_interval, offset)
+        super().__init__(of, context, key_interval, offset)
         self.flow = DenseFlow(preset)
-        self.outside_torch = {"nonkey": "dense optical flow (DIS) and warping, OpenCV on the CPU"}  # for FLOP counts
-        self.name = f"flowwarp(of={self.inner.name})"
-        self.needs = self.inner.needs
-        self.lookahead = self.inner.lookahead * key_interval  # it counts the frames it sees: key frames
-        self.weights: Weights = getattr(self.inner, "weights", Weights())
-        self._group: _Group | None = None
-
-    def reset(self) -> None:
-        """Forget the key frame."""
-        self.inner.reset()
-        self._group = None
+        self.outside_torch = {"nonkey": "dense optical flow (DIS) and warping, OpenCV on the CPU"}
+        self._scores = hooks.offered(self.inner, "scores")
 
     def prepare(self, frame: Frame) -> _Prepared:
         """Grey values of every frame; the inner method's preparation on key frames."""
         grey: UInt8 = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
-        if self.schedule.is_key(frame.index):
-            self._group = _Group(frame.index, grey, self.inner.prepare(frame))
-        elif self._group is None or self._group.grey.shape != grey.shape:
-            key = self._group
-            why = "is the first after reset()" if key is None else f"is {grey.shape}, its key frame {key.grey.shape}"
-            raise UserError(
-                f"flowwarp has no key frame for it: it {why}",
-                where=f"clip {frame.clip!r}, frame {frame.index}",
-                expected="the frames of a clip from index 0, all of one size",
-            )
-        return _Prepared(frame.index, grey, self._group)
+        group = self.group(frame)
+        if frame.index == group.index:
+            group.kept = _Key(grey)
+        return _Prepared(frame.index, grey, group)
 
     def step(self, x: _Prepared) -> _Stepped:
         """The inner method on a key frame; the flow back to the key frame on the others."""
         if x.index == x.group.index:
             x.group.y = self.inner.step(x.group.x)
             return _Stepped(x.index, None, x.group)
-        return _Stepped(x.index, self.flow(x.grey, x.group.grey), x.group)
+        return _Stepped(x.index, self.flow(x.grey, x.group.kept.grey), x.group)
 
     def decode(self, y: _Stepped) -> Prediction:
         """The inner method's prediction on a key frame; the warp, and for scores the argmax, on the others."""
         group = y.group
         if y.flow is None:
-            group.prediction = self.inner.decode(group.y)
-            scores = getattr(self.inner, "scores", None)
-            group.scores = None if scores is None else _checked(scores(group.y), group)
-            return replace(group.prediction, labels=group.prediction.labels.copy())
-        if group.prediction is None:
-            raise RuntimeError("flowwarp: decode the key frame before the frames that are carried from it")
-        if group.scores is None:
-            labels = warped_labels(group.prediction.labels, y.flow)
-        else:
-            labels = warped_argmax(group.scores, y.flow)
-        return Prediction(labels, "nonkey", group.prediction.age + y.index - group.index)
+            prediction = self.decode_key(group)
+            if self._scores is not None:
+                group.kept.scores = _checked(self._scores(group.y), group.size)
+            return prediction
+        key, age = self.held(group, y.index)
+        scores: Float32 | None = group.kept.scores
+        labels = warped_labels(key.labels, y.flow) if scores is None else warped_argmax(scores, y.flow)
+        return Prediction(labels, "nonkey", age)
 
 
-def _checked(scores: Any, group: _Group) -> Float32:
+def _checked(scores: Any, size: tuple[int, ...]) -> Float32:
     """The scores, if they are float32[C, H, W] at the frame's size."""
-    if not isinstance(scores, np.ndarray) or scores.dtype != np.float32 or scores.shape[1:] != group.grey.shape:
+    if not isinstance(scores, np.ndarray) or scores.dtype != np.float32 or scores.shape[1:] != size:
         found = f"{scores.dtype}{list(scores.shape)}" if isinstance(scores, np.ndarray) else type(scores).__name__
-        raise TypeError(f"scores() returned {found}, expected float32[C, {group.grey.shape[0]}, {group.grey.shape[1]}]")
+        raise TypeError(f"scores() returned {found}, expected float32[C, {size[0]}, {size[1]}]")
     return scores

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
-
-from vssbench.errors import UserError
 from vssbench.load import Context
-from vssbench.schedule import FixedInterval
 from vssbench.specs import Spec
-from vssbench.types import Frame, Prediction, Weights
+from vssbench.types import Frame, Prediction
+from vssbench.wrapping import Group, Wrapper
 
 
-@dataclass
-class _Group:
-    """One key frame and the frames that live on it. x: the inner method's input, y: its output."""
-
-    index: int
-    size: tuple[int, ...]
-    x: Any
-    y: Any = None
-    prediction: Prediction | None = None
-
-
-class Hold:
+class Hold(Wrapper):
     """`of` on key frames; on the others nothing runs and the key frame's labels are said again.
 
     The inner method sees key frames only, so it is prepared, stepped and decoded on those alone. What it reports of
@@ -34,50 +19,23 @@ class Hold:
     """
 
     def __init__(self, of: str | Spec, context: Context, key_interval: int = 5, offset: int = 0):
-        self.inner = context.load(of)
-        self.schedule = FixedInterval(key_interval, offset)
-        self.name = f"hold(of={self.inner.name})"
-        self.needs = self.inner.needs
-        self.lookahead = self.inner.lookahead * key_interval  # it counts the frames it sees: key frames
-        self.weights: Weights = getattr(self.inner, "weights", Weights())
-        self._group: _Group | None = None
+        super().__init__(of, context, key_interval, offset)
 
-    def reset(self) -> None:
-        """Forget the key frame."""
-        self.inner.reset()
-        self._group = None
-
-    def prepare(self, frame: Frame) -> tuple[int, _Group]:
+    def prepare(self, frame: Frame) -> tuple[int, Group]:
         """(index, the group it belongs to)."""
-        size = frame.image.shape[:2]
-        if self.schedule.is_key(frame.index):
-            self._group = _Group(frame.index, size, self.inner.prepare(frame))
-        elif self._group is None or self._group.size != size:
-            why = (
-                "is the first after reset()" if self._group is None else f"is {size}, its key frame {self._group.size}"
-            )
-            raise UserError(
-                f"hold has no key frame for it: it {why}",
-                where=f"clip {frame.clip!r}, frame {frame.index}",
-                expected="the frames of a clip from index 0, all of one size",
-            )
-        return frame.index, self._group
+        return frame.index, self.group(frame)
 
-    def step(self, x: tuple[int, _Group]) -> tuple[int, _Group]:
+    def step(self, x: tuple[int, Group]) -> tuple[int, Group]:
         """The inner method on a key frame; nothing at all on the others."""
         index, group = x
         if index == group.index:
             group.y = self.inner.step(group.x)
         return x
 
-    def decode(self, y: tuple[int, _Group]) -> Prediction:
+    def decode(self, y: tuple[int, Group]) -> Prediction:
         """The inner method's prediction on a key frame; a copy of its labels on the others."""
         index, group = y
         if index == group.index:
-            group.prediction = self.inner.decode(group.y)
-            # The caller owns what it is given and may write into it; what is held must not change with it.
-            return replace(group.prediction, labels=group.prediction.labels.copy())
-        if group.prediction is None:
-            raise RuntimeError("hold: decode the key frame before the frames that repeat it")
-        age = group.prediction.age + index - group.index
-        return Prediction(group.prediction.labels.copy(), "nonkey", age)
+            return self.decode_key(group)
+        key, age = self.held(group, index)
+        return Prediction(key.labels.copy(), "nonkey", age)

@@ -1,6 +1,6 @@
-"""Multiply-accumulates of a network by two counters, and their cost a frame over a key-frame schedule.
+"""Multiply-accumulates of one forward pass of a network, by two counters.
 
-fvcore's (a JIT trace, formulas on traced operators) is the headline and follows the convention in `handlers`. torch's
+fvcore's (a JIT trace, formulas on traced operators) is the headline; its convention is in `fvcore_rules`. torch's
 FlopCounterMode (what is dispatched, its own formulas, two FLOPs a multiply-accumulate) is the witness. On what both
 define, convolutions and matrix products, they must agree within 1 %: a trace drops what does not feed the output, a
 dispatcher does not see into fused kernels. FlopCounterMode and not ptflops, because the formulas of the latter's `aten`
@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -22,15 +21,11 @@ from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, flop_registry, sdpa_flop_count
 
-from vssbench.errors import UserError
-from vssbench.hooks import layers, nominal_schedule
 from vssbench.metrics.cost.fvcore_rules import HANDLERS, LEFT_OUT, matmul
 from vssbench.metrics.cost.shapes_only import ShapesOnly
-from vssbench.types import KINDS, Kind, Method
 
 TOLERANCE = 0.01
 CONVOLUTION, PRODUCT = "convolution", "matrix product"
-Cost = dict[str, float | None]
 _PRODUCTS = frozenset({"addmm", "mm", "bmm", "baddbmm", "matmul", "einsum", "linear"})
 _ATTENTION = {  # FlopCounterMode has no formula for the kernel that a CPU runs, and would count nothing
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_, **__: sdpa_flop_count(q, k, v)
@@ -153,89 +148,3 @@ def _quiet(name: str) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def gflops(method: Method, kinds: Mapping[str, int | None] | None, size: tuple[int, int]) -> dict[str, Any] | None:
-    """The `gflops` record of a result; None for a method that offers no `cost_module`.
-
-    kinds: how often each frame kind ran, for `amortised`; None: the method's nominal schedule
-    size:  of the frame, (height, width); the method's own resizing applies
-    "key", "nonkey", "warmup", "amortised" and "nominal" are 1e9 multiply-accumulates a frame, None where there is none.
-    """
-    inner, outside = _unwrap(method)
-    flops = dict(_each_kind(inner, size))
-    if not flops:
-        return None
-    cost: Cost = {kind: flops[kind].macs / 1e9 if kind in flops else None for kind in KINDS}
-    second: Cost = {kind: flops[kind].second / 1e9 if kind in flops else None for kind in KINDS}
-    if inner is not method:
-        # The inner method runs on the wrapper's key frames alone. Where its own frames differ, so do the wrapper's key
-        # frames, and what one of them costs is not one number.
-        cost["nonkey"] = second["nonkey"] = 0.0 if cost["nonkey"] is None else None
-    nominal = _amortised(cost, nominal_schedule(method, cost["nonkey"] is not None))
-    witness = f"torch {torch.__version__} FlopCounterMode / 2, convolutions and matrix products"
-    return {
-        **cost,
-        "amortised": nominal if kinds is None else _amortised(cost, kinds),
-        "nominal": nominal,
-        "convention": "mac",
-        "size": list(size),
-        "counter": f"fvcore {version('fvcore')}",
-        "second": {"counter": witness, **second},
-        **_findings(flops),
-        "uncounted": [
-            *({"op": op, "calls": n, "kind": kind} for kind in flops for op, n in flops[kind].uncounted.items()),
-            *({"op": what, "calls": 1, "kind": kind} for kind, what in outside.items()),
-        ],
-    }
-
-
-def _findings(flops: Mapping[Kind, Flops]) -> dict[str, Any]:
-    """Whether and where the counters disagree, what the convention leaves out, and the headline by operator."""
-    disagreements = [
-        {
-            "kind": kind,
-            "operators": name,
-            "first": first / 1e9,
-            "second": second / 1e9,
-            "repeats": one.repeats / 1e9 if name == PRODUCT else 0.0,
-        }
-        for kind, one in flops.items()
-        for name, (first, second) in one.disagreements.items()
-    ]
-    return {
-        "agreement": not disagreements,
-        "disagreements": disagreements,
-        "left_out": sorted({name for one in flops.values() for name in one.left_out}),
-        "by_operator": {kind: {name: n / 1e9 for name, n in one.by_operator.items()} for kind, one in flops.items()},
-    }
-
-
-def _unwrap(method: Method) -> tuple[Any, Mapping[str, str]]:
-    """(the method that has the network, frame kind -> what its wrappers do outside torch)."""
-    outside: dict[str, str] = {}
-    for wrapper in layers(method):
-        if hasattr(wrapper, "cost_module") or not hasattr(wrapper, "inner"):
-            break
-        outside |= getattr(wrapper, "outside_torch", {})
-    return wrapper, outside
-
-
-def _each_kind(method: Any, size: tuple[int, int]) -> Iterator[tuple[Kind, Flops]]:
-    for kind in KINDS if hasattr(method, "cost_module") else ():
-        try:
-            module, inputs = method.cost_module(kind, size)
-        except UserError:
-            if kind == "key":  # which every method has
-                raise
-            continue
-        yield kind, count(module, inputs)
-
-
-def _amortised(cost: Cost, kinds: Mapping[str, int | None] | None) -> float | None:
-    """Cost a frame over a schedule; None where a kind that ran has none."""
-    ran = {kind: n for kind, n in (kinds or {}).items() if n}
-    costs = [cost[kind] for kind in ran]
-    if not ran or None in costs:
-        return None
-    return sum(one * n for one, n in zip(costs, ran.values(), strict=True) if one is not None) / sum(ran.values())

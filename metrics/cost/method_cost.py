@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vssbench.hooks import layers
-from vssbench.metrics.cost.parameters import parameters
+from vssbench import hooks
+from vssbench.metrics.cost.parameters import Parameters, parameters
 from vssbench.types import Method
 
 
-def cost(method: Method, kinds: Mapping[str, int | None] | None, size: tuple[int, int]) -> dict[str, Any]:
-    """{"gflops": the record of `metrics.flops`, "params_m", "params_training_only_m"}, None where there is no network.
+def cost(
+    method: Method, kinds: Mapping[str, int | None] | None, size: tuple[int, int], lengths: Sequence[int] = ()
+) -> dict[str, Any]:
+    """{"gflops": the record of `metrics.cost.gflops`, "params_m", "params_training_only_m", "notes"}.
 
-    kinds: how often each frame kind ran; None for the method's nominal schedule
-    size:  (height, width) of the frames
+    kinds:   how often each frame kind ran; None for the method's nominal schedule
+    size:    (height, width) of the frames
+    lengths: frames of the clips in which those kinds ran
+    notes:   why something is missing, a sentence each; hooks that raise, or cannot be used, cost no more than that
     """
-    record = None
-    if any(hasattr(layer, "cost_module") for layer in layers(method)):
-        from vssbench.metrics.cost.flops import gflops
+    notes = [fault.sentence for fault in hooks.faults(method)]
+    record, counted = None, None
+    can_count = any(hooks.usable(layer, "cost_module") is not None for layer in hooks.layers(method))
+    if can_count:
+        from vssbench.metrics.cost.gflops import gflops
 
-        record = gflops(method, kinds, size)
-    counted = parameters(method)
+        record = gflops(method, kinds, size, lengths, notes.append)
+    try:
+        counted = parameters(method)
+    except (Exception, SystemExit) as error:
+        notes.append(f"no parameters: counting them raised {hooks.cause(error)}")
+    else:
+        notes += _not_offered(can_count, counted)
     return {
         "gflops": record,
         "params_m": counted and counted.params_m,
         "params_training_only_m": counted and counted.training_only_m,
+        "notes": notes,
     }
+
+
+def _not_offered(can_count: bool, counted: Parameters | None) -> list[str]:
+    """Why there is nothing to count, in one sentence."""
+    if can_count and counted is not None:
+        return []
+    if not can_count and counted is None:
+        return ["no GFLOPs, no parameters: the method offers no network (cost_module, network) to count"]
+    if can_count:
+        return ["no parameters: the method offers neither network nor parameter_counts"]
+    return ["no GFLOPs: the method offers no cost_module to count"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from vssbench.hooks import layers
+from vssbench.hooks import layers, usable
 from vssbench.types import Method
 
 
@@ -21,18 +21,23 @@ class Parameters(NamedTuple):
 
 
 def parameters(method: Method) -> Parameters | None:
-    """Counts of a method, or of the one inside a wrapper; None where there is no network.
+    """Counts of a method and of those inside it (`hooks.HasNetwork`, `HasParameterCounts`); None without a network.
 
-    A method offers `network`, a torch module, or `parameter_counts()`: {"all": n} and, where they differ,
-    {"without_training_only": n}.
+    Raises whatever those hooks raise.
     """
-    for layer in layers(method):
-        counts: Mapping[str, int] | None = None
-        if hasattr(layer, "parameter_counts"):
-            counts = layer.parameter_counts()
-        elif hasattr(layer, "network"):
-            counts = {"all": sum(tensor.numel() for tensor in layer.network.parameters())}
+    used = trained = 0
+    seen: set[int] = set()
+    found = False
+    for layer in reversed([*layers(method)]):
+        counts, network = usable(layer, "parameter_counts"), usable(layer, "network")
+        new = {} if network is None else {id(tensor): tensor.numel() for tensor in network.parameters()}
+        said: Mapping[str, int] | None = None
         if counts is not None:
-            used = counts.get("without_training_only", counts["all"])
-            return Parameters(used / 1e6, (counts["all"] - used) / 1e6)
-    return None
+            said = counts()
+        elif network is not None:
+            said = {"all": sum(size for key, size in new.items() if key not in seen)}
+        if said is not None:
+            without = said.get("without_training_only", said["all"])
+            used, trained, found = used + without, trained + said["all"] - without, True
+        seen |= new.keys()
+    return Parameters(used / 1e6, trained / 1e6) if found else None

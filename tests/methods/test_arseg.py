@@ -17,7 +17,7 @@ from vssbench.errors import UserError
 from vssbench.methods.arseg.adapter import ArSeg
 from vssbench.methods.arseg.network import build, normalisation
 from vssbench.methods.arseg.warp import motion_on, plain_warp, warp
-from vssbench.metrics.cost.flops import gflops
+from vssbench.metrics.cost.gflops import gflops
 from vssbench.networks.checkpoints import save
 from vssbench.testing import check_method, random_clip
 

@@ -17,7 +17,7 @@ from vssbench import load_method
 from vssbench.methods.mask2former import network as net
 from vssbench.methods.mask2former.attention_masks import MaskPredictor, masks_of
 from vssbench.methods.mask2former.deformable_attention import DeformableAttention
-from vssbench.metrics.cost.flops import gflops
+from vssbench.metrics.cost.gflops import gflops
 from vssbench.testing import random_clip
 
 SIZES = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=3, max_size=3)

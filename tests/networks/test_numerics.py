@@ -16,7 +16,7 @@ from vssbench.errors import UserError
 from vssbench.load import load_dataset
 from vssbench.methods import BUILTIN
 from vssbench.methods.mpvss.flow_network import warp
-from vssbench.metrics.cost.flops import gflops
+from vssbench.metrics.cost.gflops import gflops
 from vssbench.registry import resolve
 from vssbench.testing import random_clip
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vssbench import hooks
 from vssbench.bench.clip import run_clip
 from vssbench.metrics.accuracy.confusion import Confusion
 from vssbench.metrics.accuracy.evaluate import evaluate
@@ -29,11 +30,12 @@ def published(spec: Spec, method: Method) -> Spec:
     method: what was loaded from it; arguments of a method without `numerics` are its own affair
     """
     args = dict(spec.args)
-    if hasattr(method, "numerics"):
+    if hooks.usable(method, "numerics") is not None:
         args = {key: value for key, value in args.items() if value == PUBLISHED.get(key, value)}
-    if hasattr(method, "inner") and "of" in args:
+    wrapped = hooks.inner(method)
+    if wrapped is not None and "of" in args:
         inner = args["of"]
-        args["of"] = published(parse(inner if isinstance(inner, Spec) else str(inner)), method.inner)
+        args["of"] = published(parse(inner if isinstance(inner, Spec) else str(inner)), wrapped)
     return Spec(spec.name, tuple(args.items()), spec.at)
 
 

@@ -13,6 +13,7 @@ from vssbench.bench.pool import alone, clip_records
 from vssbench.bench.session import Bench, Failed, Task
 from vssbench.bench.spec import RunSpec
 from vssbench.datasets.codec import CodecSpec
+from vssbench.hooks import weights
 from vssbench.load import innermost, resolved
 from vssbench.metrics.cost.energy import energy
 from vssbench.metrics.cost.latency import device_barrier, measure, repeat
@@ -40,7 +41,7 @@ class Measurement:
         self.codecs: dict[Spec, CodecSpec | None] = {}
         for method in methods:
             opened = self.bench.load(method)
-            self.weights[method] = getattr(opened, "weights", Weights())
+            self.weights[method] = weights(opened)
             self.codecs[method] = self.bench.codec(opened)
         self.failed: dict[tuple[str, Spec], str] = {}
         self.left_out: dict[str, str] = {}
@@ -162,7 +163,8 @@ class Measurement:
         """The result of one method, from its records and timings. size: rows and columns of the frames."""
         kept = self.folders[method].records
         records = [kept[clip] for clip in self.info.names] if self._scored(method) else None
-        counted = cost(loaded, count_kinds(records) if records else None, size)
+        kinds, lengths = (count_kinds(records), [one.frames for one in records]) if records else (None, [])
+        counted = cost(loaded, kinds, size, lengths)
         latency = self.folders[method].latency()
         measured = Measured(self.weights[method], self.codecs[method], records, latency, counted, self.left_out)
         conditions = _conditions(self.spec, method, self.weights[method], records)

@@ -13,6 +13,7 @@ from vssbench.datasets.codec import CodecSpec, Compressed, codec_for
 from vssbench.datasets.fingerprint import Fingerprint, digest
 from vssbench.datasets.key_distances import ByIndex, Distances
 from vssbench.errors import UserError, blaming
+from vssbench.hooks import side
 from vssbench.load import Context, load_dataset
 from vssbench.metrics.accuracy.protocols import default_protocol, find
 from vssbench.metrics.plan import plan
@@ -78,7 +79,7 @@ class Bench:
     def load(self, spec: Spec) -> Method:
         """A fresh method with the run's label space, device and checkpoints, and what it needs at hand."""
         method = Context(self.dataset.space.name, self.spec.device, self.spec.checkpoint).load(spec)
-        missing = sorted(set(method.needs) - {"labels"} - set(getattr(self.source(method), "side", ())))
+        missing = sorted(set(method.needs) - {"labels"} - side(self.source(method)))
         if missing:
             raise UserError(f"{spec} needs {', '.join(missing)}, which {self.dataset.name} does not give")
         if method.lookahead:

@@ -88,12 +88,12 @@ def _print(profiles: dict[str, dict[str, Any]], size: tuple[int, int], machine: 
 
 
 def _computation(found: dict[str, Any]) -> list[str]:
-    params, record = found["params_m"], found["gflops"]
-    lines = ["no network" if params is None else f"{params:.2f} M parameters, weights: {found['weights']}"]
+    params, record, notes = found["params_m"], found["gflops"], [f"note: {text}" for text in found["notes"]]
+    lines = [] if params is None else [f"{params:.2f} M parameters, weights: {found['weights']}"]
     if found["params_training_only_m"]:
         lines[0] += f" (and {found['params_training_only_m']:.2f} M that only training reads)"
     if record is None:
-        return [*lines, "computation is not counted: the method offers no module to count"]
+        return [*lines, *notes]
     lines.append(f"GFLOPs a frame (multiply-accumulates): {_by_kind(record)}")
     first, second = (record["counter"], record["second"]["counter"].split(",")[0])
     for one in record["disagreements"]:
@@ -105,7 +105,7 @@ def _computation(found: dict[str, Any]) -> list[str]:
     if record["agreement"]:
         lines.append(f"{first} and {second} agree within 1 % on convolutions and matrix products")
     lines += [f"not counted ({one['kind']} frames): {one['op']}, calls: {one['calls']}" for one in record["uncounted"]]
-    return lines
+    return [*lines, *notes]
 
 
 def _by_kind(record: dict[str, Any]) -> str:
@@ -113,9 +113,7 @@ def _by_kind(record: dict[str, Any]) -> str:
     if len(kinds) == 1 and record["amortised"] == record["key"]:
         return f"{record['key']:.2f} on every frame"
     amortised = record["amortised"]
-    known = (
-        "not known, it depends on the video" if amortised is None else f"{amortised:.2f} over the method's own interval"
-    )
+    known = "not known" if amortised is None else f"{amortised:.2f} over the method's own interval"
     return ", ".join([*(f"{kind} {cost:.2f}" for kind, cost in kinds.items()), f"amortised {known}"])
 
 

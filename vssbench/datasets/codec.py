@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from vssbench import hooks
 from vssbench.datasets.h264 import Chain, Codec, decode, encoded
 from vssbench.errors import UserError, suggest
-from vssbench.hooks import layers
 from vssbench.specs import Spec, parse
 from vssbench.types import Dataset, Frame, Method, UInt8
 
@@ -88,7 +88,7 @@ class Compressed:
         return self.dataset.labels(clip)
 
     def frames(self, clip: str) -> Iterator[Frame]:
-        video: Path | None = getattr(self.dataset, "video", lambda clip: None)(clip)
+        video = hooks.video(self.dataset, clip)
         size = None
         if video is None:
             size = next(self._images(clip)).shape[:2]
@@ -119,5 +119,4 @@ def codec_for(method: Method, codec: str | None, dataset: str) -> CodecSpec | No
     """
     if codec is None and "motion" not in method.needs:
         return None
-    gop = next((layer.gop for layer in layers(method) if hasattr(layer, "gop")), None)
-    return CodecSpec.read(codec or "h264", dataset, gop)
+    return CodecSpec.read(codec or "h264", dataset, hooks.gop(method))

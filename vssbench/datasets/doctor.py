@@ -22,6 +22,7 @@ from vssbench.datasets.listing import gaps
 from vssbench.datasets.on_disk import FileDataset, Item, Release, Size, check_size
 from vssbench.datasets.read_pixels import DOCTOR, read_image
 from vssbench.errors import UserError
+from vssbench.hooks import offered
 from vssbench.types import IGNORE, Dataset, LabelSpace, UInt8
 
 COMPLETE = "complete the download, or say beside your numbers that a part was measured"
@@ -103,7 +104,7 @@ class _Seen:
 
 def examine(dataset: Dataset, advance: Callable[[str], None] = lambda clip: None) -> Report:
     """Read everything once. advance: called with each clip's name when it is done."""
-    report = Report(dataset.name, getattr(dataset, "split", ""), dataset.space)
+    report = Report(dataset.name, offered(dataset, "split") or "", dataset.space)
     for clip in dataset.clips():
         report.clips += 1
         try:

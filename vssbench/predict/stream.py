@@ -26,6 +26,7 @@ from vssbench import registry
 from vssbench.bench.clip import ahead, check_prediction, run_frame
 from vssbench.datasets.label_spaces import spaces
 from vssbench.errors import UserError
+from vssbench.hooks import side, weights
 from vssbench.predict.pictures import overlay, palette
 from vssbench.specs import Spec, walk
 from vssbench.types import KINDS, PHASES, Dataset, Frame, LabelSpace, Method, Prediction, Weights
@@ -108,22 +109,22 @@ def label_space(method: Spec, asked: str | None) -> str:
 
 def check_method(method: Method, spec: Spec, dataset: Dataset, allow_untrained: bool) -> Weights:
     """The method's weights; raises UserError for one without, and for one that needs what plain frames do not give."""
-    missing = sorted(set(method.needs) - set(getattr(dataset, "side", ())))
+    missing = sorted(set(method.needs) - side(dataset))
     if missing:
         raise UserError(
             f"{spec} needs {' and '.join(missing)}, which plain frames do not give",
             expected="a method that sees images only",
             fix=f"measure it where they are: vssbench run --methods '{spec}' --dataset NAME --data-root DIR",
         )
-    weights: Weights = getattr(method, "weights", Weights())
-    if weights.origin == "untrained" and not allow_untrained:
+    found = weights(method)
+    if found.origin == "untrained" and not allow_untrained:
         name = [inner.name for inner in walk(spec)][-1]
         source = registry.entries("methods")[name].weights or f"--checkpoint {name}=FILE"
         raise UserError(
             f"{spec} has no weights: its predictions would be noise",
             fix=f"{source}; or --allow-untrained to see the noise",
         )
-    return weights
+    return found
 
 
 def claim(output: Path) -> None:

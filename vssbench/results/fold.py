@@ -30,7 +30,7 @@ class Measured(NamedTuple):
     codec:   how its frames were compressed; None: not at all
     records: in clip order; None where accuracy was refused (a network without weights)
     timed:   latency.json, or None where latency was not measured
-    cost:    of `metrics.cost.cost`
+    cost:    of `metrics.cost.method_cost.cost`
     failed:  clip -> why it was left out
     """
 
@@ -70,7 +70,7 @@ def fold(
         params_training_only_m=cost["params_training_only_m"],
         failed=failed,
         caveats=[
-            *conditions, *_lost(failed), *_doubts(cost["gflops"]), *_compression(codec),
+            *conditions, *_lost(failed), *_doubts(cost["gflops"]), *cost["notes"], *_compression(codec),
         ],
     )  # fmt: skip
     if records is not None:
@@ -124,8 +124,6 @@ def _doubts(gflops: dict[str, Any] | None) -> list[str]:
     names = sorted({one["op"] for one in gflops["uncounted"]})
     if names:
         doubts.append(f"not in the GFLOPs: {', '.join(names)}")
-    if gflops["amortised"] is None:
-        doubts.append("no GFLOPs a frame: how often each kind runs follows from the video, and none was scored")
     return doubts
 
 

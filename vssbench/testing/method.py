@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from vssbench import hooks
 from vssbench.specs import Spec, parse
 from vssbench.testing.findings import Findings, Report
 from vssbench.testing.made_clips import copied, random_clip, restore, same, scramble, scrambled
-from vssbench.types import KINDS, Frame, Method, Prediction, Weights
+from vssbench.types import KINDS, Frame, Method, Prediction
 
 Clip = list[Frame]
 Make = Callable[[], Method]
@@ -51,7 +52,7 @@ def check_method(
         for need in sorted(first.needs - {"labels"}):
             given = any(need in frame.side for clip in clips for frame in clip)
             findings.expect(given, f"needs {need!r}, which no frame carries; pass frames= that do")
-    known = classes if classes is not None else getattr(first, "classes", None)
+    known = classes if classes is not None else hooks.usable(first, "classes")
     kept = [[copied(frame) for frame in clip] for clip in clips]
     alone: Alone = []
     with findings.check("predictions"):
@@ -144,8 +145,7 @@ def _attributes(findings: Findings, method: Method) -> None:
     findings.expect(
         type(lookahead) is int and lookahead >= 0, f"lookahead is {lookahead!r}, expected an int, 0 or more"
     )
-    weights = getattr(method, "weights", Weights())
-    findings.expect(isinstance(weights, Weights), f"weights is {weights!r}, expected vssbench.Weights")
+    findings.failures.extend(fault.sentence for fault in hooks.faults(method))
 
 
 class _Shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from itertools import islice
 
+from vssbench import hooks
 from vssbench.errors import UserError
 from vssbench.types import Dataset, Frame
 
@@ -16,7 +17,7 @@ class Clips:
 
     names:   clips with at least one labelled frame, in the dataset's order
     lengths: frames of each
-    Datasets with `frame(clip, index)` are asked for single frames; any other is streamed up to the frame.
+    A dataset with the hooks `frame` and `labelled` is asked for single frames; any other is streamed up to the frame.
     """
 
     def __init__(self, dataset: Dataset, limit: int | None = None, memory_mb: int = MEMORY_MB):
@@ -26,8 +27,7 @@ class Clips:
         self._kept: OrderedDict[tuple[str, int], Frame] = OrderedDict()
         self._free = memory_mb * 2**20
         for clip in islice(dataset.clips(), limit):
-            indices = self._find(clip)
-            if indices:
+            if indices := hooks.labelled(dataset, clip):
                 self._labelled[clip] = indices
         self.names = list(self._labelled)
         self.lengths = {clip: len(dataset.stems(clip)) for clip in self.names}
@@ -44,21 +44,12 @@ class Clips:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        if hasattr(self.dataset, "frame"):
-            frame: Frame = self.dataset.frame(clip, index)
-        else:
-            frame = next(islice(self.dataset.frames(clip), index, None))
+        frame = hooks.frame(self.dataset, clip, index)
         self._kept[key] = frame
         self._free -= _size(frame)
         while self._free < 0 and len(self._kept) > 1:
             self._free += _size(self._kept.popitem(last=False)[1])
         return frame
-
-    def _find(self, clip: str) -> list[int]:
-        if hasattr(self.dataset, "labelled"):
-            found: list[int] = self.dataset.labelled(clip)
-            return found
-        return [index for index, (_, labels) in enumerate(self.dataset.labels(clip)) if labels is not None]
 
 
 def _size(frame: Frame) -> int:

@@ -38,3 +38,18 @@ def test_mrcfa_as_published(backbone, published):
     assert found is not None
     assert found.params_m == pytest.approx(published, rel=0.001)
     assert found.training_only_m == pytest.approx(0.095604)
+
+
+def test_a_wrapper_with_a_network_of_its_own_adds_it_once():
+    inner, method = load_method("segformer"), load_method("hold(of=segformer)")
+    method.inner, method.network = inner, inner.network  # type: ignore[attr-defined]
+    assert parameters(method) == parameters(inner)
+    method.network = nn.Sequential(inner.network, nn.Linear(30, 20))  # type: ignore[attr-defined]
+    ours, theirs = parameters(method), parameters(inner)
+    assert ours is not None
+    assert theirs is not None
+    assert ours.params_m == pytest.approx(theirs.params_m + 620e-6)
+    method.parameter_counts = lambda: {"all": 7}  # type: ignore[attr-defined]
+    ours = parameters(method)
+    assert ours is not None
+    assert ours.params_m == pytest.approx(theirs.params_m + 7e-6)

@@ -1,0 +1,243 @@
+"""What a frame of a method costs: each layer's own work by kind of frame, and how often the layers inside it run.
+
+A method inside a wrapper runs on the wrapper's key frames or on every frame, as the wrapper says (`hooks.Wraps`): on
+clips of which it is known how many frames were of which kind, or over the intervals that the method itself states.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from vssbench import hooks
+from vssbench.errors import UserError
+from vssbench.hooks import RunsInner
+from vssbench.metrics.cost.flops import PRODUCT, Flops, count
+from vssbench.types import KINDS, Kind, Method
+
+Cost = dict[Kind, float | None]
+"""1e9 multiply-accumulates of a frame of each kind that there is; None where that is not one number, or not known."""
+Kinds = Mapping[str, int | None]
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A method, or a wrapper without what it wraps.
+
+    flops:      of its own work on a frame of each kind that it has; None where counting failed
+    runs_inner: on which frames it runs the layer inside
+    """
+
+    method: Any
+    flops: Mapping[Kind, Flops | None]
+    runs_inner: RunsInner | None
+
+    def own(self, figure: Callable[[Flops], int]) -> Cost:
+        return {kind: None if one is None else figure(one) / 1e9 for kind, one in self.flops.items()}
+
+
+def gflops(
+    method: Method,
+    kinds: Kinds | None,
+    size: tuple[int, int],
+    lengths: Sequence[int] = (),
+    note: Note = lambda text: None,
+) -> dict[str, Any] | None:
+    """The `gflops` record of a result; None where nothing can be counted.
+
+    kinds:   how often each frame kind ran, for `amortised`; None: the method's nominal schedule
+    size:    of the frame, (height, width); the method's own resizing applies
+    lengths: frames of the clips in which those kinds ran
+    note:    told, in a sentence each, what failed and why a figure is missing
+    "key", "nonkey", "warmup", "amortised" and "nominal" are 1e9 multiply-accumulates a frame, None where there is none.
+    """
+    layers = [_layer(method, size, note) for method in hooks.layers(method)]
+    if not layers[-1].flops or any(layer.runs_inner is None for layer in layers[:-1]):
+        if any(layer.flops for layer in layers[:-1]):
+            note(f"no GFLOPs: {layers[-1].method.name}, which is wrapped, offers no cost_module to count")
+        return None
+    cost, second = (_by_kind(layers, figure) for figure in (_macs, _second))
+    if cost.get("key") is None:
+        return None
+    schedule = hooks.nominal_schedule(method, "nonkey" in layers[-1].flops)
+    nominal = _amortised(layers, schedule, _nominally(layers, schedule))
+    amortised = nominal if kinds is None else _amortised(layers, kinds, _observed(layers, lengths))
+    if amortised is None:
+        note(_missing(layers, schedule if kinds is None else kinds, cost))
+    witness = f"torch {torch.__version__} FlopCounterMode / 2, convolutions and matrix products"
+    counted = [(kind, one) for layer in layers for kind, one in layer.flops.items() if one is not None]
+    return {
+        **{kind: cost.get(kind) for kind in KINDS},
+        "amortised": amortised,
+        "nominal": nominal,
+        "convention": "mac",
+        "size": list(size),
+        "counter": f"fvcore {version('fvcore')}",
+        "second": {"counter": witness, **{kind: second.get(kind) for kind in KINDS}},
+        **_findings(counted),
+        "uncounted": [
+            *({"op": op, "calls": n, "kind": kind} for kind, one in counted for op, n in one.uncounted.items()),
+            *({"op": what, "calls": 1, "kind": kind} for layer in layers for kind, what in _outside(layer.method)),
+        ],
+    }
+
+
+def _macs(flops: Flops) -> int:
+    return flops.macs
+
+
+def _second(flops: Flops) -> int:
+    return flops.second
+
+
+def _layer(method: Any, size: tuple[int, int], note: Note) -> Layer:
+    wraps = hooks.inner(method) is not None
+    return Layer(method, _counted(method, size, not wraps, note), hooks.runs_inner(method) if wraps else None)
+
+
+def _counted(method: Any, size: tuple[int, int], needs_key: bool, note: Note) -> dict[Kind, Flops | None]:
+    """The count of each kind that the method has; whatever anybody's module raises costs that count and no more."""
+    cost_module = hooks.usable(method, "cost_module")
+    found: dict[Kind, Flops | None] = {}
+    failed: dict[str, list[Kind]] = {}
+    for kind in KINDS if cost_module is not None else ():
+        what, module = f"cost_module of {method.name}", None
+        try:
+            module, inputs = cost_module(kind, size)
+            what += f", a {type(module).__name__}, cannot be counted"
+            found[kind] = count(module, inputs)
+        except (Exception, SystemExit) as error:
+            if not isinstance(error, UserError) or module is not None:
+                found[kind] = None
+                failed.setdefault(f"{what}: {hooks.cause(error)}", []).append(kind)
+            elif needs_key and kind == "key":  # which every method has
+                note(f"no GFLOPs: {error.brief}")
+                return {}
+    for why, kinds in failed.items():
+        note(f"no GFLOPs of {' and '.join(kinds)} frames: {why}")
+    return found
+
+
+def _outside(method: Any) -> Iterator[tuple[Kind, str]]:
+    """What the layer does outside torch."""
+    yield from (hooks.usable(method, "outside_torch") or {}).items()
+
+
+def _by_kind(layers: Sequence[Layer], figure: Callable[[Flops], int]) -> Cost:
+    """The cost of a frame by the kind that the outermost layer says."""
+    layer, *inside = layers
+    own = layer.own(figure)
+    if not inside:
+        return own
+    within = _by_kind(inside, figure)
+    if layer.runs_inner == "every":
+        return {kind: _sum(own.get(kind, 0.0), cost) for kind, cost in within.items()}
+    found: Cost = {kind: _sum(own.get("key", 0.0), cost) for kind, cost in within.items()}
+    # A nonkey frame is one that the wrapper adds, or a key frame of its own on which the method inside is "nonkey".
+    bare = own.get("nonkey", 0.0)
+    found["nonkey"] = bare if found.get("nonkey", bare) == bare else None
+    return found
+
+
+def _sum(*costs: float | None) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
+
+
+def _observed(layers: Sequence[Layer], lengths: Sequence[int]) -> list[int | None]:
+    """On how many frames of clips of those lengths each layer runs the one inside; None where that is not fixed."""
+    seen: Sequence[int] | None = lengths or None
+    found: list[int | None] = []
+    for layer in layers:
+        if layer.runs_inner == "key" and seen is not None:
+            seen = hooks.key_frames(layer.method, seen)
+        found.append(None if seen is None else sum(seen))
+    return found
+
+
+def _nominally(layers: Sequence[Layer], schedule: Kinds | None) -> list[int | None]:
+    """The same over one nominal schedule, which is a whole number of each layer's intervals."""
+    seen = sum(n or 0 for n in (schedule or {}).values())
+    found: list[int | None] = []
+    for layer in layers:
+        if layer.runs_inner == "key":
+            seen //= hooks.key_interval(layer.method) or 1
+        found.append(seen)
+    return found
+
+
+def _amortised(layers: Sequence[Layer], kinds: Kinds | None, inside: Sequence[int | None]) -> float | None:
+    """Cost a frame over a schedule; None where there is none, or a kind that ran has no cost."""
+    ran = {kind: n for kind, n in (kinds or {}).items() if n}
+    total = _total(layers, ran, inside)
+    return None if total is None or not ran else total / sum(ran.values())
+
+
+def _total(layers: Sequence[Layer], ran: Mapping[str, int], inside: Sequence[int | None]) -> float | None:
+    """Cost of so many frames of each kind.
+
+    inside: on how many of them each layer runs the one inside, where that is known
+    """
+    cost: Mapping[str, float | None] = _by_kind(layers, _macs)
+    total = _sum(*(_times(cost.get(kind), n) for kind, n in ran.items()))
+    layer, *rest = layers
+    if total is not None or not rest:
+        return total
+    own: Mapping[str, float | None] = layer.own(_macs)
+    if layer.runs_inner == "every":
+        return _sum(_total(rest, ran, inside[1:]), *(_times(own.get(kind, 0.0), n) for kind, n in ran.items()))
+    frames, runs = sum(ran.values()), inside[0]
+    within = {kind: n for kind, n in ran.items() if kind != "nonkey"}
+    if runs is None or not sum(within.values()) <= runs <= frames:
+        return None
+    within["nonkey"] = runs - sum(within.values())
+    return _sum(
+        _total(rest, within, inside[1:]),
+        _times(own.get("key", 0.0), runs),
+        _times(own.get("nonkey", 0.0), frames - runs),
+    )
+
+
+def _times(cost: float | None, frames: int) -> float | None:
+    return 0.0 if not frames else None if cost is None else cost * frames
+
+
+def _missing(layers: Sequence[Layer], kinds: Kinds | None, cost: Cost) -> str:
+    """Why there are no amortised GFLOPs."""
+    if kinds is None:
+        return "no GFLOPs a frame: how often each kind runs follows from the video, and none was scored"
+    unknown = [kind for kind, n in kinds.items() if n and cost.get(kind) is None]  # type: ignore[call-overload]
+    if "nonkey" in unknown and layers[0].runs_inner == "key" and "nonkey" in cost:
+        name = layers[0].method.name
+        return f"no GFLOPs a frame: how many nonkey frames are those of the method inside {name} follows from the video"
+    return f"no GFLOPs a frame: {' and '.join(unknown)} frames ran, and what one of them computes was not counted"
+
+
+def _findings(counted: Sequence[tuple[Kind, Flops]]) -> dict[str, Any]:
+    """Whether and where the counters disagree, what the convention leaves out, and the headline by operator."""
+    disagreements = [
+        {
+            "kind": kind,
+            "operators": name,
+            "first": first / 1e9,
+            "second": second / 1e9,
+            "repeats": one.repeats / 1e9 if name == PRODUCT else 0.0,
+        }
+        for kind, one in counted
+        for name, (first, second) in one.disagreements.items()
+    ]
+    by_operator: dict[Kind, Counter[str]] = {}
+    for kind, one in counted:
+        by_operator.setdefault(kind, Counter()).update(one.by_operator)
+    return {
+        "agreement": not disagreements,
+        "disagreements": disagreements,
+        "left_out": sorted({name for _, one in counted for name in one.left_out}),
+        "by_operator": {kind: {name: n / 1e9 for name, n in found.items()} for kind, found in by_operator.items()},
+    }

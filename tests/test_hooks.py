@@ -1,0 +1,118 @@
+"""What a method or dataset offers beyond its protocol: found in one place, and what cannot be used is said."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.helpers.paths import ROOT
+from vssbench import hooks, load_dataset, load_method
+from vssbench.datasets.codec import Compressed
+from vssbench.hooks import DATASET, METHOD, HookFault, faults, nominal_schedule, offered, usable
+from vssbench.profile import made_frames
+from vssbench.schedule import FixedInterval, OnChange
+from vssbench.types import Weights
+
+
+def test_absent_and_none_are_not_offered():
+    assert offered(SimpleNamespace(), "scores") is None
+    assert offered(SimpleNamespace(scores=None), "scores") is None
+    assert offered(SimpleNamespace(scores=len), "scores") is len
+
+
+def test_a_method_that_hands_attributes_on_offers_them():
+    class Proxy:
+        def __getattr__(self, name: str) -> Any:
+            if name == "gop":
+                return 12
+            raise AttributeError(name)
+
+    assert offered(Proxy(), "gop") == 12
+    assert offered(Proxy(), "scores") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("network", "resnet"), ("parameter_counts", {"all": 3}), ("cost_module", 3), ("scores", [0.5]), ("gop", 0),
+        ("gop", True), ("numerics", "bf16"), ("weights", "packaged"), ("weights", Weights), ("classes", 4.0),
+        ("runs_inner", "often"), ("inner", "mpvss"), ("outside_torch", ["flow"]), ("outside_torch", {"nonkey": 3}),
+        ("outside_torch", {"other": "flow"}), ("schedule", SimpleNamespace(key_interval="5")),
+        ("side", "motion"), ("side", [3]), ("frame", 3), ("labelled", [0, 5]), ("video", "a.mp4"), ("split", 3),
+    ],
+)  # fmt: skip
+def test_what_is_of_another_kind_is_a_fault(name: str, value: Any):
+    owner = SimpleNamespace(name="odd", **{name: value})
+    with pytest.raises(HookFault, match=f"odd: the hook {name} ") as caught:
+        offered(owner, name)
+    assert caught.value.expected == (METHOD | DATASET)[name].expected
+    assert usable(owner, name) is None
+    found = [fault.sentence for fault in faults(owner, METHOD if name in METHOD else DATASET)]
+    assert found == [caught.value.sentence]
+
+
+def test_an_attribute_error_inside_a_property_is_not_taken_for_absence():
+    class Odd:
+        name = "odd"
+
+        @property
+        def weights(self) -> Weights:
+            return self.wieghts  # type: ignore[attr-defined,no-any-return]
+
+    with pytest.raises(HookFault, match="odd: the hook weights raised AttributeError: 'Odd' object has no"):
+        offered(Odd(), "weights")
+    assert hooks.weights(Odd()) == Weights()
+
+
+def test_every_hook_of_the_package_is_of_its_protocol():
+    for spec in ("flowwarp(of=segformer)", "hold(of=mrcfa)", "mpvss", "arseg", "huggingface", "oracle"):
+        if spec == "huggingface":
+            continue
+        method = load_method(spec)
+        assert list(faults(method)) == []
+        for layer in hooks.layers(method):
+            for name, hook in METHOD.items():
+                if offered(layer, name) is not None:
+                    assert isinstance(layer, hook.protocol), (spec, name)
+    for dataset in (load_dataset("synthetic"), Compressed(load_dataset("synthetic"), None)):  # type: ignore[arg-type]
+        assert list(faults(dataset, DATASET)) == []
+
+
+def test_a_wrapper_has_the_weights_of_what_it_wraps_unless_it_says_otherwise():
+    inner = load_method("mpvss")
+    around = load_method("hold(of=oracle)")
+    around.inner = inner  # type: ignore[attr-defined]
+    del around.weights  # type: ignore[attr-defined]
+    assert hooks.weights(around).origin == "packaged"
+    around.weights = Weights("untrained")  # type: ignore[attr-defined]
+    assert hooks.weights(around).origin == "untrained"
+
+
+def test_nominal_schedules():
+    def scheduled(**hook: Any) -> Any:
+        return SimpleNamespace(**hook)
+
+    assert nominal_schedule(scheduled(), has_nonkey=False) == {"key": 1}
+    assert nominal_schedule(scheduled(), has_nonkey=True) is None
+    assert nominal_schedule(scheduled(gop=12), has_nonkey=True) == {"key": 1, "nonkey": 11}
+    assert nominal_schedule(scheduled(schedule=FixedInterval(5)), has_nonkey=True) == {"key": 1, "nonkey": 4}
+    assert nominal_schedule(scheduled(schedule=OnChange()), has_nonkey=False) is None
+    assert nominal_schedule(load_method("hold(of=mpvss,key_interval=3)"), has_nonkey=False) == {"key": 1, "nonkey": 14}
+
+
+def test_made_motion_follows_the_interval_of_the_method_inside():
+    frames = made_frames([load_method("hold(of=arseg(gop=4))")], (32, 48), 6)
+    assert ["motion" in frame.side for frame in frames] == [index % 4 > 0 for index in range(6)]
+
+
+def test_no_other_file_looks_for_hooks_by_name():
+    """`getattr(method, "inner", ...)` and its like stand in hooks.py alone."""
+    names = "|".join([*METHOD, *DATASET])
+    pattern = re.compile(rf"""(get|has)attr\([^()]*,\s*["']({names})["']""")
+    files = [file for room in ("vssbench", "methods", "metrics", "reports") for file in (ROOT / room).rglob("*.py")]
+    found = [str(file) for file in files if file.name != "hooks.py" and pattern.search(Path(file).read_text())]
+    assert found == []
