@@ -70,13 +70,13 @@ def _classes(able: Mapping[str, Clips]) -> list[str]:
     lines = ["classes: mIoU is a mean over " + ", ".join(f"{count} ({name})" for name, count in counted.items())]
     if only:
         lines.append(
-            f"classes: {only} of {classes} are predicted but never annotated: they enter the means of detectron2, "
-            "mmseg and arseg as 0, and are left out of those of exact and vspw"
+            f"classes: {only} of {classes} are predicted but never annotated: they enter the means of the other "
+            "protocols as 0, and are left out of those of exact and vspw"
         )
     if never:
         lines.append(
             f"classes: {never} of {classes} occur in neither ground truth nor prediction: all means leave them out, "
-            "but for arseg's, which is not a number then"
+            "but for those of arseg and espnet, which are not a number then"
         )
     return lines
 

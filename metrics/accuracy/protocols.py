@@ -81,11 +81,47 @@ _ALL = (
     ),
     Protocol(
         "mmseg",
-        "mmsegmentation's mean IoU (CFFM, MRCFA's test tool, TV3S). All clips; the mean over classes that occur in "
-        "ground truth or prediction, predicted-only ones as 0; a predicted id outside the classes is a miss, but C "
-        "itself counts as the last class. WIoU weighs these IoUs by the classes' frequency. It computes no VC.",
+        "The mean IoU of mmsegmentation 0.x (CFFM, MRCFA's test tool, TV3S). All clips; the mean over classes that "
+        "occur in ground truth or prediction, predicted-only ones as 0; a predicted id outside the classes is a miss, "
+        "but C itself counts as the last class. WIoU weighs these IoUs by the classes' frequency. It computes no VC.",
         scripts.mmseg_areas,
         scripts.over_unions,
+    ),
+    Protocol(
+        "mmseg1",
+        "The mean IoU of mmsegmentation 1.x, and of Hugging Face's evaluate: as mmseg, but a predicted id C is a miss "
+        "like any other id outside the classes. It computes no VC.",
+        scripts.open_areas,
+        scripts.over_unions,
+    ),
+    Protocol(
+        "cityscapes",
+        "Cityscapes' official script (cityscapesScripts 2.3.0, evalPixelLevelSemanticLabeling). All clips; the mean "
+        "over classes that occur in ground truth or prediction, predicted-only ones as 0; void ground truth counts "
+        "nowhere, and a predicted void, or any other id that is no class, is a miss. WIoU and accuracies are read off "
+        "the same pixels; the script prints none. Its category and instance scores are not computed, and no VC.",
+        scripts.open_areas,
+        scripts.over_unions,
+    ),
+    Protocol(
+        "espnet",
+        "ESPNet's figures on CamVid (found from its published numbers; its repository has no script for them). All "
+        "clips; the plain mean over the classes without void; a pixel of void ground truth is a false positive of the "
+        "class that is predicted there, and a pixel predicted as void (id C) is a miss. class_accuracy is the plain "
+        "mean of the shares of each class that are right. It computes no VC.",
+        scripts.espnet_areas,
+        scripts.over_every_class,
+    ),
+    Protocol(
+        "vspw_vc",
+        "VSPW's own VC script (VC_perclip.py as the dataset's authors ship it), which computes VC alone. A clip needs "
+        "more than n frames for VC@n; the mean is over the windows of all clips together, without the last of each; "
+        "void counts as a label. VCC@n takes the same windows without void. Not reproduced: to the script the raw "
+        "values 0 and 255 are two labels, here both are void, so a pixel that changes between them counts as "
+        "constant here.",
+        scripts.no_areas,
+        scripts.over_ground_truth,
+        windows=Windows(last=False, void=True),
     ),
     Protocol(
         "arseg",
@@ -101,7 +137,7 @@ _ALL = (
 _BY_NAME = {protocol.name: protocol for protocol in _ALL}
 
 PROTOCOLS: dict[str, str] = {protocol.name: protocol.description for protocol in _ALL}
-_DEFAULTS = {"vspw": "vspw", "cityscapes": "detectron2"}
+_DEFAULTS = {"vspw": "vspw", "cityscapes": "cityscapes"}
 
 
 def default_protocol(dataset: str) -> str:

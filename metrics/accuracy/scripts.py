@@ -97,6 +97,15 @@ class PlainMean(Figures):
         return np.where(np.isnan(self.iou).any(-1), np.nan, _divide(rounded_sum(self.iou), self.counted))[()]
 
 
+class PlainMeans(PlainMean):
+    """ESPNet: the plain means over all classes of IoU and of accuracy, and nothing else."""
+
+    @property
+    def class_accuracy(self) -> Floats:
+        share = _divide(self.areas.hit, self.areas.label)
+        return np.where(np.isnan(share).any(-1), np.nan, _divide(rounded_sum(share), self.counted))[()]
+
+
 def exact_areas(matrix: Counts) -> Areas | str:
     """Void is left out; a predicted value that is no class stops it."""
     outside = outside_values(matrix, len(matrix) - 1)
@@ -137,6 +146,26 @@ def mmseg_areas(matrix: Counts) -> Areas | str:
     return Areas(np.stack([matrix[:-1].sum(1), predicted, matrix[:-1, :classes].diagonal()]), moved)
 
 
+def open_areas(matrix: Counts) -> Areas:
+    """Cityscapes' script and histograms of C bins that end with the last class: any other predicted id is a miss."""
+    square = matrix[:-1, : len(matrix) - 1]
+    return Areas(np.stack([matrix[:-1].sum(1), square.sum(0), square.diagonal()]))
+
+
+def espnet_areas(matrix: Counts) -> Areas | str:
+    """ESPNet: void ground truth is a false positive of what is predicted there; predicted void, id C, is a miss."""
+    classes = len(matrix) - 1
+    beyond = [value for value in outside_values(matrix, classes) if value > classes]
+    if beyond:
+        return f"its matrix has no column for the predicted id {_listed(beyond)}"
+    return Areas(np.stack([matrix[:-1].sum(1), matrix[:, :classes].sum(0), matrix[:-1, :classes].diagonal()]))
+
+
+def no_areas(matrix: Counts) -> str:
+    """VSPW's own script computes nothing but VC."""
+    return "the script computes VC alone"
+
+
 def arseg_areas(matrix: Counts) -> Areas | str:
     """AR-Seg: a predicted value that is no class stops it, unless the ground truth is void there."""
     outside = outside_values(matrix[:-1], len(matrix) - 1)
@@ -166,6 +195,12 @@ def over_all(areas: Areas) -> Figures:
     """AR-Seg: over all classes."""
     iou = _divide(areas.hit, areas.union)
     return PlainMean(areas, iou, np.full(iou.shape[:-1], iou.shape[-1])[()])
+
+
+def over_every_class(areas: Areas) -> Figures:
+    """ESPNet: over all classes, void not among them."""
+    iou = _divide(areas.hit, areas.union)
+    return PlainMeans(areas, iou, np.full(iou.shape[:-1], iou.shape[-1])[()])
 
 
 def outside_values(matrix: Counts, classes: int) -> list[int]:

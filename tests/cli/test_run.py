@@ -59,7 +59,7 @@ def test_the_phases_of_a_sparsely_labelled_dataset(tmp_path: Path) -> None:
     for method in methods:
         assert method["metrics"]["VC@8"] is None
         assert method["reasons"]["VC@8"]
-        assert method["protocol"] == "detectron2"
+        assert method["protocol"] == "cityscapes"
     table = (tmp_path / "run" / "leaderboard.md").read_text().partition("mIoU by distance")[2]
     assert "d=0 |   d=1 |   d=2" in table
 

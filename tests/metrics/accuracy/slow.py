@@ -98,6 +98,48 @@ def mmseg(videos, classes):
     }
 
 
+def cityscapes(videos, classes):
+    """From the script's own words: true positives, false negatives, false positives; void ground truth is ignored."""
+    tp, fn, fp = ([0] * classes for _ in range(3))
+    for label, predicted in pixels(videos):
+        if label == VOID:
+            continue
+        if label == predicted:
+            tp[label] += 1
+            continue
+        fn[label] += 1
+        if predicted < classes:
+            fp[predicted] += 1
+    labelled = [tp[i] + fn[i] for i in range(classes)]
+    iou = {i: tp[i] / (labelled[i] + fp[i]) for i in range(classes) if labelled[i] + fp[i]}
+    total = sum(labelled)
+    return {
+        "mIoU": mean(iou.values()),
+        "WIoU": sum(labelled[i] / total * iou[i] for i in range(classes) if labelled[i]) if total else None,
+        "pixel_accuracy": sum(tp) / total if total else None,
+        "class_accuracy": mean(tp[i] / labelled[i] for i in range(classes) if labelled[i]),
+    }
+
+
+mmseg1 = cityscapes
+
+
+def espnet(videos, classes):
+    """Section 3 of the page on ESPNet: a matrix with void as the last row and column, means over the classes alone."""
+    table = [[0] * (classes + 1) for _ in range(classes + 1)]
+    for label, predicted in pixels(videos):
+        if predicted > classes:
+            return nothing()
+        table[classes if label == VOID else label][predicted] += 1
+    iou, accuracy = [], []
+    for c in range(classes):
+        row, column, hit = sum(table[c]), sum(line[c] for line in table), table[c][c]
+        iou.append(hit / (row + column - hit) if row + column - hit else math.nan)
+        accuracy.append(hit / row if row else math.nan)
+    means = {"mIoU": sum(iou) / classes, "class_accuracy": sum(accuracy) / classes}
+    return nothing() | {name: None if math.isnan(value) else value for name, value in means.items()}
+
+
 def arseg(videos, classes):
     table = [[0] * classes for _ in range(classes)]
     for label, predicted in pixels(videos):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.helpers.paths import SHARED
 from tests.metrics.accuracy import slow
 from tests.metrics.accuracy.videos import label_space, measure, records, sets_of_videos
 from vssbench.errors import UserError
+from vssbench.metrics.accuracy.clip_states import ClipScore
 from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.metrics.accuracy.explain import side_by_side
 from vssbench.metrics.accuracy.protocols import PROTOCOLS, default_protocol
@@ -24,6 +28,9 @@ def numbers(protocol, space, videos, specs=SPECS):
     return evaluate(protocol, space, records(space, videos, specs), [parse(spec) for spec in specs])
 
 
+SCRIPTS = ("vspw", "detectron2", "mmseg", "mmseg1", "cityscapes", "arseg", "espnet")
+
+
 def same(found, expected):
     assert (found is None) == (expected is None), (found, expected)
     if found is not None:
@@ -31,7 +38,7 @@ def same(found, expected):
 
 
 @settings(deadline=None, max_examples=120)
-@given(st.data(), st.sampled_from([2, 3, 11, 124]), st.sampled_from(["vspw", "detectron2", "mmseg", "arseg"]))
+@given(st.data(), st.sampled_from([2, 3, 11, 124]), st.sampled_from(SCRIPTS))
 def test_accuracies_equal_the_slow_form(data, classes, protocol):
     videos = data.draw(sets_of_videos(classes))
     found, expected = numbers(protocol, label_space(classes), videos), getattr(slow, protocol)(videos, classes)
@@ -173,7 +180,58 @@ def test_side_by_side_explains_with_the_data():
     assert any("13 windows (exact), 12 windows (vspw)" in line for line in lines)
 
 
+def test_the_same_pixels_under_both_mmsegmentations():
+    """A predicted id C: 0.x takes it for the last class, 1.x drops it."""
+    truth, guess = constant(2), constant(2)
+    truth[:, 0], guess[:10] = 0, 3
+    old, new = (numbers(protocol, label_space(3), [(truth, guess)]).metrics["mIoU"] for protocol in ("mmseg", "mmseg1"))
+    assert old < new
+
+
+def test_cityscapes_equals_the_official_script():
+    """Void, a class that is only predicted, and predicted void: what cityscapesScripts 2.3.0 prints."""
+    rng, videos = np.random.default_rng(5), []
+    for _ in range(3):
+        truth = rng.choice([0, 1, 2, 5, 10, 13, 255], (24, 32), p=[0.3, 0.2, 0.15, 0.1, 0.1, 0.1, 0.05])
+        noise = rng.random((24, 32)) < 0.7
+        guess = np.where(noise, truth, rng.choice([0, 1, 2, 5, 10, 13, 18, 255], size=(24, 32)))
+        videos.append((truth[None].astype(np.uint8), guess[None].astype(np.uint8)))
+    found = numbers("cityscapes", label_space(19), videos)
+    official = {
+        0: 0.6645649432534678, 1: 0.6414048059149723, 2: 0.5851318944844125, 5: 0.5488721804511278,
+        10: 0.6082474226804123, 13: 0.5767918088737202, 18: 0.0,
+    }  # fmt: skip
+    assert found.metrics["mIoU"] == pytest.approx(51.7859007951159, abs=1e-10)
+    assert {i: iou for i, iou in enumerate(found.per_class) if iou is not None} == {
+        i: pytest.approx(100 * iou, abs=1e-10) for i, iou in official.items()
+    }
+
+
+def test_espnet_gives_the_figures_of_its_paper_from_its_matrix():
+    file = SHARED / "reference" / "published" / "espnet_camvid_val.json"
+    if not file.exists():
+        pytest.skip("needs the reference material next to the project")
+    kept = json.loads(file.read_text())
+    matrix = np.zeros((12, 256), np.int64)
+    matrix[:, :12] = kept["confusion_argmax12"]
+    cells = np.flatnonzero(matrix)
+    state = {"frames": 101, "labelled": 101, "counts": {"0": [cells.tolist(), matrix.ravel()[cells].tolist()]}}
+    record = ClipScore("val", 101, 101, {"confusion": [state | {"outside": []}]})
+    specs = [parse("mIoU"), parse("class_accuracy")]
+    found = evaluate("espnet", label_space(11), [record], specs).metrics
+    assert found["mIoU"] == pytest.approx(kept["protocols"]["paper"]["mIoU"], abs=1e-4)
+    assert found["class_accuracy"] == pytest.approx(kept["protocols"]["paper"]["class_average"], abs=1e-4)
+
+
+@pytest.mark.parametrize(("frames", "vc8", "vc16"), [(8, False, False), (9, True, False), (17, True, True)])
+def test_vspws_own_script_leaves_out_clips_per_window_and_knows_vc_alone(frames, vc8, vc16):
+    found = numbers("vspw_vc", label_space(3), [(constant(1, frames), constant(1, frames))])
+    assert (found.metrics["VC@8"] is not None, found.metrics["VC@16"] is not None) == (vc8, vc16)
+    assert found.metrics["mIoU"] is None
+    assert "VC alone" in found.reasons["mIoU"]
+
+
 def test_protocol_names():
-    assert [default_protocol(name) for name in ("vspw", "cityscapes", "camvid")] == ["vspw", "detectron2", "exact"]
+    assert [default_protocol(name) for name in ("vspw", "cityscapes", "camvid")] == ["vspw", "cityscapes", "exact"]
     with pytest.raises(UserError, match="did you mean 'vspw'"):
         evaluate("vspv", label_space(3), [], [])
