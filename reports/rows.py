@@ -175,8 +175,8 @@ def _machine(result: RunResult) -> str:
 
 def _notes(result: RunResult, intervals: Mapping[str, Interval]) -> tuple[str, ...]:
     missing = _by_reason(result.reasons.items())
-    unsure = _by_reason((name, found.reason) for name, found in intervals.items() if found.value is not None)
-    known = [name for name, found in intervals.items() if found.value is not None]
+    known = [name for name in intervals if (result.metrics or {}).get(name) is not None]
+    unsure = _by_reason((name, intervals[name].reason) for name in known)
     notes = [*result.caveats, *result.notes]
     notes += ["is given the ground truth: not ranked"] if _told(result.method) else []
     notes += [f"no {', '.join(names)}: {why}" for why, names in missing.items()]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+NAMES = "brightness(decay=0.0)", "brightness"
 CLI = "import sys; from vssbench.cli import main; sys.exit(main())"
 
 
@@ -96,6 +97,30 @@ def test_run_and_read_again_under_another_protocol(installed: Path, tmp_path: Pa
     done = python(CLI, "report", str(tmp_path), "--protocol", "detectron2", site=installed)
     assert done.returncode == 0, done.stderr
     assert re.search(rf"\| `brightness`[^|]*\| +{miou:.2f} ", done.stdout)
+
+
+def test_its_metric_has_an_interval_a_direction_and_rules(installed: Path, tmp_path: Path) -> None:
+    """Without memory an eighth of the board flips in one clip and a tenth in nine; with it less, and less is better."""
+    (tmp_path / "bench.yaml").write_text(
+        "methods: [brightness(decay=0.0), brightness]\ndataset: checkerboard(more=8)\nmetrics: [mIoU, flicker]\n"
+        "latency: {enabled: false}\nrules: {flicker: +1}\n"
+    )
+    run = ["run", str(tmp_path / "bench.yaml"), "--output", str(tmp_path / "run")]
+    done = python(CLI, *run, site=installed)
+    assert done.returncode == 0, done.stderr
+    sudden, smooth = (next(line for line in done.stdout.splitlines() if f"`{name}`" in line) for name in NAMES)
+    assert "10.25 [10.0, 11.0]" in sudden  # (12.5 + 9 * 10) / 10: a row of the board is shorter than a column of it
+    assert "**9.52** [" in smooth
+    judged = ["check", str(tmp_path / "run"), "--baseline", str(tmp_path / "run"), "--rules"]
+    done = python(CLI, *judged, str(tmp_path / "bench.yaml"), site=installed)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "wrong.yaml").write_text("rules: {flicker: -1}\n")
+    done = python(CLI, *judged, str(tmp_path / "wrong.yaml"), site=installed)
+    assert done.returncode == 2
+    assert "lower is better" in done.stderr
+    done = python(CLI, "report", str(tmp_path / "run"), site=None)  # and where it is not installed
+    assert done.returncode == 0, done.stderr
+    assert "no plugin that brings the metric flicker is installed" in done.stdout
 
 
 def test_wrong_argument_is_one_message(installed: Path) -> None:

@@ -140,6 +140,14 @@ class Metric(Protocol):
     The constructor is called with (space: LabelSpace, specs: list[Spec]): the metric strings asked of this class.
     `state` is JSON (integers, so that merging is exact); `load` replaces the state by one read back.
     `compute` gives percentages by canonical name, None where undefined.
+
+    name:             under which a clip's record keeps the state
+    higher_is_better: of the class: decides which figure of a table is marked best, and which sign a rule has
+
+    A class that offers `totals` too (vssbench.metrics.accuracy.clip_states.HasTotals) says what each clip adds to its
+    figure. Then the figure has an interval over clips and can be compared clip by clip, and that is how results read
+    it; without, the clips' states are merged and asked to `compute`, and the interval says that it has none.
+    One that offers `check_spec` (vssbench.metrics.plan.ChecksSpec) can refuse a metric string before a run begins.
     """
 
     name: str

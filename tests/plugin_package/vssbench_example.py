@@ -3,6 +3,7 @@
 import numpy as np
 
 from vssbench import Frame, LabelSpace, Prediction
+from vssbench.metrics.accuracy.clip_states import Totals
 
 
 class Brightness:
@@ -53,9 +54,23 @@ class Flicker:
     def compute(self):
         return {"flicker": 100 * self.changed / self.pixels if self.pixels else None}
 
+    # What follows is optional: with it the metric has an interval over clips, and methods can be compared by it.
+
+    @classmethod
+    def totals(cls, spec, clips):
+        """Both numbers of each clip, and the figure for sums of them. No labels are needed, so every clip counts."""
+        states = {record.clip: record.states[cls.name] for record in clips.all}
+        columns = np.array([[state["changed"], state["pixels"]] for state in states.values()], np.float64)
+        return Totals(tuple(states), columns.reshape(-1, 2), cls.share)
+
+    @staticmethod
+    def share(sums):
+        changed, pixels = sums[..., 0], sums[..., 1]
+        return np.divide(100 * changed, pixels, out=np.full(changed.shape, np.nan), where=pixels > 0)
+
 
 class Checkerboard:
-    """Clips of a board that moves by a pixel a frame; class 1 is white."""
+    """Clips of a board that moves by a pixel a frame; class 1 is white. Both ways, and more of them if asked."""
 
     name = "checkerboard"
     space = LabelSpace(
@@ -67,11 +82,11 @@ class Checkerboard:
         known=np.arange(256) < 2,
     )
 
-    def __init__(self, root=None, split="val", length: int = 8):
-        self.length = length
+    def __init__(self, root=None, split="val", length: int = 8, more: int = 0):
+        self.length, self.more = length, more
 
     def clips(self):
-        return ["across", "down"]
+        return ["across", "down", *(f"across{number}" for number in range(self.more))]
 
     def stems(self, clip):
         return [f"{index:03d}" for index in range(self.length)]
@@ -79,7 +94,7 @@ class Checkerboard:
     def frames(self, clip):
         rows, columns = np.indices((32, 40)) // 8
         for index, stem in enumerate(self.stems(clip)):
-            labels = np.roll((rows + columns) % 2, index, axis=int(clip == "across")).astype(np.uint8)
+            labels = np.roll((rows + columns) % 2, index, axis=int(clip != "down")).astype(np.uint8)
             yield Frame(clip, index, np.repeat(labels[..., None] * np.uint8(255), 3, axis=2), labels, stem=stem)
 
     def labels(self, clip):

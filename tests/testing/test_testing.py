@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from vssbench import Frame, Prediction
+from vssbench.metrics.accuracy.clip_states import Totals
 from vssbench.testing import CheckFailed, check_dataset, check_method, check_metric, random_clip
 from vssbench.testing.made_clips import plain_space
 
@@ -308,6 +309,57 @@ class Right:
         return {"right": 100 * self.hits / self.pixels if self.pixels else None}
 
 
+class Reads(Right):
+    """Says its totals too."""
+
+    @classmethod
+    def totals(cls, spec: Any, clips: Any) -> Any:
+        states = {record.clip: record.states[cls.name] for record in clips.all}
+        columns = [[state["hits"], state["pixels"]] for state in states.values()]
+        return Totals(tuple(states), np.array(columns, np.float64).reshape(-1, 2), cls.read)
+
+    @staticmethod
+    def read(sums: Any) -> Any:
+        with np.errstate(invalid="ignore"):
+            return 100 * sums[..., 0] / sums[..., 1]
+
+
+class ReadsFraction(Reads):
+    @staticmethod
+    def read(sums: Any) -> Any:
+        return Reads.read(sums) / 100
+
+
+class ReadsOne(Reads):
+    @staticmethod
+    def read(sums: Any) -> Any:
+        return Reads.read(np.reshape(sums, (-1, 2))[0])
+
+
+class ReadsShares(Reads):
+    """The mean of the clips' own figures, which is another."""
+
+    @classmethod
+    def totals(cls, spec: Any, clips: Any) -> Any:
+        found = super().totals(spec, clips)
+        return replace(found, columns=found.columns / found.columns[:, 1:])
+
+
+class ReadsRanks(Reads):
+    """A clip's row depends on the clips around it."""
+
+    @classmethod
+    def totals(cls, spec: Any, clips: Any) -> Any:
+        found = super().totals(spec, clips)
+        return replace(found, columns=found.columns * len(found.clips))
+
+
+class ReadsNothing(Reads):
+    @classmethod
+    def totals(cls, spec: Any, clips: Any) -> Any:
+        return "no reason"
+
+
 class MeanOfMeans(Right):
     """Merging averages what was merged before with what comes: the order counts."""
 
@@ -405,6 +457,7 @@ class Scribbles(Right):
 @pytest.mark.parametrize("space", [None, plain_space(19), plain_space(124)])
 def test_a_good_metric_passes(space: Any) -> None:
     assert "merge" in check_metric(Right, space).passed
+    assert "totals" in check_metric(Reads, space).passed
 
 
 @pytest.mark.parametrize(
@@ -424,6 +477,11 @@ def test_a_good_metric_passes(space: Any) -> None:
         (NaN, "nothing seen: {'right': nan}"),
         (Misnamed, "compute gives ['Right'], not ['right']"),
         (Scribbles, "inputs are left alone: update wrote into frame 0"),
+        (ReadsFraction, "totals: right of clip0, clip1, clip2, clip3: the totals make 0."),
+        (ReadsOne, "read() of several sums at once"),
+        (ReadsShares, "a column that is no whole number"),
+        (ReadsRanks, "right: the numbers of clip1 depend on the other clips"),
+        (ReadsNothing, "no totals (no reason), but compute gives"),
     ],
 )  # fmt: skip
 def test_planted_faults_in_metrics(metric: Any, finding: str) -> None:
@@ -436,7 +494,7 @@ def test_planted_faults_in_metrics(metric: Any, finding: str) -> None:
     "metric", ["mIoU", "mIoU,WIoU,pixel_accuracy,class_accuracy", "VC@2,VC@8,VCC@3", "mIoU(protocol=mmseg)"]
 )
 def test_the_metrics_of_the_package(metric: str) -> None:
-    check_metric(metric)
+    assert "totals" in check_metric(metric).passed
 
 
 # Datasets

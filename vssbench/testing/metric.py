@@ -1,4 +1,4 @@
-"""The kit for metrics: exact merging in any order, and states that survive JSON."""
+"""The kit for metrics: exact merging in any order, states that survive JSON, and totals that make the figure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ import numpy as np
 
 from vssbench import registry
 from vssbench.errors import listed
+from vssbench.metrics.accuracy.clip_states import HasTotals
+from vssbench.metrics.plan import ChecksSpec
 from vssbench.specs import Spec, parse, parse_list
 from vssbench.testing.findings import Findings, Report
 from vssbench.testing.made_clips import copied, plain_space, random_clip, same
+from vssbench.testing.metric_totals import check_totals, records_of
 from vssbench.types import IGNORE, Frame, LabelSpace, Metric, Prediction
 
 Make = Callable[[], Metric]
@@ -37,16 +40,19 @@ def check_metric(
     Checked: attributes; merging in any order, with empty ones, exactly equal; the other one left alone; streaming
     (arrays used again for the next frame, state and compute asked in between) equal to batch; a state of JSON integers
     that `load` restores and that replaces what was there; unlabelled frames; finite numbers or None under the names
-    asked.
+    asked. Where the class says its totals: whole numbers of each clip that no other clip changes, and any clips' sums
+    make the figure that `compute` gives for them.
     """
-    make, asked = _maker(metric, space or plain_space(4), specs)
+    space = space or plain_space(4)
+    factory, asked = _factory(metric, specs)
+    make: Make = partial(factory, space, asked)
     first = make()
     findings = Findings(str(getattr(first, "name", type(first).__name__)))
     with findings.check("attributes"):
         findings.expect(isinstance(first.name, str) and bool(first.name), f"name is {first.name!r}, expected a string")
         better = first.higher_is_better
         findings.expect(isinstance(better, bool), f"higher_is_better is {better!r}, expected a bool")
-    clips = _clips((space or plain_space(4)).classes)
+    clips = _clips(space.classes)
     done: list[Metric] = []
     with findings.check("update"):
         done = [_updated(make(), clip) for clip in clips]
@@ -64,19 +70,24 @@ def check_metric(
                 _same(_streamed(make(), clip), _updated(make(), clip)),
                 f"{len(clip)} frames, streamed, give another state",
             )
+    if isinstance(factory, HasTotals):
+        with findings.check("totals"):
+            check_totals(findings, factory, make, asked, space, records_of(clips, done))
     with findings.check("inputs are left alone"):
         _inputs(findings, make, clips)
     return findings.finish()
 
 
-def _maker(metric: Any, space: LabelSpace, specs: str | Sequence[str | Spec] | None) -> tuple[Make, list[Spec]]:
+def _factory(metric: Any, specs: str | Sequence[str | Spec] | None) -> tuple[Any, list[Spec]]:
     if isinstance(metric, str):
         asked = parse_list(metric) if specs is None else [parse(spec) for spec in specs]
         factory = registry.resolve("metrics", parse_list(metric)[0].name)
     else:
         factory = metric
         asked = [parse(spec) for spec in ([specs] if isinstance(specs, str) else specs or [metric.name])]
-    return partial(factory, space, asked), asked
+    for spec in asked if isinstance(factory, ChecksSpec) else ():
+        factory.check_spec(spec)
+    return factory, asked
 
 
 def _clips(classes: int) -> list[Scored]:
