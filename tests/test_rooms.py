@@ -17,7 +17,8 @@ import pytest
 from tests.helpers.paths import ROOT
 
 FLOORS = """
-types errors
+errors
+types
 progress registry specs hooks environment atomic yaml_file
 datasets metrics schedule
 networks

@@ -1,6 +1,6 @@
 """What flows through the harness: frames in, predictions out, and the three protocols that anyone can implement.
 
-Needs NumPy and nothing else.
+Needs NumPy, and `errors` to refuse what cannot flow.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vssbench.errors import UserError
 
 Kind = Literal["key", "nonkey", "warmup"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -81,6 +83,7 @@ class LabelSpace:
     stray:    file values known to occur by mistake in the release (read as ignore, reported by doctor)
     void_value: the file value that `export` writes for ignored pixels
     from_colour: (r, g, b) -> train id, for layouts whose masks are colours
+    Raises UserError for more than 255 classes.
     """
 
     name: str
@@ -93,9 +96,13 @@ class LabelSpace:
     void_value: int = IGNORE
     from_colour: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_classes(self.name, self.names)
+
     @classmethod
     def plain(cls, name: str, names: Sequence[str]) -> LabelSpace:
         """Classes by name alone: file values are the train ids, colours are greys."""
+        check_classes(name, names)
         ids = np.arange(len(names), dtype=np.uint8)
         from_file = np.full(256, IGNORE, np.uint8)
         from_file[: len(names)] = ids
@@ -105,6 +112,16 @@ class LabelSpace:
     def classes(self) -> int:
         """How many classes there are (train ids 0 .. classes - 1)."""
         return len(self.names)
+
+
+def check_classes(name: str, names: Sequence[object]) -> None:
+    """Raise UserError for a label space with more classes than a byte can tell apart from pixels without a label."""
+    if len(names) > IGNORE:
+        raise UserError(
+            f"the label space {name} has {len(names)} classes",
+            expected=f"at most {IGNORE}: train ids are bytes, and {IGNORE} stands for no label",
+            fix="leave out or merge the classes that are not scored",
+        )
 
 
 @runtime_checkable

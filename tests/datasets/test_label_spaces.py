@@ -1,5 +1,6 @@
 """The label spaces: complete, without contradiction, and as the reference lists them."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.paths import SHARED
+from tests.metrics.accuracy.videos import measure
 from vssbench.datasets.label_spaces import load_space, read_space, spaces, train_id_files
 from vssbench.errors import UserError
-from vssbench.types import IGNORE
+from vssbench.metrics.accuracy.evaluate import evaluate
+from vssbench.specs import parse
+from vssbench.types import IGNORE, LabelSpace
 
 REFERENCE = SHARED / "reference" / "labels"
 reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference label lists are not beside the project")
@@ -98,3 +102,35 @@ def test_camvid_is_the_reference_list(name, key):
         wanted |= {tuple(e["colour"]): ids[MEASURED[e["name"]]] for e in data["colours"] if e["name"] in MEASURED}
     assert wanted == dict(space.from_colour)
     assert [known.lower() for known in data[key]["names"]] == [known.lower() for known in space.names]
+
+
+def described(classes):
+    """A label file's mapping with so many classes, however many a byte can hold."""
+    entries = [{"name": f"class{i}", "colour": [0, 0, i % 256], "values": [i % 255]} for i in range(classes)]
+    return {"name": "many", "classes": entries, "void": {"values": [255], "write": 255}}
+
+
+@pytest.mark.parametrize("classes", [256, 257, 300])
+def test_more_classes_than_a_byte_holds_are_one_message(classes):
+    space, names = LabelSpace.plain("most", [str(i) for i in range(255)]), tuple(map(str, range(classes)))
+    makers = [
+        lambda: LabelSpace.plain("many", names),
+        lambda: dataclasses.replace(space, name="many", names=names),
+        lambda: read_space(described(classes)),
+    ]
+    for make in makers:
+        with pytest.raises(UserError, match=f"the label space many has {classes} classes") as caught:
+            make()
+        assert "at most 255" in str(caught.value)
+
+
+def test_as_many_as_it_holds_are_measured():
+    space, read = LabelSpace.plain("most", [str(i) for i in range(255)]), read_space(described(255))
+    assert (space.classes, read.classes) == (255, 255)
+    assert space.from_file.tolist() == read.from_file.tolist() == list(range(256))
+    truth = np.array([[[254, 0, 255]]] * 3, np.uint8)
+    guess = np.array([[[254, 1, 254]]] * 3, np.uint8)
+    clips = [measure(space, "a", truth, guess, ["mIoU", "VC@2"])]
+    found = evaluate("exact", space, clips, [parse("mIoU"), parse("VC@2")])
+    assert found.metrics == {"mIoU": 50.0, "VC@2": 100.0}
+    assert evaluate("mmseg", space, clips, [parse("mIoU")]).metrics["mIoU"] == pytest.approx(100 / 3)

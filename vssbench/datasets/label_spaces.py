@@ -24,7 +24,7 @@ import numpy as np
 import yaml
 
 from vssbench.errors import UserError, suggest
-from vssbench.types import IGNORE, LabelSpace
+from vssbench.types import IGNORE, LabelSpace, check_classes
 
 LABELS = Path(__file__).with_name("labels")
 
@@ -44,8 +44,12 @@ def load_space(name: str) -> LabelSpace:
 
 
 def read_space(data: dict[str, Any]) -> LabelSpace:
-    """A label space from the mapping that a YAML file holds; raises ValueError where a value has two meanings."""
+    """A label space from the mapping that a YAML file holds.
+
+    Raises ValueError where a value has two meanings, and UserError for more than 255 classes.
+    """
     classes, void = data["classes"], data["void"]
+    check_classes(data["name"], classes)
     ids = {entry["name"]: train_id for train_id, entry in enumerate(classes)} | {"void": IGNORE}
     pairs = [(value, train_id) for train_id, entry in enumerate(classes) for value in entry["values"]]
     pairs += [(value, IGNORE) for value in (*void["values"], *data.get("stray", []))]
