@@ -1,4 +1,4 @@
-"""The columns of a leaderboard: what is printed, in how many digits, and which rows are best in it.
+"""The columns of a leaderboard: what is printed, and which rows are best in it.
 
 Nothing stands in one column that must not be compared: speeds of several machines have a column each.
 """
@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from string import ascii_uppercase
 from typing import Literal
 
-from vssbench.metrics.plan import DEFAULT, higher_is_better
-from vssbench.reports.rows import COSTS, FPS, FPS_PRINTED, GFLOPS, GFLOPS_OF, KEY_FRAMES, PARAMS, Row
+from vssbench.metrics.plan import DEFAULT
+from vssbench.reports.rows import PRINTED, Row
+from vssbench.results.figures import Better, Figure, figure
+from vssbench.specs import parse_list
+from vssbench.types import KINDS
 
 ACCURACY = ("mIoU", "WIoU", "VC@8", "VC@16")
+SPEEDS = ("fps(step)", "fps(step+decode)", "fps(end_to_end)")
+COST = ("key_frames", "gflops", "gflops(key)", "gflops(nonkey)", "params", PRINTED.name, *SPEEDS)
+"""What is printed of every method beside its accuracies, where any has it."""
+PARTS = tuple(f"gflops({kind})" for kind in KINDS)
+"""What a frame of one kind costs: less of it is good for the whole, and no contest by itself."""
 MISSING = "–"
 FASTEST = 9999
 """FPS beyond which a clock says nothing: no network has run."""
@@ -24,39 +33,46 @@ Mark = Literal["best", "second"]
 class Column:
     """One column of a table.
 
-    key:     in `Row.values`
-    title:   as printed
-    better:  which end is good; None: neither is, or it is not known
-    machine: of a speed, the only one whose rows have a figure here
+    machine: of a figure that belongs to one, the only one whose rows have it here
+    letter:  what the machine is called in the heading, where there are several
     """
 
-    key: str
-    title: str
-    better: Literal["more", "less"] | None = None
+    figure: Figure
     machine: str | None = None
+    letter: str = ""
+
+    @property
+    def key(self) -> str:
+        """Of the figure, in `Row.values`."""
+        return self.figure.name
+
+    @property
+    def title(self) -> str:
+        return f"{self.figure.title} ({self.letter})" if self.letter else self.figure.title
+
+    @property
+    def better(self) -> Better | None:
+        """Which end is marked; None: neither."""
+        return None if self.key in PARTS else self.figure.better
 
     @property
     def accuracy(self) -> bool:
-        """Whether its figures have intervals over clips."""
-        return self.key not in COSTS
+        return self.figure.topic == "accuracy"
 
     def value(self, row: Row) -> float | None:
         return row.values.get(self.key) if self.machine in (None, row.machine) else None
 
     def text(self, row: Row) -> str:
-        """The figure alone: percentages with two decimals, speed and shares with one, cost with three digits."""
+        """The figure alone."""
         value = self.value(row)
         if value is None:
             return MISSING
         if row.origin == "published":
-            least = 1 if self.accuracy or self.key == PARAMS else 0  # and no digit that was not printed
+            least = 1 if self.accuracy or self.key == "params" else 0  # and no digit that was not printed
             return f"{value:.{least}f}" if value == round(value) else f"{value:g}"
-        if self.key.startswith("FPS"):
-            return f">{FASTEST}" if value > FASTEST else f"{value:.1f}"
-        if self.key.startswith("GFLOPs") or self.key == PARAMS:
-            bound = "≥" if self.key == GFLOPS and row.uncounted else ""
-            return bound + (f"{value:.1f}" if value >= 10 else f"{value:.3g}")
-        return f"{value:.1f}" if self.key == KEY_FRAMES else f"{value:.2f}"
+        if self._idle(value):
+            return f">{FASTEST}"
+        return ("≥" if self.key in row.at_least else "") + self.figure.text(value)
 
     def marks(self, rows: Sequence[Row]) -> list[Mark | None]:
         """Best and second best among the rows that compete here, as printed: equal figures share a mark.
@@ -75,34 +91,40 @@ class Column:
     def _competes(self, row: Row) -> bool:
         """Whether the row may be the best here; a lower bound may not, nor a speed at which no network ran."""
         value = self.value(row)
-        if value is None or row.told:
+        if value is None or row.told or self.key in row.at_least:
             return False
         if self.accuracy:
             return row.origin != "published" and not row.untrained
-        if self.key == GFLOPS and row.uncounted:
-            return False
-        return row.origin == "measured" and not (self.key.startswith("FPS") and value > FASTEST)
+        return row.origin == "measured" and not self._idle(value)
+
+    def _idle(self, value: float) -> bool:
+        return self.figure.unit == "frames/s" and value > FASTEST
 
 
-def columns(rows: Sequence[Row]) -> list[Column]:
-    """What a table of these rows prints: accuracies, then the costs that any of them has.
+def columns(rows: Sequence[Row], chosen: Sequence[str] = ()) -> list[Column]:
+    """What a table of these rows prints: accuracies, then the costs that any of them has; or those that were chosen.
 
     Rows of one group: published ones, whose speeds are of many machines, have one column of speed that is not ranked.
     """
-    found = [Column(name, name.replace("VC@", "VC"), _direction(name)) for name in accuracies(rows)]
-    found.append(Column(KEY_FRAMES, KEY_FRAMES))
-    found.append(Column(GFLOPS, GFLOPS, "less"))
-    if any(row.values.get(GFLOPS_OF["nonkey"]) is not None for row in rows):
-        found += [Column(GFLOPS_OF[kind], GFLOPS_OF[kind]) for kind in ("key", "nonkey")]
-    found.append(Column(PARAMS, PARAMS, "less"))
-    found.append(Column(FPS_PRINTED, "FPS, machines differ"))
     named = machines(rows)
-    for key in FPS.values():
-        found += [
-            Column(key, f"{key} ({letter})" if len(named) > 1 else key, "more", machine)
-            for letter, machine in named.items()
-        ]
-    return [column for column in found if column.accuracy or any(column.value(row) is not None for row in rows)]
+    found = []
+    for one in map(_figure, chosen or (*accuracies(rows), *COST)):
+        if one.machine and named:
+            found += [Column(one, machine, letter if len(named) > 1 else "") for letter, machine in named.items()]
+        else:
+            found.append(Column(one))
+    if chosen:
+        return found
+    has = {column for column in found if any(column.value(row) is not None for row in rows)}
+    plain = not any(column.key == "gflops(nonkey)" for column in has)  # then `gflops(key)` says nothing new
+    return [
+        column for column in found if column.accuracy or (column in has and not (plain and column.key == "gflops(key)"))
+    ]
+
+
+def parse_columns(text: str) -> tuple[str, ...]:
+    """`mIoU,latency(p99,end_to_end)` -> canonical names. Raises UserError for what no result can have."""
+    return tuple(dict.fromkeys(figure(str(spec)).name for spec in parse_list(text, words=True)))
 
 
 def accuracies(rows: Sequence[Row]) -> list[str]:
@@ -110,8 +132,22 @@ def accuracies(rows: Sequence[Row]) -> list[str]:
 
     The rest of what is measured by default stands in the CSV file, or the table would not fit a page.
     """
-    asked = list(dict.fromkeys(key for row in rows for key in row.values if key not in COSTS))
+    asked = metrics(rows)
     return [name for name in ACCURACY if name in asked] + [name for name in asked if name not in (*ACCURACY, *DEFAULT)]
+
+
+def metrics(rows: Sequence[Row]) -> list[str]:
+    """The names of all metrics that the rows have."""
+    return list(dict.fromkeys(key for row in rows for key in row.values if is_metric(key)))
+
+
+@cache
+def is_metric(name: str) -> bool:
+    return _figure(name).metric
+
+
+def _figure(name: str) -> Figure:
+    return PRINTED if name == PRINTED.name else figure(name, check=False)
 
 
 def meanings(rows: Sequence[Row]) -> str:
@@ -136,9 +172,3 @@ def machines(rows: Sequence[Row]) -> dict[str, str]:
 
 def _letter(number: int) -> str:
     return ascii_uppercase[number] if number < len(ascii_uppercase) else str(number + 1)
-
-
-def _direction(metric: str) -> Literal["more", "less"] | None:
-    """Of a metric; not known where it is a plugin's that is not installed."""
-    better = higher_is_better(metric)
-    return None if better is None else "more" if better else "less"

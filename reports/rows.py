@@ -13,18 +13,14 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from vssbench.methods import BUILTIN
+from vssbench.results.figures import Figure, figures
 from vssbench.results.record import RunResult
 from vssbench.specs import parse, walk
 from vssbench.stats.bootstrap import Interval
 from vssbench.stats.sign_flip import Comparison
 
-KEY_FRAMES, GFLOPS, PARAMS = "key frames %", "GFLOPs", "params (M)"
-GFLOPS_OF = {"key": "GFLOPs key", "nonkey": "GFLOPs nonkey", "warmup": "GFLOPs warmup"}
-FPS = {"step": "FPS step", "step+decode": "FPS step+decode", "end_to_end": "FPS end to end"}
-FPS_PRINTED = "FPS printed"
+PRINTED = Figure("fps(printed)", "FPS, machines differ", "frames/s", lambda result: None, "speed")
 """Of published rows: what the clock included, they do not say."""
-COSTS = (KEY_FRAMES, GFLOPS, *GFLOPS_OF.values(), PARAMS, *FPS.values(), FPS_PRINTED)
-"""Every column that is no accuracy."""
 
 
 class Group(NamedTuple):
@@ -48,14 +44,13 @@ class Row:
 
     method:    canonical spec, or the published name and backbone
     family:    what colours a plot: the method's name without arguments, of a wrapper with what it wraps
-    values:    column -> figure, None where it is missing; accuracy in percent under the metric's name ("mIoU",
-               "VC@8"), cost under KEY_FRAMES, GFLOPS, GFLOPS_OF, PARAMS and the columns of FPS
+    values:    name in the catalogue -> figure, None where it is missing
     intervals: metric -> its confidence interval over clips, or the reason why it has none
     to_best, to_above: this row's mIoU minus that of the group's best, and of the next better one, paired over clips; p
                is corrected for all pairs of the group. None where there is nothing to compare
     distances: frames since the key frame -> mIoU in percent
     notes:     what a reader must know before comparing the row, a sentence each
-    uncounted: work is known to be missing from GFLOPS, so the figure is a lower bound
+    at_least:  names of figures that are lower bounds: work is known to be missing from them
     untrained: the weights are random
     told:      the method, or one that it wraps, is given the ground truth
     machine:   where the speed was measured; None: it was not
@@ -73,7 +68,7 @@ class Row:
     to_above: Comparison | None = None
     distances: Mapping[int, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    uncounted: bool = False
+    at_least: frozenset[str] = frozenset()
     untrained: bool = False
     told: bool = False
     machine: str | None = None
@@ -90,26 +85,17 @@ class Row:
 
 def measured(result: RunResult, folder: Path | None = None, intervals: Mapping[str, Interval] | None = None) -> Row:
     """The row of a result. folder: the method's own in the run directory, where it is kept."""
-    fps, gflops, info = result.fps or {}, result.gflops or {}, result.dataset
-    kinds = {kind: count for kind, count in result.kinds.items() if count}
-    total = sum(kinds.values())
+    info, found = result.dataset, list(figures(result))
     return Row(
         method=result.method,
         family=family(result.method),
         group=Group(f"{info.spec} {info.split}", result.protocol, info.fingerprint[:12], info.clips),
-        values={
-            **(result.metrics or {}),
-            KEY_FRAMES: 100 * kinds.get("key", 0) / total if total else None,
-            GFLOPS: gflops.get("amortised"),
-            **{title: gflops.get(kind) for kind, title in GFLOPS_OF.items()},
-            PARAMS: result.params_m,
-            **{title: fps.get(scope) for scope, title in FPS.items()},
-        },
+        values={one.figure.name: one.value for one in found},
         origin=result.origin,
         intervals=intervals or {},
         distances={row["distance"]: row["mIoU"] for row in result.by_distance if row["mIoU"] is not None},
         notes=_notes(result, intervals or {}),
-        uncounted=any(not kinds or one["kind"] in kinds for one in gflops.get("uncounted", ())),
+        at_least=frozenset(one.figure.name for one in found if one.at_least),
         untrained=result.weights.origin == "untrained",
         told=_told(result.method),
         machine=_machine(result) if result.fps else None,

@@ -24,14 +24,19 @@ def parse_formats(text: str) -> tuple[str, ...]:
     return asked
 
 
-def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = DEFAULT) -> list[Path]:
-    """The leaderboard and the page in those of FORMATS that are asked for, and the plots."""
+def write(
+    rows: Sequence[Row], folder: Path, formats: Sequence[str] = DEFAULT, chosen: Sequence[str] = ()
+) -> list[Path]:
+    """The leaderboard and the page in those of FORMATS that are asked for, and the plots.
+
+    chosen: figures that the tables show in place of the usual columns; leaderboard.csv always has all
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot be made: {error.strerror}", where=folder, expected="a folder to write to") from None
     return [
-        *leaderboard.write(rows, folder, formats),
-        *([page.write(rows, folder)] if "html" in formats else []),
+        *leaderboard.write(rows, folder, formats, chosen),
+        *([page.write(rows, folder, chosen)] if "html" in formats else []),
         *(path for plots in (pareto, key_distance, sweep) for path in plots.write(rows, folder)),
     ]

@@ -4,7 +4,7 @@ The same string is the command-line argument, the key on disk and the table head
 `parse(str(spec)) == spec` for every spec. Grammar:
 
     spec  := NAME ["@" INT] ["(" [arg ("," arg)*] ")"]
-    arg   := KEY "=" value
+    arg   := KEY "=" value | WORD (in names of figures only: `fps(step)`, `latency(p99,end_to_end)`)
     value := none | true | false | INT | FLOAT | spec with "(" | bare word | JSON string in double quotes
 """
 
@@ -29,7 +29,7 @@ _MAX_DEPTH = 16
 
 @dataclass(frozen=True, eq=False)
 class Spec:
-    """A name, an optional number after "@", and named arguments (kept sorted).
+    """A name, an optional number after "@", bare words (in order), and named arguments (kept sorted).
 
     Two specs are equal when their strings are: to Python 1, 1.0 and True are equal, as arguments they are not.
     """
@@ -37,14 +37,21 @@ class Spec:
     name: str
     args: tuple[tuple[str, object], ...] = ()
     at: int | None = None
+    words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # An argument that is a spec without arguments is the same thing as its bare word.
-        plain = ((key, str(value) if isinstance(value, Spec) and not value.args else value) for key, value in self.args)
+        plain = (
+            (key, str(value) if isinstance(value, Spec) and not (value.args or value.words) else value)
+            for key, value in self.args
+        )
         object.__setattr__(self, "args", tuple(sorted(plain, key=lambda pair: pair[0])))
         for word in (self.name, *dict(self.args)):
             if not _NAME.fullmatch(word):
                 raise UserError(f"{word!r} cannot be a name", expected="a letter, then letters, digits and '_.-'")
+        for word in self.words:
+            if not _BARE.fullmatch(word):
+                raise UserError(f"{word!r} cannot be a word", expected='no space and none of ()=,"')
 
     def __eq__(self, other: object) -> bool:
         return str(self) == str(other) if isinstance(other, Spec) else NotImplemented
@@ -57,27 +64,27 @@ class Spec:
 
     def with_args(self, **changes: object) -> Spec:
         """The same spec with arguments added or replaced."""
-        return Spec(self.name, tuple({**dict(self.args), **changes}.items()), self.at)
+        return Spec(self.name, tuple({**dict(self.args), **changes}.items()), self.at, self.words)
 
     def __str__(self) -> str:
         at = f"@{self.at}" if self.at is not None else ""
-        args = ",".join(f"{key}={_format(value)}" for key, value in self.args)
+        args = ",".join([*self.words, *(f"{key}={_format(value)}" for key, value in self.args)])
         return f"{self.name}{at}({args})" if args else f"{self.name}{at}"
 
 
-def parse(text: str | Spec) -> Spec:
-    """One spec from its string; a Spec is returned as it is."""
+def parse(text: str | Spec, words: bool = False) -> Spec:
+    """One spec from its string; a Spec is returned as it is. words: bare words are arguments too, as in `fps(step)`."""
     if isinstance(text, Spec):
         return text
-    reader = _Reader(text)
+    reader = _Reader(text, words)
     spec = reader.spec(0)
     reader.end()
     return spec
 
 
-def parse_list(text: str) -> list[Spec]:
+def parse_list(text: str, words: bool = False) -> list[Spec]:
     """Specs separated by commas, e.g. `mpvss,hold(of=oracle,key_interval=2)`."""
-    reader = _Reader(text)
+    reader = _Reader(text, words)
     specs = [reader.spec(0)]
     while reader.take(","):
         specs.append(reader.spec(0))
@@ -132,8 +139,8 @@ def _literal(word: str) -> object:
 class _Reader:
     """A cursor over the text; every complaint names the position."""
 
-    def __init__(self, text: str):
-        self.text, self.pos = text, 0
+    def __init__(self, text: str, words: bool = False):
+        self.text, self.words, self.pos = text, words, 0
 
     def fail(self, expected: str) -> UserError:
         found = repr(self.text[self.pos]) if self.pos < len(self.text) else "the end"
@@ -173,20 +180,24 @@ class _Reader:
         name = self.match(_NAME, "a name").group()
         at = int(self.match(_AT, "a number after '@'").group(1)) if self.text.startswith("@", self.pos) else None
         args: dict[str, object] = {}
+        words: list[str] = []
         if self.take("(") and not self.take(")"):
             while True:
                 self.spaces()
-                key = self.match(_NAME, "an argument's name").group()
-                if key in args:
+                key = self.match(_BARE if self.words else _NAME, "an argument's name").group()
+                if key in args or key in words:
                     raise self.fail(f"{key} once only")
-                if not self.take("="):
+                if self.take("="):
+                    args[key] = self.value(depth + 1)
+                elif self.words:
+                    words.append(key)
+                else:
                     raise self.fail(f"'=' after {key}")
-                args[key] = self.value(depth + 1)
                 if self.take(")"):
                     break
                 if not self.take(","):
                     raise self.fail("',' or ')'")
-        return Spec(name, tuple(args.items()), at)
+        return Spec(name, tuple(args.items()), at, tuple(words))
 
     def value(self, depth: int) -> object:
         self.spaces()

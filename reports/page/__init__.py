@@ -18,8 +18,8 @@ from vssbench.reports.page.document import document
 from vssbench.reports.rows import Row
 
 
-def write(rows: Sequence[Row], folder: Path) -> Path:
-    """report.html: the same rows give the same bytes."""
+def write(rows: Sequence[Row], folder: Path, chosen: Sequence[str] = ()) -> Path:
+    """report.html: the same rows give the same bytes. chosen: figures that its table shows at once."""
     path = folder / "report.html"
-    write_text(path, document(contents(rows)))
+    write_text(path, document(contents(rows, chosen)))
     return path

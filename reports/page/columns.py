@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vssbench.reports.columns import Column, columns
-from vssbench.reports.rows import COSTS, FPS, GFLOPS, GFLOPS_OF, KEY_FRAMES, PARAMS, Row
+from vssbench.reports.columns import Column, columns, metrics
+from vssbench.reports.rows import Row
+from vssbench.results.figures import figure
 
-SECONDARY = (KEY_FRAMES, *GFLOPS_OF.values(), FPS["end_to_end"])
+SECONDARY = ("key_frames", "gflops(key)", "gflops(nonkey)", "fps(end_to_end)")
 """Of the leaderboard's columns, those that are shown on request too."""
-TOPICS = {KEY_FRAMES: "schedule", PARAMS: "params", GFLOPS: "gflops"} | dict.fromkeys(GFLOPS_OF.values(), "gflops")
-"""Key of a column -> the part of a row's provenance that explains it; accuracies and speeds are the rest."""
 
 
-def all_columns(rows: Sequence[Row]) -> list[Column]:
-    """The leaderboard's, with the metrics that it leaves out after its accuracies."""
-    found = columns(rows)
-    shown = {column.key for column in found}
-    metrics = dict.fromkeys(key for row in rows for key in row.values if key not in COSTS and key not in shown)
-    place = sum(column.accuracy for column in found)
-    return [*found[:place], *(Column(key, key.replace("_", " "), "more") for key in metrics), *found[place:]]
+def all_columns(rows: Sequence[Row], chosen: Sequence[str] = ()) -> list[tuple[Column, bool]]:
+    """The leaderboard's columns and, after its accuracies, all other metrics; each with whether it is shown at once."""
+    first = columns(rows, chosen)
+    more = [*columns(rows), *(Column(figure(key, check=False)) for key in metrics(rows))]
+    keys = {column.key for column in first}
+    found = [(column, bool(chosen) or column.key not in SECONDARY) for column in first]
+    place = len(first) if chosen else sum(column.accuracy for column in first)
+    others = [(column, False) for column in dict.fromkeys(more) if column.key not in keys]
+    return [*found[:place], *others, *found[place:]]
 
 
 def described(column: Column, primary: bool) -> dict[str, Any]:
@@ -29,16 +30,25 @@ def described(column: Column, primary: bool) -> dict[str, Any]:
         "key": column.key,
         "title": column.title,
         "better": {"more": 1, "less": -1, None: 0}[column.better],
-        "topic": "accuracy" if column.accuracy else TOPICS.get(column.key, "speed"),
+        "topic": column.figure.topic,
         "machine": column.machine,
-        "primary": primary and column.key not in SECONDARY,
+        "primary": primary,
     }
 
 
 def cells(column: Column, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """For each row the figure, as printed, its mark ("best", "second", null) and its interval or why it has none."""
+    """For each row the figure, as printed, its mark ("best", "second", null) and its interval or why it has none.
+
+    atLeast: where it is a lower bound
+    """
     return [
-        {"value": _rounded(column.value(row)), "text": column.text(row), "mark": mark, **_interval(column, row)}
+        {
+            "value": _rounded(column.value(row)),
+            "text": column.text(row),
+            "mark": mark,
+            **({"atLeast": True} if column.key in row.at_least else {}),
+            **_interval(column, row),
+        }
         for row, mark in zip(rows, column.marks(rows), strict=True)
     ]
 

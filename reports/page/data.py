@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vssbench import __version__
-from vssbench.reports.columns import columns, machines, meanings
+from vssbench.reports.columns import machines, meanings
 from vssbench.reports.key_frames import ageing
 from vssbench.reports.names import names, short
 from vssbench.reports.notes import numbered
@@ -19,22 +19,21 @@ from vssbench.reports.rows import Group, Row, joined
 from vssbench.reports.significance import ALPHA, alike
 
 
-def contents(rows: Sequence[Row]) -> dict[str, Any]:
-    """The whole page's data; the order is that of the leaderboard."""
+def contents(rows: Sequence[Row], chosen: Sequence[str] = ()) -> dict[str, Any]:
+    """The whole page's data; the order is that of the leaderboard. chosen: figures that its table shows at once."""
     groups = list(joined(rows))
     return {
         "version": __version__,
         "levels": LEVELS.tolist(),
         "alpha": ALPHA,
         "palette": list(zip(LIGHT.palette, DARK.palette, strict=True)),
-        "groups": [_group(group, members, BUDGET // len(groups)) for group, members in groups],
+        "groups": [_group(group, members, BUDGET // len(groups), chosen) for group, members in groups],
     }
 
 
-def _group(group: Group, rows: list[Row], budget: int) -> dict[str, Any]:
-    primary = {column.title for column in columns(rows)}
-    shown = {column.title: column for column in all_columns(rows)}
-    table = {title: cells(column, rows) for title, column in shown.items()}
+def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) -> dict[str, Any]:
+    shown = all_columns(rows, chosen)
+    table = {column.title: cells(column, rows) for column, _ in shown}
     notes = numbered(rows)
     info = next((row.result.dataset for row in rows if row.result is not None), None)
     classes, clips = (info.classes, info.names) if info else ([], [])
@@ -43,7 +42,7 @@ def _group(group: Group, rows: list[Row], budget: int) -> dict[str, Any]:
         "frameCount": info.frames if info else None,
         "classes": classes,
         "clipNames": clips,
-        "columns": [described(column, title in primary) for title, column in shown.items()],
+        "columns": [described(column, primary) for column, primary in shown],
         "meanings": meanings(rows),
         "machines": machines(rows),
         "notes": notes.texts,
@@ -55,7 +54,6 @@ def _group(group: Group, rows: list[Row], budget: int) -> dict[str, Any]:
                 "origin": row.origin,
                 "protocol": row.group.protocol,
                 "contender": row.contender,
-                "uncounted": row.uncounted,
                 "alike": alike(row),
                 "cells": {title: column[index] for title, column in table.items()},
                 "notes": notes.of_row[index],

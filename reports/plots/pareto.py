@@ -16,15 +16,16 @@ from vssbench.reports.key_frames import interval, without_interval
 from vssbench.reports.names import distinct, short
 from vssbench.reports.plots import theme
 from vssbench.reports.plots.pareto_drawing import Plot, Point, draw
-from vssbench.reports.rows import FPS, GFLOPS, PARAMS, Group, Row, joined
+from vssbench.reports.rows import Group, Row, joined
+from vssbench.results.figures import figure
 
 ACCURACY = "mIoU"
-SPEED = FPS["step+decode"]
-COSTS = {  # column -> (file name, axis label, more is better)
-    GFLOPS: ("gflops", "GFLOPs a frame, amortised", False),
-    PARAMS: ("params", "parameters (M)", False),
-    SPEED: ("fps", "FPS, step + decode", True),
-    "VC@8": ("vc", "consistency VC8 (%)", True),
+SPEED = "fps(step+decode)"
+COSTS = {  # figure -> (file name, axis label)
+    "gflops": ("gflops", "GFLOPs a frame, amortised"),
+    "params": ("params", "parameters (M)"),
+    SPEED: ("fps", "FPS, step + decode"),
+    "VC@8": ("vc", "consistency VC8 (%)"),
 }
 
 
@@ -35,7 +36,7 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = theme.FORM
     """
     written = []
     for number, (group, members) in enumerate(joined(rows), 1):
-        for column, (name, _, _) in COSTS.items():
+        for column, (name, _) in COSTS.items():
             for place, machine in enumerate(_machines(members) if column == SPEED else [None], 1):
                 found = plot(group, members, column, machine)
                 if len(found.points) > 1:
@@ -49,8 +50,8 @@ def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = N
 
     Rows that differ in nothing but the key-frame interval are one curve, the rarest key frames name it.
     """
-    _, label, more = COSTS[column]
-    eligible = [row for row in rows if row.origin != "published" or column in (GFLOPS, PARAMS)]
+    _, label = COSTS[column]
+    eligible = [row for row in rows if row.origin != "published" or column in ("gflops", "params")]
     shown = [row for row in eligible if _absence(row, column, machine) is None]
     absent = [row for row in eligible if _absence(row, column, machine) is not None]
     curves = _curves(shown)
@@ -60,7 +61,7 @@ def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = N
         title="\n".join([", ".join(context), *([machine] if machine else [])]),
         x_label=label,
         y_label=f"{ACCURACY} (%)",
-        more_is_better=more,
+        more_is_better=figure(column).better == "more",
         points=tuple(
             _point(row, column, name, any(index in curve[:-1] for curve in curves))
             for index, (row, name) in enumerate(_named(shown))
@@ -88,7 +89,7 @@ def _point(row: Row, column: str, name: str, on_curve: bool) -> Point:
         y=_number(row, ACCURACY),
         published=row.origin == "published",
         contender=row.contender,
-        at_least=column == GFLOPS and row.uncounted,
+        at_least=column in row.at_least,
         x_interval=_interval(row, column),
         y_interval=_interval(row, ACCURACY),
     )
@@ -96,7 +97,7 @@ def _point(row: Row, column: str, name: str, on_curve: bool) -> Point:
 
 def _absence(row: Row, column: str, machine: str | None) -> str | None:
     """Why a row is not in a plot; None where it is."""
-    lacking = [name for name in (ACCURACY, column) if not math.isfinite(_number(row, name))]
+    lacking = [figure(name).title for name in (ACCURACY, column) if not math.isfinite(_number(row, name))]
     if lacking:
         return f"no {' and no '.join(lacking)}"
     return "measured on another machine" if column == SPEED and row.machine != machine else None

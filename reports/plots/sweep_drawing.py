@@ -20,11 +20,11 @@ from vssbench.reports.plots.theme import Theme
 from vssbench.reports.tables.data_frame import COMPARABLE
 from vssbench.specs import Spec, parse
 
-ROWS = {  # column of the leaderboard -> axis label
+ROWS = {  # figure -> axis label
     "mIoU": "mIoU (%)",
     "VC@8": "VC8 (%)",
-    "GFLOPs": "GFLOPs a frame",
-    "FPS step": "FPS (step)",
+    "gflops": "GFLOPs a frame",
+    "fps(step)": "FPS (step)",
 }
 DASHES = ((5, 2), (1, 1.5), (6, 2, 1, 2), (2, 2), (9, 2), (4, 1, 1, 1, 1, 1))
 
@@ -51,7 +51,7 @@ def draw(rows: pd.DataFrame, theme: Theme) -> Figure:
             _panel(axes, group, name, looks)
         line[0].set_ylabel(ROWS[name])
         values = [value for axes in line for value in _drawn(axes)]
-        style.scale(line[0], "y", values, style.FASTEST if name.startswith("FPS") else math.inf)
+        style.scale(line[0], "y", values, style.FASTEST if name.startswith("fps") else math.inf)
     for top, bottom, heading in zip(panels[0], panels[-1], headings, strict=True):
         top.set_title(heading)
         bottom.set_xlabel("key-frame interval (frames)")
@@ -74,7 +74,7 @@ def quantities(rows: pd.DataFrame) -> list[str]:
 def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: dict[str, Look]) -> None:
     """One quantity on one dataset: points of each interval, joined; a level across for what has none."""
     for family, points in rows.dropna(subset=name).groupby("family"):
-        values = points[name].clip(upper=style.FASTEST) if name.startswith("FPS") else points[name]
+        values = points[name].clip(upper=style.FASTEST) if name.startswith("fps") else points[name]
         look = looks[str(family)]
         fixed = points["key_interval"].dropna().astype(int)
         if len(fixed):

@@ -28,7 +28,7 @@ def rows(shown: Iterable[Row]) -> list[Row]:
 
 def row(entry: Entry, odd: Iterable[str] = ()) -> Row:
     """The row of an entry. odd: its alarms."""
-    from vssbench.reports.rows import FPS_PRINTED, GFLOPS, PARAMS, Group, Row
+    from vssbench.reports.rows import PRINTED, Group, Row
 
     figures, split = entry.figures, f" {entry.split}" if entry.split else ", split not stated"
     return Row(
@@ -37,9 +37,9 @@ def row(entry: Entry, odd: Iterable[str] = ()) -> Row:
         group=Group(f"{entry.dataset}{split}", entry.protocol, "", 0),
         values={
             **{name: figures[name] for name in METRICS if name in figures},
-            GFLOPS: figures.get("gflops"),
-            PARAMS: figures.get("params_m"),
-            FPS_PRINTED: figures.get("fps"),
+            "gflops": figures.get("gflops"),
+            "params": figures.get("params_m"),
+            PRINTED.name: figures.get("fps"),
         },
         origin="published",
         distances=dict(enumerate(entry.distances)),

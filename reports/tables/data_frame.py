@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from vssbench.reports.columns import ACCURACY
+from vssbench.reports.columns import ACCURACY, PARTS, SPEEDS, metrics
 from vssbench.reports.names import resolved
-from vssbench.reports.rows import COSTS, Group, Row, rank
+from vssbench.reports.rows import PRINTED, Group, Row, rank
+from vssbench.results.figures import CATALOGUE
 
 COMPARABLE = Group._fields
 """Columns that say which rows may be compared."""
+COST = ("key_frames", "gflops", *PARTS, "params", *SPEEDS, PRINTED.name)
+"""Costs that have a column whether or not any row has them."""
 
 
 def table(rows: Sequence[Row]) -> pd.DataFrame:
     """One row a method, group by group, best mIoU first; missing is NaN.
 
     Columns: those of COMPARABLE, method (and in full, with every default), origin; each metric in percent with the ends
-    of its confidence interval ("mIoU low", "mIoU high"); COSTS; whether GFLOPs is a lower bound; the machine of the
-    speeds; the difference to the best in mIoU with its p; weights, source, notes.
+    of its confidence interval ("mIoU low", "mIoU high"); COST and whatever else of the catalogue any row has; whether
+    gflops is a lower bound; the machine of the speeds; the difference to the best in mIoU with its p; weights, source,
+    notes. Accuracy class by class and distance by distance is `vssbench.load_results`'.
     """
-    return pd.DataFrame([_line(row) for row in sorted(rows, key=rank)])
+    accuracies = dict.fromkeys((*ACCURACY, *metrics(rows)))
+    there = {name for row in rows for name, value in row.values.items() if value is not None}
+    costs = dict.fromkeys((*COST, *(name for name in CATALOGUE if name in there and name not in COMPARABLE)))
+    return pd.DataFrame([_line(row, accuracies, costs) for row in sorted(rows, key=rank)])
 
 
-def _line(row: Row) -> dict[str, object]:
+def _line(row: Row, accuracies: Iterable[str], costs: Iterable[str]) -> dict[str, object]:
     info, best = row.result, row.to_best
     return {
         **row.group._asdict(),
         "method": row.method,
         "method in full": resolved(row) or row.method,
         "origin": row.origin,
-        **_accuracies(row),
-        **{name: row.values.get(name) for name in COSTS},
-        "GFLOPs is a lower bound": row.uncounted,
+        **_accuracies(row, accuracies),
+        **{name: row.values.get(name) for name in costs},
+        "gflops is a lower bound": "gflops" in row.at_least,
         "machine": row.machine,
         "mIoU minus the best's": best and best.effect,
         "p (Holm)": best and best.adjusted,
@@ -43,9 +50,9 @@ def _line(row: Row) -> dict[str, object]:
     }
 
 
-def _accuracies(row: Row) -> dict[str, float | None]:
+def _accuracies(row: Row, names: Iterable[str]) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
-    for name in dict.fromkeys((*ACCURACY, *(key for key in row.values if key not in COSTS))):
+    for name in names:
         found[name] = row.values.get(name)
         interval = row.intervals.get(name)
         found |= {f"{name} {end}": getattr(interval, end) if interval else None for end in ("low", "high")}

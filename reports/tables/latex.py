@@ -1,6 +1,7 @@
 r"""The leaderboard as LaTeX tables, ready for a paper: booktabs, \textbf and \underline, notes below the rules.
 
-A table keeps what fits the two columns of a page: of the three speeds that with decoding, and titles on two lines.
+A table keeps what fits the two columns of a page: of the three speeds that with decoding, unless columns were chosen,
+and titles on two lines.
 Intervals stand as deviations.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from vssbench.reports.columns import Column, Mark, columns, machines, meanings
 from vssbench.reports.names import names
 from vssbench.reports.notes import Notes, numbered
-from vssbench.reports.rows import FPS, KEY_FRAMES, Group, Row, grouped, level_of
+from vssbench.reports.rows import Group, Row, grouped, level_of
 from vssbench.reports.significance import ALPHA, alike
 
 ESCAPED = {
@@ -21,12 +22,12 @@ ESCAPED = {
     "≈": r"$\approx$", "−": "$-$", "×": r"$\times$", "†": r"$\dagger$",
     "⚠": r"\textbf{!}",
 }  # fmt: skip
-LEFT_OUT = (KEY_FRAMES, FPS["step"], FPS["end_to_end"])
+LEFT_OUT = ("key_frames", "fps(step)", "fps(end_to_end)")
 
 
-def document(rows: Sequence[Row]) -> str:
+def document(rows: Sequence[Row], chosen: Sequence[str] = ()) -> str:
     r"""A table* environment for each group, to be \input; it asks for the packages booktabs and, with T1, fontenc."""
-    tables = [_table(group, members, number) for number, (group, members) in enumerate(grouped(rows), 1)]
+    tables = [_table(group, members, number, chosen) for number, (group, members) in enumerate(grouped(rows), 1)]
     return "\n\n".join(["% needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs}", *tables]) + "\n"
 
 
@@ -39,8 +40,8 @@ def escape(text: str) -> str:
     return "".join(ESCAPED.get(character, character) for character in " ".join(text.split()))
 
 
-def _table(group: Group, members: Sequence[Row], number: int) -> str:
-    shown = [column for column in columns(members) if column.key not in LEFT_OUT]
+def _table(group: Group, members: Sequence[Row], number: int, chosen: Sequence[str]) -> str:
+    shown = [column for column in columns(members, chosen) if chosen or column.key not in LEFT_OUT]
     notes = numbered(members)
     header = " & ".join([rf"method{_raised(notes.of_all)}", *(_title(column) for column in shown)])
     cells = [
@@ -54,7 +55,7 @@ def _table(group: Group, members: Sequence[Row], number: int) -> str:
     return "\n".join([
         r"\begin{table*}",
         r"\centering",
-        rf"\caption{{{_caption(group, members)}}}",
+        rf"\caption{{{_caption(group, members, shown)}}}",
         rf"\label{{tab:leaderboard-{number}}}",
         r"\footnotesize\setlength{\tabcolsep}{4pt}",
         rf"\begin{{tabular}}{{l{'r' * len(shown)}}}",
@@ -69,14 +70,14 @@ def _table(group: Group, members: Sequence[Row], number: int) -> str:
     ])  # fmt: skip
 
 
-def _caption(group: Group, members: Sequence[Row]) -> str:
+def _caption(group: Group, members: Sequence[Row], shown: Sequence[Column]) -> str:
     protocol = rf"protocol \texttt{{{escape(group.protocol)}}}" if group.protocol else "protocol not stated"
     if members[0].origin == "published":
         return f"{escape(group.dataset)}, published numbers as printed, {protocol}; not measured here, not ranked."
     words = [f"{escape(group.dataset)}, {protocol}, {group.clips} clips; accuracy and consistency in \\%."]
     if level := level_of(members):
         words.append(rf"Deviations bound the {100 * level:.0f}\,\% confidence interval over clips.")
-    if any(mark for column in columns(members) for mark in column.marks(members)):
+    if any(mark for column in shown for mark in column.marks(members)):
         words.append("Bold: best; underlined: second best.")
     if any(alike(row) for row in members):
         words.append(rf"$\approx$: not to be told from the best mIoU ($p \geq {ALPHA}$, paired, Holm).")

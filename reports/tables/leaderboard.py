@@ -26,40 +26,44 @@ FILES = {"md": "leaderboard.md", "csv": "leaderboard.csv", "latex": "leaderboard
 """Format -> file."""
 
 
-def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = ("md", "csv")) -> list[Path]:
-    """Those of FILES whose format is asked for."""
+def write(
+    rows: Sequence[Row], folder: Path, formats: Sequence[str] = ("md", "csv"), chosen: Sequence[str] = ()
+) -> list[Path]:
+    """Those of FILES whose format is asked for. chosen: figures that are printed in place of the usual columns."""
     written = []
     for kind, name in FILES.items():
         if kind in formats:
             written.append(folder / name)
-            write_text(written[-1], text(rows, kind))
+            write_text(written[-1], text(rows, kind, chosen))
     return written
 
 
-def text(rows: Sequence[Row], kind: str) -> str:
+def text(rows: Sequence[Row], kind: str, chosen: Sequence[str] = ()) -> str:
     """The leaderboard in a format of FILES; CSV has all columns in full precision."""
     if kind == "csv":
         return table(rows).to_csv(index=False)
-    return latex.document(rows) if kind == "latex" else markdown(rows)
+    return latex.document(rows, chosen) if kind == "latex" else markdown(rows, chosen)
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[Row], chosen: Sequence[str] = ()) -> str:
     """The tables for people, with every caveat as a numbered note under its table."""
     parts = ["# Leaderboard"]
     groups = list(grouped(rows))
     for number, (group, members) in enumerate(groups):
         before = groups[number - 1][0] if number else None
-        parts += [_heading(group, members, before), *_table(members), statement(members), distances(members)]
+        shown = columns(members, chosen)
+        parts += [_heading(group, members, before, shown), *_table(members, shown), statement(members)]
+        parts.append(distances(members))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _heading(group: Group, members: Sequence[Row], before: Group | None) -> str:
+def _heading(group: Group, members: Sequence[Row], before: Group | None, shown: Sequence[Column]) -> str:
     if members[0].origin == "published":
         protocol = f"protocol {code(group.protocol)}" if group.protocol else "protocol not stated"
         words = "† As printed by their sources: not measured here and not ranked. Machines differ, and scripts may."
         return f"## {plain(group.dataset)}, published numbers, {protocol}\n\n{words}"
     lines = [f"## {plain(group.dataset)}, protocol {code(group.protocol)}", ""]
-    words = f"Accuracy and consistency in %{_interval_words(members)}.{_mark_words(members)}"
+    words = f"Accuracy and consistency in %{_interval_words(members)}.{_mark_words(members, shown)}"
     if members[0].result is not None:
         info = members[0].result.dataset
         words = f"{info.clips} clips, {info.frames} frames, {len(info.classes)} classes. {words}"
@@ -78,16 +82,15 @@ def _interval_words(members: Sequence[Row]) -> str:
     return f", in brackets the {100 * level:.0f} % confidence interval over clips" if level else ""
 
 
-def _mark_words(members: Sequence[Row]) -> str:
-    marks = {mark for column in columns(members) for mark in column.marks(members)}
+def _mark_words(members: Sequence[Row], shown: Sequence[Column]) -> str:
+    marks = {mark for column in shown for mark in column.marks(members)}
     if "best" not in marks:
         return ""
     return " **Best**, <ins>second best</ins>." if "second" in marks else " **Best**."
 
 
-def _table(members: Sequence[Row]) -> list[str]:
+def _table(members: Sequence[Row], shown: Sequence[Column]) -> list[str]:
     """The table, its notes, and what the methods' names stand for."""
-    shown = columns(members)
     notes = numbered(members)
     named = list(zip(members, names(members), strict=True))
     first = [_name(row, name) + _numbers(own) for (row, name), own in zip(named, notes.of_row, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from vssbench import registry
 from vssbench.cli.list import command
+from vssbench.results.figures import named
 
 app = typer.Typer()
 app.command()(command)
@@ -47,6 +49,19 @@ def test_json_is_one_object_and_nothing_else(what: registry.Group) -> None:
         assert set(entry) == {"summary", "origin", "paper", "licence", "needs", "weights", "faster", "training"}
         assert "" not in entry.values()
         assert entry["origin"] == "vssbench"
+
+
+def test_figures_with_unit_direction_and_title() -> None:
+    lines = [re.split(r"  +", line) for line in run("figures").stdout.splitlines()]
+    assert [line[0] for line in lines] == [figure.name for figure in named()]
+    assert ["fps(step)", "frames/s", "more is better", "FPS step"] in lines
+    assert ["latency(p99,end_to_end)", "ms", "less is better", "latency p99 end to end (ms)"] in lines
+    assert ["key_frames", "%", "key frames %"] in lines
+    found = json.loads(run("figures", "--json").stdout)["figures"]
+    assert found["gflops(key)"] == {
+        "unit": "GMAC/frame", "better": "less", "title": "GFLOPs key", "machine": False, "metric": False,
+    }  # fmt: skip
+    assert (found["VC@8"]["metric"], found["energy"]["machine"]) == (True, True)
 
 
 def test_unknown_group() -> None:

@@ -63,6 +63,14 @@ def test_the_formats_asked_for_are_written_and_named(run: Path, tmp_path: Path) 
     assert not {"leaderboard.csv", "report.html"} & names
 
 
+def test_any_figure_is_a_column(run: Path) -> None:
+    text = report(run, "--columns", "IoU(class=road), params,frames(key)")
+    header = next(line for line in text.splitlines() if line.startswith("| method"))
+    assert [cell.strip() for cell in header.split("|")][2:-1] == ["IoU road", "params (M)", "frames key"]
+    latex = report(run, "--columns", "params,mIoU", "--format", "latex")
+    assert r"\shortstack[r]{params\\(M)} & mIoU \\" in latex
+
+
 def test_by_default_there_is_a_page_too(tmp_path: Path) -> None:
     method_folder(tmp_path / "run", "mask2former", 0.9)
     report(tmp_path / "run", "--output", tmp_path / "new")
@@ -86,6 +94,8 @@ def test_it_reads_folders_with_neither_torch_nor_a_method(run: Path) -> None:
         (["RUN", "--format", "mdd"], "did you mean 'md'?"),
         (["RUN", "--format", "md,csv"], "--format md,csv needs --output"),
         (["RUN", "--format", "html"], "--format html needs --output"),
+        (["RUN", "--columns", "mIoU,gflop(key)"], "expected: gflops(key)"),
+        (["RUN", "--columns", "GFLOPs"], "expected: gflops"),
         (["RUN", "--protocol", "vspww"], "did you mean 'vspw'?"),
         (["RUN", "--output", "RUN/identity"], "cannot be made"),
     ],

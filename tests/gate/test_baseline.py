@@ -32,6 +32,12 @@ def test_every_number_that_a_rule_can_name_is_kept() -> None:
     assert entry.figures["fps(step+decode)"] == 15.0
 
 
+def test_a_missing_figure_has_its_reason() -> None:
+    (entry,) = snapshot(result(metrics={"mIoU": None}, reasons={"mIoU": "0/0: no labelled pixel"})).entries.values()
+    assert entry.reasons == {"mIoU": "0/0: no labelled pixel", "gflops(warmup)": "no warmup frame was counted"}
+    assert all(entry.figures[name] is None for name in entry.reasons)
+
+
 def test_where_the_weights_were_on_this_machine_is_not_kept(tmp_path: Path) -> None:
     updated({}, snapshot(result()).entries, "first", prune=False).write(tmp_path / "baseline.json")
     assert "secret" not in (tmp_path / "baseline.json").read_text()

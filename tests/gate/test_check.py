@@ -217,7 +217,9 @@ def test_a_rule_that_nothing_fits_fails_and_says_what_there_is() -> None:
     report = judged(result(), result(), (*RULES, Rule("VC@8", -0.2)))
     assert report.exit_status == 1
     assert (report.verdicts[0].method, report.verdicts[0].metric) == (ALL, "VC@8")
-    assert "mIoU, WIoU, gflops" in str(report.verdicts[0].why)
+    assert "there are mIoU, WIoU, gflops" in str(report.verdicts[0].why)
+    (misspelt,) = check(snapshot(result()), snapshot(result()), [Rule("mIuO", -0.1)]).verdicts
+    assert str(misspelt.why).endswith("most like it: mIoU")
     assert report.counts["pass"] == 4  # the others are judged all the same
 
 
@@ -282,6 +284,42 @@ def test_two_runs_are_compared_over_their_clips_too(tmp_path: Path) -> None:
     assert found["mpvss"].effect == report.verdicts[0].change == pytest.approx(100 * (850 / 1150 - 900 / 1100))
     assert found["mpvss"].reason == "3 clips: an interval over clips needs 10"
     assert report.to_json()["verdicts"][0]["paired"]["p"] == 0.25  # two of the eight swaps
+
+
+def slowest(p99: float, **changes: Any) -> Any:
+    return result(latency_ms={"all": {"end_to_end": {"p99": p99}}}, **changes)
+
+
+@pytest.mark.parametrize(("now", "status"), [(10.9, "pass"), (11.1, "fail"), (8.9, "improved")])
+def test_any_figure_is_a_rule(now: float, status: str) -> None:
+    report = judged(slowest(now), slowest(10.0), rules_of({"latency(p99,end_to_end)": "+10%"}))
+    assert of(report, "latency(p99,end_to_end)").status == status
+    assert of(report, "latency(p99,end_to_end)").protocol is None
+
+
+def test_what_a_clock_says_is_compared_on_one_machine_only() -> None:
+    rules = rules_of({"latency(p99,end_to_end)": "+10%", "memory(host_working)": "+10%"})
+    report = judged(slowest(99.0, environment={"cpu": "two"}), slowest(10.0), rules)
+    assert of(report, "memory(host_working)").status == "pass"
+    verdict = of(report, "latency(p99,end_to_end)")
+    assert verdict.status == "incomparable"
+    assert "measured on other hardware (cpu: one then, two now" in str(verdict.why)
+
+
+def test_a_class_has_rules_too_and_no_interval(tmp_path: Path) -> None:
+    sides = {
+        name: write(tmp_path / name, (result(wrong=wrong, per_class={"road": value, "car": None}), wrong))
+        for name, wrong, value in (("before", 100, 80.0), ("now", 150, 70.0))
+    }
+    report = check(read_runs([sides["now"]]), read_either(sides["before"]), rules_of({"IoU(class=road)": -1}))
+    (verdict,) = report.verdicts
+    assert (verdict.status, verdict.change, verdict.protocol, verdict.paired) == ("fail", -10.0, "exact", None)
+
+
+def test_what_an_older_baseline_did_not_keep_is_new() -> None:
+    report = judged(slowest(10.0), result(), rules_of({"latency(p99,end_to_end)": "+10%"}))
+    assert of(report, "latency(p99,end_to_end)").status == "new"
+    assert report.exit_status == 0
 
 
 def test_a_comparison_of_a_run_with_itself_is_told(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from tests.helpers.paths import ROOT
 from vssbench.bench.spec import load_spec
 from vssbench.cli import app
 from vssbench.gate.baseline import read_baseline
-from vssbench.gate.rules import COST, DEFAULT, read_rules, rules_of
+from vssbench.gate.rules import DEFAULT, read_rules, rules_of
 from vssbench.gate.verdict import HEADLINES
+from vssbench.results.figures import CATALOGUE, figure
 
 TEXT = (ROOT / "docs" / "gate.md").read_text()
 BLOCKS: list[dict[str, Any]] = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)]
@@ -27,11 +28,25 @@ def block(key: str) -> dict[str, Any]:
 
 
 def test_the_rules_are_rules() -> None:
-    assert len(rules_of(block("rules")["rules"])) == 8
-    for name in COST:
-        assert f"`{name}`" in TEXT
+    assert len(rules_of(block("rules")["rules"])) == 9
     for metric, limit in DEFAULT.items():
         assert f"`{metric}: {limit}`" in TEXT
+
+
+def test_the_figures_are_those_of_the_catalogue() -> None:
+    """Every name, unit and direction; `latency(Q,SCOPE,KIND)` stands for all that the row's last cell lists."""
+    table = TEXT.partition("| figure")[2].partition("\n\n")[0].splitlines()[2:]
+    told: set[str] = set()
+    for line in table:
+        names, unit, better, text = (cell.strip() for cell in line.strip("|").split(" | "))
+        for name in re.findall(r"`([^`]+)`", names):
+            spelt = [name]
+            for word, values in re.findall(r"([A-Z]+): ([^;]+)", text):
+                spelt = [one.replace(word, value) for one in spelt for value in re.findall(r"`([^`]+)`", values)]
+            for one in map(figure, spelt):
+                assert (one.unit, one.better or "") == (unit, better), one.name
+                told.add(one.name)
+    assert told >= CATALOGUE.keys()
 
 
 def test_the_exit_statuses_are_told() -> None:

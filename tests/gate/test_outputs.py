@@ -187,6 +187,20 @@ def test_an_update_shows_what_it_changes() -> None:
     assert table.difference(old, old) == "no figure changes"
 
 
+def test_an_update_lists_the_first_of_many_figures() -> None:
+    """The others are of clocks and classes."""
+    sides = []
+    for wrong in (100, 150):
+        times = dict.fromkeys(("mean", "p50", "p90", "p99"), 1.0 + wrong)
+        latency = {"all": dict.fromkeys(("step", "step+decode", "end_to_end"), times)}
+        classes = {f"class {number}": wrong / 10 for number in range(30)}
+        sides.append(snapshot(result(wrong=wrong, latency_ms=latency, per_class=classes)).entries)
+    lines = [line.split() for line in table.difference(*sides).splitlines()[1:]]
+    assert [line[3] for line in lines[:4]] == ["mIoU", "WIoU", "latency(mean,step)", "latency(p50,step)"]
+    assert len(lines) == table.SHOWN + 1
+    assert lines[-1][3:] == ["and", "24", "more,", "such", "as", 'IoU(class="class', '6")']
+
+
 def test_an_update_shows_what_else_is_accepted() -> None:
     """Fewer clips make a weaker baseline; so do other weights a different one."""
     changed = result(clips=("a", "b"), codec="h264")

@@ -11,17 +11,18 @@ from hypothesis import strategies as st
 from tests.helpers.paths import ROOT
 from vssbench.bench.spec import load_spec
 from vssbench.errors import UserError
-from vssbench.gate.rules import COST, DEFAULT, Rule, canonical, read_rules, rules_of
+from vssbench.gate.rules import DEFAULT, Rule, read_rules, rules_of
+from vssbench.results.figures import figure, named
 
-LOWER = [name for name in COST if not name.startswith("fps")]
-SPEED = [name for name in COST if name.startswith("fps")]
-QUALITY = ["mIoU", "WIoU", "VC@8", "mIoU(protocol=mmseg)"]
+DIRECTED = [figure for figure in [*named(), figure("mIoU(protocol=mmseg)")] if figure.better]
+LOWER = [figure.name for figure in DIRECTED if figure.better == "less"]
+SPEED = [figure.name for figure in DIRECTED if figure.name.startswith("fps")]
 sizes = st.floats(0, 1e6)
 
 
 @st.composite
 def rules(draw: st.DrawFn) -> Rule:
-    metric = draw(st.sampled_from([*LOWER, *SPEED, *QUALITY]))
+    metric = draw(st.sampled_from([figure.name for figure in DIRECTED]))
     sign = 1 if metric in LOWER else -1
     relative = metric in SPEED or draw(st.booleans())
     return Rule(metric, sign * draw(sizes), relative, metric in SPEED and draw(st.booleans()))
@@ -53,6 +54,12 @@ def test_a_limit_in_the_better_direction_is_refused(rule: Rule) -> None:
         ("params", "+0%", Rule("params", 0, relative=True)),
         ("memory(host_peak)", 20, Rule("memory(host_peak)", 20)),
         ("fps(step)", "-5%", Rule("fps(step)", -5, relative=True)),
+        ("latency(end_to_end, p99)", "+10%", Rule("latency(p99,end_to_end)", 10, relative=True)),
+        ("latency(p50,step,key)", "+0.5", Rule("latency(p50,step,key)", 0.5)),
+        ("energy", "+5%", Rule("energy", 5, relative=True)),
+        ("IoU(class=car)", -1, Rule("IoU(class=car)", -1)),
+        ("mIoU(distance=mean)", -0.2, Rule("mIoU(distance=mean)", -0.2)),
+        ("frames(labelled)", "+0.5", Rule("frames(labelled)", 0.5)),
         ("fps(step+decode)", "-5% calibrated", Rule("fps(step+decode)", -5, relative=True, calibrated=True)),
         ("flicker", "+0.3", Rule("flicker", 0.3)),
     ],
@@ -69,6 +76,14 @@ def test_as_people_write_them(metric: str, value: object, rule: Rule) -> None:
         ("fps(step)", -5, "a percentage"),
         ("fps", "-5%", r"fps\(step\) or fps\(step\+decode\)"),
         ("gflops(keys)", "+1%", r"gflops\(key\)"),
+        ("latency(p99,step)", "-10%", "wrong direction"),
+        ("latency(p95,step)", "+10%", r"expected: latency\(p\d\d,step\) or .*\n +fix: vssbench list figures"),
+        ("latncy(p99,step)", "+10%", r"expected: latency\(p99,step\)"),
+        ("GFLOPs key", "+1%", r"no figure 'GFLOPs key'\n +expected: gflops\(key\)$"),
+        ("VC8", -0.1, "expected: VC@8$"),
+        ("IoU(road)", -1, r"expected: IoU\(class=road\)"),
+        ("mIoU(distance=-1)", -1, r"mIoU\(distance=1\)"),
+        ("key_frames", 0, "which direction"),
         ("VC", -0.1, "VC@8"),
         ("mIoU@8", -0.1, "no '@' number"),
         ("mIoU(protocol=vspww)", -0.1, "did you mean 'vspw'"),
@@ -97,8 +112,8 @@ def test_one_figure_has_one_rule() -> None:
 
 
 def test_names_are_canonical() -> None:
-    assert canonical("mIoU( protocol = mmseg )") == "mIoU(protocol=mmseg)"
-    assert [canonical(name) for name in COST] == list(COST)
+    assert Rule("mIoU( protocol = mmseg )", -1).metric == "mIoU(protocol=mmseg)"
+    assert [Rule(name, 1).metric for name in LOWER] == LOWER
 
 
 def test_the_default_benchmark_has_the_default_rules() -> None:

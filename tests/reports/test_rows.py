@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.reports.tables.test_leaderboard import result
-from vssbench.reports.columns import Column, columns
-from vssbench.reports.rows import FPS, GFLOPS, GFLOPS_OF, KEY_FRAMES, PARAMS, Group, Row, family, grouped, measured
+from vssbench.errors import UserError
+from vssbench.reports.columns import Column, columns, parse_columns
+from vssbench.reports.rows import Group, Row, family, grouped, measured
+from vssbench.results.figures import figure
 from vssbench.results.record import WeightsInfo
 
-MIOU = Column("mIoU", "mIoU", "more")
+MIOU, GFLOPS = Column(figure("mIoU")), Column(figure("gflops"))
 
 
 def row(method: str, miou: float | None = None, **values: float) -> Row:
@@ -28,32 +30,31 @@ def gflops(*uncounted: tuple[str, str]) -> dict[str, object]:
 def test_figures_come_from_the_result() -> None:
     values = measured(result("mpvss", 40.0, fps=12.5, gflops=gflops(), params_m=3.25)).values
     assert values["mIoU"] == 40.0
-    assert (values[GFLOPS], values[GFLOPS_OF["key"]], values[GFLOPS_OF["nonkey"]]) == (2.0, 5.0, 1.0)
-    assert (values[GFLOPS_OF["warmup"]], values[PARAMS], values[FPS["end_to_end"]]) == (None, 3.25, 12.5)
-    assert values[KEY_FRAMES] == pytest.approx(100 * 21 / 101)
+    assert (values["gflops"], values["gflops(key)"], values["gflops(nonkey)"]) == (2.0, 5.0, 1.0)
+    assert (values["gflops(warmup)"], values["params"], values["fps(end_to_end)"]) == (None, 3.25, 12.5)
+    assert values["key_frames"] == pytest.approx(100 * 21 / 101)
 
 
 def test_gflops_are_a_lower_bound_where_a_kind_that_ran_has_work_that_is_not_counted() -> None:
     flow = ("optical flow", "nonkey")
-    assert measured(result("flowwarp(of=mpvss)", 40.0, gflops=gflops(flow))).uncounted
-    assert not measured(result("hold(of=mpvss)", 40.0, gflops=gflops())).uncounted
+    found = measured(result("flowwarp(of=mpvss)", 40.0, gflops=gflops(flow))).at_least
+    assert found == {"gflops", "gflops(nonkey)"}
+    assert not measured(result("hold(of=mpvss)", 40.0, gflops=gflops())).at_least
     every_frame_a_key_frame = {"key": 101, "nonkey": None, "warmup": None}
-    assert not measured(
-        result("flowwarp(of=mpvss)", 40.0, gflops=gflops(flow), kinds=every_frame_a_key_frame)
-    ).uncounted
+    keyed = measured(result("flowwarp(of=mpvss)", 40.0, gflops=gflops(flow), kinds=every_frame_a_key_frame)).at_least
+    assert "gflops" not in keyed
     cost_only = result("flowwarp(of=mpvss)", None, metrics=None, reasons={}, gflops=gflops(flow), kinds={})
-    assert measured(cost_only).uncounted
+    assert "gflops" in measured(cost_only).at_least
 
 
 def test_a_lower_bound_is_shown_as_one_and_is_not_the_best() -> None:
-    cost = Column(GFLOPS, GFLOPS, "less")
     rows = [
-        dataclasses.replace(row("a", 1.0, GFLOPs=0.5), uncounted=True),
-        row("b", 1.0, GFLOPs=1.0),
-        row("c", 1.0, GFLOPs=2.0),
+        dataclasses.replace(row("a", 1.0, gflops=0.5), at_least=frozenset({"gflops"})),
+        row("b", 1.0, gflops=1.0),
+        row("c", 1.0, gflops=2.0),
     ]
-    assert [cost.text(one) for one in rows] == ["≥0.5", "1", "2"]
-    assert cost.marks(rows) == [None, "best", None]
+    assert [GFLOPS.text(one) for one in rows] == ["≥0.5", "1", "2"]
+    assert GFLOPS.marks(rows) == [None, "best", None]
 
 
 def test_the_family_is_the_name_and_what_it_wraps() -> None:
@@ -82,7 +83,7 @@ figures = st.lists(st.none() | st.floats(0, 100), min_size=1, max_size=12)
 
 @given(figures, st.sampled_from(["more", "less"]))
 def test_nothing_is_better_than_what_is_marked(mious: list[float | None], better: str) -> None:
-    column = Column("mIoU", "mIoU", better)  # type: ignore[arg-type]
+    column = Column(dataclasses.replace(MIOU.figure, better=better))  # type: ignore[arg-type]
     rows = [row(str(place), miou) for place, miou in enumerate(mious)]
     marks = column.marks(rows)
     sign = 1 if better == "more" else -1
@@ -104,32 +105,49 @@ def test_who_cannot_win_is_not_marked() -> None:
 
 
 def test_a_speed_at_which_no_network_ran_is_not_the_best() -> None:
-    speed = Column(FPS["step"], "FPS", "more")
-    rows = [
-        row("a", 1.0, **{FPS["step"]: 2e6}),
-        row("b", 1.0, **{FPS["step"]: 9.0}),
-        row("c", 1.0, **{FPS["step"]: 3.0}),
-    ]
+    speed = Column(figure("fps(step)"))
+    rows = [row(name, 1.0, **{"fps(step)": value}) for name, value in (("a", 2e6), ("b", 9.0), ("c", 3.0))]
     assert [speed.text(one) for one in rows] == [">9999", "9.0", "3.0"]
     assert speed.marks(rows) == [None, "best", None]
 
 
 def test_a_speed_stands_in_its_machine_column_only() -> None:
-    rows = [dataclasses.replace(row("a", 1.0, **{FPS["step"]: 9.0}), machine=name) for name in ("x", "y", "y")]
-    shown = [column for column in columns(rows) if column.key == FPS["step"]]
+    rows = [dataclasses.replace(row("a", 1.0, **{"fps(step)": 9.0}), machine=name) for name in ("x", "y", "y")]
+    shown = [column for column in columns(rows) if column.key == "fps(step)"]
     assert [(column.title, column.machine) for column in shown] == [("FPS step (A)", "x"), ("FPS step (B)", "y")]
     assert [[column.value(one) for one in rows] for column in shown] == [[9.0, None, None], [None, 9.0, 9.0]]
 
 
 def test_costs_of_untrained_networks_compete() -> None:
-    rows = [dataclasses.replace(row("a", 1.0, GFLOPs=3.0), untrained=True), row("b", 2.0, GFLOPs=4.0)]
-    assert Column(GFLOPS, GFLOPS, "less").marks(rows) == ["best", None]
+    rows = [dataclasses.replace(row("a", 1.0, gflops=3.0), untrained=True), row("b", 2.0, gflops=4.0)]
+    assert GFLOPS.marks(rows) == ["best", None]
 
 
 def test_what_a_plugin_measures_is_printed_but_not_ranked() -> None:
     (flicker,) = (column for column in columns([row("a", 1.0, flicker=3.0)]) if column.key == "flicker")
     assert flicker.accuracy
     assert flicker.better is None
+
+
+def test_the_cost_of_a_frame_kind_is_shown_and_not_ranked() -> None:
+    rows = [row(name, 1.0, **{"gflops(key)": value, "gflops(nonkey)": 0.0}) for name, value in (("a", 1.0), ("b", 2.0))]
+    shown = {column.key: column for column in columns(rows)}
+    assert shown["gflops(key)"].marks(rows) == [None, None]
+
+
+def test_columns_that_are_asked_for() -> None:
+    """Any figure; what nobody has is shown as missing."""
+    chosen = parse_columns("mIoU,latency(end_to_end,p99), memory(host_peak),IoU(class=road)")
+    assert chosen == ("mIoU", "latency(p99,end_to_end)", "memory(host_peak)", "IoU(class=road)")
+    timed = {"latency(p99,end_to_end)": 3.0}
+    rows = [dataclasses.replace(row(name, 1.0, **timed), machine=name) for name in ("x", "y")]
+    shown = columns(rows, chosen)
+    timed_on = [f"latency p99 end to end (ms) ({letter})" for letter in "AB"]
+    titles = ["mIoU", *timed_on, "memory host peak (MB)", "IoU road"]
+    assert [column.title for column in shown] == titles
+    assert [column.text(rows[0]) for column in shown] == ["1.00", "3.00", "–", "–", "–"]
+    with pytest.raises(UserError, match=r"expected: gflops$"):
+        parse_columns("mIoU,GFLOPs")
 
 
 def test_measured_groups_come_before_published_ones_and_missing_last() -> None:

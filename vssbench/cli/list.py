@@ -18,16 +18,23 @@ if TYPE_CHECKING:
 
 
 def command(
-    what: Annotated[Literal["methods", "datasets", "metrics", "published"], typer.Argument(help="What to list.")],
+    what: Annotated[
+        Literal["methods", "datasets", "metrics", "figures", "published"], typer.Argument(help="What to list.")
+    ],
     dataset: Annotated[str | None, typer.Option("--dataset", help="Of published: on this dataset only.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="Of published: names that contain this.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List methods, datasets or metrics, those of installed plugins included, or the numbers that papers print."""
+    """List methods, datasets or metrics, those of installed plugins included, or the numbers that papers print.
+
+    Figures are all numbers that a result may carry, as rules, columns and data frames name them.
+    """
     if what == "published":
         _published(dataset, method, as_json)
     elif dataset or method:
         raise UserError(f"list {what} has neither --dataset nor --method", expected="vssbench list published")
+    elif what == "figures":
+        _figures(as_json)
     else:
         _registered(what, as_json)
 
@@ -56,6 +63,21 @@ def _details(name: str, entry: Registered) -> dict[str, str]:
     del told["target"]
     told["training"] = f"vssbench train {name}" if told.pop("recipe") else ""
     return told
+
+
+def _figures(as_json: bool) -> None:
+    from vssbench.results.figures import named
+
+    found = named()
+    if as_json:
+        keys = ("unit", "better", "title", "machine", "metric")
+        shown = {one.name: {key: getattr(one, key) for key in keys} for one in found}
+        print(json.dumps({"figures": shown}, indent=2, ensure_ascii=False))
+        return
+    name, unit = (max(len(getattr(one, key)) for one in found) for key in ("name", "unit"))
+    for one in found:
+        direction = f"{one.better} is better" if one.better else ""
+        print(f"{one.name:{name}}  {one.unit:{unit}}  {direction:14}  {one.title}")
 
 
 def _published(dataset: str | None, method: str | None, as_json: bool) -> None:

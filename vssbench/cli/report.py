@@ -19,6 +19,14 @@ def command(
     formats: Annotated[
         str | None, typer.Option("--format", help="Of md, csv, html, latex, comma-separated; default md,csv,html.")
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            help="Figures to print in place of the usual ones, e.g. 'mIoU,gflops,latency(p99,end_to_end)'; "
+            "`vssbench list figures` names them.",
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Write leaderboard and plots here.")] = None,
 ) -> None:
     """Join runs into one leaderboard; with --protocol score their records again, without running anything.
@@ -27,8 +35,10 @@ def command(
     """
     from vssbench.metrics.accuracy.protocols import find
     from vssbench.reports import published, read_runs, write
+    from vssbench.reports.columns import parse_columns
     from vssbench.reports.tables import leaderboard
 
+    chosen = parse_columns(columns) if columns else ()
     asked = write.parse_formats(formats) if formats else None
     if protocol:
         find(protocol)
@@ -38,7 +48,7 @@ def command(
     if with_published:
         rows += published.rows(rows)
     if output is None:
-        print(leaderboard.text(rows, asked[0] if asked else "md"), end="")
+        print(leaderboard.text(rows, asked[0] if asked else "md", chosen), end="")
     else:
-        for path in write.write(rows, output, asked or write.DEFAULT):
+        for path in write.write(rows, output, asked or write.DEFAULT, chosen):
             print(path)

@@ -19,7 +19,8 @@ from vssbench import __version__
 from vssbench.atomic import write_json
 from vssbench.errors import UserError
 from vssbench.gate.speed import Timing
-from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo, read_result, without_nan
+from vssbench.results.figures import figures
+from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo, read_result
 
 SCHEMA = 1
 
@@ -33,8 +34,8 @@ Key = tuple[str, str]
 class Entry(BaseModel):
     """One method on one dataset.
 
-    figures: name -> number: metrics in percent under `protocol`, GFLOPs, params in millions, memory in MB, FPS; None
-             where it was asked for and there is none, with the cause in `reasons` where it is known
+    figures: name in the catalogue -> number, every one that a rule can be of; None where it was asked for and there is
+             none, with the cause in `reasons`
     timing:  what a comparison of speed needs; None: speed was not measured, or without the reference workload
     skipped: clip -> why it does not count under the protocol
     """
@@ -65,6 +66,7 @@ class Entry(BaseModel):
     @classmethod
     def of(cls, result: RunResult) -> Entry:
         """What the baseline keeps of a result; where the weights' file was on this machine is not in it."""
+        found = {one.figure.name: one for one in figures(result)}
         return cls(
             method=result.method,
             resolved=result.resolved,
@@ -73,24 +75,11 @@ class Entry(BaseModel):
             codec=result.codec,
             weights=result.weights.model_copy(update={"path": None}),
             skipped=result.skipped,
-            figures=without_nan(figures(result)),
-            reasons=result.reasons,
+            figures={name: one.value for name, one in found.items()},
+            reasons={name: one.reason for name, one in found.items() if one.reason},
             timing=Timing.of(result),
             environment={name: result.environment[name] for name in ENVIRONMENT if name in result.environment},
         )
-
-
-def figures(result: RunResult) -> dict[str, float | None]:
-    """Every number of a result that a rule can name."""
-    gflops = result.gflops or {}
-    return {
-        **(result.metrics or {}),
-        "gflops": gflops.get("amortised"),
-        **{f"gflops({kind})": gflops.get(kind) for kind in ("key", "nonkey", "warmup")},
-        "params": result.params_m,
-        **{f"memory({name})": value for name, value in (result.memory_mb or {}).items()},
-        **{f"fps({scope})": value for scope, value in (result.fps or {}).items()},
-    }
 
 
 class Baseline(BaseModel):

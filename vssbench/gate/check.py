@@ -11,16 +11,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vssbench.errors import NotComparable, UserError
+from vssbench.errors import NotComparable, UserError, listed
 from vssbench.gate.baseline import Entry, Key, Snapshot
-from vssbench.gate.comparable import changes, lost_clips, other_files, other_reading
-from vssbench.gate.rules import COST, DEFAULT, Rule, rules_of
+from vssbench.gate.comparable import changes, lost_clips, other_files, other_machine, other_reading
+from vssbench.gate.rules import DEFAULT, Rule, rules_of
 from vssbench.gate.speed import judge
 from vssbench.gate.verdict import ALL, ORDER, Report, Status, Verdict
+from vssbench.results.figures import figure, near
 from vssbench.results.read_folder import read_folder
 from vssbench.stats.sign_flip import Comparison, compare_totals, same_clips
 from vssbench.stats.totals import totals
 
+NAMED = 8
+"""So many figures are named where a rule fits none."""
 NOISE = 1e-9
 """Share of a figure that is taken for the rounding of floats; quality and cost are otherwise compared to the digit."""
 
@@ -31,9 +34,8 @@ def check(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule] | None = 
     asked = default_rules(entries) if rules is None else tuple(rules)
     names = _measured(entries)
     fitting = [rule for rule in asked if rule.metric in names]
-    why = f"no result has this figure; there are {', '.join(names) or 'none'}"
     verdicts = [
-        Verdict(ALL, ALL, None, rule.metric, rule.text, rule.relative, "missing", why=why)
+        Verdict(ALL, ALL, None, rule.metric, rule.text, rule.relative, "missing", why=_none_fits(rule, names))
         for rule in asked
         if rule not in fitting
     ]
@@ -44,6 +46,11 @@ def check(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule] | None = 
     return Report(tuple(verdicts), asked, tuple(notes), baseline.title, current.title)
 
 
+def _none_fits(rule: Rule, names: Sequence[str]) -> str:
+    there = f"there are {listed(names, NAMED)}" if names else "there are none"
+    return f"no result has this figure; {there}; most like it: {', '.join(near(rule.metric, names)[:1]) or 'none'}"
+
+
 def default_rules(entries: Iterable[Entry]) -> tuple[Rule, ...]:
     """Those of DEFAULT whose figure is there; raises UserError where none is."""
     names = _measured(entries)
@@ -51,7 +58,7 @@ def default_rules(entries: Iterable[Entry]) -> tuple[Rule, ...]:
         return found
     raise UserError(
         "none of the default rules has a figure to judge",
-        expected=f"one of {', '.join(DEFAULT)}; there are {', '.join(names) or 'no figures'}",
+        expected=f"one of {', '.join(DEFAULT)}; there are {listed(names, NAMED) or 'no figures'}",
         fix="write rules of your own, e.g. `rules: {mIoU: -0.1}`, into the file that --rules names",
     )
 
@@ -79,7 +86,7 @@ def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[R
     assert latest is not None
     standing, over_clips = _standing(key, before, now, current), {}
     if standing is None and key in baseline.folders:
-        moved = [rule.metric for rule in rules if rule.is_quality and _figure(before, rule) != _figure(now, rule)]
+        moved = [rule.metric for rule in rules if rule.figure.metric and _figure(before, rule) != _figure(now, rule)]
         try:
             over_clips = paired(baseline.folders[key], current.folders[key], moved)
         except NotComparable as error:
@@ -87,7 +94,7 @@ def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[R
     for rule in rules:
         verdict = Verdict(
             *key,
-            protocol=latest.protocol if rule.is_quality else None,
+            protocol=latest.protocol if rule.figure.topic == "accuracy" else None,
             metric=rule.metric,
             limit=rule.text,
             relative=rule.relative,
@@ -130,6 +137,8 @@ def _judged(verdict: Verdict, rule: Rule, before: Entry | None, now: Entry) -> V
         return replace(verdict, status="absent" if verdict.baseline is None else "missing", why=_cause(rule, now))
     if rule.is_speed:
         return _speed(verdict, rule, before, now)
+    if rule.figure.machine and (others := other_machine(before, now)):
+        return replace(verdict, status="incomparable", why=f"measured on other hardware ({'; '.join(others)})")
     change = verdict.current - verdict.baseline
     slack = NOISE * max(abs(verdict.baseline), abs(verdict.current))
     if rule.relative and change:
@@ -164,9 +173,10 @@ def _cause(rule: Rule, now: Entry) -> str:
     """Why there is no figure."""
     if rule.metric in now.reasons:
         return now.reasons[rule.metric]
-    if rule.is_quality:
-        return "was not scored" if any(name not in COST for name in now.figures) else "was measured for cost only"
-    if rule.is_speed:
+    if rule.figure.topic == "accuracy":
+        scored = any(figure(name, check=False).topic == "accuracy" for name in now.figures)
+        return "was not scored" if scored else "was measured for cost only"
+    if rule.figure.topic == "speed":
         return "speed was not measured"
     return "has no such figure"
 

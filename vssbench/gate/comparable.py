@@ -7,6 +7,7 @@ from typing import Any
 
 from vssbench.errors import listed
 from vssbench.gate.baseline import Entry, Key
+from vssbench.gate.speed import HARDWARE
 
 NAMED = 3
 """So many clips are named where some are missing."""
@@ -49,6 +50,11 @@ def other_files(before: Entry, now: Entry) -> list[str]:
             "labelled frames": (old.labelled, new.labelled) if scored else (0, 0),
         }
     )
+
+
+def other_machine(before: Entry, now: Entry) -> list[str]:
+    """What differs in the hardware that a clock or a meter ran on."""
+    return _differing({key: (before.environment.get(key), now.environment.get(key)) for key in HARDWARE})
 
 
 def changes(old: Mapping[Key, Entry], new: Mapping[Key, Entry]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What may change by how much: `mIoU: -0.1` in points, `gflops: +0.5%` of the baseline, `fps(step): -5%`.
 
-The sign says which direction is worse, and is checked against the figure's own. A rule's metric is the name of a figure
-of a result: a metric string, read under the result's protocol unless it names one, or one of COST.
+The sign says which direction is worse, and is checked against the figure's own. Any figure of the catalogue
+(`vssbench.results.figures`) has rules; a metric is read under the result's protocol unless it names one.
 """
 
 from __future__ import annotations
@@ -9,21 +9,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vssbench import registry
 from vssbench.errors import UserError
-from vssbench.metrics import plan
-from vssbench.specs import parse
+from vssbench.results.figures import Figure, figure
 
-COST = (
-    *("gflops", "gflops(key)", "gflops(nonkey)", "gflops(warmup)", "params"),
-    *("memory(host_working)", "memory(host_peak)", "memory(device_working)", "memory(device_peak)"),
-    *("fps(step)", "fps(step+decode)", "fps(end_to_end)"),
-)
-"""GFLOPs a frame over the schedule and of one frame kind, millions of parameters, MB, frames a second."""
 DEFAULT = {
     "mIoU": "-0.1", "WIoU": "-0.1", "VC@8": "-0.2", "VC@16": "-0.2", "gflops": "+0.5%", "params": "+0%",
     "fps(step)": "-5%",
@@ -39,7 +31,7 @@ _FORM = "a signed number in the figure's own unit, such as -0.1, or a signed per
 class Rule:
     """One limit. A figure fails where it moves beyond it.
 
-    metric:     name of a figure: "mIoU", "VC@8", "gflops(key)", "fps(step)"
+    metric:     name of a figure: "mIoU", "VC@8", "gflops(key)", "fps(step)", "latency(p99,end_to_end)"
     limit:      signed, in the figure's unit (points for percentages), or in percent of the baseline where `relative`
     calibrated: of speed: measured on other hardware, compare the ratios to the reference workload
     Raises UserError for a limit in the direction that is better and for what no figure can be.
@@ -49,9 +41,11 @@ class Rule:
     limit: float
     relative: bool = False
     calibrated: bool = False
+    figure: Figure = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metric", canonical(self.metric))
+        object.__setattr__(self, "figure", figure(self.metric))
+        object.__setattr__(self, "metric", self.figure.name)
         if not math.isfinite(self.limit):
             raise UserError(f"the limit {self.limit} of {self.metric} is no number", expected=_FORM)
         if self.is_speed and not self.relative:
@@ -61,19 +55,19 @@ class Rule:
             )
         if self.calibrated and not self.is_speed:
             raise UserError(f"{self.metric} is no speed and cannot be calibrated", expected=_FORM)
-        higher_is_better = _higher_is_better(self.metric)
-        if higher_is_better is None and self.limit == 0:
+        better = self.figure.better
+        if better is None and self.limit == 0:
             raise UserError(
                 f"which direction of {self.metric} is worse cannot be known here", expected="a limit other than 0"
             )
-        if higher_is_better is not None and self.limit and (self.limit < 0) != higher_is_better:
-            better, sign = ("higher", "-") if higher_is_better else ("lower", "+")
+        if better and self.limit and (self.limit < 0) != (better == "more"):
+            high, sign = ("higher", "-") if better == "more" else ("lower", "+")
             raise UserError(
-                f"the limit {self.text} of {self.metric} is in the wrong direction: {better} is better",
+                f"the limit {self.text} of {self.metric} is in the wrong direction: {high} is better",
                 expected=f"how much worse it may get, such as {sign}{abs(self.limit):g}{'%' * self.relative}",
             )
         if self.limit == 0:
-            object.__setattr__(self, "limit", -0.0 if higher_is_better else 0.0)
+            object.__setattr__(self, "limit", -0.0 if better == "more" else 0.0)
 
     @classmethod
     def read(cls, metric: str, value: object) -> Rule:
@@ -91,18 +85,14 @@ class Rule:
         return number + "%" * self.relative + " calibrated" * self.calibrated
 
     @property
+    def is_speed(self) -> bool:
+        """Whether it is of frames a second, which are judged against the reference workload."""
+        return self.figure.spec.name == "fps"
+
+    @property
     def scope(self) -> str:
         """Of a rule on speed: "step", "step+decode" or "end_to_end"."""
-        return self.metric[len("fps(") : -1]
-
-    @property
-    def is_speed(self) -> bool:
-        return self.metric.startswith("fps(")
-
-    @property
-    def is_quality(self) -> bool:
-        """Whether the figure is a metric of the predictions, scored clip by clip."""
-        return self.metric not in COST
+        return self.figure.spec.words[0]
 
     @property
     def worse(self) -> int:
@@ -111,25 +101,6 @@ class Rule:
 
     def __str__(self) -> str:
         return f"{self.metric}: {self.text}"
-
-
-def canonical(metric: str) -> str:
-    """The figure's name as results have it; raises UserError for what no result can have."""
-    plain = "".join(metric.split())
-    kinds = [name for name in COST if name.partition("(")[0] == re.split(r"[(@]", plain)[0]]
-    if kinds:
-        if plain not in kinds:
-            raise UserError(f"there is no figure {metric!r}", expected=" or ".join(kinds))
-        return plain
-    spec = parse(metric)
-    if spec.name in registry.entries("metrics"):  # the rule may outlive a plugin, or name a figure of its own
-        plan.check(spec)
-    return str(spec)
-
-
-def _higher_is_better(metric: str) -> bool | None:
-    """None: a metric of a plugin that is not installed, or that gives its figures names of their own."""
-    return metric.startswith("fps") if metric in COST else plan.higher_is_better(metric)
 
 
 def rules_of(lines: Mapping[str, object], where: Path | None = None) -> tuple[Rule, ...]:

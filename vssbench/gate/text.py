@@ -17,6 +17,8 @@ STYLES: dict[Status, str] = {
     "fail": "bold red", "missing": "bold red", "incomparable": "bold yellow", "improved": "green", "new": "cyan",
     "absent": "dim",
 }  # fmt: skip
+SHOWN = 20
+"""So many figures of a method are listed where a baseline changes, accuracies and costs before clocks and classes."""
 LOG_WIDTH = 180
 """Columns where the output is no terminal, such as the log of a CI job."""
 
@@ -54,8 +56,10 @@ def difference(old: Mapping[Key, Entry], new: Mapping[Key, Entry]) -> str:
         if before is None or now is None:
             table.add_row(*map(_text, key), _text("added" if before is None else "dropped"), "", "")
             continue
-        for name in moved:
+        for name in moved[:SHOWN]:
             table.add_row(*map(_text, key), _text(name), *(figure(name, side.get(name)) for side in sides))
+        if rest := moved[SHOWN:]:
+            table.add_row(*map(_text, key), _text(f"and {len(rest)} more, such as {rest[0]}"), "", "")
         if measured := [*other_reading(before, now), *other_files(before, now)]:
             notes.append(f"{' on '.join(key)}: {'; '.join(measured)}")
     notes += changes(old, new)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from vssbench.errors import NotComparable, printable
-from vssbench.gate.rules import COST, Rule
+from vssbench.errors import NotComparable, UserError, printable
+from vssbench.gate.rules import Rule
+from vssbench.results import figures
 from vssbench.results.record import without_nan
 from vssbench.stats.sign_flip import Comparison
 
@@ -116,12 +117,13 @@ def headline(report: Report) -> str:
 
 
 def figure(metric: str, value: float | None) -> str:
-    """Two decimals for percentages, one for FPS and MB, four digits for GFLOPs and parameters."""
+    """The number as printed, cost to four digits."""
     if value is None:
         return MISSING
-    if metric not in COST:
-        return f"{value:.2f}"
-    return f"{value:.4g}" if metric.startswith(("gflops", "params")) else f"{value:.1f}"
+    try:
+        return figures.figure(metric, check=False).text(value, significant=4)
+    except UserError:  # of a baseline that another version wrote
+        return f"{value:.4g}"
 
 
 def change(verdict: Verdict) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vssbench.errors import UserError
-from vssbench.results.figures import COUNT, Figure, accuracies, figures
+from vssbench.results.figures import Figure, Reading, accuracies, figure, figures
 from vssbench.results.record import ClipRecord, RunResult, read_result
 from vssbench.types import LabelSpace
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("run", "method", "dataset", "split", "codec", "protocol", "clip", "metric", "value"),
-    *("unit", "reason", "origin", "weights", "machine"),
+    *("unit", "at_least", "reason", "origin", "weights", "machine"),
 )
 """Of the frame, in order; "clip" only with per_clip."""
 
@@ -35,8 +35,9 @@ def load_results(
               and the seconds it took, from the records beside the results
     protocol: read the records again under this one; None: each result as it was written
     Columns: run (its directory), method, dataset, split, codec, protocol (missing for a cost), clip (per_clip), metric,
-    value (float64, NaN where missing), unit, reason (of a missing value), origin (measured or replayed), weights (where
-    from), machine (where the speed was measured). docs/ecosystem.md lists the metrics and their units.
+    value (float64, NaN where missing), unit, at_least (whether it is a lower bound), reason (of a missing value),
+    origin (measured or replayed), weights (where from), machine (where the speed was measured). `vssbench list figures`
+    has the metrics' names.
     Raises UserError for a path without results, a damaged file, and records that are missing.
     """
     import pandas as pd
@@ -46,7 +47,7 @@ def load_results(
     rows = [row for file in files for row in _rows(file, per_clip, protocol)]
     columns = [name for name in COLUMNS if per_clip or name != "clip"]
     frame = pd.DataFrame(rows, columns=columns)
-    return frame.astype({name: "float64" if name == "value" else "str" for name in columns})
+    return frame.astype({name: {"value": "float64", "at_least": "bool"}.get(name, "str") for name in columns})
 
 
 def result_files(path: Path) -> list[Path]:
@@ -74,25 +75,29 @@ def _rows(file: Path, per_clip: bool, protocol: str | None) -> Iterator[dict[str
         "machine": environment.get("device_name") or environment.get("cpu"),
     }
     if not per_clip:
-        yield from (same | figure._asdict() for figure in figures(result))
+        yield from (same | _row(found) for found in figures(result))
         return
     from vssbench.results.read_folder import read_folder
 
     kept = read_folder(file.parent)
     for record in kept.records:
-        yield from (
-            same | {"clip": record.clip} | figure._asdict() for figure in _clip_figures(record, result, kept.space)
-        )
+        yield from (same | {"clip": record.clip} | _row(found) for found in _of_clip(record, result, kept.space))
 
 
-def _clip_figures(record: ClipRecord, result: RunResult, space: LabelSpace) -> Iterator[Figure]:
+def _row(found: Reading) -> dict[str, Any]:
+    shown = {key: value for key, value in found._asdict().items() if key != "figure"}
+    return shown | {"metric": found.figure.name, "unit": found.figure.unit}
+
+
+def _of_clip(record: ClipRecord, result: RunResult, space: LabelSpace) -> Iterator[Reading]:
     """The headline accuracies of one clip by itself, and what it took."""
     from vssbench.metrics.accuracy.evaluate import evaluate
     from vssbench.specs import parse
 
     alone = evaluate(result.protocol, space, [record], [parse(name) for name in result.metrics or ()])
     yield from accuracies(alone.metrics, alone.reasons, result.protocol)
-    yield Figure("frames", record.frames, COUNT)
-    yield Figure("frames/labelled", record.labelled, COUNT)
-    yield from (Figure(f"frames/{kind}", count, COUNT) for kind, count in record.kinds.items())
-    yield from (Figure(f"seconds/{phase}", value, "s") for phase, value in record.seconds.items())
+    yield Reading(figure("frames"), record.frames)
+    yield Reading(figure("frames(labelled)"), record.labelled)
+    yield from (Reading(figure(f"frames({kind})"), count) for kind, count in record.kinds.items())
+    for phase, value in record.seconds.items():
+        yield Reading(Figure(f"seconds({phase})", phase, "s", lambda result: None, "speed", machine=True), value)

@@ -1,70 +1,280 @@
-"""Every number of a result as a flat list of named figures: what tables and trackers take."""
+"""The catalogue of figures: every number that a result carries, by one name, and how it is taken from the result.
+
+A name is a spec with bare words: `mIoU`, `VC@8`, `IoU(class=road)`, `gflops(key)`, `latency(p99,end_to_end)`. It is the
+key everywhere: in a rule, a baseline, the header of a CSV file, a data frame, a tracker. A title is for people only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import difflib
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean
+from typing import Any, Literal, NamedTuple
 
+from vssbench import registry
+from vssbench.errors import UserError
+from vssbench.metrics import plan
+from vssbench.metrics.cost.latency import SCOPES
 from vssbench.results.record import RunResult
-from vssbench.specs import parse
+from vssbench.specs import Spec, parse
+from vssbench.types import KINDS
 
-PERCENT, MACS, RATE, COUNT = "%", "GMAC/frame", "frames/s", "frames"
+Better = Literal["more", "less"]
+Topic = Literal["accuracy", "schedule", "gflops", "params", "speed"]
+Take = Callable[[RunResult], float | str | None]
+"""From a result to the number, or to the reason why there is none; None where nobody asked for it."""
+MISSING = "the result has no number here"
 
 
-class Figure(NamedTuple):
-    """One number.
+@dataclass(frozen=True)
+class Figure:
+    """One number that a result may carry.
 
-    metric:   "mIoU", "VC@8", "IoU/<class>", "mIoU/distance=<frames>", "GFLOPs/key", "FPS/step", ... (docs/ecosystem.md)
-    value:    None where it is missing
-    unit:     "%", "GMAC/frame", "frames/s", "ms", "M", "MB", "J/frame" or "frames"
-    protocol: of an accuracy, None of a cost
-    reason:   why the value is missing, where that is known
+    name:     canonical: `str(parse(name, words=True)) == name`
+    title:    for people, such as the heading of a column
+    unit:     "%", "GMAC/frame", "frames/s", "ms", "M", "MB", "J/frame", "W", "frames" or "clips"
+    take:     its value in a result
+    topic:    which part of a result explains it
+    better:   which end is good; None: neither is, or it is not known
+    decimals: as printed; None: three significant digits, or one decimal where that is more
+    metric:   whether it is scored clip by clip, and so has an interval over clips
+    machine:  whether it is read off a clock or a meter, and so says something of the machine
+    bound:    whether work is known to be missing from it in a result, so that it is a lower bound
     """
 
-    metric: str
-    value: float | None
+    name: str
+    title: str
     unit: str
-    protocol: str | None = None
+    take: Take
+    topic: Topic
+    better: Better | None = None
+    decimals: int | None = 2
+    metric: bool = False
+    machine: bool = False
+    bound: Callable[[RunResult], bool] = lambda result: False
+
+    @property
+    def spec(self) -> Spec:
+        return parse(self.name, words=True)
+
+    def text(self, value: float, significant: int = 3) -> str:
+        """The number as printed. significant: digits of a figure without fixed decimals."""
+        if self.decimals is not None:
+            return f"{value:.{self.decimals}f}"
+        return f"{value:.{significant}g}" if value < 10 ** (significant - 2) else f"{value:.1f}"
+
+
+class Reading(NamedTuple):
+    """A figure of one result.
+
+    value:    None where it is missing, for that reason
+    protocol: of an accuracy, None of a cost
+    at_least: whether the value is a lower bound
+    """
+
+    figure: Figure
+    value: float | None
     reason: str | None = None
+    protocol: str | None = None
+    at_least: bool = False
 
 
-def figures(result: RunResult) -> Iterator[Figure]:
-    """The figures of a result, accuracy before cost; what was not measured at all is left out."""
-    yield from _accuracy(result)
-    for kind, count in result.kinds.items():
-        yield Figure(f"frames/{kind}", count, COUNT)
-    gflops = result.gflops or {}
-    for part in ("key", "nonkey", "warmup", "amortised", "nominal"):
-        if part in gflops:
-            yield Figure(f"GFLOPs/{part}", gflops[part], MACS)
-    if result.params_m is not None:
-        yield Figure("params", result.params_m, "M")
-        yield Figure("params/training_only", result.params_training_only_m, "M")
-    yield from _speed(result)
+def figures(result: RunResult) -> Iterator[Reading]:
+    """Those of a result: metrics, costs, mIoU by distance, IoU by class. What was not measured at all is left out."""
+    yield from accuracies(result.metrics or {}, result.reasons, result.protocol)
+    distances = [_at_distance(row["distance"]) for row in result.by_distance]
+    for one in (*CATALOGUE.values(), *distances, *map(_of_class, result.per_class)):
+        taken = one.take(result)
+        if taken is not None:
+            protocol = result.protocol if one.topic == "accuracy" else None
+            yield reading(one, taken, protocol)._replace(at_least=one.bound(result))
 
 
-def accuracies(metrics: dict[str, float | None], reasons: dict[str, str], protocol: str) -> Iterator[Figure]:
+def accuracies(metrics: Mapping[str, float | None], reasons: Mapping[str, str], protocol: str) -> Iterator[Reading]:
     """Headline numbers under a protocol; one that names its own protocol is of that one."""
     for name, value in metrics.items():
-        yield Figure(name, value, PERCENT, str(parse(name).get("protocol", protocol)), reasons.get(name))
+        one = _metric(parse(name))
+        taken = reasons.get(name, MISSING) if value is None else value
+        yield reading(one, taken, str(one.spec.get("protocol", protocol)))
 
 
-def _accuracy(result: RunResult) -> Iterator[Figure]:
-    yield from accuracies(result.metrics or {}, result.reasons, result.protocol)
-    for name, value in result.per_class.items():
-        yield Figure(f"IoU/{name}", value, PERCENT, result.protocol)
-    for row in result.by_distance:
-        yield Figure(f"mIoU/distance={row['distance']}", row["mIoU"], PERCENT, result.protocol)
+def reading(one: Figure, taken: float | str, protocol: str | None = None) -> Reading:
+    """What was taken, a reason kept apart from a number."""
+    if isinstance(taken, str):
+        return Reading(one, None, taken, protocol)
+    return Reading(one, taken, None, protocol) if math.isfinite(taken) else Reading(one, None, "not a number", protocol)
 
 
-def _speed(result: RunResult) -> Iterator[Figure]:
-    for scope, value in (result.fps or {}).items():
-        yield Figure(f"FPS/{scope}", value, RATE)
-    for kind, scopes in (result.latency_ms or {}).items():
-        for scope, statistics in (scopes or {}).items():
-            for name, value in statistics.items():
-                yield Figure(f"latency/{kind}/{scope}/{name}", value, COUNT if name == "n" else "ms")
-    for where, value in (result.memory_mb or {}).items():
-        yield Figure(f"memory/{where}", value, "MB")
-    if result.energy is not None:
-        yield Figure("energy", result.energy["joules_per_frame"], "J/frame", reason=result.energy["reason"])
+def figure(name: str, check: bool = True) -> Figure:
+    """The figure of that name, in any order and spacing of its words.
+
+    A metric that is not known here may be of a plugin that is not installed.
+    check: ask a metric whether it takes such a string; of what a result has, nobody need be asked
+    Raises UserError for what no result has.
+    """
+    if name in TITLES:
+        raise UserError(f"there is no figure {name!r}", expected=TITLES[name])
+    spec = parse(name, words=True)
+    if spec.name in FAMILIES:
+        found = [one for one in FAMILIES[spec.name] if sorted(one.spec.words) == sorted(spec.words)]
+        if found and spec.at is None and not spec.args:
+            return found[0]
+    elif spec.name == "IoU":
+        if list(dict(spec.args)) == ["class"]:
+            return _of_class(str(spec.get("class")))
+    elif list(dict(spec.args)) == ["distance"] and spec.name == "mIoU":
+        distance = spec.get("distance")
+        if distance == "mean":
+            return MEAN
+        if type(distance) is int and distance >= 0:
+            return _at_distance(distance)
+    elif not spec.words:
+        if check and spec.name in registry.entries("metrics"):
+            plan.check(spec)
+        return _metric(spec)
+    meant = near(str(spec), [one.name for one in FAMILIES.get(spec.name) or named()])
+    raise UserError(f"there is no figure {name!r}", expected=" or ".join(meant), fix="vssbench list figures")
+
+
+def near(name: str, known: Iterable[str]) -> list[str]:
+    """All known names where they are few, else the three that are most like this one."""
+    names = list(known)
+    return names if len(names) <= 6 else difflib.get_close_matches(name, names, n=3, cutoff=0.0)
+
+
+def named() -> list[Figure]:
+    """Every metric that is installed, an example of what is there for any class or distance, and every cost."""
+    usual = [parse(name) for name in plan.DEFAULT]
+    metrics = [*usual, *(Spec(name) for name in registry.entries("metrics") if name not in {one.name for one in usual})]
+    return [*map(_metric, metrics), _of_class("road"), _at_distance(1), *CATALOGUE.values()]
+
+
+def _metric(spec: Spec) -> Figure:
+    name = str(spec)
+    title = name.replace("VC@", "VC").replace("_", " ")
+
+    def take(result: RunResult) -> float | str | None:
+        return _of(result.metrics, name, result.reasons.get(name, MISSING))
+
+    return Figure(name, title, "%", take, "accuracy", _direction(spec), metric=True)
+
+
+def _direction(metric: Spec) -> Better | None:
+    """As the metric itself says; None where it is not installed, or cannot be imported."""
+    try:
+        return {True: "more", False: "less", None: None}[plan.higher_is_better(metric)]
+    except UserError:  # what was measured is shown all the same
+        return None
+
+
+def _of_class(name: str) -> Figure:
+    def take(result: RunResult) -> float | str | None:
+        return _of(result.per_class, name, f"the protocol {result.protocol} leaves the class out")
+
+    return Figure(str(Spec("IoU", (("class", name),))), f"IoU {name}", "%", take, "accuracy", "more")
+
+
+def _at_distance(distance: int) -> Figure:
+    def take(result: RunResult) -> float | str | None:
+        return _of({row["distance"]: row["mIoU"] for row in result.by_distance}, distance)
+
+    return Figure(f"mIoU(distance={distance})", f"mIoU d={distance}", "%", take, "accuracy", "more")
+
+
+def _over_distances(result: RunResult) -> float | str | None:
+    found = [row["mIoU"] for row in result.by_distance if row["mIoU"] is not None]
+    return fmean(found) if found else MISSING if result.by_distance else None
+
+
+def _of(part: Mapping[Any, Any] | None, key: object, why: str = MISSING) -> Any:
+    """An entry of a part of a result, or why it is null; None where the part, or the entry, is not there."""
+    if not part or key not in part:
+        return None
+    return why if part[key] is None else part[key]
+
+
+def _key_frames(result: RunResult) -> float | None:
+    total = sum(count or 0 for count in result.kinds.values())
+    return 100 * (result.kinds.get("key") or 0) / total if total else None
+
+
+def _macs(key: str, name: str, title: str, why: str, *kinds: str) -> Figure:
+    """kinds: the frame kinds whose work is in it; none: those that ran."""
+
+    def bound(result: RunResult) -> bool:
+        ran = kinds or [kind for kind, count in result.kinds.items() if count] or KINDS
+        return any(one["kind"] in ran for one in _of(result.gflops, "uncounted") or ())
+
+    take = _cell("gflops", key, why)
+    return Figure(name, title, "GMAC/frame", take, "gflops", "less", decimals=None, bound=bound)
+
+
+def _cell(part: str, key: str, why: str = MISSING) -> Take:
+    return lambda result: _of(getattr(result, part), key, why)
+
+
+def _latency(kind: str, scope: str, statistic: str) -> Take:
+    return lambda result: _of(_of((result.latency_ms or {}).get(kind), scope), statistic)
+
+
+def _energy(key: str) -> Take:
+    return lambda result: _of(result.energy, key, (result.energy or {}).get("reason") or MISSING)
+
+
+_SPOKEN = {scope: scope.replace("_", " ") for scope in SCOPES}
+_TIMED = {"all": "", **{kind: f",{kind}" for kind in KINDS}}
+_frames = partial(Figure, unit="frames", topic="schedule", decimals=0)
+_fps = partial(Figure, unit="frames/s", topic="speed", better="more", decimals=1, machine=True)
+_ms = partial(Figure, unit="ms", topic="speed", better="less", machine=True)
+_mb = partial(Figure, unit="MB", topic="speed", better="less", decimals=1)
+_power = partial(Figure, topic="speed", better="less", decimals=None, machine=True)
+MEAN = Figure("mIoU(distance=mean)", "mIoU mean over d", "%", _over_distances, "accuracy", "more")
+COSTS = (
+    _macs("amortised", "gflops", "GFLOPs", "how often each kind runs is not known, or one that runs was not counted"),
+    *(_macs(kind, f"gflops({kind})", f"GFLOPs {kind}", f"no {kind} frame was counted", kind) for kind in KINDS),
+    _macs("nominal", "gflops(nominal)", "GFLOPs nominal", "the method has no interval of its own", *KINDS),
+    Figure("params", "params (M)", "M", lambda result: result.params_m, "params", "less", None),
+    Figure(
+        "params(training_only)", "params for training only (M)", "M",
+        lambda result: result.params_training_only_m, "params", "less", None,
+    ),
+    *(_fps(f"fps({scope})", f"FPS {spoken}", take=_cell("fps", scope)) for scope, spoken in _SPOKEN.items()),
+    *(
+        _ms(
+            f"latency({statistic},{scope}{kind})", f"latency {statistic} {spoken}{kind.replace(',', ' ')} (ms)",
+            take=_latency(timed, scope, statistic),
+        )
+        for timed, kind in _TIMED.items()
+        for scope, spoken in _SPOKEN.items()
+        for statistic in ("mean", "p50", "p90", "p99")
+    ),
+    *(
+        _mb(
+            f"memory({where})", f"memory {where.replace('_', ' ')} (MB)",
+            take=_cell("memory_mb", where, f"the {where.partition('_')[0]} tells no memory"),
+        )
+        for where in ("host_working", "host_peak", "device_working", "device_peak")
+    ),
+    _power("energy", "energy (J)", "J/frame", _energy("joules_per_frame")),
+    _power("energy(spread)", "energy spread (J)", "J/frame", _energy("spread")),
+    _power("power", "power (W)", "W", _energy("watts")),
+    Figure("key_frames", "key frames %", "%", _key_frames, "schedule", decimals=1),
+    Figure("clips", "clips", "clips", lambda result: result.dataset.clips, "schedule", decimals=0),
+    _frames("frames", "frames", take=lambda result: result.dataset.frames),
+    _frames("frames(labelled)", "frames labelled", take=lambda result: result.dataset.labelled),
+    *(
+        _frames(f"frames({kind})", f"frames {kind}", take=_cell("kinds", kind, f"no {kind} frame ran"))
+        for kind in KINDS
+    ),
+    *(
+        _frames(f"frames(timed{kind})", f"frames timed{kind.replace(',', ' ')}", take=_latency(timed, "step", "n"))
+        for timed, kind in _TIMED.items()
+    ),
+)  # fmt: skip
+"""All but accuracies: computation, parameters, speed, memory, energy, and what was run and timed."""
+CATALOGUE = {one.name: one for one in (MEAN, *COSTS)}
+FAMILIES = {family: [one for one in COSTS if one.spec.name == family] for family in {one.spec.name for one in COSTS}}
+TITLES = {one.title: one.name for one in (*map(_metric, map(parse, plan.DEFAULT)), *COSTS) if one.title != one.name}

@@ -26,7 +26,7 @@ function visible() {
 }
 
 /** Whether a row's figure in a column is a lower bound only. */
-const isBound = (row, column) => column.key === "GFLOPs" && row.uncounted;
+const isBound = (row, column) => row.cells[column.title].atLeast === true;
 
 /** Rows measured here, which may be ranked and joined by a front. */
 const measured = (rows) => rows.filter((row) => row.origin !== "published");

@@ -103,8 +103,8 @@ def test_the_csv_has_the_same_numbers_in_the_same_order(tmp_path: Path) -> None:
         (one,) = (one for one in results if (one.method, f"{one.dataset.spec} val") == (row["method"], row["dataset"]))
         assert one.metrics is not None
         assert row["mIoU"] == one.metrics["mIoU"]
-        assert row["GFLOPs"] == one.gflops["amortised"]
-        assert row["FPS step"] == one.fps["step"]
+        assert row["gflops"] == one.gflops["amortised"]
+        assert row["fps(step)"] == one.fps["step"]
         assert row["key_interval"] == parse(one.method).get("key_interval") or np.isnan(row["key_interval"])
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from vssbench.errors import UserError, suggest
 from vssbench.results.figures import figures
 from vssbench.results.record import RunResult
+from vssbench.specs import Spec
 
 SINKS = {
     "mlflow": "vssbench.results.trackers.mlflow:write",
@@ -86,9 +87,9 @@ def entry(result: RunResult, file: Path) -> Entry:
         **{f"version_{name}": number for name, number in packages.items()},
     }
     named: dict[str, float] = {}
-    for figure in figures(result):
-        if figure.value is not None:
-            named[_free(plain(figure.metric), named)] = figure.value
+    for found in figures(result):
+        if found.value is not None:
+            named[_free(plain(found.figure.spec), named)] = found.value
     return Entry(
         name=f"{result.method} on {result.dataset.spec} {result.dataset.split}",
         key=hashlib.sha256(result.to_json().encode()).hexdigest()[:16],
@@ -99,14 +100,16 @@ def entry(result: RunResult, file: Path) -> Entry:
     )
 
 
-def plain(metric: str) -> str:
-    """A figure's name as every tracker takes it.
+def plain(figure: Spec) -> str:
+    """A figure's name as every tracker takes it: a slash before each argument, "_" for all other marks.
 
-    >>> plain("VC@8"), plain("mIoU/distance=3"), plain("IoU/traffic light"), plain("FPS/step+decode")
-    ('VC8', 'mIoU/distance_3', 'IoU/traffic_light', 'FPS/step_decode')
+    >>> from vssbench.specs import parse
+    >>> plain(parse("VC@8")), plain(parse("latency(p99,step+decode)", words=True)), plain(parse('IoU(class="a b")'))
+    ('VC8', 'latency/p99/step_decode', 'IoU/class_a_b')
     """
-    parts = (re.sub(r"[^\w.-]", "_", part.replace("@", ""), flags=re.ASCII) for part in metric.split("/"))
-    return "/".join(part if part.strip(".") else "_" for part in parts)
+    name = figure.name if figure.at is None else f"{figure.name}{figure.at}"
+    parts = [name, *figure.words, *(f"{key}_{value}" for key, value in figure.args)]
+    return "/".join(re.sub(r"[^\w.-]", "_", part, flags=re.ASCII) if part.strip(".") else "_" for part in parts)
 
 
 def _free(name: str, taken: Iterable[str]) -> str:
