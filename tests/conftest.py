@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from packaging.requirements import Requirement
+
+if TYPE_CHECKING:
+    from tests.helpers.command import Outcome
 
 settings.register_profile("patient", deadline=None)  # a busy machine makes single examples slow, which is no failure
 settings.load_profile("patient")
@@ -20,6 +25,14 @@ def _one_thread() -> None:
     torch = sys.modules.get("torch")
     if torch:
         torch.set_num_threads(1)
+
+
+@pytest.fixture
+def vssbench() -> Callable[..., Outcome]:
+    """Run a command line in this process: (exit status, stdout, stderr)."""
+    from tests.helpers import command
+
+    return command.vssbench
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

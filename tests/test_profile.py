@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -13,7 +12,6 @@ import pytest
 import torch
 
 from vssbench.bench.spec import LatencySpec
-from vssbench.cli import main
 from vssbench.errors import UserError
 from vssbench.load import load_method
 from vssbench.profile import file_decoding, made_frames, profile
@@ -21,19 +19,6 @@ from vssbench.schedule import change, thumbnail
 
 SCOPES = ["step", "step+decode", "end_to_end", "end_to_end+jpeg", "end_to_end+png"]
 QUICK = LatencySpec(frames=6, warmup=0, rounds=1, seconds=60)
-
-
-@pytest.fixture
-def vssbench(monkeypatch, capsys):
-    """Run a command line: (exit status, stdout, stderr)."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["vssbench", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code, *capsys.readouterr()
-
-    return run
 
 
 def test_methods_with_and_without_a_network_side_by_side():

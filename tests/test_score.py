@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.command import vssbench
 from tests.metrics.accuracy.videos import measure
 from vssbench.cli import main
 from vssbench.datasets.label_spaces import load_space
@@ -49,16 +50,13 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def run(data, monkeypatch, capsys):
+def run(data):
     """Call the command line; gives (exit status, stdout, stderr)."""
 
     def call(*arguments, predictions=None):
         root, folder = data
-        base = ["vssbench", "score", "--dataset", "vspw", "--data-root", str(root)]
-        monkeypatch.setattr(sys, "argv", [*base, "--predictions", str(predictions or folder), *arguments])
-        with pytest.raises(SystemExit) as left:
-            main()
-        return left.value.code or 0, *capsys.readouterr()
+        base = ["score", "--dataset", "vspw", "--data-root", str(root)]
+        return vssbench(*base, "--predictions", predictions or folder, *arguments)
 
     return call
 

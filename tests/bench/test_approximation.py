@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.robustness.made import vssbench
+from tests.helpers.class_zero import ClassZero
+from tests.helpers.command import vssbench
 from vssbench import Frame, Prediction, load_method
 from vssbench.bench.approximation import difference, published
 from vssbench.datasets.label_spaces import load_space
@@ -37,21 +38,11 @@ def test_arguments_of_other_methods_are_their_own_affair() -> None:
     assert published(spec, Constant(0)) == spec
 
 
-class Constant:
+class Constant(ClassZero):
     """One class everywhere, but for the first `other` columns."""
-
-    needs, lookahead = frozenset(), 0
 
     def __init__(self, other: int):
         self.name, self.other = f"constant{other}", other
-
-    def reset(self) -> None: ...
-
-    def prepare(self, frame: Frame) -> Frame:
-        return frame
-
-    def step(self, x: Frame) -> Frame:
-        return x
 
     def decode(self, y: Frame) -> Prediction:
         labels = np.zeros(y.image.shape[:2], np.uint8)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from tests.helpers.class_zero import ClassZero
 from vssbench import load_method
 from vssbench.bench.clip import ahead, has_nan, run_clip, run_frame
 from vssbench.bench.session import Bench, Ran
@@ -32,10 +33,10 @@ def frames(count: int = 4, labelled: bool = True) -> list[Frame]:
     ]
 
 
-class Method:
-    """Predicts class 0; the hooks make it misbehave."""
+class Method(ClassZero):
+    """Its arguments make it misbehave."""
 
-    name, lookahead = "fake", 0
+    name = "fake"
 
     def __init__(self, needs: frozenset[str] = frozenset(), answer=None):
         self.needs, self.answer, self.seen, self.resets = needs, answer, [], 0
@@ -46,9 +47,6 @@ class Method:
     def prepare(self, frame: Frame) -> Frame:
         self.seen.append(frame.labels is not None)
         return frame
-
-    def step(self, x: Frame) -> Frame:
-        return x
 
     def decode(self, y: Frame) -> object:
         labels = np.zeros(y.image.shape[:2], np.uint8)

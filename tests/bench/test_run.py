@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
+from tests.helpers.class_zero import ClassZero
 from tests.helpers.faults import Crash, FaultyOs
 from vssbench import atomic, methods, registry
 from vssbench.bench import clip as runner
@@ -23,7 +23,7 @@ from vssbench.registry import Entry
 from vssbench.reports import read_runs
 from vssbench.results.record import RunResult, read_result
 from vssbench.specs import parse
-from vssbench.types import Frame, Prediction, Weights
+from vssbench.types import Frame, Weights
 
 SMALL = "synthetic(clips=3,frames=20,height=32,width=48)"
 FAST = LatencySpec(frames=6, rounds=2, warmup=1)
@@ -43,23 +43,15 @@ def numbers(result: RunResult) -> dict[str, Any]:
     return kept
 
 
-class Broken:
-    """Predicts class 0 and fails on the second clip while `Broken.fails`."""
+class Broken(ClassZero):
+    """Fails on the second clip while `Broken.fails`."""
 
-    name, needs, lookahead, fails = "broken", frozenset[str](), 0, True
-
-    def reset(self) -> None: ...
+    name, fails = "broken", True
 
     def prepare(self, frame: Frame) -> Frame:
         if Broken.fails and frame.clip.endswith("1"):
             raise RuntimeError("out of luck")
         return frame
-
-    def step(self, x: Frame) -> Frame:
-        return x
-
-    def decode(self, y: Frame) -> Prediction:
-        return Prediction(np.zeros(y.image.shape[:2], np.uint8), "key")
 
 
 class Untrained(Broken):

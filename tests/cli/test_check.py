@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.gate.made import result, write
-from vssbench.cli import main
+from tests.helpers import command
 
 Command = Callable[..., int]
 
@@ -25,10 +25,10 @@ def vssbench(monkeypatch: pytest.MonkeyPatch) -> Command:
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["vssbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        return int(left.value.code or 0)
+        outcome = command.vssbench(*arguments)
+        print(outcome.stdout, end="")
+        print(outcome.stderr, end="", file=sys.stderr)
+        return outcome.status
 
     return run
 

@@ -3,30 +3,15 @@
 import errno
 import json
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vssbench.cli import main
 from vssbench.datasets.export import LAYOUTS
 from vssbench.load import load_dataset
 
 SOURCE = "synthetic(clips=2,frames=24,height=32,motion=fast,width=48)"
-
-
-@pytest.fixture
-def vssbench(monkeypatch, capsys):
-    """Run a command line: (exit status, stdout, stderr)."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["vssbench", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -10,8 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.helpers.command import MAIN
+
 SMALL = "synthetic(clips=2,frames=20,height=32,width=48)"
-COMMAND = [sys.executable, "-c", "from vssbench.cli import main; main()"]
+COMMAND = [sys.executable, "-c", MAIN]
 
 
 def vssbench(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

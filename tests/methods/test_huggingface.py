@@ -15,8 +15,9 @@ from transformers import Mask2FormerForUniversalSegmentation, ResNetConfig
 from transformers.models.mask2former.image_processing_pil_mask2former import Mask2FormerImageProcessorPil
 from transformers.models.segformer.image_processing_pil_segformer import SegformerImageProcessorPil
 
+from tests.helpers.command import vssbench
 from tests.helpers.huggingface_models import MODELS, saved, segformer, upernet
-from tests.robustness.made import assert_refused, vssbench
+from tests.robustness.made import assert_refused
 from vssbench import load_method
 from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError

@@ -6,10 +6,9 @@ import json
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +18,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from vssbench import methods, registry
-from vssbench.cli import main
 from vssbench.datasets.export import export
 from vssbench.datasets.frames import Frames, decode
 from vssbench.datasets.h264 import encode
@@ -83,21 +81,6 @@ def small_methods(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     registry.entries.cache_clear()
     yield
     registry.entries.cache_clear()
-
-
-@pytest.fixture
-def vssbench(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[Any, str, str]]:
-    """Run a command line: (exit status, stdout, stderr)."""
-
-    def run(*words: object) -> tuple[Any, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vssbench", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code, *capsys.readouterr()
-
-    return run
 
 
 def picture(seed: int, size: tuple[int, int] = SIZE) -> np.ndarray:

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from tests.robustness.made import Outcome, assert_refused, vspw, vssbench, write
+from tests.helpers.command import Outcome, vssbench
+from tests.robustness.made import assert_refused, vspw, write
 
 Pixels = np.ndarray
 SHAPE = (6, 8)

@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import sys
 from pathlib import Path
-from typing import NamedTuple
-from unittest import mock
 
 import cv2
 import numpy as np
 
-from vssbench.cli import main
-
-
-class Outcome(NamedTuple):
-    status: int
-    stdout: str
-    stderr: str
-
-
-def vssbench(*arguments: object) -> Outcome:
-    """The command, as its entry point runs it. Whatever would be a traceback is raised here."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        mock.patch.object(sys, "argv", ["vssbench", *map(str, arguments)]),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        try:
-            main()
-        except SystemExit as done:
-            status = done.code if isinstance(done.code, int) else 0 if done.code is None else 1
-        else:
-            status = 0
-    return Outcome(status, out.getvalue(), err.getvalue())
+from tests.helpers.command import Outcome
 
 
 def assert_refused(outcome: Outcome) -> None:

@@ -23,7 +23,8 @@ from typing import Any
 import cv2
 import pytest
 
-from tests.robustness.made import assert_refused, vspw, vssbench
+from tests.helpers.command import MAIN, vssbench
+from tests.robustness.made import assert_refused, vspw
 from vssbench import atomic
 
 METHODS = "hold(of=oracle,key_interval=2),flowwarp(of=oracle,key_interval=3)"
@@ -35,7 +36,6 @@ keep_frames: 3
 """
 TIMES = ("fps", "latency_ms", "samples_ms", "reference_ms", "memory_mb", "energy", "started", "finished", "seconds")
 KILLED = -signal.SIGKILL
-MAIN = "from vssbench.cli import main; main()"
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.robustness.made import assert_refused, vspw, vssbench
+from tests.helpers.command import vssbench
+from tests.robustness.made import assert_refused, vspw
 from vssbench import metrics, registry
 from vssbench.registry import Entry
 

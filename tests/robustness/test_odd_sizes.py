@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.robustness.made import vssbench, write
+from tests.helpers.command import vssbench
+from tests.robustness.made import write
 
 METHODS = (
     *("mask2former", "mpvss", "mrcfa", "psp18", "hold(of=psp18,key_interval=2)", "flowwarp(of=psp18,key_interval=2)"),

@@ -10,35 +10,29 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.robustness.made import assert_refused, vspw, vssbench, write
+from tests.helpers.class_zero import ClassZero
+from tests.helpers.command import vssbench
+from tests.robustness.made import assert_refused, vspw, write
 from vssbench import methods, registry
 from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.registry import Entry
 from vssbench.results.read_folder import read_folder
 from vssbench.results.record import RunResult, read_result
 from vssbench.specs import parse
-from vssbench.types import Frame, Prediction
+from vssbench.types import Frame
 
 MASK, IMAGE = "data/b/mask/001.png", "data/b/origin/001.jpg"
 
 
-class FailsOnB:
-    """Predicts class 0, and fails on the second frame of clip b."""
+class FailsOnB(ClassZero):
+    """Fails on the second frame of clip b."""
 
-    name, needs, lookahead = "failsonb", frozenset[str](), 0
-
-    def reset(self) -> None: ...
+    name = "failsonb"
 
     def prepare(self, frame: Frame) -> Frame:
         if frame.clip == "b" and frame.index == 1:
             raise RuntimeError("out of luck\nand a long story")
         return frame
-
-    def step(self, x: Frame) -> Frame:
-        return x
-
-    def decode(self, y: Frame) -> Prediction:
-        return Prediction(np.zeros(y.image.shape[:2], np.uint8), "key")
 
 
 class FailsInReset(FailsOnB):

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers.command import MAIN
 from tests.robustness.made import vspw, write
 
-MAIN = "from vssbench.cli import main; main()"
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from tests.robustness.made import assert_refused, vssbench
+from tests.helpers.command import vssbench
+from tests.robustness.made import assert_refused
 
 NOWHERE = ("--dataset", "vspw", "--data-root", "/nowhere/at/all")
 VALID = """\

@@ -5,42 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vssbench.progress import Shown
 
 
-class Report:
+class Report(Shown):
     """Used as a context manager; everything goes to stderr."""
 
     def __init__(self, steps: int, quiet: bool = False):
         """quiet: say nothing (every process but the first)"""
         self.steps = steps
         self._console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(
-            *columns, console=self._console, transient=True, disable=quiet or not self._console.is_terminal
-        )
-        self._task = self._bar.add_task("training", total=steps)
-
-    def __enter__(self) -> Report:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
+        super().__init__(self._console, "training", steps)
 
     def tell(self, entry: Mapping[str, Any]) -> None:
         """An entry of the log: losses, or a validation."""
         text = _validation(entry, self.steps) if "validation" in entry else _losses(entry, self.steps)
         self._bar.update(self._task, completed=entry["step"])
         if "loss" in entry:
-            self._bar.update(self._task, description=escape(f"loss {entry['loss']:.4g}"))
+            self.describe(f"loss {entry['loss']:.4g}")
         if "validation" in entry or not self._console.is_terminal:
             self._console.print(text, markup=False)
 
