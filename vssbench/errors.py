@@ -95,6 +95,13 @@ def blaming(whose: str, where: str) -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:  # sys.exit(0) in there would pass for a run that is done
         first = (str(error).splitlines() or [""])[0]
+        if any(words in str(error) for words in ("read-only", "marked as readonly")):  # NumPy's words, and OpenCV's
+            raise UserError(
+                f"{whose} writes into an array that it was given to read",
+                where=where,
+                expected="frames left as they are: what sees them next would measure something else",
+                fix="write into a copy, frame.image.copy()",
+            ) from error
         raise UserError(
             f"{whose} failed: {type(error).__name__}: {first}",
             where=where,

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from vssbench import hooks, registry
 from vssbench.errors import UserError, suggest
+from vssbench.input_files import expanded
 from vssbench.networks import packaged
 from vssbench.specs import Spec, parse, walk
 from vssbench.types import Dataset, Method
@@ -76,7 +77,7 @@ def load_dataset(spec: str | Spec, root: str | Path | None = None, split: str = 
     """A dataset from its spec, e.g. `load_dataset("camvid", root=DIR)` or `load_dataset("synthetic(motion=fast)")`."""
     spec = parse(spec)
     factory = registry.resolve("datasets", spec.name)
-    return _build(factory, spec, {"root": Path(root) if root is not None else None, "split": split})
+    return _build(factory, spec, {"root": expanded(root) if root is not None else None, "split": split})
 
 
 def resolved(method: Method, spec: Spec, labels: str | None = None) -> Spec:
@@ -141,10 +142,15 @@ def _weights(factory: Callable[..., Any], method: str, args: Mapping[str, Any]) 
     if asked == packaged.UNTRAINED:
         return None
     if asked is not None:
-        return asked
+        return _at_home(asked) if isinstance(asked, str | Path) else {key: _at_home(asked[key]) for key in asked}
     bound = inspect.signature(factory).bind_partial(**args)
     bound.apply_defaults()
     return packaged.find(method, bound.arguments)
+
+
+def _at_home(file: str | Path) -> str | Path:
+    """The file as it is named, but for a leading `~`."""
+    return str(expanded(file)) if str(file).startswith("~") else file
 
 
 def _arguments(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def profile(
     timed = dict.fromkeys(methods, dict.fromkeys(("fps", "latency_ms", "file_decoding_ms", "memory_mb", "energy")))
     if latency is not None:
         note(f"making {latency.frames} frames of {size[0]}x{size[1]}")
-        frames = made_frames(list(methods.values()), size, latency.frames)
+        frames = [frame.read_only() for frame in made_frames(list(methods.values()), size, latency.frames)]
         note(f"timing {len(methods)} methods, which take turns")
         timed = _time(methods, frames, device, latency)
     return {name: profiles[name] | timed[name] for name in methods}

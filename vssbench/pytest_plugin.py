@@ -166,7 +166,8 @@ def _timed(gate: Gate, key: Key) -> Callable[..., None]:
         with _in_one_message():
             bench = Bench(gate.spec.model_copy(update={"dataset": dataset}))
             method = bench.load(parse(key[0]))
-        frames = list(islice(bench.source(method).frames(next(iter(bench.lengths))), latency.frames))
+        clip = bench.source(method).frames(next(iter(bench.lengths)))
+        frames = [frame.read_only() for frame in islice(clip, latency.frames)]
         synchronise, last = device_barrier(gate.spec.device), [None]
 
         def inputs() -> Iterator[Any]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from vssbench.bench.clip import ahead
 from vssbench.bench.processes import in_processes
-from vssbench.datasets.read_pixels import read_indices
+from vssbench.datasets.read_pixels import read_prediction
 from vssbench.errors import UserError, listed
 from vssbench.load import load_dataset
 from vssbench.metrics.accuracy.clip_metric import size
@@ -145,7 +145,7 @@ def _pairs(
                 yield stem, None, None
                 continue
             file = predictions / clip / f"{stem}.png"
-            predicted = read_indices(file)
+            predicted = read_prediction(file)
             if predicted.shape != labels.shape:
                 raise UserError(f"is {size(predicted)}", where=file, expected=f"{size(labels)}, the size of its labels")
             yield stem, labels, predicted

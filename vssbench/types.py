@@ -6,8 +6,8 @@ Needs NumPy, and `errors` to refuse what cannot flow.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,16 @@ IGNORE = 255
 UInt8 = NDArray[np.uint8]
 
 
+class Digests(NamedTuple):
+    """What a frame was read from, as SHA-256 in hexadecimal, of the files' bytes or of what stands for them.
+
+    labels: None where the frame has no labels
+    """
+
+    image: str
+    labels: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One video frame.
@@ -34,6 +44,7 @@ class Frame:
     labels: uint8[H, W] train ids, 255 = ignore; None where the frame is streamed but not scored
     side:   further inputs, e.g. "motion": float32[H, W, 2], pixels, x first (source in the key frame = pixel + motion)
     stem:   the frame's file name without its extension: what prediction files are named after
+    digests: what it was read from; None where the dataset does not say, and its arrays stand for that
     """
 
     clip: str
@@ -42,6 +53,16 @@ class Frame:
     labels: UInt8 | None = None
     side: Mapping[str, np.ndarray] = field(default_factory=dict)
     stem: str = ""
+    digests: Digests | None = None
+
+    def read_only(self) -> Frame:
+        """The same frame in views that cannot be written into: what a method is given is its neighbours' too."""
+        return replace(
+            self,
+            image=_locked(self.image),
+            labels=None if self.labels is None else _locked(self.labels),
+            side={name: _locked(array) for name, array in self.side.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +77,19 @@ class Prediction:
     labels: UInt8
     kind: Kind
     age: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.age, np.integer):  # uint8 wraps at 256, and ages are added and multiplied
+            object.__setattr__(self, "age", int(self.age))
+
+
+def _locked(array: Any) -> Any:
+    """A view of the array that cannot be written into; what is no array is left as it is."""
+    if not isinstance(array, np.ndarray):
+        return array
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @dataclass(frozen=True)

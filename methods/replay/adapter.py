@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
-from vssbench.datasets.read_pixels import read_indices
+from vssbench.datasets.read_pixels import read_prediction
 from vssbench.errors import UserError
+from vssbench.input_files import expanded
 from vssbench.types import Frame, Prediction, UInt8, Weights
 
 
@@ -20,7 +21,7 @@ class Replay:
     weights = Weights()
 
     def __init__(self, predictions: str):
-        self.root = Path(predictions)
+        self.root = expanded(predictions)
         self.name = "replay"
         if not self.root.is_dir():
             raise UserError(
@@ -37,7 +38,7 @@ class Replay:
             raise UserError(
                 "the prediction is missing", where=path, expected="one file a frame, <clip>/<frame stem>.png"
             )
-        labels = read_indices(path)
+        labels = read_prediction(path)
         if labels.shape != frame.image.shape[:2]:
             (height, width), (rows, columns) = frame.image.shape[:2], labels.shape
             raise UserError(f"is {rows}x{columns}", where=path, expected=f"the frame's size, {height}x{width}")

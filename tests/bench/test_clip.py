@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from tests.helpers.class_zero import ClassZero
 from vssbench import load_method
 from vssbench.bench.clip import ahead, has_nan, run_clip, run_frame
+from vssbench.bench.run import Measurement
 from vssbench.bench.session import Bench, Ran
 from vssbench.bench.spec import RunSpec
+from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
+from vssbench.metrics.cost.latency import measure
+from vssbench.metrics.plan import plan
 from vssbench.specs import parse
 from vssbench.types import Frame, Prediction
 
@@ -221,3 +227,73 @@ def test_ahead_passes_errors_on_and_leaves_no_thread() -> None:
     next(endless)
     endless.close()
     assert threading.active_count() == before
+
+
+class Writes:
+    """Writes into what it is given, in one of many ways."""
+
+    name, lookahead, needs = "writer", 0, frozenset({"labels"})
+
+    def __init__(self, write) -> None:
+        self.write = write
+
+    def reset(self) -> None: ...
+
+    def prepare(self, frame: Frame) -> Frame:
+        self.write(frame)
+        return frame
+
+    def step(self, x: Frame) -> Frame:
+        return x
+
+    def decode(self, y: Frame) -> Prediction:
+        return Prediction(np.zeros(y.image.shape[:2], np.uint8), "key")
+
+
+WRITERS = {
+    "item": lambda frame: frame.image.__setitem__(0, 0),
+    "in place": lambda frame: np.subtract(frame.image, 1, out=frame.image),
+    "labels": lambda frame: frame.labels.fill(0),
+    "side": lambda frame: frame.side["flow"].sort(),
+    "OpenCV": lambda frame: cv2.rectangle(frame.image, (0, 0), (3, 3), (1, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("how", WRITERS)
+def test_a_method_that_writes_into_its_frame_is_one_message(how: str) -> None:
+    frame = replace(frames(1)[0], side={"flow": np.zeros((6, 8, 2), np.float32)})
+    before = frame.image.copy()
+    for call in (
+        lambda: run_frame(Writes(WRITERS[how]), frame),
+        lambda: measure([(Writes(WRITERS[how]), [frame.read_only()])], 0, 1, 1.0),
+    ):
+        with pytest.raises(UserError, match=r"writer writes into an array that it was given to read\n(.*\n)*.*copy"):
+            call()
+    assert (frame.image == before).all()
+    assert frame.image.flags.writeable  # the dataset's own array stays as it was
+
+
+def test_the_latency_pass_and_distances_hand_out_frames_to_read(tmp_path: Path) -> None:
+    """Frames that several passes, methods or clips share."""
+    small = "synthetic(clips=1,frames=4,height=16,width=16)"
+    bench = Bench(RunSpec(methods=["oracle"], dataset=small, distances=[0, 1]))
+    method = Writes(WRITERS["item"])
+    for clip in list(bench.lengths)[:2]:
+        with pytest.raises(UserError, match="writer writes into"):
+            run_clip(method, clip, bench.dataset.frames(clip), [], 11)
+    spec = RunSpec(methods=["oracle"], dataset=small)
+    oracle = parse("oracle")
+    measurement = Measurement(spec, [oracle])
+    (frame, *_) = measurement._frames({oracle: method}, approximated=False)[oracle]
+    assert not any(array.flags.writeable for array in (frame.image, frame.labels, *frame.side.values()))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint16, np.int64])
+def test_ages_of_small_integer_types_do_not_wrap(kind: type) -> None:
+    """uint8(3) * 65536, and 250 + 10, are what they are in whole numbers."""
+    prediction = Prediction(np.zeros((6, 8), np.uint8), "nonkey", kind(3))
+    assert type(prediction.age) is int
+    assert Prediction(np.zeros((6, 8), np.uint8), "nonkey", np.uint8(250)).age + 10 == 260
+    (metric,) = plan(["mIoU"], load_space("camvid"))
+    metric.update(frames(1)[0], prediction)
+    assert list(metric.state()[0]["counts"]) == ["3"]

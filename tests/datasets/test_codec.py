@@ -48,6 +48,22 @@ def test_a_clip_is_encoded_once(tmp_path: Path, plain: Synthetic) -> None:
     assert file.stat().st_mtime_ns == made
 
 
+def test_a_file_of_the_cache_is_not_trusted_by_its_name(tmp_path: Path) -> None:
+    two = Synthetic(clips=2, frames=6, height=64, width=96)
+    compressed = Compressed(two, CodecSpec.read("h264", "synthetic"), tmp_path)
+    right = {clip: [frame.image for frame in compressed.frames(clip)] for clip in two.clips()}
+    one, other = sorted(tmp_path.glob("*.mp4"))
+    one.rename(tmp_path / "t")
+    other.rename(one)
+    (tmp_path / "t").rename(other)
+    for clip in two.clips():
+        again = [frame.image for frame in compressed.frames(clip)]
+        assert all(np.array_equal(a, b) for a, b in zip(right[clip], again, strict=True))
+    one.write_bytes(one.read_bytes()[:-100])
+    for clip in two.clips():
+        assert np.array_equal(right[clip][-1], list(compressed.frames(clip))[-1].image)
+
+
 def test_motion_is_nearer_the_exact_flow_than_no_motion(tmp_path: Path) -> None:
     plain = Synthetic(clips=2, frames=12, motion="medium")
     compressed = Compressed(plain, CodecSpec.read("h264(bit_rate=3000000)", "synthetic"), tmp_path)
@@ -94,5 +110,9 @@ def test_a_run_says_what_the_methods_saw(tmp_path: Path, monkeypatch: pytest.Mon
     assert arseg.codec == "h264(bit_rate=3000000,chain=float,fps=30,gop=12)"
     assert arseg.kinds == {"key": 2, "nonkey": 12, "warmup": None}
     assert hold.codec is None
+    said = [caveat for caveat in arseg.caveats if "the codec's dense motion" in caveat]
+    assert len(said) == 1
+    assert float(said[0].split(" ms per nonkey frame at 64x96")[0].rsplit(" ", 1)[1]) > 0
+    assert not any("dense motion" in caveat for caveat in hold.caveats)
     both = run(spec.model_copy(update={"codec": "h264"}), methods, tmp_path / "codec", False, Progress())
     assert [result.codec for result in both] == [arseg.codec] * 2

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from vssbench.datasets.export import LABEL_STEP, LAYOUTS, export
 from vssbench.datasets.label_spaces import load_space, train_id_files
@@ -157,6 +158,27 @@ def test_a_label_of_another_size_than_its_frame(tmp_path, arrays):
     assert caught.value.where == tmp_path / "a/valannot/clip_0_00003.png"
 
 
+def test_labels_of_the_stored_size_of_a_turned_frame_are_refused(tmp_path, arrays):
+    export(arrays(clip_count=1), "camvid", tmp_path)
+    frame, label = tmp_path / "val/clip_0_00003.png", tmp_path / "valannot/clip_0_00003.png"
+    picture, exif = Image.open(frame), Image.Exif()
+    exif[0x0112] = 6
+    picture.save(frame, exif=exif)
+    for path in sorted((tmp_path / "val").iterdir()):
+        Image.open(path).save(path, exif=exif)
+    dataset = read("camvid", tmp_path)
+    with pytest.raises(
+        UserError, match="12x16, the stored size, for a frame that its Exif orientation 6 turns to 16x12"
+    ):
+        list(dataset.frames("clip_0_00000"))
+    for path in sorted((tmp_path / "valannot").iterdir()):
+        Image.open(path).transpose(Image.Transpose.ROTATE_270).save(path)
+    upright = list(dataset.frames("clip_0_00000"))[3]
+    assert (upright.image == np.rot90(np.asarray(picture), 3)).all()
+    assert upright.labels.shape == (16, 12)
+    assert label.is_file()
+
+
 def test_a_mask_without_its_frame_does_not_drop_out_silently(tmp_path, arrays):
     export(arrays(), "vspw", tmp_path)
     (tmp_path / "data/clip_1/origin/00000004.jpg").unlink()
@@ -189,6 +211,9 @@ def test_frames_are_in_the_order_of_their_numbers(tmp_path):
         write(tmp_path / f"{name}.png", np.zeros((2, 2), np.uint8))
     (tmp_path / "notes.txt").write_text("")
     assert list(images(tmp_path)) == ["1", "02", "9", "10"]
+    for name in ("①", "②", "1²3", "１", "a"):  # digits that are no decimal numbers, and a full-width one
+        write(tmp_path / f"{name}.png", np.zeros((2, 2), np.uint8))
+    assert list(images(tmp_path)) == ["1", "1²3", "02", "9", "10", "a", "①", "②", "１"]
     write(tmp_path / "9.jpg", np.zeros((2, 2), np.uint8))
     with pytest.raises(UserError, match="two images have the name '9'"):
         images(tmp_path)

@@ -1,5 +1,9 @@
 """Pixels from files: exact for every PNG kind that holds indices, one message for everything else."""
 
+import hashlib
+import os
+import socket
+import struct
 import zlib
 
 import cv2
@@ -8,10 +12,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from PIL import Image
+from PIL import Image, ImageOps
 
+from vssbench.datasets.image_header import MAX_PIXELS
 from vssbench.datasets.label_spaces import load_space
-from vssbench.datasets.read_pixels import read_colour_labels, read_image, read_indices, read_labels
+from vssbench.datasets.read_pixels import (
+    orientation,
+    read_colour_labels,
+    read_image,
+    read_indices,
+    read_labels,
+    read_prediction,
+)
 from vssbench.errors import UserError
 from vssbench.types import IGNORE
 
@@ -136,3 +148,174 @@ def test_a_damaged_stream_is_no_label(tmp_path):
     path.write_bytes(bytes(data))
     with pytest.raises(UserError, match="damaged or truncated label file"):
         read_indices(path)
+
+
+NOISE = np.kron(np.random.default_rng(1).integers(0, 256, (6, 9, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+
+
+@pytest.mark.parametrize("tag", range(1, 9))
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
+def test_images_are_turned_as_viewers_show_them(tmp_path, ending, tag):
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(NOISE).save(path, exif=exif, quality=95)
+    shown = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+    assert read_image(path).shape == shown.shape == ((72, 48, 3) if tag >= 5 else (48, 72, 3))
+    assert np.abs(read_image(path).astype(int) - shown).max() <= (2 if ending == "webp" else 0)
+    assert orientation(path) == tag
+
+
+@pytest.mark.parametrize("tag", range(1, 9))
+def test_masks_are_turned_likewise(tmp_path, tag):
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    space = load_space("camvid")
+    colours = space.colours[LABELS % 11]
+    Image.fromarray(LABELS).save(tmp_path / "a.png", exif=exif)
+    Image.fromarray(colours).save(tmp_path / "b.png", exif=exif)
+    shown = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "a.png")))
+    assert (read_indices(tmp_path / "a.png") == shown).all()
+    assert (read_prediction(tmp_path / "a.png") == shown).all()
+    assert (read_colour_labels(tmp_path / "b.png", space)[0] == shown % 11).all()
+
+
+def test_an_orientation_that_is_none_changes_nothing(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 9
+    Image.fromarray(NOISE).save(tmp_path / "a.png", exif=exif)
+    Image.fromarray(NOISE).save(tmp_path / "b.jpg", exif=b"Exif\0\0broken")
+    assert (read_image(tmp_path / "a.png") == NOISE).all()
+    assert read_image(tmp_path / "b.jpg").shape == NOISE.shape
+    assert orientation(tmp_path / "b.jpg") == 1
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_flipped_bit_of_a_png_becomes_another_pixel(tmp_path, data):
+    """Frames, masks and predictions: the file's own checksums, which decoders pass over."""
+    space = load_space("camvid")
+    kinds = {
+        "image": (NOISE, read_image),
+        "grey": (NOISE[..., 0] % 11, read_indices),
+        "palette": (NOISE[..., 0] % 11, read_prediction),
+        "colours": (space.colours[NOISE[..., 0] % 11], lambda path: read_colour_labels(path, space)[0]),
+    }
+    kind = data.draw(st.sampled_from(sorted(kinds)))
+    pixels, read = kinds[kind]
+    path = tmp_path / "a.png"
+    picture = Image.fromarray(pixels)
+    if kind == "palette":
+        picture.putpalette(list(range(256)) * 3)
+    picture.save(path)
+    whole = read(path)
+    flipped = bytearray(path.read_bytes())
+    place = data.draw(st.integers(0, len(flipped) - 1))
+    flipped[place] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(bytes(flipped))
+    with pytest.raises(UserError) as caught:
+        read(path)
+    assert caught.value.where == path
+    assert whole.shape[:2] == pixels.shape[:2]
+
+
+def test_damage_that_a_jpeg_decoder_notices_is_an_error(tmp_path):
+    """One flipped bit, half the pixels other ones, and an image all the same, says OpenCV."""
+    path = tmp_path / "a.jpg"
+    rng = np.random.default_rng(3)
+    Image.fromarray(rng.integers(0, 256, (96, 128, 3), np.uint8)).save(path, quality=90)
+    whole, found = path.read_bytes(), 0
+    for place in rng.integers(700, len(whole) - 2, 60).tolist():
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(bytes(flipped))
+        try:
+            read_image(path)
+        except UserError as error:
+            found += "Corrupt JPEG data" in error.what
+    assert found >= 4
+    for cut in (whole[:-1], whole[: len(whole) // 2]):
+        path.write_bytes(cut)
+        with pytest.raises(UserError, match="Premature end of JPEG file"):
+            read_image(path)
+    for harmless in (whole + b"\0" * 100, whole[:-2] + b"\0\0" + whole[-2:]):  # after, and padding before, the end mark
+        path.write_bytes(harmless)
+        assert read_image(path).shape == (96, 128, 3)
+
+
+def test_jpegs_have_the_pixels_that_opencv_gives_them(tmp_path):
+    path = tmp_path / "a.jpg"
+    flags = cv2.IMREAD_COLOR_RGB
+    for sampling in (0x411111, 0x221111, 0x211111, 0x121111, 0x111111):
+        for options in ([], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]):
+            cv2.imwrite(str(path), NOISE, [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling, *options])
+            assert (read_image(path) == cv2.imread(str(path), flags)).all()
+    for mode in ("L", "CMYK"):
+        Image.fromarray(NOISE).convert(mode).save(path)
+        assert (read_image(path) == cv2.imread(str(path), flags)).all()
+
+
+def stated(path, ending, height, width):
+    """A file that states a size and has no such pixels."""
+    if ending == "jpg":
+        Image.fromarray(NOISE).save(path)
+        data = bytearray(path.read_bytes())
+        place = data.index(b"\xff\xc0") + 5
+        data[place : place + 4] = struct.pack(">HH", height, width)
+    elif ending == "png":
+        body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+        chunks = [body, b"IDAT" + zlib.compress(bytes(100)), b"IEND"]
+        data = b"\x89PNG\r\n\x1a\n"
+        for chunk in chunks:
+            data += struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(bytes(data))
+    return path
+
+
+def test_a_header_that_states_too_many_pixels_is_not_decoded(tmp_path, monkeypatch):
+    image, mask = stated(tmp_path / "a.jpg", "jpg", 30000, 30000), stated(tmp_path / "a.png", "png", 30000, 30000)
+    for path, read in ((image, read_image), (mask, read_image), (mask, read_indices), (mask, read_prediction)):
+        with pytest.raises(
+            UserError, match=r"30000x30000 pixels, more than 100000000\n(.*\n)*.*VSSBENCH_MAX_PIXELS=900"
+        ):
+            read(path)
+    Image.fromarray(NOISE).save(tmp_path / "b.png")
+    monkeypatch.setenv(MAX_PIXELS, "3455")
+    with pytest.raises(UserError, match="states 48x72 pixels"):
+        read_image(tmp_path / "b.png")
+    monkeypatch.setenv(MAX_PIXELS, "3456")
+    assert (read_image(tmp_path / "b.png") == NOISE).all()
+    monkeypatch.setenv(MAX_PIXELS, "many")
+    with pytest.raises(UserError, match="'many' is no number of pixels"):
+        read_image(tmp_path / "b.png")
+
+
+def test_what_never_ends_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket.png"))
+    (tmp_path / "device.png").symlink_to("/dev/zero")
+    (tmp_path / "folder.png").mkdir()
+    for name, kind in (("pipe", "a pipe"), ("socket", "a socket"), ("device", "a device"), ("folder", "a folder")):
+        for read in (read_image, read_indices):
+            with pytest.raises(UserError, match=f"cannot be read: {kind}, not a file"):
+                read(tmp_path / f"{name}.png")
+
+
+def test_the_bytes_that_were_read_are_digested(tmp_path):
+    for mode, read in (("RGB", read_image), ("L", read_indices), ("L", read_prediction)):
+        path = tmp_path / "a.png"
+        Image.fromarray(NOISE).convert(mode).save(path)
+        digest = hashlib.sha256()
+        read(path, digest)
+        assert digest.hexdigest() == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_advice_for_predictions_is_not_that_for_label_files(tmp_path):
+    save(tmp_path / "colours.png", np.zeros((4, 5, 3), np.uint8), "RGB")
+    cv2.imwrite(str(tmp_path / "deep.png"), LABELS.astype(np.uint16))
+    for name in ("colours", "deep"):
+        with pytest.raises(UserError) as caught:
+            read_prediction(tmp_path / f"{name}.png")
+        assert "train id" in caught.value.fix
+        assert "doctor" not in str(caught.value)

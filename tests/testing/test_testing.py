@@ -224,7 +224,6 @@ class Breaks(Good):
         (says(kind="Key"), "kind is 'Key'"),
         (says(age=-1), "age is -1"),
         (says(age=1.0), "age is 1.0"),
-        (says(age=np.int64(0)), "age is np.int64(0)"),
         (says(age=True), "age is True"),
         (says(age=2), "a key frame's age is 2"),
         (says(age=3, kind="nonkey"), "frame 0 has age 3: its key frame lies before the clip"),

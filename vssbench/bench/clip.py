@@ -62,7 +62,7 @@ def run_frame(method: Method, frame: Frame) -> tuple[Prediction, tuple[float, fl
 
     Raises UserError where the method fails, or its step gives NaN, which argmax would make a class like any other.
     """
-    shown = frame if "labels" in method.needs or frame.labels is None else replace(frame, labels=None)
+    shown = (frame if "labels" in method.needs else replace(frame, labels=None)).read_only()
     where = f"clip {frame.clip!r}, frame {frame.index} ({frame.stem})"
     with blaming(method.name, where):
         start = perf_counter()

@@ -43,6 +43,7 @@ class Measurement:
             opened = self.bench.load(method)
             self.weights[method] = weights(opened)
             self.codecs[method] = self.bench.codec(opened)
+        self.motion_ms: dict[CodecSpec | None, list[float]] = {}
         self.failed: dict[tuple[str, Spec], str] = {}
         self.left_out: dict[str, str] = {}
         self.folders: dict[Spec, MethodFolder] = {}
@@ -121,10 +122,12 @@ class Measurement:
         """
         clip = self.info.names[0]
         count = self.spec.latency.frames if self.spec.latency.enabled else approximation.FRAMES if approximated else 1
-        taken = {
-            codec: list(islice(self.bench.source(loaded[method]).frames(clip), count))
-            for method, codec in self.codecs.items()
-        }
+        taken: dict[CodecSpec | None, list[Frame]] = {}
+        for method, codec in self.codecs.items():
+            if codec not in taken:
+                source = self.bench.source(loaded[method])
+                taken[codec] = [frame.read_only() for frame in islice(source.frames(clip), count)]
+                self.motion_ms[codec] = [1e3 * seconds for seconds in getattr(source, "motion_seconds", ())]
         return {method: taken[codec] for method, codec in self.codecs.items()}
 
     def _time(self, loaded: Mapping[Spec, Method], frames: Mapping[Spec, Sequence[Frame]], progress: Progress) -> None:
@@ -149,6 +152,7 @@ class Measurement:
                     "size": list(frames[method][0].image.shape[:2]),
                     "samples_ms": samples,
                     "reference_ms": references,
+                    "motion_ms": self.motion_ms[self.codecs[method]] if "motion" in loaded[method].needs else [],
                     "memory_mb": memory | device_peak(again, self.spec.device),
                     "energy": energy(again, self.spec.device),
                 }

@@ -63,6 +63,6 @@ def branches(text: str) -> str | dict[str, str]:
 def _values(text: str) -> list[object]:
     """`0..4` or `slow,fast` -> the values."""
     low, dots, high = text.partition("..")
-    if dots and low.isdigit() and high.isdigit() and int(high) >= int(low) and int(high) - int(low) < 1000:
+    if dots and low.isdecimal() and high.isdecimal() and int(high) >= int(low) and int(high) - int(low) < 1000:
         return list(range(int(low), int(high) + 1))
     return [parse_value(value) for value in text.split(",")]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from vssbench.datasets.label_spaces import load_space
 from vssbench.datasets.listing import images, natural, number
@@ -73,8 +73,10 @@ class CamVid(FileDataset):
     def clips(self) -> list[str]:
         return list(self._runs)
 
-    def read_label(self, path: Path) -> tuple[UInt8, frozenset[int]]:
-        return read_colour_labels(path, self.space) if self._colour else super().read_label(path)
+    def read_label(self, path: Path, digest: Any = None) -> tuple[UInt8, frozenset[int]]:
+        if not self._colour:
+            return super().read_label(path, digest)
+        return read_colour_labels(path, self.space, digest)
 
     def release(self) -> Release | None:
         found = super().release()

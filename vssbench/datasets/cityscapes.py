@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from vssbench.datasets.label_spaces import load_space, train_id_files
 from vssbench.datasets.listing import folders, images, natural
@@ -48,9 +49,9 @@ class Cityscapes(FileDataset):
     def clips(self) -> list[str]:
         return list(self._labels)
 
-    def read_label(self, path: Path) -> tuple[UInt8, frozenset[int]]:
+    def read_label(self, path: Path, digest: Any = None) -> tuple[UInt8, frozenset[int]]:
         trained = path.stem.endswith(_ENCODINGS[1])
-        return read_labels(path, train_id_files("cityscapes") if trained else self.space)
+        return read_labels(path, train_id_files("cityscapes") if trained else self.space, digest)
 
     def release(self) -> Release | None:
         if (found := super().release()) is not None or self.split not in _SNIPPETS:

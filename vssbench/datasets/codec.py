@@ -9,13 +9,16 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 
 from vssbench import hooks
-from vssbench.datasets.h264 import Chain, Codec, decode, encoded
+from vssbench.datasets.digest import digests as digests_of
+from vssbench.datasets.digest import of_file
+from vssbench.datasets.h264 import Chain, Codec, Size, decode, encoded
 from vssbench.errors import UserError, suggest
 from vssbench.specs import Spec, parse
-from vssbench.types import Dataset, Frame, Method, UInt8
+from vssbench.types import Dataset, Digests, Frame, Method, UInt8
 
 PAPER = {"camvid": Codec(bit_rate=3_000_000, fps=30), "cityscapes": Codec(bit_rate=5_000_000, fps=17)}
 """AR-Seg's settings (CVPR 2023, section 4.1); other datasets take CamVid's."""
@@ -69,6 +72,7 @@ class Compressed:
     """The dataset with every frame decoded, and side["motion"], float32[H, W, 2], on all but intra frames.
 
     cache: folder for the encoded clips; default $VSSBENCH_CACHE, else the user's cache folder
+    motion_seconds: what making the dense motion took, a number for each frame that has one, in the order they were read
     """
 
     side = frozenset({"motion"})
@@ -77,6 +81,7 @@ class Compressed:
         self.dataset, self.spec = dataset, spec
         self.name, self.space = dataset.name, dataset.space
         self.cache = cache or cache_folder()
+        self.motion_seconds: list[float] = []
 
     def clips(self) -> Sequence[str]:
         return self.dataset.clips()
@@ -89,19 +94,23 @@ class Compressed:
 
     def frames(self, clip: str) -> Iterator[Frame]:
         video = hooks.video(self.dataset, clip)
-        size = None
+        size, made_from = None, repeat(Digests("" if video is None else of_file(video)))
         if video is None:
-            size = next(self._images(clip)).shape[:2]
-            video = encoded(partial(self._images, clip), self.cache, self.spec.codec)
-        pictures = decode(video, size, self.spec.chain)
-        for index, ((image, motion), (stem, labels)) in enumerate(
-            zip(pictures, self.dataset.labels(clip), strict=True)
-        ):
+            read: list[tuple[Size, Digests]] = []
+            video = encoded(partial(self._images, clip, read), self.cache, self.spec.codec)
+            size, made_from = read[0][0], iter([digests for _, digests in read])
+        pictures = decode(video, size, self.spec.chain, self.motion_seconds)
+        labelled = zip(pictures, self.dataset.labels(clip), strict=True)
+        for index, (((image, motion), (stem, labels)), digests) in enumerate(zip(labelled, made_from, strict=False)):
             side = {} if motion is None else {"motion": motion}
-            yield Frame(clip, index, image, labels, side, stem)
+            yield Frame(clip, index, image, labels, side, stem, digests)
 
-    def _images(self, clip: str) -> Iterator[UInt8]:
-        return (frame.image for frame in self.dataset.frames(clip))
+    def _images(self, clip: str, read: list[tuple[Size, Digests]]) -> Iterator[UInt8]:
+        """The frames before they are encoded. read: filled with the size of each, and what it was read from."""
+        read.clear()
+        for frame in self.dataset.frames(clip):
+            read.append((frame.image.shape[:2], digests_of(frame)))
+            yield frame.image
 
 
 def cache_folder() -> Path:

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from vssbench.datasets.digest import of_file
 from vssbench.datasets.h264 import opened, picture_track
 from vssbench.datasets.label_spaces import load_space
 from vssbench.datasets.listing import folders, images, natural
 from vssbench.datasets.on_disk import FileDataset, Item, Listing
 from vssbench.errors import UserError
-from vssbench.types import Frame, UInt8
+from vssbench.types import Digests, Frame, UInt8
 
 VIDEOS = frozenset((".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".h264", ".264", ".hevc", ".ts"))
 SLACK = 0.05
@@ -52,7 +53,7 @@ class Frames(FileDataset):
                 "images beside clips: which frames are meant is not clear",
                 where=self.root,
                 expected=self.layout,
-                fix=f"name one clip, e.g. --data-root {(below or videos)[0]}, or move the images into a folder",
+                fix=f"name one clip, e.g. {(below or videos)[0]}, or move the images into a folder",
             )
         found: dict[str, Path] = {}
         for path in here or sorted((*below, *videos), key=lambda path: natural(path.name)):
@@ -76,8 +77,9 @@ class Frames(FileDataset):
         if not self.opaque(clip):
             yield from super().frames(clip)
             return
+        digests = Digests(of_file(self._sources[clip]))
         for index, image in enumerate(decode(self._sources[clip])):
-            yield Frame(clip, index, image, stem=_stem(index))
+            yield Frame(clip, index, image, stem=_stem(index), digests=digests)
 
     def labels(self, clip: str) -> Iterator[tuple[str, UInt8 | None]]:
         for stem in self.stems(clip):

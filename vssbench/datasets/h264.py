@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
+from time import perf_counter
 from types import ModuleType
 from typing import Any, Literal
 
@@ -22,7 +23,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vssbench.datasets.digest import of_file
 from vssbench.errors import MissingExtra, UserError
+from vssbench.input_files import require_regular
 from vssbench.types import UInt8
 
 Chain = Literal["float", "whole"]
@@ -82,32 +85,38 @@ def encode(frames: Iterable[UInt8], path: Path, codec: Codec | None = None) -> N
 
 
 def encoded(frames: Callable[[], Iterable[UInt8]], cache: Path, codec: Codec | None = None) -> Path:
-    """The file that holds these frames, made unless the cache folder has it: its name is the hash of all that went in.
+    """The file that holds these frames, made unless the cache folder has it.
 
     frames: called once to be hashed, and again if there is something to encode
+    The name is the hash of all that went in, and the hash of what came out: a file that was exchanged, cut short or
+    written into no longer has its name, and is made anew.
     """
     codec = codec or Codec()
     digest = hashlib.sha256(json.dumps([asdict(codec), _av().__version__]).encode())
     for image in frames():
         digest.update(repr(image.shape).encode())
         digest.update(image.tobytes())
-    path = cache / f"{digest.hexdigest()}.mp4"
-    if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(suffix=".part", dir=cache)
-        os.close(handle)
-        try:
-            encode(frames(), Path(name), codec)
-            Path(name).replace(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    return path
+    given = digest.hexdigest()
+    for path in cache.glob(f"{given}-*.mp4"):
+        if path.stem == f"{given}-{of_file(path)}":
+            return path
+    cache.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(suffix=".part", dir=cache)
+    os.close(handle)
+    try:
+        encode(frames(), Path(name), codec)
+        return Path(name).replace(cache / f"{given}-{of_file(Path(name))}.mp4")
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
-def decode(path: Path, size: Size | None = None, chain: Chain = "float") -> Iterator[tuple[UInt8, Motion | None]]:
+def decode(
+    path: Path, size: Size | None = None, chain: Chain = "float", spent: list[float] | None = None
+) -> Iterator[tuple[UInt8, Motion | None]]:
     """The frames of a video file in order, and the motion of each to the frame that starts its group.
 
     size:  (H, W) to cut the frames to; None: as they are
+    spent: takes the seconds that each motion took, decoding apart
     chain: "float" adds the vectors up with bilinear look-up; "whole" rounds every step to whole pixels, as AR-Seg does
     Yields uint8[H, W, 3] RGB and float32[H, W, 2] (pixels, x first), or None for an intra frame. Frames are turned as
     the file's metadata says. Pixels without a vector to an earlier picture (intra blocks, and in B pictures what is
@@ -120,7 +129,10 @@ def decode(path: Path, size: Size | None = None, chain: Chain = "float") -> Iter
         image = picture.to_ndarray(format="rgb24")
         motion = None
         if picture.pict_type != _INTRA and anchor is not None:
+            start = perf_counter()
             motion = accumulate(anchor, step(_vectors(picture), image.shape[:2]), chain)
+            if spent is not None:
+                spent.append(perf_counter() - start)
         if picture.pict_type != _BIDIRECTIONAL:
             anchor = np.zeros((*image.shape[:2], 2), np.float32) if motion is None else motion
         yield _shown(image, motion, picture.rotation // 90 % 4, size)
@@ -184,7 +196,7 @@ def _pictures(path: Path) -> Iterator[Any]:
                 f"motion vectors cannot be had from {stream.codec_context.name}",
                 where=path,
                 expected=f"one of {', '.join(sorted(EXPORTING))}",
-                fix="encode it anew: --codec h264",
+                fix="encode it anew: ffmpeg -i FILE -c:v libx264 NEW_FILE.mp4",
             )
         stream.codec_context.options = {"flags2": "+export_mvs"}
         stream.thread_type = "AUTO"
@@ -195,6 +207,7 @@ def _pictures(path: Path) -> Iterator[Any]:
 def opened(path: Path) -> Iterator[Any]:
     """PyAV's container; what FFmpeg complains of while it is open becomes one message that names the file."""
     av = _av()
+    require_regular(path)
     try:
         with av.open(str(path)) as container:
             yield container

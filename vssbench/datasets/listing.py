@@ -16,7 +16,7 @@ IMAGES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp"))
 
 def natural(name: str) -> tuple[list[str | int], str]:
     """Sort key in which frame 9 comes before frame 10 and 010 stays where it is."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", name)], name
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", name))], name
 
 
 class Files(Mapping[str, Path]):

@@ -6,13 +6,14 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from vssbench.datasets.listing import folders
-from vssbench.datasets.read_pixels import read_image, read_labels
+from vssbench.datasets.read_pixels import orientation, read_image, read_labels
 from vssbench.errors import UserError, suggest
-from vssbench.types import Frame, LabelSpace, UInt8
+from vssbench.types import Digests, Frame, LabelSpace, UInt8
 
 EXPORT_RECORD = "export.json"
 Size = tuple[int, ...]
@@ -148,14 +149,19 @@ class FileDataset(ABC):
 
     def _read(self, clip: str, index: int, item: Item, size: Size | None = None) -> Frame:
         """size: of the clip's other frames, which this one must have."""
-        image = read_image(item.image)
-        labels = self.read_label(item.label)[0] if item.label else None
+        of_image, of_labels = sha256(), sha256()
+        image = read_image(item.image, of_image)
+        labels = self.read_label(item.label, of_labels)[0] if item.label else None
         check_size(item, image.shape[:2], None if labels is None else labels.shape, size)
-        return Frame(clip, index, image, labels, stem=item.stem)
+        digests = Digests(of_image.hexdigest(), None if labels is None else of_labels.hexdigest())
+        return Frame(clip, index, image, labels, stem=item.stem, digests=digests)
 
-    def read_label(self, path: Path) -> tuple[UInt8, frozenset[int]]:
-        """(train ids, stray file values that occurred); raises UserError as `reading.read_labels` does."""
-        return read_labels(path, self.space)
+    def read_label(self, path: Path, digest: Any = None) -> tuple[UInt8, frozenset[int]]:
+        """(train ids, stray file values that occurred); raises UserError as `read_pixels.read_labels` does.
+
+        digest: of hashlib, takes in the file's bytes
+        """
+        return read_labels(path, self.space, digest)
 
     def opaque(self, clip: str) -> bool:
         """Whether the clip is one file (a video) rather than a file a frame."""
@@ -192,6 +198,14 @@ class FileDataset(ABC):
 def check_size(item: Item, size: Size, labels: Size | None, previous: Size | None) -> None:
     """Raise UserError where the labels' size is not the frame's, or the frame's not that of the frame before."""
     if labels is not None and labels != size:
+        if labels == size[::-1] and (turned := orientation(item.image)) >= 5:
+            raise UserError(
+                f"labels of {_hw(labels)}, the stored size, for a frame that its Exif orientation {turned} turns to "
+                f"{_hw(size)}",
+                where=item.label,
+                expected="labels of the frame as a viewer shows it",
+                fix=f"turn the labels likewise; or, if they fit the stored pixels, take the tag out of {item.image}",
+            )
         raise UserError(
             f"labels of {_hw(labels)} for a frame of {_hw(size)}",
             where=item.label,

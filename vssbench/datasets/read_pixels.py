@@ -1,71 +1,86 @@
 """Pixels from files: RGB images, index PNGs and colour masks. Every failure is one message that names the file.
 
-Label PNGs are read with Pillow, which gives the indices of palette files; images with OpenCV, which is the faster one.
+Images and masks are turned as every viewer shows them. Damage is an error wherever the format can tell: PNG by its
+checksums, JPEG by what its decoder warns of. Label PNGs are read with Pillow, which gives the indices of palette files;
+JPEG with libjpeg-turbo through simplejpeg, which hands on the warnings; other images with OpenCV.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+import simplejpeg
+from PIL import Image
 
+from vssbench.datasets.image_header import PNG, Header, read_header
 from vssbench.errors import UserError
+from vssbench.input_files import AGAIN, read_bytes
 from vssbench.types import LabelSpace, UInt8
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings do not name the file, ours do
 
-AGAIN = "copy or download the file again"
 DOCTOR = "vssbench doctor lists every such file"
+JPEG = b"\xff\xd8"
 _UNKNOWN = 254  # marks colours and values without a meaning in the tables below; no label space has so many classes
 _GREY, _PALETTE = 0, 3  # PNG colour types whose pixels are indices
+_DAMAGE = re.compile(r"Corrupt JPEG data|Premature end of JPEG file")
+_PADDING = re.compile(r"Corrupt JPEG data: [1-3] extraneous bytes before marker 0xd9")
+"""Cameras fill files up to whole words before the end mark."""
 
 
-def read_image(path: Path) -> UInt8:
-    """uint8[H, W, 3] RGB; raises UserError for a missing, damaged or truncated file."""
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    data = np.frombuffer(read_bytes(path), np.uint8)
-    try:
-        image = cv2.imdecode(data, flags)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise UserError("damaged or truncated image", where=path, expected="an image that decodes whole", fix=AGAIN)
-    return image
+class _Advice(NamedTuple):
+    """What is said of PNGs that are no indices. what: the kind of file;  colours, deep: what to do about them."""
+
+    what: str
+    colours: str
+    deep: str
 
 
-def read_indices(path: Path) -> UInt8:
+_LABELS = _Advice(
+    "label file",
+    "use the dataset's index masks, or map the colours to file values; " + DOCTOR,
+    "save it again with 8 bits a pixel and the values as they are; " + DOCTOR,
+)
+_PREDICTIONS = _Advice(
+    "prediction",
+    "write the train id of each pixel, the class's place in the dataset's list from 0, not its colour",
+    "write train ids, from 0, with 8 bits a pixel",
+)
+
+
+def read_image(path: Path, digest: Any = None) -> UInt8:
+    """uint8[H, W, 3] RGB, upright; raises UserError for a missing, damaged, truncated or excessively large file.
+
+    digest: of hashlib, takes in the file's bytes
+    """
+    data = _bytes(path, digest)
+    header = read_header(data, path)
+    return header.upright(_decoded_jpeg(data, path) if data.startswith(JPEG) else _decoded(data, path))
+
+
+def read_indices(path: Path, digest: Any = None) -> UInt8:
     """uint8[H, W], the file's own values; raises UserError for colour masks, 16-bit and damaged files."""
-    data = read_bytes(path)
-    if data[:8] != b"\x89PNG\r\n\x1a\n" or len(data) < 26:
-        raise UserError("not a PNG file", where=path, expected="a label PNG", fix=AGAIN)
-    depth, kind = data[24], data[25]
-    if kind not in (_GREY, _PALETTE):
-        raise UserError(
-            "a colour mask where indices are expected",
-            where=path,
-            expected="a PNG with one index a pixel, grey or with a palette",
-            fix="use the dataset's index masks, or map the colours to file values; " + DOCTOR,
-        )
-    if depth > 8 or (kind == _GREY and depth < 8):
-        raise UserError(
-            f"a label PNG of {depth} bits a pixel",
-            where=path,
-            expected="8 bits a pixel",
-            fix="save it again with 8 bits a pixel and the values as they are; " + DOCTOR,
-        )
-    return _pillow(data, path, None)
+    return _indices(path, _LABELS, digest)
 
 
-def read_labels(path: Path, space: LabelSpace) -> tuple[UInt8, frozenset[int]]:
+def read_prediction(path: Path, digest: Any = None) -> UInt8:
+    """As `read_indices`, of a file that should hold train ids."""
+    return _indices(path, _PREDICTIONS, digest)
+
+
+def read_labels(path: Path, space: LabelSpace, digest: Any = None) -> tuple[UInt8, frozenset[int]]:
     """(uint8[H, W] train ids, the stray file values that occurred) of an index PNG.
 
+    digest: of hashlib, takes in the file's bytes
     Raises UserError for an unreadable file and for a value that the label space does not list.
     """
-    indices = read_indices(path)
+    indices = read_indices(path, digest)
     last, shift = _plain(space)
     if indices.max() <= last:  # the usual file; a table costs ten times as much as the difference
         return indices - shift, frozenset()
@@ -84,10 +99,10 @@ def read_labels(path: Path, space: LabelSpace) -> tuple[UInt8, frozenset[int]]:
     return cv2.LUT(indices, space.from_file), stray
 
 
-def read_colour_labels(path: Path, space: LabelSpace) -> tuple[UInt8, frozenset[int]]:
+def read_colour_labels(path: Path, space: LabelSpace, digest: Any = None) -> tuple[UInt8, frozenset[int]]:
     """As `read_labels`, of a mask whose pixels are the space's RGB colours; no stray values are known among colours."""
-    data = read_bytes(path)
-    rgb = _pillow(data, path, "RGB")
+    data = _bytes(path, digest)
+    rgb = _pillow(data, path, "RGB", _LABELS)
     labels = _colour_table(space)[_packed(rgb)]
     if (labels == _UNKNOWN).any():
         colours = np.unique(rgb[labels == _UNKNOWN], axis=0)
@@ -100,24 +115,69 @@ def read_colour_labels(path: Path, space: LabelSpace) -> tuple[UInt8, frozenset[
     return labels, frozenset()
 
 
-def read_bytes(path: Path) -> bytes:
-    """The file's content, with a message for a missing or unreadable one."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=path, expected="a readable file") from None
-    if not data:
-        raise UserError("the file is empty", where=path, fix=AGAIN)
+def orientation(path: Path) -> int:
+    """Exif's orientation of an image file, 1 (upright) to 8."""
+    return read_header(read_bytes(path), path).orientation
+
+
+def _bytes(path: Path, digest: Any) -> bytes:
+    data = read_bytes(path)
+    if digest is not None:
+        digest.update(data)
     return data
 
 
-def _pillow(data: bytes, path: Path, mode: str | None) -> UInt8:
+def _decoded(data: bytes, path: Path) -> UInt8:
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise _damaged(path, "it does not decode")
+    return image
+
+
+def _decoded_jpeg(data: bytes, path: Path) -> UInt8:
+    """The same pixels as OpenCV's; the decoder's warnings of damage are errors, those of odd headers are not."""
+    try:
+        return simplejpeg.decode_jpeg(data)
+    except ValueError as error:
+        if _DAMAGE.search(str(error)) and not _PADDING.search(str(error)):
+            raise _damaged(path, str(error)) from None
+    try:
+        return simplejpeg.decode_jpeg(data, strict=False)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from None
+
+
+def _damaged(path: Path, why: str) -> UserError:
+    return UserError(
+        f"damaged or truncated image ({why})", where=path, expected="an image that decodes whole", fix=AGAIN
+    )
+
+
+def _indices(path: Path, advice: _Advice, digest: Any) -> UInt8:
+    data = _bytes(path, digest)
+    if not data.startswith(PNG) or len(data) < 26:
+        raise UserError("not a PNG file", where=path, expected=f"a {advice.what} as PNG", fix=AGAIN)
+    depth, kind = data[24], data[25]
+    if kind not in (_GREY, _PALETTE):
+        expected = "a PNG with one index a pixel, grey or with a palette"
+        raise UserError("a colour mask where indices are expected", where=path, expected=expected, fix=advice.colours)
+    if depth > 8 or (kind == _GREY and depth < 8):
+        raise UserError(
+            f"a {advice.what} of {depth} bits a pixel", where=path, expected="8 bits a pixel", fix=advice.deep
+        )
+    return _pillow(data, path, None, advice)
+
+
+def _pillow(data: bytes, path: Path, mode: str | None, advice: _Advice) -> UInt8:
+    header: Header = read_header(data, path, advice.what)
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image if mode is None else image.convert(mode))
+            return header.upright(np.asarray(image if mode is None else image.convert(mode)))
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, EOFError, ... for damaged files
-        why = "not an image file" if isinstance(error, UnidentifiedImageError) else error  # its text is an address
-        raise UserError(f"damaged or truncated label file ({why})", where=path, fix=AGAIN) from None
+        raise UserError(f"damaged or truncated {advice.what} ({error})", where=path, fix=AGAIN) from None
 
 
 @lru_cache(maxsize=8)

@@ -84,6 +84,11 @@ def fold(
         result.energy = timed["energy"]
         height, width = timed["size"]
         result.caveats.append(f"timed on {timed['frames']} frames of clip {timed['clip']} at {height}x{width}, batch 1")
+        if timed.get("motion_ms"):
+            result.caveats.append(
+                f"in no FPS: the codec's dense motion, {median(timed['motion_ms']):.1f} ms per nonkey frame at "
+                f"{height}x{width}, made from the stream's vectors before `prepare`"
+            )
     return result
 
 

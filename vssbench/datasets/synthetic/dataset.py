@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -20,7 +21,7 @@ from vssbench.datasets.label_spaces import load_space
 from vssbench.datasets.synthetic.scene import Scene, View
 from vssbench.datasets.synthetic.textures import wave
 from vssbench.errors import UserError, suggest
-from vssbench.types import Frame, UInt8
+from vssbench.types import Digests, Frame, UInt8
 
 Motion = Literal["slow", "medium", "fast"]
 RATES: dict[str, float] = {"slow": 0.19, "medium": 0.7, "fast": 1.75}
@@ -84,7 +85,8 @@ class Synthetic:
             side: dict[str, np.ndarray] = {}
             if before is not None:
                 side["flow"], side["flow_valid"] = scene.flow(view, before)
-            yield Frame(clip, index, self._photograph(scene, view, index), scene.labels(view), side, stem)
+            image, labels = self._photograph(scene, view, index), scene.labels(view)
+            yield Frame(clip, index, image, labels, side, stem, self._digests(clip, index))
             before = view
 
     def frame(self, clip: str, index: int) -> Frame:
@@ -92,7 +94,8 @@ class Synthetic:
         self._index("index", index)
         scene = self._scene(clip)
         view = scene.view(self._time(index))
-        return Frame(clip, index, self._photograph(scene, view, index), scene.labels(view), stem=self._stems[index])
+        image, labels = self._photograph(scene, view, index), scene.labels(view)
+        return Frame(clip, index, image, labels, stem=self._stems[index], digests=self._digests(clip, index))
 
     def labelled(self, clip: str) -> list[int]:
         """Numbers of the frames that have labels: all of them."""
@@ -115,6 +118,12 @@ class Synthetic:
         _check("to", to, 0 <= to <= index, f"0 to {index} (the frame itself or an earlier one)")
         scene = self._scene(clip)
         return scene.flow(scene.view(self._time(index)), scene.view(self._time(to)))
+
+    def _digests(self, clip: str, index: int) -> Digests:
+        """Of all that a frame is made from; how many others there are is not among it."""
+        made_from = ["synthetic", self.split, self.seed, self.motion, self.height, self.width, clip, index]
+        digest = sha256(repr(made_from).encode()).hexdigest()
+        return Digests(digest, digest)
 
     def _index(self, name: str, index: int) -> None:
         last = len(self._stems) - 1
