@@ -50,6 +50,12 @@ def test_listed(installed: Path, group: str, name: str) -> None:
     assert name not in json.loads(python(CLI, "list", group, "--json", site=None).stdout)[group]
 
 
+def test_its_metric_is_a_figure_with_a_direction(installed: Path) -> None:
+    done = python(CLI, "list", "figures", "--json", site=installed)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["figures"]["flicker"]["better"] == "less"
+
+
 def test_conforms(installed: Path) -> None:
     done = python(
         """

@@ -121,6 +121,17 @@ def test_the_default_benchmark_has_the_default_rules() -> None:
     assert read_rules(bench) == rules_of(load_spec(bench, {}).rules) == rules_of(DEFAULT)
 
 
+def test_a_name_with_a_comma_stands_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("rules:\n  latency(p99,end_to_end): +10%\n")
+    assert read_rules(file) == rules_of({"latency(p99,end_to_end)": "+10%"})
+    file.write_text('rules: {"latency(p99,end_to_end)": +10%}\n')
+    assert read_rules(file) == rules_of({"latency(p99,end_to_end)": "+10%"})
+    file.write_text("rules: {latency(p99,end_to_end): +10%}\n")
+    with pytest.raises(UserError, match=r"cut at its comma\n +fix: inside \{\.\.\.\}, quote the name"):
+        read_rules(file)
+
+
 def test_complaints_about_a_file_name_its_lines(tmp_path: Path) -> None:
     file = tmp_path / "bench.yaml"
     file.write_text("methods: [mpvss]\nrules:\n  mIoU: +0.1\n  gflops: +0.5%\n  fps(step): -5\n")

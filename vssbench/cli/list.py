@@ -1,4 +1,4 @@
-"""`vssbench list`: what is there, without importing any of it."""
+"""`vssbench list`: what is there, without importing any of it but metrics, which tell the directions of figures."""
 
 from __future__ import annotations
 

@@ -124,6 +124,9 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
     complaints = list(repeated)
     for metric, value in lines.items():
         try:
+            if value is None and str(metric).count("(") > str(metric).count(")"):
+                quoted = '"latency(p99,step)": +10%'
+                raise UserError(f"{metric} is cut at its comma", fix=f"inside {{...}}, quote the name: {quoted}")
             Rule.read(str(metric), value)
         except UserError as error:
             line, column = places.get(("rules", str(metric), ""), places["rules", ""])  # a key may be `yes`, or merged

@@ -225,7 +225,7 @@ def _energy(key: str) -> Take:
 
 
 _SPOKEN = {scope: scope.replace("_", " ") for scope in SCOPES}
-_TIMED = {"all": "", **{kind: f",{kind}" for kind in KINDS}}
+_TIMED: dict[str, str] = {"all": "", **{kind: f",{kind}" for kind in KINDS}}
 _frames = partial(Figure, unit="frames", topic="schedule", decimals=0)
 _fps = partial(Figure, unit="frames/s", topic="speed", better="more", decimals=1, machine=True)
 _ms = partial(Figure, unit="ms", topic="speed", better="less", machine=True)

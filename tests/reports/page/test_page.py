@@ -89,6 +89,15 @@ def test_a_figure_carries_its_interval_and_where_it_comes_from(rows: list[Row]) 
     assert {one["title"] for one in group["columns"] if not one["primary"]} >= {"pixel accuracy", "key frames %"}
 
 
+def test_chosen_figures_are_shown_at_once_and_the_usual_ones_on_request(rows: list[Row]) -> None:
+    chosen = ["latency(p99,step)", "mIoU", "IoU(class=wall)"]
+    (group,) = contents(rows, chosen)["groups"]
+    assert [one["key"] for one in group["columns"] if one["primary"]] == chosen
+    usual = {one["key"] for (plain,) in [contents(rows)["groups"]] for one in plain["columns"]}
+    assert {one["key"] for one in group["columns"]} == {*usual, *chosen}
+    assert all(row["cells"]["latency p99 step (ms)"]["value"] is not None for row in group["rows"])
+
+
 def test_per_clip_figures_are_those_of_the_clip_alone(rows: list[Row]) -> None:
     for row in rows:
         assert row.folder is not None
