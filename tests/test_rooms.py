@@ -95,8 +95,8 @@ def test_no_import_goes_up_or_sideways() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_room_has_its_floor() -> None:
-    assert {room(name) for name in SOURCES} - {""} <= set(FLOOR)
+def test_every_room_has_its_floor_and_every_floor_its_rooms() -> None:
+    assert {room(name) for name in SOURCES} - {""} == set(FLOOR)
 
 
 @pytest.mark.parametrize("folder", MOST)

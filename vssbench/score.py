@@ -5,7 +5,6 @@ Predictions are `<clip>/<frame stem>.png`, train ids from 0. What is missing is 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vssbench import environment
 from vssbench.bench.clip import ahead
 from vssbench.bench.processes import in_processes
 from vssbench.datasets.read_pixels import read_prediction
@@ -88,7 +88,7 @@ def score(
     dataset = submission.open()
     plan(submission.metrics, dataset.space)
     check_files(dataset, submission.predictions)
-    threads = cores() > workers
+    threads = environment.cores() > workers
     clips = list(dataset.clips())
     outcomes = (
         in_processes(workers, partial(_worker, submission, threads), clips, _FIX)
@@ -100,11 +100,6 @@ def score(
         found[clip] = scored
         advance(clip)
     return [found[clip] for clip in clips]
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _worker(submission: Submission, threads: bool) -> Callable[[str], ClipScore]:

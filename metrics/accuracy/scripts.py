@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vssbench.errors import listed
 from vssbench.metrics.accuracy.rounded_sum import Floats, rounded_sum
 
 Counts = NDArray[np.int64]
@@ -110,7 +111,7 @@ def exact_areas(matrix: Counts) -> Areas | str:
     """Void is left out; a predicted value that is no class stops it."""
     outside = outside_values(matrix, len(matrix) - 1)
     if outside:
-        return f"the predictions hold {_listed(outside)}, which is no class"
+        return f"the predictions hold {listed(outside, 5)}, which is no class"
     return _square(matrix[:-1, : len(matrix) - 1])
 
 
@@ -157,7 +158,7 @@ def espnet_areas(matrix: Counts) -> Areas | str:
     classes = len(matrix) - 1
     beyond = [value for value in outside_values(matrix, classes) if value > classes]
     if beyond:
-        return f"its matrix has no column for the predicted id {_listed(beyond)}"
+        return f"its matrix has no column for the predicted id {listed(beyond, 5)}"
     return Areas(np.stack([matrix[:-1].sum(1), matrix[:, :classes].sum(0), matrix[:-1, :classes].diagonal()]))
 
 
@@ -170,7 +171,7 @@ def arseg_areas(matrix: Counts) -> Areas | str:
     """AR-Seg: a predicted value that is no class stops it, unless the ground truth is void there."""
     outside = outside_values(matrix[:-1], len(matrix) - 1)
     if outside:
-        return f"its matrix has no column for the predicted id {_listed(outside)}"
+        return f"its matrix has no column for the predicted id {listed(outside, 5)}"
     return _square(matrix[:-1, : len(matrix) - 1])
 
 
@@ -214,7 +215,3 @@ def _square(square: Counts, moved: int = 0) -> Areas:
 
 def _divide(part: Counts | Floats, whole: Counts | Floats) -> Floats:
     return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)[()]
-
-
-def _listed(values: list[int]) -> str:
-    return ", ".join(map(str, values[:5])) + (" and others" if len(values) > 5 else "")

@@ -7,7 +7,6 @@ release's.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ import numpy as np
 from vssbench.datasets.listing import gaps
 from vssbench.datasets.on_disk import FileDataset, Item, Release, Size, check_size
 from vssbench.datasets.read_pixels import DOCTOR, read_image
+from vssbench.environment import cores
 from vssbench.errors import UserError
 from vssbench.hooks import offered
 from vssbench.types import IGNORE, Dataset, LabelSpace, UInt8
@@ -126,7 +126,7 @@ def _check_files(dataset: FileDataset, clip: str, report: Report) -> None:
     """Every file of a clip, in parallel; all faults are kept."""
     listing = dataset.listing(clip)
     report.findings += _pairing(dataset, clip)
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(4, cores())) as pool:
         seen = list(pool.map(partial(_see, dataset), listing.items))
     sizes = Counter(one.size for one in seen if one.size)
     usual = sizes.most_common(1)[0][0] if sizes else None
