@@ -98,11 +98,13 @@ class Weights:
 
     origin: "none" (the method has no weights), "file" (the user's checkpoint), "packaged", or "untrained"
     sha256: of the file, hexadecimal
+    note:   which of several networks in the file was taken; None where there was no choice
     """
 
     origin: Literal["none", "file", "packaged", "untrained"] = "none"
     path: str | None = None
     sha256: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,7 +55,7 @@ class ArSeg(Base):
         self.gop, self.warp = gop, warp
         hr, lr = build(self.backbone, labels, "hr"), build(self.backbone, labels, "lr", fused=True)
         lr.classifier.load_state_dict(hr.classifier.state_dict())
-        self.weights = weights.load({"hr": hr, "lr": lr}, checkpoint)
+        self.weights = weights.load({"hr": hr, "lr": lr}, checkpoint, {"hr": 1.0, "lr": scale})
         self.hr, self.lr = hr, lr
         self._key, self._nonkey = WholeFrame(hr, auxiliary), FusedFrame(lr, warp)
         self._run_key, self._run_nonkey = (

@@ -39,7 +39,7 @@ class Alone(Base, PerFrame):
     ):
         super().__init__(backbone, labels, scale, device, dtype, compile)
         self.branch = build(backbone, labels, "hr")
-        self.weights = weights.load({"hr": self.branch}, checkpoint)
+        self.weights = weights.load({"hr": self.branch}, checkpoint, {"hr": scale})
         self.network = WholeFrame(self.branch, auxiliary)
         self._run = self.numerics.compiled(self.numerics.place(self.network))
 

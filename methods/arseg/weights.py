@@ -12,10 +12,13 @@ from vssbench.errors import UserError
 from vssbench.methods.arseg.bisenet import BiSeNet
 from vssbench.methods.arseg.layers import Branch
 from vssbench.methods.arseg.pspnet import BINS, PSPCamVid, PSPCityscapes
-from vssbench.networks.checkpoints import Checkpoint, load_strict, read
+from vssbench.networks.checkpoints import Checkpoint, load_strict, read, told
+from vssbench.specs import parse
 from vssbench.types import Weights
 
 Files = str | Path | Mapping[str, str | Path]
+_SCALES = {"arseg": 0.5, "psp18": 1.0, "bise18": 1.0}
+"""The methods' defaults."""
 CREFF = "fuse_attention."
 
 
@@ -105,12 +108,14 @@ LAYOUTS: dict[type[Branch], Layout] = {
 }
 
 
-def load(branches: Mapping[str, Branch], files: Files | None) -> Weights:
+def load(branches: Mapping[str, Branch], files: Files | None, scales: Mapping[str, float]) -> Weights:
     """Fill the branches ("hr", "lr", or one of them) from the user's files and say where the weights come from.
 
-    files: a file for every branch; for a single branch also its path alone; None leaves the branches as they are
+    files:  a file for every branch; for a single branch also its path alone; None leaves the branches as they are
+    scales: of the frames that each branch is to see
     A file is in the official layout or in ours (state-dict names of the branch).
-    Raises UserError where a branch has no file or its file does not fit.
+    Raises UserError where a branch has no file, or one that does not fit, was trained on frames of another scale, or
+    does not belong to the other branch's.
     """
     if files is None:
         return Weights("untrained")
@@ -126,13 +131,48 @@ def load(branches: Mapping[str, Branch], files: Files | None) -> Weights:
         )
     checkpoints = {name: read(files[name]) for name in branches}
     for name, branch in branches.items():
+        _check_scale(checkpoints[name], name, scales[name])
         fill(branch, checkpoints[name], f"the {name.upper()} network of {type(branch).__name__}")
+    if len(branches) > 1:
+        _check_pair(branches["hr"], branches["lr"], checkpoints)
     records = [checkpoint.weights for checkpoint in checkpoints.values()]
     packaged = all(record.origin == "packaged" for record in records)
     return Weights(
         "packaged" if packaged else "file",
         ",".join(str(record.path) for record in records),
         ",".join(str(record.sha256) for record in records),
+        "; ".join(dict.fromkeys(record.note for record in records if record.note)) or None,
+    )
+
+
+def _check_scale(checkpoint: Checkpoint, branch: str, scale: float) -> None:
+    """Refuse a network that its header says was trained on frames of another scale: shapes cannot tell."""
+    try:
+        spec = parse(str(checkpoint.trained["method"]))
+    except (KeyError, UserError):
+        return
+    trained = spec.get("scale", _SCALES.get(spec.name))
+    if spec.name == "arseg" and branch == "hr":  # of the pair, the LR network alone sees smaller frames
+        trained = 1.0
+    if isinstance(trained, int | float) and trained != scale:
+        raise UserError(
+            f"was trained for {spec}, on frames of scale {trained:g}",
+            where=checkpoint.path,
+            expected=f"weights for scale {scale:g}",
+            fix=f"name scale={trained:g} in the spec, or pass another file",
+        )
+
+
+def _check_pair(hr: Branch, lr: Branch, checkpoints: Mapping[str, Checkpoint]) -> None:
+    """Refuse two files of different trainings: the LR network learns with the HR network's classifier, and keeps it."""
+    pairs = zip(hr.classifier.parameters(), lr.classifier.parameters(), strict=True)
+    if all(torch.allclose(one, other, rtol=0.01, atol=0.001) for one, other in pairs):  # float16 and float32 of one
+        return
+    said = [f"{name}: {told(file) or 'no header'}" for name, file in checkpoints.items()]
+    raise UserError(
+        "the two networks are not of one training: their classifiers differ",
+        where=", ".join(str(file.path) for file in checkpoints.values()),
+        expected=f"the LR network that was trained with this HR network ({'; '.join(said)})",
     )
 
 

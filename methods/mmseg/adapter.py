@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from vssbench.datasets.label_spaces import load_space
 from vssbench.methods.mmseg import config_reader as configs
 from vssbench.methods.mmseg import library
-from vssbench.methods.mmseg.checkpoint import read_checkpoint
-from vssbench.networks.checkpoints import load_strict
+from vssbench.networks.checkpoints import load_strict, read
 from vssbench.networks.class_mapping import check_same, joined, read_mapping
 from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted, PerFrame
@@ -77,7 +76,7 @@ class MMSeg(PerFrame):
             check_same(names, space, config)
         self.weights = Weights("untrained")
         if checkpoint is not None:
-            given = read_checkpoint(checkpoint)
+            given = read(checkpoint)
             load_strict(self.network, given, expected=f"weights of the network of {path.name}")
             self.weights = given.weights
         self.network.auxiliary_head = None  # runs in training alone

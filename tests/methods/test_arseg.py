@@ -18,6 +18,7 @@ from vssbench.methods.arseg.adapter import ArSeg
 from vssbench.methods.arseg.network import build, normalisation
 from vssbench.methods.arseg.warp import motion_on, plain_warp, warp
 from vssbench.metrics.cost.gflops import gflops
+from vssbench.networks import packaged
 from vssbench.networks.checkpoints import save
 from vssbench.testing import check_method, random_clip
 
@@ -191,6 +192,35 @@ def test_two_names_of_one_layer_must_agree(tmp_path):
     states["hr"]["conv_out.conv_out.bias"] += 1
     with pytest.raises(UserError, match=r"conv_out\.conv_out\.bias and final_conv\.bias differ"):
         load_method(spec("bise18_camvid"), checkpoint=written(states, tmp_path))
+
+
+def packaged_file(name: str) -> Path:
+    return packaged.root() / "arseg" / f"tiny_synthetic_{name}.safetensors"
+
+
+@pytest.mark.parametrize(("spec", "file", "scale"), [("psp18", "half", 0.5), ("psp18(scale=0.5)", "hr", 1)])
+def test_weights_of_another_scale_are_refused(spec, file, scale):
+    """Every entry fits: only the header knows."""
+    with pytest.raises(UserError, match=rf"was trained for psp18.*, on frames of scale {scale}") as error:
+        load_method(spec, checkpoint=packaged_file(file))
+    assert f"name scale={scale}" in str(error.value)
+
+
+def test_networks_of_two_trainings_are_refused():
+    right = {"hr": packaged_file("hr"), "lr": packaged_file("lr")}
+    assert load_method("arseg", checkpoint=right).weights.origin == "packaged"
+    with pytest.raises(UserError, match=r"scale 0.5\n  expected: weights for scale 1"):
+        load_method("arseg", checkpoint=right | {"hr": packaged_file("half")})
+    with pytest.raises(UserError, match=r"was trained for arseg, on frames of scale 0\.5"):
+        load_method("arseg(scale=0.75)", checkpoint=right)
+
+
+def test_networks_of_two_trainings_without_headers_are_told_by_their_classifiers(tmp_path):
+    states = filled("psp18_camvid")
+    states["lr"]["final_conv.weight"] = states["lr"]["final_conv.weight"] * 1.5
+    with pytest.raises(UserError, match="not of one training: their classifiers differ") as error:
+        load_method(spec("psp18_camvid"), checkpoint=written(states, tmp_path))
+    assert "lr.pth" in str(error.value)
 
 
 @pytest.mark.parametrize("checkpoint", ["one.pth", {"hr": "hr.pth"}, {"hr": "hr.pth", "lr": "lr.pth", "x": "x.pth"}])

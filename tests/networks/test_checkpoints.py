@@ -233,6 +233,18 @@ def test_what_does_not_fit_changes_nothing(changes: dict[str, torch.Tensor], mes
     assert all(torch.equal(before[name], tensor) for name, tensor in pair.state_dict().items())
 
 
+def test_a_misfit_is_a_few_lines_and_says_what_the_header_says(tmp_path: Path) -> None:
+    foreign = {f"layer{number}.{'x' * 500}": torch.zeros(1) for number in range(300)}
+    record = {"method": "psp18(scale=0.5)", "labels": "camvid", "dataset": "camvid", "deviations": ["x" * 999]}
+    save(tmp_path / "w", foreign, {"training": json.dumps(record)})
+    with pytest.raises(UserError, match=r"missing, 6: .* and 3 more\n  unexpected, 300: .* and 297 more\n") as error:
+        load_strict(Pair(), read(tmp_path / "w"), fused, expected="a pair")
+    assert "\n  the file's header: method psp18(scale=0.5), labels camvid, dataset camvid\n  expected" in str(
+        error.value
+    )
+    assert len(str(error.value)) < 1000
+
+
 def test_missing_entries_are_named_as_in_the_file() -> None:
     with pytest.raises(UserError, match=r"missing, 2: both\.bias, both\.weight") as error:
         load_strict(Pair(), Checkpoint(Path("w.pth"), "", {"bn.weight": torch.ones(2)} | {

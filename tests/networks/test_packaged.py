@@ -168,6 +168,23 @@ def test_results_say_which_weights(shipped, tmp_path: Path, monkeypatch) -> None
     assert any("--allow-untrained" in caveat for caveat in refused["caveats"])
 
 
+def test_results_say_which_of_several_networks_in_a_file(shipped, tmp_path: Path, monkeypatch) -> None:
+    tensors = {
+        name: value.float() for name, value in read(shipped[0] / "arseg/tiny_synthetic_hr.safetensors").tensors.items()
+    }
+    file = tmp_path / "w.pth"
+    torch.save({"model": tensors, "model_ema": tensors | {"classifier.bias": torch.ones(11)}}, file)
+    found = {}
+    for place in ("", "#model_ema"):
+        arguments = ("--methods", "psp18", "--checkpoint", f"psp18={file}{place}")
+        found[place] = result(monkeypatch, tmp_path / f"run{place}", *arguments)
+        assert found[place]["weights"]["path"] == f"{file}{place}"
+    (caveat,) = (caveat for caveat in found[""]["caveats"] if caveat.startswith("weights: "))
+    assert "entry 'model' of the file; beside it, not read: 'model_ema'" in caveat
+    assert not any(caveat.startswith("weights: ") for caveat in found["#model_ema"]["caveats"])
+    assert found[""]["identity"]["weights"] != found["#model_ema"]["identity"]["weights"]
+
+
 def test_a_packed_file_is_float16_and_the_same_every_time(tmp_path: Path) -> None:
     tensors = {
         "layer.weight": torch.linspace(-3, 3, 60).view(3, 20).t(),

@@ -14,6 +14,7 @@ from vssbench.bench.session import Bench
 from vssbench.bench.spec import RunSpec
 from vssbench.datasets.fingerprint import digest
 from vssbench.errors import blaming
+from vssbench.networks.checkpoints import located
 from vssbench.specs import parse, walk
 
 PACKAGES = ("vssbench", "vssbench.methods", "vssbench.metrics")
@@ -57,7 +58,7 @@ def files(spec: RunSpec) -> list[Path]:
     given = [[one] if isinstance(one, str) else one.values() for one in spec.checkpoint.values()]
     arguments = [value for method in spec.methods for part in walk(parse(method)) for _, value in part.args]
     named = {*chain.from_iterable(given), *(value for value in arguments if isinstance(value, str))}
-    places = [Path(place) for place in named if os.path.exists(place)]
+    places = [place for place, _ in map(located, named) if os.path.exists(place)]
     inside = [file for folder in places for kind in ("*.json", "*.safetensors", "*.bin") for file in folder.glob(kind)]
     return sorted(place for place in {*places, *inside} if place.is_file())
 

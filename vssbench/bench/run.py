@@ -191,6 +191,8 @@ def _conditions(spec: RunSpec, method: Spec, weights: Weights, records: Sequence
         caveats.append(f"{why}: cost only; accuracy needs --checkpoint {name}=PATH (or --allow-untrained)")
     elif weights.origin == "untrained":
         caveats.append("untrained: the accuracy is that of random weights")
+    if weights.note is not None:
+        caveats.append(f"weights: {weights.note}")
     if spec.distances is not None:
         span = f"{min(spec.distances)} to {max(spec.distances)}"
         caveats.append(

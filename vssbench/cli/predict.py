@@ -13,7 +13,7 @@ import typer
 
 from vssbench.cli.options import DEFAULT, CheckpointOption, DeviceOption, JsonOption, ThreadsOption
 from vssbench.cli.texts import checkpoints
-from vssbench.errors import UserError
+from vssbench.errors import UserError, printable
 
 if TYPE_CHECKING:
     from vssbench.datasets.frames import Frames
@@ -61,6 +61,8 @@ def command(
     codec = codec_for(loaded, None, dataset.name)
     source = dataset if codec is None else Compressed(dataset, codec)
     weights = check_method(loaded, spec, source, allow_untrained)
+    if weights.note:
+        print(f"vssbench: weights: {printable(weights.note)}", file=sys.stderr)
     claim(output)
     tally = Tally()
     try:

@@ -12,17 +12,18 @@ import json
 import pickle
 import re
 import warnings
+import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from vssbench.errors import UserError
-from vssbench.networks import numpy_pickle, packaged
+from vssbench.atomic import regular
+from vssbench.errors import UserError, listed
+from vssbench.networks import numpy_pickle, packaged, safe_pickle
+from vssbench.networks.state_dicts import state_dict
 from vssbench.types import Weights
 
 if TYPE_CHECKING:
@@ -30,8 +31,12 @@ if TYPE_CHECKING:
 
 FORMATS = "a torch file (.pth), a model-zoo pickle of arrays (.pkl), a .safetensors file, or a save_pretrained folder"
 _FOLDER = "a folder written by save_pretrained: config.json and model.safetensors"
+_STATE_DICT = "where the file was made, save the tensors alone: torch.save(network.state_dict(), FILE)"
 _TORCH_LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
-_WRAPPERS = ("model", "state_dict")
+_SHARD = re.compile(r"[\w.-]{1,200}\.safetensors")
+_DAMAGED = "the archive is cut short, damaged, or not torch's"
+_SHOWN = 120
+"""Characters of an entry's name in a message."""
 _DERIVED = re.compile(r"(^|\.)(num_batches_tracked|relative_position_index)$|(^|\.)criterion\.")
 
 
@@ -39,10 +44,13 @@ _DERIVED = re.compile(r"(^|\.)(num_batches_tracked|relative_position_index)$|(^|
 class Checkpoint:
     """What a file holds.
 
-    tensors:  entries by the file's own names, on the CPU; `module.` in front of every name is taken off
-    sha256:   of the file, hexadecimal; of the sorted files' digests for a folder of shards
+    tensors:  entries by the file's own names, on the CPU, without what trainers put before all of them
+    sha256:   of the file, hexadecimal; of the sorted files' digests for a folder of shards; where one entry of a file
+              was asked for, of the file's digest and the entry's name
     config:   config.json of a transformers folder, else None
     metadata: the header of a safetensors file
+    prefix:   what was taken off every name, such as "module."
+    note:     which of several state dicts was taken, None where there was no choice
     """
 
     path: Path
@@ -50,11 +58,22 @@ class Checkpoint:
     tensors: dict[str, torch.Tensor]
     config: dict[str, Any] | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    prefix: str = ""
+    note: str | None = None
 
     @property
     def weights(self) -> Weights:
         """The record of this file in results."""
-        return packaged.record(self.path, self.sha256)
+        return replace(packaged.record(self.path, self.sha256), note=self.note)
+
+    @property
+    def trained(self) -> dict[str, Any]:
+        """What `vssbench train` wrote into the header (method, labels, dataset, ...); empty for any other file."""
+        try:
+            record = json.loads(self.metadata["training"])
+        except (KeyError, ValueError, RecursionError):
+            return {}
+        return record if isinstance(record, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -67,14 +86,16 @@ class Part:
 
 
 def read(path: str | Path) -> Checkpoint:
-    """The tensors of a file or folder. Raises UserError for a missing, truncated, foreign or hostile one."""
+    """The tensors of a file or folder. Raises UserError for a missing, truncated, foreign or hostile one.
+
+    "FILE#ENTRY" takes that entry of a file that holds several state dicts ("run.pth#model_ema").
+    """
     if isinstance(path, Mapping):
         raise UserError("this method takes one file", where=path, expected=FORMATS)
-    path = Path(path)
-    if not path.exists():
-        raise UserError("no such file", where=path, expected=FORMATS)
-    if path.is_dir():
-        return _read_folder(path)
+    if Path(path).is_dir():
+        return _read_folder(Path(path))
+    path, wanted = located(path)
+    regular(path, FORMATS)
     metadata: dict[str, str] = {}
     head = b""
     try:
@@ -83,12 +104,25 @@ def read(path: str | Path) -> Checkpoint:
         if head[8:9] == b"{":
             content, metadata = _read_safetensors(path)
         elif head[:2] == b"PK" or head.startswith(_TORCH_LEGACY):
-            content = _read_torch(path)
+            content = _read_torch(path, zipped=head[:2] == b"PK")
         else:
             content = numpy_pickle.load(path)
     except Exception as error:  # whatever a broken file makes the readers raise, it is the file's fault
-        raise UserError(f"cannot be read as weights: {_cause(head, error)}", where=path, expected=FORMATS) from None
-    return Checkpoint(path, _sha256(path), _state_dict(content, path), metadata=metadata)
+        fix = _STATE_DICT if "the file asks for" in str(error) else None
+        raise UserError(
+            f"cannot be read as weights: {_cause(head, error)}", where=path, expected=FORMATS, fix=fix
+        ) from None
+    tensors, prefix, note = state_dict(content, path, wanted, FORMATS)
+    digest = _sha256(path)
+    if wanted is not None:
+        path, digest = path.with_name(f"{path.name}#{wanted}"), _digest([digest.encode(), wanted.encode()])
+    return Checkpoint(path, digest, tensors, metadata=metadata, prefix=prefix, note=note)
+
+
+def located(path: str | Path) -> tuple[Path, str | None]:
+    """The file, and the entry in it that the user named with "FILE#ENTRY", else None."""
+    name, mark, entry = str(path).rpartition("#")
+    return (Path(name), entry) if mark and not Path(path).exists() else (Path(path), None)
 
 
 def save(path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
@@ -123,23 +157,64 @@ def load_strict(
     """
     targets = {name: tensor for name, tensor in module.state_dict().items() if not _DERIVED.search(name)}
     sources = {name: source if isinstance(source := rename(name), Part) else Part(source) for name in targets}
-    given, wanted = checkpoint.tensors, {source.name for source in sources.values()}
+    wanted = {source.name for source in sources.values()}
+    given = _named_as(wanted, checkpoint)
     misfits = {
         source.name: problem
         for name, source in sources.items()
         if source.name in given and (problem := _misfit(given[source.name], targets[name], source))
     }
-    problems = [
-        *_listed("missing", sorted(wanted - given.keys())),
-        *_listed("unexpected", sorted(name for name in given.keys() - wanted if not _DERIVED.search(name))),
-        *_listed("unfit", (f"{name} ({problem})" for name, problem in sorted(misfits.items()))),
-    ]
-    if problems:
-        raise UserError(
-            "\n  ".join(["the weights do not fit", *problems]), where=checkpoint.path, expected=expected, fix=fix
-        )
+    _refuse(
+        checkpoint,
+        wanted - given.keys(),
+        given.keys() - wanted,
+        {f"{name} ({problem})" for name, problem in misfits.items()},
+        expected,
+        fix,
+    )
     for name, source in sources.items():
         targets[name].copy_(given[source.name].chunk(source.count)[source.index])
+
+
+def _named_as(wanted: Collection[str], checkpoint: Checkpoint) -> Mapping[str, torch.Tensor]:
+    """The file's tensors, with as much of the common prefix as the network's own names have."""
+    parts = re.findall(r"[^.]+\.", checkpoint.prefix)
+    own = ("".join(parts[start:]) for start in range(len(parts)))
+    prefix = next((one for one in own if all(name.startswith(one) for name in wanted)), "")
+    return {prefix + name: tensor for name, tensor in checkpoint.tensors.items()} if prefix else checkpoint.tensors
+
+
+def _refuse(
+    checkpoint: Checkpoint,
+    missing: Iterable[str],
+    unexpected: Iterable[str],
+    unfit: Iterable[str],
+    expected: str | None,
+    fix: str | None,
+) -> None:
+    """Raise a UserError of a few lines where any entry does not fit: how many, the first, and what the header says."""
+    problems = [
+        f"{title}, {len(names)}: {listed((name[:_SHOWN] for name in names), 3)}"
+        for title, names in (
+            ("missing", sorted(missing)),
+            ("unexpected", sorted(name for name in unexpected if not _DERIVED.search(name))),
+            ("unfit", sorted(unfit)),
+        )
+        if names
+    ]
+    if problems:
+        said = told(checkpoint)
+        lines = ["the weights do not fit", *problems, *([f"the file's header: {said}"] if said else [])]
+        raise UserError("\n  ".join(lines), where=checkpoint.path, expected=expected, fix=fix)
+
+
+def told(checkpoint: Checkpoint) -> str:
+    """What a file says of itself, in a few words; empty where it says nothing."""
+    if checkpoint.config is not None:
+        kinds = ("model_type", "architectures")
+        return ", ".join(f"{key} {checkpoint.config[key]!r:.100}" for key in kinds if key in checkpoint.config)
+    record = checkpoint.trained
+    return ", ".join(f"{key} {record[key]!s:.100}" for key in ("method", "labels", "dataset") if key in record)
 
 
 def from_folder(
@@ -166,16 +241,14 @@ def from_folder(
             output_loading_info=True,
         )
     used = network.state_dict().keys()
-    shapes = sorted((str(name), list(given), list(wanted)) for name, given, wanted in report["mismatched_keys"])
-    problems = [
-        *_listed(
-            "missing", sorted(name for name in report["missing_keys"] if name in used and not _DERIVED.search(name))
-        ),
-        *_listed("unexpected", sorted(name for name in report["unexpected_keys"] if not _DERIVED.search(name))),
-        *_listed("unfit", (f"{name} (shape {given}, expected {wanted})" for name, given, wanted in shapes)),
-    ]
-    if problems:
-        raise UserError("\n  ".join(["the weights do not fit", *problems]), where=checkpoint.path, expected=expected)
+    _refuse(
+        checkpoint,
+        {name for name in report["missing_keys"] if name in used and not _DERIVED.search(name)},
+        report["unexpected_keys"],
+        {f"{name} (shape {list(given)}, expected {list(wanted)})" for name, given, wanted in report["mismatched_keys"]},
+        expected,
+        None,
+    )
     return replace(checkpoint, tensors={name: tensor for name, tensor in filled.state_dict().items() if name in used})
 
 
@@ -205,20 +278,45 @@ def seeded(name: str) -> Iterator[None]:
         yield
 
 
-def _read_torch(path: Path) -> Any:
+def _read_torch(path: Path, zipped: bool) -> Any:
     import torch
 
-    # NumPy scalars (a learning rate, a metric) are data; trainers leave them beside the weights.
-    scalars = [np.dtype, *{type(np.dtype(code)) for code in "fdilqILQBbhH?"}, np._core.multiarray.scalar]  # type: ignore[attr-defined]
+    # What lies beside the weights (settings, a training log, a learning rate) is of any class, and of no interest.
+    makers = {name: numpy_pickle.MAKERS.get(name) or safe_pickle.foreign(name) for name in _asked_for(path, zipped)}
+    known: list[Any] = [(made, name) for name, made in makers.items()]
     try:
-        with torch.serialization.safe_globals(scalars), warnings.catch_warnings():
+        with torch.serialization.safe_globals(known), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return numpy_pickle.arrays(torch.load(path, map_location="cpu", weights_only=True))
     except pickle.UnpicklingError as error:  # torch's own text advises to run the file's code
         named = re.search(r"GLOBAL (\S+)", str(error))
         raise ValueError(f"the file asks for {named[1]}" if named else "not a pickle of tensors") from None
     except RuntimeError as error:  # torch's own text is about the inside of its reader
-        raise ValueError("the archive is cut short, damaged, or not torch's") from error
+        raise ValueError(_DAMAGED) from error
+
+
+def _asked_for(path: Path, zipped: bool) -> set[str]:
+    """What a torch file's pickles name. Raises ValueError for an archive that would grow as it is read."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if not zipped:  # a number, a version, the system, the tensors, their keys
+            return safe_pickle.asked_for(file, size, pickles=5)
+        try:
+            archive = zipfile.ZipFile(file)
+        except zipfile.BadZipFile:
+            raise ValueError(_DAMAGED) from None
+        entries = archive.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise ValueError("the archive is compressed, which torch's are not")
+        if sum(entry.file_size for entry in entries) > size:
+            raise ValueError("the archive states more bytes than it has")
+        if any(entry.filename.endswith("/constants.pkl") for entry in entries):
+            raise ValueError("the file asks for TorchScript, which is code")
+        pickles = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise ValueError(_DAMAGED)
+        with archive.open(pickles[0]) as content:
+            return safe_pickle.asked_for(content, size)  # type: ignore[arg-type]
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -233,8 +331,12 @@ def _read_folder(path: Path) -> Checkpoint:
     config = _json(path / "config.json")
     files = [path / "model.safetensors"]
     if not files[0].exists() and (index := path / "model.safetensors.index.json").exists():
-        shards = set(_json(index).get("weight_map", {}).values())
-        files = [path / Path(str(shard)).name for shard in sorted(shards, key=str)]
+        named = _json(index).get("weight_map")
+        shards = set(map(str, named.values())) if isinstance(named, dict) else set()
+        if not shards or not all(map(_SHARD.fullmatch, shards)):
+            wrong = next((shard for shard in sorted(shards) if not _SHARD.fullmatch(shard)), named)
+            raise UserError(f"names no file of this folder: {wrong!r:.100}", where=index, expected=_FOLDER)
+        files = [path / shard for shard in sorted(shards)]
     if missing := [file for file in files if not file.exists()]:
         raise UserError("no such file", where=missing[0], expected=_FOLDER)
     parts = [read(file) for file in files]
@@ -251,29 +353,6 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UserError("holds no JSON object", where=path, expected=_FOLDER)
     return data
-
-
-def _state_dict(content: Any, path: Path) -> dict[str, torch.Tensor]:
-    """The mapping of names to tensors inside what was read."""
-    for wrapper in _WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-    if not isinstance(content, dict) or not content:
-        raise UserError("holds no state dict", where=path, expected=FORMATS)
-    tensors = {str(name): _tensor(value, f"{path}: {name}") for name, value in content.items()}
-    if all(name.startswith("module.") for name in tensors):  # DataParallel
-        return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    return tensors
-
-
-def _tensor(value: Any, where: str) -> torch.Tensor:
-    import torch
-
-    if isinstance(value, np.ndarray):
-        value = torch.from_numpy(value.copy())
-    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_quantized or not value.is_cpu:
-        raise UserError("is not a plain tensor", where=where, expected="a state dict: names and tensors, nothing else")
-    return value.detach()
 
 
 def _misfit(given: torch.Tensor, target: torch.Tensor, source: Part) -> str:
@@ -302,11 +381,6 @@ def _flat(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _listed(title: str, names: Iterable[str]) -> list[str]:
-    names = list(names)
-    return [f"{title}, {len(names)}: {', '.join(names)}"] if names else []
-
-
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -322,6 +396,8 @@ def _cause(head: bytes, error: Exception) -> str:
         return str(error.strerror or error)
     if not head:
         return "it is empty"
+    if isinstance(error, EOFError):
+        return "it is cut short"
     if head.startswith(b"version https://"):
         return "it is a Git LFS pointer, not the file itself (git lfs pull)"
     if head.lstrip()[:1] == b"<":

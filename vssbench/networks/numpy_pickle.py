@@ -1,8 +1,7 @@
 """Pickles of NumPy arrays in plain containers (the detectron2 model zoo's .pkl), read without running what they name.
 
-A pickle asks for functions and classes by name. The few names that stand for arrays are answered with the harmless
-makers below, which check each array's bytes against its shape; numpy's own unpickling is not involved. Any other name
-is an error.
+The few names that stand for arrays are answered with the harmless makers below, which check each array's bytes against
+its shape; numpy's own unpickling is not involved, so files written under NumPy 1 and 2 are the same.
 """
 
 from __future__ import annotations
@@ -11,17 +10,18 @@ import pickle
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+
+from vssbench.networks import safe_pickle
 
 
 def load(path: Path) -> Any:
     """The containers and arrays in the file. Raises UnpicklingError, ValueError and the like for anything else."""
     with path.open("rb") as file:
-        return _arrays(_Unpickler(file, encoding="latin1").load(), {})
+        return arrays(_Unpickler(file, path.stat().st_size).load())
 
 
 class _Type:
@@ -47,23 +47,16 @@ class _Array:
 
     value: np.ndarray | None = None
 
+    def __init__(self, *_: object):
+        """Empty until its state comes."""
+
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, dtype, fortran, data = state
         self.value = dtype.array(data, shape, "F" if fortran else "C")
 
 
-@dataclass(frozen=True, slots=True)
-class _Maker:
-    """What a name in the pickle is answered with: it can be called, and a pickle cannot write into it."""
-
-    make: Callable[..., Any]
-
-    def __call__(self, *args: Any) -> Any:
-        return self.make(*args)
-
-
-_MAKERS: dict[str, Callable[..., Any]] = {
-    "numpy.ndarray": lambda *_: _Array(),
+MAKERS: dict[str, Callable[..., Any]] = {
+    "numpy.ndarray": _Array,
     "numpy.dtype": _Type,
     "collections.OrderedDict": OrderedDict,
     "_codecs.encode": lambda text, *_: text.encode("latin1"),
@@ -74,24 +67,32 @@ _MAKERS: dict[str, Callable[..., Any]] = {
         for core in ("core", "_core")
     },
 }
+"""Name -> what a pickle that says it is answered with."""
 
 
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if f"{module}.{name}" not in _MAKERS:
-            raise pickle.UnpicklingError(f"the file asks for {module}.{name}, which is not an array")
-        return _Maker(_MAKERS[f"{module}.{name}"])
+class _Unpickler(safe_pickle.Unpickler):
+    def named(self, name: str) -> Any:
+        return MAKERS.get(name) or super().named(name)
+
+    def load_build(self) -> None:
+        """Arrays and types alone have a state: a pickle writes into nothing else."""
+        state, made = self.stack.pop(), self.stack[-1]
+        if isinstance(made, _Array | _Type):
+            made.__setstate__(state)
+
+    dispatch: ClassVar[dict[int, Any]] = {**safe_pickle.Unpickler.dispatch, pickle.BUILD[0]: load_build}
 
 
-def _arrays(content: Any, done: dict[int, dict[Any, Any]]) -> Any:
+def arrays(content: Any, done: dict[int, dict[Any, Any]] | None = None) -> Any:
     """The same containers with the arrays themselves in the places of their stand-ins.
 
     done: what has been made of each dictionary: one that stands in many places, or in itself, is gone through once
     """
+    done = {} if done is None else done
     if isinstance(content, dict):
         if id(content) not in done:
             made: dict[Any, Any] = {}
             done[id(content)] = made
-            made.update((key, _arrays(value, done)) for key, value in content.items())
+            made.update((key, arrays(value, done)) for key, value in dict.items(content))
         return done[id(content)]
     return content.value if isinstance(content, _Array) else content

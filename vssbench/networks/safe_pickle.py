@@ -1,0 +1,139 @@
+"""Pickles read without running what they name, and without the endless work that a few bytes can ask for.
+
+A pickle is a small program: it calls what it names, and makes values of values. Here every name is answered by whoever
+reads, `Foreign` stands for all that weights do not need, and values that repeat themselves without end are refused.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO, ClassVar
+
+LARGEST_TUPLE = 10**5
+"""Tuples in a tuple, each counted as often as it stands there: hashing goes through all of them."""
+_DATA = frozenset(
+    {
+        *("argparse.Namespace", "types.SimpleNamespace", "copyreg._reconstructor", "decimal.Decimal", "uuid.UUID"),
+        *(f"collections.{name}" for name in ("Counter", "OrderedDict", "defaultdict", "deque")),
+        *(f"builtins.{name}" for name in ("getattr", "set", "frozenset", "list", "dict", "tuple", "object", "slice")),
+        *(f"builtins.{name}" for name in ("bytearray", "complex", "range")),
+    }
+)
+"""Of the standard library, what trainers leave beside weights; and `pathlib` and `datetime`."""
+
+
+class Foreign:
+    """Stands in for a class or function that the weights do not need: whatever is made of it is an empty mapping."""
+
+    def __new__(cls, *_: Any, **__: Any) -> OrderedDict[Any, Any]:  # type: ignore[misc]
+        return OrderedDict()
+
+
+def foreign(name: str) -> type[Foreign]:
+    """The stand-in for a name such as "mmengine.config.Config". Raises UnpicklingError for one that is plainly code."""
+    module = name.partition(".")[0]
+    if module in sys.stdlib_module_names and module not in ("pathlib", "datetime") and name not in _DATA:
+        raise pickle.UnpicklingError(f"the file asks for {name}")
+    return Foreign
+
+
+@dataclass(frozen=True)
+class _Bounded:
+    """A file whose content is not made room for before it is there: a pickle states lengths of any size."""
+
+    file: BinaryIO
+    size: int
+
+    def read(self, count: int) -> bytes:
+        if count > self.size:
+            raise EOFError("it is cut short")
+        return self.file.read(count)
+
+    def readline(self) -> bytes:
+        return self.file.readline()
+
+
+class Unpickler(pickle._Unpickler):  # the one in Python: its operations can be watched
+    """Reads containers and plain values. What a name stands for, `named` says; nothing is imported.
+
+    Raises UnpicklingError, EOFError, ValueError and the like for what is damaged, hostile or endless.
+    """
+
+    stack: list[Any]
+
+    def __init__(self, file: BinaryIO, size: int):
+        """size: of the whole file in bytes"""
+        self._size, self._weights = size, dict[int, tuple[int, Any]]()
+        super().__init__(_Bounded(file, size), encoding="latin1")  # Python 2 wrote bytes as text
+
+    def named(self, name: str) -> Any:
+        """What stands for that name, to be called or handed on."""
+        return foreign(name)
+
+    def find_class(self, module: str, name: str) -> Any:
+        module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))  # Python 2's
+        return self.named(f"{module}.{name}")
+
+    def get_extension(self, code: int) -> None:
+        raise pickle.UnpicklingError(f"the file asks for extension {code}")
+
+    def _weigh(self, made: tuple[Any, ...]) -> None:
+        weight = 1 + sum(self._weights.get(id(item), (1,))[0] for item in made if type(item) is tuple)
+        if weight > LARGEST_TUPLE:
+            raise pickle.UnpicklingError("the file holds a tuple that repeats itself without end")
+        if weight > 1:
+            self._weights[id(made)] = weight, made  # kept, so that its id stays its own
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+
+def _weighed(load: Callable[[Any], None]) -> Callable[[Any], None]:
+    def watched(self: Any) -> None:
+        load(self)
+        self._weigh(self.stack[-1])
+
+    return watched
+
+
+for _code in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3):
+    Unpickler.dispatch[_code[0]] = _weighed(Unpickler.dispatch[_code[0]])
+
+
+class _Scan(Unpickler):
+    """Goes through a pickle and makes nothing of it."""
+
+    def __init__(self, file: BinaryIO, size: int, names: set[str]):
+        super().__init__(file, size)
+        self.names = names
+
+    def named(self, name: str) -> Any:
+        self.names.add(name)
+        return Foreign
+
+    def persistent_load(self, pid: Any) -> OrderedDict[Any, Any]:
+        """A storage of torch: ("storage", type, key, place, number of values)."""
+        if isinstance(pid, tuple) and len(pid) > 4 and isinstance(pid[4], int) and pid[4] > self._size:
+            raise pickle.UnpicklingError("the file states more values than it holds")
+        return OrderedDict()
+
+    def load_build(self) -> None:
+        self.stack.pop()
+
+    dispatch: ClassVar[dict[int, Any]] = {**Unpickler.dispatch, pickle.BUILD[0]: load_build}
+
+
+def asked_for(file: BinaryIO, size: int, pickles: int = 1) -> set[str]:
+    """The classes and functions that the next pickles of the file name; nothing is made of them.
+
+    size: of the whole file in bytes
+    Raises as `Unpickler` does.
+    """
+    names: set[str] = set()
+    for _ in range(pickles):
+        _Scan(file, size, names).load()
+    return names
