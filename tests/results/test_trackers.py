@@ -70,6 +70,16 @@ def expected(run: Path) -> dict[str, tuple[dict[str, float], dict[str, str]]]:
     return wanted
 
 
+def test_what_every_tracker_gets(run: Path) -> None:
+    wanted = expected(run)
+    for file in files(run):
+        taken = entry(read_result(file), file)
+        figures, settings = wanted.pop(taken.name)
+        assert taken.figures == figures
+        assert settings.items() <= taken.settings.items()
+    assert wanted == {}
+
+
 @pytest.mark.extra("mlflow")
 def test_mlflow(run: Path, tmp_path: Path) -> None:
     from mlflow import MlflowClient
