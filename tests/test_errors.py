@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vssbench.errors import UserError, listed, printable
+from vssbench.errors import UserError, cause, first_line, listed, printable
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,16 @@ def test_foreign_text_in_any_part_of_a_message_is_escaped() -> None:
     expected = "a\\x07.pth: class 'road\\x1b[2J'\n  expected: \\u202egpj\n  fix: rename a\\rb"
     assert str(error) == str(pickle.loads(pickle.dumps(error))) == expected
     assert error.brief == "a\\x07.pth: class 'road\\x1b[2J'"
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "whole"),
+    [
+        (ValueError("no such layer\nand a long story"), "no such layer", "ValueError: no such layer"),
+        (RuntimeError("\n  out of luck"), "out of luck", "RuntimeError: out of luck"),
+        (KeyError("a"), "'a'", "KeyError: 'a'"),
+        (AssertionError(), "AssertionError", "AssertionError"),
+    ],
+)
+def test_what_somebody_elses_error_says_in_one_line(error, line, whole):
+    assert (first_line(error), cause(error)) == (line, whole)

@@ -19,6 +19,7 @@ from tests.helpers.paths import ROOT
 FLOORS = """
 errors
 types
+input_files
 progress registry specs hooks environment atomic yaml_file
 datasets metrics schedule
 networks

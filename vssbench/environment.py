@@ -56,13 +56,14 @@ def check_device(device: str) -> None:
         return
     import torch
 
-    from vssbench.errors import UserError
+    from vssbench.errors import UserError, first_line
 
     try:
         torch.zeros(1, device=device).cpu()  # `meta` has no values to bring back
     except (RuntimeError, AssertionError) as error:
-        first = str(error).splitlines()[0]
-        raise UserError(f"--device {device} cannot be used: {first}", expected="cpu, or cuda:0 with a GPU") from None
+        raise UserError(
+            f"--device {device} cannot be used: {first_line(error)}", expected="cpu, or cuda:0 with a GPU"
+        ) from None
 
 
 def _threads() -> int:

@@ -86,6 +86,17 @@ def listed(names: Iterable[object], limit: int) -> str:
     return ", ".join(found[:limit]) + rest
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what somebody else's error says; the name of its type where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def cause(error: BaseException) -> str:
+    """What was raised and what it says, in one line."""
+    kind, said = type(error).__name__, first_line(error)
+    return kind if said == kind else f"{kind}: {said}"
+
+
 @contextmanager
 def blaming(whose: str, where: str) -> Iterator[None]:
     """Around anybody's code: whatever it raises becomes a UserError that says whose it is and keeps the cause."""
@@ -94,7 +105,6 @@ def blaming(whose: str, where: str) -> Iterator[None]:
     except UserError:
         raise
     except (Exception, SystemExit) as error:  # sys.exit(0) in there would pass for a run that is done
-        first = (str(error).splitlines() or [""])[0]
         if any(words in str(error) for words in ("read-only", "marked as readonly")):  # NumPy's words, and OpenCV's
             raise UserError(
                 f"{whose} writes into an array that it was given to read",
@@ -103,7 +113,7 @@ def blaming(whose: str, where: str) -> Iterator[None]:
                 fix="write into a copy, frame.image.copy()",
             ) from error
         raise UserError(
-            f"{whose} failed: {type(error).__name__}: {first}",
+            f"{whose} failed: {cause(error)}",
             where=where,
             fix="set VSSBENCH_DEBUG=1 to see the traceback",
         ) from error

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
-from vssbench.errors import UserError
+from vssbench.errors import UserError, cause
 from vssbench.types import KINDS, Dataset, Frame, Kind, Method, Weights
 
 if TYPE_CHECKING:
@@ -253,11 +253,6 @@ def faults(owner: object, names: Mapping[str, Hook] = METHOD) -> Iterator[HookFa
                 where=_name(layer),
                 expected='runs_inner = "key" or "every"',
             )
-
-
-def cause(error: BaseException) -> str:
-    """What was raised, in one line."""
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _name(owner: object) -> str:

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
-from vssbench.errors import UserError, suggest
+from vssbench.errors import UserError, cause, suggest
 
 Group = Literal["methods", "metrics", "datasets"]
 
@@ -68,8 +68,7 @@ def resolve(group: Group, name: str) -> Any:
         if entry.origin == "vssbench":
             raise
         raise UserError(
-            f"the plugin {entry.origin} offers {name!r} at {entry.target}, which cannot be imported: "
-            f"{type(error).__name__}: {error}",
+            f"the plugin {entry.origin} offers {name!r} at {entry.target}, which cannot be imported: {cause(error)}",
             fix=f"update or uninstall {entry.origin}",
         ) from error
 

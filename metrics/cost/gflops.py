@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from vssbench import hooks
-from vssbench.errors import UserError
+from vssbench.errors import UserError, cause
 from vssbench.hooks import RunsInner
 from vssbench.metrics.cost.flops import PRODUCT, Flops, count
 from vssbench.types import KINDS, Kind, Method
@@ -115,7 +115,7 @@ def _counted(method: Any, size: tuple[int, int], needs_key: bool, note: Note) ->
         except (Exception, SystemExit) as error:
             if not isinstance(error, UserError) or module is not None:
                 found[kind] = None
-                failed.setdefault(f"{what}: {hooks.cause(error)}", []).append(kind)
+                failed.setdefault(f"{what}: {cause(error)}", []).append(kind)
             elif needs_key and kind == "key":  # which every method has
                 note(f"no GFLOPs: {error.brief}")
                 return {}

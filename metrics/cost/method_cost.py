@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vssbench import hooks
+from vssbench.errors import cause
 from vssbench.metrics.cost.parameters import Parameters, parameters
 from vssbench.types import Method
 
@@ -30,7 +31,7 @@ def cost(
     try:
         counted = parameters(method)
     except (Exception, SystemExit) as error:
-        notes.append(f"no parameters: counting them raised {hooks.cause(error)}")
+        notes.append(f"no parameters: counting them raised {cause(error)}")
     else:
         notes += _not_offered(can_count, counted)
     return {

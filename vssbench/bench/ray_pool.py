@@ -22,7 +22,7 @@ from vssbench import environment
 from vssbench.bench.node_check import listing, shared
 from vssbench.bench.session import Bench, Failed, Ran, Task
 from vssbench.bench.spec import RunSpec
-from vssbench.errors import MissingExtra, UserError
+from vssbench.errors import MissingExtra, UserError, first_line
 from vssbench.progress import Progress
 from vssbench.specs import Spec
 
@@ -137,7 +137,7 @@ class Spread:
             raise error.cause if isinstance(error.cause, UserError) else error from None
         except self.ray.exceptions.RayError as error:
             self.ray.kill(actor)  # it may be out of reach only
-            return self._died(task, str(error).partition("\n")[0])
+            return self._died(task, first_line(error))
         if task is None:
             self.deaths.pop(None, None)
             self._welcome(value)
@@ -208,7 +208,7 @@ def connected(spec: RunSpec) -> Iterator[Any]:
         ray.init(spec.address, log_to_driver=False, logging_level="ERROR", **own)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UserError(
-            f"no Ray cluster can be used: {str(error).strip().partition(chr(10))[0]}",
+            f"no Ray cluster can be used: {first_line(error)}",
             where=f"--address {spec.address}",
             expected="auto on a node of a cluster, the head's HOST:PORT, or local",
             fix="docs/cluster.md starts one; RAY_AUTH_MODE=token and RAY_AUTH_TOKEN must be as on its nodes",

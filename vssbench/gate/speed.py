@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
-from vssbench.errors import NotComparable, UserError, suggest
+from vssbench.errors import NotComparable, UserError, cause, suggest
 from vssbench.metrics.cost.latency import OWN, SCOPES, shares
 from vssbench.results.record import RunResult
 
@@ -64,7 +64,7 @@ class Timing:
             return cls._of(result)
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise UserError(
-                f"the samples of the latency pass are damaged: {type(error).__name__}: {error}",
+                f"the samples of the latency pass are damaged: {cause(error)}",
                 where=f"{result.method} on {result.dataset.spec}",
                 expected="samples_ms and reference_ms as vssbench run writes them",
             ) from None

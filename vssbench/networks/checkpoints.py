@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vssbench.atomic import regular
-from vssbench.errors import UserError, listed
+from vssbench.errors import UserError, first_line, listed
 from vssbench.networks import numpy_pickle, packaged, safe_pickle
 from vssbench.networks.state_dicts import state_dict
 from vssbench.types import Weights
@@ -405,9 +405,5 @@ def _cause(head: bytes, error: Exception) -> str:
     if (
         head[:1] not in (b"\x80", b"P") and head[8:9] != b"{"
     ):  # neither a pickle of today, a zip archive, nor safetensors
-        return f"its beginning is like none of these ({_first_line(error)})"
-    return _first_line(error)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        return f"its beginning is like none of these ({first_line(error)[:200]})"
+    return first_line(error)[:200]

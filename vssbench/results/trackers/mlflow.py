@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from vssbench.errors import MissingExtra, UserError
+from vssbench.errors import MissingExtra, UserError, first_line
 from vssbench.results.trackers import Entry
 
 TAG = "vssbench.key"
@@ -47,5 +47,5 @@ def write(entry: Entry, output: str, project: str) -> bool:
         client.log_batch(run.info.run_id, tags=[RunTag(name, value) for name, value in tags.items()])
         client.set_terminated(run.info.run_id)
     except MlflowException as error:
-        raise UserError(f"MLflow refuses: {str(error).splitlines()[0][:300]}", where=output) from None
+        raise UserError(f"MLflow refuses: {first_line(error)[:300]}", where=output) from None
     return True
