@@ -7,7 +7,7 @@ sign-flip test; the difference is that of the formula over all clips, since mIoU
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -19,9 +19,11 @@ from vssbench.errors import NotComparable, UserError, listed
 from vssbench.metrics.accuracy.clip_states import ClipStates, Totals
 from vssbench.metrics.accuracy.confusion import Confusion
 from vssbench.metrics.accuracy.scripts import VALUES, Floats
-from vssbench.stats.bootstrap import Sample, apply, interval_of, sample
+from vssbench.stats.bootstrap import Sample, interval_of, sample
 
 Alternative = Literal["two-sided", "greater", "less"]
+_CACHED, _MEMORY = 2**16, 2**22
+"""Numbers that are worked on at a time, and those of all methods that are kept meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,63 @@ def sign_flip(a: Totals, b: Totals, resamples: int, seed: int, alternative: Alte
     All 2**clips swaps where they are no more than `resamples`, else that many random ones and the observed one.
     Swaps that leave no number count as extreme.
     """
-    delta, base = a.columns - b.columns, b.columns.sum(axis=0)
-    both = delta.sum(axis=0) + 2 * base
+    return p_values([a, b], [(0, 1)], {(0, 1)}, resamples, seed, alternative)[0]
 
-    def read(kept: Floats) -> Floats:  # the sum of delta over the clips that are not swapped
-        return a.read(kept + base) - b.read(both - (kept + base))
 
-    observed = float(read(delta.sum(axis=0)))
-    swapped = apply(Totals(a.clips, delta, read), flips(len(a.clips), resamples, seed))
+def p_values(
+    methods: Sequence[Totals],
+    pairs: Sequence[tuple[int, int]],
+    exact: Collection[tuple[int, int]],
+    resamples: int,
+    seed: int,
+    alternative: Alternative = "two-sided",
+) -> list[float]:
+    """p of the sign-flip test for each pair of methods, for Holm's correction over all of them.
+
+    methods: totals of one metric under one protocol, their clips in one order
+    exact:   the pairs whose p is wanted itself. Another one's may be a lower bound, where the correction is sure to
+             give 1 for it: its swaps are not all looked at, and no other pair's corrected p is changed by that
+    """
+    clips = len(methods[0].clips)
+    swaps = flips(clips, resamples, seed)
+    drawn = 0 if 2**clips <= resamples else 1  # the observed difference is one of all swaps, but not of random ones
+    columns = np.stack([one.columns.T for one in methods], axis=1)  # float64[K, M, clips]
+    sums, read = columns.sum(axis=2), methods[0].read
+    values = np.array([one.value() for one in methods])
+    first, second = np.array(pairs, int).reshape(-1, 2).T
+    wanted = np.array([pair in exact for pair in pairs], bool)
+    extreme = np.full(len(pairs), drawn)
+    rows = int(np.clip(_MEMORY // sums.size, 64, 1000))
+    for start in range(0, len(swaps), rows):
+        left = np.flatnonzero(wanted | ~surely_one(extreme / (len(swaps) + drawn)))
+        if not len(left):
+            break
+        part = swaps[start : start + rows].T.astype(np.float64)
+        kept = (columns.reshape(-1, clips) @ part).reshape(*sums.shape, -1)  # float64[K, M, rows]
+        for some in np.array_split(left, min(len(left), -(-len(left) * kept[:, 0].size // _CACHED))):
+            a, b = first[some], second[some]
+            mixed = kept[:, a] - kept[:, b] + sums[:, b, None]
+            other = (sums[:, a] + sums[:, b])[..., None] - mixed
+            swapped = read(np.moveaxis(mixed, 0, -1)) - read(np.moveaxis(other, 0, -1))
+            extreme[some] += _extreme(swapped, (values[a] - values[b])[:, None], alternative).sum(axis=1)
+    return (extreme / (len(swaps) + drawn)).tolist()
+
+
+def _extreme(swapped: Floats, observed: Floats, alternative: Alternative) -> NDArray[np.bool_]:
     sign = -1 if alternative == "less" else 1
-    extreme = np.abs(swapped) >= abs(observed) if alternative == "two-sided" else sign * swapped >= sign * observed
-    count = int((extreme | np.isnan(swapped)).sum())
-    return count / len(swapped) if 2 ** len(a.clips) <= resamples else (count + 1) / (len(swapped) + 1)
+    as_far = np.abs(swapped) >= np.abs(observed) if alternative == "two-sided" else sign * swapped >= sign * observed
+    return as_far | np.isnan(swapped)
+
+
+def surely_one(bounds: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Of lower bounds of some p values, those whose p is sure to be 1 after Holm's correction.
+
+    Where k of them are at least t, and k t >= 1: the least of those p values is multiplied by k or more, and so is 1
+    after the correction, and with it every larger one.
+    """
+    largest = np.sort(bounds)[::-1]
+    enough = np.flatnonzero(largest * np.arange(1, len(largest) + 1) >= 1)
+    return bounds >= largest[enough[-1]] if len(enough) else np.zeros(len(bounds), bool)
 
 
 @lru_cache(maxsize=4)
