@@ -97,7 +97,9 @@ def as_totals(areas: Floats, protocol: str, name: str) -> Totals:
 def windows(rng: np.random.Generator, clips: int) -> Totals:
     """VC: clips of 20 to 80 windows whose ratio differs from clip to clip."""
     ratios, lengths = rng.beta(9, 1.2, clips), rng.integers(20, 81, clips)
-    columns = [[*(digits_of(np.array([ratio])) * count), count] for ratio, count in zip(ratios, lengths, strict=True)]
+    columns = [
+        [*(digits_of(np.array([ratio]))[:, 0] * count), count] for ratio, count in zip(ratios, lengths, strict=True)
+    ]
     return Totals(tuple(map(str, range(clips))), np.array(columns), read_windows)
 
 

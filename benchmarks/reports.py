@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from vssbench.atomic import write_json, write_text
+from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.metrics.plan import DEFAULT
 from vssbench.results.fold import score
 from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo
@@ -91,7 +92,7 @@ def _method(run: Path, method: str, info: DatasetInfo, space: LabelSpace, seed: 
         samples_ms={"round": [0] * 2400, "kind": ["key", "nonkey"] * 1200, **samples},
         environment={"cpu": "made", "cores": 2, "threads": 1, "device": "cpu"},
     )  # fmt: skip
-    score(result, space, records, DEFAULT)
+    score(result, Clips("vspw", space, records), DEFAULT)
     folder = run / slug(method)
     folder.mkdir(parents=True)
     write_text(folder / "result.json", result.to_json())

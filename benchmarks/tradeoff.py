@@ -22,7 +22,7 @@ from vssbench.results.read_folder import read_folder
 from vssbench.results.run_folder import slug
 from vssbench.specs import parse
 from vssbench.stats.bootstrap import Sample, interval_of, limits, sample
-from vssbench.stats.totals import totals
+from vssbench.stats.totals import totals_under
 
 GAP = ("mask2former", "hold(of=mask2former)", "flowwarp(of=mask2former)", "mpvss")
 CONSISTENCY = ("mrcfa", "mrcfa(references=none)")
@@ -48,7 +48,7 @@ def measured(folder: Path, methods: tuple[str, ...], dataset: str, codec: str | 
 
 def drawn(folder: Path, method: str, metric: str) -> Sample:
     kept = read_folder(folder / slug(str(parse(method))))
-    found = totals(kept.records, kept.space, metric, kept.result.protocol)
+    found = totals_under(kept.clips(), [metric])[metric]
     assert isinstance(found, Totals), found
     return sample(found)
 

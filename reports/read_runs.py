@@ -9,9 +9,13 @@ from pathlib import Path
 from vssbench.errors import NotComparable, UserError
 from vssbench.reports.rows import Row, grouped, measured
 from vssbench.results.fold import rescored
-from vssbench.results.record import read_result
-from vssbench.stats import Comparison, Interval, compare_folders, intervals
+from vssbench.results.read_folder import read_folder
+from vssbench.stats.bootstrap import Interval
+from vssbench.stats.comparison import Comparison
+from vssbench.stats.over_clips import compare_methods, intervals_of, over_clips, samples_of
 
+COMPARED = "mIoU"
+"""The metric in which methods are compared."""
 NO_RECORDS = "the clips' records (clips.jsonl) are not beside the result"
 
 
@@ -51,26 +55,31 @@ def compared(rows: Iterable[Row]) -> list[Row]:
 def _comparisons(rows: Sequence[Row]) -> list[tuple[Comparison | None, Comparison | None]]:
     """Each row, best first, minus the first, and minus the one before it."""
     pairs = [(later, earlier) for earlier in range(len(rows)) for later in range(earlier + 1, len(rows))]
+    shown = [(later, earlier) for later, earlier in pairs if earlier in (0, later - 1)]
+    methods = [row.over_clips for row in rows if row.over_clips]
     made: dict[tuple[int, int], Comparison] = {}
-    kept = [row.folder for row in rows if row.folder and _has_records(row.folder)]
     try:
-        if len(kept) < len(rows):
+        if len(methods) < len(rows):
             raise NotComparable(NO_RECORDS)
-        made = compare_folders(kept, pairs=pairs, protocol=rows[0].group.protocol) if pairs else {}
+        made = compare_methods(methods, COMPARED, pairs, shown) if pairs else {}
     except NotComparable as error:
-        made = dict.fromkeys(pairs, Comparison(None, reason=error.what))
+        made = dict.fromkeys(shown, Comparison(None, reason=error.what))
     return [(made.get((index, 0)), made.get((index, index - 1))) for index in range(len(rows))]
 
 
 def _row(folder: Path, protocol: str | None, uncertainty: bool) -> Row:
-    result = rescored(folder, protocol) if protocol else read_result(folder / "result.json")
+    """The records are read here once, and let go."""
+    kept = read_folder(folder)
+    result, scored = kept.result, kept.result.metrics is not None
+    clips = kept.clips(protocol) if protocol or (uncertainty and scored and kept.has_records) else None
+    if protocol and clips:
+        result = rescored(kept, clips)
     if not uncertainty or result.metrics is None:
         return measured(result, folder)
-    if _has_records(folder):
-        return measured(result, folder, intervals(folder, protocol))
-    unknown = {name: Interval(value, reason=NO_RECORDS) for name, value in result.metrics.items()}
-    return measured(result, folder, unknown)
-
-
-def _has_records(folder: Path) -> bool:
-    return (folder / "clips.jsonl").exists()
+    if clips is None:
+        unknown = {name: Interval(value, reason=NO_RECORDS) for name, value in result.metrics.items()}
+        return measured(result, folder, unknown)
+    over = over_clips(kept, clips, result.metrics)
+    drawn = samples_of(over.totals)
+    again = {COMPARED: drawn[COMPARED]} if COMPARED in drawn else {}
+    return measured(result, folder, intervals_of(over.totals, drawn), replace(over, samples=again))

@@ -17,7 +17,8 @@ from vssbench.results.figures import Figure, figures
 from vssbench.results.record import RunResult
 from vssbench.specs import parse, walk
 from vssbench.stats.bootstrap import Interval
-from vssbench.stats.sign_flip import Comparison
+from vssbench.stats.comparison import Comparison
+from vssbench.stats.over_clips import OverClips
 
 PRINTED = Figure("fps(printed)", "FPS, machines differ", "frames/s", lambda result: None, "speed")
 """Of published rows: what the clock included, they do not say."""
@@ -55,6 +56,7 @@ class Row:
     told:      the method, or one that it wraps, is given the ground truth
     machine:   where the speed was measured; None: it was not
     result, folder: of a measured row
+    over_clips: of a measured row whose clips' records were read
     source:    of a published row
     """
 
@@ -74,6 +76,7 @@ class Row:
     machine: str | None = None
     result: RunResult | None = None
     folder: Path | None = None
+    over_clips: OverClips | None = field(default=None, compare=False, repr=False)
     source: str | None = None
 
     @property
@@ -83,7 +86,12 @@ class Row:
         return fair and self.values.get("mIoU") is not None
 
 
-def measured(result: RunResult, folder: Path | None = None, intervals: Mapping[str, Interval] | None = None) -> Row:
+def measured(
+    result: RunResult,
+    folder: Path | None = None,
+    intervals: Mapping[str, Interval] | None = None,
+    over_clips: OverClips | None = None,
+) -> Row:
     """The row of a result. folder: the method's own in the run directory, where it is kept."""
     info, found = result.dataset, list(figures(result))
     return Row(
@@ -101,6 +109,7 @@ def measured(result: RunResult, folder: Path | None = None, intervals: Mapping[s
         machine=_machine(result) if result.fps else None,
         result=result,
         folder=folder,
+        over_clips=over_clips,
     )
 
 

@@ -9,7 +9,7 @@ has the very digits that its clips would have alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -87,7 +87,7 @@ class Clips:
         if self.skipped:
             self.notes.append(f"{len(self.skipped)} of {len(records)} clips are left out")
         self._under = {protocol: self}
-        self._made: dict[Callable[[Clips], Any], Any] = {}
+        self._made: dict[tuple[Callable[..., Any], tuple[Hashable, ...]], Any] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -108,11 +108,11 @@ class Clips:
             self._under[name] = Clips(name, self.space, self.all)
         return self._under[name]
 
-    def once(self, make: Callable[[Clips], T]) -> T:
+    def once(self, make: Callable[..., T], *given: Hashable) -> T:
         """What `make` gives for these clips, made at the first asking: several metrics may read one decoded state."""
-        if make not in self._made:
-            self._made[make] = make(self)
-        found: T = self._made[make]
+        if (make, given) not in self._made:
+            self._made[make, given] = make(self, *given)
+        found: T = self._made[make, given]
         return found
 
 

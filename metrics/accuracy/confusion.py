@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -129,8 +130,10 @@ class Booked:
             _refuse_outside(clips)
         self.matrix = np.zeros((self.space.classes + 1, VALUES), np.int64)
         self.rows = np.empty((len(clips.records), 3 * self.space.classes))
-        for row, record in zip(self.rows, clips.records, strict=True):
-            matrix = dense(record.states[Confusion.name], self.space)
+        every = zip(clips.all, clips.once(cells), strict=True)
+        counted = [one for record, one in every if record.clip not in clips.skipped]
+        for row, one in zip(self.rows, counted, strict=True):
+            matrix = dense(one, self.space)
             self.matrix += matrix
             areas = protocol.areas(matrix)
             if isinstance(areas, Areas):  # what stops the script in one clip stops it in all of them together
@@ -208,19 +211,32 @@ def _places(bits: UInt8) -> Counts:
     return (used[places >> 3] << 3) + (places & 7)
 
 
-def dense(state: Sequence[Mapping[str, Any]], space: LabelSpace) -> Counts:
+class Cells(NamedTuple):
+    """What was counted in one clip. int64[N] each: distance to the key frame, place in [C + 1, 256], pixels."""
+
+    distance: Counts
+    index: Counts
+    pixels: Counts
+
+
+def cells(clips: Clips) -> list[Cells]:
+    """Those of all clips, whether or not they count under the protocol; for Clips.once."""
+    return [decoded(record.states.get(Confusion.name, ())) for record in clips.all]
+
+
+def decoded(state: Sequence[Mapping[str, Any]]) -> Cells:
+    """The state of one clip."""
+    parts = [(int(distance), *part) for clip in state for distance, part in clip["counts"].items()]
+    index, pixels = (np.array(list(chain.from_iterable(part[which] for part in parts)), np.int64) for which in (1, 2))
+    distance = np.repeat([part[0] for part in parts], [len(part[1]) for part in parts]).astype(np.int64)
+    return Cells(distance, index, pixels)
+
+
+def dense(cells: Cells, space: LabelSpace) -> Counts:
     """int64[C + 1, 256] over all distances: row C is void ground truth, columns are raw predicted values."""
-    return sum(by_distance(state, space).values(), np.zeros((space.classes + 1, VALUES), np.int64))
-
-
-def by_distance(state: Sequence[Mapping[str, Any]], space: LabelSpace) -> dict[int, Counts]:
-    """Distance to the key frame -> int64[C + 1, 256]."""
-    found: dict[int, Counts] = {}
-    for clip in state:
-        for distance, (index, counts) in clip["counts"].items():
-            matrix = found.setdefault(int(distance), np.zeros((space.classes + 1, VALUES), np.int64))
-            matrix.ravel()[index] += np.asarray(counts, np.int64)  # indices occur once, so += loses nothing
-    return found
+    matrix = np.zeros((space.classes + 1, VALUES), np.int64)
+    np.add.at(matrix.ravel(), cells.index, cells.pixels)
+    return matrix
 
 
 def _compact(parts: Sequence[tuple[Counts, Counts]]) -> tuple[Counts, Counts]:

@@ -68,16 +68,18 @@ class Consistency(ClipMetric):
         found = windows_of(clips, spec.at, _RIGHT[spec.name])
         if isinstance(found, str):
             return found
-        rows = [
-            np.append(digits_of(part[whole > 0] / whole[whole > 0]), (whole > 0).sum())
-            for part, whole in found.values()
-        ]
-        totals = Totals(clips.names, np.array(rows, np.float64), read_windows)
-        windows, kept = sum(whole.size for _, whole in found.values()), int(totals.columns[:, _DIGITS].sum())
+        lengths = [counts.shape[1] for counts in found.values()]
+        part, whole = np.concatenate(list(found.values()), axis=1)
+        there = whole > 0
+        clip = np.repeat(np.arange(len(found)), lengths)[there]
+        digits = [*digits_of(part[there] / whole[there]), np.ones(len(clip))]
+        columns = np.stack([np.bincount(clip, digit, len(found)) for digit in digits], axis=1)
+        totals = Totals(clips.names, columns, read_windows)
+        windows, kept = len(whole), len(clip)
         if not kept:
             short = f"no clip is long enough for a window of {spec.at} frames"
             return f"0/0 in all {windows} windows" if windows else short
-        without = sum(not whole.size for _, whole in found.values())
+        without = lengths.count(0)
         if without:
             clips.notes.append(f"{spec}: {without} of {len(found)} clips have no window")
         if kept < windows:
@@ -201,23 +203,27 @@ def windows_of(clips: Clips, n: int, right: bool = False) -> dict[str, NDArray[n
     whole = "constant" if rule.void and not right else "constant_labelled"
     rows = [COLUMNS.index(part), COLUMNS.index(whole)]
     found = {}
-    for record in clips.records:
-        state = record.states.get(Consistency.name)
-        counts = None if state is None else windows(state, n)
+    for record, counts in zip(clips.records, clips.once(_counted, n), strict=True):
         if counts is None:
             return f"windows of {n} frames were not counted"
         found[record.clip] = counts[rows] if rule.last else counts[rows, :-1]
     return found
 
 
+def _counted(clips: Clips, n: int) -> list[NDArray[np.int64] | None]:
+    """`windows` of each clip that counts."""
+    states = [record.states.get(Consistency.name) for record in clips.records]
+    return [None if state is None else windows(state, n) for state in states]
+
+
 def digits_of(ratios: Floats) -> Floats:
-    """float64[4]: the digits after the point of numbers in [0, 1], summed without carrying, which keeps them exact."""
+    """float64[4, N]: the digits after the point of numbers in [0, 1]; those of several add up exactly, uncarried."""
     digits = np.empty((_DIGITS, len(ratios)))
     for digit in digits:
         ratios = ratios * _BASE
         np.floor(ratios, out=digit)
         ratios = ratios - digit
-    return digits.sum(axis=1)
+    return digits
 
 
 def read_windows(sums: Floats) -> Floats:

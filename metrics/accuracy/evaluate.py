@@ -70,7 +70,11 @@ def totals(spec: Spec, clips: Clips) -> Totals | str | None:
         return None
     if any(metric.name not in record.states for record in clips.all):
         return f"{spec} was not measured"
-    return metric.totals(spec, clips.under(spec))
+    return clips.under(spec).once(_totals, metric, spec)
+
+
+def _totals(clips: Clips, metric: HasTotals, spec: Spec) -> Totals | str:
+    return metric.totals(spec, clips)
 
 
 def _put(result: Evaluation, name: str, value: float | str | None) -> None:

@@ -118,13 +118,16 @@ def exact_areas(matrix: Counts) -> Areas | str:
 def vspw_areas(matrix: Counts) -> Areas | str:
     """The VSPW script: index C * label + prediction, unchecked, so a prediction from C on lands in a later row."""
     classes = len(matrix) - 1
-    rows, values = np.nonzero(matrix[:-1])
+    booked = matrix[:-1, :classes].copy()
+    rows, values = np.nonzero(matrix[:-1, classes:])
+    if not len(rows):
+        return _square(booked)
+    values += classes
     target = rows + values // classes
     lost = target >= classes
     if lost.any():
         label, value = int(rows[lost][0]), int(values[lost][0])
         return f"the official script stops: predicted id {value} on a pixel of class {label} leaves its matrix"
-    booked = np.zeros((classes, classes), np.int64)
     np.add.at(booked, (target, values % classes), matrix[rows, values])
     return _square(booked, moved=int(matrix[:-1, classes:].sum()))
 

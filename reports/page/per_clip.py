@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from vssbench.metrics.accuracy.clip_states import Totals
 from vssbench.metrics.cost.latency import SCOPES
 from vssbench.reports.rows import Row
-from vssbench.results.read_folder import read_folder
 from vssbench.results.record import RunResult
-from vssbench.stats.totals import totals
 from vssbench.types import KINDS
 
 METRICS = ("mIoU", "pixel_accuracy", "VC@8", "VC@16")
@@ -20,21 +19,15 @@ METRICS = ("mIoU", "pixel_accuracy", "VC@8", "VC@16")
 
 
 def per_clip(row: Row) -> dict[str, dict[str, float]]:
-    """Metric -> clip -> percent, from the records that the run kept; nothing where it kept none.
+    """Metric -> clip -> percent; nothing of a row whose clips' records were not read.
 
-    A clip that says nothing of the metric is not there. Raises UserError for damaged records.
+    A clip that says nothing of the metric is not there.
     """
-    if row.result is None or row.result.metrics is None or row.folder is None:
-        return {}
-    if not (row.folder / "clips.jsonl").exists():
-        return {}
-    kept = read_folder(row.folder)
+    known = row.over_clips.totals if row.over_clips else {}
     found: dict[str, dict[str, float]] = {}
     for name in METRICS:
-        if name not in row.result.metrics:
-            continue
-        total = totals(kept.records, kept.space, name, row.group.protocol)
-        if not isinstance(total, str):
+        total = known.get(name)
+        if isinstance(total, Totals):
             values = total.read(total.columns)
             found[name] = {
                 clip: value for clip, value in zip(total.clips, values.tolist(), strict=True) if not math.isnan(value)

@@ -17,7 +17,7 @@ from vssbench.gate import text as table
 from vssbench.gate.check import check
 from vssbench.gate.rules import Rule, rules_of
 from vssbench.gate.verdict import Report, Verdict, change, figure, headline, paired, plain, sentence
-from vssbench.stats.sign_flip import Comparison
+from vssbench.stats.comparison import Comparison
 
 RULES = rules_of({"mIoU": -0.1, "gflops": "+0.5%"})
 NASTY = [

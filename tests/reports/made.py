@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vssbench.atomic import write_json
+from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.results.fold import score
 from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo
 from vssbench.results.run_folder import slug
@@ -54,7 +55,7 @@ def method_folder(
         **changes,
     )
     if records:
-        score(result, LabelSpace.plain("camvid", CLASSES), records, METRICS)
+        score(result, Clips(protocol, LabelSpace.plain("camvid", CLASSES), records), METRICS)
     folder = run / slug(method)
     folder.mkdir(parents=True)
     (folder / "result.json").write_text(result.to_json())

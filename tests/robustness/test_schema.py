@@ -68,10 +68,11 @@ def test_golden_results_are_read(version: int) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_golden_records_give_the_golden_numbers(version: int) -> None:
     folder = GOLDEN / f"schema_{version}"
-    result = read_result(folder / "result.json")
-    again = rescored(folder, result.protocol)
+    kept = read_folder(folder)
+    result, clips = kept.result, kept.clips()
+    again = rescored(kept, clips)
     assert (again.metrics, again.reasons, again.per_class) == (result.metrics, result.reasons, result.per_class)
-    assert [record.clip for record in read_folder(folder).records] == result.dataset.names
+    assert [record.clip for record in clips.all] == result.dataset.names
 
 
 def test_the_newest_golden_result_is_written_back_byte_for_byte() -> None:

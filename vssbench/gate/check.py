@@ -19,8 +19,9 @@ from vssbench.gate.speed import judge
 from vssbench.gate.verdict import ALL, ORDER, Report, Status, Verdict
 from vssbench.results.figures import figure, near
 from vssbench.results.read_folder import read_folder
-from vssbench.stats.sign_flip import Comparison, compare_totals, same_clips
-from vssbench.stats.totals import totals
+from vssbench.stats.comparison import Comparison, compare_totals
+from vssbench.stats.same_clips import in_order, refuse_others, truth
+from vssbench.stats.totals import totals_under
 
 NAMED = 8
 """So many figures are named where a rule fits none."""
@@ -189,13 +190,15 @@ def paired(before: Path, now: Path, metrics: Sequence[str]) -> dict[str, Compari
 
     Raises NotComparable where the clips' ground truth is not the same.
     """
-    old, new = read_folder(before), read_folder(now)
-    records = same_clips(old.records, new.records)
+    latest = read_folder(now)
+    new = latest.clips()
+    old = read_folder(before).clips(new.protocol.name)
+    refuse_others(truth(old), truth(new))
     found = {}
-    for metric in metrics:
-        a, b = (totals(side, new.space, metric, new.result.protocol) for side in (records, old.records))
+    for metric, b in totals_under(old, metrics).items():
+        a = totals_under(new, [metric])[metric]
         if isinstance(a, str) or isinstance(b, str):
             found[metric] = Comparison(None, reason=a if isinstance(a, str) else str(b))
         else:
-            found[metric] = compare_totals(a, b, resamples=RESAMPLES)
+            found[metric] = compare_totals(a, in_order(b, a.clips), resamples=RESAMPLES)
     return found

@@ -11,7 +11,7 @@ from vssbench.errors import NotComparable, UserError, printable
 from vssbench.gate.rules import Rule
 from vssbench.results import figures
 from vssbench.results.record import without_nan
-from vssbench.stats.sign_flip import Comparison
+from vssbench.stats.comparison import Comparison
 
 Status = Literal["fail", "missing", "incomparable", "improved", "new", "absent", "pass"]
 ORDER: tuple[Status, ...] = ("fail", "missing", "incomparable", "improved", "new", "pass", "absent")

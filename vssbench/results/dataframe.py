@@ -61,8 +61,13 @@ def result_files(path: Path) -> list[Path]:
 
 def _rows(file: Path, per_clip: bool, protocol: str | None) -> Iterator[dict[str, Any]]:
     from vssbench.results.fold import rescored
+    from vssbench.results.read_folder import read_folder
 
-    result = rescored(file.parent, protocol) if protocol else read_result(file)
+    result, clips = read_result(file), None
+    if protocol or per_clip:
+        kept = read_folder(file.parent)
+        clips = kept.clips(protocol)
+        result = rescored(kept, clips) if protocol else result
     environment = result.environment
     same = {
         "run": str(file.parent.parent),
@@ -74,14 +79,11 @@ def _rows(file: Path, per_clip: bool, protocol: str | None) -> Iterator[dict[str
         "weights": result.weights.origin,
         "machine": environment.get("device_name") or environment.get("cpu"),
     }
-    if not per_clip:
+    if not per_clip or clips is None:
         yield from (same | _row(found) for found in figures(result))
         return
-    from vssbench.results.read_folder import read_folder
-
-    kept = read_folder(file.parent)
-    for record in kept.records:
-        yield from (same | {"clip": record.clip} | _row(found) for found in _of_clip(record, result, kept.space))
+    for record in clips.all:
+        yield from (same | {"clip": record.clip} | _row(found) for found in _of_clip(record, result, clips.space))
 
 
 def _row(found: Reading) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -11,10 +10,11 @@ from vssbench.datasets.codec import CodecSpec
 from vssbench.errors import listed
 from vssbench.load import innermost
 from vssbench.metrics.accuracy.by_distance import by_distance
-from vssbench.metrics.accuracy.evaluate import evaluate
+from vssbench.metrics.accuracy.clip_states import Clips
+from vssbench.metrics.accuracy.evaluate import read
 from vssbench.metrics.accuracy.protocols import default_protocol
 from vssbench.metrics.cost.latency import summarise
-from vssbench.results.read_folder import read_folder
+from vssbench.results.read_folder import Kept
 from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo, count_kinds
 from vssbench.results.run_folder import read_identity
 from vssbench.specs import Spec, parse
@@ -74,7 +74,7 @@ def fold(
         ],
     )  # fmt: skip
     if records is not None:
-        score(result, space, records, metrics)
+        score(result, Clips(result.protocol, space, records), metrics)
         result.kinds = count_kinds(records)
     if timed is not None:
         summary = summarise(timed["samples_ms"], result.kinds or None)
@@ -92,13 +92,13 @@ def fold(
     return result
 
 
-def score(result: RunResult, space: LabelSpace, records: Sequence[ClipRecord], metrics: Sequence[str]) -> None:
-    """Fill in everything that depends on the protocol, under `result.protocol`."""
-    evaluation = evaluate(result.protocol, space, records, [parse(metric) for metric in metrics])
-    result.metrics, result.reasons, result.skipped = evaluation.metrics, evaluation.reasons, evaluation.skipped
-    result.per_class = dict(zip(space.names, evaluation.per_class, strict=True))
-    result.notes = evaluation.notes
-    result.by_distance = by_distance(space, records, result.protocol)
+def score(result: RunResult, clips: Clips, metrics: Sequence[str]) -> None:
+    """Fill in everything that depends on the protocol, under that of the clips."""
+    evaluation = read(clips, [parse(metric) for metric in metrics])
+    result.protocol, result.metrics, result.reasons = evaluation.protocol, evaluation.metrics, evaluation.reasons
+    result.per_class = dict(zip(clips.space.names, evaluation.per_class, strict=True))
+    result.skipped, result.notes = evaluation.skipped, list(evaluation.notes)
+    result.by_distance = by_distance(clips)
 
 
 def _lost(failed: dict[str, str]) -> list[str]:
@@ -132,14 +132,9 @@ def _doubts(gflops: dict[str, Any] | None) -> list[str]:
     return doubts
 
 
-def rescored(folder: Path, protocol: str) -> RunResult:
-    """The result of a method's folder under `protocol`; one without accuracy has none to read again.
-
-    Raises UserError where a clip of the result has no record.
-    """
-    kept = read_folder(folder)
-    result = kept.result
-    result.protocol = protocol  # of a result without accuracy too: it stays in one table with the others
+def rescored(kept: Kept, clips: Clips) -> RunResult:
+    """The result of a method's folder under the protocol of its clips; one without accuracy has none to read again."""
+    result = kept.result.model_copy(update={"protocol": clips.protocol.name})  # stays in one table with the others
     if result.metrics is not None:
-        score(result, kept.space, kept.records, read_identity(folder)["metrics"])
+        score(result, clips, read_identity(kept.folder)["metrics"])
     return result

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vssbench.errors import UserError
+from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.results.record import ClipRecord, RunResult, read_result
 from vssbench.results.run_folder import read_clips
 from vssbench.types import LabelSpace
@@ -13,26 +14,47 @@ from vssbench.types import LabelSpace
 
 @dataclass(frozen=True)
 class Kept:
-    """One method's folder. records: of the clips of the result, in its order."""
+    """One method's folder. Its records are large: they are read when asked for, each time, and not kept here."""
 
+    folder: Path
     result: RunResult
-    space: LabelSpace
-    records: list[ClipRecord]
+
+    @property
+    def space(self) -> LabelSpace:
+        """The classes as they were when measured: a plugin's label space has no file here, and ours may change."""
+        return LabelSpace.plain(self.result.dataset.labels, self.result.dataset.classes)
+
+    @property
+    def has_records(self) -> bool:
+        return self._file.exists()
+
+    def records(self) -> list[ClipRecord]:
+        """Of the clips of the result, in its order; none of a result without accuracy.
+
+        Raises UserError for a damaged file, and where a clip of the result has no record.
+        """
+        if self.result.metrics is None:
+            return []
+        names, found = self.result.dataset.names, read_clips(self._file)
+        missing = [clip for clip in names if clip not in found]
+        if missing:
+            raise UserError(
+                f"{len(missing)} of {len(names)} clips have no record, {missing[0]} for one",
+                where=self._file,
+                expected="one line a clip of the result",
+                fix="vssbench run ... --resume --output " + str(self.folder.parent),
+            )
+        return [found[clip] for clip in names]
+
+    def clips(self, protocol: str | None = None) -> Clips:
+        """The records under a protocol, to be decoded once; None: the result's own."""
+        return Clips(protocol or self.result.protocol, self.space, self.records())
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "clips.jsonl"
 
 
 def read_folder(folder: Path) -> Kept:
-    """The result and the records of a method's folder; raises UserError where a clip of the result has no record."""
-    result = read_result(folder / "result.json")
-    records = read_clips(folder / "clips.jsonl")
-    missing = [clip for clip in result.dataset.names if clip not in records]
-    if result.metrics is not None and missing:
-        raise UserError(
-            f"{len(missing)} of {len(result.dataset.names)} clips have no record, {missing[0]} for one",
-            where=folder / "clips.jsonl",
-            expected="one line a clip of the result",
-            fix="vssbench run ... --resume --output " + str(folder.parent),
-        )
-    # The classes as they were when measured: a plugin's label space has no file here, and ours may change.
-    space = LabelSpace.plain(result.dataset.labels, result.dataset.classes)
-    chosen = [] if result.metrics is None else [records[clip] for clip in result.dataset.names]
-    return Kept(result, space, chosen)
+    """A method's folder. Raises UserError for a damaged result."""
+    return Kept(folder, read_result(folder / "result.json"))

@@ -12,17 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vssbench.metrics.accuracy.clip_states import ClipStates, Totals
+from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, Totals
 from vssbench.specs import Spec
 from vssbench.stats.bootstrap import LEAST_CLIPS, Interval, interval_of, sample
+from vssbench.stats.comparison import Comparison, compare_totals
 from vssbench.stats.from_folders import compare_folders, intervals
-from vssbench.stats.sign_flip import Alternative, Comparison, compare_totals, holm, same_clips
-from vssbench.stats.totals import totals, totals_of
+from vssbench.stats.same_clips import in_order, refuse_others, truth
+from vssbench.stats.sign_flip import Alternative, holm
+from vssbench.stats.totals import totals, totals_under
 from vssbench.types import LabelSpace
 
 __all__ = [
     "LEAST_CLIPS", "Comparison", "Interval", "Totals", "compare", "compare_folders", "holm", "interval", "intervals",
-    "totals", "totals_of",
+    "totals",
 ]  # fmt: skip
 
 
@@ -61,9 +63,9 @@ def compare(
     alternative: "greater" asks whether A is better (for metrics of which more is better), "less" whether it is worse
     Raises NotComparable unless both are records of the same clips with the same ground truth.
     """
-    other = same_clips(a, b)
-    first, second = totals(a, space, metric, protocol), totals(other, space, metric, protocol)
-    if isinstance(first, str) or isinstance(second, str):
-        why = first if isinstance(first, str) else second
-        return Comparison(None, reason=str(why), level=level)
-    return compare_totals(first, second, level, resamples, seed, alternative)
+    first, second = Clips(protocol, space, a), Clips(protocol, space, b)
+    refuse_others(truth(first), truth(second))
+    one, other = (next(iter(totals_under(clips, [metric]).values())) for clips in (first, second))
+    if isinstance(one, str) or isinstance(other, str):
+        return Comparison(None, reason=one if isinstance(one, str) else str(other), level=level)
+    return compare_totals(one, in_order(other, one.clips), level, resamples, seed, alternative)

@@ -112,9 +112,7 @@ def limits(value: float, drawn: Floats, left: Floats, level: float = 0.95) -> tu
     return min(float(low), value), max(float(high), value)
 
 
-def apply(
-    columns: Floats, reads: Sequence[Callable[[Floats], Floats]], chosen: NDArray[np.integer]
-) -> list[Floats]:
+def apply(columns: Floats, reads: Sequence[Callable[[Floats], Floats]], chosen: NDArray[np.integer]) -> list[Floats]:
     """float64[R] for each reading: the figure for each row of int[R, clips], how often each clip counts.
 
     columns: float64[clips, K]. In chunks that stay in the processor's cache.

@@ -13,23 +13,20 @@ from vssbench.specs import Spec, parse
 from vssbench.types import LabelSpace
 
 
-def totals_of(
-    records: Sequence[ClipStates], space: LabelSpace, metrics: Sequence[str | Spec], protocol: str
-) -> dict[str, Totals | str]:
-    """Metric string -> its totals, or why it has none. The records are decoded once for all metrics of a protocol.
+def totals_under(clips: Clips, metrics: Sequence[str | Spec]) -> dict[str, Totals | str]:
+    """Metric string -> its totals, or why it has none.
 
-    A protocol in a metric's own string goes before `protocol`. Metrics that read one state share their `columns`.
-    Raises UserError for an unknown protocol, a metric string that does not fit, a clip that occurs twice, and under
-    `exact` for a predicted id that is no class.
+    A protocol in a metric's own string goes before that of the clips. Metrics that read one state share their
+    `columns`. Raises UserError for a metric string that does not fit, a clip that occurs twice, and under `exact` for a
+    predicted id that is no class.
     """
-    _refuse_twice(records)
-    clips = Clips(protocol, space, records)
+    _refuse_twice(clips.all)
     return {str(spec): _totals(spec, clips) for spec in map(parse, metrics)}
 
 
 def totals(records: Sequence[ClipStates], space: LabelSpace, metric: str | Spec, protocol: str) -> Totals | str:
-    """Those of one metric."""
-    (found,) = totals_of(records, space, [metric], protocol).values()
+    """Those of one metric of some records. Raises UserError for an unknown protocol, too."""
+    (found,) = totals_under(Clips(protocol, space, records), [metric]).values()
     return found
 
 

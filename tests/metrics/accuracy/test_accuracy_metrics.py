@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.metrics.accuracy.videos import NO_IMAGE, frames, label_space, measure, sets_of_videos, still
 from vssbench.errors import UserError
 from vssbench.metrics.accuracy.by_distance import by_distance
-from vssbench.metrics.accuracy.confusion import Confusion, dense, pair_counts
+from vssbench.metrics.accuracy.clip_states import Clips
+from vssbench.metrics.accuracy.confusion import Confusion, decoded, dense, pair_counts
 from vssbench.metrics.accuracy.consistency import Consistency, windows
 from vssbench.metrics.plan import DEFAULT, plan
 from vssbench.specs import parse
@@ -41,7 +42,7 @@ def test_confusion_keeps_void_raw_values_and_distance():
     state = measure(space, "a", truth, guess, ["mIoU"], ages=[0, 4]).states["confusion"]
     assert set(state[0]["counts"]) == {"0", "4"}
     assert state[0]["outside"] == [[7, 0], [255, 1]]
-    matrix = dense(state, space)
+    matrix = dense(decoded(state), space)
     assert matrix.shape == (4, 256)
     assert matrix.sum() == 4
     assert [matrix[0, 0], matrix[3, 7], matrix[1, 255], matrix[2, 2]] == [1, 1, 1, 1]
@@ -52,13 +53,13 @@ def test_many_distances_are_kept_apart():
     rng = np.random.default_rng(0)
     truth, guess = (rng.integers(0, 3, (300, 2, 2)).astype(np.uint8) for _ in range(2))
     record = measure(space, "a", truth, guess, ["mIoU"], ages=[index % 150 for index in range(300)])
-    rows = by_distance(space, [record, record])
+    rows = by_distance(Clips("exact", space, [record, record]))
     assert [row["distance"] for row in rows] == list(range(150))
     assert all(row["pixels"] == 16 for row in rows)
     for age in (0, 149):
         seen = np.concatenate([truth[age::150], truth[age::150]]), np.concatenate([guess[age::150], guess[age::150]])
         alone = measure(space, "b", *seen, ["mIoU"])
-        assert rows[age]["mIoU"] == by_distance(space, [alone])[0]["mIoU"]
+        assert rows[age]["mIoU"] == by_distance(Clips("exact", space, [alone]))[0]["mIoU"]
 
 
 @settings(deadline=None, max_examples=30)

@@ -101,10 +101,10 @@ def test_chosen_figures_are_shown_at_once_and_the_usual_ones_on_request(rows: li
 def test_per_clip_figures_are_those_of_the_clip_alone(rows: list[Row]) -> None:
     for row in rows:
         assert row.folder is not None
-        kept = read_folder(row.folder)
+        clips = read_folder(row.folder).clips("exact")
         for name, values in per_clip(row).items():
-            for record in kept.records:
-                alone = evaluate("exact", kept.space, [record], [parse(name)]).metrics[name]
+            for record in clips.all:
+                alone = evaluate("exact", clips.space, [record], [parse(name)]).metrics[name]
                 assert values.get(record.clip) == (None if alone is None else pytest.approx(alone))
 
 

@@ -1,0 +1,104 @@
+"""One method's clips in numbers that add up: what intervals, comparisons and the page are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+from vssbench.errors import NotComparable
+from vssbench.metrics.accuracy.clip_states import Clips, Totals
+from vssbench.results.read_folder import Kept
+from vssbench.stats.bootstrap import Interval, Sample, interval_of, samples
+from vssbench.stats.comparison import Comparison, compare_pairs
+from vssbench.stats.same_clips import Truth, in_order, refuse_others, truth
+from vssbench.stats.totals import totals_under
+
+
+@dataclass(frozen=True)
+class OverClips:
+    """What is needed of one method's clips under one protocol; the records, which are large, may go.
+
+    folder:  where it was read
+    data:    what two methods must agree in to be compared: dataset, split, classes, files and protocol
+    totals:  metric -> its totals, or why it has none; nothing of a method that was measured for cost only
+    samples: metric -> its resamples, of those that are looked at again
+    """
+
+    folder: Path
+    data: tuple[str, ...]
+    truth: Truth = field(default_factory=dict)
+    totals: Mapping[str, Totals | str] = field(default_factory=dict)
+    samples: Mapping[str, Sample] = field(default_factory=dict)
+
+
+def over_clips(kept: Kept, clips: Clips, metrics: Iterable[str] = ()) -> OverClips:
+    """Of the metrics of a method's result, and of further ones. clips: its own, from `kept.clips`."""
+    info = kept.result.dataset
+    data = info.spec, info.split, info.labels, f"(files {info.fingerprint[:12]})", clips.protocol.name
+    if kept.result.metrics is None:
+        return OverClips(kept.folder, data)
+    names = list(dict.fromkeys([*kept.result.metrics, *metrics]))
+    return OverClips(kept.folder, data, truth(clips), totals_under(clips, names))
+
+
+def samples_of(totals: Mapping[str, Totals | str], resamples: int = 10_000, seed: int = 0) -> dict[str, Sample]:
+    """Metric -> its resamples, of those that have totals."""
+    known = {name: total for name, total in totals.items() if not isinstance(total, str)}
+    return dict(zip(known, samples(list(known.values()), resamples, seed), strict=True))
+
+
+def intervals_of(
+    totals: Mapping[str, Totals | str], drawn: Mapping[str, Sample], level: float = 0.95
+) -> dict[str, Interval]:
+    """Metric -> its interval. drawn: the resamples, as samples_of gives them."""
+    return {
+        name: Interval(None, reason=total, level=level) if isinstance(total, str) else interval_of(drawn[name], level)
+        for name, total in totals.items()
+    }
+
+
+def compare_methods(
+    methods: Sequence[OverClips],
+    metric: str = "mIoU",
+    pairs: Sequence[tuple[int, int]] | None = None,
+    shown: Collection[tuple[int, int]] | None = None,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> dict[tuple[int, int], Comparison]:
+    """Some methods two by two: (i, j) -> method i minus method j, with p corrected for the number of pairs.
+
+    pairs: chosen before looking at the results; None: all, i < j. Against a winner that was chosen by its result, all
+    pairs are what to correct for.
+    shown: those of the pairs that are given, which saves the time of all others; None: all
+    Samples that a method has already must be of as many resamples and of the same seed.
+    Raises NotComparable unless all are of one dataset, split and protocol, on the same clips. A method without accuracy
+    has comparisons that say so.
+    """
+    for method in methods:
+        if method.data != methods[0].data:
+            expected = " ".join(methods[0].data)
+            raise NotComparable(f"was measured on {' '.join(method.data)}", where=method.folder, expected=expected)
+    measured = {index: method for index, method in enumerate(methods) if method.totals}
+    for method in measured.values():
+        refuse_others(next(iter(measured.values())).truth, method.truth)
+    known: dict[int, Totals] = {}
+    lacking = dict.fromkeys(range(len(methods)), "measured for cost only")
+    for index, method in measured.items():
+        total = method.totals[metric]
+        if isinstance(total, str):
+            lacking[index] = total
+        else:
+            known[index] = in_order(total, next(iter(known.values()), total).clips)
+            del lacking[index]
+    asked = list(combinations(range(len(methods)), 2)) if pairs is None else pairs
+    wanted = asked if shown is None else shown
+    samples = {index: methods[index].samples[metric] for index in known if metric in methods[index].samples}
+    tested = [pair for pair in asked if known.keys() >= set(pair)]
+    compared = compare_pairs(known, tested, set(wanted), level, resamples, seed, samples)
+    return {
+        pair: compared.get(pair) or Comparison(None, reason=next(lacking[i] for i in pair if i in lacking), level=level)
+        for pair in wanted
+    }
