@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from tests.helpers.command import vssbench
 from tests.plugin_package.vssbench_example import Flicker
-from tests.robustness.made import assert_refused, vssbench
+from tests.robustness.made import assert_refused
 from vssbench import methods, metrics, registry
 from vssbench.registry import Entry
 from vssbench.reports.read_runs import read
@@ -91,10 +92,10 @@ def test_a_metric_from_outside_has_what_ours_have(tmp_path: Path, monkeypatch: p
     assert "share" not in better.method
 
     # an interval, around what the metric itself computes from all clips
-    kept = read_folder(run / slug(worse.method))
-    whole = Flicker(kept.space, [])
-    for record in kept.records:
-        part = Flicker(kept.space, [])
+    clips = read_folder(run / slug(worse.method)).clips()
+    whole = Flicker(clips.space, [])
+    for record in clips.all:
+        part = Flicker(clips.space, [])
         part.load(record.states["flicker"])
         whole.merge(part)
     found = worse.intervals["flicker"]
@@ -103,7 +104,7 @@ def test_a_metric_from_outside_has_what_ours_have(tmp_path: Path, monkeypatch: p
     assert found.high is not None
     assert found.low < found.value < found.high < found.low + 5
     assert found == intervals(run / slug(worse.method))["flicker"]
-    assert found.value == interval(kept.records, kept.space, "flicker", "exact", resamples=200).value
+    assert found.value == interval(clips.all, clips.space, "flicker", "exact", resamples=200).value
 
     # a direction and a mark: less is better
     table = (run / "leaderboard.md").read_text()
