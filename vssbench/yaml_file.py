@@ -7,15 +7,15 @@ from typing import Any
 
 import yaml
 
+from vssbench.atomic import regular
 from vssbench.errors import UserError
-from vssbench.input_files import require_regular
 
 Place = dict[tuple[str | int, ...], tuple[int, int]]
 
 
 def read_yaml(path: Path) -> tuple[dict[str, Any], Place, list[str]]:
     """The mapping in a YAML file, where each key and value stands (line and column from 1), and what stands twice."""
-    require_regular(path)
+    regular(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

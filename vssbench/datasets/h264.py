@@ -23,9 +23,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vssbench.atomic import regular
 from vssbench.datasets.digest import of_file
 from vssbench.errors import MissingExtra, UserError
-from vssbench.input_files import require_regular
 from vssbench.types import UInt8
 
 Chain = Literal["float", "whole"]
@@ -207,7 +207,7 @@ def _pictures(path: Path) -> Iterator[Any]:
 def opened(path: Path) -> Iterator[Any]:
     """PyAV's container; what FFmpeg complains of while it is open becomes one message that names the file."""
     av = _av()
-    require_regular(path)
+    regular(path)
     try:
         with av.open(str(path)) as container:
             yield container

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from vssbench.atomic import regular
 from vssbench.datasets.label_spaces import load_space
 from vssbench.datasets.listing import Files, images
 from vssbench.datasets.on_disk import FileDataset, Item, Listing, Release
 from vssbench.errors import UserError
-from vssbench.input_files import require_regular
 
 _SOURCE = "VSPW paper, section 3: 3,536 videos, 251,633 frames; the published 480p download holds 250,412"
 _LACKING = 251_633 - 250_412
@@ -64,7 +64,7 @@ class VSPW(FileDataset):
 def _video_names(file: Path) -> list[str]:
     """The names in the list, each once, none of which leads out of the folder."""
     names: dict[str, int] = {}
-    require_regular(file)
+    regular(file)
     for line, text in enumerate(file.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
         name = text.strip()
         if not name:
