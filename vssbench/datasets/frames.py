@@ -6,21 +6,18 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from vssbench.datasets.digest import of_file
-from vssbench.datasets.h264 import opened, picture_track
 from vssbench.datasets.label_spaces import load_space
 from vssbench.datasets.listing import folders, images, natural
 from vssbench.datasets.on_disk import FileDataset, Item, Listing
+from vssbench.datasets.video_file import opened, picture_track, pictures
 from vssbench.errors import UserError
 from vssbench.types import Digests, Frame, UInt8
 
 VIDEOS = frozenset((".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".h264", ".264", ".hevc", ".ts"))
-SLACK = 0.05
-"""Share of a video's stated frames that may be missing: durations are rounded and frame rates are averages."""
 
 
 class Frames(FileDataset):
@@ -114,33 +111,8 @@ def _stem(index: int) -> str:
 
 
 def decode(path: Path) -> Iterator[UInt8]:
-    """The frames of a video file, uint8[H, W, 3] RGB, turned as its metadata says; UserError for a damaged file.
-
-    A file that was cut short decodes without complaint, so what came is compared with what the file says of itself.
-    """
-    with opened(path) as container:
-        stream = picture_track(container, path)
-        stream.thread_type = "AUTO"
-        stated, count = _stated(container, stream), 0
-        for frame in container.decode(stream):
-            image = frame.to_ndarray(format="rgb24")
-            turns = frame.rotation // 90 % 4  # degrees, counter-clockwise
-            yield np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-            count += 1
-    if count < min(stated - 2, stated * (1 - SLACK)):
-        raise UserError(
-            f"ends after {count} frames, and states about {stated}: it was cut short, or parts are damaged",
-            where=path,
-            expected="a video file that decodes whole",
-            fix="copy it again, or keep what there is: ffmpeg -i FILE -c copy NEW_FILE",
-        )
-
-
-def _stated(container: Any, stream: Any) -> int:
-    """How many frames the file's duration amounts to; 0 where it says too little (a raw stream has no duration)."""
-    if not stream.average_rate:
-        return 0
-    if stream.duration:
-        return round(stream.duration * stream.time_base * stream.average_rate)
-    alone = len(container.streams) == 1  # else the duration may be the sound's
-    return round(Fraction(container.duration or 0, 1_000_000) * stream.average_rate) if alone else 0
+    """The frames of a video file, uint8[H, W, 3] RGB, turned as its metadata says; UserError for a damaged file."""
+    for picture in pictures(path):
+        image = picture.to_ndarray(format="rgb24")
+        turns = picture.rotation // 90 % 4  # degrees, counter-clockwise
+        yield np.ascontiguousarray(np.rot90(image, turns)) if turns else image

@@ -11,21 +11,19 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from time import perf_counter
-from types import ModuleType
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vssbench.atomic import regular
 from vssbench.datasets.digest import of_file
-from vssbench.errors import MissingExtra, UserError
+from vssbench.datasets.video_file import av, opened, picture_track, pictures
+from vssbench.errors import UserError
 from vssbench.types import UInt8
 
 Chain = Literal["float", "whole"]
@@ -62,10 +60,10 @@ def encode(frames: Iterable[UInt8], path: Path, codec: Codec | None = None) -> N
 
     Odd sizes are made even by repeating the last row or column; `decode(size=...)` takes it off again.
     """
-    av, codec = _av(), codec or Codec()
+    pyav, codec = av(), codec or Codec()
     params = f"keyint={codec.gop}:min-keyint={codec.gop}:scenecut=0:bframes=0:ref=1:threads=1:lookahead-threads=1"
     size: Size | None = None
-    with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
+    with pyav.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(codec.fps), options={"x264-params": params})
         stream.pix_fmt, stream.bit_rate = "yuv420p", codec.bit_rate
         stream.gop_size, stream.max_b_frames = codec.gop, 0
@@ -78,7 +76,7 @@ def encode(frames: Iterable[UInt8], path: Path, codec: Codec | None = None) -> N
                 size = image.shape[:2]
                 stream.height, stream.width = (side + side % 2 for side in size)
             planes = yuv420(image)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
+            container.mux(stream.encode(pyav.VideoFrame.from_ndarray(planes, format="yuv420p")))
         if size is None:
             raise UserError("a clip without frames cannot be encoded", where=path)
         container.mux(stream.encode())
@@ -92,7 +90,7 @@ def encoded(frames: Callable[[], Iterable[UInt8]], cache: Path, codec: Codec | N
     written into no longer has its name, and is made anew.
     """
     codec = codec or Codec()
-    digest = hashlib.sha256(json.dumps([asdict(codec), _av().__version__]).encode())
+    digest = hashlib.sha256(json.dumps([asdict(codec), av().__version__]).encode())
     for image in frames():
         digest.update(repr(image.shape).encode())
         digest.update(image.tobytes())
@@ -190,41 +188,15 @@ def yuv420(image: UInt8) -> UInt8:
 def _pictures(path: Path) -> Iterator[Any]:
     """Decoded pictures with their vectors as side data."""
     with opened(path) as container:
-        stream = picture_track(container, path)
-        if stream.codec_context.name not in EXPORTING:
-            raise UserError(
-                f"motion vectors cannot be had from {stream.codec_context.name}",
-                where=path,
-                expected=f"one of {', '.join(sorted(EXPORTING))}",
-                fix="encode it anew: ffmpeg -i FILE -c:v libx264 NEW_FILE.mp4",
-            )
-        stream.codec_context.options = {"flags2": "+export_mvs"}
-        stream.thread_type = "AUTO"
-        yield from container.decode(stream)
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """PyAV's container; what FFmpeg complains of while it is open becomes one message that names the file."""
-    av = _av()
-    regular(path)
-    try:
-        with av.open(str(path)) as container:
-            yield container
-    except (av.error.FFmpegError, OSError) as error:
+        codec = picture_track(container, path).codec_context.name
+    if codec not in EXPORTING:
         raise UserError(
-            f"cannot be decoded: {error.strerror or error}",  # without FFmpeg's number
+            f"motion vectors cannot be had from {codec}",
             where=path,
-            expected="a video file that decodes whole",
-            fix="encode or copy it again",
-        ) from None
-
-
-def picture_track(container: Any, path: Path) -> Any:
-    """The container's first picture track; raises UserError where it has none."""
-    if not container.streams.video:
-        raise UserError("no picture track in this file", where=path, expected="a video file")
-    return container.streams.video[0]
+            expected=f"one of {', '.join(sorted(EXPORTING))}",
+            fix="encode it anew: ffmpeg -i FILE -c:v libx264 NEW_FILE.mp4",
+        )
+    return pictures(path, {"flags2": "+export_mvs"})
 
 
 def _vectors(picture: Any) -> np.ndarray:
@@ -245,11 +217,3 @@ def _shown(image: UInt8, motion: Motion | None, turns: int, size: Size | None) -
     height, width = size or image.shape[:2]
     image = np.ascontiguousarray(image[:height, :width])
     return image, None if motion is None else np.ascontiguousarray(motion[:height, :width])
-
-
-def _av() -> ModuleType:
-    try:
-        import av
-    except ImportError:
-        raise MissingExtra.of("video", "av", "reading or writing video") from None
-    return av

@@ -1,0 +1,157 @@
+"""A video file through PyAV: its picture track, the pictures in order, and whether all that the file states came.
+
+A file that was cut short decodes without complaint. Counting pictures at a stated rate finds that only where the rate
+is even, and webcams and screen recorders vary: the end of the track is compared with the end that the container states.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from vssbench.atomic import regular
+from vssbench.errors import MissingExtra, UserError
+
+SLACK, LEAST_SLACK = Fraction(1, 20), 2
+"""What may be missing of a stated duration, which is rounded: this share of it, or the time of so many pictures."""
+
+
+def av() -> ModuleType:
+    """PyAV; raises MissingExtra where it is not installed."""
+    try:
+        import av
+    except ImportError:
+        raise MissingExtra.of("video", "av", "reading or writing video") from None
+    return av
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """PyAV's container; what FFmpeg complains of while it is open becomes one message that names the file."""
+    pyav = av()
+    regular(path, "a video file")
+    try:
+        with pyav.open(str(path)) as container:
+            yield container
+    except (pyav.error.FFmpegError, OSError) as error:
+        raise UserError(
+            f"cannot be decoded: {error.strerror or error}",  # without FFmpeg's number
+            where=path,
+            expected="a video file that decodes whole",
+            fix="encode or copy it again",
+        ) from None
+
+
+def picture_track(container: Any, path: Path) -> Any:
+    """The track that a player shows: the one with moving pictures, of several the one marked as default.
+
+    Raises UserError where there is none, or where the file does not say which.
+    """
+    disposition = av().stream.Disposition
+    moving = [stream for stream in container.streams.video if not stream.disposition & disposition.attached_pic]
+    if not moving:
+        raise UserError("no picture track in this file", where=path, expected="a video file")
+    marked = [stream for stream in moving if stream.disposition & disposition.default]
+    if len(moving) > 1 and len(marked) != 1:
+        raise UserError(
+            f"{len(moving)} picture tracks, and none is marked as the one to show",
+            where=path,
+            expected="one picture track",
+            fix="take one out: ffmpeg -i FILE -map 0:v:0 -c copy NEW_FILE",
+        )
+    return (marked if len(moving) > 1 else moving)[0]
+
+
+def pictures(path: Path, options: dict[str, str] | None = None) -> Iterator[Any]:
+    """PyAV's pictures of the file, all of one size, in the order they are shown.
+
+    options: of the decoder
+    Raises UserError for a damaged file, a size that changes, and, after the last picture, for what did not come.
+    """
+    with opened(path) as container:
+        stream = picture_track(container, path)
+        stream.codec_context.options = options or {}
+        stream.thread_type = "AUTO"
+        came, size = _Came(container, stream), None
+        for packet in container.demux():  # of all tracks: sound up to the stated end shows that nothing was cut off
+            came.take(packet)
+            for picture in packet.decode() if packet.stream.index == stream.index else ():
+                here = (picture.height, picture.width)
+                if size not in (None, here):
+                    raise UserError(
+                        f"picture {came.pictures} is {here[0]}x{here[1]}, those before {size[0]}x{size[1]}",
+                        where=path,
+                        expected="one size in a clip",
+                        fix="cut the file where the size changes, or encode it anew at one size",
+                    )
+                if picture.is_corrupt:
+                    raise _damaged(path, f"picture {came.pictures} is damaged")
+                size = here
+                came.pictures += 1
+                yield picture
+        if lacking := came.lacking():
+            raise _damaged(path, lacking)
+
+
+class _Came:
+    """What has been read of a file, beside what its container states."""
+
+    def __init__(self, container: Any, stream: Any):
+        self._container, self._stream = container, stream
+        self._first: dict[int, Fraction] = {}
+        self._end: dict[int, Fraction] = {}
+        self._packets = self.pictures = 0
+
+    def take(self, packet: Any) -> None:
+        """Note where a packet ends; seconds from the start of its track."""
+        if not packet.size:
+            return
+        track = packet.stream.index
+        self._packets += track == self._stream.index and not packet.is_discard  # as those before an edit list's cut
+        if packet.pts is not None and packet.time_base:
+            begins = packet.pts * packet.time_base
+            first = self._first[track] = min(begins, self._first.get(track, begins))
+            length = (packet.duration or 0) * packet.time_base
+            self._end[track] = max(begins + length - first, self._end.get(track, Fraction(0)))
+
+    def lacking(self) -> str | None:
+        """What is missing, in words; None where all is there, or the file does not say."""
+        # Twice the slack: VP8 has pictures that are not shown, and the first ones of a stream may lack their reference.
+        if self.pictures < min(self._packets - LEAST_SLACK, self._packets * (1 - 2 * SLACK)):
+            return f"{self.pictures} of its {self._packets} pictures decode"
+        length, end = self._stated(), self._end.get(self._stream.index)
+        if length is None:  # of the whole file only: any track may be the one that reaches it
+            length, end = self._of_the_file(), max(self._end.values(), default=None)
+        if length is None or end is None or not self.pictures:
+            return None
+        if end < min(length - LEAST_SLACK * length / self.pictures, length * (1 - SLACK)):
+            return f"it ends after {float(end):.2f} s, and states {float(length):.2f} s"
+        return None
+
+    def _stated(self) -> Fraction | None:
+        """Seconds that the container states of the track itself; in Matroska they stand in a tag."""
+        if self._stream.duration:
+            return Fraction(self._stream.duration * self._stream.time_base)
+        found = re.fullmatch(r"(\d+):(\d+):(\d+)(\.\d{1,9})?\d*", self._stream.metadata.get("DURATION", ""))
+        if found is None:
+            return None
+        hours, minutes, seconds = (int(part) for part in found.groups()[:3])
+        return Fraction(hours * 3600 + minutes * 60 + seconds) + Fraction(found[4] or 0)
+
+    def _of_the_file(self) -> Fraction | None:
+        duration = self._container.duration
+        return Fraction(duration, 1_000_000) if duration else None
+
+
+def _damaged(path: Path, what: str) -> UserError:
+    return UserError(
+        f"{what}: it was cut short, or parts are damaged",
+        where=path,
+        expected="a video file that decodes whole",
+        fix="copy it again, or encode what there is: ffmpeg -i FILE NEW_FILE.mp4",
+    )
