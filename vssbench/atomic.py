@@ -32,14 +32,6 @@ def regular(path: Path, expected: str | None = None) -> Path:
     return path
 
 
-def expanded(path: str | Path) -> Path:
-    """The path with a leading `~` or `~name` as a shell reads it: in quotes, YAML and specs no shell has seen it."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        raise UserError("no such user", where=path, expected="~ or ~name of a user with a home folder") from None
-
-
 def write_text(path: Path, text: str) -> None:
     """Replace a file in one step: a reader sees the old one or the new one, never a part."""
 

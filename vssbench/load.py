@@ -11,8 +11,8 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from vssbench import hooks, registry
-from vssbench.atomic import expanded
 from vssbench.errors import UserError, suggest
+from vssbench.input_files import expanded
 from vssbench.networks import packaged
 from vssbench.specs import Spec, parse, walk
 from vssbench.types import Dataset, Method

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
-from vssbench.atomic import expanded
 from vssbench.datasets.read_pixels import read_prediction
 from vssbench.errors import UserError
+from vssbench.input_files import expanded
 from vssbench.types import Frame, Prediction, UInt8, Weights
 
 

@@ -13,14 +13,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vssbench.atomic import regular
 from vssbench.errors import UserError
+from vssbench.input_files import AGAIN
 from vssbench.types import UInt8
 
 MAX_PIXELS = "VSSBENCH_MAX_PIXELS"
 """Environment variable: frames and masks of more pixels are not decoded. It reaches worker processes too."""
 USUAL_PIXELS = 100_000_000
-AGAIN = "copy or download the file again"
 PNG = b"\x89PNG\r\n\x1a\n"
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 _ORIENTATION = 0x0112  # Exif 2.32, section 4.6.4
@@ -49,17 +48,6 @@ class Header:
         """uint8[H, W, ...] as stored, turned and mirrored as every viewer shows the file."""
         turn = _TURNS.get(self.orientation)
         return pixels if turn is None else np.ascontiguousarray(turn(pixels))
-
-
-def read_bytes(path: Path) -> bytes:
-    """The content of a file; raises UserError for one that is missing, unreadable, empty or no regular file."""
-    try:
-        data = regular(path, "a readable file").read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=path, expected="a readable file") from None
-    if not data:
-        raise UserError("the file is empty", where=path, fix=AGAIN)
-    return data
 
 
 def read_header(data: bytes, path: Path, what: str = "image") -> Header:
