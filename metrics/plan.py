@@ -34,9 +34,12 @@ def check(spec: Spec) -> None:
 
 
 def higher_is_better(metric: str | Spec) -> bool | None:
-    """The direction of a metric string; None for a metric that is not known here: of a plugin that is not installed."""
+    """The direction of a metric string; None where it is not known: of a plugin that is not installed or says none."""
     name = parse(metric).name
-    return bool(registry.resolve("metrics", name).higher_is_better) if name in registry.entries("metrics") else None
+    if name not in registry.entries("metrics"):
+        return None
+    better = getattr(registry.resolve("metrics", name), "higher_is_better", None)
+    return better if isinstance(better, bool) else None
 
 
 def plan(specs: Sequence[str | Spec], space: LabelSpace) -> list[Metric]:

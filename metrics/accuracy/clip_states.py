@@ -126,6 +126,8 @@ class HasTotals(Protocol):
     A metric without `totals` is merged over all clips and asked to `compute`.
     """
 
+    name: str
+
     def totals(self, spec: Spec, clips: Clips) -> Totals | str: ...
 
 

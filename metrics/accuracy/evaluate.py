@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
 
 from vssbench import registry
-from vssbench.errors import UserError
+from vssbench.errors import UserError, cause
 from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, HasTotals, Totals
 from vssbench.metrics.accuracy.confusion import Booked
 from vssbench.metrics.plan import check, plan
 from vssbench.specs import Spec
-from vssbench.types import LabelSpace
+from vssbench.types import LabelSpace, Metric
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -44,18 +50,21 @@ def evaluate(protocol: str, space: LabelSpace, records: Sequence[ClipStates], sp
 
 
 def read(clips: Clips, specs: Sequence[Spec]) -> Evaluation:
-    """The same of clips that are under a protocol already."""
+    """The same of clips that are under a protocol already. A metric that fails costs its own number, and says how."""
     per_class = clips.once(Booked).per_class()
     result = Evaluation(clips.protocol.name, per_class=per_class, skipped=clips.skipped, notes=clips.notes)
-    opaque = []
+    opaque: dict[type[Metric], list[Spec]] = {}
     for spec in specs:
         found = totals(spec, clips)
         if found is None:
-            opaque.append(spec)
+            opaque.setdefault(registry.resolve("metrics", spec.name), []).append(spec)
         else:
             _put(result, str(spec), found if isinstance(found, str) else found.value())
-    for name, value in _merged(opaque, clips).items():
-        _put(result, name, value)
+    for asked in opaque.values():
+        computed = _tried(partial(_merged, asked, clips))
+        values = dict.fromkeys(map(str, asked), computed) if isinstance(computed, str) else computed
+        for name, value in values.items():
+            _put(result, name, value)
     return result
 
 
@@ -74,7 +83,38 @@ def totals(spec: Spec, clips: Clips) -> Totals | str | None:
 
 
 def _totals(clips: Clips, metric: HasTotals, spec: Spec) -> Totals | str:
-    return metric.totals(spec, clips)
+    def ask() -> Totals | str:
+        found = metric.totals(spec, clips)
+        if isinstance(found, Totals) and (shape := np.shape(found.read(found.columns))) != (len(found.clips),):
+            raise ValueError(f"its totals give {shape} figures for {len(found.clips)} clips")
+        return found
+
+    return _tried(ask)
+
+
+def _merged(specs: Sequence[Spec], clips: Clips) -> dict[str, float | None]:
+    """The numbers that a metric computes itself, of all clips. specs: that its class serves"""
+    (merged,) = plan(specs, clips.space)
+    for record in clips.all:
+        if merged.name not in record.states:
+            raise UserError(f"the metric {merged.name} was not measured", where=f"clip {record.clip}")
+        (part,) = plan(specs, clips.space)
+        part.load(record.states[merged.name])
+        merged.merge(part)
+    return {name: None if value is None else float(value) for name, value in merged.compute().items()}
+
+
+def _tried(ask: Callable[[], T]) -> T | str:
+    """What a metric answers, which may be anybody's code; else how it failed. What it refuses as a UserError is raised.
+
+    By then the clips are measured: the other numbers must not be lost with this one.
+    """
+    try:
+        return ask()
+    except UserError:
+        raise
+    except Exception as error:
+        return f"the metric failed: {cause(error)}"
 
 
 def _put(result: Evaluation, name: str, value: float | str | None) -> None:
@@ -85,15 +125,3 @@ def _put(result: Evaluation, name: str, value: float | str | None) -> None:
         result.metrics[name], result.reasons[name] = None, "the metric gives no number"
     else:
         result.metrics[name] = value
-
-
-def _merged(specs: Sequence[Spec], clips: Clips) -> dict[str, float | None]:
-    """The numbers that metrics compute themselves, of all clips."""
-    merged = plan(specs, clips.space)
-    for record in clips.all:
-        for total, part in zip(merged, plan(specs, clips.space), strict=True):
-            if total.name not in record.states:
-                raise UserError(f"the metric {total.name} was not measured", where=f"clip {record.clip}")
-            part.load(record.states[total.name])
-            total.merge(part)
-    return {name: value for total in merged for name, value in total.compute().items()}

@@ -7,12 +7,15 @@ import math
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 from tests.helpers.command import vssbench
 from tests.robustness.made import assert_refused, vspw
 from vssbench import metrics, registry
+from vssbench.metrics.accuracy.clip_states import Totals
 from vssbench.registry import Entry
+from vssbench.stats import intervals
 
 
 class Odd:
@@ -71,3 +74,38 @@ def test_a_metric_that_fails_is_one_message(tmp_path: Path, monkeypatch: pytest.
     failed = vssbench(*arguments(tmp_path))
     assert_refused(failed)
     assert "oracle on vspw failed: ZeroDivisionError: by nothing" in failed.stderr
+
+
+def _divides(*_: Any) -> Any:
+    raise ZeroDivisionError("by nothing\nat all")
+
+
+def _one_figure(spec: Any, clips: Any) -> Totals:
+    return Totals(clips.names, np.zeros((len(clips.names), 2)), lambda sums: np.float64(1))
+
+
+@pytest.mark.parametrize(
+    ("part", "made", "reason"),
+    [
+        ("compute", _divides, "the metric failed: ZeroDivisionError: by nothing"),
+        ("compute", lambda self: {"odd": [1, 2]}, "the metric failed: TypeError: "),
+        ("load", _divides, "the metric failed: ZeroDivisionError: by nothing"),
+        ("totals", staticmethod(_divides), "the metric failed: ZeroDivisionError: by nothing"),
+        ("totals", staticmethod(_one_figure), "the metric failed: ValueError: its totals give () figures for 3 clips"),
+        ("totals", staticmethod(lambda spec, clips: "none today"), "none today"),
+    ],
+)
+def test_one_that_fails_when_it_is_read_costs_its_own_number_only(
+    part: str, made: Any, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Odd, "value", 1.0, raising=False)
+    monkeypatch.setattr(Odd, "fails", False, raising=False)
+    monkeypatch.setattr(Odd, part, made, raising=False)
+    done = vssbench(*arguments(tmp_path))
+    assert done.status == 0, done
+    (result,) = json.loads(done.stdout)["methods"].values()
+    assert result["metrics"] == {"mIoU": 100, "odd": None}
+    assert result["reasons"]["odd"].startswith(reason)
+    (file,) = (tmp_path / "run").glob("*/result.json")
+    assert intervals(file.parent, resamples=100)["odd"].low is None
+    assert vssbench("report", tmp_path / "run").status == 0

@@ -359,6 +359,16 @@ class ReadsNothing(Reads):
         return "no reason"
 
 
+class NoDirection(Right):
+    """Says it when made, which is too late for a table."""
+
+    higher_is_better = None  # type: ignore[assignment]
+
+    def __init__(self, space: Any, specs: Any):
+        super().__init__(space, specs)
+        self.higher_is_better = True
+
+
 class MeanOfMeans(Right):
     """Merging averages what was merged before with what comes: the order counts."""
 
@@ -462,6 +472,7 @@ def test_a_good_metric_passes(space: Any) -> None:
 @pytest.mark.parametrize(
     ("metric", "finding"),
     [
+        (NoDirection, "attributes: higher_is_better of the class is None"),
         (MeanOfMeans, "merge: another order of merging gives other numbers"),
         (FloatState, "state: state.hits is a float"),
         (TupleState, "state: the state changes on its way through JSON"),

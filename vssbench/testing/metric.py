@@ -50,8 +50,8 @@ def check_metric(
     findings = Findings(str(getattr(first, "name", type(first).__name__)))
     with findings.check("attributes"):
         findings.expect(isinstance(first.name, str) and bool(first.name), f"name is {first.name!r}, expected a string")
-        better = first.higher_is_better
-        findings.expect(isinstance(better, bool), f"higher_is_better is {better!r}, expected a bool")
+        better = getattr(factory, "higher_is_better", None)  # tables and rules ask the class: they have no object
+        findings.expect(isinstance(better, bool), f"higher_is_better of the class is {better!r}, expected a bool")
     clips = _clips(space.classes)
     done: list[Metric] = []
     with findings.check("update"):
