@@ -1,4 +1,8 @@
-"""From a folder or a hub id to a network and its image processor, without running code that came with the files."""
+"""From a folder or a hub id to a network and its image processor.
+
+No code that came with the files is run, and nothing is fetched but the files of an id that was asked for: what a
+configuration names beyond them (a backbone, a kernel) would be asked for in the user's name, and with their token.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import constants
+from huggingface_hub.errors import OfflineModeIsEnabled
 from torch import nn
 from transformers import AutoConfig, AutoImageProcessor, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import (
@@ -19,6 +25,7 @@ from transformers.models.auto.modeling_auto import (
 from transformers.models.dpt.modeling_dpt import DPTFeatureFusionStage
 from transformers.models.swin.modeling_swin import SwinBackbone
 
+from vssbench.atomic import regular
 from vssbench.errors import UserError
 from vssbench.networks.checkpoints import from_folder, load_strict, quiet_transformers, read, seeded
 from vssbench.specs import Spec
@@ -28,6 +35,9 @@ FOLDER = "a folder with config.json, preprocessor_config.json and model.safetens
 _PARTS = ("config.json", "preprocessor_config.json", "processor_config.json")
 _WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_ATTENTION = ("eager", "sdpa")
+"""Implementations that come with torch; any other name may be one of a compiled kernel on the hub."""
+_MOST_LAYERS, _MOST_PARAMETERS = 1000, 4 * 10**9
 _OTHER_INPUT = {"oneformer": "text", "videomt": "several frames at once"}
 
 
@@ -66,8 +76,7 @@ def find_spec(spec: Spec) -> Path:
 
 def configuration(folder: Path) -> PreTrainedConfig:
     """What config.json says, by transformers' own classes. Raises UserError for a model that does not segment."""
-    if not (folder / "config.json").exists():
-        raise UserError("no such file", where=folder / "config.json", expected=FOLDER)
+    _check(regular(folder / "config.json", FOLDER))
     with _user_error(
         folder / "config.json", "a model that transformers itself knows; code that comes along is not run"
     ):
@@ -76,6 +85,28 @@ def configuration(folder: Path) -> PreTrainedConfig:
         raise UserError(f"a model of type {config.model_type} takes {why}, not one image", where=folder)
     network_class(config, folder)
     return config
+
+
+def _check(file: Path) -> None:
+    """Raise UserError for a configuration that asks for code, or for a network without end."""
+    try:
+        waiting = [(name, value) for name, value in json.loads(file.read_text(encoding="utf-8")).items()]
+    except (OSError, ValueError, AttributeError, RecursionError):
+        raise UserError("cannot be used: holds no JSON object", where=file, expected=FOLDER) from None
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(inner if name != "attn_implementation" else name, one) for inner, one in value.items()]
+        elif isinstance(value, list):
+            waiting += [(name, one) for one in value]
+        elif name.endswith("attn_implementation") and value not in (None, *_ATTENTION):
+            raise UserError(
+                f"{name} is {value!r}, a kernel that would be fetched and run",
+                where=file,
+                expected=" or ".join(_ATTENTION),
+            )
+        elif ("depth" in name or "layers" in name) and isinstance(value, int | float) and value > _MOST_LAYERS:
+            raise UserError(f"{name} is {value}", where=file, expected=f"{_MOST_LAYERS} layers at most")
 
 
 def network_class(config: PreTrainedConfig, where: object) -> type[PreTrainedModel]:
@@ -102,6 +133,9 @@ def image_processor(folder: Path) -> Any:
             expected=FOLDER,
             fix="save the image processor beside the network: processor.save_pretrained(FOLDER)",
         )
+    for part in _PARTS[1:]:
+        if (folder / part).exists():
+            regular(folder / part)
     with _user_error(folder, "the configuration of an image processor that works without torchvision"):
         processor = AutoImageProcessor.from_pretrained(
             folder, trust_remote_code=False, backend="pil", local_files_only=True
@@ -115,7 +149,14 @@ def build(config: PreTrainedConfig, where: object) -> PreTrainedModel:
     """The network in evaluation mode, with random weights that follow from the configuration."""
     name = json.dumps(config.to_dict(), sort_keys=True, default=str)
     with seeded(name), _user_error(where, "the configuration of a network that needs no further package"):
-        network = network_class(config, where)(config)
+        kind = network_class(config, where)
+        with torch.device("meta"):  # takes no room
+            parameters = sum(parameter.numel() for parameter in kind(config).parameters())
+        if parameters > _MOST_PARAMETERS:
+            raise UserError(
+                f"a network of {parameters:.3g} parameters", where=where, expected=f"{_MOST_PARAMETERS:.0e}"
+            )
+        network = kind(config)
     for module in network.modules():  # what transformers makes and never runs, and older files lack
         if isinstance(module, SwinBackbone):
             module.swin.layernorm = nn.Identity()
@@ -134,7 +175,8 @@ def fill(network: PreTrainedModel, folder: Path, checkpoint: str | Path | None) 
         return Weights("untrained")
     given = read(folder if checkpoint is None else checkpoint)
     expected = f"weights of {type(network).__name__} as {folder}/config.json describes it"
-    load_strict(network, from_folder(network, given, expected=expected), expected=expected)
+    with _user_error(given.path, expected):
+        load_strict(network, from_folder(network, given, expected=expected), expected=expected)
     return given.weights
 
 
@@ -147,14 +189,30 @@ def without_training_heads(network: PreTrainedModel) -> PreTrainedModel:
 
 @contextmanager
 def _user_error(where: object, expected: str) -> Iterator[None]:
-    """What transformers makes of somebody's configuration, as one message; nothing is run with a gradient."""
+    """What transformers makes of somebody's configuration, as one message; without gradients and without a network."""
     try:
-        with quiet_transformers(), torch.no_grad():
+        with quiet_transformers(), torch.no_grad(), _offline():
             yield
     except UserError:
         raise
+    except OfflineModeIsEnabled:
+        raise UserError(
+            "names something on the hub, which is not fetched for it",
+            where=where,
+            expected=FOLDER,
+            fix="save the model whole: network.save_pretrained(FOLDER) writes a backbone's configuration too",
+        ) from None
     except Exception as error:  # a configuration that is damaged or foreign makes anything raise
         raise UserError(f"cannot be used: {_told(error)}", where=where, expected=expected) from None
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def _told(error: Exception) -> str:
