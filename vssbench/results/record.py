@@ -13,17 +13,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vssbench.errors import UserError
-from vssbench.types import KINDS
+from vssbench.metrics import BUILTIN as METRICS
+from vssbench.results.fields import Amount, Count, Distance, Energy, Figure, Gflops, Latency, Percent, Rate, Samples
+from vssbench.specs import parse
+from vssbench.types import KINDS, Kind
 
-SCHEMA = 2
+SCHEMA = 3
 """Rises whenever a file of today could not be read by the vssbench of yesterday, new fields included."""
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class ClipRecord(_Record):
@@ -33,14 +36,26 @@ class ClipRecord(_Record):
     kinds:   frame kind -> how often it ran
     states:  metric name -> its state
     seconds: phase -> seconds in the accuracy pass (not the latency measurement)
+    files:   "frames", "labels", "predictions" -> digest of the bytes that were read; empty in records of schema 1 and 2
+    conditions: digest of the identity under which it was measured; None in records of schema 1 and 2
     """
 
     clip: str
-    frames: int
-    labelled: int
-    kinds: dict[str, int]
+    frames: Count
+    labelled: Count
+    kinds: dict[Kind, Count]
     states: dict[str, Any]
-    seconds: dict[str, float]
+    seconds: dict[str, Amount]
+    files: dict[str, str] = {}
+    conditions: str | None = None
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> ClipRecord:
+        if self.labelled > self.frames:
+            raise ValueError(f"{self.labelled} labelled frames of {self.frames}")
+        if sum(self.kinds.values()) != self.frames:
+            raise ValueError(f"kinds of {sum(self.kinds.values())} frames, of {self.frames}")
+        return self
 
 
 class DatasetInfo(_Record):
@@ -48,17 +63,27 @@ class DatasetInfo(_Record):
 
     fingerprint: sha256 of the names of all clips and frames of the split, and of the clips that failed
     names:       the clips that were run and did not fail; clips, frames, labelled: how many of them
+    files:       digest of the bytes of their frames and labels; None where it is not known
     """
 
     spec: str
     split: str
     labels: str
     classes: list[str]
-    clips: int
-    frames: int
-    labelled: int
+    clips: Count
+    frames: Count
+    labelled: Count
     fingerprint: str
     names: list[str]
+    files: str | None = None
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> DatasetInfo:
+        if len(self.names) != self.clips or len(set(self.names)) != self.clips:
+            raise ValueError(f"{len(set(self.names))} names of {self.clips} clips")
+        if self.labelled > self.frames:
+            raise ValueError(f"{self.labelled} labelled frames of {self.frames}")
+        return self
 
 
 class WeightsInfo(_Record):
@@ -94,30 +119,43 @@ class RunResult(_Record):
     dataset: DatasetInfo
     codec: str | None = None
     protocol: str
-    metrics: dict[str, float | None] | None = None
+    metrics: dict[str, Figure | None] | None = None
     reasons: dict[str, str] = {}
-    per_class: dict[str, float | None] = {}
-    by_distance: list[dict[str, Any]] = []
+    per_class: dict[str, Percent | None] = {}
+    by_distance: list[Distance] = []
     skipped: dict[str, str] = {}
     failed: dict[str, str] = {}
     notes: list[str] = []
-    kinds: dict[str, int | None] = {}
-    gflops: dict[str, Any] | None = None
-    params_m: float | None = None
-    params_training_only_m: float | None = None
-    fps: dict[str, float | None] | None = None
-    latency_ms: dict[str, Any] | None = None
-    samples_ms: dict[str, Any] | None = None
-    reference_ms: list[float] | None = None
-    memory_mb: dict[str, float | None] | None = None
-    energy: dict[str, Any] | None = None
+    kinds: dict[Kind, Count | None] = {}
+    gflops: Gflops | None = None
+    params_m: Amount | None = None
+    params_training_only_m: Amount | None = None
+    fps: dict[str, Rate | None] | None = None
+    latency_ms: dict[Kind | Literal["all"], dict[str, Latency] | None] | None = None
+    samples_ms: Samples | None = None
+    reference_ms: list[Amount] | None = None
+    memory_mb: dict[str, Amount | None] | None = None
+    energy: Energy | None = None
     weights: WeightsInfo
     caveats: list[str] = []
     environment: dict[str, Any] = {}
     started: str | None = None
     finished: str | None = None
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> RunResult:
+        for name, value in (self.metrics or {}).items():
+            if value is not None and parse(name).name in METRICS and not 0 <= value <= 100:
+                raise ValueError(f"{name} is {value:g} percent")
+        others = sorted({*self.per_class} - {*self.dataset.classes})
+        if others:
+            raise ValueError(f"per_class has {', '.join(others[:3])}, which no class is called")
+        frames = sum(count or 0 for count in self.kinds.values())
+        if self.metrics is not None and frames not in (0, self.dataset.frames):
+            raise ValueError(f"kinds of {frames} frames, of {self.dataset.frames}")
+        return self
 
     def to_json(self) -> str:
         """Indented JSON with a final newline, the same text for the same result."""
@@ -137,7 +175,12 @@ def _with_failed(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "failed": {}}
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _with_failed}
+def _with_files(data: dict[str, Any]) -> dict[str, Any]:
+    """From 2: the contents of files were not looked at."""
+    return {**data, "dataset": {**data["dataset"], "files": None}} if isinstance(data.get("dataset"), dict) else data
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _with_failed, 2: _with_files}
 """Schema -> what makes a result of the next one of it."""
 
 

@@ -1,0 +1,114 @@
+"""The parts of a result and the values that they can have: what is out of its range was edited or damaged."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ConfigDict, Field
+from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on
+
+from vssbench.types import PHASES, Kind
+
+LARGEST = 1e15
+"""No figure of any run is larger; sums of larger ones overflow."""
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Amount = Annotated[float, Field(ge=0, le=LARGEST)]
+Figure = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+Rate = Annotated[float, Field(gt=0, le=LARGEST)]
+
+
+class Distance(TypedDict):
+    """Accuracy at one distance to the key frame, in frames. mIoU: percent."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    distance: Count
+    mIoU: Percent | None
+    pixels: Count
+
+
+class Uncounted(TypedDict):
+    """An operator that no counter knows."""
+
+    op: str
+    calls: Count
+    kind: str
+
+
+class Disagreement(TypedDict):
+    """Two counts of one frame kind, in 10**9 multiply-accumulates. repeats: of broadcast products, in `second` only."""
+
+    kind: Kind
+    operators: str
+    first: Amount
+    second: Amount
+    repeats: Amount
+
+
+class Gflops(TypedDict, total=False):
+    """10**9 multiply-accumulates of one frame by kind, and what the counters say of them."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")
+
+    key: Amount | None
+    nonkey: Amount | None
+    warmup: Amount | None
+    amortised: Amount | None
+    nominal: Amount | None
+    convention: str
+    size: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    counter: str
+    second: dict[str, Amount | str | None]
+    agreement: bool
+    disagreements: list[Disagreement]
+    left_out: list[str]
+    by_operator: dict[Kind, dict[str, Amount]]
+    uncounted: list[Uncounted]
+
+
+class Latency(TypedDict):
+    """Milliseconds over n timed frames."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")
+
+    mean: Amount
+    p50: Amount
+    p90: Amount
+    p99: Amount
+    n: Annotated[int, Field(ge=1)]
+
+
+class Energy(TypedDict, total=False):
+    """What one frame took, or the reason why it is not known."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")
+
+    joules_per_frame: Amount | None
+    watts: Amount | None
+    spread: Amount | None
+    windows: Count | None
+    seconds: Amount | None
+    reason: str | None
+
+
+class _Samples(TypedDict, extra_items=list[Amount], total=False):  # type: ignore[call-arg]
+    """Columns with an entry a timed frame: the columns of times, by phase, in milliseconds."""
+
+    round: list[Count]
+    kind: list[Kind]
+
+
+def _columns(samples: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Samples as they are, if they are a table."""
+    lacking = [name for name in ("round", "kind", *PHASES) if name not in samples]
+    if lacking:
+        raise ValueError(f"the column {lacking[0]} is missing")
+    lengths = {name: len(column) for name, column in samples.items()}
+    if len(set(lengths.values())) > 1 or not all(lengths.values()):
+        raise ValueError(f"columns of unequal length, or empty ones: {lengths}")
+    return samples
+
+
+Samples = Annotated[_Samples, AfterValidator(_columns)]
