@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from vssbench import environment
 from vssbench.bench import approximation
+from vssbench.bench.identity import identity, speed_conditions
 from vssbench.bench.pool import alone, clip_records
 from vssbench.bench.session import Bench, Failed, Task
 from vssbench.bench.spec import RunSpec
@@ -36,6 +38,7 @@ class Measurement:
         """Raises UserError for a dataset or a method that is not there or does not fit."""
         self.spec, self.methods = spec, methods
         self.bench = Bench(spec)
+        self.environment = environment.describe(spec.device, spec.threads)
         self.info = self.bench.describe()
         self.weights: dict[Spec, Weights] = {}
         self.codecs: dict[Spec, CodecSpec | None] = {}
@@ -55,9 +58,9 @@ class Measurement:
         Raises UserError where a folder holds what was measured under other conditions.
         """
         for method in self.methods:
-            identity = self.bench.identity(method, self.info, self.weights[method], self.codecs[method])
+            rests_on = identity(self.spec, method, self.weights[method], self.codecs[method])
             name = f"{method} on {self.spec.dataset}" if named else str(method)
-            self.folders[method] = directory.method(name, identity)
+            self.folders[method] = directory.method(name, rests_on)
             self.frames[method] = FrameFolder(self.folders[method].folder, self.spec.keep_frames)
 
     def frames_left(self) -> int:
@@ -132,7 +135,7 @@ class Measurement:
 
     def _time(self, loaded: Mapping[Spec, Method], frames: Mapping[Spec, Sequence[Frame]], progress: Progress) -> None:
         """The latency pass over all methods together; measured anew unless every method has it."""
-        if not self.spec.latency.enabled or all(self.folders[method].latency() for method in loaded):
+        if not self.spec.latency.enabled or all(map(self._timed, loaded)):
             return
         progress.show("latency", f"{len(loaded)} methods, interleaved")
         synchronise = device_barrier(self.spec.device)
@@ -147,6 +150,7 @@ class Measurement:
             for method, (samples, memory, references) in zip(loaded, timed, strict=True):
                 again = repeat(loaded[method], frames[method], synchronise)
                 record = {
+                    "conditions": self._speed_conditions(method),
                     "clip": frames[method][0].clip,
                     "frames": len(frames[method]),
                     "size": list(frames[method][0].image.shape[:2]),
@@ -157,6 +161,13 @@ class Measurement:
                     "energy": energy(again, self.spec.device),
                 }
                 self.folders[method].write_json("latency.json", record)
+
+    def _timed(self, method: Spec) -> dict[str, Any] | None:
+        """The timings of a method, if they stand under the conditions of today."""
+        return self.folders[method].latency(self._speed_conditions(method))
+
+    def _speed_conditions(self, method: Spec) -> dict[str, Any]:
+        return speed_conditions(self.spec, self.environment, self.folders[method].conditions)
 
     def _difference(self, plain: Spec, method: Method, frames: Sequence[Frame]) -> str:
         """What the options of a method change."""
@@ -169,14 +180,16 @@ class Measurement:
         records = [kept[clip] for clip in self.info.names] if self._scored(method) else None
         kinds, lengths = (count_kinds(records), [one.frames for one in records]) if records else (None, [])
         counted = cost(loaded, kinds, size, lengths)
-        latency = self.folders[method].latency()
+        latency = self._timed(method)
         measured = Measured(self.weights[method], self.codecs[method], records, latency, counted, self.left_out)
         conditions = _conditions(self.spec, method, self.weights[method], records)
         space, metrics = self.bench.dataset.space, self.spec.metrics
         result = fold(method, space, self.info, measured, metrics, self.spec.protocol, conditions)
         result.resolved = str(resolved(loaded, method, self.info.labels))
         result.caveats += self.bench.caveats()
-        result.environment = environment.describe(self.spec.device, self.spec.threads)
+        if self.folders[method].changed:
+            result.caveats.append(f"measured anew, for what had changed: {'; '.join(self.folders[method].changed)}")
+        result.environment = dict(self.environment)
         if self.bench.machines:
             result.environment["accuracy_processors"] = self.bench.machines
         return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vssbench import environment
 from vssbench.bench.clip import ahead, run_clip
@@ -20,7 +20,7 @@ from vssbench.metrics.plan import plan
 from vssbench.results.kept_frames import Draw, KeptClip
 from vssbench.results.record import ClipRecord, DatasetInfo
 from vssbench.specs import Spec, parse
-from vssbench.types import Dataset, Frame, Method, Weights
+from vssbench.types import Dataset, Frame, Method
 
 Task = tuple[Spec, str]
 """A method and the name of a clip."""
@@ -208,20 +208,6 @@ class Bench:
         frames = sum(self.lengths[clip] for clip in names)
         changes = {"clips": len(names), "frames": frames, "names": names}
         return info.model_copy(update=changes | {"fingerprint": digest([info.fingerprint, *sorted(failed)])})
-
-    def identity(self, spec: Spec, info: DatasetInfo, weights: Weights, codec: CodecSpec | None) -> dict[str, Any]:
-        """What decides the numbers. Not in it: workers, threads, paths, the limit (more clips may follow), latency."""
-        return {
-            "method": str(spec),
-            "codec": codec and str(codec),
-            "dataset": self.spec.dataset,
-            "distances": self.spec.distances,
-            "split": self.spec.split,
-            "fingerprint": info.fingerprint,
-            "metrics": self.spec.metrics,
-            "weights": weights.sha256 or weights.origin,
-            "device": self.spec.device.partition(":")[0],
-        }
 
 
 def _ticking(frames: Iterator[Frame], tick: Callable[[], None]) -> Iterator[Frame]:

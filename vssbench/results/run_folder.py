@@ -1,8 +1,9 @@
 """The run directory: what is measured is on disk before the next clip starts, and survives any interruption.
 
     <run>/run.json                  what was asked
-    <run>/<method>/identity.json    what the numbers depend on; --resume refuses another
+    <run>/<method>/identity.json    what the numbers depend on; --resume measures anew what has changed
     <run>/<method>/clips.jsonl      one line a finished clip
+    <run>/<method>/stale.jsonl      lines of clips that were measured anew, for something had changed
     <run>/<method>/latency.json     raw timings
     <run>/<method>/result.json      the fold
     <run>/<method>/frames/          pictures of frames (kept_frames.py); no number depends on them
@@ -16,15 +17,29 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from vssbench.atomic import append, disk_error, drop_cut_line, hold, occupied, read_json, write_json, write_text
+from vssbench.atomic import (
+    append,
+    disk_error,
+    drop_cut_line,
+    hold,
+    occupied,
+    read_json,
+    replace,
+    write_json,
+    write_text,
+)
 from vssbench.datasets.fingerprint import digest
 from vssbench.errors import UserError
 from vssbench.results.record import ClipRecord
+
+ASKED = ("method", "codec", "dataset", "distances", "split", "metrics", "device")
+"""What of an identity the user asked for; the rest is what may change underneath."""
 
 
 def slug(name: str) -> str:
@@ -68,37 +83,56 @@ class RunDirectory:
 
 
 class MethodFolder:
-    """The records of one method in one run."""
+    """The records of one method in one run.
+
+    records:    clip -> record, of those measured under the identity that the folder was opened with
+    conditions: digest of that identity
+    changed:    "what: value then, value now", of what is otherwise than when the folder was last opened
+    """
 
     def __init__(self, folder: Path, identity: dict[str, Any]):
+        """Raises UserError where something else was asked then: that is another run, not the rest of this one."""
         self.folder = folder
         self.clips_file = folder / "clips.jsonl"
+        self.conditions = _digest(identity)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._check_identity(identity)
-            self.records = read_clips(self.clips_file)
+            self.changed = self._changes(identity)
             drop_cut_line(self.clips_file)
         except OSError as error:
             raise disk_error(error, folder) from None
+        self.records = read_clips(self.clips_file)
+        self.set_aside([clip for clip, record in self.records.items() if record.conditions != self.conditions])
+        write_json(self.folder / "identity.json", identity)
 
-    def _check_identity(self, identity: dict[str, Any]) -> None:
-        path = self.folder / "identity.json"
-        if self.clips_file.exists() or (self.folder / "latency.json").exists():  # nothing measured, nothing to protect
-            kept = read_identity(self.folder)
-            wanted = json.loads(json.dumps(identity))
-            other = [key for key in {**kept, **wanted} if kept.get(key) != wanted.get(key)]
-            if other:
-                changes = "; ".join(f"{key}: {kept.get(key)!r} then, {wanted.get(key)!r} now" for key in other)
-                raise UserError(
-                    f"was measured under other conditions ({changes})", where=self.folder, fix="choose another --output"
-                )
-        else:
-            write_json(path, identity)
+    def _changes(self, identity: dict[str, Any]) -> list[str]:
+        if not self.clips_file.exists() and not (self.folder / "latency.json").exists():
+            return []  # nothing measured, nothing to protect
+        kept = read_identity(self.folder)
+        wanted = json.loads(json.dumps(identity))
+        other = {
+            key: f"{key}: {kept.get(key)!r} then, {wanted.get(key)!r} now"
+            for key in {**kept, **wanted}
+            if kept.get(key) != wanted.get(key)
+        }
+        if asked := [change for key, change in other.items() if key in ASKED]:
+            raise UserError(
+                f"was measured under other conditions ({'; '.join(asked)})",
+                where=self.folder,
+                fix="choose another --output",
+            )
+        return list(other.values())
+
+    def set_aside(self, clips: Collection[str]) -> None:
+        """Move the records of clips that are to be measured anew to stale.jsonl, which nothing reads."""
+        if clips:
+            append(self.folder / "stale.jsonl", b"".join(_line(self.records.pop(clip)) for clip in clips))
+            replace(self.clips_file, lambda part: part.write_bytes(b"".join(map(_line, self.records.values()))))
 
     def add(self, record: ClipRecord) -> None:
         """Append one record; it is on disk when this returns."""
-        line = json.dumps(record.model_dump(), separators=(",", ":"), ensure_ascii=False) + "\n"
-        append(self.clips_file, line.encode())
+        record.conditions = self.conditions
+        append(self.clips_file, _line(record))
         self.records[record.clip] = record
 
     def write(self, name: str, text: str) -> None:
@@ -109,10 +143,19 @@ class MethodFolder:
         """Write a JSON file of this method atomically."""
         write_json(self.folder / name, value)
 
-    def latency(self) -> dict[str, Any] | None:
-        """The raw timings, if the run came that far before it was interrupted."""
+    def latency(self, conditions: dict[str, Any]) -> dict[str, Any] | None:
+        """The raw timings, if there are any that were taken under these conditions."""
         path = self.folder / "latency.json"
-        return read_json(path) if path.exists() else None
+        timed = read_json(path) if path.exists() else None
+        return timed if timed and timed.get("conditions") == json.loads(json.dumps(conditions)) else None
+
+
+def _line(record: ClipRecord) -> bytes:
+    return (json.dumps(record.model_dump(), separators=(",", ":"), ensure_ascii=False) + "\n").encode()
+
+
+def _digest(identity: dict[str, Any]) -> str:
+    return digest([json.dumps(identity, sort_keys=True)])[:16]
 
 
 def read_identity(folder: Path) -> dict[str, Any]:
@@ -145,5 +188,10 @@ def read_clips(path: Path) -> dict[str, ClipRecord]:
                 where=f"{path}:{number}",
                 fix="delete that line: its clip is then measured again",
             ) from None
-        records[record.clip] = record
+        if records.setdefault(record.clip, record) != record:
+            raise UserError(
+                f"has the clip {record.clip!r} twice, with other numbers",
+                where=f"{path}:{number}",
+                fix="delete both lines: the clip is then measured again",
+            )
     return records
