@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.robustness.made import vspw
-from vssbench.bench.node_check import files, listing, shared
+from vssbench.bench.node_check import listing, shared
 from vssbench.bench.ray_pool import Opened, Spread, Worker
 from vssbench.bench.session import Bench, Failed, Ran
 from vssbench.bench.spec import RunSpec
@@ -106,9 +106,10 @@ def test_clips_and_files_of_methods_are_compared(tmp_path: Path) -> None:
         (model / name).write_text(name)
     mapping, checkpoint = model / "mapping.yaml", tmp_path / "weights.pth"
     checkpoint.write_text("1")
-    run = RunSpec(
-        methods=[f'hold(of=huggingface(model="{model}",mapping="{mapping}"))', "mpvss(backbone=none)"],
-        checkpoint={"mpvss": str(checkpoint), "arseg": {"hr": str(checkpoint), "lr": "not there"}},
-    )
+    run = spec(vspw(tmp_path / "c"), checkpoint={"hold": str(checkpoint), "oracle": {"hr": "not there"}})
+    methods = [f'hold(of=huggingface(model="{model}",mapping="{mapping}"))', "mpvss(backbone=none)"]
+    known = shared(Bench(run.model_copy(update={"methods": methods})))
     inside = [model / name for name in ("config.json", "model.safetensors", "pytorch_model.bin")]
-    assert files(run) == sorted([*inside, mapping, checkpoint])
+    assert {name for name in known if name.startswith(str(tmp_path))} == {
+        str(file) for file in [*inside, mapping, checkpoint]
+    }

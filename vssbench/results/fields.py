@@ -68,7 +68,7 @@ class Gflops(TypedDict, total=False):
     uncounted: list[Uncounted]
 
 
-class Latency(TypedDict):
+class Latency(TypedDict, total=False):
     """Milliseconds over n timed frames."""
 
     __pydantic_config__ = ConfigDict(extra="allow")
@@ -94,7 +94,9 @@ class Energy(TypedDict, total=False):
 
 
 class _Samples(TypedDict, extra_items=list[Amount], total=False):  # type: ignore[call-arg]
-    """Columns with an entry a timed frame: the columns of times, by phase, in milliseconds."""
+    """Columns with an entry per timed frame; all others hold times, by phase, in milliseconds."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")
 
     round: list[Count]
     kind: list[Kind]
