@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,41 @@ def test_other_conditions_are_refused_and_named(tmp_path: Path) -> None:
         pytest.raises(UserError, match=r"dataset: 'd' then, 'e' now"),
     ):
         run.method("hold(of=oracle)", {"dataset": "e"})
+
+
+def test_what_has_changed_underneath_is_measured_anew_and_the_old_lines_are_kept(tmp_path: Path) -> None:
+    small_run(tmp_path / "run", resume=False)
+    identity = {"dataset": "d", "metrics": ["x"], "vssbench": "0.3.0"}
+    with RunDirectory(tmp_path / "run", {}, resume=True) as run:
+        method = run.method("hold(of=oracle)", identity)
+        assert method.changed == ["vssbench: None then, '0.3.0' now"]
+        assert method.records == {}
+        assert list(read_clips(method.folder / "stale.jsonl")) == ["a", "b", "c"]
+        method.add(record("a"))
+    with RunDirectory(tmp_path / "run", {}, resume=True) as run:  # interrupted there: what is new is kept
+        method = run.method("hold(of=oracle)", identity)
+        assert (list(method.records), method.changed) == (["a"], [])
+
+
+def test_records_of_another_folder_do_not_count(tmp_path: Path) -> None:
+    """A clips.jsonl that was copied from one method's folder into another's."""
+    with RunDirectory(tmp_path / "run", {}, resume=False) as run:
+        one, other = (run.method(name, {"method": name, "metrics": ["x"]}) for name in "ab")
+        one.add(record("a"))
+        shutil.copy(one.clips_file, other.clips_file)
+        assert list(run.method("a", {"method": "a", "metrics": ["x"]}).records) == ["a"]
+        assert run.method("b", {"method": "b", "metrics": ["x"]}).records == {}
+
+
+def test_a_clip_that_stands_twice_with_other_numbers_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "clips.jsonl"
+    lines = [json.dumps(record("a", frames).model_dump()) for frames in (3, 3, 4)]
+    path.write_text("\n".join(lines[:2]) + "\n")
+    assert list(read_clips(path)) == ["a"]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(UserError, match="has the clip 'a' twice") as caught:
+        read_clips(path)
+    assert caught.value.where == f"{path}:3"
 
 
 @pytest.mark.parametrize("damage", [None, "", "{", "[]", "{}", '{"metrics": 1}'])

@@ -13,7 +13,7 @@ from vssbench.cli.streams import open_streams
 from vssbench.errors import UserError, printable
 
 VERBS = (
-    *("run", "profile", "predict", "train", "score", "report", "check", "baseline"),
+    *("run", "profile", "predict", "train", "score", "report", "check", "baseline", "verify"),
     *("export", "export-results", "doctor", "list"),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -77,11 +77,7 @@ def fold(
         score(result, Clips(result.protocol, space, records), metrics)
         result.kinds = count_kinds(records)
     if timed is not None:
-        summary = summarise(timed["samples_ms"], result.kinds or None)
-        result.fps, result.latency_ms = summary["fps"], summary["latency_ms"]
-        result.samples_ms, result.memory_mb = timed["samples_ms"], timed["memory_mb"]
-        result.reference_ms = [median(runs) for runs in timed.get("reference_ms", [])] or None
-        result.energy = timed["energy"]
+        speed(result, timed)
         height, width = timed["size"]
         result.caveats.append(f"timed on {timed['frames']} frames of clip {timed['clip']} at {height}x{width}, batch 1")
         if timed.get("motion_ms"):
@@ -99,6 +95,15 @@ def score(result: RunResult, clips: Clips, metrics: Sequence[str]) -> None:
     result.per_class = dict(zip(clips.space.names, evaluation.per_class, strict=True))
     result.skipped, result.notes = evaluation.skipped, list(evaluation.notes)
     result.by_distance = by_distance(clips)
+
+
+def speed(result: RunResult, timed: Mapping[str, Any]) -> None:
+    """Fill in everything that rests on the timings, with FPS over the schedule of `result.kinds`."""
+    summary = summarise(timed["samples_ms"], result.kinds or None)
+    result.fps, result.latency_ms = summary["fps"], summary["latency_ms"]
+    result.samples_ms, result.memory_mb = timed["samples_ms"], timed["memory_mb"]
+    result.reference_ms = [median(runs) for runs in timed.get("reference_ms", [])] or None
+    result.energy = timed["energy"]
 
 
 def _lost(failed: dict[str, str]) -> list[str]:

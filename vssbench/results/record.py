@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vssbench.datasets.fingerprint import digest
 from vssbench.errors import UserError
 from vssbench.metrics import BUILTIN as METRICS
 from vssbench.results.fields import Amount, Count, Distance, Energy, Figure, Gflops, Latency, Percent, Rate, Samples
@@ -160,6 +161,12 @@ class RunResult(_Record):
     def to_json(self) -> str:
         """Indented JSON with a final newline, the same text for the same result."""
         return json.dumps(without_nan(self.model_dump(by_alias=True)), indent=1, ensure_ascii=False) + "\n"
+
+
+def files_digest(records: Sequence[ClipRecord]) -> str | None:
+    """One digest of all frames and labels that the records were measured on; None where one record has none."""
+    parts = [f"{record.clip}\0{record.files.get('frames')}\0{record.files.get('labels')}" for record in records]
+    return digest(parts)[:16] if records and all(record.files.get("frames") for record in records) else None
 
 
 def count_kinds(records: Sequence[ClipRecord]) -> dict[str, int | None]:

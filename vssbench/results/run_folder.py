@@ -94,7 +94,7 @@ class MethodFolder:
         """Raises UserError where something else was asked then: that is another run, not the rest of this one."""
         self.folder = folder
         self.clips_file = folder / "clips.jsonl"
-        self.conditions = _digest(identity)
+        self.conditions = conditions_of(identity)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self.changed = self._changes(identity)
@@ -154,7 +154,8 @@ def _line(record: ClipRecord) -> bytes:
     return (json.dumps(record.model_dump(), separators=(",", ":"), ensure_ascii=False) + "\n").encode()
 
 
-def _digest(identity: dict[str, Any]) -> str:
+def conditions_of(identity: dict[str, Any]) -> str:
+    """The digest of an identity, as it stands in records."""
     return digest([json.dumps(identity, sort_keys=True)])[:16]
 
 

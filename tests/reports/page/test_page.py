@@ -148,7 +148,7 @@ def test_pictures_keep_to_their_budget(rows: list[Row], budget: int) -> None:
         {
             "metrics": {"mIoU": None},
             "per_class": {"a": 50.0, "b": None},
-            "by_distance": [{"distance": 0, "mIoU": None}],
+            "by_distance": [{"distance": 0, "mIoU": None, "pixels": 9}],
         },
     ],
 )

@@ -216,7 +216,9 @@ def test_a_note_is_one_line_without_html(note: str) -> None:
 
 
 def test_results_survive_the_disk(tmp_path: Path) -> None:
-    first = result("a", float("nan"))
+    first = result("a", 40.0)
+    assert first.metrics is not None
+    first.metrics["mIoU"] = float("nan")
     (tmp_path / "result.json").write_text(first.to_json())
     again = read_result(tmp_path / "result.json")
     assert again.metrics == {"mIoU": None, "WIoU": 50.0, "VC@8": None}

@@ -1,0 +1,103 @@
+"""What a run rests on: what has changed since is named and measured anew, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vssbench import environment
+from vssbench.bench import identity
+from vssbench.bench import run as whole_run
+from vssbench.bench.spec import LatencySpec, RunSpec
+from vssbench.progress import Progress
+from vssbench.results.record import RunResult
+from vssbench.specs import parse
+
+SMALL = "synthetic(clips=2,frames=6,height=32,width=48)"
+FAST = LatencySpec(frames=2, rounds=1, warmup=0)
+
+
+def run(folder: Path, resume: bool = False, **changes: Any) -> RunResult:
+    spec = RunSpec(**{"methods": ["hold(of=oracle)"], "dataset": SMALL, "latency": FAST, **changes})
+    (found,) = whole_run.run(spec, [parse(method) for method in spec.methods], folder, resume, Progress())
+    return found
+
+
+def stamps(folder: Path) -> tuple[list[float], int]:
+    """The seconds of each record (a record measured anew has others), and when the speed was measured."""
+    (clips,) = folder.glob("*/clips.jsonl")
+    seconds = [json.loads(line)["seconds"]["step"] for line in clips.read_text().splitlines()]
+    return seconds, clips.with_name("latency.json").stat().st_mtime_ns
+
+
+def test_nothing_has_changed(tmp_path: Path) -> None:
+    run(tmp_path)
+    before = stamps(tmp_path)
+    again = run(tmp_path, resume=True)
+    assert stamps(tmp_path) == before
+    assert not any("measured anew" in caveat for caveat in again.caveats)
+
+
+@pytest.mark.parametrize("what", ["vssbench", "packages"])
+def test_other_code_measures_everything_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    first = run(tmp_path)
+    before = stamps(tmp_path)
+    if what == "vssbench":
+        monkeypatch.setattr(identity, "sources", lambda: "f" * 64)
+    else:
+        monkeypatch.setattr(environment, "packages", lambda: {"vssbench": "0", "torch": "0.0"})
+    again = run(tmp_path, resume=True)
+    after = stamps(tmp_path)
+    assert not set(before[0]) & set(after[0])
+    assert before[1] != after[1]
+    assert again.metrics == first.metrics
+    (caveat,) = (caveat for caveat in again.caveats if "measured anew" in caveat)
+    assert f"{what}: " in caveat
+
+
+def test_other_threads_measure_the_speed_anew_and_no_clip(tmp_path: Path) -> None:
+    run(tmp_path, threads=1)
+    before = stamps(tmp_path)
+    again = run(tmp_path, resume=True, threads=2)
+    after = stamps(tmp_path)
+    assert before[0] == after[0]
+    assert before[1] != after[1]
+    assert again.environment["threads"] == 2
+
+
+def test_other_latency_settings_measure_the_speed_anew(tmp_path: Path) -> None:
+    run(tmp_path)
+    before = stamps(tmp_path)
+    again = run(tmp_path, resume=True, latency=LatencySpec(frames=3, rounds=1, warmup=0))
+    assert stamps(tmp_path)[0] == before[0]
+    assert again.samples_ms is not None
+    assert len(again.samples_ms["kind"]) == 3
+
+
+def test_the_contents_of_named_files_are_part_of_it(tmp_path: Path) -> None:
+    mapping, model = tmp_path / "mapping.yaml", tmp_path / "model"
+    model.mkdir()
+    for file in (mapping, model / "config.json", model / "README.md"):
+        file.write_text("1")
+    method = parse(f'hold(of=huggingface(mapping="{mapping}",model="{model}"))')
+    assert identity.named_files([method]) == sorted([mapping, model / "config.json"])
+    before = identity.contents(mapping)
+    mapping.write_text("2")
+    assert identity.contents(mapping) != before
+
+
+def test_the_code_of_a_plugin_is_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "some_plugin.py"
+    file.write_text("A = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    entries = {"some": identity.registry.Entry("some_plugin:Some", origin="some-plugin")}
+    monkeypatch.setattr(identity.registry, "entries", lambda group: entries if group == "methods" else {})
+    seen = []
+    for text in ("A = 1\n", "A = 2\n"):
+        file.write_text(text)
+        seen.append(dict(identity._plugins("methods", [parse("some")])))
+    assert [list(one) for one in seen] == [["some-plugin"], ["some-plugin"]]
+    assert seen[0] != seen[1]

@@ -1,0 +1,60 @@
+"""Some clips of a finished run measured once more: do the records come out the same?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from vssbench.atomic import read_json
+from vssbench.bench.session import Bench, Failed
+from vssbench.bench.spec import RunSpec
+from vssbench.errors import UserError
+from vssbench.results.record import ClipRecord
+from vssbench.results.run_folder import read_clips, read_identity
+from vssbench.specs import parse
+
+
+def asked(run: Path, data_root: str | None = None, checkpoint: dict[str, Any] | None = None) -> RunSpec:
+    """What a run directory was asked for. data_root, checkpoint: where these lie here, instead of where they lay."""
+    path = run / "run.json"
+    given = {"data_root": data_root, "checkpoint": checkpoint}
+    try:
+        spec = {**read_json(path)["spec"], **{name: value for name, value in given.items() if value is not None}}
+        return RunSpec.model_validate(spec)
+    except (KeyError, TypeError, ValidationError) as error:
+        first = str(error).splitlines()[0]
+        raise UserError(f"cannot be run again: {first}", where=path, expected="what vssbench run wrote") from None
+
+
+def differences(spec: RunSpec, folder: Path, clips: int) -> Iterator[str]:
+    """Run some clips of one method's folder again, evenly spread; yields a line per record that comes out otherwise.
+
+    Raises UserError where the dataset or the method is not there.
+    """
+    identity, kept = read_identity(folder), read_clips(folder / "clips.jsonl")
+    method = parse(identity["method"])
+    bench = Bench(spec.model_copy(update={"dataset": identity["dataset"], "on_error": "stop"}), listed=False)
+    names = list(kept)
+    step = max(1, len(names) // clips)
+    for name in names[::step][:clips]:
+        ran = bench.run(method, name)
+        assert not isinstance(ran, Failed)  # on_error="stop" raises
+        yield from _otherwise(name, kept[name], ran.record)
+
+
+def _otherwise(name: str, then: ClipRecord, now: ClipRecord) -> Iterator[str]:
+    if then.files and then.files != now.files:
+        parts = [part for part in then.files if then.files[part] != now.files.get(part)]
+        yield f"clip {name}: the {' and '.join(parts)} are other files than those that were measured"
+    for field in ("frames", "labelled", "kinds"):
+        before, after = getattr(then, field), getattr(now, field)
+        if before != after:
+            yield f"clip {name}: {field} {before} then, {after} now"
+    yield from (
+        f"clip {name}: the counts of {metric} come out otherwise"
+        for metric in then.states
+        if then.states[metric] != now.states.get(metric)
+    )

@@ -1,0 +1,50 @@
+"""`vssbench verify`: does a result follow from its records, and do these come out again?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vssbench.cli.options import CheckpointOption, JsonOption, RootOption, parse_checkpoints
+from vssbench.errors import UserError, printable
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    again: Annotated[int, typer.Option("--again", min=0, help="Run so many clips of each method once more.")] = 0,
+    root: RootOption = None,
+    checkpoint: CheckpointOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute every figure of every result again from the records and timings beside it; check every value's range.
+
+    With --again also measure some clips once more and compare the records. Exit status 1 where anything differs.
+    """
+    from vssbench.results.verify import verify
+
+    folders = sorted(file.parent for file in run.glob("*/result.json"))
+    if not folders:
+        raise UserError("holds no <method>/result.json", where=run, expected="a run directory that vssbench run wrote")
+    found = [verify(folder) for folder in folders]
+    if again:
+        from vssbench.bench.again import asked, differences
+
+        spec = asked(run, root and str(root), parse_checkpoints(checkpoint) or None)
+        for one in found:
+            if one.clips:
+                one.differences += differences(spec, one.folder, again)
+    if as_json:
+        print(json.dumps([{**vars(one), "folder": str(one.folder)} for one in found], indent=1))
+    else:
+        for one in found:
+            name = one.method or one.folder.name
+            print(printable(f"{name}: {one.clips} clips, {one.values} values, {len(one.differences)} differences"))
+            for line in one.differences:
+                print(printable(f"  {line}"))
+        differing = sum(bool(one.differences) for one in found)
+        print(f"{differing} of {len(found)} results do not hold" if differing else f"verified: {len(found)} results")
+    if any(one.differences for one in found):
+        raise typer.Exit(1)

@@ -1,0 +1,118 @@
+"""Does a result follow from what lies beside it? Every figure computed again from the records and the timings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vssbench.atomic import read_json
+from vssbench.errors import UserError
+from vssbench.results.fold import score, speed
+from vssbench.results.read_folder import Kept, read_folder
+from vssbench.results.record import RunResult, count_kinds, files_digest, without_nan
+from vssbench.results.run_folder import conditions_of, read_identity
+
+TOLERANCE = 1e-9
+"""Relative: another machine may sum floats in another order."""
+
+
+@dataclass
+class Verified:
+    """What became of one method's folder. values: how many were compared; differences: a line each."""
+
+    folder: Path
+    method: str = ""
+    clips: int = 0
+    values: int = 0
+    differences: list[str] = field(default_factory=list)
+
+    def compare(self, what: str, stands: Any, follows: Any) -> None:
+        """Note where two JSON values differ. stands: in the file;  follows: from what lies beside it."""
+        for place, one, other in _leaves(what, without_nan(stands), without_nan(follows)):
+            self.values += 1
+            if not _same(one, other):
+                self.differences.append(f"{place} is {_told(one)}, and {_told(other)} follows from the records")
+
+
+def verify(folder: Path) -> Verified:
+    """Check one method's folder; what cannot even be read is a difference like any other."""
+    found = Verified(folder)
+    try:
+        kept, identity = read_folder(folder), read_identity(folder)
+        found.method, found.clips = kept.result.method, len(kept.records)
+        found.compare("method", kept.result.method, identity["method"])
+        found.compare("codec", kept.result.codec, identity["codec"])
+        found.compare("dataset.spec", kept.result.dataset.spec, identity["dataset"])
+        found.compare("dataset.split", kept.result.dataset.split, identity["split"])
+        if kept.result.metrics is not None:
+            _accuracy(found, kept, identity)
+        _speed(found, kept.result, folder)
+    except UserError as error:
+        found.differences.append(str(error))
+    return found
+
+
+def _accuracy(found: Verified, kept: Kept, identity: dict[str, Any]) -> None:
+    """Everything that follows from the clip records."""
+    result, records = kept.result, kept.records
+    again = result.model_copy(deep=True)
+    score(again, kept.space, records, identity["metrics"])
+    for name in ("metrics", "reasons", "per_class", "by_distance", "skipped", "notes"):
+        found.compare(name, getattr(result, name), getattr(again, name))
+    kinds = count_kinds(records)
+    found.compare("kinds", result.kinds, kinds)
+    found.compare("dataset.frames", result.dataset.frames, sum(record.frames for record in records))
+    found.compare("dataset.labelled", result.dataset.labelled, sum(record.labelled for record in records))
+    found.compare("dataset.files", result.dataset.files, files_digest(records))
+    conditions = conditions_of(identity)
+    for record in records:
+        found.compare(f"conditions of clip {record.clip}", record.conditions, conditions)
+    gflops = result.gflops
+    if gflops is not None and gflops.get("amortised") is not None:
+        ran = {kind: count for kind, count in kinds.items() if count}
+        spent = [(gflops.get(kind), count) for kind, count in ran.items()]
+        if all(one is not None for one, _ in spent):
+            mean = math.fsum((one or 0.0) * count for one, count in spent) / sum(ran.values())
+            found.compare("gflops.amortised", gflops["amortised"], mean)
+
+
+def _speed(found: Verified, result: RunResult, folder: Path) -> None:
+    """Everything that follows from the raw timings."""
+    if result.fps is None and result.samples_ms is None:
+        return
+    path = folder / "latency.json"
+    if not path.exists():
+        found.differences.append("fps stands in the result, and there is no latency.json that it could follow from")
+        return
+    again = result.model_copy(deep=True)
+    try:
+        speed(again, read_json(path))
+    except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
+        raise UserError(f"is damaged: {type(error).__name__}: {error}", where=path) from None
+    for name in ("fps", "latency_ms", "samples_ms", "reference_ms", "memory_mb", "energy"):
+        found.compare(name, getattr(result, name), getattr(again, name))
+
+
+def _leaves(place: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Pairs of values that are neither mapping nor list, with their places; whole where the shapes differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in {**one, **other}:
+            yield from _leaves(f"{place}.{key}", one.get(key), other.get(key))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            yield from _leaves(f"{place}[{index}]", *pair)
+    else:
+        yield place, one, other
+
+
+def _same(one: Any, other: Any) -> bool:
+    numbers = isinstance(one, int | float) and isinstance(other, int | float)
+    return math.isclose(one, other, rel_tol=TOLERANCE) if numbers else one == other
+
+
+def _told(value: Any) -> str:
+    text = "missing" if value is None else f"{value:.6g}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
