@@ -20,8 +20,6 @@ from vssbench.types import Frame, LabelSpace, Method
 
 PUBLISHED: dict[str, object] = {"dtype": "float32", "compile": False, "decode": "exact"}
 """Arguments of the methods that have a network, and their values that change nothing."""
-FRAMES = 24
-"""Frames that are compared, at most."""
 
 
 def published(spec: Spec, method: Method) -> Spec:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vssbench import environment
-from vssbench.bench import approximation
+from vssbench.bench import approximation, repeatability
 from vssbench.bench.identity import identity, speed_conditions
 from vssbench.bench.pool import alone, clip_records
 from vssbench.bench.session import Bench, Failed, Task
@@ -29,6 +29,9 @@ from vssbench.results.record import SCHEMA, ClipRecord, RunResult, count_kinds
 from vssbench.results.run_folder import MethodFolder, RunDirectory
 from vssbench.specs import Spec
 from vssbench.types import Frame, Method, Weights
+
+COMPARED = 24
+"""Frames by which a method is compared with itself: run twice, and as published."""
 
 
 class Measurement:
@@ -83,12 +86,14 @@ class Measurement:
         self.info = self.bench.without(self.info, self.left_out)
         loaded = {method: self.bench.load(method) for method in self.methods}
         plain = {method: approximation.published(method, loaded[method]) for method in self.methods}
-        frames = self._frames(loaded, approximated=any(spec != method for method, spec in plain.items()))
+        frames = self._frames(loaded)
         self._time(loaded, frames, progress)
         for method in self.methods:
             progress.show(str(method), "counting multiply-accumulates")
             height, width = frames[method][0].image.shape[:2]
             result = self._fold(method, loaded[method], (height, width))
+            if self._scored(method) and (unsteady := repeatability.caveat(loaded[method], frames[method][:COMPARED])):
+                result.caveats.append(unsteady)
             if plain[method] != method and self._scored(method):
                 progress.show(str(method), f"comparing with {plain[method]}")
                 result.caveats.append(self._difference(plain[method], loaded[method], frames[method]))
@@ -118,13 +123,10 @@ class Measurement:
             if clip not in self.folders[method].records
         ]
 
-    def _frames(self, loaded: Mapping[Spec, Method], approximated: bool) -> dict[Spec, list[Frame]]:
-        """The frames of the latency pass, from the first clip; methods with one codec share theirs.
-
-        approximated: whether any method is to be compared with itself as published
-        """
+    def _frames(self, loaded: Mapping[Spec, Method]) -> dict[Spec, list[Frame]]:
+        """Frames of the first clip, to time methods and to compare answers; methods with one codec share theirs."""
         clip = self.info.names[0]
-        count = self.spec.latency.frames if self.spec.latency.enabled else approximation.FRAMES if approximated else 1
+        count = self.spec.latency.frames if self.spec.latency.enabled else COMPARED
         taken: dict[CodecSpec | None, list[Frame]] = {}
         for method, codec in self.codecs.items():
             if codec not in taken:
@@ -171,7 +173,7 @@ class Measurement:
 
     def _difference(self, plain: Spec, method: Method, frames: Sequence[Frame]) -> str:
         """What the options of a method change."""
-        some = frames[: approximation.FRAMES]
+        some = frames[:COMPARED]
         return approximation.difference(method, self.bench.load(plain), some, self.bench.dataset.space)
 
     def _fold(self, method: Spec, loaded: Method, size: tuple[int, int]) -> RunResult:

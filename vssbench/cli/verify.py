@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from vssbench.cli.options import CheckpointOption, JsonOption, RootOption, parse_checkpoints
+from vssbench.cli.options import CheckpointOption, JsonOption, RootOption
+from vssbench.cli.texts import checkpoints
 from vssbench.errors import UserError, printable
 
 
@@ -32,7 +33,7 @@ def command(
     if again:
         from vssbench.bench.again import asked, differences
 
-        spec = asked(run, root and str(root), parse_checkpoints(checkpoint) or None)
+        spec = asked(run, root and str(root), checkpoints(checkpoint or ()) or None)
         for one in found:
             if one.clips:
                 one.differences += differences(spec, one.folder, again)

@@ -1,0 +1,73 @@
+"""A method that answers the same frames in another way each time is marked; any other is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vssbench import methods, registry
+from vssbench.bench import run as whole_run
+from vssbench.bench.spec import LatencySpec, RunSpec
+from vssbench.progress import Progress
+from vssbench.registry import Entry
+from vssbench.results.record import RunResult
+from vssbench.specs import parse
+from vssbench.types import Frame, Prediction
+
+
+class Dice:
+    """Class 0, or noise from a generator that nobody seeds; fails after so many frames."""
+
+    name, needs, lookahead = "dice", frozenset[str](), 0
+
+    def __init__(self, share: float = 0.1, lasts: int = 10**9):
+        self.share, self.lasts, self.rng = share, lasts, np.random.default_rng()
+
+    def reset(self) -> None: ...
+
+    def prepare(self, frame: Frame) -> Frame:
+        self.lasts -= 1
+        if self.lasts < 0:
+            raise RuntimeError("worn out")
+        return frame
+
+    def step(self, x: Frame) -> Frame:
+        return x
+
+    def decode(self, y: Frame) -> Prediction:
+        return Prediction((self.rng.random(y.image.shape[:2]) < self.share).astype(np.uint8), "key")
+
+
+@pytest.fixture
+def dice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setitem(methods.BUILTIN, "dice", Entry(f"{__name__}:Dice"))
+    registry.entries.cache_clear()
+    yield
+    registry.entries.cache_clear()
+
+
+def run(folder: Path, method: str) -> RunResult:
+    spec = RunSpec(
+        methods=[method], dataset="synthetic(clips=1,frames=6,height=32,width=48)", latency=LatencySpec(enabled=False)
+    )
+    (found,) = whole_run.run(spec, [parse(method)], folder, False, Progress())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("dice(share=0.1)", "answers differently each time: of 6 frames of clip val_0000, run twice, 1"),
+        ("dice(share=0.0)", None),
+        ("hold(of=oracle)", None),
+        ("dice(lasts=9,share=0.0)", "fails on frames that it had an answer to before: dice(lasts=9,share=0.0)"),
+    ],
+)
+@pytest.mark.usefixtures("dice")
+def test_what_answers_differently_is_marked(tmp_path: Path, method: str, said: str | None) -> None:
+    found = [one for one in run(tmp_path, method).caveats if "answer" in one]
+    assert len(found) == (said is not None)
+    assert all(said in one for one in found if said)
