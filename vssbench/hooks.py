@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 from vssbench.errors import UserError, cause
-from vssbench.types import KINDS, Dataset, Frame, Kind, Method, Weights
+from vssbench.types import KINDS, Dataset, Digests, Frame, Kind, Method, Weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,6 +148,24 @@ class HasVideo(Protocol):
 
 
 @runtime_checkable
+class HasDigests(Protocol):
+    """Of a dataset, `digests(clip)`: of the bytes of each frame and its labels, without decoding them.
+
+    They are those that `Frame.digests` carries; without it, a resumed run reads every finished clip again to compare.
+    """
+
+    def digests(self, clip: str) -> Iterator[tuple[str, Digests]]: ...
+
+
+@runtime_checkable
+class HasClipFiles(Protocol):
+    """`clip_files(clip, stems)`: files that the method reads for the frames of a clip, such as predictions of another
+    program. Where their contents have changed, a resumed run measures the clip anew."""
+
+    def clip_files(self, clip: str, stems: Sequence[str]) -> Sequence[Path]: ...
+
+
+@runtime_checkable
 class HasSplit(Protocol):
     """Of a dataset, `split`: the part of it that was opened, for `vssbench doctor`."""
 
@@ -193,6 +211,7 @@ METHOD: dict[str, Hook] = {
         HasNumerics, "an object with compile, a bool", lambda value: isinstance(getattr(value, "compile", None), bool)
     ),
     "weights": Hook(HasWeights, "a vssbench.Weights", lambda value: isinstance(value, Weights)),
+    "clip_files": Hook(HasClipFiles, "a function", callable),
     "classes": Hook(HasClasses, "a whole number, 1 or more", _count),
 }
 DATASET: dict[str, Hook] = {
@@ -200,6 +219,7 @@ DATASET: dict[str, Hook] = {
     "frame": Hook(HasFrame, "a function", callable),
     "labelled": Hook(HasLabelled, "a function", callable),
     "video": Hook(HasVideo, "a function", callable),
+    "digests": Hook(HasDigests, "a function", callable),
     "split": Hook(HasSplit, "a string", lambda value: isinstance(value, str)),
 }
 

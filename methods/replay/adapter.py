@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from vssbench.datasets.read_pixels import read_prediction
@@ -28,12 +29,16 @@ class Replay:
                 "there is no such folder", where=self.root, expected="a folder of predictions, <clip>/<frame stem>.png"
             )
 
+    def clip_files(self, clip: str, stems: Sequence[str]) -> list[Path]:
+        """The predictions of a clip."""
+        return [self._path(clip, stem) for stem in stems]
+
     def reset(self) -> None:
         """Nothing to forget."""
 
     def prepare(self, frame: Frame) -> UInt8:
         """uint8[H, W] from the file; raises UserError where it is missing, unreadable or of another size."""
-        path = self._path(frame)
+        path = self._path(frame.clip, frame.stem)
         if not path.is_file():
             raise UserError(
                 "the prediction is missing", where=path, expected="one file a frame, <clip>/<frame stem>.png"
@@ -52,13 +57,13 @@ class Replay:
         """The file's values as they are; an id outside the classes is for the protocol to judge."""
         return Prediction(y.copy(), "key")
 
-    def _path(self, frame: Frame) -> Path:
-        """The frame's file; raises UserError for names that would lead out of the folder."""
-        relative = PurePath(frame.clip, f"{frame.stem}.png")
+    def _path(self, clip: str, stem: str) -> Path:
+        """A frame's file; raises UserError for names that would lead out of the folder."""
+        relative = PurePath(clip, f"{stem}.png")
         clean = not relative.is_absolute() and ".." not in relative.parts and "\0" not in str(relative)
-        if not clean or not frame.stem or not frame.clip or PurePath(frame.stem).name != frame.stem:
+        if not clean or not stem or not clip or PurePath(stem).name != stem:
             raise UserError(
-                f"clip {frame.clip!r}, frame {frame.index}: {frame.stem!r} cannot name a file in {self.root}",
+                f"clip {clip!r}: {stem!r} cannot name a file in {self.root}",
                 expected="a clip name and a frame stem without '..' and without a leading '/'",
             )
         return self.root / relative

@@ -15,6 +15,7 @@ from vssbench.bench.pool import alone, clip_records
 from vssbench.bench.session import Bench, Failed, Task
 from vssbench.bench.spec import RunSpec
 from vssbench.datasets.codec import CodecSpec
+from vssbench.errors import UserError, listed
 from vssbench.hooks import weights
 from vssbench.load import innermost, resolved
 from vssbench.metrics.cost.energy import energy
@@ -25,11 +26,13 @@ from vssbench.metrics.cost.reference_workload import reference_workload
 from vssbench.progress import Progress
 from vssbench.results.fold import Measured, fold
 from vssbench.results.kept_frames import FrameFolder
-from vssbench.results.record import SCHEMA, ClipRecord, RunResult, count_kinds
+from vssbench.results.record import SCHEMA, ClipRecord, DatasetInfo, RunResult, count_kinds, files_digest
 from vssbench.results.run_folder import MethodFolder, RunDirectory
 from vssbench.specs import Spec
 from vssbench.types import Frame, Method, Weights
 
+NAMED = 5
+"""So many clips are named that were measured anew."""
 COMPARED = 24
 """Frames by which a method is compared with itself: run twice, and as published."""
 
@@ -65,6 +68,22 @@ class Measurement:
             name = f"{method} on {self.spec.dataset}" if named else str(method)
             self.folders[method] = directory.method(name, rests_on)
             self.frames[method] = FrameFolder(self.folders[method].folder, self.spec.keep_frames)
+            self._set_changed_aside(method)
+
+    def _set_changed_aside(self, method: Spec) -> None:
+        """Forget the records of clips whose files are no longer those that were measured."""
+        folder = self.folders[method]
+        if not folder.records:
+            return
+        loaded = self.bench.load(method)
+        changed = [
+            clip
+            for clip, record in folder.records.items()
+            if clip in self.bench.lengths and record.files != self.bench.files(loaded, clip)
+        ]
+        if changed:
+            folder.set_aside(changed)
+            folder.changed.append(f"files of clip {listed(changed, NAMED)}")
 
     def frames_left(self) -> int:
         """Frames of the clips that the accuracy pass has still to run."""
@@ -83,7 +102,7 @@ class Measurement:
                 self.frames[method].add(outcome.kept)
             self.folders[method].add(outcome.record)
         self.left_out = self._failing()
-        self.info = self.bench.without(self.info, self.left_out)
+        self.info = self._with_files(self.bench.without(self.info, self.left_out))
         loaded = {method: self.bench.load(method) for method in self.methods}
         plain = {method: approximation.published(method, loaded[method]) for method in self.methods}
         frames = self._frames(loaded)
@@ -100,6 +119,23 @@ class Measurement:
             result.started, result.finished = started, datetime.now(UTC).isoformat(timespec="seconds")
             self.folders[method].write("result.json", result.to_json())
             yield result
+
+    def _with_files(self, info: DatasetInfo) -> DatasetInfo:
+        """The same with the digest of the files; raises UserError where they changed while the run was going on."""
+        known = [
+            [self.folders[method].records[clip] for clip in info.names]
+            for method in self.methods
+            if self._scored(method)
+        ]
+        for first, *others in zip(*known, strict=True):
+            if any(_clip_files(other) != _clip_files(first) for other in others):
+                raise UserError(
+                    "its files changed while the run was going on",
+                    where=f"clip {first.clip!r}",
+                    expected="the same frames and labels for every method",
+                    fix="the same command with --resume: clips with other files are measured again",
+                )
+        return info.model_copy(update={"files": files_digest(known[0]) if known else None})
 
     def _failing(self) -> dict[str, str]:
         """Clip -> why it failed, under the first method that it failed under."""
@@ -195,6 +231,11 @@ class Measurement:
         if self.bench.machines:
             result.environment["accuracy_processors"] = self.bench.machines
         return result
+
+
+def _clip_files(record: ClipRecord) -> tuple[str | None, str | None]:
+    """Digests of what does not depend on the method."""
+    return record.files.get("frames"), record.files.get("labels")
 
 
 def _conditions(spec: RunSpec, method: Spec, weights: Weights, records: Sequence[ClipRecord] | None) -> list[str]:

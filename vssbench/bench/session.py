@@ -10,10 +10,11 @@ from vssbench import environment
 from vssbench.bench.clip import ahead, run_clip
 from vssbench.bench.spec import RunSpec
 from vssbench.datasets.codec import CodecSpec, Compressed, codec_for
+from vssbench.datasets.digest import ClipDigest, clip_digest, files_digest
 from vssbench.datasets.fingerprint import Fingerprint, digest
 from vssbench.datasets.key_distances import ByIndex, Distances
 from vssbench.errors import UserError, blaming
-from vssbench.hooks import side
+from vssbench.hooks import layers, side, usable
 from vssbench.load import Context, load_dataset
 from vssbench.metrics.accuracy.protocols import default_protocol, find
 from vssbench.metrics.plan import plan
@@ -69,6 +70,7 @@ class Bench:
                 self.unreadable[clip] = stems.reason
             else:
                 self.lengths[clip] = len(stems)
+        self._digests: dict[str, dict[str, str]] = {}
         self._current: tuple[Spec, Method] | None = None
         if listed and not self.lengths and not self.unreadable:
             raise UserError(
@@ -149,10 +151,24 @@ class Bench:
         metrics = plan(self.spec.metrics, self.dataset.space)
         if self.spec.distances is not None:
             metrics = [ByIndex(metric) for metric in metrics]
-        frames = ahead(self.source(method).frames(clip))
+        digest = ClipDigest()
+        frames = ahead(digest.noting(self.source(method).frames(clip)))
         watch = self._draw.watch(clip, self.dataset.space)
         record = run_clip(method, clip, _ticking(frames, tick), metrics, self._bound(), watch)
+        record.files = digest.record() | self._read_by(method, clip)
         return Ran(record, watch.kept() if watch else None)
+
+    def files(self, method: Method, clip: str) -> dict[str, str]:
+        """As `ClipRecord.files`, of what lies there now; the clip itself is read once, whatever the method."""
+        if clip not in self._digests:
+            self._digests[clip] = clip_digest(self.dataset, clip).record()
+        return self._digests[clip] | self._read_by(method, clip)
+
+    def _read_by(self, method: Method, clip: str) -> dict[str, str]:
+        """The digest of the files that a method reads for a clip, where it reads some."""
+        readers = [read for layer in layers(method) if (read := usable(layer, "clip_files"))]
+        files = [file for read in readers for file in read(clip, self.dataset.stems(clip))]
+        return {"predictions": files_digest(files)} if files else {}
 
     def _bound(self) -> int:
         """Predicted ids must be below this: most official scripts take any id and have their own way with it."""

@@ -6,12 +6,16 @@ a whole, made video by what it is made from; a dataset that says nothing is know
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from hashlib import file_digest, sha256
 from pathlib import Path
 
 import numpy as np
 
-from vssbench.types import Digests, Frame
+from vssbench import hooks
+from vssbench.types import Dataset, Digests, Frame
+
+SHORT = 16
 
 
 class ClipDigest:
@@ -20,13 +24,23 @@ class ClipDigest:
     def __init__(self) -> None:
         self._frames, self._labels, self._labelled = sha256(), sha256(), False
 
-    def add(self, frame: Frame) -> None:
+    def add(self, stem: str, read: Digests) -> None:
         """Take in the next frame; its labels only where it has some to be scored against."""
-        image, labels = digests(frame)
-        self._frames.update(f"{frame.stem}\0{image}\n".encode("utf-8", "surrogateescape"))
-        if labels is not None:
-            self._labels.update(f"{frame.stem}\0{labels}\n".encode("utf-8", "surrogateescape"))
+        self._frames.update(f"{stem}\0{read.image}\n".encode("utf-8", "surrogateescape"))
+        if read.labels is not None:
+            self._labels.update(f"{stem}\0{read.labels}\n".encode("utf-8", "surrogateescape"))
             self._labelled = True
+
+    def noting(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """The same frames, taken in as they pass."""
+        for frame in frames:
+            self.add(frame.stem, digests(frame))
+            yield frame
+
+    def record(self) -> dict[str, str]:
+        """As clip records keep it: "frames", and "labels" where there are any, 16 hexadecimal digits each."""
+        found = {"frames": self.frames[:SHORT]}
+        return found if self.labels is None else found | {"labels": self.labels[:SHORT]}
 
     @property
     def frames(self) -> str:
@@ -37,6 +51,28 @@ class ClipDigest:
     def labels(self) -> str | None:
         """Hexadecimal; None where no frame had labels."""
         return self._labels.hexdigest() if self._labelled else None
+
+
+def clip_digest(dataset: Dataset, clip: str) -> ClipDigest:
+    """Of a clip as it lies there now; nothing is decoded where the dataset can do without (`hooks.HasDigests`)."""
+    found = ClipDigest()
+    for stem, read in named_digests(dataset, clip):
+        found.add(stem, read)
+    return found
+
+
+def named_digests(dataset: Dataset, clip: str) -> Iterator[tuple[str, Digests]]:
+    """(stem, digests) of every frame of a clip in order."""
+    own = hooks.offered(dataset, "digests")
+    return ((frame.stem, digests(frame)) for frame in dataset.frames(clip)) if own is None else own(clip)
+
+
+def files_digest(files: Iterable[Path]) -> str:
+    """One digest, 16 hexadecimal digits, of some files' bytes in that order; a missing one counts as missing."""
+    whole = sha256()
+    for file in files:
+        whole.update((of_file(file) if file.is_file() else "missing").encode())
+    return whole.hexdigest()[:SHORT]
 
 
 def digests(frame: Frame) -> Digests:

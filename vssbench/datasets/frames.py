@@ -82,6 +82,14 @@ class Frames(FileDataset):
         for stem in self.stems(clip):
             yield stem, None
 
+    def digests(self, clip: str) -> Iterator[tuple[str, Digests]]:
+        if not self.opaque(clip):
+            yield from super().digests(clip)
+            return
+        digests = Digests(of_file(self._sources[clip]))
+        for stem in self.stems(clip):
+            yield stem, digests
+
     def labelled(self, clip: str) -> list[int]:
         """No frame has labels."""
         return []

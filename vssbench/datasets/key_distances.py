@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
+from vssbench.datasets.digest import named_digests
 from vssbench.errors import UserError
-from vssbench.types import Dataset, Frame, Metric, Prediction, UInt8
+from vssbench.types import Dataset, Digests, Frame, Metric, Prediction, UInt8
 
 
 class Distances:
@@ -62,6 +63,13 @@ class Distances:
         source, end, distance = self._ends[clip]
         for index, (stem, labels) in enumerate(islice(self.dataset.labels(source), end - distance, end + 1)):
             yield stem, labels if index == distance else None
+
+    def digests(self, clip: str) -> Iterator[tuple[str, Digests]]:
+        """Of the scored frame and those before it."""
+        source, end, distance = self._ends[clip]
+        whole = named_digests(self.dataset, source)
+        for index, (stem, read) in enumerate(islice(whole, end - distance, end + 1)):
+            yield stem, read if index == distance else Digests(read.image)
 
 
 class ByIndex:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
+from vssbench.datasets.digest import of_file
 from vssbench.datasets.listing import folders
 from vssbench.datasets.read_pixels import orientation, read_image, read_labels
 from vssbench.errors import UserError, suggest
@@ -146,6 +147,11 @@ class FileDataset(ABC):
     def labels(self, clip: str) -> Iterator[tuple[str, UInt8 | None]]:
         for item in self.items(clip):
             yield item.stem, self.read_label(item.label)[0] if item.label else None
+
+    def digests(self, clip: str) -> Iterator[tuple[str, Digests]]:
+        """(stem, digests of its files) of every frame in order, as `frames` gives them; nothing is decoded."""
+        for item in self.items(clip):
+            yield item.stem, Digests(of_file(item.image), of_file(item.label) if item.label else None)
 
     def _read(self, clip: str, index: int, item: Item, size: Size | None = None) -> Frame:
         """size: of the clip's other frames, which this one must have."""

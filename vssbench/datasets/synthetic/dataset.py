@@ -119,6 +119,11 @@ class Synthetic:
         scene = self._scene(clip)
         return scene.flow(scene.view(self._time(index)), scene.view(self._time(to)))
 
+    def digests(self, clip: str) -> Iterator[tuple[str, Digests]]:
+        """(stem, digests) of every frame in order; nothing is made."""
+        for index, stem in enumerate(self._stems):
+            yield stem, self._digests(clip, index)
+
     def _digests(self, clip: str, index: int) -> Digests:
         """Of all that a frame is made from; how many others there are is not among it."""
         made_from = ["synthetic", self.split, self.seed, self.motion, self.height, self.width, clip, index]
