@@ -18,6 +18,12 @@ def expanded(path: str | Path) -> Path:
         raise UserError("no such user", where=path, expected="~ or ~name of a user with a home folder") from None
 
 
+def located(path: str | Path) -> tuple[Path, str | None]:
+    """The file, and the entry in it that the user named with "FILE#ENTRY", else None."""
+    name, mark, entry = str(path).rpartition("#")
+    return (Path(name), entry) if mark and not Path(path).exists() else (Path(path), None)
+
+
 def read_bytes(path: Path) -> bytes:
     """The content of a file; raises UserError for one that is missing, unreadable, empty or no regular file."""
     try:

@@ -284,7 +284,7 @@ def test_the_latency_pass_and_distances_hand_out_frames_to_read(tmp_path: Path) 
     spec = RunSpec(methods=["oracle"], dataset=small)
     oracle = parse("oracle")
     measurement = Measurement(spec, [oracle])
-    (frame, *_) = measurement._frames({oracle: method}, approximated=False)[oracle]
+    (frame, *_) = measurement._frames({oracle: method})[oracle]
     assert not any(array.flags.writeable for array in (frame.image, frame.labels, *frame.side.values()))
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from vssbench import __version__, environment, registry
 from vssbench.bench.spec import RunSpec
+from vssbench.input_files import located
 from vssbench.specs import Spec, parse, walk
 from vssbench.types import Weights
 
@@ -72,7 +73,7 @@ def named_files(specs: Iterable[Spec], checkpoints: Iterable[str] = ()) -> list[
     """The files that arguments of specs name (a config, a mapping, a model's folder), and those of checkpoints."""
     arguments = (value for spec in specs for part in walk(spec) for _, value in part.args)
     named = {*checkpoints, *(value for value in arguments if isinstance(value, str))}
-    places = [Path(place) for place in named if os.path.exists(place)]
+    places = [place for place, _ in map(located, named) if os.path.exists(place)]
     inside = [file for folder in places for kind in ("*.json", "*.safetensors", "*.bin") for file in folder.glob(kind)]
     return sorted(place for place in {*places, *inside} if place.is_file())
 

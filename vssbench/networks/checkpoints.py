@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from vssbench.atomic import regular
 from vssbench.errors import UserError, first_line, listed
+from vssbench.input_files import located
 from vssbench.networks import numpy_pickle, packaged, safe_pickle
 from vssbench.networks.state_dicts import state_dict
 from vssbench.types import Weights
@@ -117,12 +118,6 @@ def read(path: str | Path) -> Checkpoint:
     if wanted is not None:
         path, digest = path.with_name(f"{path.name}#{wanted}"), _digest([digest.encode(), wanted.encode()])
     return Checkpoint(path, digest, tensors, metadata=metadata, prefix=prefix, note=note)
-
-
-def located(path: str | Path) -> tuple[Path, str | None]:
-    """The file, and the entry in it that the user named with "FILE#ENTRY", else None."""
-    name, mark, entry = str(path).rpartition("#")
-    return (Path(name), entry) if mark and not Path(path).exists() else (Path(path), None)
 
 
 def save(path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
