@@ -19,8 +19,9 @@ from tests.helpers.paths import ROOT
 FLOORS = """
 errors
 types
-input_files
-progress registry specs hooks environment atomic yaml_file
+atomic
+input_files yaml_file
+progress registry specs hooks environment
 datasets metrics schedule
 networks
 load

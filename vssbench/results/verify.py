@@ -10,6 +10,7 @@ from typing import Any
 
 from vssbench.atomic import read_json
 from vssbench.errors import UserError
+from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.results.fold import score, speed
 from vssbench.results.read_folder import Kept, read_folder
 from vssbench.results.record import RunResult, count_kinds, files_digest, without_nan
@@ -43,7 +44,7 @@ def verify(folder: Path) -> Verified:
     found = Verified(folder)
     try:
         kept, identity = read_folder(folder), read_identity(folder)
-        found.method, found.clips = kept.result.method, len(kept.records)
+        found.method = kept.result.method
         found.compare("method", kept.result.method, identity["method"])
         found.compare("codec", kept.result.codec, identity["codec"])
         found.compare("dataset.spec", kept.result.dataset.spec, identity["dataset"])
@@ -58,9 +59,10 @@ def verify(folder: Path) -> Verified:
 
 def _accuracy(found: Verified, kept: Kept, identity: dict[str, Any]) -> None:
     """Everything that follows from the clip records."""
-    result, records = kept.result, kept.records
+    result, records = kept.result, kept.records()
+    found.clips = len(records)
     again = result.model_copy(deep=True)
-    score(again, kept.space, records, identity["metrics"])
+    score(again, Clips(result.protocol, kept.space, records), identity["metrics"])
     for name in ("metrics", "reasons", "per_class", "by_distance", "skipped", "notes"):
         found.compare(name, getattr(result, name), getattr(again, name))
     kinds = count_kinds(records)
