@@ -215,7 +215,7 @@ class Cells(NamedTuple):
     """What was counted in one clip. int64[N] each: distance to the key frame, place in [C + 1, 256], pixels."""
 
     distance: Counts
-    index: Counts
+    place: Counts
     pixels: Counts
 
 
@@ -227,15 +227,15 @@ def cells(clips: Clips) -> list[Cells]:
 def decoded(state: Sequence[Mapping[str, Any]]) -> Cells:
     """The state of one clip."""
     parts = [(int(distance), *part) for clip in state for distance, part in clip["counts"].items()]
-    index, pixels = (np.array(list(chain.from_iterable(part[which] for part in parts)), np.int64) for which in (1, 2))
+    place, pixels = (np.array(list(chain.from_iterable(part[which] for part in parts)), np.int64) for which in (1, 2))
     distance = np.repeat([part[0] for part in parts], [len(part[1]) for part in parts]).astype(np.int64)
-    return Cells(distance, index, pixels)
+    return Cells(distance, place, pixels)
 
 
 def dense(cells: Cells, space: LabelSpace) -> Counts:
     """int64[C + 1, 256] over all distances: row C is void ground truth, columns are raw predicted values."""
     matrix = np.zeros((space.classes + 1, VALUES), np.int64)
-    np.add.at(matrix.ravel(), cells.index, cells.pixels)
+    np.add.at(matrix.ravel(), cells.place, cells.pixels)
     return matrix
 
 

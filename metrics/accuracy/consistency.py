@@ -73,7 +73,7 @@ class Consistency(ClipMetric):
         there = whole > 0
         clip = np.repeat(np.arange(len(found)), lengths)[there]
         digits = [*digits_of(part[there] / whole[there]), np.ones(len(clip))]
-        columns = np.stack([np.bincount(clip, digit, len(found)) for digit in digits], axis=1)
+        columns = np.stack([np.bincount(clip, digit, len(found)) for digit in digits], axis=1, dtype=np.float64)
         totals = Totals(clips.names, columns, read_windows)
         windows, kept = len(whole), len(clip)
         if not kept:

@@ -79,12 +79,12 @@ def totals(spec: Spec, clips: Clips) -> Totals | str | None:
         return None
     if any(metric.name not in record.states for record in clips.all):
         return f"{spec} was not measured"
-    return clips.under(spec).once(_totals, metric, spec)
+    return clips.under(spec).once(_totals, spec)
 
 
-def _totals(clips: Clips, metric: HasTotals, spec: Spec) -> Totals | str:
+def _totals(clips: Clips, spec: Spec) -> Totals | str:
     def ask() -> Totals | str:
-        found = metric.totals(spec, clips)
+        found: Totals | str = registry.resolve("metrics", spec.name).totals(spec, clips)
         if isinstance(found, Totals) and (shape := np.shape(found.read(found.columns))) != (len(found.clips),):
             raise ValueError(f"its totals give {shape} figures for {len(found.clips)} clips")
         return found

@@ -21,7 +21,7 @@ def truth(clips: Clips) -> Truth:
     found = {}
     for record, one in zip(clips.all, clips.once(cells), strict=True):
         pixels = np.zeros(clips.space.classes + 1, np.int64)
-        np.add.at(pixels, one.index // VALUES, one.pixels)
+        np.add.at(pixels, one.place // VALUES, one.pixels)
         found[record.clip] = record.frames, record.labelled, pixels.tobytes()
     return found
 
