@@ -93,7 +93,7 @@ def test_a_missing_method_fails_and_without_pytest_benchmark_steps_are_skipped(p
         (("--vssbench", "bench.yaml"), "needs both"),
         (("--vssbench-baseline", "baseline.json"), "needs both"),
         (("--vssbench-output", "run"), "needs both"),
-        (("--vssbench", "nowhere.yaml", "--vssbench-baseline", "baseline.json"), "nowhere.yaml: cannot be read"),
+        (("--vssbench", "nowhere.yaml", "--vssbench-baseline", "baseline.json"), "nowhere.yaml: no such file"),
         (("--vssbench", "bench.yaml", "--vssbench-baseline", "bench.yaml"), "bench.yaml: cannot be read"),
     ],
 )

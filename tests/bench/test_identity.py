@@ -12,6 +12,7 @@ from vssbench import environment
 from vssbench.bench import identity
 from vssbench.bench import run as whole_run
 from vssbench.bench.spec import LatencySpec, RunSpec
+from vssbench.datasets.digest import of_file
 from vssbench.progress import Progress
 from vssbench.results.record import RunResult
 from vssbench.specs import parse
@@ -84,9 +85,9 @@ def test_the_contents_of_named_files_are_part_of_it(tmp_path: Path) -> None:
         file.write_text("1")
     method = parse(f'hold(of=huggingface(mapping="{mapping}",model="{model}"))')
     assert identity.named_files([method]) == sorted([mapping, model / "config.json"])
-    before = identity.contents(mapping)
+    before = of_file(mapping)
     mapping.write_text("2")
-    assert identity.contents(mapping) != before
+    assert of_file(mapping) != before
 
 
 def test_the_code_of_a_plugin_is_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

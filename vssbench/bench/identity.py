@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from functools import cache
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import chain
@@ -18,6 +18,7 @@ from typing import Any
 
 from vssbench import __version__, environment, registry
 from vssbench.bench.spec import RunSpec
+from vssbench.datasets.digest import of_file
 from vssbench.input_files import located
 from vssbench.specs import Spec, parse, walk
 from vssbench.types import Weights
@@ -49,7 +50,7 @@ def identity(spec: RunSpec, method: Spec, weights: Weights, codec: object | None
         "vssbench": f"{__version__} {sources()[:SHORT]}",
         "packages": {name: number for name, number in environment.packages().items() if name != "vssbench"},
         "plugins": dict(chain.from_iterable(_plugins(group, specs) for group, specs in groups)),
-        "files": {str(file): contents(file)[:SHORT] for file in named_files([method, parse(spec.dataset)])},
+        "files": {str(file): of_file(file)[:SHORT] for file in named_files([method, parse(spec.dataset)])},
     }
 
 
@@ -76,12 +77,6 @@ def named_files(specs: Iterable[Spec], checkpoints: Iterable[str] = ()) -> list[
     places = [place for place, _ in map(located, named) if os.path.exists(place)]
     inside = [file for folder in places for kind in ("*.json", "*.safetensors", "*.bin") for file in folder.glob(kind)]
     return sorted(place for place in {*places, *inside} if place.is_file())
-
-
-def contents(file: Path) -> str:
-    """sha256 of a file."""
-    with file.open("rb") as opened:
-        return file_digest(opened, "sha256").hexdigest()
 
 
 def _plugins(group: registry.Group, specs: Iterable[Spec]) -> Iterable[tuple[str, str]]:

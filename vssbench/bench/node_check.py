@@ -6,8 +6,9 @@ from importlib.metadata import entry_points
 from itertools import chain
 
 from vssbench import environment
-from vssbench.bench.identity import contents, named_files, sources
+from vssbench.bench.identity import named_files, sources
 from vssbench.bench.session import Bench
+from vssbench.datasets.digest import of_file
 from vssbench.datasets.fingerprint import digest
 from vssbench.errors import blaming
 from vssbench.specs import parse
@@ -28,7 +29,7 @@ def shared(bench: Bench) -> dict[str, str | None]:
         **{point.dist.name: point.dist.version for point in points if point.dist},
         "sources": sources(),
         "clips": digest(bench.dataset.clips()),
-        **{str(file): contents(file) for file in files},
+        **{str(file): of_file(file) for file in files},
     }
 
 

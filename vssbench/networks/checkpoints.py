@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vssbench.atomic import regular
+from vssbench.datasets.digest import of_file
 from vssbench.errors import UserError, first_line, listed
 from vssbench.input_files import located
 from vssbench.networks import numpy_pickle, packaged, safe_pickle
@@ -114,7 +115,7 @@ def read(path: str | Path) -> Checkpoint:
             f"cannot be read as weights: {_cause(head, error)}", where=path, expected=FORMATS, fix=fix
         ) from None
     tensors, prefix, note = state_dict(content, path, wanted, FORMATS)
-    digest = _sha256(path)
+    digest = of_file(path)
     if wanted is not None:
         path, digest = path.with_name(f"{path.name}#{wanted}"), _digest([digest.encode(), wanted.encode()])
     return Checkpoint(path, digest, tensors, metadata=metadata, prefix=prefix, note=note)
@@ -374,11 +375,6 @@ def _differences(ours: dict[str, Any], theirs: dict[str, Any], alike: Iterable[s
 
 def _flat(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list | tuple) else [value]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(parts: Iterable[bytes]) -> str:
