@@ -13,6 +13,7 @@ from vssbench.results.read_folder import read_folder
 from vssbench.stats.bootstrap import Interval
 from vssbench.stats.comparison import Comparison
 from vssbench.stats.over_clips import compare_methods, intervals_of, over_clips, samples_of
+from vssbench.stats.totals import require_follows
 
 COMPARED = "mIoU"
 """The metric in which methods are compared."""
@@ -80,6 +81,7 @@ def _row(folder: Path, protocol: str | None, uncertainty: bool) -> Row:
         unknown = {name: Interval(value, reason=NO_RECORDS) for name, value in result.metrics.items()}
         return measured(result, folder, unknown)
     over = over_clips(kept, clips, result.metrics)
+    require_follows(kept.result, over.totals, clips.protocol.name, folder / "result.json")
     drawn = samples_of(over.totals)
     again = {COMPARED: drawn[COMPARED]} if COMPARED in drawn else {}
     return measured(result, folder, intervals_of(over.totals, drawn), replace(over, samples=again))

@@ -29,14 +29,16 @@ class Group(NamedTuple):
 
     dataset:     spec and split, "camvid val"
     protocol:    of the accuracy; "" of published rows that do not say
-    fingerprint: of all the split's frames, shortened; "" of published rows
+    fingerprint: of the names of all the split's frames, shortened; "" of published rows
     clips:       how many clips were run; 0 of published rows
+    files:       digest of the bytes of their frames and labels; "" where it is not known
     """
 
     dataset: str
     protocol: str
     fingerprint: str
     clips: int
+    files: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def measured(
     return Row(
         method=result.method,
         family=family(result.method),
-        group=Group(f"{info.spec} {info.split}", result.protocol, info.fingerprint[:12], info.clips),
+        group=Group(f"{info.spec} {info.split}", result.protocol, info.fingerprint[:12], info.clips, info.files or ""),
         values={one.figure.name: one.value for one in found},
         origin=result.origin,
         intervals=intervals or {},

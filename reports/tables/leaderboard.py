@@ -73,7 +73,11 @@ def _heading(group: Group, members: Sequence[Row], before: Group | None, shown: 
         where = "; ".join(f"({letter}) {plain(machine)}" for letter, machine in named.items())
         lines.append(f"Speed by machine: {where}. Speeds of different machines cannot be compared.")
     if before is not None and (before.dataset, before.protocol) == (group.dataset, group.protocol):
-        lines.append("These are other clips than those of the table above: no number can be compared across the two.")
+        what = "clips" if (before.fingerprint, before.clips) != (group.fingerprint, group.clips) else "files"
+        known = f" ({group.files})" if what == "files" and group.files else " (contents not known)" * (what == "files")
+        lines.append(
+            f"These are other {what}{known} than those of the table above: no number can be compared across the two."
+        )
     return "\n".join(lines)
 
 

@@ -17,6 +17,8 @@ from vssbench.gate.rules import Rule, rules_of
 from vssbench.gate.speed import Timing
 from vssbench.gate.verdict import ALL, Report, Verdict
 from vssbench.metrics.cost.latency import SCOPES
+from vssbench.results.fold import score
+from vssbench.results.read_folder import read_folder
 
 RULES = rules_of({"mIoU": -0.1, "gflops": "+0.5%", "params": "+0%", "memory(host_working)": 5})
 
@@ -334,6 +336,36 @@ def test_other_ground_truth_under_the_same_names_is_not_comparable(tmp_path: Pat
     before, now = (write(tmp_path / name, (result(wrong=wrong), wrong)) for name, wrong in (("a", 100), ("b", 120)))
     (file,) = now.glob("*/clips.jsonl")
     file.write_text(file.read_text().replace("[880,120,120,880]", "[980,120,120,880]"))
+    kept = read_folder(file.parent)
+    score(kept.result, kept.clips(), ["mIoU", "WIoU"])  # the result of those records
+    (file.parent / "result.json").write_text(kept.result.to_json())
     report = check(read_runs([now]), read_either(before), RULES)
     assert report.exit_status == 3
     assert "different ground truth" in str(report.verdicts[0].why)
+
+
+def test_a_method_with_its_defaults_written_out_is_the_same_method() -> None:
+    short = result("hold(of=oracle)", resolved="hold(key_interval=5,of=oracle,offset=0)")
+    full = result("hold(key_interval=5,of=oracle)", resolved="hold(key_interval=5,of=oracle,offset=0)")
+    report = check(snapshot(full), snapshot(short), RULES)
+    assert {verdict.status for verdict in report.verdicts} == {"pass"}
+    assert {verdict.method for verdict in report.verdicts} == {"hold(key_interval=5,of=oracle)"}
+    assert any("hold(of=oracle) then is hold(key_interval=5,of=oracle) now" in note for note in report.notes)
+    other = result("hold(key_interval=2,of=oracle)", resolved="hold(key_interval=2,of=oracle,offset=0)")
+    assert {verdict.status for verdict in check(snapshot(other), snapshot(short), RULES).verdicts} == {"missing", "new"}
+
+
+def test_files_with_other_contents_are_not_compared() -> None:
+    then, now = (result(dataset={"files": digest}) for digest in ("a" * 16, "b" * 16))
+    report = check(snapshot(now), snapshot(then), RULES)
+    assert {verdict.status for verdict in report.verdicts} == {"incomparable"}
+    assert "contents of the files" in str(report.verdicts[0].why)
+    unknown = result()
+    assert {verdict.status for verdict in check(snapshot(now), snapshot(unknown), RULES).verdicts} == {"pass"}
+
+
+def test_a_result_that_does_not_follow_from_its_records_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "run", (result(wrong=120), 100))
+    with pytest.raises(UserError, match=r"result.json: mIoU is .*, and .* follows from the records") as caught:
+        read_runs([folder])
+    assert "vssbench verify" in str(caught.value)

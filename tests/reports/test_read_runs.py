@@ -124,3 +124,16 @@ def test_incomplete_records_and_empty_folders_are_one_message(tmp_path: Path) ->
     (folder / "clips.jsonl").write_text("".join(lines[1:]))
     with pytest.raises(UserError, match="1 of 12 clips have no record"):
         read_runs.read([tmp_path])
+
+
+def test_the_same_names_over_other_contents_are_two_tables(tmp_path: Path) -> None:
+    for number, (name, method) in enumerate((("a", "mpvss"), ("b", "mrcfa"), ("c", "segformer"))):
+        folder = method_folder(tmp_path / name, method, 0.9)
+        text = (folder / "result.json").read_text()
+        digest = "null" if number == 2 else f'"{number}{"0" * 15}"'
+        (folder / "result.json").write_text(text.replace('"files": null', f'"files": {digest}'))
+    rows = read_runs.read([tmp_path / name for name in "abc"])
+    text = leaderboard.markdown(rows)
+    assert text.count("These are other files") == 2
+    assert "(1000000000000000) than those of the table above" in text
+    assert not any(row.to_best for row in rows)

@@ -323,7 +323,10 @@ def write(folder, some, space, method, **changes):
         schema=1, method=method, dataset=info, protocol="exact", metrics=metrics, weights=WeightsInfo(origin="none")
     ).model_copy(update=changes)
     (folder / "result.json").write_text(result.to_json())
-    lines = [ClipRecord(**dataclasses.asdict(one), kinds={}, seconds={}).model_dump_json() + "\n" for one in some]
+    lines = [
+        ClipRecord(**dataclasses.asdict(one), kinds={"key": one.frames}, seconds={}).model_dump_json() + "\n"
+        for one in some
+    ]
     (folder / "clips.jsonl").write_text("".join(lines))
     return result
 

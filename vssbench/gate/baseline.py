@@ -20,7 +20,9 @@ from vssbench.atomic import write_json
 from vssbench.errors import UserError
 from vssbench.gate.speed import Timing
 from vssbench.results.figures import figures
-from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo, read_result
+from vssbench.results.read_folder import read_folder
+from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo
+from vssbench.stats.totals import require_follows, totals_under
 
 SCHEMA = 1
 
@@ -121,7 +123,7 @@ def read_runs(runs: Sequence[Path]) -> Snapshot:
             fix = f"vssbench run ... --resume --output {run}, where it was interrupted" if started else None
             raise UserError("holds no <method>/result.json", where=run, expected=expected, fix=fix)
         for file in files:
-            entry = Entry.of(read_result(file))
+            entry = Entry.of(_believed(file.parent))
             if entry.key in entries:
                 raise UserError(
                     f"{' on '.join(entry.key)} was measured twice: in {folders[entry.key]} too",
@@ -130,6 +132,17 @@ def read_runs(runs: Sequence[Path]) -> Snapshot:
                 )
             entries[entry.key], folders[entry.key] = entry, file.parent
     return Snapshot(entries, folders, ", ".join(map(str, runs)))
+
+
+def _believed(folder: Path) -> RunResult:
+    """A method's result; raises UserError where its metrics do not follow from the records beside it."""
+    kept = read_folder(folder)
+    if kept.result.metrics is not None and kept.has_records:
+        clips = kept.clips()
+        require_follows(
+            kept.result, totals_under(clips, list(kept.result.metrics)), clips.protocol.name, folder / "result.json"
+        )
+    return kept.result
 
 
 def read_baseline(path: Path) -> Baseline:

@@ -31,6 +31,7 @@ NOISE = 1e-9
 
 def check(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule] | None = None) -> Report:
     """Judge the results of today. rules: None takes those of DEFAULT that fit anything on either side."""
+    baseline, renamed = under_names_of(current, baseline)
     entries = [*baseline.entries.values(), *current.entries.values()]
     asked = default_rules(entries) if rules is None else tuple(rules)
     names = _measured(entries)
@@ -43,8 +44,30 @@ def check(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule] | None = 
     for key in dict.fromkeys([*baseline.entries, *current.entries]):
         verdicts += _verdicts(key, current, baseline, fitting)
     verdicts.sort(key=lambda verdict: ORDER.index(verdict.status))
-    notes = [*_told(current, baseline, asked, rules is None), *changes(baseline.entries, current.entries)]
+    notes = [*_told(current, baseline, asked, rules is None), *renamed, *changes(baseline.entries, current.entries)]
     return Report(tuple(verdicts), asked, tuple(notes), baseline.title, current.title)
+
+
+def under_names_of(current: Snapshot, baseline: Snapshot) -> tuple[Snapshot, list[str]]:
+    """The baseline with the names of today for methods that are the same once every default is written out, and a note
+    for each: `hold(of=oracle)` and `hold(key_interval=5,of=oracle)` are one method."""
+    fresh = {
+        (entry.resolved, key[1]): key
+        for key, entry in current.entries.items()
+        if entry.resolved and key not in baseline.entries
+    }
+    names = {
+        key: fresh[entry.resolved, key[1]]
+        for key, entry in baseline.entries.items()
+        if key not in current.entries and (entry.resolved, key[1]) in fresh
+    }
+    entries, folders = (
+        {names.get(key, key): value for key, value in one.items()} for one in (baseline.entries, baseline.folders)
+    )
+    notes = [
+        f"{then[0]} then is {now[0]} now: the same method, with its defaults written out" for then, now in names.items()
+    ]
+    return replace(baseline, entries=entries, folders=folders), notes
 
 
 def _none_fits(rule: Rule, names: Sequence[str]) -> str:

@@ -45,6 +45,7 @@ def other_files(before: Entry, now: Entry) -> list[str]:
     return _differing(
         {
             "files of the split": (old.fingerprint[:12], new.fingerprint[:12]),
+            "contents of the files": (old.files, new.files) if old.files and new.files else (None, None),
             "clips that count": (len(before.clips), len(now.clips)),
             "frames": (old.frames, new.frames),
             "labelled frames": (old.labelled, new.labelled) if scored else (0, 0),

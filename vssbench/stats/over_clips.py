@@ -36,7 +36,8 @@ class OverClips:
 def over_clips(kept: Kept, clips: Clips, metrics: Iterable[str] = ()) -> OverClips:
     """Of the metrics of a method's result, and of further ones. clips: its own, from `kept.clips`."""
     info = kept.result.dataset
-    data = info.spec, info.split, info.labels, f"(files {info.fingerprint[:12]})", clips.protocol.name
+    files = f"(files {info.fingerprint[:12]} {info.files or 'of unknown contents'})"
+    data = info.spec, info.split, info.labels, files, clips.protocol.name
     if kept.result.metrics is None:
         return OverClips(kept.folder, data)
     names = list(dict.fromkeys([*kept.result.metrics, *metrics]))
