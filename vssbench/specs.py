@@ -25,6 +25,7 @@ _INT = re.compile(r"-?\d{1,18}\Z")  # longer ones would be read as floats: refus
 _FLOAT = re.compile(r"-?(\d+\.\d*|\.\d+|\d+)(e[+-]?\d+)?\Z", re.IGNORECASE)
 _WORDS = {"none": None, "true": True, "false": False}
 _MAX_DEPTH = 16
+_LONGEST = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +141,8 @@ class _Reader:
     """A cursor over the text; every complaint names the position."""
 
     def __init__(self, text: str, words: bool = False):
+        if len(text) > _LONGEST:
+            raise UserError(f"a spec of {len(text)} characters: {text[:40]!r} ...", expected=f"{_LONGEST} at most")
         self.text, self.words, self.pos = text, words, 0
 
     def fail(self, expected: str) -> UserError:

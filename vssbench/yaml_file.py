@@ -1,4 +1,7 @@
-"""A YAML file with the place of every key and value in it, so that complaints can name line and column."""
+"""A YAML file with the place of every key and value in it, so that complaints can name line and column.
+
+An anchor lets a few lines stand for thousands of millions of values: files are bounded with their aliases written out.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,14 @@ import yaml
 from vssbench.atomic import regular
 from vssbench.errors import UserError
 
+LONGEST, MOST_VALUES = 10**6, 10**5
+"""Bytes of a file, and values in it with every alias written out."""
 Place = dict[tuple[str | int, ...], tuple[int, int]]
 
 
 def read_yaml(path: Path) -> tuple[dict[str, Any], Place, list[str]]:
     """The mapping in a YAML file, where each key and value stands (line and column from 1), and what stands twice."""
-    regular(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot be read: {error}", where=path, expected="a readable UTF-8 YAML file") from None
+    text = read_text(path)
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
@@ -27,6 +28,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Place, list[str]]:
             return {}, {}, []
         if not isinstance(node, yaml.MappingNode):
             raise UserError("is not a mapping", where=f"{path}:1:1", expected="lines like `methods: [mpvss, mrcfa]`")
+        check_values(node)
         places: Place = {}
         repeated = [
             f"{path}:{line}:{column}: key {key!r} stands twice"
@@ -37,8 +39,37 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Place, list[str]]:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
         raise UserError(f"is not YAML: {getattr(error, 'problem', None) or error}", where=where) from None
-    except (ValueError, RecursionError) as error:  # an impossible date, endless nesting
+    except (ValueError, TypeError, RecursionError) as error:  # an impossible date, a list as a key, endless nesting
         raise UserError(f"cannot be read: {error}", where=path, expected="plain YAML") from None
+
+
+def read_text(path: Path) -> str:
+    """The content of a settings file. Raises UserError where it cannot be read, or is far longer than any is."""
+    if regular(path).stat().st_size > LONGEST:
+        raise UserError(f"has more than {LONGEST} bytes", where=path, expected="a file of settings")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot be read: {error}", where=path, expected="a readable UTF-8 file") from None
+
+
+def check_values(node: yaml.Node) -> None:
+    """Raise YAMLError where a tree holds more than MOST_VALUES with every alias written out, or holds itself."""
+    _values(node, {})
+
+
+def _values(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values there are in a node. known: of the nodes before, by their ids; -1 while one is counted."""
+    if id(node) not in known:
+        known[id(node)] = -1
+        parts = [node.value] if isinstance(node, yaml.SequenceNode) else node.value
+        inner = (child for part in parts for child in part) if not isinstance(node, yaml.ScalarNode) else ()
+        known[id(node)] = 1 + sum(_values(child, known) for child in inner)
+    count = known[id(node)]
+    if count < 0 or count > MOST_VALUES:
+        what = "it holds itself" if count < 0 else f"more than {MOST_VALUES} values, aliases written out"
+        raise yaml.MarkedYAMLError(problem=what, problem_mark=node.start_mark)
+    return count
 
 
 def _locate(node: yaml.Node, path: tuple[str | int, ...], places: Place, seen: set[int]):

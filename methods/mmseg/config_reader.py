@@ -20,9 +20,10 @@ from typing import Any
 import yaml
 
 from vssbench.errors import MissingExtra, UserError
+from vssbench.yaml_file import check_values, read_text
 
 FORMS = "the name of a config of mmsegmentation, or a .py (plain assignments), .json or .yaml file"
-_DEEPEST = 20
+_MOST_FILES, _MOST_VALUES, _LARGEST = 100, 10**5, 2**63
 _OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -45,7 +46,7 @@ _Loader.add_constructor("tag:yaml.org,2002:python/tuple", _tuple)
 
 def read(path: Path) -> dict[str, Any]:
     """The whole config, its bases merged in; for an entry that is made by code, the UserError that says so."""
-    return _file(path, ())
+    return _file(path, (), [])
 
 
 def entry(config: Mapping[str, Any], key: str, path: Path) -> Any:
@@ -91,21 +92,25 @@ def library_folder() -> Path:
     return Path(found.submodule_search_locations[0])
 
 
-def _file(path: Path, opened: tuple[Path, ...]) -> dict[str, Any]:
-    """A file with its bases. opened: the files that led to it."""
-    if path in opened or len(opened) > _DEEPEST:
-        raise UserError("is its own base", where=path)
+def _file(path: Path, opened: tuple[Path, ...], read: list[Path]) -> dict[str, Any]:
+    """A file with its bases. opened: the files that led to it; read: all so far."""
+    read.append(path)
+    if path in opened or len(read) > _MOST_FILES:
+        raise UserError("is its own base" if path in opened else f"has {_MOST_FILES} bases and more", where=path)
+    text = read_text(path)
     try:
-        text = path.read_text(encoding="utf-8")
         data = _parse(text, path)
-    except (OSError, ValueError, SyntaxError, yaml.YAMLError, RecursionError, MemoryError) as error:
+    except (ValueError, TypeError, SyntaxError, yaml.YAMLError, RecursionError, MemoryError) as error:
         raise UserError(f"cannot be read: {' '.join(str(error).split())[:200]}", where=path, expected=FORMS) from None
     if not isinstance(data, dict):
         raise UserError("holds no mapping", where=path, expected=FORMS)
     bases = entry(data, "_base_", path) if "_base_" in data else []
+    bases = [bases] if isinstance(bases, str) else bases
+    if not isinstance(bases, list | tuple) or not all(isinstance(base, str) for base in bases):
+        raise UserError(f"_base_ is {bases!r:.100}", where=path, expected="a file's name, or a list of names")
     merged: dict[str, Any] = {}
-    for base in [bases] if isinstance(bases, str) else bases:
-        for key, value in _file(_base(str(base), path), (*opened, path)).items():
+    for base in bases:
+        for key, value in _file(_base(base, path), (*opened, path), read).items():
             if key in merged:
                 raise UserError(f"{key} is in two of its bases", where=path)
             merged[key] = value
@@ -136,7 +141,12 @@ def _parse(text: str, path: Path) -> Any:
         case ".json":
             return json.loads(text)
         case ".yaml" | ".yml":
-            return yaml.load(text, _Loader)
+            loader = _Loader(text)
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            check_values(node)
+            return loader.construct_document(node)
         case ".py":
             return _assignments(text, path)
     raise UserError(f"ends in {path.suffix!r}", where=path, expected=FORMS)
@@ -150,8 +160,11 @@ def _assignments(text: str, path: Path) -> dict[str, Any]:
             case ast.Assign(targets=[ast.Name(name)], value=value) if not _calls_methods(value):
                 try:
                     names[name] = _value(value, names, path)
+                    _check_size(names[name], value, path)
                 except UserError as error:
                     names[name] = error
+                except (ArithmeticError, TypeError):  # 1 / 0, a list as a key, a sum of texts
+                    names[name] = _refused(value, path)
             case ast.Expr(ast.Constant(str())):
                 pass
             case _:
@@ -205,15 +218,30 @@ def _item(container: Any, index: Any, node: ast.expr, path: Path) -> Any:
 
 def _combined(left: Any, right: Any, sign: ast.operator, node: ast.expr, path: Path) -> Any:
     """Numbers by any operator; texts, lists and tuples may be put together, and repeated a few times."""
-    number = (int, float)
-    small = isinstance(right, int) and right <= 1000
-    if (
-        (isinstance(left, number) and isinstance(right, number))
-        or (isinstance(sign, ast.Add) and type(left) is type(right) and isinstance(left, str | list | tuple))
-        or (isinstance(sign, ast.Mult) and isinstance(left, list | tuple) and small)
-    ):
-        return _OPERATORS[type(sign)](left, right)
+    numbers = isinstance(left, int | float) and isinstance(right, int | float)
+    joined = isinstance(sign, ast.Add) and type(left) is type(right) and isinstance(left, str | list | tuple)
+    repeated = isinstance(sign, ast.Mult) and isinstance(left, list | tuple) and isinstance(right, int)
+    length = len(left) + len(right) if joined else len(left) * right if repeated else 0
+    if length <= _MOST_VALUES and (numbers or joined or repeated):
+        result = _OPERATORS[type(sign)](left, right)
+        if not numbers or abs(result) < _LARGEST:
+            return result
     raise _refused(node, path)
+
+
+def _check_size(value: Any, node: ast.expr, path: Path) -> None:
+    """Raise UserError for a value of more than _MOST_VALUES parts: lists of lists of one list grow without end."""
+    known: dict[int, int] = {}
+
+    def size(part: Any) -> int:
+        if not isinstance(part, dict | list | tuple):
+            return 1
+        if id(part) not in known:
+            known[id(part)] = 1 + sum(map(size, part.values() if isinstance(part, dict) else part))
+        return known[id(part)]
+
+    if size(value) > _MOST_VALUES:
+        raise _refused(node, path)
 
 
 def _calls_methods(node: ast.expr) -> bool:

@@ -164,3 +164,9 @@ def test_json_of_one_dataset_and_of_several(tmp_path: Path) -> None:
         entry = several["datasets"][result.dataset.spec]["methods"][result.method]
         assert entry["metrics"] == result.metrics
         assert entry["intervals"] == {}
+
+
+def test_a_sweep_without_end_is_refused() -> None:
+    values = {"key_interval": list(range(1, 201)), "offset": list(range(200))}
+    with pytest.raises(UserError, match="asks for 40000 combinations"):
+        expand([parse("hold(of=oracle)")], parse("synthetic"), values)

@@ -326,7 +326,7 @@ def test_an_entry_made_by_code_is_an_error_where_it_is_asked_for(
     [
         ("config.py", "_base_ = 'config.py'", "its own base"),
         ("config.py", "model = (", "cannot be read"),
-        ("config.py", "_base_ = 'absent.py'", "absent.py: cannot be read"),
+        ("config.py", "_base_ = 'absent.py'", "absent.py: no such file"),
         ("config.json", "[]", "holds no mapping"),
         ("config.json", "{", "cannot be read"),
         ("config.toml", "a = 1", "ends in '.toml'"),
@@ -344,3 +344,76 @@ def test_a_key_in_two_bases_is_an_error(tmp_path: Path) -> None:
     written(tmp_path, "a = 2", "two.py")
     with pytest.raises(UserError, match="a is in two of its bases"):
         config_reader.read(written(tmp_path, "_base_ = ['one.py', 'two.py']"))
+
+
+GROWING = {
+    "a number": "a = 3\n" + "a = a * a\n" * 40,
+    "a power": "a = 10.0\n" + "a = a * a\n" * 40,
+    "a text": "a = 'x'\n" + "a = a + a\n" * 40,
+    "a list": "a = [1, 2]\n" + "a = a + a\n" * 40,
+    "a repeated list": "a = [1]\n" + "a = a * 1000\n" * 5,
+    "a list of lists": "a = [1]\n" + "a = [a] * 100\n" * 10,
+    "mappings": "a = dict(b=1)\n" + "a = dict(b=a, c=a, d=a, e=a, f=a, g=a, h=a, i=a)\n" * 20,
+    "a division": "a = 1 / 0",
+    "a division of floats": "a = 1.0 // 0.0",
+    "a sum of texts": "a = sum(['x', 'y'])",
+    "a list as a key": "a = {[1]: 2}",
+    "a negative text": "a = -'x'",
+    "a text as a place": "a = [1]['x']",
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("text", GROWING.values(), ids=GROWING)
+def test_what_grows_without_end_or_cannot_be_is_refused_where_it_is_asked_for(text: str, tmp_path: Path) -> None:
+    path = written(tmp_path, f"{text}\nmodel = 1\n")
+    data = config_reader.read(path)
+    assert data["model"] == 1
+    with pytest.raises(UserError, match="is code, which is not run") as error:
+        config_reader.entry(data, "a", path)
+    assert len(str(error.value)) < 1000
+
+
+BROKEN = {
+    "_base_ = 5": "_base_ is 5",
+    "_base_ = [5]": r"_base_ is \[5\]",
+    "_base_ = dict(a=1)": "_base_ is {'a': 1}",
+    "_base_ = 'config.py'": "is its own base",
+    "a = " + "(" * 5000 + "1" + ")" * 5000: "cannot be read",
+    "a = " + "1 + " * 20000 + "1": "cannot be read",
+    "a = " + "9" * 5000: "cannot be read",
+    "a = 1\n" * 200000: "more than 1000000 bytes",
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("text", "message"), BROKEN.items(), ids=range(len(BROKEN)))
+def test_a_config_that_cannot_be_read_is_one_message(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        config_reader.read(written(tmp_path, text))
+    assert len(str(error.value)) < 1000
+
+
+def test_many_files_that_lead_to_many_files_are_refused(tmp_path: Path) -> None:
+    for depth in range(12):
+        written(tmp_path, f"_base_ = ['{depth + 1}.py', '{depth + 1}.py']", f"{depth}.py")
+    written(tmp_path, "", "12.py")
+    with pytest.raises(UserError, match="100 bases and more"):
+        config_reader.read(tmp_path / "0.py")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: &a {b: *a}", "it holds itself"),
+        ("a: &a [1, 2]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\n" + "c: [*b]\n", None),
+        ("? [1, 2]\n: 3", "cannot be read"),
+    ],
+)
+def test_a_dump_that_holds_itself(text: str, message: str | None, tmp_path: Path) -> None:
+    path = written(tmp_path, text, "dump.yaml")
+    if message is None:
+        assert config_reader.read(path)["c"] == [[[1, 2]] * 8]
+    else:
+        with pytest.raises(UserError, match=message):
+            config_reader.read(path)

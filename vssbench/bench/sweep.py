@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from itertools import product
+from math import prod
 from typing import NamedTuple
 
 from vssbench import registry
@@ -14,6 +15,9 @@ from vssbench.specs import Spec
 
 NOT_SWEPT = {"device", "checkpoint", "context", "root", "split"}
 """Arguments of constructors that no spec carries: the caller fills them in."""
+
+MOST = 10_000
+"""Combinations of a sweep."""
 
 
 class Expanded(NamedTuple):
@@ -33,8 +37,10 @@ def expand(methods: Sequence[Spec], dataset: Spec, sweep: Mapping[str, Sequence[
     """The method specs and the dataset specs to run; every method is meant for every dataset.
 
     A key-frame offset beyond its interval is left out. Raises UserError where neither the dataset nor any method takes
-    a swept argument, and where both do: it would not be clear which is meant.
+    a swept argument, where both do (it would not be clear which is meant), and for a sweep without end.
     """
+    if (count := prod(map(len, sweep.values()))) > MOST:
+        raise UserError(f"the sweep asks for {count} combinations", where="--sweep", expected=f"{MOST} at most")
     parameters = {method.name: _arguments("methods", method) for method in methods}
     for_dataset = [key for key in sweep if key in _arguments("datasets", dataset)]
     for key in sweep:

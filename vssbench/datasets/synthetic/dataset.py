@@ -27,7 +27,7 @@ Motion = Literal["slow", "medium", "fast"]
 RATES: dict[str, float] = {"slow": 0.19, "medium": 0.7, "fast": 1.75}
 """Time steps of a scene per frame."""
 SPLITS = ("train", "val", "test")
-LEAST_SIDE, LARGEST_SIDE = 16, 8192
+LEAST_SIDE, LARGEST_SIDE, MOST = 16, 8192, 10**6
 
 
 class Synthetic:
@@ -55,8 +55,8 @@ class Synthetic:
     ):
         _check("split", split, split in SPLITS, ", ".join(SPLITS))
         _check("motion", motion, motion in get_args(Motion), ", ".join(get_args(Motion)))
-        _check("clips", clips, clips >= 1, "1 or more")
-        _check("frames", frames, frames >= 1, "1 or more")
+        _check("clips", clips, 1 <= clips <= MOST, f"1 to {MOST}")
+        _check("frames", frames, 1 <= frames <= MOST, f"1 to {MOST}")
         _check("seed", seed, 0 <= seed < 2**63, "0 or more")
         for name, side in (("height", height), ("width", width)):
             _check(name, side, LEAST_SIDE <= side <= LARGEST_SIDE, f"{LEAST_SIDE} to {LARGEST_SIDE} pixels")
