@@ -142,6 +142,32 @@ def test_missing_predictions_are_listed_before_anything_is_read(data, run):
     assert "no such folder" in err
 
 
+def test_predictions_that_fit_no_frame_are_named(data, run):
+    """The numbering is off by one: a file for every frame, and one left over."""
+    _, predictions = data
+    for clip in ("short", "long"):
+        for path in sorted((predictions / clip).iterdir(), reverse=True):
+            path.rename(path.with_name(f"{int(path.stem) + 1:08d}.png"))
+        save(np.zeros(SIZE, np.uint8), predictions / clip / "00000000.png")
+    status, out, _ = run("--json")
+    assert status == 0
+    said = "2 prediction files fit no frame: short/00000005.png, long/00000019.png; is the numbering off by one?"
+    assert json.loads(out)["caveats"] == [said]
+    assert said in run("--metrics", "mIoU")[1]
+
+
+def test_a_score_of_next_to_nothing_says_what_it_smells_of(data, run):
+    """File values where train ids are expected: every prediction is right, and one class off."""
+    root, predictions = data
+    for mask in root.glob("data/*/mask/*.png"):
+        values = np.asarray(Image.open(mask))
+        save(np.where(values == 0, 1, values), predictions / mask.parts[-3] / mask.name)
+    status, out, _ = run("--json", "--metrics", "mIoU,VC@8")
+    result = json.loads(out)
+    assert (status, result["metrics"]["mIoU"], result["metrics"]["VC@8"] > 99) == (0, 0.0, True)
+    assert "the prediction is the file value of the label's class (vspw: 1 for wall)" in result["caveats"][-1]
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [

@@ -16,15 +16,15 @@ import numpy as np
 from vssbench import environment
 from vssbench.bench.clip import ahead
 from vssbench.bench.processes import in_processes
+from vssbench.datasets.prediction_files import check_files
 from vssbench.datasets.read_pixels import read_prediction
-from vssbench.errors import UserError, listed
+from vssbench.errors import UserError
 from vssbench.load import load_dataset
 from vssbench.metrics.accuracy.clip_metric import size
 from vssbench.metrics.accuracy.clip_states import ClipScore
 from vssbench.metrics.plan import plan
 from vssbench.types import Dataset, Frame, Prediction, UInt8
 
-_SHOWN = 5
 _FIX = "run again, perhaps with fewer --workers"
 _NO_IMAGE = np.empty((0, 0, 3), np.uint8)
 _NO_PREDICTION = Prediction(np.empty((0, 0), np.uint8), "key")
@@ -45,37 +45,6 @@ class Submission:
 
     def open(self) -> Dataset:
         return load_dataset(self.dataset, self.root, self.split)
-
-
-def check_files(dataset: Dataset, predictions: Path) -> None:
-    """Raise one UserError that lists the first missing files, unless every labelled frame has its prediction."""
-    if not predictions.is_dir():
-        raise UserError("there is no such folder", where=predictions, expected="predictions as <clip>/<frame stem>.png")
-    clips = list(dataset.clips())
-    if not clips:
-        raise UserError(f"{dataset.name} has no clips in this split", fix="vssbench doctor shows what is there")
-    missing = [file for clip in clips for file in _missing(dataset, clip, predictions)]
-    if missing:
-        raise UserError(
-            f"prediction files or clip folders missing: {len(missing)} ({listed(missing, _SHOWN)})",
-            where=predictions,
-            expected="<clip>/<frame stem>.png for every labelled frame",
-        )
-
-
-def _missing(dataset: Dataset, clip: str, predictions: Path) -> list[str]:
-    """Files wanted and not there; a whole folder counts as one. Labels are read only where something is missing."""
-    folder = predictions / clip
-    if not folder.is_dir():
-        return [f"{clip}/ (the whole clip)"] if any(labels is not None for _, labels in dataset.labels(clip)) else []
-    there = {file.name for file in folder.iterdir()}
-    if all(f"{stem}.png" in there for stem in dataset.stems(clip)):
-        return []
-    return [
-        f"{clip}/{stem}.png"
-        for stem, labels in dataset.labels(clip)
-        if labels is not None and f"{stem}.png" not in there
-    ]
 
 
 def score(

@@ -178,7 +178,8 @@ def _refuse_outside(clips: Clips) -> None:
                 f"the predicted id {value} is no class{also}",
                 where=f"clip {record.clip}, frame {first} (the first is 0)",
                 expected=f"0 to {clips.space.classes - 1} under the protocol {clips.protocol.name}",
-                fix="mend the predictions, or read them under the protocol of an official script",
+                fix="give classes their train ids, from 0, not the values of label files; or read them under the "
+                "protocol of an official script",
             )
 
 

@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from vssbench.datasets.doctor import examine
 from vssbench.datasets.export import LAYOUTS, export, write
@@ -159,3 +161,41 @@ def test_gaps():
     assert gaps(["2", "4", "8", "10"]) == [("4", "8")]
     assert gaps(["x", "y"]) == []
     assert gaps(["1"]) == []
+
+
+def test_label_files_in_another_numbering(tmp_path, arrays):
+    """Train ids under the name labelIds; VSPW's values less 1. Each of their values has a meaning too."""
+    for layout, renumber in (
+        ("cityscapes", lambda values: load_space("cityscapes").from_file[values]),
+        ("vspw", lambda values: np.where(values == 0, 255, values - 1).astype(np.uint8)),
+    ):
+        root = tmp_path / layout
+        export(FewClasses(arrays(length=20)), layout, root)
+        assert examined(root, layout).findings == []
+        for path in (*root.rglob("*_labelIds.png"), *root.rglob("mask/*.png")):
+            cv2.imwrite(str(path), renumber(cv2.imread(str(path), cv2.IMREAD_UNCHANGED)))
+        (found,) = examined(root, layout).findings
+        assert "% of the labelled frames' pixels are void, and " in found.what
+        assert "classes never occur" in found.what
+
+
+class FewClasses:
+    """Another dataset's clips with four classes in equal shares and no void."""
+
+    def __init__(self, source):
+        self.source, self.name, self.space = source, source.name, source.space
+        self.clips, self.stems, self.labels = source.clips, source.stems, source.labels
+
+    def frames(self, clip):
+        return (replace(frame, labels=frame.labels % 4) for frame in self.source.frames(clip))
+
+
+def test_turned_frames_are_told(tmp_path, arrays):
+    export(arrays(clip_count=1), "camvid", tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    for path in sorted((tmp_path / "val").iterdir())[:2]:
+        Image.open(path).save(path, exif=exif)
+    report = examined(tmp_path, "camvid")
+    assert report.findings == []
+    assert report.notes == ["2 frames are turned as their Exif orientation says, as viewers show them"]

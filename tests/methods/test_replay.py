@@ -11,12 +11,15 @@ from PIL import Image
 
 from vssbench import Frame, load_method
 from vssbench.bench.run import run
-from vssbench.bench.spec import load_spec, with_latency_off
+from vssbench.bench.spec import LatencySpec, RunSpec, load_spec, with_latency_off
+from vssbench.datasets.export import write
 from vssbench.errors import UserError
 from vssbench.load import load_dataset
 from vssbench.progress import Progress
 from vssbench.specs import parse
 from vssbench.testing import check_method, random_clip
+
+SMALL = "synthetic(clips=1,frames=4,height=32,width=48)"
 
 
 @pytest.fixture
@@ -109,3 +112,20 @@ def test_its_results_say_so(tmp_path: Path) -> None:
         results = run(spec, [parse(method) for method in spec.methods], tmp_path / "run", False, progress)
     assert [result.origin for result in results] == ["replayed", "replayed", "measured"]
     assert results[0].metrics["mIoU"] == 100
+
+
+def test_a_run_says_what_is_odd_about_the_predictions(tmp_path: Path) -> None:
+    """A file left over, and every prediction one class off."""
+    dataset = load_dataset(SMALL)
+    (name,) = dataset.clips()
+    for frame in dataset.frames(name):
+        write(tmp_path / "p" / name / f"{frame.stem}.png", frame.labels + 1)
+    write(tmp_path / "p" / name / "000004.png", frame.labels)
+    method = parse(f'replay(predictions="{tmp_path / "p"}")')
+    spec = RunSpec(methods=[str(method)], dataset=SMALL, protocol="mmseg", latency=LatencySpec(enabled=False))
+    (result,) = run(spec, [method], tmp_path / "run", False, Progress())
+    assert f"1 prediction file fits no frame: {name}/000004.png; is the numbering off by one?" in result.caveats
+    assert any("the prediction is one above the label's class" in caveat for caveat in result.caveats)
+    spec = spec.model_copy(update={"protocol": "exact"})
+    with pytest.raises(UserError, match=r"predicts class 11\n(.*\n)*.*not the values of its label files"):
+        run(spec, [method], tmp_path / "strict", False, Progress())

@@ -124,7 +124,12 @@ def check_prediction(method: Method, frame: Frame, prediction: Any, classes: int
             f"kind {prediction.kind!r}, age {prediction.age}", where=where, expected=f"kind in {KINDS}, age 0 or more"
         )
     if labels.size and int(labels.max()) >= classes:
-        raise UserError(f"predicts class {int(labels.max())}", where=where, expected=f"train ids 0 to {classes - 1}")
+        raise UserError(
+            f"predicts class {int(labels.max())}",
+            where=where,
+            expected=f"train ids 0 to {classes - 1}",
+            fix="give classes their places in the dataset's list, from 0: not the values of its label files",
+        )
 
 
 def ahead(items: Iterable[T], depth: int = 4) -> Generator[T, None, None]:

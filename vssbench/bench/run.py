@@ -15,8 +15,10 @@ from vssbench.bench.pool import alone, clip_records
 from vssbench.bench.session import Bench, Failed, Task
 from vssbench.bench.spec import RunSpec
 from vssbench.datasets.codec import CodecSpec
+from vssbench.datasets.prediction_files import surplus
 from vssbench.errors import UserError, listed
 from vssbench.hooks import weights
+from vssbench.input_files import expanded
 from vssbench.load import innermost, resolved
 from vssbench.metrics.cost.energy import energy
 from vssbench.metrics.cost.latency import device_barrier, measure, repeat
@@ -227,6 +229,8 @@ class Measurement:
         result.caveats += self.bench.caveats()
         if self.folders[method].changed:
             result.caveats.append(f"measured anew, for what had changed: {'; '.join(self.folders[method].changed)}")
+        if innermost(method).name == "replay":
+            result.caveats += surplus(self.bench.dataset, expanded(str(innermost(method).get("predictions"))))
         result.environment = dict(self.environment)
         if self.bench.machines:
             result.environment["accuracy_processors"] = self.bench.machines

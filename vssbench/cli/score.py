@@ -42,7 +42,10 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Score predictions on disk, made by any program."""
+    from vssbench.datasets.prediction_files import surplus
+    from vssbench.metrics.accuracy.clip_states import Clips
     from vssbench.metrics.accuracy.evaluate import evaluate
+    from vssbench.metrics.accuracy.numbering import doubts
     from vssbench.metrics.accuracy.protocols import default_protocol, find
     from vssbench.metrics.plan import DEFAULT
     from vssbench.progress import clip_progress
@@ -64,6 +67,7 @@ def command(
         "dataset": dataset, "split": submission.split, "predictions": str(predictions), "clips": len(scores),
         "frames": sum(clip.frames for clip in scores), "labelled": sum(clip.labelled for clip in scores),
     }  # fmt: skip
+    result["caveats"] = [*surplus(opened, submission.predictions), *doubts(Clips(headline, opened.space, scores))]
     if protocol == ALL:
         result |= _all(headline, opened.space, scores, specs)
     else:
@@ -111,6 +115,8 @@ def _show(result: Mapping[str, Any]) -> None:
     for name, entry in entries.items():
         for line in [*_missing(entry["reasons"]), *entry["notes"], *_left_out(entry["skipped"])]:
             console.print(printable(f"{name}: {line}"), soft_wrap=True)
+    for line in result["caveats"]:
+        console.print(printable(line), soft_wrap=True)
     for line in result.get("differences", ()):
         console.print(printable(f"- {line}"), soft_wrap=True)
 

@@ -19,12 +19,15 @@ import numpy as np
 
 from vssbench.datasets.listing import gaps
 from vssbench.datasets.on_disk import FileDataset, Item, Release, Size, check_size
-from vssbench.datasets.read_pixels import DOCTOR, read_image
+from vssbench.datasets.read_pixels import DOCTOR, orientation, read_image
 from vssbench.environment import cores
 from vssbench.errors import UserError
 from vssbench.hooks import offered
 from vssbench.types import IGNORE, Dataset, LabelSpace, UInt8
 
+VOID_MOSTLY, VOID_COMMONEST, COMMONEST = 0.5, 0.15, 3
+"""Void is too much from the first share on; from the second on where it is among so many of the commonest classes.
+CamVid has 2 to 4 %."""
 COMPLETE = "complete the download, or say beside your numbers that a part was measured"
 
 
@@ -47,7 +50,11 @@ class Finding:
 
 @dataclass
 class Report:
-    """What was found. pixels: int64[256] labelled pixels by train id (255: void); occurs: int64[256] frames with it."""
+    """What was found.
+
+    pixels: int64[256] pixels of labelled frames by train id (255: void);  occurs: int64[256] frames with it
+    turned: frames that are not stored upright
+    """
 
     dataset: str
     split: str
@@ -58,6 +65,7 @@ class Report:
     sizes: Counter[str] = field(default_factory=Counter)
     pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
     occurs: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
+    turned: int = 0
     release: Release | None = None
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -95,6 +103,7 @@ class _Seen:
     """What reading one item gave. pixels: int64[256] by train id, None where no label could be read."""
 
     item: Item
+    turned: bool
     size: Size | None
     label_size: Size | None
     pixels: np.ndarray | None
@@ -117,6 +126,9 @@ def examine(dataset: Dataset, advance: Callable[[str], None] = lambda clip: None
         except OSError as error:  # a folder that may not be listed
             report.findings.append(Finding(clip, str(error.filename), f"cannot be read: {error.strerror}"))
         advance(clip)
+    report.findings += _numbering(report)
+    if report.turned:
+        report.notes.append(f"{report.turned} frames are turned as their Exif orientation says, as viewers show them")
     if isinstance(dataset, FileDataset):
         _compare_release(dataset, report)
     return report
@@ -132,14 +144,16 @@ def _check_files(dataset: FileDataset, clip: str, report: Report) -> None:
     usual = sizes.most_common(1)[0][0] if sizes else None
     for one in seen:
         report.frames += 1
+        report.turned += one.turned
         _count(report, one.size, one.pixels)
         report.findings += [Finding.of(error, clip) for error in (*one.errors, *_faults(one, usual, dataset.space))]
 
 
 def _see(dataset: FileDataset, item: Item) -> _Seen:
-    errors, size, label_size, pixels, stray = [], None, None, None, frozenset[int]()
+    errors, size, label_size, pixels, stray, turned = [], None, None, None, frozenset[int](), False
     try:
         size = read_image(item.image).shape[:2]
+        turned = orientation(item.image) > 1
     except UserError as error:
         errors.append(error)
     if item.label:
@@ -148,7 +162,7 @@ def _see(dataset: FileDataset, item: Item) -> _Seen:
             label_size, pixels = labels.shape, _histogram(labels)
         except UserError as error:
             errors.append(error)
-    return _Seen(item, size, label_size, pixels, stray, tuple(errors))
+    return _Seen(item, turned, size, label_size, pixels, stray, tuple(errors))
 
 
 def _faults(one: _Seen, usual: Size | None, space: LabelSpace) -> Iterator[UserError]:
@@ -198,6 +212,24 @@ def _count(report: Report, size: Size | None, pixels: np.ndarray | None) -> None
 
 def _histogram(labels: UInt8) -> np.ndarray:
     return np.bincount(labels.ravel(), minlength=256)
+
+
+def _numbering(report: Report) -> Iterator[Finding]:
+    """Void that prevails: what label files in another numbering look like, since their values have a meaning too."""
+    void = int(report.pixels[IGNORE])
+    share = void / max(1, int(report.pixels.sum()))
+    more = int((report.pixels[: report.space.classes] > void).sum())
+    if (share >= VOID_COMMONEST and more < COMMONEST) or share >= VOID_MOSTLY:
+        never = int((report.occurs[: report.space.classes] == 0).sum())
+        rest = f", and {never} of {report.space.classes} classes never occur" if never else ""
+        yield Finding(
+            None,
+            report.dataset,
+            f"{100 * share:.1f} % of the labelled frames' pixels are void{rest}",
+            f"label files in the numbering of {report.space.name}, in which void is rare",
+            "look at the values of a label file: train ids under another name, or values less 1, read as void; sparse "
+            "labels need nothing done",
+        )
 
 
 def _compare_release(dataset: FileDataset, report: Report) -> None:

@@ -12,6 +12,7 @@ from vssbench.load import innermost
 from vssbench.metrics.accuracy.by_distance import by_distance
 from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.metrics.accuracy.evaluate import read
+from vssbench.metrics.accuracy.numbering import doubts
 from vssbench.metrics.accuracy.protocols import default_protocol
 from vssbench.metrics.cost.latency import summarise
 from vssbench.results.read_folder import Kept
@@ -74,7 +75,9 @@ def fold(
         ],
     )  # fmt: skip
     if records is not None:
-        score(result, Clips(result.protocol, space, records), metrics)
+        clips = Clips(result.protocol, space, records)
+        score(result, clips, metrics)
+        result.caveats += doubts(clips)
         result.kinds = count_kinds(records)
     if timed is not None:
         speed(result, timed)

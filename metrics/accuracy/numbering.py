@@ -1,0 +1,60 @@
+"""Signs that label files or predictions are in another numbering: what a score of next to nothing smells of.
+
+A network that is bad is wrong in many ways; one whose ids are shifted, or are file values, is wrong in one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vssbench.metrics.accuracy.clip_states import Clips
+from vssbench.metrics.accuracy.confusion import Confusion, cells, dense
+from vssbench.metrics.accuracy.scripts import Counts
+from vssbench.types import LabelSpace
+
+MOSTLY, HARDLY, NEARLY = 0.5, 0.1, 0.99
+"""Shares of pixels: void from the first on is odd, and so is agreement below the second."""
+
+
+def doubts(clips: Clips) -> list[str]:
+    """In words for the reader of a result; empty where nothing is odd, or nothing was counted.
+
+    Void that prevails; and where ground truth and prediction hardly ever agree, a numbering in which they would.
+    """
+    if any(Confusion.name not in record.states for record in clips.all):
+        return []
+    matrix = sum((dense(one, clips.space) for one in clips.once(cells)), np.zeros((clips.space.classes + 1, 256), int))
+    void, labelled = int(matrix[-1].sum()), int(matrix[:-1].sum())
+    found = []
+    if void >= MOSTLY * (void + labelled) > 0:
+        share = 100 * void / (void + labelled)
+        found.append(
+            f"{share:.1f} % of the ground truth is void: sparse labels, or label files in another numbering than "
+            f"{clips.space.name}'s (vssbench doctor lists how often each class occurs)"
+        )
+    if labelled and _agreement(matrix, np.arange(clips.space.classes)) < HARDLY:
+        found += _other_numbering(matrix, clips.space)
+    return found
+
+
+def _other_numbering(matrix: Counts, space: LabelSpace) -> list[str]:
+    """In which numbering the two would agree on most pixels."""
+    ids, file_values, labelled = np.arange(space.classes), space.to_file.astype(int), matrix[:-1]
+    example = f"{space.name}: {file_values[0]} for {space.names[0]}"
+    for other, what in (
+        (file_values, f"the file value of the label's class ({example}): the ones or the others are renumbered"),
+        (ids + 1, "one above the label's class: the ones or the others are off by one"),
+        (ids - 1, "one below the label's class: the ones or the others are off by one"),
+    ):
+        if (share := _agreement(matrix, other)) >= MOSTLY:
+            return [f"on {100 * share:.1f} % of the labelled pixels the prediction is {what}"]
+    total, one = labelled.sum(), labelled.sum(axis=0).max()
+    if one >= NEARLY * total:
+        return [f"{100 * one / total:.1f} % of the labelled pixels are predicted as one and the same id"]
+    return []
+
+
+def _agreement(matrix: Counts, predicted: np.ndarray) -> float:
+    """Share of the labelled pixels on which the prediction is, for class k, predicted[k]."""
+    k = np.flatnonzero((predicted >= 0) & (predicted < matrix.shape[1]))
+    return float(matrix[k, predicted[k]].sum() / matrix[:-1].sum())

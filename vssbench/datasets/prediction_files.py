@@ -1,0 +1,59 @@
+"""A folder of predictions for a dataset, `<clip>/<frame stem>.png`: which files are missing, and which fit no frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vssbench.errors import UserError, listed
+from vssbench.types import Dataset
+
+_SHOWN = 5
+
+
+def check_files(dataset: Dataset, predictions: Path) -> None:
+    """Raise one UserError that lists the first missing files, unless every labelled frame has its prediction."""
+    if not predictions.is_dir():
+        raise UserError("there is no such folder", where=predictions, expected="predictions as <clip>/<frame stem>.png")
+    clips = list(dataset.clips())
+    if not clips:
+        raise UserError(f"{dataset.name} has no clips in this split", fix="vssbench doctor shows what is there")
+    missing = [file for clip in clips for file in _missing(dataset, clip, predictions)]
+    if missing:
+        raise UserError(
+            f"prediction files or clip folders missing: {len(missing)} ({listed(missing, _SHOWN)})",
+            where=predictions,
+            expected="<clip>/<frame stem>.png for every labelled frame",
+        )
+
+
+def surplus(dataset: Dataset, predictions: Path) -> list[str]:
+    """What to say of files in the clips' folders that fit no frame; empty where there are none.
+
+    A numbering that is off by one shows in nothing else: each frame has a file, and the last file has no frame.
+    """
+    found = []
+    for clip in dataset.clips():
+        folder = predictions / clip
+        if folder.is_dir():
+            stems = set(dataset.stems(clip))
+            files = sorted(file.name for file in folder.glob("*.png") if not file.name.startswith("."))
+            found += [f"{clip}/{name}" for name in files if name.removesuffix(".png") not in stems]
+    if not found:
+        return []
+    what = "1 prediction file fits" if len(found) == 1 else f"{len(found)} prediction files fit"
+    return [f"{what} no frame: {listed(found, _SHOWN)}; is the numbering off by one?"]
+
+
+def _missing(dataset: Dataset, clip: str, predictions: Path) -> list[str]:
+    """Files wanted and not there; a whole folder counts as one. Labels are read only where something is missing."""
+    folder = predictions / clip
+    if not folder.is_dir():
+        return [f"{clip}/ (the whole clip)"] if any(labels is not None for _, labels in dataset.labels(clip)) else []
+    there = {file.name for file in folder.iterdir()}
+    if all(f"{stem}.png" in there for stem in dataset.stems(clip)):
+        return []
+    return [
+        f"{clip}/{stem}.png"
+        for stem, labels in dataset.labels(clip)
+        if labels is not None and f"{stem}.png" not in there
+    ]
