@@ -15,8 +15,6 @@ from vssbench.errors import UserError
 from vssbench.progress import Progress
 from vssbench.specs import parse
 
-pytest.importorskip("av", reason="the extra `video` is not installed")
-
 
 @pytest.fixture
 def plain() -> Synthetic:
@@ -116,3 +114,22 @@ def test_a_run_says_what_the_methods_saw(tmp_path: Path, monkeypatch: pytest.Mon
     assert not any("dense motion" in caveat for caveat in hold.caveats)
     both = run(spec.model_copy(update={"codec": "h264"}), methods, tmp_path / "codec", False, Progress())
     assert [result.codec for result in both] == [arseg.codec] * 2
+
+
+def test_what_would_end_a_run_at_its_first_frame_is_found_before(tmp_path, monkeypatch, vssbench):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("VSSBENCH_CACHE", str(tmp_path / "file" / "cache"))
+    words = ["run", "--methods", "oracle,psp18", "--codec", "h264", "--dataset", "synthetic(clips=1,frames=2)"]
+    done = vssbench(*words, "--output", tmp_path / "run")
+    assert done.status == 2
+    assert f"{tmp_path}/file/cache: cannot be written: Not a directory" in done.stderr
+    assert "VSSBENCH_CACHE=FOLDER" in done.stderr
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setattr("av.Codec", _no_codec)
+    monkeypatch.setenv("VSSBENCH_CACHE", str(tmp_path / "cache"))
+    assert "lacks the encoder libx264" in vssbench(*words, "--output", tmp_path / "run").stderr
+    assert not (tmp_path / "run").exists()
+
+
+def _no_codec(*_):
+    raise ValueError("no codec")

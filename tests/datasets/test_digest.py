@@ -88,7 +88,6 @@ def test_a_plugins_dataset_is_known_by_its_arrays(arrays):
 
 
 def test_cut_clips_and_compressed_ones_rest_on_the_same_files(tmp_path, arrays):
-    pytest.importorskip("av", reason="the extra `video` is not installed")
     export(arrays(length=6, size=(32, 48)), "camvid", tmp_path / "data")
     dataset = load_dataset("camvid", tmp_path / "data")
     compressed = Compressed(dataset, CodecSpec.read("h264", "camvid"), tmp_path / "cache")
@@ -101,7 +100,8 @@ def test_cut_clips_and_compressed_ones_rest_on_the_same_files(tmp_path, arrays):
 
 
 def test_a_video_file_is_digested_as_a_whole(tmp_path):
-    av = pytest.importorskip("av", reason="the extra `video` is not installed")
+    import av
+
     for name, grey in (("a", 0), ("b", 0), ("c", 200)):
         with av.open(str(tmp_path / f"{name}.mp4"), "w") as container:
             stream = container.add_stream("mpeg4", rate=10)

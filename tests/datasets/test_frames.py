@@ -16,7 +16,8 @@ def folder(path, count=3):
 
 
 def video(path):
-    av = pytest.importorskip("av", reason="the extra 'video' is not installed")
+    import av
+
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
@@ -58,7 +59,6 @@ def test_a_video_file_is_one_clip(tmp_path):
 
 
 def test_what_is_no_video_is_one_message(tmp_path):
-    pytest.importorskip("av", reason="the extra 'video' is not installed")
     (tmp_path / "broken.mp4").write_bytes(b"not a video at all" * 100)
     with pytest.raises(UserError, match="cannot be decoded") as caught:
         list(load_dataset("frames", tmp_path / "broken.mp4").frames("broken"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -14,16 +15,11 @@ from hypothesis import strategies as st
 from vssbench import load_dataset
 from vssbench.datasets import h264
 from vssbench.datasets.h264 import Codec, accumulate, decode, encode, encoded, step, yuv420
-from vssbench.errors import MissingExtra, UserError
+from vssbench.errors import UserError
 
 HEIGHT, WIDTH, GROUP = 192, 256, 12
 INNER = slice(60, -60)
 BLOCK = [(name, np.int32) for name in ["source", "w", "h", "dst_x", "dst_y", "motion_x", "motion_y", "motion_scale"]]
-
-
-@pytest.fixture
-def av():
-    return pytest.importorskip("av", reason="the extra 'video' is not installed")
 
 
 def translating(velocity: tuple[float, float], size: tuple[int, int] = (HEIGHT, WIDTH), frames: int = GROUP):
@@ -60,7 +56,7 @@ def error(path: Path, velocity: tuple[float, float], chain: h264.Chain = "float"
 @pytest.mark.parametrize(
     ("velocity", "most"), [((2, 1), 0.0), ((3.25, -1.5), 0.1), ((-4.5, 2.75), 0.1), ((0.4, 0.3), 0.6)]
 )
-def test_motion_of_a_moving_texture(av, tmp_path, velocity, most):
+def test_motion_of_a_moving_texture(tmp_path, velocity, most):
     path = tmp_path / "a.mp4"
     encode(translating(velocity), path)
     errors = error(path, velocity)
@@ -73,7 +69,7 @@ def test_motion_of_a_moving_texture(av, tmp_path, velocity, most):
         assert whole[-1] > 3
 
 
-def test_motion_warps_the_key_frame_onto_the_last(av, tmp_path):
+def test_motion_warps_the_key_frame_onto_the_last(tmp_path):
     velocity = (3.25, -1.5)
     encode(translating(velocity), tmp_path / "a.mp4")
     images, motions = zip(*decode(tmp_path / "a.mp4"), strict=True)
@@ -87,7 +83,7 @@ def test_motion_warps_the_key_frame_onto_the_last(av, tmp_path):
     assert difference(1) < 0.35 * min(difference(0), difference(-1))
 
 
-def test_synthetic_flow(av, tmp_path):
+def test_synthetic_flow(tmp_path):
     """The codec's motion is near the exact flow of rendered scenes, and far nearer than no motion at all."""
     dataset = load_dataset("synthetic(frames=8,height=192,width=256)")
     codec, still = [], []
@@ -101,7 +97,7 @@ def test_synthetic_flow(av, tmp_path):
     assert np.mean(codec) < 0.5 * np.mean(still)
 
 
-def test_groups_and_pictures(av, tmp_path):
+def test_groups_and_pictures(tmp_path):
     frames = translating((2, 1), frames=10)
     encode(frames, tmp_path / "a.mp4", Codec(gop=4))
     found = list(decode(tmp_path / "a.mp4"))
@@ -113,7 +109,7 @@ def test_groups_and_pictures(av, tmp_path):
         assert motion is None or (motion.dtype == np.float32 and motion.shape == (HEIGHT, WIDTH, 2))
 
 
-def test_bit_rate_is_heeded(av, tmp_path):
+def test_bit_rate_is_heeded(tmp_path):
     frames = np.random.default_rng(0).integers(0, 256, (12, 96, 128, 3), dtype=np.uint8)
     sizes = []
     for rate in (200_000, 2_000_000):
@@ -122,7 +118,7 @@ def test_bit_rate_is_heeded(av, tmp_path):
     assert sizes[0] < 0.5 * sizes[1]
 
 
-def test_same_frames_same_bytes(av, tmp_path):
+def test_same_frames_same_bytes(tmp_path):
     frames = translating((2, 1), frames=6)
     for name in ("a.mp4", "b.mp4"):
         encode(iter(frames), tmp_path / name)
@@ -130,7 +126,7 @@ def test_same_frames_same_bytes(av, tmp_path):
 
 
 @pytest.mark.parametrize("size", [(47, 64), (48, 63), (45, 61), (48, 64)])
-def test_odd_sizes(av, tmp_path, size):
+def test_odd_sizes(tmp_path, size):
     frames = translating((1, 0), size, 5)
     encode(frames, tmp_path / "a.mp4")
     for (image, motion), frame in zip(decode(tmp_path / "a.mp4", size), frames, strict=True):
@@ -139,7 +135,7 @@ def test_odd_sizes(av, tmp_path, size):
         assert np.abs(image.astype(int) - frame).mean() < 12
 
 
-def test_cache(av, tmp_path):
+def test_cache(tmp_path):
     calls = []
     frames = translating((2, 1), frames=3)
 
@@ -158,7 +154,7 @@ def test_cache(av, tmp_path):
     assert sorted(path.suffix for path in (tmp_path / "cache").iterdir()) == [".mp4"] * 3
 
 
-def test_a_failing_source_leaves_nothing_behind(av, tmp_path):
+def test_a_failing_source_leaves_nothing_behind(tmp_path):
     def source() -> Iterator[np.ndarray]:
         yield np.zeros((32, 32, 3), np.uint8)
         yield np.zeros((32, 48, 3), np.uint8)
@@ -170,7 +166,7 @@ def test_a_failing_source_leaves_nothing_behind(av, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_chain_does_not_break_over_b_pictures(av, tmp_path):
+def test_the_chain_does_not_break_over_b_pictures(tmp_path):
     """A user's file with B pictures: what follows them refers to the picture before them."""
     path = tmp_path / "b.mp4"
     with av.open(str(path), "w") as container:
@@ -187,7 +183,7 @@ def test_the_chain_does_not_break_over_b_pictures(av, tmp_path):
             assert np.abs(motion[INNER, INNER] + t * np.array([2, 1])).mean() < 0.1
 
 
-def test_codecs(av, tmp_path):
+def test_codecs(tmp_path):
     for codec, works in (("mpeg4", True), ("libx265", False)):
         path = tmp_path / f"{codec}.mp4"
         with av.open(str(path), "w") as container:
@@ -204,19 +200,13 @@ def test_codecs(av, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video", b"\x00\x00\x00\x18ftypmp42"])
-def test_damaged_files(av, tmp_path, content):
+def test_damaged_files(tmp_path, content):
     path = tmp_path / "a.mp4"
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"a\.mp4"):
         list(decode(path))
     with pytest.raises(UserError, match="missing"):
         list(decode(tmp_path / "missing.mp4"))
-
-
-def test_without_the_extra(monkeypatch, tmp_path):
-    monkeypatch.setitem(__import__("sys").modules, "av", None)
-    with pytest.raises(MissingExtra, match=r"vssbench\[video\]"):
-        encode([], tmp_path / "a.mp4")
 
 
 def test_settings_are_checked():

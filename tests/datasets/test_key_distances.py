@@ -78,7 +78,6 @@ def _truth(tmp_path: Path) -> Path:
 
 
 def test_a_group_must_be_long_enough_for_the_distance(tmp_path: Path) -> None:
-    pytest.importorskip("av", reason="the extra `video` is not installed")
     spec = RunSpec(methods=["oracle"], dataset=SMALL, distances=[0, 4], codec="h264(gop=4)")
     with pytest.raises(UserError, match="a group of 4 frames"):
         run(spec, [parse("oracle")], tmp_path / "run", False, Progress())

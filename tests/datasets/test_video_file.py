@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -9,7 +10,6 @@ from vssbench.datasets.frames import decode
 from vssbench.datasets.h264 import decode as decode_with_motion
 from vssbench.errors import UserError
 
-av = pytest.importorskip("av", reason="the extra `video` is not installed")
 MILLISECONDS = Fraction(1, 1000)
 TEXTURE = np.kron(np.random.default_rng(0).integers(0, 255, (14, 18, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
 

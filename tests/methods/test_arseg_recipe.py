@@ -277,7 +277,6 @@ def test_colour_factors():
 
 @pytest.mark.parametrize("phase", [1, 2])
 def test_draw_repeats(hr, phase):
-    pytest.importorskip("av")
     clips = Clips(load_dataset("synthetic(clips=2,frames=13)", split="train"))
     if phase == 1:
         recipe = AloneRecipe(Order(parse("psp18"), "synthetic"))
@@ -296,7 +295,6 @@ def test_draw_repeats(hr, phase):
 
 
 def test_a_pair_is_a_whole_group_apart_and_its_motion_the_codecs(hr):
-    pytest.importorskip("av")
     dataset = load_dataset("synthetic(clips=1,frames=12,height=64,width=96)", split="train")
     recipe = ArSegRecipe(Order(parse("arseg"), "synthetic", start=hr))
     for _ in range(2):  # the second time from memory
@@ -380,7 +378,6 @@ def test_starts(tmp_path, hr):
 
 
 def test_the_weights_give_the_same_scores_when_loaded(tmp_path, hr):
-    pytest.importorskip("av")
     opened = open_job("arseg(gop=4)", start={"hr": str(hr)}, **SMALL)
     opened.run(tmp_path / "a", resume=False)
     files = {branch: tmp_path / f"a/arseg-{branch}.safetensors" for branch in ("hr", "lr")}
@@ -398,7 +395,6 @@ def test_the_weights_give_the_same_scores_when_loaded(tmp_path, hr):
 @pytest.mark.slow
 def test_both_phases_learn_four_frames_by_heart(tmp_path, monkeypatch):
     """Groups of two: each frame but the first is learned as the last of its group."""
-    pytest.importorskip("av")
     as_they_are(monkeypatch, "arseg.train")
     as_they_are(monkeypatch, "arseg.train_alone")
     began = time.process_time()

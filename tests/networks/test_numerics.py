@@ -48,7 +48,6 @@ def test_bf16_gives_nearly_the_same_labels(spec: str) -> None:
 
 
 def test_bf16_with_motion_from_the_codec() -> None:
-    pytest.importorskip("av", reason="needs vssbench[video]")
     frames = video("arseg")
     expected, found = (labels(load_method(one), frames) for one in ("arseg", "arseg(dtype=bf16)"))
     assert (expected == found).mean() > 0.97

@@ -97,7 +97,8 @@ def write_clip(folder: Path, count: int, size: tuple[int, int] = SIZE) -> list[n
 
 
 def write_video(path: Path, count: int, rate: int = 12, **options: str) -> None:
-    av = pytest.importorskip("av", reason="the extra `video` is not installed")
+    import av
+
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "5"})
         stream.height, stream.width, stream.pix_fmt = *SIZE, "yuv420p"
@@ -186,7 +187,6 @@ def test_the_files_score_as_the_predictions_they_are(vssbench, tmp_path):
 
 
 def test_a_side_by_side_video_shows_frame_and_prediction(vssbench, tmp_path):
-    pytest.importorskip("av", reason="the extra `video` is not installed")
     size = (41, 63)  # odd: 4:2:0 video knows even sizes only
     images = write_clip(tmp_path / "in" / "a", 3, size)
     write_clip(tmp_path / "in" / "b", 2, (80, 50))  # another size, fitted into the first one's
@@ -222,7 +222,6 @@ def test_a_video_file_keeps_its_rate(vssbench, tmp_path):
 
 @pytest.mark.parametrize("kind", ["folder", "video"])
 def test_motion_comes_from_the_codec(vssbench, tmp_path, monkeypatch, kind):
-    pytest.importorskip("av", reason="the extra `video` is not installed")
     monkeypatch.setenv("VSSBENCH_CACHE", str(tmp_path / "cache"))
     if kind == "folder":
         write_clip(tmp_path / "in", 14)
@@ -380,7 +379,6 @@ def test_a_full_disk_is_one_message_and_leaves_whole_frames(tmp_path):
 
 
 def test_a_video_that_cannot_be_written_whole_is_one_message(tmp_path):
-    pytest.importorskip("av", reason="the extra `video` is not installed")
     write_clip(tmp_path / "in" / "a", 40, (160, 160))
     script = "import resource, sys\nresource.setrlimit(resource.RLIMIT_FSIZE, (16384, 16384))\n"
     script += "from vssbench.cli import main\nmain()"
@@ -394,15 +392,6 @@ def test_a_video_that_cannot_be_written_whole_is_one_message(tmp_path):
     assert "film.mp4: cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(tree(tmp_path / "out")) > 0
-
-
-def test_without_the_video_extra_the_message_says_how_to_get_it(vssbench, tmp_path, monkeypatch):
-    write_clip(tmp_path / "in", 2)
-    monkeypatch.setitem(sys.modules, "av", None)
-    words = ["predict", "bands", "--frames", tmp_path / "in", "--labels", "camvid", "--output", tmp_path / "out"]
-    status, _, err = vssbench(*words, "--video", tmp_path / "film.mp4")
-    assert (status, "vssbench[video]" in err) == (2, True)
-    assert vssbench(*words)[0] == 0
 
 
 class _Endless:

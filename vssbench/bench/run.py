@@ -14,7 +14,7 @@ from vssbench.bench.identity import identity, speed_conditions
 from vssbench.bench.pool import alone, clip_records
 from vssbench.bench.session import Bench, Failed, Task
 from vssbench.bench.spec import RunSpec
-from vssbench.datasets.codec import CodecSpec
+from vssbench.datasets.codec import CodecSpec, Compressed
 from vssbench.datasets.prediction_files import surplus
 from vssbench.errors import UserError, listed
 from vssbench.hooks import weights
@@ -54,6 +54,8 @@ class Measurement:
             opened = self.bench.load(method)
             self.weights[method] = weights(opened)
             self.codecs[method] = self.bench.codec(opened)
+            if isinstance(source := self.bench.source(opened), Compressed):
+                source.check()
         self.motion_ms: dict[CodecSpec | None, list[float]] = {}
         self.failed: dict[tuple[str, Spec], str] = {}
         self.left_out: dict[str, str] = {}

@@ -15,7 +15,7 @@ from pathlib import Path
 from vssbench import hooks
 from vssbench.datasets.digest import digests as digests_of
 from vssbench.datasets.digest import of_file
-from vssbench.datasets.h264 import Chain, Codec, Size, decode, encoded
+from vssbench.datasets.h264 import Chain, Codec, Size, check_encoder, decode, encoded
 from vssbench.errors import UserError, suggest
 from vssbench.specs import Spec, parse
 from vssbench.types import Dataset, Digests, Frame, Method, UInt8
@@ -82,6 +82,11 @@ class Compressed:
         self.name, self.space = dataset.name, dataset.space
         self.cache = cache or cache_folder()
         self.motion_seconds: list[float] = []
+
+    def check(self) -> None:
+        """Raise UserError for what would end a run at its first frame."""
+        if hooks.video(self.dataset, self.dataset.clips()[0]) is None:
+            check_encoder(self.cache)
 
     def clips(self) -> Sequence[str]:
         return self.dataset.clips()

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vssbench.datasets.digest import of_file
-from vssbench.datasets.video_file import av, opened, picture_track, pictures
+from vssbench.datasets.video_file import opened, picture_track, pictures
 from vssbench.errors import UserError
 from vssbench.types import UInt8
 
@@ -60,10 +60,12 @@ def encode(frames: Iterable[UInt8], path: Path, codec: Codec | None = None) -> N
 
     Odd sizes are made even by repeating the last row or column; `decode(size=...)` takes it off again.
     """
-    pyav, codec = av(), codec or Codec()
+    import av
+
+    codec = codec or Codec()
     params = f"keyint={codec.gop}:min-keyint={codec.gop}:scenecut=0:bframes=0:ref=1:threads=1:lookahead-threads=1"
     size: Size | None = None
-    with pyav.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
+    with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(codec.fps), options={"x264-params": params})
         stream.pix_fmt, stream.bit_rate = "yuv420p", codec.bit_rate
         stream.gop_size, stream.max_b_frames = codec.gop, 0
@@ -76,7 +78,7 @@ def encode(frames: Iterable[UInt8], path: Path, codec: Codec | None = None) -> N
                 size = image.shape[:2]
                 stream.height, stream.width = (side + side % 2 for side in size)
             planes = yuv420(image)
-            container.mux(stream.encode(pyav.VideoFrame.from_ndarray(planes, format="yuv420p")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
         if size is None:
             raise UserError("a clip without frames cannot be encoded", where=path)
         container.mux(stream.encode())
@@ -89,8 +91,10 @@ def encoded(frames: Callable[[], Iterable[UInt8]], cache: Path, codec: Codec | N
     The name is the hash of all that went in, and the hash of what came out: a file that was exchanged, cut short or
     written into no longer has its name, and is made anew.
     """
+    import av
+
     codec = codec or Codec()
-    digest = hashlib.sha256(json.dumps([asdict(codec), av().__version__]).encode())
+    digest = hashlib.sha256(json.dumps([asdict(codec), av.__version__]).encode())
     for image in frames():
         digest.update(repr(image.shape).encode())
         digest.update(image.tobytes())
@@ -106,6 +110,26 @@ def encoded(frames: Callable[[], Iterable[UInt8]], cache: Path, codec: Codec | N
         return Path(name).replace(cache / f"{given}-{of_file(Path(name))}.mp4")
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def check_encoder(cache: Path) -> None:
+    """Raise UserError for what `encoded` would stumble over at its first frame: no encoder, no room to keep a file."""
+    import av
+
+    try:
+        av.Codec("libx264", "w")
+    except (ValueError, av.error.FFmpegError):  # unknown to a build without it
+        raise UserError("PyAV lacks the encoder libx264", fix="pip install --force-reinstall av") from None
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=cache).close()
+    except OSError as error:
+        raise UserError(
+            f"cannot be written: {error.strerror or error}",
+            where=cache,
+            expected="a folder for encoded clips",
+            fix="name another: VSSBENCH_CACHE=FOLDER",
+        ) from None
 
 
 def decode(

@@ -11,34 +11,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from vssbench.atomic import regular
-from vssbench.errors import MissingExtra, UserError
+from vssbench.errors import UserError
 
 SLACK, LEAST_SLACK = Fraction(1, 20), 2
 """What may be missing of a stated duration, which is rounded: this share of it, or the time of so many pictures."""
 
 
-def av() -> ModuleType:
-    """PyAV; raises MissingExtra where it is not installed."""
-    try:
-        import av
-    except ImportError:
-        raise MissingExtra.of("video", "av", "reading or writing video") from None
-    return av
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """PyAV's container; what FFmpeg complains of while it is open becomes one message that names the file."""
-    pyav = av()
+    import av
+
     regular(path, "a video file")
     try:
-        with pyav.open(str(path)) as container:
+        with av.open(str(path)) as container:
             yield container
-    except (pyav.error.FFmpegError, OSError) as error:
+    except (av.error.FFmpegError, OSError) as error:
         raise UserError(
             f"cannot be decoded: {error.strerror or error}",  # without FFmpeg's number
             where=path,
@@ -52,11 +43,12 @@ def picture_track(container: Any, path: Path) -> Any:
 
     Raises UserError where there is none, or where the file does not say which.
     """
-    disposition = av().stream.Disposition
-    moving = [stream for stream in container.streams.video if not stream.disposition & disposition.attached_pic]
+    from av.stream import Disposition
+
+    moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if not moving:
         raise UserError("no picture track in this file", where=path, expected="a video file")
-    marked = [stream for stream in moving if stream.disposition & disposition.default]
+    marked = [stream for stream in moving if stream.disposition & Disposition.default]
     if len(moving) > 1 and len(marked) != 1:
         raise UserError(
             f"{len(moving)} picture tracks, and none is marked as the one to show",

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vssbench.errors import MissingExtra, UserError
+from vssbench.errors import UserError
 from vssbench.predict.pictures import blend, legend
 from vssbench.predict.stream import cannot_write
 from vssbench.types import Frame, LabelSpace, Prediction, UInt8
@@ -29,10 +29,8 @@ class SideBySide:
 
     def __init__(self, path: Path, space: LabelSpace, rate: Fraction | None = None):
         """path: a new file; rate: frames a second. Raises UserError where nothing can be written there."""
-        try:
-            import av
-        except ImportError:
-            raise MissingExtra.of("video", "av", "--video") from None
+        import av
+
         if path.suffix.lower() not in CONTAINERS:
             raise UserError("not a kind of video file written here", where=path, expected=" or ".join(CONTAINERS))
         if path.exists() or path.is_symlink():
