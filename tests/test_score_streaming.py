@@ -43,7 +43,7 @@ def submission(tmp_path):
 
 @pytest.mark.parametrize("cores", [1, 2])
 def test_no_frames_are_kept(submission, monkeypatch, cores):
-    monkeypatch.setattr(scoring, "cores", lambda: cores)
+    monkeypatch.setattr(scoring.environment, "cores", lambda: cores)
     score(submission(20))  # what is loaded once and kept is there from here on
     peaks = []
     for frames in (50, 250):
@@ -67,7 +67,7 @@ def test_decoding_ahead_only_on_idle_cores_and_with_the_same_numbers(submission,
             return real(items)
 
         with monkeypatch.context() as patch:
-            patch.setattr(scoring, "cores", lambda cores=cores: cores)
+            patch.setattr(scoring.environment, "cores", lambda cores=cores: cores)
             patch.setattr(scoring, "ahead", ahead)
             found.append(score(asked))
         assert len(started) == threads
