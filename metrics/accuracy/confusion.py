@@ -6,7 +6,8 @@ has a row of its own, and predictions are counted by their raw value, 0 to 255, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
@@ -17,7 +18,8 @@ import numpy as np
 from vssbench.errors import UserError, listed
 from vssbench.metrics.accuracy import scripts
 from vssbench.metrics.accuracy.clip_metric import ClipMetric
-from vssbench.metrics.accuracy.clip_states import Clips, Totals
+from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, Totals
+from vssbench.metrics.accuracy.damage import EXACT, refusing_damage, require, whole, whole_numbers
 from vssbench.metrics.accuracy.scripts import PERCENT, VALUES, Areas, Counts, Figures, Floats
 from vssbench.specs import Spec
 from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
@@ -126,11 +128,12 @@ class Booked:
         self.figures: Figures | str = "the predictions were not counted against ground truth"
         if any(Confusion.name not in record.states for record in clips.records):
             return
+        counted_in_all = clips.once(cells)
         if protocol.strict:
             _refuse_outside(clips)
         self.matrix = np.zeros((self.space.classes + 1, VALUES), np.int64)
         self.rows = np.empty((len(clips.records), 3 * self.space.classes))
-        every = zip(clips.all, clips.once(cells), strict=True)
+        every = zip(clips.all, counted_in_all, strict=True)
         counted = [one for record, one in every if record.clip not in clips.skipped]
         for row, one in zip(self.rows, counted, strict=True):
             matrix = dense(one, self.space)
@@ -222,15 +225,29 @@ class Cells(NamedTuple):
 
 def cells(clips: Clips) -> list[Cells]:
     """Those of all clips, whether or not they count under the protocol; for Clips.once."""
-    return [decoded(record.states.get(Confusion.name, ())) for record in clips.all]
+    return [decoded(record, clips.space) for record in clips.all]
 
 
-def decoded(state: Sequence[Mapping[str, Any]]) -> Cells:
-    """The state of one clip."""
-    parts = [(int(distance), *part) for clip in state for distance, part in clip["counts"].items()]
-    place, pixels = (np.array(list(chain.from_iterable(part[which] for part in parts)), np.int64) for which in (1, 2))
-    distance = np.repeat([part[0] for part in parts], [len(part[1]) for part in parts]).astype(np.int64)
-    return Cells(distance, place, pixels)
+def decoded(record: ClipStates, space: LabelSpace) -> Cells:
+    """The counts of one clip. Raises UserError for what `Confusion` cannot have left: it was edited or damaged."""
+    state = record.states.get(Confusion.name, ())
+    with refusing_damage(record, Confusion.name):
+        parts = [(whole(distance), *part) for clip in state for distance, part in clip["counts"].items()]
+        place, pixels = (whole_numbers(list(chain.from_iterable(part[which] for part in parts))) for which in (1, 2))
+        lengths = [len(part[1]) for part in parts]
+        require([len(part[2]) for part in parts] == lengths, "as many counts as places")
+        found = Cells(np.repeat([part[0] for part in parts], lengths).astype(np.int64), place, pixels)
+        size = (space.classes + 1) * VALUES
+        require(not len(place) or int(place.max()) < size, f"places below {size}")
+        keys = np.sort(found.distance * size + place)
+        require(not (keys[1:] == keys[:-1]).any(), "each place once per distance")
+        require(math.fsum(pixels.tolist()) < EXACT, f"fewer than {EXACT} pixels")
+        require(record.labelled > 0 or not len(place), "labelled frames where pixels are counted")
+        for clip in state:
+            for value, first in clip["outside"]:
+                require(space.classes <= whole(value) < VALUES, f"outside ids from {space.classes} to {VALUES - 1}")
+                require(whole(first) < record.frames, "an outside id's first frame among those of the clip")
+    return found
 
 
 def dense(cells: Cells, space: LabelSpace) -> Counts:

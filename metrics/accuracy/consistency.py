@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from vssbench.errors import UserError, listed
 from vssbench.metrics.accuracy.clip_metric import ClipMetric, size
-from vssbench.metrics.accuracy.clip_states import Clips, Totals
+from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, Totals
+from vssbench.metrics.accuracy.damage import refusing_damage, require, whole, whole_numbers
 from vssbench.metrics.accuracy.rounded_sum import rounded_sum
 from vssbench.metrics.accuracy.scripts import PERCENT, Floats
 from vssbench.specs import Spec
@@ -212,8 +213,23 @@ def windows_of(clips: Clips, n: int, right: bool = False) -> dict[str, NDArray[n
 
 def _counted(clips: Clips, n: int) -> list[NDArray[np.int64] | None]:
     """`windows` of each clip that counts."""
-    states = [record.states.get(Consistency.name) for record in clips.records]
-    return [None if state is None else windows(state, n) for state in states]
+    return [decoded(record, n) for record in clips.records]
+
+
+def decoded(record: ClipStates, n: int) -> NDArray[np.int64] | None:
+    """`windows` of one clip. Raises UserError for what `Consistency` cannot have left: it was edited or damaged."""
+    state = record.states.get(Consistency.name)
+    if state is None:
+        return None
+    with refusing_damage(record, Consistency.name):
+        for clip in state:
+            rows = [whole_numbers(row) for row in clip["windows"].get(str(n), ())]
+            require(len(rows) in (0, len(COLUMNS)), f"{len(COLUMNS)} rows of windows")
+            expected = max(0, whole(clip["frames"]) - n + 1)
+            require(all(len(row) == expected for row in rows), f"{expected} windows of {n} frames")
+            for part, of in ((1, 0), (2, 0), (3, 2), (4, 3)) if rows else ():
+                require(bool((rows[part] <= rows[of]).all()), f"no more pixels {COLUMNS[part]} than {COLUMNS[of]}")
+        return windows(state, n)
 
 
 def digits_of(ratios: Floats) -> Floats:

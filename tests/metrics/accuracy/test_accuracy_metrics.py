@@ -39,10 +39,11 @@ def test_confusion_keeps_void_raw_values_and_distance():
     space = label_space(3)
     truth = np.array([[[0, 255]], [[1, 2]]], np.uint8)
     guess = np.array([[[0, 7]], [[255, 2]]], np.uint8)
-    state = measure(space, "a", truth, guess, ["mIoU"], ages=[0, 4]).states["confusion"]
+    record = measure(space, "a", truth, guess, ["mIoU"], ages=[0, 4])
+    state = record.states["confusion"]
     assert set(state[0]["counts"]) == {"0", "4"}
     assert state[0]["outside"] == [[7, 0], [255, 1]]
-    matrix = dense(decoded(state), space)
+    matrix = dense(decoded(record, space), space)
     assert matrix.shape == (4, 256)
     assert matrix.sum() == 4
     assert [matrix[0, 0], matrix[3, 7], matrix[1, 255], matrix[2, 2]] == [1, 1, 1, 1]

@@ -65,7 +65,7 @@ def test_vspw_windows(golden, clips, n):
 
 def test_confusion_matrix(clips):
     space = load_space("vspw")
-    kept = sum(dense(decoded(clip.states["confusion"]), space) for clip in clips if clip.frames > 16)
+    kept = sum(dense(decoded(clip, space), space) for clip in clips if clip.frames > 16)
     with np.load(DATA / "vspw_metrics.npz") as arrays:
         np.testing.assert_array_equal(kept[:-1, :124], arrays["confusion_matrix"])
 
