@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from vssbench import load_dataset, load_method, registry
 from vssbench.errors import UserError
-from vssbench.load import Context
-from vssbench.specs import Spec
+from vssbench.hooks import weights
+from vssbench.load import Context, resolved
+from vssbench.specs import Spec, parse
+from vssbench.types import LabelSpace, Weights
 
 
-class Recorder:
-    """A method or dataset that remembers what it was built with."""
+class Silent:
+    """The parts that every method has."""
 
     needs: frozenset[str] = frozenset()
     lookahead = 0
+
+    def reset(self) -> None: ...
+    def prepare(self, frame: object) -> None: ...
+    def step(self, x: object) -> None: ...
+    def decode(self, y: object) -> None: ...
+
+
+class Recorder(Silent):
+    """A method that remembers what it was built with."""
 
     def __init__(self, backbone: str = "tiny", scale: float = 0.5, labels: str | None = None, device: str = "cpu",
                  checkpoint: object = None):  # fmt: skip
         self.built = (backbone, scale, labels, device, checkpoint)
 
 
-class Bare:
+class Bare(Silent):
     def __init__(self, *anything: object, of: str | Spec, context: Context, **more: object):
         self.inner, self.given = context.load(of), (anything, more)
 
 
 class Store:
+    space = LabelSpace.plain("store", ["a"])
+    clips = stems = frames = labels = print
+
     def __init__(self, root: Path | None, split: str, clips: int = 2):
         self.built = (root, split, clips)
 
@@ -43,19 +58,26 @@ def _known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "resolve", lambda group, name: made.get(name) or resolve(group, name))
 
 
-def test_arguments_context_and_defaults() -> None:
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    """A checkpoint."""
+    (tmp_path / "a.pth").write_bytes(b"weights")
+    return str(tmp_path / "a.pth")
+
+
+def test_arguments_context_and_defaults(file: str) -> None:
     assert load_method("recorder").built == ("tiny", 0.5, None, "cpu", None)
-    method = load_method("recorder(scale=1,backbone=r50)", checkpoint="a.pth", device="cuda:0", labels="vspw")
-    assert method.built == ("r50", 1, "vspw", "cuda:0", "a.pth")
+    method = load_method("recorder(scale=1,backbone=r50)", checkpoint=file, device="cuda:0", labels="vspw")
+    assert method.built == ("r50", 1, "vspw", "cuda:0", file)
     assert method.name == "recorder(backbone=r50,scale=1)"
     assert load_method("recorder(labels=camvid)", labels="vspw").built[2] == "camvid"
 
 
-def test_wrappers_hand_on_the_context() -> None:
-    method = load_method("bare(of=bare(of=recorder(scale=0.25)))", checkpoint="a.pth", labels="vspw")
-    assert method.inner.inner.built == ("tiny", 0.25, "vspw", "cpu", "a.pth")
+def test_wrappers_hand_on_the_context(file: str) -> None:
+    method = load_method("bare(of=bare(of=recorder(scale=0.25)))", checkpoint=file, labels="vspw")
+    assert method.inner.inner.built == ("tiny", 0.25, "vspw", "cpu", file)
     assert method.given == ((), {})
-    files = {"recorder": {"hr": "h.pth", "lr": "l.pth"}}
+    files = {"recorder": {"hr": file, "lr": file}}
     assert load_method("hold(of=recorder)", checkpoints=files).inner.built[4] == files["recorder"]
 
 
@@ -110,3 +132,63 @@ def test_a_short_name_is_resolved_to_every_argument():
     assert str(full) == f"hold(key_interval=3,of={inner},offset=0)"
     assert parse(str(full)) == full
     assert "labels=camvid" in str(resolved(load_method(spec, labels="camvid"), spec, "camvid"))
+
+
+def test_threads_reach_whoever_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Threaded(Silent):
+        def __init__(self, threads: int = 3):
+            self.built = threads
+
+    class ThreadedStore(Store):
+        def __init__(self, root: Path | None, split: str, threads: int | None = None):
+            self.built = threads  # type: ignore[assignment]
+
+    made = {"threaded": Threaded, "store": ThreadedStore}
+    resolve = registry.resolve
+    monkeypatch.setattr(registry, "resolve", lambda group, name: made.get(name) or resolve(group, name))
+    assert load_method("threaded").built == 3
+    assert load_method("threaded", threads=2).built == 2
+    assert load_method("hold(of=threaded)", threads=2).inner.built == 2
+    assert load_method("threaded(threads=1)", threads=2).built == 1  # the spec wins, as for labels
+    assert load_dataset("store", threads=2).built == 2
+    spec = Spec("threaded")
+    assert resolved(load_method(spec, threads=2), spec) == spec  # no part of what is measured, but for the speed
+    assert str(resolved(load_method("threaded(threads=1)"), parse("threaded(threads=1)"))) == "threaded(threads=1)"
+
+
+def test_a_checkpoint_is_part_of_the_result_whether_or_not_the_method_says_so(file: str, tmp_path: Path) -> None:
+    sha = sha256(b"weights").hexdigest()
+    assert weights(load_method("recorder", checkpoint=file)) == Weights("file", file, sha)
+    assert weights(load_method("hold(of=recorder)", checkpoint=file)) == Weights("file", file, sha)
+    branches = {"hr": file, "lr": file}
+    assert weights(load_method("recorder", checkpoint=branches)) == Weights("file", f"{file}, {file}", f"{sha},{sha}")
+    assert weights(load_method("recorder", checkpoint="untrained")).origin == "none"
+    folder = weights(load_method("recorder", checkpoint=tmp_path)).sha256
+    (tmp_path / "a.pth").write_bytes(b"others")
+    assert weights(load_method("recorder", checkpoint=tmp_path)).sha256 != folder
+    with pytest.raises(UserError, match=r"not_there.pth: no such file"):
+        load_method("recorder", checkpoint="not_there.pth")
+
+
+@pytest.mark.parametrize("spec", ["oracle", "hold(of=oracle)"])
+def test_a_checkpoint_that_nobody_reads_is_refused(spec: str, file: str) -> None:
+    with pytest.raises(UserError, match="oracle reads no checkpoint"):
+        load_method(spec, checkpoint=file)
+
+
+def test_what_a_constructor_from_outside_raises_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(Silent):
+        def __init__(self, size: int = 3):
+            raise ZeroDivisionError("no size\nat all")
+
+    class NoMethod:
+        name = "half"
+
+        def prepare(self, frame: object) -> None: ...
+
+    made = {"failing": Failing, "half": NoMethod}
+    monkeypatch.setattr(registry, "resolve", lambda group, name: made[name])
+    with pytest.raises(UserError, match=r"failing.size=4.: Failing failed: ZeroDivisionError: no size\n"):
+        load_method("failing(size=4)")
+    with pytest.raises(UserError, match="half: is no method: it lacks needs, lookahead, reset, step, decode\n"):
+        load_method("half")

@@ -96,3 +96,58 @@ def test_every_own_name_can_be_imported(group: registry.Group) -> None:
     for name, entry in registry.entries(group).items():
         assert callable(registry.resolve(group, name)), name
         assert entry.summary, name
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, and sys.path as it was at the end."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return tmp_path
+
+
+def test_code_in_a_file(here: Path) -> None:
+    (here / "beside_it.py").write_text("NUMBER = 3\n")
+    (here / "mine.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom beside_it import NUMBER\n"
+        "@dataclass\nclass Mine:\n    number: int = NUMBER\n"
+    )
+    made = registry.resolve("methods", "mine.py:Mine")
+    assert made() == made(3)
+    assert registry.resolve("methods", str(here / "mine.py") + ":Mine") is made
+    assert registry.find("methods", "mine.py:Mine").origin == "mine.py"
+    assert not list(here.rglob("*.pyc")) or {one.name[:9] for one in here.rglob("*.pyc")} == {"beside_it"}
+    (here / "mine.py").write_text("class Mine: ...\n")  # as it is now, not as it was
+    assert registry.resolve("methods", "mine.py:Mine") is not made
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "message"),
+    [
+        (None, "mine.py:Mine", "mine.py: no such file"),
+        (
+            "class Main: ...",
+            "mine.py:Mine",
+            "there is no class or function 'Mine' in it\n  expected: did you mean 'Main'",
+        ),
+        ("Mine = 3", "mine.py:Mine", "Mine cannot be called"),
+        ("\n1 / 0", "mine.py:Mine", "mine.py:2: cannot be imported: ZeroDivisionError: division by zero"),
+        ("class Mine\n", "mine.py:Mine", "mine.py:1: cannot be imported: SyntaxError: expected ':'"),
+        ("import not_there_at_all", "mine.py:Mine", "mine.py:1: cannot be imported: ModuleNotFoundError"),
+        ("raise SystemExit(0)", "mine.py:Mine", "mine.py:1: cannot be imported: SystemExit: 0"),
+        ("def f():\n  raise KeyError('x')\nf()", "mine.py:Mine", "mine.py:2: cannot be imported: KeyError: 'x'"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_message(here: Path, source: str | None, name: str, message: str) -> None:
+    if source is not None:
+        (here / "mine.py").write_text(source)
+    for _ in range(2):  # nothing of the first attempt is left
+        with pytest.raises(UserError) as caught:
+            registry.resolve("methods", name)
+        assert message in str(caught.value)
+        assert len(str(caught.value).splitlines()) <= 3
+
+
+def test_a_metric_is_not_found_by_its_file() -> None:
+    with pytest.raises(UserError, match="entry point"):
+        registry.resolve("metrics", "mine.py:Mine")

@@ -21,7 +21,8 @@ errors
 types
 atomic
 input_files yaml_file
-progress registry specs hooks environment
+progress specs hooks environment
+registry
 datasets metrics schedule
 networks
 load

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vssbench.errors import UserError
-from vssbench.specs import Spec, parse, parse_list, parse_value, walk
+from vssbench.specs import Spec, in_file, parse, parse_list, parse_value, walk
 
-names = st.from_regex(r"[A-Za-z][A-Za-z0-9_.\-]{0,8}", fullmatch=True)
+words = st.from_regex(r"[A-Za-z][A-Za-z0-9_.\-]{0,8}", fullmatch=True)
+names = words | st.from_regex(r"[A-Za-z0-9_./]{1,8}\.py:[A-Za-z_][A-Za-z0-9_]{0,4}", fullmatch=True)
 plain = (
     st.none()
     | st.booleans()
@@ -25,7 +26,7 @@ plain = (
 
 
 def specs_with(values: st.SearchStrategy[object]) -> st.SearchStrategy[Spec]:
-    arguments = st.dictionaries(names, values, max_size=4).map(lambda args: tuple(args.items()))
+    arguments = st.dictionaries(words, values, max_size=4).map(lambda args: tuple(args.items()))
     return st.builds(Spec, names, arguments, st.none() | st.integers(0, 10**9 - 1))
 
 
@@ -48,7 +49,7 @@ def test_lists(many: list[Spec]) -> None:
     assert parse_list(" , ".join(map(str, many))) == many
 
 
-@given(st.dictionaries(names, plain, max_size=4), st.randoms())
+@given(st.dictionaries(words, plain, max_size=4), st.randoms())
 def test_the_order_of_arguments_does_not_count(arguments: dict[str, object], random) -> None:
     pairs = list(arguments.items())
     shuffled = random.sample(pairs, len(pairs))
@@ -132,3 +133,33 @@ def test_a_spec_without_end_is_refused_in_a_few_words() -> None:
         with pytest.raises(UserError, match="characters: ") as error:
             parse(text)
         assert len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("my_file.py:MyMethod", "my_file.py:MyMethod"),
+        ("./my_file.py:MyMethod(k=3)", "my_file.py:MyMethod(k=3)"),
+        ("a/../b//my-file.v2.py:My_2(k=3,a=x)", "b/my-file.v2.py:My_2(a=x,k=3)"),
+        ("/abs/f.py:M", "/abs/f.py:M"),
+        ("~/f.py:M", "~/f.py:M"),
+        ("3d/наш.py:M", "3d/наш.py:M"),
+        ("hold(of=./my_file.py:MyMethod)", "hold(of=my_file.py:MyMethod)"),
+        ('hold(of="my_file.py:MyMethod",key_interval=2)', "hold(key_interval=2,of=my_file.py:MyMethod)"),
+        ("hold(of=hold(of=my_file.py:MyMethod(k=3)))", "hold(of=hold(of=my_file.py:MyMethod(k=3)))"),
+    ],
+)
+def test_names_in_files(text: str, canonical: str) -> None:
+    spec = parse(text)
+    assert str(spec) == canonical
+    assert parse(canonical) == spec
+    assert in_file([*walk(spec)][-1].name) is not None
+    assert parse_list(f"{text},{text}") == [spec, spec]
+
+
+@pytest.mark.parametrize(
+    "text", ["my file.py:M", "a,b.py:M(", "f.py:", "f.py:3M", "f.txt:M", "f(1).py:M", "f\u202e.py:M"]
+)
+def test_names_in_files_that_cannot_be_written(text: str) -> None:
+    with pytest.raises(UserError, match="position"):
+        parse(text)

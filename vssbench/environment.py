@@ -30,7 +30,7 @@ def describe(device: str, threads: int | None) -> dict[str, Any]:
 
 def packages() -> dict[str, str | None]:
     """The versions that can change a number; None for what is not installed."""
-    return {name: _version(name) for name in PACKAGES}
+    return {name: version_of(name) for name in PACKAGES}
 
 
 def cores() -> int:
@@ -73,7 +73,8 @@ def _threads() -> int:
     return torch.get_num_threads()
 
 
-def _version(name: str) -> str | None:
+def version_of(name: str) -> str | None:
+    """Of an installed package; None for one that is not there."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -224,6 +224,12 @@ DATASET: dict[str, Hook] = {
 }
 
 
+REQUIRED: dict[type, tuple[str, ...]] = {
+    Method: ("name", "needs", "lookahead", "reset", "prepare", "step", "decode"),
+    Dataset: ("name", "space", "clips", "stems", "frames", "labels"),
+}
+
+
 class HookFault(UserError):
     """A hook that is there and cannot be used."""
 
@@ -231,6 +237,11 @@ class HookFault(UserError):
     def sentence(self) -> str:
         """What is wrong, for the notes of a result."""
         return f"{self.brief}, expected {self.expected}" if self.expected else self.brief
+
+
+def lacking(owner: object, protocol: type) -> list[str]:
+    """What every method, or dataset, must have and this one has not."""
+    return [name for name in REQUIRED[protocol] if not hasattr(owner, name)]
 
 
 def offered(owner: object, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from vssbench.atomic import regular
@@ -33,3 +34,17 @@ def read_bytes(path: Path) -> bytes:
     if not data:
         raise UserError("the file is empty", where=path, fix=AGAIN)
     return data
+
+
+def contents(place: Path) -> str:
+    """SHA-256, hexadecimal, of a file, or of the names and files in a folder; raises UserError as `read_bytes` does."""
+    try:
+        if not place.is_dir():
+            with regular(place, "a readable file").open("rb") as opened:
+                return hashlib.file_digest(opened, "sha256").hexdigest()
+        whole = hashlib.sha256()
+        for file in sorted(file for file in place.rglob("*") if file.is_file()):
+            whole.update(f"{file.relative_to(place)} {contents(file)}\n".encode("utf-8", "surrogateescape"))
+        return whole.hexdigest()
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=place, expected="a readable file") from None

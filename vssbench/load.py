@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -11,11 +12,12 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from vssbench import hooks, registry
-from vssbench.errors import UserError, suggest
-from vssbench.input_files import expanded
+from vssbench.errors import UserError, blaming, suggest
+from vssbench.input_files import contents, expanded
 from vssbench.networks import packaged
+from vssbench.networks.checkpoints import located
 from vssbench.specs import Spec, parse, walk
-from vssbench.types import Dataset, Method
+from vssbench.types import Dataset, Method, Weights
 
 Checkpoint = str | Path | Mapping[str, str | Path]
 
@@ -28,11 +30,13 @@ class Context:
     device:      torch device string
     checkpoints: method name, or spec where one name stands for several -> file (or {"hr": file, "lr": file}), or
                  "untrained"; methods that are not in it get the packaged weights where there are any
+    threads:     CPU threads of the networks; None: as many as their library takes
     """
 
     labels: str | None = None
     device: str = "cpu"
     checkpoints: Mapping[str, Checkpoint] = field(default_factory=dict)
+    threads: int | None = None
 
     def load(self, spec: str | Spec) -> Method:
         """Build the method; raises UserError for unknown names and arguments."""
@@ -45,9 +49,10 @@ class Context:
             "checkpoint": self.checkpoints.get(str(spec), self.checkpoints.get(spec.name)),
             "context": self,
         }
-        if self.labels is not None:
-            given["labels"] = self.labels
-        return _build(factory, spec, given)
+        optional = {"labels": self.labels, "threads": self.threads}
+        given |= {name: value for name, value in optional.items() if value is not None}
+        method: Method = _build(factory, spec, given, Method)
+        return method
 
 
 def load_method(
@@ -57,6 +62,7 @@ def load_method(
     *,
     labels: str | None = None,
     checkpoints: Mapping[str, Checkpoint] | None = None,
+    threads: int | None = None,
 ) -> Method:
     """A method from its spec, e.g. `load_method("mpvss(backbone=swin_t,labels=vspw)", checkpoint="model_final.pth")`.
 
@@ -64,20 +70,28 @@ def load_method(
                  weights where there are any (`packaged.FILES`); "untrained": random ones all the same
     checkpoints: files by method name, for methods inside others (`hold(of=mask2former)`)
     labels:      label space for specs that name none
+    threads:     CPU threads, for methods that ask
     Raises UserError for an unknown method or argument and for a file that does not fit.
     """
     spec = parse(spec)
     files = dict(checkpoints or {})
     if checkpoint is not None:
         files[innermost(spec).name] = checkpoint
-    return Context(labels, device, files).load(spec)
+    return Context(labels, device, files, threads).load(spec)
 
 
-def load_dataset(spec: str | Spec, root: str | Path | None = None, split: str = "val") -> Dataset:
-    """A dataset from its spec, e.g. `load_dataset("camvid", root=DIR)` or `load_dataset("synthetic(motion=fast)")`."""
+def load_dataset(
+    spec: str | Spec, root: str | Path | None = None, split: str = "val", threads: int | None = None
+) -> Dataset:
+    """A dataset from its spec, e.g. `load_dataset("camvid", root=DIR)` or `load_dataset("synthetic(motion=fast)")`.
+
+    threads: CPU threads, for datasets that ask
+    """
     spec = parse(spec)
     factory = registry.resolve("datasets", spec.name)
-    return _build(factory, spec, {"root": expanded(root) if root is not None else None, "split": split})
+    given = {"root": expanded(root) if root is not None else None, "split": split}
+    dataset: Dataset = _build(factory, spec, given if threads is None else given | {"threads": threads}, Dataset)
+    return dataset
 
 
 def resolved(method: Method, spec: Spec, labels: str | None = None) -> Spec:
@@ -90,6 +104,8 @@ def resolved(method: Method, spec: Spec, labels: str | None = None) -> Spec:
     for name, parameter in inspect.signature(registry.resolve("methods", spec.name)).parameters.items():
         if name in ("device", "checkpoint", "context") or parameter.kind is parameter.VAR_KEYWORD:
             continue
+        if name == "threads" and name not in dict(spec.args):
+            continue  # it changes the speed, and stands in the environment
         value = spec.get(name, labels if name == "labels" and labels else parameter.default)
         if name == "of" and wrapped is not None:
             value = resolved(wrapped, parse(value if isinstance(value, Spec) else str(value)), labels)
@@ -121,19 +137,47 @@ def check_checkpoints(names: Iterable[str], specs: Sequence[Spec]) -> None:
             raise UserError(f"a checkpoint is given for {name!r}, which is not run", expected=suggest(name, known))
 
 
-def _build(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]) -> Any:
-    """Call the factory with the spec's arguments and those of the given values that it takes."""
+def _build(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any], protocol: type) -> Any:
+    """Call the factory with the spec's arguments and those of the given values that it takes.
+
+    protocol: what must come of it
+    """
+    asked = given.get("checkpoint")
     try:
         args = _arguments(factory, spec, given)
         if "checkpoint" in args:
             args["checkpoint"] = _weights(factory, spec.name, args)
-        built = factory(**args)
+        elif asked is not None:
+            raise UserError(f"{spec.name} reads no checkpoint", fix="leave --checkpoint out for it")
+        ours = factory.__module__.startswith("vssbench.")  # a fault of our own is not the user's
+        with nullcontext() if ours else blaming(factory.__name__, str(spec)):
+            built = factory(**args)
     except UserError as error:
         if error.where is not None:
             raise
         raise type(error)(error.what, where=spec, expected=error.expected, fix=error.fix) from error
     built.name = str(spec)
+    if lacking := hooks.lacking(built, protocol):
+        raise UserError(
+            f"is no {protocol.__name__.lower()}: it lacks {', '.join(lacking)}",
+            where=spec,
+            expected=f"what vssbench.types.{protocol.__name__} describes",
+            fix="CONTRIBUTING.md shows one in 20 lines",
+        )
+    if asked is not None and asked != packaged.UNTRAINED:
+        _note_checkpoint(built, args["checkpoint"])
     return built
+
+
+def _note_checkpoint(method: Method, given: Checkpoint) -> None:
+    """A file that was given is part of the result, whether the method speaks of its weights or not."""
+    said = hooks.usable(method, "weights") or Weights()
+    if said.sha256 or said.origin == "untrained":
+        return
+    files = [located(file)[0] for file in (given.values() if isinstance(given, Mapping) else [given])]
+    found = Weights("file", ", ".join(map(str, files)), ",".join(map(contents, files)))
+    with suppress(AttributeError):  # a property that says nothing useful, of which `hooks.faults` tells
+        method.weights = found  # type: ignore[attr-defined]
 
 
 def _weights(factory: Callable[..., Any], method: str, args: Mapping[str, Any]) -> Checkpoint | None:

@@ -1,17 +1,24 @@
 """Names to code, lazily: listing imports nothing, a plugin is an entry point, an unknown name gets a suggestion.
 
-Entry-point groups: `vssbench.methods`, `vssbench.metrics`, `vssbench.datasets`.
+Entry-point groups: `vssbench.methods`, `vssbench.metrics`, `vssbench.datasets`. A method or dataset that is not
+installed is named by its file: `my_file.py:MyMethod`.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
+import traceback
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Any, Literal
 
 from vssbench.errors import UserError, cause, suggest
+from vssbench.input_files import expanded, read_bytes
+from vssbench.specs import in_file
 
 Group = Literal["methods", "metrics", "datasets"]
 
@@ -22,7 +29,7 @@ class Entry:
 
     target:  "module:attribute"
     summary: one line for `vssbench list`
-    origin:  the distribution that brings it
+    origin:  the distribution that brings it, or the file
     paper, licence, needs, weights: for methods with a network: the paper, the licence of the official weights,
              what inputs it needs beside the frame, and where its weights come from
     faster:  arguments that trade digits for speed
@@ -56,12 +63,27 @@ def entries(group: Group) -> dict[str, Entry]:
     return found
 
 
-def resolve(group: Group, name: str) -> Any:
-    """The object behind a name; unknown names and broken plugins are one message."""
+def find(group: Group, name: str) -> Entry:
+    """What is known of a name. Raises UserError for one that is unknown."""
+    if found := in_file(name):
+        if group == "metrics":
+            raise UserError("a metric is not found by its file", where=name, fix="offer it as an entry point")
+        return Entry(name, origin=found[0])
     known = entries(group)
     if name not in known:
-        raise UserError(f"unknown {group.removesuffix('s')} {name!r}", expected=suggest(name, known))
-    entry = known[name]
+        raise UserError(
+            f"unknown {group.removesuffix('s')} {name!r}",
+            expected=suggest(name, known),
+            fix=None if group == "metrics" else "one that is not installed is named by its file: my_file.py:Name",
+        )
+    return known[name]
+
+
+def resolve(group: Group, name: str) -> Any:
+    """The object behind a name; unknown names and broken plugins are one message."""
+    entry = find(group, name)
+    if place := in_file(name):
+        return _from_file(*place)
     try:
         return attribute(entry.target)
     except Exception as error:  # importing a plugin runs anybody's code
@@ -71,6 +93,40 @@ def resolve(group: Group, name: str) -> Any:
             f"the plugin {entry.origin} offers {name!r} at {entry.target}, which cannot be imported: {cause(error)}",
             fix=f"update or uninstall {entry.origin}",
         ) from error
+
+
+def _from_file(file: str, name: str) -> Any:
+    """What a Python file calls by that name. The file is run as it is; other modules of its folder can be imported."""
+    place = expanded(file).resolve()
+    source = read_bytes(place)
+    key = f"vssbench_file_{sha256(bytes(place) + source).hexdigest()[:16]}"
+    if key not in sys.modules:
+        module = ModuleType(key)
+        module.__file__ = str(place)
+        if str(place.parent) not in sys.path:
+            sys.path.append(str(place.parent))
+        sys.modules[key] = module  # where dataclasses and pickle look for it
+        try:
+            exec(compile(source, place, "exec"), module.__dict__)
+        except (Exception, SystemExit) as error:
+            del sys.modules[key]
+            lines = [one.lineno for one in traceback.extract_tb(error.__traceback__) if one.filename == str(place)]
+            line = error.lineno if isinstance(error, SyntaxError) else (lines or [None])[-1]
+            raise UserError(
+                f"cannot be imported: {cause(error)}",
+                where=f"{file}:{line}" if line else file,
+                fix="set VSSBENCH_DEBUG=1 to see the traceback",
+            ) from error
+    module = sys.modules[key]
+    made = getattr(module, name, None)
+    if not callable(made):
+        own = [key for key, one in vars(module).items() if getattr(one, "__module__", None) == module.__name__]
+        raise UserError(
+            f"there is no class or function {name!r} in it" if made is None else f"{name} cannot be called",
+            where=file,
+            expected=suggest(name, own),
+        )
+    return made
 
 
 def attribute(target: str) -> Any:

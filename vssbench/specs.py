@@ -3,7 +3,8 @@
 The same string is the command-line argument, the key on disk and the table header, and
 `parse(str(spec)) == spec` for every spec. Grammar:
 
-    spec  := NAME ["@" INT] ["(" [arg ("," arg)*] ")"]
+    spec  := name ["@" INT] ["(" [arg ("," arg)*] ")"]
+    name  := NAME | FILE ".py:" NAME          something in a Python file that is not installed
     arg   := KEY "=" value | WORD (in names of figures only: `fps(step)`, `latency(p99,end_to_end)`)
     value := none | true | false | INT | FLOAT | spec with "(" | bare word | JSON string in double quotes
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from dataclasses import dataclass
 from vssbench.errors import UserError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
+_IN_FILE = re.compile(r"([^\s,()\"=\x00-\x1f\x7f]+\.py):([A-Za-z_][A-Za-z0-9_]*)")
 _AT = re.compile(r"@(\d{1,9})")
 _BARE = re.compile(r"[^\s,()\"=\x00-\x1f\x7f]+")
 _INT = re.compile(r"-?\d{1,18}\Z")  # longer ones would be read as floats: refused, see _format
@@ -41,14 +44,11 @@ class Spec:
     words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        # An argument that is a spec without arguments is the same thing as its bare word.
-        plain = (
-            (key, str(value) if isinstance(value, Spec) and not (value.args or value.words) else value)
-            for key, value in self.args
-        )
+        plain = ((key, _plain(value)) for key, value in self.args)
         object.__setattr__(self, "args", tuple(sorted(plain, key=lambda pair: pair[0])))
+        object.__setattr__(self, "name", _plain(self.name))
         for word in (self.name, *dict(self.args)):
-            if not _NAME.fullmatch(word):
+            if not _NAME.fullmatch(word) and not (word == self.name and in_file(word)):
                 raise UserError(f"{word!r} cannot be a name", expected="a letter, then letters, digits and '_.-'")
         for word in self.words:
             if not _BARE.fullmatch(word):
@@ -107,6 +107,24 @@ def walk(spec: Spec) -> Iterator[Spec]:
     inner = spec.get("of")
     if inner is not None:
         yield from walk(parse(inner if isinstance(inner, Spec) else str(inner)))
+
+
+def in_file(name: str) -> tuple[str, str] | None:
+    """(file, name in it) of a name such as `my_file.py:MyMethod`; None for any other.
+
+    >>> in_file("code/my_file.py:MyMethod"), in_file("mpvss")
+    (('code/my_file.py', 'MyMethod'), None)
+    """
+    found = _IN_FILE.fullmatch(name) if name.isprintable() else None
+    return (found[1], found[2]) if found else None
+
+
+def _plain(value: object) -> object:
+    """One form for what is the same: a spec without arguments and its bare word, a file under two paths."""
+    if isinstance(value, Spec) and not (value.args or value.words):
+        return str(value)
+    found = in_file(value) if isinstance(value, str) else None
+    return f"{posixpath.normpath(found[0])}:{found[1]}" if found else value
 
 
 def _format(value: object) -> str:
@@ -180,7 +198,8 @@ class _Reader:
         if depth > _MAX_DEPTH:
             raise self.fail(f"at most {_MAX_DEPTH} specs inside each other")
         self.spaces()
-        name = self.match(_NAME, "a name").group()
+        found = _IN_FILE.match(self.text, self.pos)
+        name = self.match(_IN_FILE if found and in_file(found[0]) else _NAME, "a name").group()
         at = int(self.match(_AT, "a number after '@'").group(1)) if self.text.startswith("@", self.pos) else None
         args: dict[str, object] = {}
         words: list[str] = []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from vssbench import environment
+from vssbench import environment, registry
 from vssbench.bench import identity
 from vssbench.bench import run as whole_run
 from vssbench.bench.spec import LatencySpec, RunSpec
@@ -16,6 +17,7 @@ from vssbench.datasets.digest import of_file
 from vssbench.progress import Progress
 from vssbench.results.record import RunResult
 from vssbench.specs import parse
+from vssbench.types import Weights
 
 SMALL = "synthetic(clips=2,frames=6,height=32,width=48)"
 FAST = LatencySpec(frames=2, rounds=1, warmup=0)
@@ -94,11 +96,53 @@ def test_the_code_of_a_plugin_is_part_of_it(tmp_path: Path, monkeypatch: pytest.
     file = tmp_path / "some_plugin.py"
     file.write_text("A = 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    entries = {"some": identity.registry.Entry("some_plugin:Some", origin="some-plugin")}
-    monkeypatch.setattr(identity.registry, "entries", lambda group: entries if group == "methods" else {})
+    known, some = registry.entries, {"some": registry.Entry("some_plugin:Some", origin="some-plugin")}
+    monkeypatch.setattr(registry, "entries", lambda group: known(group) | (some if group == "methods" else {}))
     seen = []
     for text in ("A = 1\n", "A = 2\n"):
         file.write_text(text)
-        seen.append(dict(identity._plugins("methods", [parse("some")])))
+        seen.append(identity.identity(RunSpec(), parse("hold(of=some)"), Weights(), None)["plugins"])
     assert [list(one) for one in seen] == [["some-plugin"], ["some-plugin"]]
     assert seen[0] != seen[1]
+
+
+METHOD = """
+import numpy as np
+from vssbench import Prediction
+
+class Flat:
+    name, needs, lookahead = "flat", frozenset(), 0
+    def __init__(self, k: int = 0):
+        self.k = k
+    def reset(self): ...
+    def prepare(self, frame):
+        return frame.image.shape[:2]
+    def step(self, x):
+        return x
+    def decode(self, y):
+        return Prediction(np.full(y, self.k, np.uint8), "key")
+"""
+
+
+@pytest.mark.parametrize("spec", ["flat.py:Flat(k=1)", "hold(of=flat.py:Flat(k=1))"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_method_in_a_file_is_measured_anew_when_the_file_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, workers: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    file, folder = tmp_path / "flat.py", tmp_path / "run"
+    file.write_text(METHOD)
+    first = run(folder, methods=[spec], workers=workers)
+    assert first.method == spec
+    assert list(first.environment["plugins"]) == ["flat.py"]
+    before = stamps(folder)
+    assert run(folder, resume=True, methods=[spec.replace("flat.py", "./flat.py")], workers=workers) is not None
+    assert stamps(folder) == before
+    file.write_text(METHOD.replace("self.k,", "2,"))
+    again = run(folder, resume=True, methods=[spec], workers=workers)
+    assert not set(before[0]) & set(stamps(folder)[0])
+    assert again.metrics != first.metrics
+    (caveat,) = (caveat for caveat in again.caveats if "measured anew" in caveat)
+    assert "files: {'flat.py': " in caveat
+    assert run(tmp_path / "fresh", methods=[spec]).metrics == again.metrics

@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterable, Mapping
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -18,9 +17,8 @@ from typing import Any
 
 from vssbench import __version__, environment, registry
 from vssbench.bench.spec import RunSpec
-from vssbench.datasets.digest import of_file
-from vssbench.input_files import located
-from vssbench.specs import Spec, parse, walk
+from vssbench.input_files import contents, expanded, located
+from vssbench.specs import Spec, in_file, parse, walk
 from vssbench.types import Weights
 
 PACKAGES = ("vssbench", "vssbench.methods", "vssbench.metrics")
@@ -34,10 +32,6 @@ def identity(spec: RunSpec, method: Spec, weights: Weights, codec: object | None
 
     The frames and labels are not in it either: each clip's record holds their digest.
     """
-    metrics = [parse(metric) for metric in spec.metrics]
-    groups: list[tuple[registry.Group, list[Spec]]] = [
-        ("methods", list(walk(method))), ("datasets", list(walk(parse(spec.dataset)))), ("metrics", metrics),
-    ]  # fmt: skip
     return {
         "method": str(method),
         "codec": codec and str(codec),
@@ -49,8 +43,12 @@ def identity(spec: RunSpec, method: Spec, weights: Weights, codec: object | None
         "weights": weights.sha256 or weights.origin,
         "vssbench": f"{__version__} {sources()[:SHORT]}",
         "packages": {name: number for name, number in environment.packages().items() if name != "vssbench"},
-        "plugins": dict(chain.from_iterable(_plugins(group, specs) for group, specs in groups)),
-        "files": {str(file): of_file(file)[:SHORT] for file in named_files([method, parse(spec.dataset)])},
+        "plugins": {
+            entry.origin: f"{_version(entry)} {_code([entry.target.partition(':')[0].partition('.')[0]])[:SHORT]}"
+            for entry in _from_elsewhere(spec, method)
+            if not in_file(entry.target)
+        },
+        "files": {str(file): contents(file)[:SHORT] for file in named_files([method, parse(spec.dataset)])},
     }
 
 
@@ -71,25 +69,38 @@ def sources() -> str:
 
 
 def named_files(specs: Iterable[Spec], checkpoints: Iterable[str] = ()) -> list[Path]:
-    """The files that arguments of specs name (a config, a mapping, a model's folder), and those of checkpoints."""
-    arguments = (value for spec in specs for part in walk(spec) for _, value in part.args)
-    named = {*checkpoints, *(value for value in arguments if isinstance(value, str))}
-    places = [place for place, _ in map(located, named) if os.path.exists(place)]
+    """The files that arguments of specs name (a config, a mapping, a model's folder), their code's, and checkpoints."""
+    parts = [part for spec in specs for part in walk(spec)]
+    arguments = {value for part in parts for _, value in part.args if isinstance(value, str)}
+    code = {place[0] for part in parts if (place := in_file(part.name))}
+    named = {*checkpoints, *arguments, *code}
+    places = [place for place, _ in map(located, map(expanded, named)) if os.path.exists(place)]
     inside = [file for folder in places for kind in ("*.json", "*.safetensors", "*.bin") for file in folder.glob(kind)]
     return sorted(place for place in {*places, *inside} if place.is_file())
 
 
-def _plugins(group: registry.Group, specs: Iterable[Spec]) -> Iterable[tuple[str, str]]:
-    """(distribution, its version and a digest of its code) of those names that plug-ins bring."""
-    for name in dict.fromkeys(spec.name for spec in specs):
-        entry = registry.entries(group).get(name)
-        if entry is not None and entry.origin != "vssbench":
-            module = entry.target.partition(":")[0].partition(".")[0]
-            try:
-                number = version(entry.origin)
-            except PackageNotFoundError:
-                number = "of no version"
-            yield entry.origin, f"{number} {_code([module])[:SHORT]}"
+def outside(spec: RunSpec, method: Spec) -> dict[str, str]:
+    """What of a method, the dataset and the metrics is not the package's: distribution -> version, file -> sha256.
+
+    For people; `identity` holds digests of their code.
+    """
+    return {entry.origin: _version(entry) for entry in _from_elsewhere(spec, method)}
+
+
+def _from_elsewhere(spec: RunSpec, method: Spec) -> list[registry.Entry]:
+    """The names in a run that plug-ins bring, or files."""
+    groups: list[tuple[registry.Group, list[Spec]]] = [
+        ("methods", [method]), ("datasets", [parse(spec.dataset)]), ("metrics", [parse(one) for one in spec.metrics]),
+    ]  # fmt: skip
+    named = {(group, part.name): None for group, specs in groups for one in specs for part in walk(one)}
+    return [entry for group, name in named if (entry := registry.find(group, name)).origin != "vssbench"]
+
+
+def _version(entry: registry.Entry) -> str:
+    """Of a distribution; of a file its digest."""
+    if in_file(entry.target):
+        return f"sha256 {contents(expanded(entry.origin))[:SHORT]}"
+    return environment.version_of(entry.origin) or "of no version"
 
 
 def _code(packages: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from vssbench.bench.session import Bench
 from vssbench.datasets.digest import of_file
 from vssbench.datasets.fingerprint import digest
 from vssbench.errors import blaming
+from vssbench.input_files import contents
 from vssbench.specs import parse
 
 GROUPS = ("methods", "metrics", "datasets")
@@ -22,7 +23,7 @@ def shared(bench: Bench) -> dict[str, str | None]:
     No clip is looked into: `listing` is for that, one by one, lest many machines list a whole dataset at once.
     """
     given = [[one] if isinstance(one, str) else one.values() for one in bench.spec.checkpoint.values()]
-    files = named_files(map(parse, bench.spec.methods), chain.from_iterable(given))
+    files = named_files(map(parse, [*bench.spec.methods, bench.spec.dataset]), chain.from_iterable(given))
     points = chain.from_iterable(entry_points(group=f"vssbench.{group}") for group in GROUPS)
     return {
         **environment.packages(),

@@ -10,7 +10,7 @@ from typing import Any
 
 from vssbench import environment
 from vssbench.bench import approximation, repeatability
-from vssbench.bench.identity import identity, speed_conditions
+from vssbench.bench.identity import identity, outside, speed_conditions
 from vssbench.bench.pool import alone, clip_records
 from vssbench.bench.session import Bench, Failed, Task
 from vssbench.bench.spec import RunSpec
@@ -234,6 +234,8 @@ class Measurement:
         if innermost(method).name == "replay":
             result.caveats += surplus(self.bench.dataset, expanded(str(innermost(method).get("predictions"))))
         result.environment = dict(self.environment)
+        if plugins := outside(self.spec, method):
+            result.environment["plugins"] = plugins
         if self.bench.machines:
             result.environment["accuracy_processors"] = self.bench.machines
         return result

@@ -56,7 +56,7 @@ class Bench:
         """
         environment.set_threads(spec.threads)
         self.spec = spec
-        self.dataset = load_dataset(spec.dataset, spec.data_root, spec.split)
+        self.dataset = load_dataset(spec.dataset, spec.data_root, spec.split, spec.threads)
         limit = spec.limit
         if spec.distances is not None:
             self.dataset, limit = Distances(self.dataset, spec.distances, limit), None
@@ -80,7 +80,8 @@ class Bench:
 
     def load(self, spec: Spec) -> Method:
         """A fresh method with the run's label space, device and checkpoints, and what it needs at hand."""
-        method = Context(self.dataset.space.name, self.spec.device, self.spec.checkpoint).load(spec)
+        context = Context(self.dataset.space.name, self.spec.device, self.spec.checkpoint, self.spec.threads)
+        method = context.load(spec)
         missing = sorted(set(method.needs) - {"labels"} - side(self.source(method)))
         if missing:
             raise UserError(f"{spec} needs {', '.join(missing)}, which {self.dataset.name} does not give")

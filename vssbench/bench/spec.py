@@ -27,11 +27,7 @@ def _canonical(value: object, group: registry.Group) -> str:
     try:
         spec = parse(str(value))
         for inner in walk(spec):
-            if inner.name not in registry.entries(group):
-                raise UserError(
-                    f"unknown {group.removesuffix('s')} {inner.name!r}",
-                    expected=suggest(inner.name, registry.entries(group)),
-                )
+            registry.find(group, inner.name)
             if group == "metrics":
                 plan.check(inner)
             else:

@@ -57,7 +57,7 @@ def command(
     check_names(dataset.clips(), overlays)
     environment.check_device(device)
     environment.set_threads(threads)
-    loaded = Context(space, device, files).load(spec)
+    loaded = Context(space, device, files, threads).load(spec)
     codec = codec_for(loaded, None, dataset.name)
     source = dataset if codec is None else Compressed(dataset, codec)
     weights = check_method(loaded, spec, source, allow_untrained)

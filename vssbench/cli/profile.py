@@ -54,7 +54,7 @@ def command(
     wanted, specs = parse_size(size, "--size ", LEAST_SIDE, LARGEST_SIDE), parse_list(methods)
     environment.check_device(device)
     environment.set_threads(threads)
-    context = Context(None, device, checkpoints(checkpoint or ()))
+    context = Context(None, device, checkpoints(checkpoint or ()), threads)
     loaded = {str(spec): context.load(spec) for spec in specs}
     profiles = profile(loaded, wanted, device, None if no_latency else LatencySpec(), _note)
     if as_json:

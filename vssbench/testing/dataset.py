@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vssbench import hooks
 from vssbench.testing.findings import Findings, Report
 from vssbench.testing.made_clips import equal_labels, same
 from vssbench.types import IGNORE, Dataset, Frame, LabelSpace
@@ -24,9 +25,7 @@ def check_dataset(dataset: Dataset, limit: int = 3) -> Report:
     """
     findings = Findings(str(getattr(dataset, "name", type(dataset).__name__)))
     with findings.check("attributes"):
-        missing = [
-            name for name in ("name", "space", "clips", "stems", "frames", "labels") if not hasattr(dataset, name)
-        ]
+        missing = hooks.lacking(dataset, Dataset)
         findings.expect(not missing, f"lacks {', '.join(missing)}")
     if findings.failures:
         return findings.finish()

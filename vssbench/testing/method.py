@@ -130,11 +130,7 @@ def _difference(one: Sequence[Prediction], other: Sequence[Prediction]) -> str |
 
 
 def _attributes(findings: Findings, method: Method) -> None:
-    missing = [
-        name
-        for name in ("name", "needs", "lookahead", "reset", "prepare", "step", "decode")
-        if not hasattr(method, name)
-    ]
+    missing = hooks.lacking(method, Method)
     if not findings.expect(not missing, f"lacks {', '.join(missing)}"):
         return
     parse(method.name)
