@@ -11,7 +11,6 @@ from vssbench.bench.session import Bench
 from vssbench.datasets.digest import of_file
 from vssbench.datasets.fingerprint import digest
 from vssbench.errors import blaming
-from vssbench.input_files import contents
 from vssbench.specs import parse
 
 GROUPS = ("methods", "metrics", "datasets")
