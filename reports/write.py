@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vssbench.errors import UserError, suggest
-from vssbench.reports import page
-from vssbench.reports.plots import key_distance, pareto, sweep
 from vssbench.reports.rows import Row
 from vssbench.reports.tables import leaderboard
 
-FORMATS = ("md", "csv", "html", "latex")
-DEFAULT = ("md", "csv", "html")
+FORMATS = ("md", "csv", "html", "latex", "plots")
+DEFAULT = ("md", "csv", "html", "plots")
+FOLDERS_ONLY = {"html", "plots"}
+"""Formats that go to files and not to stdout."""
 
 
 def parse_formats(text: str) -> tuple[str, ...]:
@@ -24,19 +24,20 @@ def parse_formats(text: str) -> tuple[str, ...]:
     return asked
 
 
-def write(
-    rows: Sequence[Row], folder: Path, formats: Sequence[str] = DEFAULT, chosen: Sequence[str] = ()
-) -> list[Path]:
-    """The leaderboard and the page in those of FORMATS that are asked for, and the plots.
-
-    chosen: figures that the tables show in place of the usual columns; leaderboard.csv always has all
-    """
+def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = DEFAULT) -> list[Path]:
+    """Those of FORMATS that are asked for: leaderboards, the page, and the plots (with a sweep's numbers beside it)."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot be made: {error.strerror}", where=folder, expected="a folder to write to") from None
-    return [
-        *leaderboard.write(rows, folder, formats, chosen),
-        *([page.write(rows, folder, chosen)] if "html" in formats else []),
-        *(path for plots in (pareto, key_distance, sweep) for path in plots.write(rows, folder)),
-    ]
+    written = leaderboard.write(rows, folder, formats)
+    # What draws takes a second to import: who asks for a table does not wait for it.
+    if "html" in formats:
+        from vssbench.reports import page
+
+        written.append(page.write(rows, folder))
+    if "plots" in formats:
+        from vssbench.reports.plots import key_distance, pareto, sweep
+
+        written += [path for plots in (pareto, key_distance, sweep) for path in plots.write(rows, folder)]
+    return written

@@ -19,6 +19,7 @@ from vssbench.specs import Spec
 from vssbench.types import LabelSpace
 
 T = TypeVar("T")
+ROUGH = 1e-9
 
 
 class ClipStates(Protocol):
@@ -55,11 +56,13 @@ class Totals:
     clips:   names of the clips that count, in the order of the records
     columns: float64[clips, K], whole numbers; a clip that says nothing of the metric is a row of zeros
     read:    float64[..., K] sums over clips -> float64[...] the figure, mostly percent, NaN where there is none
+    rough:   the same to within ROUGH, where that is known sooner
     """
 
     clips: tuple[str, ...]
     columns: Floats
     read: Callable[[Floats], Floats]
+    rough: Callable[[Floats], Floats] | None = None
 
     @property
     def informative(self) -> int:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from vssbench.errors import UserError, listed
 from vssbench.metrics.accuracy import scripts
 from vssbench.metrics.accuracy.clip_metric import ClipMetric
 from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, Totals
 from vssbench.metrics.accuracy.damage import EXACT, refusing_damage, require, whole, whole_numbers
+from vssbench.metrics.accuracy.rounded_sum import plain_sum, rounded_sum
 from vssbench.metrics.accuracy.scripts import PERCENT, VALUES, Areas, Counts, Figures, Floats
 from vssbench.specs import Spec
 from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
@@ -59,7 +62,8 @@ class Confusion(ClipMetric):
             return f"not defined by the protocol {clips.protocol.name}"
         if np.isnan(value):
             return booked.not_a_number()
-        return Totals(clips.names, booked.rows, partial(read_areas, clips.protocol.means, spec.name))
+        read = partial(read_areas, clips.protocol.means, spec.name)
+        return Totals(clips.names, booked.rows, read, partial(read, add=plain_sum))
 
     def _begin(self) -> None:
         self._age = 0
@@ -163,9 +167,14 @@ class Booked:
         return f"not a number: no pixel of {listed(absent, 5)} in ground truth or prediction"
 
 
-def read_areas(means: Callable[[Areas], Figures], metric: str, sums: Floats) -> Floats:
+def read_areas(
+    means: Callable[[Areas], Figures],
+    metric: str,
+    sums: Floats,
+    add: Callable[[Floats], Floats] = rounded_sum,
+) -> Floats:
     """float64[...] percent of sums of rows, float64[..., 3 C]; NaN where the script divides 0 by 0."""
-    value = FIGURES[metric](means(Areas(sums.reshape(*sums.shape[:-1], 3, -1))))
+    value = FIGURES[metric](replace(means(Areas(sums.reshape(*sums.shape[:-1], 3, -1))), add=add))
     assert value is not None
     return PERCENT * value
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_FEW = 2048
+_FEW = 512
 """Numbers up to which fsum is as fast."""
 
 
@@ -27,6 +27,12 @@ def rounded_sum(values: Floats) -> Floats:
     rows = np.asarray(values).reshape(-1, np.shape(values)[-1])
     found = _exact(rows) if rows.size <= _FEW else _together(rows)
     return found.reshape(np.shape(values)[:-1])[()]
+
+
+def plain_sum(values: Floats) -> Floats:
+    """The same, sooner: wrong by at most N / 2**53 of the sum of the sizes."""
+    total = values.sum(axis=-1)
+    return np.where(np.isnan(values), 0.0, values).sum(axis=-1)[()] if np.isnan(total).any() else total
 
 
 def _exact(rows: Floats) -> Floats:

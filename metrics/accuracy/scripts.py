@@ -9,6 +9,7 @@ at once: the leading axes of Areas are those of Figures, and each row gets the d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,21 +58,23 @@ class Figures:
 
     iou:     float64[..., C], NaN for classes that the script leaves out
     counted: number of classes that mIoU is a mean over
+    add:     sums over the last axis and what is not NaN
     The means are taken when asked for: over many sums of clips, one of them is a matter of seconds.
     """
 
     areas: Areas
     iou: Floats
     counted: Counts
+    add: Callable[[Floats], Floats] = rounded_sum
 
     @property
     def mIoU(self) -> Floats:
-        return _divide(rounded_sum(self.iou), self.counted)
+        return _divide(self.add(self.iou), self.counted)
 
     @property
     def WIoU(self) -> Floats | None:
         label = self.areas.label
-        return _divide(rounded_sum(np.where(label > 0, label * self.iou, 0.0)), label.sum(-1))
+        return _divide(self.add(np.where(label > 0, label * self.iou, 0.0)), label.sum(-1))
 
     @property
     def pixel_accuracy(self) -> Floats | None:
@@ -80,7 +83,7 @@ class Figures:
     @property
     def class_accuracy(self) -> Floats | None:
         label = self.areas.label
-        return _divide(rounded_sum(_divide(self.areas.hit, label)), (label > 0).sum(-1))
+        return _divide(self.add(_divide(self.areas.hit, label)), (label > 0).sum(-1))
 
     @property
     def moved(self) -> int:
@@ -95,7 +98,7 @@ class PlainMean(Figures):
 
     @property
     def mIoU(self) -> Floats:
-        return np.where(np.isnan(self.iou).any(-1), np.nan, _divide(rounded_sum(self.iou), self.counted))[()]
+        return np.where(np.isnan(self.iou).any(-1), np.nan, _divide(self.add(self.iou), self.counted))[()]
 
 
 class PlainMeans(Figures):
@@ -107,7 +110,7 @@ class PlainMeans(Figures):
     @property
     def class_accuracy(self) -> Floats:
         share = _divide(self.areas.hit, self.areas.label)
-        return np.where(np.isnan(share).any(-1), np.nan, _divide(rounded_sum(share), self.counted))[()]
+        return np.where(np.isnan(share).any(-1), np.nan, _divide(self.add(share), self.counted))[()]
 
 
 def exact_areas(matrix: Counts) -> Areas | str:
@@ -122,9 +125,9 @@ def vspw_areas(matrix: Counts) -> Areas | str:
     """The VSPW script: index C * label + prediction, unchecked, so a prediction from C on lands in a later row."""
     classes = len(matrix) - 1
     booked = matrix[:-1, :classes].copy()
-    rows, values = np.nonzero(matrix[:-1, classes:])
-    if not len(rows):
+    if not matrix[:-1, classes:].any():
         return _square(booked)
+    rows, values = np.nonzero(matrix[:-1, classes:])
     values += classes
     target = rows + values // classes
     lost = target >= classes
@@ -183,8 +186,8 @@ def arseg_areas(matrix: Counts) -> Areas | str:
 
 def over_ground_truth(areas: Areas) -> Figures:
     """Exact and the VSPW script: means over the classes with ground truth, a set that no method can change."""
-    there = areas.label > 0
-    return Figures(areas, np.where(there, _divide(areas.hit, areas.union), np.nan), there.sum(-1))
+    there, iou = areas.label > 0, _divide(areas.hit, areas.union)
+    return Figures(areas, iou if there.all() else np.where(there, iou, np.nan), there.sum(-1))
 
 
 def over_occurring(areas: Areas) -> Figures:
@@ -220,4 +223,6 @@ def _square(square: Counts, moved: int = 0) -> Areas:
 
 
 def _divide(part: Counts | Floats, whole: Counts | Floats) -> Floats:
-    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)[()]
+    """NaN for 0/0; over 0 there is nothing but 0 here."""
+    with np.errstate(invalid="ignore"):
+        return np.true_divide(part, whole)[()]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import pandas as pd
-
 from vssbench.reports.columns import ACCURACY, PARTS, SPEEDS, metrics
 from vssbench.reports.names import resolved
 from vssbench.reports.rows import PRINTED, Group, Row, rank
 from vssbench.results.figures import CATALOGUE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COMPARABLE = Group._fields
 """Columns that say which rows may be compared."""
@@ -28,6 +29,8 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
     accuracies = dict.fromkeys((*ACCURACY, *metrics(rows)))
     there = {name for row in rows for name, value in row.values.items() if value is not None}
     costs = dict.fromkeys((*COST, *(name for name in CATALOGUE if name in there and name not in COMPARABLE)))
+    import pandas as pd
+
     return pd.DataFrame([_line(row, accuracies, costs) for row in sorted(rows, key=rank)])
 
 

@@ -17,7 +17,8 @@ def command(
         bool, typer.Option("--published", help="Add the numbers that papers print for these datasets.")
     ] = False,
     formats: Annotated[
-        str | None, typer.Option("--format", help="Of md, csv, html, latex, comma-separated; default md,csv,html.")
+        str | None,
+        typer.Option("--format", help="Of md, csv, html, latex, plots, comma-separated; default all but latex."),
     ] = None,
     columns: Annotated[
         str | None,
@@ -31,7 +32,7 @@ def command(
 ) -> None:
     """Join runs into one leaderboard; with --protocol score their records again, without running anything.
 
-    Without --output the leaderboard goes to stdout, as Markdown or in one --format but html.
+    Without --output the leaderboard goes to stdout, as Markdown or in one --format but html and plots.
     """
     from vssbench.metrics.accuracy.protocols import find
     from vssbench.reports import published, read_runs, write
@@ -42,7 +43,7 @@ def command(
     asked = write.parse_formats(formats) if formats else None
     if protocol:
         find(protocol)
-    if output is None and asked and (len(asked) > 1 or "html" in asked):
+    if output is None and asked and (len(asked) > 1 or write.FOLDERS_ONLY & set(asked)):
         raise UserError(f"--format {formats} needs --output", expected="a folder for the files")
     rows = read_runs.read(runs, protocol)
     if with_published:
