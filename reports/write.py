@@ -24,18 +24,23 @@ def parse_formats(text: str) -> tuple[str, ...]:
     return asked
 
 
-def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = DEFAULT) -> list[Path]:
-    """Those of FORMATS that are asked for: leaderboards, the page, and the plots (with a sweep's numbers beside it)."""
+def write(
+    rows: Sequence[Row], folder: Path, formats: Sequence[str] = DEFAULT, chosen: Sequence[str] = ()
+) -> list[Path]:
+    """Those of FORMATS that are asked for: leaderboards, the page, and the plots (with a sweep's numbers beside it).
+
+    chosen: figures that the tables show in place of the usual columns; leaderboard.csv always has all
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot be made: {error.strerror}", where=folder, expected="a folder to write to") from None
-    written = leaderboard.write(rows, folder, formats)
+    written = leaderboard.write(rows, folder, formats, chosen)
     # What draws takes a second to import: who asks for a table does not wait for it.
     if "html" in formats:
         from vssbench.reports import page
 
-        written.append(page.write(rows, folder))
+        written.append(page.write(rows, folder, chosen))
     if "plots" in formats:
         from vssbench.reports.plots import key_distance, pareto, sweep
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from vssbench.reports.columns import ACCURACY, PARTS, SPEEDS, metrics
 from vssbench.reports.names import resolved
@@ -26,11 +27,11 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
     gflops is a lower bound; the machine of the speeds; the difference to the best in mIoU with its p; weights, source,
     notes. Accuracy class by class and distance by distance is `vssbench.load_results`'.
     """
+    import pandas as pd
+
     accuracies = dict.fromkeys((*ACCURACY, *metrics(rows)))
     there = {name for row in rows for name, value in row.values.items() if value is not None}
     costs = dict.fromkeys((*COST, *(name for name in CATALOGUE if name in there and name not in COMPARABLE)))
-    import pandas as pd
-
     return pd.DataFrame([_line(row, accuracies, costs) for row in sorted(rows, key=rank)])
 
 

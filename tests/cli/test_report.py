@@ -57,10 +57,18 @@ def test_protocol_and_published_numbers(run: Path) -> None:
 
 
 def test_the_formats_asked_for_are_written_and_named(run: Path, tmp_path: Path) -> None:
-    names = {Path(line).name for line in report(run, "--output", tmp_path / "new", "--format", "md,latex").splitlines()}
+    names = {Path(line).name for line in report(run, "--output", tmp_path / "new", "--format", "md,latex,plots").splitlines()}
     assert names == {file.name for file in (tmp_path / "new").iterdir()}
     assert {"leaderboard.md", "leaderboard.tex", "pareto_gflops.png"} <= names
     assert not {"leaderboard.csv", "report.html"} & names
+
+
+def test_plots_are_drawn_where_they_are_asked_for(run: Path, tmp_path: Path) -> None:
+    assert [Path(line).name for line in report(run, "--output", tmp_path, "--format", "md").splitlines()] == [
+        "leaderboard.md"
+    ]
+    report(run, "--output", tmp_path)
+    assert (tmp_path / "pareto_gflops.svg").exists()
 
 
 def test_any_figure_is_a_column(run: Path) -> None:
@@ -94,6 +102,7 @@ def test_it_reads_folders_with_neither_torch_nor_a_method(run: Path) -> None:
         (["RUN", "--format", "mdd"], "did you mean 'md'?"),
         (["RUN", "--format", "md,csv"], "--format md,csv needs --output"),
         (["RUN", "--format", "html"], "--format html needs --output"),
+        (["RUN", "--format", "plots"], "--format plots needs --output"),
         (["RUN", "--columns", "mIoU,gflop(key)"], "expected: gflops(key)"),
         (["RUN", "--columns", "GFLOPs"], "expected: gflops"),
         (["RUN", "--protocol", "vspww"], "did you mean 'vspw'?"),
