@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from vssbench.errors import UserError, listed
 from vssbench.metrics.accuracy import scripts

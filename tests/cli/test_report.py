@@ -57,7 +57,9 @@ def test_protocol_and_published_numbers(run: Path) -> None:
 
 
 def test_the_formats_asked_for_are_written_and_named(run: Path, tmp_path: Path) -> None:
-    names = {Path(line).name for line in report(run, "--output", tmp_path / "new", "--format", "md,latex,plots").splitlines()}
+    names = {
+        Path(line).name for line in report(run, "--output", tmp_path / "new", "--format", "md,latex,plots").splitlines()
+    }
     assert names == {file.name for file in (tmp_path / "new").iterdir()}
     assert {"leaderboard.md", "leaderboard.tex", "pareto_gflops.png"} <= names
     assert not {"leaderboard.csv", "report.html"} & names
