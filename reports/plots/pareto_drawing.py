@@ -55,6 +55,8 @@ def staircase(x: Floats, y: Floats, more_is_better: bool, worst: tuple[float, fl
     return np.array([*corners, (worst[0], corners[-1][1])])
 
 
+LEAST_SPAN = 0.2
+"""Points of percent that the accuracies' axis spans at least: finer numbers at its ticks would not fit."""
 MARKER, ARROW = 5.0, 13.0
 """Points (1/72 inch): the size of a marker, and how far the arrow of a lower bound goes."""
 
@@ -118,6 +120,9 @@ def draw(plot: Plot, theme: Theme) -> Figure:
     axes.margins(0.09)
     style.scale(axes, "x", x.tolist(), plot.x_top)
     axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
+    low, high = axes.get_ylim()
+    lacking = max(0.0, LEAST_SPAN - (high - low)) / 2
+    axes.set_ylim(low - lacking, high + lacking)
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # what is drawn from here on moves nothing
     corner = axes.get_xlim()[worse > 0], axes.get_ylim()[0]
     steps = staircase(x[best], y[best], plot.more_is_better, corner)

@@ -159,8 +159,11 @@ def test_too_few_clips_have_no_interval_and_the_reason():
 
 def test_clips_without_a_window_do_not_make_an_interval():
     space, some = label_space(3), records(0, 30, 3)
-    for one in some[5:]:
-        one.states["consistency"][0]["windows"]["5"] = [[]] * 5
+    for index, one in enumerate(some[5:], 5):
+        windows = {"2": [row[:2] for row in one.states["consistency"][0]["windows"]["2"]], "5": [[]] * 5}
+        states = {name: [{**state[0], "frames": 3, "labelled": 3}] for name, state in one.states.items()}
+        states["consistency"][0]["windows"] = windows
+        some[index] = dataclasses.replace(one, frames=3, labelled=3, states=states)
     found = interval(some, space, "VC@5", "exact")
     assert found.low is None
     assert "5 clips" in found.reason
