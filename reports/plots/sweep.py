@@ -16,7 +16,7 @@ from vssbench.reports.key_frames import interval, without_interval
 from vssbench.reports.plots import theme
 from vssbench.reports.plots.sweep_drawing import ROWS, draw, parts, quantities
 from vssbench.reports.rows import Row, rank
-from vssbench.reports.tables.data_frame import COMPARABLE, table
+from vssbench.reports.tables.data_frame import COMPARABLE, csv, table
 
 SPEEDS = ("slow", "medium", "fast")
 
@@ -30,7 +30,7 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = theme.FORM
     if swept.empty:
         return []
     written = [folder / "sweep.csv"]
-    write_text(written[0], swept.to_csv(index=False))
+    write_text(written[0], csv(swept))
     figures = swept.groupby([swept["dataset"].map(_kind), "protocol"], sort=False)
     drawn = [group for _, group in figures if quantities(group)]
     for number, group in enumerate(drawn, 1):

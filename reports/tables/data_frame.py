@@ -35,6 +35,16 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame([_line(row, accuracies, costs) for row in sorted(rows, key=rank)])
 
 
+def csv(frame: pd.DataFrame) -> str:
+    """The frame as a CSV file; a text that a spreadsheet would take for a formula stands there with an apostrophe."""
+    return frame.map(_cell).to_csv(index=False)
+
+
+def _cell(value: object) -> object:
+    formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if formula else value
+
+
 def _line(row: Row, accuracies: Iterable[str], costs: Iterable[str]) -> dict[str, object]:
     info, best = row.result, row.to_best
     return {

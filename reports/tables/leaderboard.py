@@ -18,7 +18,7 @@ from vssbench.reports.notes import numbered
 from vssbench.reports.rows import Group, Row, grouped, level_of
 from vssbench.reports.significance import alike, statement
 from vssbench.reports.tables import latex
-from vssbench.reports.tables.data_frame import table
+from vssbench.reports.tables.data_frame import csv, table
 from vssbench.reports.tables.markdown import code, plain
 from vssbench.reports.tables.markdown import table as tabulated
 
@@ -41,7 +41,7 @@ def write(
 def text(rows: Sequence[Row], kind: str, chosen: Sequence[str] = ()) -> str:
     """The leaderboard in a format of FILES; CSV has all columns in full precision."""
     if kind == "csv":
-        return table(rows).to_csv(index=False)
+        return csv(table(rows))
     return latex.document(rows, chosen) if kind == "latex" else markdown(rows, chosen)
 
 
