@@ -1,4 +1,4 @@
-"""Files: what is no regular file is refused before it is opened."""
+"""Files: what is no regular file is refused before it is opened, and each writer has a file of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vssbench.atomic import regular
+from vssbench.atomic import occupied, regular, replace, write_text
 from vssbench.errors import UserError
 from vssbench.yaml_file import read_yaml
 
@@ -42,3 +42,32 @@ def test_a_pipe_is_no_yaml(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "bench.yaml")
     with pytest.raises(UserError, match="is a pipe, not a file"):
         read_yaml(tmp_path / "bench.yaml")
+
+
+def test_two_writers_of_one_file_leave_the_whole_of_one(tmp_path: Path) -> None:
+    def write(part: Path) -> None:
+        part.write_text("first, begun")
+        replace(tmp_path / "file", lambda other: other.write_text("second"))  # while the first is being written
+        assert (tmp_path / "file").read_text() == "second"
+        with part.open("a") as file:
+            file.write(" and ended")
+
+    replace(tmp_path / "file", write)
+    assert (tmp_path / "file").read_text() == "first, begun and ended"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def write(part: Path) -> None:
+        part.write_text("half")
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError):
+        replace(tmp_path / "file", write)
+    assert not occupied(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
+    write_text(tmp_path / ("x" * 255), "text")
+    assert (tmp_path / ("x" * 255)).read_text() == "text"

@@ -9,10 +9,14 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
 from vssbench.errors import UserError
+
+PART = ".part"
+"""Ending of a file that is being written."""
 
 
 def regular(path: Path, expected: str | None = None) -> Path:
@@ -46,8 +50,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Replace a file in one step by what `write` puts into the file that it is given."""
-    part = path.with_name(f".{path.name}.part")
+    """Replace a file in one step by what `write` puts into the file that it is given, which no other writer has."""
+    part = path.with_name(f".{uuid4().hex}{PART}")
     try:
         write(part)
         handle = os.open(part, os.O_RDWR)
@@ -63,6 +67,8 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
             os.close(folder)
     except OSError as error:
         raise disk_error(error, path) from None
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def append(path: Path, data: bytes) -> None:
@@ -120,7 +126,7 @@ def hold(folder: Path) -> FileLock:
 def occupied(folder: Path) -> bool:
     """Whether there is anything but what a run that measured nothing leaves behind."""
     left = {".lock", "run.json", "identity.json"}
-    return any(path.is_file() and path.name not in left for path in folder.rglob("*"))
+    return any(path.is_file() and path.name not in left and path.suffix != PART for path in folder.rglob("*"))
 
 
 def disk_error(error: OSError, path: Path) -> UserError:

@@ -99,12 +99,18 @@ def cause(error: BaseException) -> str:
 
 @contextmanager
 def blaming(whose: str, where: str) -> Iterator[None]:
-    """Around anybody's code: whatever it raises becomes a UserError that says whose it is and keeps the cause."""
+    """Around anybody's code: whatever it raises becomes a UserError that says whose it is and keeps the cause.
+
+    Ctrl-C goes on, with a note of whose code it met: it may have been hanging.
+    """
     try:
         yield
     except UserError:
         raise
-    except (Exception, SystemExit) as error:  # sys.exit(0) in there would pass for a run that is done
+    except KeyboardInterrupt as error:
+        error.add_note(f"{whose}, {where}")
+        raise
+    except BaseException as error:  # sys.exit(0) in there would pass for a run that is done
         if any(words in str(error) for words in ("read-only", "marked as readonly")):  # NumPy's words, and OpenCV's
             raise UserError(
                 f"{whose} writes into an array that it was given to read",

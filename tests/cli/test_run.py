@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -128,3 +130,21 @@ def test_bad_input_is_one_message_and_status_2(tmp_path: Path, arguments: list[s
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert not list(tmp_path.glob("results/*/*/clips.jsonl"))
+
+
+def test_a_disk_that_is_read_only_by_the_end_loses_no_result(tmp_path, monkeypatch, vssbench):
+    """Every result is written as it is measured; what is not, is shown all the same."""
+    from vssbench.atomic import disk_error
+    from vssbench.reports import write
+
+    def refuse(rows, folder, *_):
+        raise disk_error(OSError(errno.EROFS, os.strerror(errno.EROFS)), folder / "leaderboard.md")
+
+    monkeypatch.setattr(write, "write", refuse)
+    words = ["run", "--methods", "oracle", "--dataset", "synthetic(clips=1,frames=2,height=16,width=24)"]
+    done = vssbench(*words, "--no-latency", "--output", tmp_path / "run", "--json")
+    assert done.status == 2
+    assert done.stderr.count("vssbench: ") == 1
+    assert "leaderboard.md: cannot be written: Read-only file system" in done.stderr
+    assert json.loads(done.stdout)["methods"]["oracle"]["metrics"]["mIoU"] == 100
+    assert list((tmp_path / "run").glob("*/result.json"))

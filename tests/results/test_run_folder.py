@@ -167,3 +167,18 @@ def test_slugs_are_safe_and_different() -> None:
     slugs = {slug(spec) for spec in specs}
     assert len(slugs) == len(specs)
     assert all("/" not in name and ".." not in name and len(name) < 100 for name in slugs)
+
+
+def test_a_folder_that_is_no_run_is_not_continued(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match="holds files, and no run to continue"):
+        RunDirectory(tmp_path, {"asked": 1}, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_what_a_killed_run_was_writing_goes_when_it_is_continued(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path / "run", {}, resume=False):
+        pass
+    (tmp_path / "run" / ".0123.part").write_text("half")
+    with RunDirectory(tmp_path / "run", {}, resume=True):
+        assert not list((tmp_path / "run").glob(".*.part"))

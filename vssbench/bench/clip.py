@@ -19,6 +19,9 @@ from vssbench.errors import UserError, blaming
 from vssbench.results.record import ClipRecord
 from vssbench.types import KINDS, PHASES, Frame, Method, Metric, Prediction
 
+GRACE = 10.0
+"""Seconds for a source of frames to give its next one, or end, when nobody wants more."""
+
 T = TypeVar("T")
 
 
@@ -167,4 +170,4 @@ def ahead(items: Iterable[T], depth: int = 4) -> Generator[T, None, None]:
             yield value
     finally:
         stopped.set()
-        worker.join()
+        worker.join(GRACE)  # a source that hangs is left behind

@@ -17,6 +17,9 @@ from vssbench.errors import UserError, listed
 NAMED = 4
 """So many tasks are named where a worker died."""
 
+GRACE = 10.0
+"""Seconds for a worker to end by itself."""
+
 Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")
 
@@ -56,12 +59,18 @@ def in_processes(
             where=listed(map(name, running.values()), NAMED),
             fix=fix,
         ) from None
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            error.add_note(listed(map(name, islice(running.values(), workers)), NAMED))
         for worker in set(multiprocessing.active_children()) - others:
             worker.terminate()
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.join(GRACE)
+            worker.terminate()  # somebody's thread in there may never end; all outcomes are here
+            worker.join()
 
 
 _opening: Callable[[], Callable[[Any], Any]] | None = None  # of this worker process

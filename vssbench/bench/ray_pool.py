@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 
 from vssbench import environment
 from vssbench.bench.node_check import listing, shared
+from vssbench.bench.processes import NAMED
 from vssbench.bench.session import Bench, Failed, Ran, Task
 from vssbench.bench.spec import RunSpec
-from vssbench.errors import MissingExtra, UserError, first_line
+from vssbench.errors import MissingExtra, UserError, first_line, listed
 from vssbench.progress import Progress
 from vssbench.specs import Spec
 
@@ -100,7 +101,11 @@ class Spread:
             self._hire()
         self.progress.show("ray", "waiting for workers")
         while self.waiting or self.tasks:
-            finished, _ = self.ray.wait(list(self.actors), timeout=None if self.tasks else PATIENCE)
+            try:
+                finished, _ = self.ray.wait(list(self.actors), timeout=None if self.tasks else PATIENCE)
+            except KeyboardInterrupt as error:
+                error.add_note(listed((f"{method} on {clip}" for method, clip in self.tasks.values()), NAMED))
+                raise
             if not finished:
                 raise UserError(
                     f"no worker has started in {PATIENCE:.0f} seconds",

@@ -5,13 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
+import time
 from importlib import import_module
 
 import typer
 
-from vssbench.cli.streams import open_streams
-from vssbench.errors import UserError, printable
+from vssbench.cli.interrupts import interruptible
+from vssbench.cli.streams import is_own, open_streams
+from vssbench.errors import UserError, listed, printable
 
+GRACE = 10.0
+"""Seconds that threads have to end after the last word."""
 VERBS = (
     *("run", "profile", "predict", "train", "score", "report", "check", "baseline", "verify"),
     *("export", "export-results", "doctor", "list"),
@@ -29,7 +34,7 @@ app = typer.Typer(
 
 for verb in VERBS:
     module = import_module(f"vssbench.cli.{verb.replace('-', '_')}")
-    app.command(verb)(module.command)
+    app.command(verb)(interruptible(module.command))
 
 
 def _fail(error: Exception, message: str) -> None:
@@ -43,6 +48,29 @@ def _fail(error: Exception, message: str) -> None:
 def main() -> None:
     """Entry point: a UserError is one message on stderr and its exit status, never a traceback."""
     open_streams()
+    try:
+        _run()
+    except SystemExit as done:
+        if is_own(sys.stdout):  # not where a test or a notebook called this
+            _leave(done.code)
+        raise
+
+
+def _leave(status: object) -> None:
+    """End this process although threads that a method or a library started may never do: they have had their time."""
+    until = time.monotonic() + GRACE
+    others = [one for one in threading.enumerate() if one is not threading.main_thread() and not one.daemon]
+    for one in others:
+        one.join(max(0.0, until - time.monotonic()))
+    if names := [one.name for one in others if one.is_alive()]:
+        print(f"vssbench: ended although threads were still running: {printable(listed(names, 3))}", file=sys.stderr)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(status if isinstance(status, int) else 0 if status is None else 1)
+
+
+def _run() -> None:
     try:
         try:
             app()

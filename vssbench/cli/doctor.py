@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from vssbench.cli.options import DEFAULT, DatasetOption, JsonOption, RootOption, SplitOption
+from vssbench.cli.streams import only_ours
 from vssbench.errors import UserError, listed, printable
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def command(
     if dataset is None:
         raise UserError("which dataset?", fix="vssbench doctor --dataset vspw --data-root DIR")
     opened = load_dataset(dataset, root, split)
-    with clip_progress("doctor", len(opened.clips())) as advance:
+    with only_ours(), clip_progress("doctor", len(opened.clips())) as advance:
         report = examine(opened, advance)
     typer.echo(json.dumps(report.to_json(), indent=1) if as_json else printable("\n".join(_lines(report))))
     if report.findings:

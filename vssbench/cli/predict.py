@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vssbench.cli.options import DEFAULT, CheckpointOption, DeviceOption, JsonOption, ThreadsOption
+from vssbench.cli.streams import only_ours
 from vssbench.cli.texts import checkpoints
 from vssbench.errors import UserError, printable
 
@@ -57,7 +58,8 @@ def command(
     check_names(dataset.clips(), overlays)
     environment.check_device(device)
     environment.set_threads(threads)
-    loaded = Context(space, device, files, threads).load(spec)
+    with only_ours():
+        loaded = Context(space, device, files, threads).load(spec)
     codec = codec_for(loaded, None, dataset.name)
     source = dataset if codec is None else Compressed(dataset, codec)
     weights = check_method(loaded, spec, source, allow_untrained)
@@ -66,7 +68,8 @@ def command(
     claim(output)
     tally = Tally()
     try:
-        _stream(loaded, dataset, source, output, overlays, video, limit, tally)
+        with only_ours():
+            _stream(loaded, dataset, source, output, overlays, video, limit, tally)
     except (UserError, KeyboardInterrupt):
         print(f"vssbench: stopped; written before that: {tally.frames} frames in {output}", file=sys.stderr)
         raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vssbench.cli.options import DEFAULT, CheckpointOption, DeviceOption, JsonOption, MethodsOption, ThreadsOption
+from vssbench.cli.streams import only_ours
 from vssbench.cli.texts import checkpoints
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ def command(
     environment.check_device(device)
     environment.set_threads(threads)
     context = Context(None, device, checkpoints(checkpoint or ()), threads)
-    loaded = {str(spec): context.load(spec) for spec in specs}
-    profiles = profile(loaded, wanted, device, None if no_latency else LatencySpec(), _note)
+    with only_ours():
+        loaded = {str(spec): context.load(spec) for spec in specs}
+        profiles = profile(loaded, wanted, device, None if no_latency else LatencySpec(), _note)
     if as_json:
         found = {"methods": profiles, "size": list(wanted), "environment": environment.describe(device, threads)}
         print(json.dumps(without_nan(found)))

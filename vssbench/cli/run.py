@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vssbench.cli.interrupts import ended_by_signals
 from vssbench.cli.options import JsonOption, given, with_run_options
+from vssbench.cli.streams import only_ours
 from vssbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def command(
     from vssbench.specs import parse
 
     overrides = given(flags)
-    with _uncollected():
+    with only_ours(), _uncollected():
         spec = load_spec(bench, overrides)  # which imports what the methods need
     if no_latency:
         spec = with_latency_off(spec)
@@ -54,19 +55,22 @@ def command(
     expanded = expand([parse(method) for method in spec.methods], parse(spec.dataset), spec.sweep)
     for note in expanded.left_out:
         print(f"vssbench: {note}", file=sys.stderr)
-    with _ended_by_signals(folder), Progress() as progress:
+    with only_ours(), ended_by_signals(f"continue with --resume --output {folder}"), Progress() as progress:
         results = run(spec, expanded.methods, folder, resume, progress, expanded.datasets)
     # Seconds of imports: not before a mistake could be reported.
     from vssbench.reports import read_runs, write
     from vssbench.reports.tables import leaderboard
 
     rows = read_runs.read([folder])
-    write.write(rows, folder)
-    if as_json:
-        intervals = {(row.result.dataset.spec, row.method): row.intervals for row in rows if row.result}
-        print(json.dumps(by_dataset(results, intervals) | {"output": str(folder)}))
-    else:
-        print(leaderboard.markdown(rows))
+    try:
+        write.write(rows, folder)
+    finally:  # on a disk that is full by now, too: every result is kept, and shown
+        if as_json:
+            intervals = {(row.result.dataset.spec, row.method): row.intervals for row in rows if row.result}
+            print(json.dumps(by_dataset(results, intervals) | {"output": str(folder)}))
+        else:
+            print(leaderboard.markdown(rows))
+    if not as_json:
         print(f"written to {folder}", file=sys.stderr)
 
 
@@ -83,28 +87,6 @@ def _uncollected() -> Iterator[None]:
         if not gc.get_freeze_count():  # once a process: garbage that is there meanwhile is kept too
             gc.freeze()
         gc.enable()
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM came."""
-
-
-@contextmanager
-def _ended_by_signals(folder: Path) -> Iterator[None]:
-    """SIGTERM, as schedulers send it, ends a run as Ctrl-C does: with a message, and no worker is left."""
-
-    def terminate(*_: object) -> None:
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        print(f"vssbench: interrupted; continue with --resume --output {folder}", file=sys.stderr)
-        number = signal.SIGTERM if isinstance(error, _Terminated) else signal.SIGINT
-        raise typer.Exit(128 + number) from None  # as shells say it
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 Intervals = Mapping[tuple[str, str], Mapping[str, "Interval"]]

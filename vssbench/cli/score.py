@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vssbench.cli.options import DEFAULT, DatasetOption, JsonOption, RootOption, SplitOption
+from vssbench.cli.streams import only_ours
 from vssbench.errors import UserError, printable
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def command(
     specs = parse_list(metrics) if metrics else [parse(metric) for metric in DEFAULT]
     submission = Submission(dataset, data_root, split, predictions, tuple(map(str, specs)))
     opened = submission.open()
-    with clip_progress("score", len(opened.clips())) as advance:
+    with only_ours(), clip_progress("score", len(opened.clips())) as advance:
         scores = score(submission, workers, advance)
     result: dict[str, Any] = {
         "dataset": dataset, "split": submission.split, "predictions": str(predictions), "clips": len(scores),

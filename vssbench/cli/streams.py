@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import ctypes
 import errno
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 SPELLED = "vssbench.spelled"
@@ -56,3 +59,30 @@ def open_streams() -> None:
         raw = io.BufferedWriter(_Stdout(1, "w", closefd=False))
         buffering = bool(given.line_buffering)
         sys.stdout = io.TextIOWrapper(raw, encoding=given.encoding, errors=SPELLED, line_buffering=buffering)
+
+
+def is_own(stream: Any) -> bool:
+    """Whether it is what `open_streams` made of standard output."""
+    return isinstance(getattr(getattr(stream, "buffer", None), "raw", None), _Stdout)
+
+
+@contextmanager
+def only_ours() -> Iterator[None]:
+    """What anybody's code prints meanwhile, here, below Python or in worker processes, goes to standard error.
+
+    Standard output is for what a verb has to say: JSON that a program reads, or a table.
+    """
+    if not is_own(sys.stdout):
+        with redirect_stdout(sys.stderr):
+            yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        ctypes.CDLL(None).fflush(None)  # what C libraries still hold back
+        os.dup2(kept, 1)
+        os.close(kept)

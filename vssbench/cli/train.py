@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from vssbench.cli.interrupts import ended_by_signals
 from vssbench.cli.options import DEFAULT, DatasetOption, DeviceOption, JsonOption, RootOption, ThreadsOption
+from vssbench.cli.streams import only_ours
 from vssbench.cli.texts import branches
 from vssbench.errors import UserError
 
@@ -72,21 +73,19 @@ def command(
         parse(method), dataset, data_root, split, validation, limit, validation_limit, _start(start), given,
         _options(option), codec, device, precision, Conduct(log_every, validate_every, save_every, workers)
     )  # fmt: skip
-    opened = job.open()
-    if dry_run:
-        plan = opened.plan()
+    with only_ours():
+        opened = job.open()
+        plan = opened.plan() if dry_run else None
+    if plan is not None:
         print(json.dumps(plan) if as_json else _told(plan))
         return
     assert output is not None
-    try:
+    with only_ours(), ended_by_signals(f"continue with --resume --output {output}"):
         opened.run(output, resume)
-        if opened.training.accelerator.is_main_process:
-            from vssbench.reports.plots import learning_curves
+    if opened.training.accelerator.is_main_process:
+        from vssbench.reports.plots import learning_curves
 
-            learning_curves.write({str(job.method): output}, output / "curves.png")
-    except KeyboardInterrupt:
-        print(f"vssbench: interrupted; continue with --resume --output {output}", file=sys.stderr)
-        raise typer.Exit(130) from None
+        learning_curves.write({str(job.method): output}, output / "curves.png")
 
 
 def _crop(text: str | None) -> tuple[int, int] | None:

@@ -18,11 +18,13 @@ from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from uuid import uuid4
 
 import cv2
 from PIL import Image
 
 from vssbench import registry
+from vssbench.atomic import PART
 from vssbench.bench.clip import ahead, check_prediction, run_frame
 from vssbench.datasets.label_spaces import spaces
 from vssbench.errors import UserError
@@ -190,7 +192,7 @@ def _plain(name: str, what: str) -> str:
 
 def write_file(path: Path, data: Any) -> None:
     """The whole file or none: a frame that is there is complete."""
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{uuid4().hex}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

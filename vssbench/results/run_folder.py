@@ -24,6 +24,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from vssbench.atomic import (
+    PART,
     append,
     disk_error,
     drop_cut_line,
@@ -54,12 +55,18 @@ class RunDirectory:
     def __init__(self, folder: Path, asked: dict[str, Any], resume: bool):
         """folder: created if missing; it must be empty unless `resume`. asked: JSON written to run.json."""
         self.folder = folder
+        if resume and folder.is_dir() and occupied(folder) and not (folder / "run.json").exists():
+            raise UserError(
+                "this folder holds files, and no run to continue", where=folder, fix="choose another --output"
+            )
         self._lock = hold(folder)
         try:
             if not resume and occupied(folder):
                 raise UserError(
                     "this folder holds files already", where=folder, fix="choose another --output, or add --resume"
                 )
+            for part in folder.rglob(f".*{PART}"):  # of a run that was killed
+                part.unlink(missing_ok=True)
             write_json(folder / "run.json", asked)
         except BaseException:
             self.close()
