@@ -158,6 +158,8 @@ def meanings(rows: Sequence[Row]) -> str:
     said = []
     if counted:
         frame = f"a frame of {' or '.join(sizes)}" if sizes else "a frame"
+        if len({str(one.input_size) for one in results if one.input_size}) > 1:
+            frame += " at the size at which each network sees it (they differ: see the notes)"
         said.append(f"GFLOPs: multiply-accumulates of step and decode, {frame}, amortised over the frame kinds.")
     if any(one.fps for one in results):
         said.append("FPS: step is the network, decode its upsampling and argmax, end to end the input's scaling too.")

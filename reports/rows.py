@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from vssbench.methods import BUILTIN
+from vssbench.metrics.cost.input_size import told
 from vssbench.results.figures import Figure, figures
 from vssbench.results.record import RunResult
 from vssbench.specs import parse, walk
@@ -174,7 +175,7 @@ def _notes(result: RunResult, intervals: Mapping[str, Interval]) -> tuple[str, .
     missing = _by_reason(result.reasons.items())
     known = [name for name in intervals if (result.metrics or {}).get(name) is not None]
     unsure = _by_reason((name, intervals[name].reason) for name in known)
-    notes = [*result.caveats, *result.notes]
+    notes = [*result.caveats, *result.notes, *_seen(result)]
     notes += ["is given the ground truth: not ranked"] if _told(result.method) else []
     notes += [f"no {', '.join(names)}: {why}" for why, names in missing.items()]
     notes += [
@@ -187,6 +188,15 @@ def _notes(result: RunResult, intervals: Mapping[str, Interval]) -> tuple[str, .
         why = next(iter(result.skipped.values()))
         notes.append(f"{len(result.skipped)} clips do not count under {result.protocol}: {why}")
     return tuple(notes)
+
+
+def _seen(result: RunResult) -> list[str]:
+    """At which size the network sees a frame, where that is not the frame's own."""
+    frame, seen = (result.gflops or {}).get("size"), result.input_size
+    if not seen or all(size == frame for size in seen.values()):
+        return []
+    of = f"a frame of {'x'.join(map(str, frame))}" if frame else "a frame"
+    return [f"the network sees {of} at {told(seen)}, padding included: its GFLOPs and FPS are those of that size"]
 
 
 def _by_reason(reasons: Iterable[tuple[str, str | None]]) -> dict[str, list[str]]:

@@ -127,6 +127,13 @@ def test_the_table_says_what_was_counted(vssbench):
     assert "not counted (nonkey frames): dense optical flow" in out
 
 
+def test_the_table_says_at_which_size_the_network_sees_a_frame(vssbench):
+    specs = "arseg(backbone=tiny,scale=0.5),hold(of=oracle)"
+    _, out, _ = vssbench("profile", "--methods", specs, "--size", "64x96", "--no-latency")
+    assert out.count("the network sees a frame at") == 1
+    assert "the network sees a frame at 64x96 (nonkey frames: 32x48), padding included" in out
+
+
 def test_the_table_says_which_kinds_of_frame_cost_what(vssbench):
     specs = "segformer,mpvss(key_interval=2),mpvss(key_interval=auto)"
     status, out, _ = vssbench("profile", "--methods", specs, "--size", "64x96", "--no-latency")

@@ -46,7 +46,8 @@ class HasCost(Protocol):
     def cost_module(self, kind: Kind, size: tuple[int, int]) -> tuple[nn.Module, tuple[Tensor, ...]]:
         """A module from the network's input to class scores, and its inputs, for a frame of that size (H, W).
 
-        All that it computes must feed its output. Raises UserError for a kind of frame that the method does not have.
+        The first input is the picture as the network sees it, [.., 3, h, w]; of any other no input size is told. All
+        that is computed must feed the output. Raises UserError for a kind of frame that the method does not have.
         A wrapper's is its own part only: what the method inside computes is added.
         """
 

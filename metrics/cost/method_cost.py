@@ -7,6 +7,7 @@ from typing import Any
 
 from vssbench import hooks
 from vssbench.errors import cause
+from vssbench.metrics.cost.input_size import input_size
 from vssbench.metrics.cost.parameters import Parameters, parameters
 from vssbench.types import Method
 
@@ -14,7 +15,7 @@ from vssbench.types import Method
 def cost(
     method: Method, kinds: Mapping[str, int | None] | None, size: tuple[int, int], lengths: Sequence[int] = ()
 ) -> dict[str, Any]:
-    """{"gflops": the record of `metrics.cost.gflops`, "params_m", "params_training_only_m", "notes"}.
+    """{"gflops": the record of `metrics.cost.gflops`, "params_m", "params_training_only_m", "input_size", "notes"}.
 
     kinds:   how often each frame kind ran; None for the method's nominal schedule
     size:    (height, width) of the frames
@@ -38,6 +39,7 @@ def cost(
         "gflops": record,
         "params_m": counted and counted.params_m,
         "params_training_only_m": counted and counted.training_only_m,
+        "input_size": input_size(method, size),
         "notes": notes,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vssbench.metrics.cost.input_size import told
 from vssbench.reports.names import weights
 from vssbench.reports.rows import Row
 from vssbench.results.record import RunResult
@@ -61,6 +62,7 @@ def _gflops(result: RunResult) -> Lines:
             ("nominal schedule", _number(counted.get("nominal"), "GFLOPs")),
             ("counts", "multiply-accumulates of step and decode" if counted.get("convention") == "mac" else None),
             ("frame size", "x".join(map(str, counted.get("size") or ()))),
+            ("the network sees it at", result.input_size and told(result.input_size)),
             ("counter", counted.get("counter")),
             ("second counter", second.get("counter")),
             ("not counted", ", ".join(uncounted)),
@@ -77,6 +79,7 @@ def _speed(row: Row, result: RunResult) -> Lines:
             ("device", environment.get("device")),
             ("torch", (environment.get("packages") or {}).get("torch")),
             ("timed frames", f"{len(samples['step'])}, batch 1" if samples.get("step") else None),
+            ("the network sees a frame at", result.input_size and told(result.input_size)),
             ("amortised over", _kinds(result.kinds)),
             ("host memory", _number(memory.get("host_working"), "MB")),
             ("device memory", _number(memory.get("device_peak"), "MB")),

@@ -90,10 +90,14 @@ def _print(profiles: dict[str, dict[str, Any]], size: tuple[int, int], machine: 
 
 
 def _computation(found: dict[str, Any]) -> list[str]:
+    from vssbench.metrics.cost.input_size import told
+
     params, record, notes = found["params_m"], found["gflops"], [f"note: {text}" for text in found["notes"]]
     lines = [] if params is None else [f"{params:.2f} M parameters, weights: {found['weights']}"]
     if found["params_training_only_m"]:
         lines[0] += f" (and {found['params_training_only_m']:.2f} M that only training reads)"
+    if found["input_size"]:
+        lines.append(f"the network sees a frame at {told(found['input_size'])}, padding included")
     if record is None:
         return [*lines, *notes]
     lines.append(f"GFLOPs a frame (multiply-accumulates): {_by_kind(record)}")

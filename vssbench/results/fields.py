@@ -17,6 +17,8 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 Amount = Annotated[float, Field(ge=0, le=LARGEST)]
 Figure = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 Rate = Annotated[float, Field(gt=0, le=LARGEST)]
+Size = Annotated[list[Count], Field(min_length=2, max_length=2)]
+"""[H, W]"""
 
 
 class Distance(TypedDict):
@@ -58,7 +60,7 @@ class Gflops(TypedDict, total=False):
     amortised: Amount | None
     nominal: Amount | None
     convention: str
-    size: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    size: Size
     counter: str
     second: dict[str, Amount | str | None]
     agreement: bool

@@ -67,6 +67,7 @@ def fold(
         codec=None if codec is None else str(codec),
         weights=WeightsInfo(origin=weights.origin, path=weights.path, sha256=weights.sha256),
         gflops=cost["gflops"],
+        input_size=cost["input_size"],
         params_m=cost["params_m"],
         params_training_only_m=cost["params_training_only_m"],
         failed=failed,

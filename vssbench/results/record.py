@@ -18,7 +18,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from vssbench.datasets.fingerprint import digest
 from vssbench.errors import UserError
 from vssbench.metrics import BUILTIN as METRICS
-from vssbench.results.fields import Amount, Count, Distance, Energy, Figure, Gflops, Latency, Percent, Rate, Samples
+from vssbench.results.fields import (
+    Amount,
+    Count,
+    Distance,
+    Energy,
+    Figure,
+    Gflops,
+    Latency,
+    Percent,
+    Rate,
+    Samples,
+    Size,
+)
 from vssbench.specs import parse
 from vssbench.types import KINDS, Kind
 
@@ -104,6 +116,7 @@ class RunResult(_Record):
     kinds:       frame kind -> how often it ran in the accuracy pass, null for a kind that never occurred
     fps, latency_ms, samples_ms: the latency pass; samples are kept raw, by frame kind and phase
     reference_ms: own time of the reference workload around each round of the latency pass
+    input_size:  frame kind -> [H, W] of what the network sees of a frame of `gflops.size`, padding included
     params_m:    millions of parameters that inference uses; those that only training reads stand apart
     memory_mb:   host memory, and device memory where there is a device
     energy:      joules a frame of an NVIDIA device, or the reason why there is none
@@ -129,6 +142,7 @@ class RunResult(_Record):
     notes: list[str] = []
     kinds: dict[Kind, Count | None] = {}
     gflops: Gflops | None = None
+    input_size: dict[Kind, Size] | None = None
     params_m: Amount | None = None
     params_training_only_m: Amount | None = None
     fps: dict[str, Rate | None] | None = None

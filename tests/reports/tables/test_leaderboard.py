@@ -128,6 +128,20 @@ def test_what_the_costs_are_is_said_where_there_are_any() -> None:
     assert "FPS" not in markdown(result("a", 50.0, fps=None))
 
 
+def test_a_table_that_mixes_input_sizes_says_who_saw_what() -> None:
+    """86.6 GFLOPs of a network that enlarges its input stood beside 0.34 under "a frame of 128x224"."""
+    gflops = {"amortised": 1.0, "convention": "mac", "size": [128, 224]}
+    plain_one = result("a", 50.0, gflops=gflops, input_size={"key": [128, 224]})
+    large = result("b", 40.0, gflops=gflops, input_size={"key": [512, 896], "nonkey": [256, 448]})
+    text = markdown(plain_one, large)
+    assert "a frame of 128x224 at the size at which each network sees it (they differ: see the notes)," in text
+    note = "the network sees a frame of 128x224 at 512x896 (nonkey frames: 256x448), padding included"
+    assert text.count(note) == 1
+    assert [row["method"] for row in cells(text)] == ["`a`", "`b` [3]"]
+    assert "sees" not in markdown(plain_one)
+    assert text.partition("3. ")[2].startswith(note)
+
+
 def test_a_bound_just_below_nothing_has_no_sign() -> None:
     row = measured(result("a", 0.06), intervals={"mIoU": Interval(0.06, -0.01, 0.2)})
     assert cells(leaderboard.markdown([row]))[0]["mIoU"] == "0.06 [0.0, 0.2]"
