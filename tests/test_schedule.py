@@ -71,3 +71,30 @@ def test_change_is_in_grey_levels() -> None:
     dark = np.full((48, 64, 3), 10, np.uint8)
     assert change(thumbnail(dark), thumbnail(dark)) == 0
     assert change(thumbnail(dark), thumbnail(dark + np.uint8(7))) == pytest.approx(7)
+
+
+@given(
+    interval=st.integers(1, 9),
+    data=st.data(),
+    kept=st.sets(st.integers(1, 60), min_size=1).map(lambda some: [0, *sorted(some)]),
+)
+def test_a_missing_key_frame_is_made_up_for_by_the_next_one(interval, data, kept):
+    """Of each stretch from one key frame to the next the first frame that is there; nothing shifts."""
+    schedule = FixedInterval(interval, data.draw(st.integers(0, interval - 1)))
+    keys, last = [], None
+    for index in kept:
+        if schedule.is_key(index, last):
+            keys.append(index)
+            last = index
+    planned = [index for index in range(61) if schedule.is_key(index)]
+    stretch = {index: max(key for key in planned if key <= index) for index in kept}
+    assert keys == [min(index for index in kept if stretch[index] == begin) for begin in sorted(set(stretch.values()))]
+
+
+@given(interval=st.integers(1, 9), data=st.data())
+def test_without_gaps_the_last_key_frame_changes_nothing(interval, data):
+    schedule = FixedInterval(interval, data.draw(st.integers(0, interval - 1)))
+    last = None
+    for index in range(40):
+        assert schedule.is_key(index, last) == schedule.is_key(index)
+        last = index if schedule.is_key(index) else last

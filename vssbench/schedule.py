@@ -37,9 +37,18 @@ class FixedInterval:
                 f"offset={self.offset} does not fit", expected=f"0 to {self.key_interval - 1} (key_interval - 1)"
             )
 
-    def is_key(self, index: int) -> bool:
-        """Whether the frame at this position of its clip is a key frame."""
-        return index == 0 or index % self.key_interval == self.offset
+    def is_key(self, index: int, last: int | None = None) -> bool:
+        """Whether the frame at this position of its clip is a key frame.
+
+        last: position of the last key frame. Positions follow the frames' numbers, so one may be missing on which a
+        key frame falls: the next frame that is there becomes key in its place, and the schedule does not shift.
+
+        >>> [FixedInterval(5).is_key(index, last) for index, last in ((14, 10), (16, 10), (19, 16), (20, 16))]
+        [False, True, False, True]
+        """
+        if last is None or index == 0:
+            return index == 0 or index % self.key_interval == self.offset
+        return (index - self.offset) // self.key_interval > (last - self.offset) // self.key_interval
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class Frame:
     """One video frame.
 
     clip:   name of the clip
-    index:  position in the clip, from 0
+    index:  position in the clip, from 0; where file names number the frames, those that are missing keep their places
     image:  uint8[H, W, 3], RGB
     labels: uint8[H, W] train ids, 255 = ignore; None where the frame is streamed but not scored
     side:   further inputs, e.g. "motion": float32[H, W, 2], pixels, x first (source in the key frame = pixel + motion)

@@ -115,7 +115,7 @@ class Mpvss(Segmentor):
         if (x.clip, x.geometry) != (key.clip, key.geometry) or x.index <= key.index:
             return True  # what is cached is of another picture
         if isinstance(self.schedule, FixedInterval):
-            return self.schedule.is_key(x.index)
+            return self.schedule.is_key(x.index, key.index)
         return self.schedule.is_key(x.index - key.index, change(x.thumbnail, key.thumbnail))
 
     def class_scores(self, y: Output) -> Tensor:

@@ -7,12 +7,14 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from vssbench.datasets.doctor import examine
 from vssbench.datasets.export import LAYOUTS, export, write
 from vssbench.datasets.label_spaces import load_space
-from vssbench.datasets.listing import gaps
+from vssbench.datasets.listing import gaps, positions
 from vssbench.datasets.on_disk import EXPORT_RECORD
 from vssbench.load import load_dataset
 from vssbench.types import IGNORE
@@ -161,6 +163,29 @@ def test_gaps():
     assert gaps(["2", "4", "8", "10"]) == [("4", "8")]
     assert gaps(["x", "y"]) == []
     assert gaps(["1"]) == []
+
+
+def test_positions():
+    assert positions([]) == []
+    assert positions(["f5"]) == [0]
+    assert positions(["2", "4", "8", "10"]) == [0, 1, 3, 4]
+    assert positions(["a_30", "a_60", "a_91", "a_120", "a_150", "a_210"]) == [0, 1, 2, 3, 4, 6]
+    assert positions(["1618_033", "1618_066", "1618_099", "1618_166", "1618_199"]) == [0, 1, 2, 4, 5]  # milliseconds
+    for others in (["a1", "b2", "b9"], ["3", "2", "9", "8"], ["1", "5", "100"], ["1", "x", "9"], ["4c1", "4c2", "9f9"]):
+        assert positions(others) == list(range(len(others)))  # names that do not number the frames
+
+
+@given(
+    step=st.integers(1, 40),
+    start=st.integers(0, 500),
+    length=st.integers(12, 40),
+    lost=st.sets(st.integers(1, 38), max_size=2),
+)
+def test_frames_keep_their_positions_when_others_are_lost(step, start, length, lost):
+    whole = [f"Seq_f{start + step * index:05d}" for index in range(length)]
+    kept = [index for index in range(length) if index not in lost]
+    assert positions(whole) == list(range(length))
+    assert positions([whole[index] for index in kept]) == kept
 
 
 def test_label_files_in_another_numbering(tmp_path, arrays):

@@ -9,9 +9,11 @@ import pytest
 
 from vssbench.bench.run import run
 from vssbench.bench.spec import LatencySpec, RunSpec
+from vssbench.datasets.export import export
 from vssbench.datasets.key_distances import Distances
 from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
+from vssbench.load import load_dataset
 from vssbench.progress import Progress
 from vssbench.specs import parse
 from vssbench.testing import check_dataset
@@ -47,6 +49,19 @@ def test_it_is_a_dataset_like_any_other(plain: Synthetic) -> None:
 def test_frames_that_are_not_there_are_said(plain: Synthetic) -> None:
     with pytest.raises(UserError, match="no labelled frame has 8 frames before it"):
         Distances(plain, [0, 8])
+
+
+def test_a_frame_that_is_missing_is_not_counted_over(tmp_path: Path, arrays) -> None:
+    """The start of a clip is the frame that many numbers before the label, or there is no clip."""
+    export(arrays(clip_count=1, length=20, size=(8, 8)), "cityscapes", tmp_path)
+    for number in (16, 17):
+        next(tmp_path.rglob(f"*_{number:06d}_leftImg8bit.png")).unlink()
+    dataset = load_dataset("cityscapes", tmp_path)
+    cut = Distances(dataset, [0, 1])
+    assert cut.stems(cut.clips()[1]) == ["synthetic_000000_000018", "synthetic_000000_000019"]
+    for distance in (2, 3, 5):
+        with pytest.raises(UserError, match=f"no labelled frame has {distance} frames before it"):
+            Distances(dataset, [0, distance])
 
 
 def test_a_run_scores_every_distance_for_every_method(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Every layout gives back, pixel for pixel, the labels that were written; a wrong folder is one message."""
 
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,10 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from vssbench.bench.clip import run_frame
+from vssbench.datasets.codec import CodecSpec, Compressed
 from vssbench.datasets.export import LABEL_STEP, LAYOUTS, export
 from vssbench.datasets.label_spaces import load_space, train_id_files
 from vssbench.errors import UserError
-from vssbench.load import load_dataset
+from vssbench.load import load_dataset, load_method
+from vssbench.testing import check_dataset
 from vssbench.types import Dataset
 
 
@@ -107,6 +111,37 @@ def test_cityscapes_snippets_of_one_long_sequence_stay_apart(tmp_path, arrays):
     dataset = read("cityscapes", tmp_path)
     assert [dataset.stems(clip)[0][-6:] for clip in dataset.clips()] == ["000000", "000030"]
     assert [len(dataset.stems(clip)) for clip in dataset.clips()] == [30, 30]
+
+
+def test_frames_keep_their_places_when_others_are_missing(tmp_path, arrays):
+    """A label four frames after its key frame stays four frames after it, also through the codec."""
+    pytest.importorskip("av", reason="the extra `video` is not installed")
+    export(arrays(clip_count=1, length=20, size=(16, 16)), "cityscapes", tmp_path)
+    whole = read("cityscapes", tmp_path)
+    (clip,) = whole.clips()
+    before = {frame.stem: frame.index for frame in whole.frames(clip)}
+    for number in (2, 3, 15):
+        next(tmp_path.rglob(f"*_{number:06d}_leftImg8bit.png")).unlink()
+    gap = read("cityscapes", tmp_path)
+    frames = list(gap.frames(clip))
+    assert [frame.index for frame in frames] == [before[frame.stem] for frame in frames]
+    assert frames[-1].index == 19
+    assert gap.labelled(clip) == [16]
+    assert gap.frame(clip, 16).index == 19
+    assert gap.lacking(clip, gap.stems(clip)) == [
+        "between synthetic_000000_000001 and synthetic_000000_000004",
+        "between synthetic_000000_000014 and synthetic_000000_000016",
+    ]
+    compressed = Compressed(gap, CodecSpec.read("h264", "cityscapes"), tmp_path / "cache")
+    assert [frame.index for frame in compressed.frames(clip)] == [frame.index for frame in frames]
+    check_dataset(gap)
+    method = load_method("hold(of=oracle,key_interval=5)")
+    labels = np.zeros((16, 16), np.uint8)
+    ages = {frame.index: run_frame(method, replace(frame, labels=labels))[0].age for frame in frames}
+    assert (ages[14], ages[16], ages[19]) == (4, 0, 3)  # 16 makes up for 15
+    next(tmp_path.rglob("*_000000_leftImg8bit.png")).unlink()
+    late = read("cityscapes", tmp_path)
+    assert late.lacking(clip, late.stems(clip))[0] == "before synthetic_000000_000001"
 
 
 def test_vspw_keeps_the_order_of_its_list_and_stays_inside(tmp_path, arrays):

@@ -13,7 +13,8 @@ from vssbench.datasets.codec import CodecSpec, Compressed, codec_for
 from vssbench.datasets.digest import ClipDigest, clip_digest, files_digest
 from vssbench.datasets.fingerprint import Fingerprint, digest
 from vssbench.datasets.key_distances import ByIndex, Distances
-from vssbench.errors import UserError, blaming
+from vssbench.datasets.on_disk import FileDataset
+from vssbench.errors import UserError, blaming, listed
 from vssbench.hooks import layers, side, usable
 from vssbench.load import Context, load_dataset
 from vssbench.metrics.accuracy.protocols import default_protocol, find
@@ -46,6 +47,7 @@ class Bench:
 
     lengths:    frames of each clip of the run, in order; the split's further clips are left out by `limit`
     unreadable: clip -> why its frames cannot be listed; empty unless failing clips are skipped
+    lacking:    clip -> where frames of it are missing, in words
     machines:   the processors of the cluster's workers that ran its clips; empty where there was no cluster
     """
 
@@ -61,6 +63,7 @@ class Bench:
         if spec.distances is not None:
             self.dataset, limit = Distances(self.dataset, spec.distances, limit), None
         self.unreadable: dict[str, str] = {}
+        self.lacking: dict[str, list[str]] = {}
         self.machines: list[str] = []
         self.lengths: dict[str, int] = {}
         self._listed, self._fingerprint = 0, Fingerprint()
@@ -70,6 +73,8 @@ class Bench:
                 self.unreadable[clip] = stems.reason
             else:
                 self.lengths[clip] = len(stems)
+                if isinstance(self.dataset, FileDataset) and (lacking := self.dataset.lacking(clip, stems)):
+                    self.lacking[clip] = lacking
         self._digests: dict[str, dict[str, str]] = {}
         self._current: tuple[Spec, Method] | None = None
         if listed and not self.lengths and not self.unreadable:
@@ -183,6 +188,14 @@ class Bench:
             caveats.append("accuracy over a Ray cluster; speed and cost on the driver's machine, with no clips running")
         if len(self.machines) > 1:
             caveats.append(f"clips ran on different processors, which may show in a digit: {', '.join(self.machines)}")
+        if self.lacking:
+            one, where = next(iter(self.lacking.items()))
+            caveats.append(
+                f"frames are missing in {len(self.lacking)} of {len(self.lengths)} clips ({one}: {listed(where, 3)}); "
+                "the others keep the places that their numbers give them, so key frames and the distances to them stay "
+                "where they were (the next frame makes up for a missing key frame); windows of VC, references and the "
+                "codec count the frames that are there"
+            )
         missing = self.dataset.missing if isinstance(self.dataset, Distances) else {}
         lacking = ", ".join(f"{count} at d={distance}" for distance, count in missing.items() if count)
         if lacking:

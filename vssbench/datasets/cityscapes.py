@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,19 @@ class Cityscapes(FileDataset):
         clips, length = _SNIPPETS[self.split], 1 if self._stills else SNIPPET
         return Release(_SOURCE, clips, clips * length, clips, length)
 
-    def _list(self, clip: str) -> Listing:
-        label = self._labels[clip]
+    def lacking(self, clip: str, stems: Sequence[str]) -> list[str]:
+        begins = self._snippet(clip)[0]
+        return [*([] if stems[0] == begins else [f"before {stems[0]}"]), *super().lacking(clip, stems)]
+
+    def _snippet(self, clip: str) -> list[str]:
+        """The frames that belong to the clip, whether or not they are there."""
         city, sequence, frame = clip.rsplit("_", 2)
         first = int(frame) - (0 if self._stills else LABELLED)
         numbers = range(first, first + (1 if self._stills else SNIPPET))
-        stems = [f"{city}_{sequence}_{number:0{len(frame)}d}" for number in numbers if number >= 0]
+        return [f"{city}_{sequence}_{number:0{len(frame)}d}" for number in numbers if number >= 0]
+
+    def _list(self, clip: str) -> Listing:
+        label, stems = self._labels[clip], self._snippet(clip)
         paths = {stem: self._images / label.parent.name / f"{stem}_leftImg8bit.png" for stem in stems}
         items = [Item(stem, paths, {clip: label}) for stem, path in paths.items() if path.is_file()]
         return Listing(items, orphans=[] if paths[clip].is_file() else [label])

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import repeat
+from itertools import count, repeat
 from pathlib import Path
 
 from vssbench import hooks
@@ -99,22 +99,23 @@ class Compressed:
 
     def frames(self, clip: str) -> Iterator[Frame]:
         video = hooks.video(self.dataset, clip)
-        size, made_from = None, repeat(Digests("" if video is None else of_file(video)))
+        size: Size | None = None
+        read: Iterator[tuple[int, Digests]] = zip(count(), repeat(Digests("" if video is None else of_file(video))))
         if video is None:
-            read: list[tuple[Size, Digests]] = []
-            video = encoded(partial(self._images, clip, read), self.cache, self.spec.codec)
-            size, made_from = read[0][0], iter([digests for _, digests in read])
+            plain: list[tuple[int, Digests, Size]] = []
+            video = encoded(partial(self._images, clip, plain), self.cache, self.spec.codec)
+            size, read = plain[0][2], ((index, digests) for index, digests, _ in plain)
         pictures = decode(video, size, self.spec.chain, self.motion_seconds)
         labelled = zip(pictures, self.dataset.labels(clip), strict=True)
-        for index, (((image, motion), (stem, labels)), digests) in enumerate(zip(labelled, made_from, strict=False)):
+        for ((image, motion), (stem, labels)), (index, digests) in zip(labelled, read, strict=False):
             side = {} if motion is None else {"motion": motion}
             yield Frame(clip, index, image, labels, side, stem, digests)
 
-    def _images(self, clip: str, read: list[tuple[Size, Digests]]) -> Iterator[UInt8]:
-        """The frames before they are encoded. read: filled with the size of each, and what it was read from."""
-        read.clear()
+    def _images(self, clip: str, plain: list[tuple[int, Digests, Size]]) -> Iterator[UInt8]:
+        """The frames before they are encoded. plain: filled with all else that is to be kept of each."""
+        plain.clear()
         for frame in self.dataset.frames(clip):
-            read.append((frame.image.shape[:2], digests_of(frame)))
+            plain.append((frame.index, digests_of(frame), frame.image.shape[:2]))
             yield frame.image
 
 

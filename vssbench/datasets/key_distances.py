@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import islice
 
 from vssbench.datasets.digest import named_digests
+from vssbench.datasets.listing import positions
 from vssbench.errors import UserError
 from vssbench.types import Dataset, Digests, Frame, Metric, Prediction, UInt8
 
@@ -20,6 +21,7 @@ class Distances:
     """A dataset cut into one clip for each labelled frame and distance; the distance is the scored frame's index.
 
     missing: labelled frames without enough frames before them, by distance; they are left out at that distance only
+    Frames whose numbers tell that some between them are missing do not follow one another.
     """
 
     def __init__(self, dataset: Dataset, distances: Sequence[int], limit: int | None = None):
@@ -30,9 +32,10 @@ class Distances:
         self._held: tuple[str, list[Frame]] = ("", [])
         self.missing = dict.fromkeys(distances, 0)
         for clip in islice(dataset.clips(), limit):
+            places = positions(dataset.stems(clip))
             for index, (stem, labels) in enumerate(dataset.labels(clip)):
                 for distance in distances if labels is not None else ():
-                    if index < distance:
+                    if index < distance or places[index] - places[index - distance] != distance:
                         self.missing[distance] += 1
                     else:
                         self._ends[f"{clip}@{stem}-{distance}"] = (clip, index, distance)

@@ -7,6 +7,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from vssbench.errors import UserError
@@ -69,15 +70,23 @@ def number(stem: str) -> int | None:
     return int(found.group()) if found else None
 
 
-def gaps(stems: Sequence[str]) -> list[tuple[str, str]]:
-    """Neighbours whose numbers lie two or more of the clip's usual steps apart: frames are missing between them."""
+def positions(stems: Sequence[str]) -> list[int]:
+    """Where each frame stands in its clip, from 0: one after another, but that missing frames keep their places.
+
+    Which are missing follows from the numbers at the end of the names, where these tell: of one name each, rising, and
+    most neighbours one step apart (of 30, say, or nearly). Two or more steps at once leave places free.
+    """
+    places = list(range(len(stems)))
     numbers = [number(stem) for stem in stems]
-    pairs = [
-        (a, b, after - before)
-        for a, b, before, after in zip(stems, stems[1:], numbers, numbers[1:], strict=False)
-        if before is not None and after is not None
-    ]
-    if not pairs:
-        return []
-    usual = Counter(step for _, _, step in pairs).most_common(1)[0][0]
-    return [(a, b) for a, b, step in pairs if step >= 2 * usual > 0]
+    steps = [after - before for before, after in pairwise(one for one in numbers if one is not None)]
+    if None in numbers or len({re.sub(r"[0-9]+\Z", "", stem) for stem in stems}) > 1 or not steps or min(steps) < 1:
+        return places
+    usual = Counter(steps).most_common(1)[0][0]
+    if 2 * sum(abs(step - usual) <= usual / 10 for step in steps) <= len(steps):
+        return places
+    return [0, *accumulate(round(step / usual) if step >= 2 * usual else 1 for step in steps)]
+
+
+def gaps(stems: Sequence[str]) -> list[tuple[str, str]]:
+    """Neighbours between which frames are missing."""
+    return [pair for pair, (a, b) in zip(pairwise(stems), pairwise(positions(stems)), strict=True) if b - a > 1]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vssbench.datasets.digest import of_file
-from vssbench.datasets.listing import folders
+from vssbench.datasets.listing import folders, gaps, positions
 from vssbench.datasets.read_pixels import orientation, read_image, read_labels
 from vssbench.errors import UserError, suggest
 from vssbench.types import Digests, Frame, LabelSpace, UInt8
@@ -87,7 +87,7 @@ class FileDataset(ABC):
         if Path(split).name != split:
             raise UserError(f"{split!r} is no split", expected="a plain name such as train, val or test")
         self.root, self.split = Path(root), split
-        self._items: dict[str, list[Item]] = {}
+        self._items: dict[str, list[tuple[int, Item]]] = {}
 
     @abstractmethod
     def clips(self) -> Sequence[str]: ...
@@ -122,27 +122,31 @@ class FileDataset(ABC):
 
     def frames(self, clip: str) -> Iterator[Frame]:
         size = None
-        for index, item in enumerate(self.items(clip)):
+        for index, item in _placed(self.items(clip)):
             frame = self._read(clip, index, item, size)
             size = frame.image.shape[:2]
             yield frame
 
     def frame(self, clip: str, index: int) -> Frame:
-        """One frame by itself, with its labels where it has them."""
+        """One frame by itself, with its labels where it has them. index: in the list of frames that are there."""
         items = self._held(clip)
         if not 0 <= index < len(items):
             raise UserError(f"clip {clip!r} has no frame {index}", expected=f"0 to {len(items) - 1}")
-        return self._read(clip, index, items[index])
+        return self._read(clip, *items[index])
 
     def labelled(self, clip: str) -> list[int]:
-        """Numbers of the frames that have labels."""
-        return [index for index, item in enumerate(self._held(clip)) if item.stem in item.labels]
+        """Which of the frames that are there have labels, as `frame` counts them."""
+        return [index for index, (_, item) in enumerate(self._held(clip)) if item.stem in item.labels]
 
-    def _held(self, clip: str) -> list[Item]:
+    def _held(self, clip: str) -> list[tuple[int, Item]]:
         """The clip's frames as first listed: random access must not list a folder for every frame."""
         if clip not in self._items:
-            self._items[clip] = self.items(clip)
+            self._items[clip] = _placed(self.items(clip))
         return self._items[clip]
+
+    def lacking(self, clip: str, stems: Sequence[str]) -> list[str]:
+        """Where frames of a clip are missing, in words, to go by the names of those that are there."""
+        return [f"between {before} and {after}" for before, after in gaps(stems)]
 
     def labels(self, clip: str) -> Iterator[tuple[str, UInt8 | None]]:
         for item in self.items(clip):
@@ -199,6 +203,11 @@ class FileDataset(ABC):
             expected=self.layout,
             fix=f"--data-root {below[0]}" if below else "check --data-root, --dataset and --split",
         )
+
+
+def _placed(items: list[Item]) -> list[tuple[int, Item]]:
+    """(position in the clip, frame): missing frames keep their places."""
+    return list(zip(positions([item.stem for item in items]), items, strict=True))
 
 
 def check_size(item: Item, size: Size, labels: Size | None, previous: Size | None) -> None:

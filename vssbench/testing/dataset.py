@@ -20,8 +20,8 @@ def check_dataset(dataset: Dataset, limit: int = 3) -> Report:
     limit:   how many clips are read through; the names of all are checked
 
     Checked: the label space; clip names unique, sorted and usable as folder names; stems unique and those of the
-    frames; indices from 0; dtypes, shapes, train ids; one size a clip; `labels()` equal to the frames' labels; reading
-    twice, and two readers at a time, give the same.
+    frames; indices from 0, rising; dtypes, shapes, train ids; one size a clip; `labels()` equal to the frames' labels;
+    reading twice, and two readers at a time, give the same.
     """
     findings = Findings(str(getattr(dataset, "name", type(dataset).__name__)))
     with findings.check("attributes"):
@@ -74,17 +74,19 @@ def _clip(findings: Findings, dataset: Dataset, clip: str) -> None:
     findings.expect(bool(stems), "there are no frames")
     findings.expect(len(set(stems)) == len(stems), "some stems occur twice")
     size = None
-    count = 0
+    count, before = 0, -1
     readers = zip(dataset.frames(clip), dataset.frames(clip), dataset.labels(clip), strict=True)
     for index, (frame, again, (stem, labels)) in enumerate(readers):
         count += 1
         wanted = stems[index] if index < len(stems) else None
         size = size or frame.image.shape
         faults = [*_frame(frame, dataset.space.classes, size)]
-        if (frame.clip, frame.index, frame.stem) != (clip, index, wanted):
+        placed = frame.index > before and (index or frame.index == 0)
+        if (frame.clip, frame.stem) != (clip, wanted) or not placed:
             faults.append(
                 f"is clip {frame.clip!r}, index {frame.index}, stem {frame.stem!r}; its stem should be {wanted!r}"
             )
+        before = frame.index
         if not same(frame, again):
             faults.append("differs when it is read again")
         if stem != wanted or not equal_labels(labels, frame.labels):
