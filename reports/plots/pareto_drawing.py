@@ -55,7 +55,7 @@ def staircase(x: Floats, y: Floats, more_is_better: bool, worst: tuple[float, fl
     return np.array([*corners, (worst[0], corners[-1][1])])
 
 
-LEAST_SPAN = 0.2
+LEAST_SPAN = 0.5
 """Points of percent that the accuracies' axis spans at least: finer numbers at its ticks would not fit."""
 MARKER, ARROW = 5.0, 13.0
 """Points (1/72 inch): the size of a marker, and how far the arrow of a lower bound goes."""
