@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import cv2
@@ -181,14 +182,6 @@ class Unions:
         return unions[-1] | unions[2**top - 1 - frames]
 
 
-def windows(state: Sequence[Mapping[str, Any]], n: int) -> NDArray[np.int64] | None:
-    """int64[5, windows] in the order of time, rows as in COLUMNS; None where unlabelled frames leave them undefined."""
-    parts = [clip["windows"].get(str(n)) for clip in state]
-    if any(part is None for part in parts):
-        return None
-    return np.concatenate([np.empty((5, 0), np.int64), *(np.asarray(part, np.int64) for part in parts)], axis=1)
-
-
 def windows_of(clips: Clips, n: int, right: bool = False) -> dict[str, NDArray[np.int64]] | str:
     """Clip -> int64[2, windows] (numerators, denominators) of the windows that count; or why there are none.
 
@@ -212,24 +205,33 @@ def windows_of(clips: Clips, n: int, right: bool = False) -> dict[str, NDArray[n
 
 
 def _counted(clips: Clips, n: int) -> list[NDArray[np.int64] | None]:
-    """`windows` of each clip that counts."""
+    """What was decoded of each clip that counts."""
     return [decoded(record, n) for record in clips.records]
 
 
 def decoded(record: ClipStates, n: int) -> NDArray[np.int64] | None:
-    """`windows` of one clip. Raises UserError for what `Consistency` cannot have left: it was edited or damaged."""
+    """int64[5, windows] of one clip in the order of time, rows as in COLUMNS; None where they were not counted.
+
+    Unlabelled frames leave windows undefined. Raises UserError for what `Consistency` cannot have left: it was edited
+    or damaged.
+    """
     state = record.states.get(Consistency.name)
     if state is None:
         return None
     with refusing_damage(record, Consistency.name):
+        parts = [np.empty((len(COLUMNS), 0), np.int64)]
         for clip in state:
-            rows = [whole_numbers(row) for row in clip["windows"].get(str(n), ())]
-            require(len(rows) in (0, len(COLUMNS)), f"{len(COLUMNS)} rows of windows")
+            rows = clip["windows"].get(str(n))
+            if rows is None:
+                return None
+            require(len(rows) == len(COLUMNS), f"{len(COLUMNS)} rows of windows")
             expected = max(0, whole(clip["frames"]) - n + 1)
             require(all(len(row) == expected for row in rows), f"{expected} windows of {n} frames")
-            for part, of in ((1, 0), (2, 0), (3, 2), (4, 3)) if rows else ():
-                require(bool((rows[part] <= rows[of]).all()), f"no more pixels {COLUMNS[part]} than {COLUMNS[of]}")
-        return windows(state, n)
+            counts = whole_numbers(list(chain.from_iterable(rows))).reshape(len(COLUMNS), -1)
+            for part, of in ((1, 0), (2, 0), (3, 2), (4, 3)):
+                require(bool((counts[part] <= counts[of]).all()), f"no more pixels {COLUMNS[part]} than {COLUMNS[of]}")
+            parts.append(counts)
+        return np.concatenate(parts, axis=1)
 
 
 def digits_of(ratios: Floats) -> Floats:

@@ -83,7 +83,7 @@ def test_every_resample_has_the_digits_of_evaluate(protocol, metric):
             continue
         counts = [np.ones(6, int), *np.random.default_rng(seed).multinomial(6, np.full(6, 1 / 6), size=5)]
         kept = [int(clip.removeprefix("clip")) for clip in found.clips]
-        (fast,) = apply(found.columns, [found.read], np.stack(counts)[:, kept])
+        (fast,) = apply(found.columns, [(slice(None), found.read)], np.stack(counts)[:, kept])
         for row, value in zip(counts, fast.tolist(), strict=True):
             slow = evaluate(protocol, space, drawn(some, row), [parse(metric)]).metrics[metric]
             assert slow == value or (slow is None and math.isnan(value))

@@ -31,7 +31,7 @@ LEAST_CLIPS = 10
 """With 10 clips, 90 to 95 % of the 95 % intervals held the truth over metrics and populations, with 100, 93 to 97 %."""
 UNDEFINED = 0.01
 """Share of resamples without a number (AR-Seg's mean where a class is gone) up to which there is an interval."""
-_CACHED = 2**16
+_CACHED = 2**18
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,21 @@ def sample(totals: Totals, resamples: int = 10_000, seed: int = 0) -> Sample:
 
 
 def samples(totals: Sequence[Totals], resamples: int = 10_000, seed: int = 0) -> list[Sample]:
-    """The same of several metrics of one method: what is the same in them is added up once."""
+    """The same of several metrics of one method: what they have in common is added up once."""
     if resamples < 100:
         raise UserError(f"{resamples} resamples are too few", expected="100 or more, better 10000")
     made: dict[int, Sample] = {}
-    for columns in {id(one.columns): one.columns for one in totals}.values():
-        same = {index: one for index, one in enumerate(totals) if one.columns is columns}
-        drawn = apply(columns, [one.read for one in same.values()], weights(len(columns), resamples, seed))
+    for clips in {one.clips for one in totals}:  # another protocol may leave out some
+        members = {index: one for index, one in enumerate(totals) if one.clips == clips}
+        parts = {id(one.columns): one.columns for one in members.values()}
+        ends = np.cumsum([columns.shape[1] for columns in parts.values()]).tolist()
+        place = {part: slice(first, end) for part, first, end in zip(parts, [0, *ends], ends, strict=False)}
+        columns = np.hstack(list(parts.values()))
+        reads = [(place[id(one.columns)], one.read) for one in members.values()]
+        drawn = apply(columns, reads, weights(len(clips), resamples, seed))
         left = columns.sum(axis=0) - columns
-        for (index, one), values in zip(same.items(), drawn, strict=True):
-            made[index] = Sample(one.value(), values, one.read(left), one.informative)
+        for (index, one), (own, read), values in zip(members.items(), reads, drawn, strict=True):
+            made[index] = Sample(one.value(), values, read(left[:, own]), one.informative)
     return [made[index] for index in range(len(totals))]
 
 
@@ -112,18 +117,20 @@ def limits(value: float, drawn: Floats, left: Floats, level: float = 0.95) -> tu
     return min(float(low), value), max(float(high), value)
 
 
-def apply(columns: Floats, reads: Sequence[Callable[[Floats], Floats]], chosen: NDArray[np.integer]) -> list[Floats]:
+def apply(
+    columns: Floats, reads: Sequence[tuple[slice, Callable[[Floats], Floats]]], chosen: NDArray[np.integer]
+) -> list[Floats]:
     """float64[R] for each reading: the figure for each row of int[R, clips], how often each clip counts.
 
-    columns: float64[clips, K]. In chunks that stay in the processor's cache.
+    columns: float64[clips, K], of which each reading takes some. In chunks that stay in the processor's cache.
     """
     parts: list[list[Floats]] = [[] for _ in reads]
     rows = max(64, _CACHED // columns.shape[1])
     for first in range(0, len(chosen), rows):
-        part = chosen[first : first + rows].astype(np.float64)
-        sums = (columns.T @ part.T).T  # so that the numbers of one column lie side by side
-        for found, read in zip(parts, reads, strict=True):
-            found.append(read(sums))
+        part = chosen[first : first + rows].T.astype(np.float64)
+        sums = (columns.T @ part).T  # so that the numbers of one column lie side by side
+        for found, (place, read) in zip(parts, reads, strict=True):
+            found.append(read(sums[:, place]))
     return [np.concatenate(found) for found in parts]
 
 

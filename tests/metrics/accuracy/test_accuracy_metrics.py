@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from tests.metrics.accuracy.videos import NO_IMAGE, frames, label_space, measure, sets_of_videos, still
 from vssbench.errors import UserError
+from vssbench.metrics.accuracy import consistency
 from vssbench.metrics.accuracy.by_distance import by_distance
 from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.metrics.accuracy.confusion import Confusion, decoded, dense, pair_counts
-from vssbench.metrics.accuracy.consistency import Consistency, windows
+from vssbench.metrics.accuracy.consistency import Consistency
 from vssbench.metrics.plan import DEFAULT, plan
 from vssbench.specs import parse
 from vssbench.types import Frame, Prediction
@@ -130,8 +131,8 @@ def test_long_windows_do_not_wrap_around(n):
     truth = np.zeros((600, 1, 2), np.uint8)
     guess = truth.copy()
     guess[310:, 0, 0] = 1  # one change, so windows that cross it are half consistent
-    state = measure(label_space(2), "a", truth, guess, [f"VC@{n}"]).states["consistency"]
-    counts = windows(state, n)
+    record = measure(label_space(2), "a", truth, guess, [f"VC@{n}"])
+    counts = consistency.decoded(record, n)
     expected = [1 if first < 310 < first + n else 2 for first in range(600 - n + 1)]
     assert counts[1].tolist() == expected
     assert counts[0].tolist() == [2] * len(expected)

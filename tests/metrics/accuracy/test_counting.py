@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.metrics.accuracy.slow import VOID, keeps
 from tests.metrics.accuracy.videos import label_space, measure, still
 from vssbench.metrics.accuracy.confusion import pair_counts
-from vssbench.metrics.accuracy.consistency import Unions, windows
+from vssbench.metrics.accuracy.consistency import Unions, decoded
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -56,10 +56,10 @@ def test_windows_are_the_slow_definitions(seed, lengths, shape, change, odd):
     guess = np.where(rng.random(shape[1:]) < 0.7, truth, still(rng, shape, [0, 1, *odd], change)).astype(np.uint8)
     if not odd:
         guess[guess == 255] = 1
-    state = measure(label_space(2), "a", truth, guess, [f"VC@{n}" for n in lengths]).states["consistency"]
+    record = measure(label_space(2), "a", truth, guess, [f"VC@{n}" for n in lengths])
     for n in lengths:
         expected = [window_counts(truth[i : i + n], guess[i : i + n]) for i in range(len(truth) - n + 1)]
-        assert windows(state, n).T.tolist() == expected
+        assert decoded(record, n).T.tolist() == expected
 
 
 @settings(deadline=None, max_examples=100)
