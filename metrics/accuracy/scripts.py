@@ -187,7 +187,9 @@ def arseg_areas(matrix: Counts) -> Areas | str:
 def over_ground_truth(areas: Areas) -> Figures:
     """Exact and the VSPW script: means over the classes with ground truth, a set that no method can change."""
     there, iou = areas.label > 0, _divide(areas.hit, areas.union)
-    return Figures(areas, iou if there.all() else np.where(there, iou, np.nan), there.sum(-1))
+    if there.all():
+        return Figures(areas, iou, _all_of(iou))
+    return Figures(areas, np.where(there, iou, np.nan), there.sum(-1))
 
 
 def over_occurring(areas: Areas) -> Figures:
@@ -204,13 +206,18 @@ def over_unions(areas: Areas) -> Figures:
 def over_all(areas: Areas) -> Figures:
     """AR-Seg: over all classes."""
     iou = _divide(areas.hit, areas.union)
-    return PlainMean(areas, iou, np.full(iou.shape[:-1], iou.shape[-1])[()])
+    return PlainMean(areas, iou, _all_of(iou))
 
 
 def over_every_class(areas: Areas) -> Figures:
     """ESPNet: over all classes, void not among them."""
     iou = _divide(areas.hit, areas.union)
-    return PlainMeans(areas, iou, np.full(iou.shape[:-1], iou.shape[-1])[()])
+    return PlainMeans(areas, iou, _all_of(iou))
+
+
+def _all_of(iou: Floats) -> Counts:
+    """How many classes there are, for each mean."""
+    return np.full(iou.shape[:-1], iou.shape[-1])[()]
 
 
 def outside_values(matrix: Counts, classes: int) -> list[int]:
