@@ -45,7 +45,7 @@ def overhead(rounds: int) -> None:
     frames = list(islice(dataset.frames(dataset.clips()[0]), 24))
     print(f"{'latency pass / bare loop':24} {'bare FPS':>10} {'its FPS':>8} {'by wall':>8}")
     for name in METHODS:
-        method = load_method(name, labels=dataset.space.name)
+        method = load_method(name, labels=dataset.space)
         turns = list(_turns(method, frames, rounds))
         passed, wall = (median(turn[place] / turn[0] for turn in turns) for place in (1, 2))
         mark = "" if passed >= GOAL else f"  below {GOAL}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from vssbench import load_dataset, load_method, registry
+from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.hooks import weights
 from vssbench.load import Context, resolved
@@ -30,7 +31,7 @@ class Silent:
 class Recorder(Silent):
     """A method that remembers what it was built with."""
 
-    def __init__(self, backbone: str = "tiny", scale: float = 0.5, labels: str | None = None, device: str = "cpu",
+    def __init__(self, backbone: str = "tiny", scale: float = 0.5, labels: object = None, device: str = "cpu",
                  checkpoint: object = None):  # fmt: skip
         self.built = (backbone, scale, labels, device, checkpoint)
 
@@ -68,14 +69,17 @@ def file(tmp_path: Path) -> str:
 def test_arguments_context_and_defaults(file: str) -> None:
     assert load_method("recorder").built == ("tiny", 0.5, None, "cpu", None)
     method = load_method("recorder(scale=1,backbone=r50)", checkpoint=file, device="cuda:0", labels="vspw")
-    assert method.built == ("r50", 1, "vspw", "cuda:0", file)
+    assert method.built == ("r50", 1, load_space("vspw"), "cuda:0", file)
     assert method.name == "recorder(backbone=r50,scale=1)"
-    assert load_method("recorder(labels=camvid)", labels="vspw").built[2] == "camvid"
+    assert load_method("recorder(labels=camvid)").built[2] is load_space("camvid")
+    assert load_method("recorder(labels=camvid)", labels=load_space("camvid")).built[2] is load_space("camvid")
+    with pytest.raises(UserError, match=r"labels=camvid has 11 classes, the data 124 of 'vspw'"):
+        load_method("recorder(labels=camvid)", labels="vspw")
 
 
 def test_wrappers_hand_on_the_context(file: str) -> None:
     method = load_method("bare(of=bare(of=recorder(scale=0.25)))", checkpoint=file, labels="vspw")
-    assert method.inner.inner.built == ("tiny", 0.25, "vspw", "cpu", file)
+    assert method.inner.inner.built == ("tiny", 0.25, load_space("vspw"), "cpu", file)
     assert method.given == ((), {})
     files = {"recorder": {"hr": file, "lr": file}}
     assert load_method("hold(of=recorder)", checkpoints=files).inner.built[4] == files["recorder"]

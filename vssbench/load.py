@@ -12,12 +12,14 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from vssbench import hooks, registry
+from vssbench.datasets.label_spaces import load_space, same_classes
 from vssbench.errors import UserError, blaming, suggest
 from vssbench.input_files import contents, expanded
 from vssbench.networks import packaged
 from vssbench.networks.checkpoints import located
+from vssbench.networks.class_mapping import trained_for
 from vssbench.specs import Spec, parse, walk
-from vssbench.types import Dataset, Method, Weights
+from vssbench.types import Dataset, LabelSpace, Method, Weights
 
 Checkpoint = str | Path | Mapping[str, str | Path]
 
@@ -26,14 +28,15 @@ Checkpoint = str | Path | Mapping[str, str | Path]
 class Context:
     """What the caller knows and a spec need not repeat; wrappers hand it on to the method they wrap.
 
-    labels:      the dataset's label space, used where the spec names none
+    labels:      the dataset's label space; None where nothing is known of the data, and the spec, the weights or the
+                 method's default say it
     device:      torch device string
     checkpoints: method name, or spec where one name stands for several -> file (or {"hr": file, "lr": file}), or
                  "untrained"; methods that are not in it get the packaged weights where there are any
     threads:     CPU threads of the networks; None: as many as their library takes
     """
 
-    labels: str | None = None
+    labels: LabelSpace | None = None
     device: str = "cpu"
     checkpoints: Mapping[str, Checkpoint] = field(default_factory=dict)
     threads: int | None = None
@@ -44,15 +47,35 @@ class Context:
         if spec.at is not None:
             raise UserError(f"a method takes no '@' number: {spec}")
         factory = registry.resolve("methods", spec.name)
-        given = {
-            "device": self.device,
-            "checkpoint": self.checkpoints.get(str(spec), self.checkpoints.get(spec.name)),
-            "context": self,
-        }
-        optional = {"labels": self.labels, "threads": self.threads}
+        given: dict[str, Any] = {"device": self.device, "checkpoint": self.checkpoint(spec), "context": self}
+        optional = {"labels": self.label_space(spec), "threads": self.threads}
         given |= {name: value for name, value in optional.items() if value is not None}
         method: Method = _build(factory, spec, given, Method)
         return method
+
+    def checkpoint(self, spec: Spec) -> Checkpoint | None:
+        """What was given for this method, by its spec or its name."""
+        return self.checkpoints.get(str(spec), self.checkpoints.get(spec.name))
+
+    def label_space(self, spec: Spec) -> LabelSpace | None:
+        """The classes that the method is to predict: the data's, those that the spec names, or those of its weights.
+
+        Raises UserError where the spec names others than the data has.
+        """
+        named = spec.get("labels")
+        if named is None:
+            return self.labels or trained_for(self.checkpoint(spec))
+        if self.labels is not None and named == self.labels.name:
+            return self.labels
+        space = load_space(str(named))
+        if self.labels is not None and not same_classes(space, self.labels):
+            raise UserError(
+                f"labels={named} has {space.classes} classes, the data {self.labels.classes} of {self.labels.name!r}",
+                where=spec,
+                expected="the classes of the data",
+                fix="leave labels= out; where the network knows others, mapping=FILE says which count as which",
+            )
+        return space
 
 
 def load_method(
@@ -60,7 +83,7 @@ def load_method(
     checkpoint: Checkpoint | None = None,
     device: str = "cpu",
     *,
-    labels: str | None = None,
+    labels: str | LabelSpace | None = None,
     checkpoints: Mapping[str, Checkpoint] | None = None,
     threads: int | None = None,
 ) -> Method:
@@ -69,7 +92,7 @@ def load_method(
     checkpoint:  file for the method named in the spec, or {"hr": file, "lr": file} for arseg; None: the packaged
                  weights where there are any (`packaged.FILES`); "untrained": random ones all the same
     checkpoints: files by method name, for methods inside others (`hold(of=mask2former)`)
-    labels:      label space for specs that name none
+    labels:      label space of the data: a value, a name or a file; a spec that names other classes is refused
     threads:     CPU threads, for methods that ask
     Raises UserError for an unknown method or argument and for a file that does not fit.
     """
@@ -77,7 +100,7 @@ def load_method(
     files = dict(checkpoints or {})
     if checkpoint is not None:
         files[innermost(spec).name] = checkpoint
-    return Context(labels, device, files, threads).load(spec)
+    return Context(None if labels is None else load_space(labels), device, files, threads).load(spec)
 
 
 def load_dataset(
@@ -97,7 +120,7 @@ def load_dataset(
 def resolved(method: Method, spec: Spec, labels: str | None = None) -> Spec:
     """The spec with every argument that was left to its default: what exactly is measured under a short name.
 
-    labels: the label space that the method was loaded with where the spec names none
+    labels: name of the label space that the method was loaded with where the spec names none
     """
     full: dict[str, object] = {}
     wrapped = hooks.inner(method)
@@ -112,6 +135,8 @@ def resolved(method: Method, spec: Spec, labels: str | None = None) -> Spec:
         elif name not in dict(spec.args):
             chosen = hooks.chosen(method, name, value)
             value = chosen if isinstance(chosen, bool | int | float | str) else value
+        if name == "mapping" and value is None:
+            continue  # nearly always: the classes are the data's
         if value is None or isinstance(value, bool | int | float | str | Spec):
             full[name] = value
     return spec.with_args(**full)
@@ -145,6 +170,8 @@ def _build(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any], pr
     asked = given.get("checkpoint")
     try:
         args = _arguments(factory, spec, given)
+        if "labels" in args and "labels" in given:
+            args["labels"] = given["labels"]  # the value of what the spec may name
         if "checkpoint" in args:
             args["checkpoint"] = _weights(factory, spec.name, args)
         elif asked is not None:

@@ -17,6 +17,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from vssbench.errors import UserError
 
@@ -140,6 +141,8 @@ def _format(value: object) -> str:
         if not math.isfinite(value):
             raise UserError(f"{value} cannot be an argument", expected="a finite number")
         return repr(value)
+    if not isinstance(value, str | PurePath):
+        raise TypeError(f"{value!r} has no place in a spec")
     text = str(value)
     bare = _BARE.fullmatch(text) and _literal(text) == text and text.isprintable()
     return text if bare else json.dumps(text)

@@ -107,7 +107,7 @@ class Weights:
     note: str | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LabelSpace:
     """The classes of a dataset and what its files call them (read from labels/*.yaml, applied once, by the dataset).
 
@@ -143,6 +143,9 @@ class LabelSpace:
         from_file = np.full(256, IGNORE, np.uint8)
         from_file[: len(names)] = ids
         return cls(name, tuple(names), np.stack([ids, ids, ids], axis=1), from_file, ids, from_file != IGNORE)
+
+    def __repr__(self) -> str:
+        return f"<label space {self.name}, {self.classes} classes>"
 
     @property
     def classes(self) -> int:

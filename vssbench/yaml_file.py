@@ -5,13 +5,14 @@ An anchor lets a few lines stand for thousands of millions of values: files are 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from vssbench.atomic import regular
-from vssbench.errors import UserError
+from vssbench.errors import UserError, suggest
 
 LONGEST, MOST_VALUES = 10**6, 10**5
 """Bytes of a file, and values in it with every alias written out."""
@@ -70,6 +71,17 @@ def _values(node: yaml.Node, known: dict[int, int]) -> int:
         what = "it holds itself" if count < 0 else f"more than {MOST_VALUES} values, aliases written out"
         raise yaml.MarkedYAMLError(problem=what, problem_mark=node.start_mark)
     return count
+
+
+def complaint(problem: Any, path: Path | None, places: Place, known: Iterable[str]) -> str:
+    """What pydantic found wrong, with file, line, column and key, in one line; known: keys, for one that is not."""
+    where, message = problem["loc"], problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message, where = f"unknown key; {suggest(str(where[-1]), known)}", (*where, "")
+    while where and where not in places:
+        where = where[:-1]
+    line, column = places.get(where, (1, 1))
+    return f"{path}:{line}:{column}: {'.'.join(map(str, problem['loc']))}: {message}"
 
 
 def _locate(node: yaml.Node, path: tuple[str | int, ...], places: Place, seen: set[int]):

@@ -7,19 +7,21 @@ from torch import Tensor
 
 from vssbench.errors import UserError
 from vssbench.methods.arseg import weights
-from vssbench.methods.arseg.common import Base, Input, Output, Size, default_backbone, scaled
+from vssbench.methods.arseg.common import Base, Input, Output, Size, scaled
 from vssbench.methods.arseg.network import Backbone, Costed, FusedFrame, WholeFrame, build
 from vssbench.methods.arseg.warp import Form
 from vssbench.methods.arseg.warp import resize as resized
 from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted
-from vssbench.types import Frame, Kind
+from vssbench.types import Frame, Kind, LabelSpace
 
 
 class ArSeg(Base):
     """AR-Seg (Hu et al., Efficient Semantic Segmentation by Altering Resolutions for Compressed Videos, CVPR 2023).
 
-    labels:    label space; sets the number of classes, PSPNet's form and the normalisation (see network.py)
+    labels:    label space: its value, its name or a file; sets the number of classes, PSPNet's form and the
+               normalisation (see network.py)
+    mapping:   as in mask2former
     backbone:  tiny by default on synthetic video, else psp18
     scale:     size of the frames between key frames
     gop:       key-frame distance that our encoder is asked for; the method follows the video: a frame without
@@ -37,23 +39,25 @@ class ArSeg(Base):
 
     def __init__(
         self,
-        labels: str = "synthetic",
+        labels: str | LabelSpace = "synthetic",
         backbone: Backbone | None = None,
         scale: float = 0.5,
         gop: int = 12,
         warp: Form = "official",
         auxiliary: bool = True,
         resize: None = None,
+        mapping: str | None = None,
         dtype: Dtype = "float32",
         compile: bool = False,
         device: str = "cpu",
         checkpoint: weights.Files | None = None,
     ):
-        super().__init__(backbone or default_backbone(labels), labels, scale, device, dtype, compile)
+        super().__init__(backbone, labels, scale, device, dtype, compile, checkpoint, mapping)
         if gop < 1:
             raise UserError(f"gop={gop} does not fit", expected="1 or more")
         self.gop, self.warp = gop, warp
-        hr, lr = build(self.backbone, labels, "hr"), build(self.backbone, labels, "lr", fused=True)
+        hr = build(self.backbone, self.learned, "hr")
+        lr = build(self.backbone, self.learned, "lr", fused=True)
         lr.classifier.load_state_dict(hr.classifier.state_dict())
         self.weights = weights.load({"hr": hr, "lr": lr}, checkpoint, {"hr": 1.0, "lr": scale})
         self.hr, self.lr = hr, lr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from vssbench.methods.arseg.network import Backbone, normalisation
 from vssbench.methods.arseg.warp import resize
 from vssbench.networks.numerics import Dtype
 from vssbench.networks.per_frame import Segmentor
-from vssbench.types import Frame, Kind
+from vssbench.types import Frame, Kind, LabelSpace
 
 Size = tuple[int, int]
 
@@ -42,14 +42,27 @@ class Base(Segmentor):
     dtype, compile: see `vssbench.networks.numerics`
     """
 
-    def __init__(self, backbone: Backbone, labels: str, scale: float, device: str, dtype: Dtype, compile: bool):
-        super().__init__(labels, device, dtype, compile)
+    backbones: tuple[Backbone, ...] = get_args(Backbone)
+
+    def __init__(
+        self,
+        backbone: Backbone | None,
+        labels: str | LabelSpace,
+        scale: float,
+        device: str,
+        dtype: Dtype,
+        compile: bool,
+        checkpoint: object,
+        mapping: str | None,
+    ):
+        """backbone: None as in mask2former, else psp18"""
+        super().__init__(labels, device, dtype, compile, checkpoint, mapping)
         if not 0 < scale <= 1:
             raise UserError(f"scale={scale} does not fit", expected="more than 0, at most 1")
-        self.backbone, self.scale = backbone, scale
-        self._mean, self._std = (
-            torch.tensor(values, device=self.device).view(1, 3, 1, 1) for values in normalisation(backbone, labels)
-        )
+        self.backbone: Backbone = self.choose(backbone, self.backbones, "psp18")
+        self.scale = scale
+        statistics = normalisation(self.backbone, self.learned)
+        self._mean, self._std = (torch.tensor(values, device=self.device).view(1, 3, 1, 1) for values in statistics)
 
     def image(self, frame: Frame, scale: float) -> Tensor:
         """float[1, 3, scale H, scale W], normalised first, then resized."""
@@ -63,11 +76,6 @@ class Base(Segmentor):
     def class_scores(self, y: Output) -> Tensor:
         """float[C, H, W] at the frame's size: log-probabilities of PSPNet's CamVid form, logits of the others."""
         return y.branch.finish(y.scores, y.size)[0]
-
-
-def default_backbone(labels: str) -> Backbone:
-    """tiny on synthetic video, else psp18."""
-    return "tiny" if labels == "synthetic" else "psp18"
 
 
 def scaled(size: Size, scale: float) -> Size:

@@ -7,13 +7,14 @@ from typing import Any, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vssbench.datasets.label_spaces import load_space
+from vssbench.datasets.label_spaces import suite_name
 from vssbench.methods.arseg.bisenet import BiSeNet
 from vssbench.methods.arseg.creff import CReFF
 from vssbench.methods.arseg.layers import Branch
 from vssbench.methods.arseg.pspnet import PSPCamVid, PSPCityscapes, tiny
 from vssbench.methods.arseg.warp import Form, motion_on, plain_warp, warp
 from vssbench.networks.checkpoints import seeded
+from vssbench.types import LabelSpace
 
 Backbone = Literal["tiny", "psp18", "bise18"]
 Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
@@ -25,24 +26,24 @@ CITYSCAPES: dict[Backbone, Statistics] = {
 }
 
 
-def normalisation(backbone: Backbone, labels: str) -> Statistics:
+def normalisation(backbone: Backbone, space: LabelSpace) -> Statistics:
     """(mean, standard deviation) of RGB in 0..1: Cityscapes' own for that label space, CamVid's for every other."""
-    return CITYSCAPES.get(backbone, CAMVID) if labels == "cityscapes" else CAMVID
+    return CITYSCAPES.get(backbone, CAMVID) if suite_name(space) == "cityscapes" else CAMVID
 
 
-def build(backbone: Backbone, labels: str, role: Literal["hr", "lr"], fused: bool = False) -> Branch:
+def build(backbone: Backbone, space: LabelSpace, role: Literal["hr", "lr"], fused: bool = False) -> Branch:
     """A branch with the same random weights every time, in evaluation mode.
 
     PSPNet takes its Cityscapes form for that label space and its CamVid form for every other. fused: with CReFF
     """
-    classes = load_space(labels).classes
-    with seeded(f"arseg {backbone} {labels} {role}"):
+    classes = space.classes
+    with seeded(f"arseg {backbone} {space.name} {role}"):
         if backbone == "tiny":
             branch: Branch = tiny(classes)
         elif backbone == "bise18":
             branch = BiSeNet(classes)
         else:
-            branch = PSPCityscapes(classes) if labels == "cityscapes" else PSPCamVid(classes)
+            branch = PSPCityscapes(classes) if suite_name(space) == "cityscapes" else PSPCamVid(classes)
         if fused:
             branch.creff = CReFF(branch.channels)
     return branch.eval()

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from vssbench.methods.arseg import weights
-from vssbench.methods.arseg.common import Base, Input, Output, Size, default_backbone, scaled
+from vssbench.methods.arseg.common import Base, Input, Output, Size, scaled
 from vssbench.methods.arseg.network import Backbone, Costed, WholeFrame, build
 from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted, PerFrame
-from vssbench.types import Frame
+from vssbench.types import Frame, LabelSpace
 
 
 class Alone(Base, PerFrame):
@@ -21,6 +21,7 @@ class Alone(Base, PerFrame):
     scale:     the network sees frames of this size; the classes are brought back to the frame's
     auxiliary: run the training heads, as the official forward does; the output is the same
     resize:    none; frames are always used at their own size
+    mapping:   as in mask2former
     dtype, compile: see `vssbench.networks.numerics`
     checkpoint: the network's file, in the official layout of an HR branch (.pth) or in ours (.safetensors); None:
                 random weights, the same every time (`load_method` passes the packaged file if any)
@@ -28,17 +29,18 @@ class Alone(Base, PerFrame):
 
     def __init__(
         self,
-        backbone: Backbone,
-        labels: str,
+        backbone: Backbone | None,
+        labels: str | LabelSpace,
         scale: float,
         auxiliary: bool,
         dtype: Dtype,
         compile: bool,
         device: str,
         checkpoint: weights.Files | None,
+        mapping: str | None,
     ):
-        super().__init__(backbone, labels, scale, device, dtype, compile)
-        self.branch = build(backbone, labels, "hr")
+        super().__init__(backbone, labels, scale, device, dtype, compile, checkpoint, mapping)
+        self.branch = build(self.backbone, self.learned, "hr")
         self.weights = weights.load({"hr": self.branch}, checkpoint, {"hr": scale})
         self.network = WholeFrame(self.branch, auxiliary)
         self._run = self.numerics.compiled(self.numerics.place(self.network))
@@ -62,22 +64,22 @@ class Psp18(Alone):
     """PSPNet-18 on every frame; `backbone=tiny`, the default on synthetic video, is its narrow form."""
 
     name = "psp18"
+    backbones = ("tiny", "psp18")
 
     def __init__(
         self,
-        labels: str = "synthetic",
+        labels: str | LabelSpace = "synthetic",
         backbone: Literal["tiny", "psp18"] | None = None,
         scale: float = 1.0,
         auxiliary: bool = True,
         resize: None = None,
+        mapping: str | None = None,
         dtype: Dtype = "float32",
         compile: bool = False,
         device: str = "cpu",
         checkpoint: weights.Files | None = None,
     ):
-        super().__init__(
-            backbone or default_backbone(labels), labels, scale, auxiliary, dtype, compile, device, checkpoint
-        )
+        super().__init__(backbone, labels, scale, auxiliary, dtype, compile, device, checkpoint, mapping)
 
 
 class Bise18(Alone):
@@ -87,13 +89,14 @@ class Bise18(Alone):
 
     def __init__(
         self,
-        labels: str = "synthetic",
+        labels: str | LabelSpace = "synthetic",
         scale: float = 1.0,
         auxiliary: bool = True,
         resize: None = None,
+        mapping: str | None = None,
         dtype: Dtype = "float32",
         compile: bool = False,
         device: str = "cpu",
         checkpoint: weights.Files | None = None,
     ):
-        super().__init__("bise18", labels, scale, auxiliary, dtype, compile, device, checkpoint)
+        super().__init__("bise18", labels, scale, auxiliary, dtype, compile, device, checkpoint, mapping)

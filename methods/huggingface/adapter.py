@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vssbench.datasets.label_spaces import load_space
 from vssbench.methods.huggingface import model_folder
-from vssbench.networks.class_mapping import check_same, joined, read_mapping
+from vssbench.networks.class_mapping import foreign_groups
 from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted, PerFrame
-from vssbench.types import Frame
+from vssbench.types import Frame, LabelSpace
 
 
 class Input(NamedTuple):
@@ -52,7 +51,7 @@ class HuggingFace(PerFrame):
     def __init__(
         self,
         model: str,
-        labels: str = "synthetic",
+        labels: str | LabelSpace = "synthetic",
         *,
         mapping: str | None = None,
         revision: str | None = None,
@@ -62,13 +61,10 @@ class HuggingFace(PerFrame):
         checkpoint: str | Path | None = None,
     ):
         super().__init__(labels, device, dtype, compile)
-        space = load_space(labels)
         folder = model_folder.find(model, revision)
         self.config = model_folder.configuration(folder)
         names = [str(self.config.id2label[number]) for number in sorted(self.config.id2label)]
-        self.groups = read_mapping(mapping, names, space) if mapping else None
-        if self.groups is None:
-            check_same(names, space, model)
+        self.groups = foreign_groups(names, self.space, mapping, model)
         self.processor = model_folder.image_processor(folder)
         network = model_folder.build(self.config, model)
         self.weights = model_folder.fill(network, folder, checkpoint)
@@ -86,7 +82,7 @@ class HuggingFace(PerFrame):
         return Output(self._run(**x.arguments), x.size)
 
     def class_scores(self, y: Output) -> Tensor:
-        return joined(class_scores(self.processor, y.outputs, y.size), self.groups)
+        return class_scores(self.processor, y.outputs, y.size)
 
     def frame_cost(self, network: nn.Module, size: tuple[int, int], device: torch.device) -> Counted:
         arguments, _ = self.prepare(Frame("", 0, np.zeros((*size, 3), np.uint8)))

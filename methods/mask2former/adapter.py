@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vssbench.methods.mask2former import weights
 from vssbench.methods.mask2former.network import (
+    BACKBONES,
     Backbone,
     Geometry,
     Segments,
@@ -24,7 +25,7 @@ from vssbench.methods.mask2former.network import (
 from vssbench.methods.mask2former.preprocessing import FrameReader
 from vssbench.networks.numerics import Dtype, attention, running
 from vssbench.networks.per_frame import Counted, PerFrame
-from vssbench.types import Frame, UInt8
+from vssbench.types import Frame, LabelSpace, UInt8
 
 Decode = Literal["exact", "fast"]
 Scores = Callable[[Tensor, Tensor, Geometry], Tensor]
@@ -49,8 +50,10 @@ class Output(NamedTuple):
 class Mask2Former(PerFrame):
     """Per-frame Mask2Former (Cheng et al., CVPR 2022), the segmentor of MPVSS and the baseline it is compared with.
 
-    labels:     label space, which sets the number of classes
-    backbone:   tiny by default on synthetic video, else r50
+    labels:     label space: its value, its name or a file; it sets the number of classes
+    mapping:    for a network of other classes: a file that says which count as which, see
+                `vssbench.networks.class_mapping`
+    backbone:   by default that of weights which `vssbench train` wrote, tiny on synthetic video, else r50
     resize:     auto (the official test resize: 480x853 for vspw, none for the others), none, or SHORTxLONG
     decode:     exact: the official order; fast: class scores at stride 4 and upsampled, other labels along some borders
     dtype, compile: see `vssbench.networks.numerics`
@@ -63,21 +66,22 @@ class Mask2Former(PerFrame):
 
     def __init__(
         self,
-        labels: str = "synthetic",
+        labels: str | LabelSpace = "synthetic",
         *,
         backbone: Backbone | None = None,
         resize: str | None = "auto",
         decode: Decode = "exact",
+        mapping: str | None = None,
         dtype: Dtype = "float32",
         compile: bool = False,
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        super().__init__(labels, device, dtype, compile)
-        self.backbone: Backbone = backbone or ("tiny" if labels == "synthetic" else "r50")
-        self.frames = FrameReader(labels, resize, device)
-        self.network = build(self.backbone, self.classes)
-        wanted = f"weights of Mask2Former, backbone {self.backbone}, {self.classes} classes ({labels})"
+        super().__init__(labels, device, dtype, compile, checkpoint, mapping)
+        self.backbone: Backbone = self.choose(backbone, BACKBONES, "r50")
+        self.frames = FrameReader(self.learned, resize, device)
+        self.network = build(self.backbone, self.learned.classes)
+        wanted = self.expected(f"Mask2Former, backbone {self.backbone}")
         self.weights = weights.load(self.network, checkpoint, wanted)
         self.numerics.place(self.network)
         self._segment = self.numerics.compiled(segment)

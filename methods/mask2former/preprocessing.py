@@ -8,9 +8,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from vssbench.datasets.label_spaces import suite_name
 from vssbench.methods.mask2former.network import STRIDE, Geometry
 from vssbench.networks.sizes import MEAN, STD, parse_size
-from vssbench.types import UInt8
+from vssbench.types import LabelSpace, UInt8
 
 _OFFICIAL = {"vspw": (480, 853)}
 """Label spaces whose frames the official test pipeline resizes; the others' are fed at their own size."""
@@ -23,8 +24,8 @@ class FrameReader:
             bilinear); None: the frame's own size; "auto": what the official test pipeline does for these labels
     """
 
-    def __init__(self, labels: str, resize: str | None, device: str):
-        self.edges = _OFFICIAL.get(labels)
+    def __init__(self, labels: str | LabelSpace, resize: str | None, device: str):
+        self.edges = _OFFICIAL.get(suite_name(labels) or "")
         if resize != "auto":
             self.edges = None if resize is None else parse_size(resize, "resize=", form="auto, none, or SHORTxLONG")
         self.device = torch.device(device)

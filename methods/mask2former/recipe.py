@@ -101,7 +101,7 @@ class Mask2FormerRecipe(Recipe):
             raise UserError("Mask2Former has one network", where=f"--start {start}", expected="one file or folder")
         alone = start is not None and is_backbone(start)
         files = {order.spec.name: UNTRAINED if start is None or alone else start}
-        method = Context(order.labels, order.device, files).load(order.spec)
+        method = Context(order.space, order.device, files).load(order.spec)
         assert isinstance(method, Mask2Former)
         if start is not None and alone:
             fill_backbone(method.network, start, method.backbone)

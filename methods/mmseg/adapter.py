@@ -9,14 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vssbench.datasets.label_spaces import load_space
 from vssbench.methods.mmseg import config_reader as configs
 from vssbench.methods.mmseg import library
 from vssbench.networks.checkpoints import load_strict, read
-from vssbench.networks.class_mapping import check_same, joined, read_mapping
+from vssbench.networks.class_mapping import foreign_groups
 from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted, PerFrame
-from vssbench.types import Frame, Weights
+from vssbench.types import Frame, LabelSpace, Weights
 
 
 class Batch(NamedTuple):
@@ -53,7 +52,7 @@ class MMSeg(PerFrame):
     def __init__(
         self,
         config: str,
-        labels: str = "synthetic",
+        labels: str | LabelSpace = "synthetic",
         *,
         mapping: str | None = None,
         dtype: Dtype = "float32",
@@ -62,7 +61,6 @@ class MMSeg(PerFrame):
         checkpoint: str | Path | None = None,
     ):
         super().__init__(labels, device, dtype, compile)
-        space = load_space(labels)
         path = configs.find(config)
         data = configs.read(path)
         library.load()
@@ -71,9 +69,7 @@ class MMSeg(PerFrame):
         loader = data.get("test_dataloader")
         dataset = loader.get("dataset") if isinstance(loader, dict) else None
         names = library.class_names(dataset, self.network.out_channels)
-        self.groups = read_mapping(mapping, names, space) if mapping else None
-        if self.groups is None:
-            check_same(names, space, config)
+        self.groups = foreign_groups(names, self.space, mapping, config)
         self.weights = Weights("untrained")
         if checkpoint is not None:
             given = read(checkpoint)
@@ -94,7 +90,7 @@ class MMSeg(PerFrame):
         return Output(self._run(x.image, [dict(x.sample.metainfo)]), x.sample)
 
     def class_scores(self, y: Output) -> Tensor:
-        return joined(class_scores(self.network, y.logits, y.sample), self.groups)
+        return class_scores(self.network, y.logits, y.sample)
 
     def frame_cost(self, network: nn.Module, size: tuple[int, int], device: torch.device) -> Counted:
         image, sample = self.prepare(Frame("", 0, np.zeros((*size, 3), np.uint8)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vssbench.methods.mask2former.adapter import STAGES, Decode
-from vssbench.methods.mask2former.network import Backbone, Geometry, Segments
+from vssbench.methods.mask2former.network import BACKBONES, Backbone, Geometry, Segments
 from vssbench.methods.mask2former.preprocessing import FrameReader
 from vssbench.methods.mpvss import weights
 from vssbench.methods.mpvss.cost import cost_module
@@ -22,7 +22,7 @@ from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted, Segmentor
 from vssbench.schedule import FixedInterval, OnChange, change, schedule, thumbnail
 from vssbench.specs import Spec
-from vssbench.types import Frame, Kind, UInt8
+from vssbench.types import Frame, Kind, LabelSpace, UInt8
 
 _UNSEEN = np.empty((0, 0), np.float32)
 
@@ -52,7 +52,7 @@ class Output(NamedTuple):
 class Mpvss(Segmentor):
     """Mask Propagation for Efficient Video Semantic Segmentation (Weng et al., NeurIPS 2023).
 
-    labels, backbone, resize, decode, dtype, compile: as in mask2former
+    labels, backbone, resize, decode, mapping, dtype, compile: as in mask2former
     key_interval: frames from one key frame to the next, or auto(threshold=12,max=10): see `vssbench.schedule`
     offset:       where in the interval the first key frame after frame 0 falls
     checkpoint:   official .pth or our .safetensors; or any that mask2former takes, for the segmentor alone: the flow
@@ -65,24 +65,25 @@ class Mpvss(Segmentor):
 
     def __init__(
         self,
-        labels: str = "synthetic",
+        labels: str | LabelSpace = "synthetic",
         *,
         backbone: Backbone | None = None,
         key_interval: int | str | Spec = 5,
         offset: int = 0,
         resize: str | None = "auto",
         decode: Decode = "exact",
+        mapping: str | None = None,
         dtype: Dtype = "float32",
         compile: bool = False,
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        super().__init__(labels, device, dtype, compile)
-        self.backbone: Backbone = backbone or ("tiny" if labels == "synthetic" else "r50")
+        super().__init__(labels, device, dtype, compile, checkpoint, mapping)
+        self.backbone: Backbone = self.choose(backbone, BACKBONES, "r50")
         self.schedule = schedule(key_interval, offset)
-        self.frames = FrameReader(labels, resize, device)
-        self.network = MPVSS(self.backbone, self.classes)
-        wanted = f"weights of MPVSS, backbone {self.backbone}, {self.classes} classes ({labels})"
+        self.frames = FrameReader(self.learned, resize, device)
+        self.network = MPVSS(self.backbone, self.learned.classes)
+        wanted = self.expected(f"MPVSS, backbone {self.backbone}")
         self.weights = weights.load(self.network, checkpoint, wanted)
         self.numerics.place(self.network)
         self._run_key = self.numerics.compiled(self.network.key)
@@ -132,5 +133,5 @@ class Mpvss(Segmentor):
         """
         self.check_kind(kind)
         with torch.device(device or self.device):
-            network = self.network if device is None else MPVSS(self.backbone, self.classes).to(device)
+            network = self.network if device is None else MPVSS(self.backbone, self.learned.classes).to(device)
             return cost_module(network, kind, self.frames.geometry(size), self._scores)

@@ -95,14 +95,14 @@ class MpvssRecipe(Recipe):
     )
 
     def __init__(self, order: Order):
-        start = order.start or find("mask2former", {"labels": order.labels, "backbone": order.spec.get("backbone")})
+        start = order.start or find("mask2former", {"labels": order.space, "backbone": order.spec.get("backbone")})
         if start is None:
             raise UserError(
                 "MPVSS is trained from a per-frame Mask2Former of the same backbone and classes",
                 where=order.spec,
                 fix="train one (vssbench train mask2former) and pass its file with --start",
             )
-        method = Context(order.labels, order.device, {order.spec.name: start}).load(order.spec)
+        method = Context(order.space, order.device, {order.spec.name: start}).load(order.spec)
         assert isinstance(method, Mpvss)
         self.method, tiny = method, method.backbone == "tiny"
         self.settings = replace(TINY if tiny else PAPER, **order.settings)

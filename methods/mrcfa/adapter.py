@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
+from vssbench.datasets.label_spaces import suite_name
 from vssbench.errors import UserError
 from vssbench.methods.mrcfa import cost, weights
 from vssbench.methods.mrcfa.backbones import Backbone
@@ -19,7 +20,7 @@ from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted, Segmentor
 from vssbench.networks.sizes import MEAN, STD, parse_size
 from vssbench.networks.upsampling import Step, upsampled_labels
-from vssbench.types import Frame, Kind, UInt8
+from vssbench.types import Frame, Kind, LabelSpace, UInt8
 
 OFFICIAL_BOX = "480x853"
 
@@ -43,8 +44,8 @@ class Output(NamedTuple):
 class Mrcfa(Segmentor):
     """Mining Relations among Cross-Frame Affinities (Sun et al., ECCV 2022), frame by frame.
 
-    labels:     label space, which sets the number of classes
-    backbone:   tiny by default on synthetic video, else mit_b1
+    labels, mapping: as in mask2former
+    backbone:   as in mask2former, else mit_b1
     references: "cached": each frame's keys and values are computed once and held for nine frames;
                 "recompute": all four frames anew for every target, as the official test code. The same outputs.
                 None: no references; every frame by the per-frame head and of kind "key", to compare with.
@@ -61,24 +62,25 @@ class Mrcfa(Segmentor):
 
     def __init__(
         self,
-        labels: str = "synthetic",
+        labels: str | LabelSpace = "synthetic",
         *,
         backbone: Backbone | None = None,
         references: Literal["cached", "recompute"] | None = "cached",
         resize: str | None = "auto",
+        mapping: str | None = None,
         dtype: Dtype = "float32",
         compile: bool = False,
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        super().__init__(labels, device, dtype, compile)
-        synthetic = labels == "synthetic"
-        self.backbone: Backbone = backbone or ("tiny" if synthetic else "mit_b1")
+        super().__init__(labels, device, dtype, compile, checkpoint, mapping)
+        self.backbone: Backbone = self.choose(backbone, get_args(Backbone), "mit_b1")
         self.references = references
         self.kinds = ("key", "warmup") if references else ("key",)
-        box = (None if synthetic else OFFICIAL_BOX) if resize == "auto" else resize
+        official = None if suite_name(self.learned) == "synthetic" else OFFICIAL_BOX
+        box = official if resize == "auto" else resize
         self.box = None if box is None else parse_size(box, "resize=", form="auto, none, or HEIGHTxWIDTH")
-        self.network, self.weights = weights.load(self.backbone, self.classes, checkpoint)
+        self.network, self.weights = weights.load(self.backbone, self.learned.classes, checkpoint)
         self.numerics.place(self.network)
         self._single = Single(self.network, remember=references == "cached")
         regular = {"cached": Cached, "recompute": Recompute}

@@ -73,7 +73,7 @@ class MrcfaRecipe(Recipe):
             raise UserError("MRCFA has one network", where=f"--start {start}", expected="one file or folder")
         backbone_only = start is not None and is_backbone(start)
         whole = UNTRAINED if start is None or backbone_only else start
-        method = load_method(order.spec, whole, device=order.device, labels=order.labels)
+        method = load_method(order.spec, whole, device=order.device, labels=order.space)
         assert isinstance(method, Mrcfa)
         rows_first(method.network)  # before random weights are drawn: they come in the order of memory
         self.method = method

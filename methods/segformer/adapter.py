@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from vssbench.networks.numerics import Dtype, attention, running
 from vssbench.networks.per_frame import Counted, PerFrame
 from vssbench.networks.sizes import MEAN, STD
 from vssbench.networks.upsampling import Step, upsampled, upsampled_labels
-from vssbench.types import Frame, UInt8
+from vssbench.types import Frame, LabelSpace, UInt8
 
 
 class Output(NamedTuple):
@@ -27,7 +27,7 @@ class SegFormer(PerFrame):
     """SegFormer (Xie et al., NeurIPS 2021), frame by frame at the frame's own size.
 
     Normalised, through the network, logits upsampled bilinearly to the frame, argmax.
-    labels:     label space, which sets the number of classes
+    labels, mapping: as in mask2former
     backbone:   tiny by default on synthetic video, else mit_b1
     dtype, compile: see `vssbench.networks.numerics`
     checkpoint: a folder written by transformers' save_pretrained, or our .safetensors; the official mmseg files must
@@ -39,18 +39,19 @@ class SegFormer(PerFrame):
 
     def __init__(
         self,
-        labels: str = "synthetic",
+        labels: str | LabelSpace = "synthetic",
         *,
         backbone: Backbone | None = None,
+        mapping: str | None = None,
         dtype: Dtype = "float32",
         compile: bool = False,
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        super().__init__(labels, device, dtype, compile)
-        self.backbone: Backbone = backbone or ("tiny" if labels == "synthetic" else "mit_b1")
-        self.network = build(self.backbone, self.classes)
-        wanted = f"weights of SegFormer, backbone {self.backbone}, {self.classes} classes ({labels})"
+        super().__init__(labels, device, dtype, compile, checkpoint, mapping)
+        self.backbone: Backbone = self.choose(backbone, get_args(Backbone), "mit_b1")
+        self.network = build(self.backbone, self.learned.classes)
+        wanted = self.expected(f"SegFormer, backbone {self.backbone}")
         self.weights = load(self.network, checkpoint, wanted)
         self.numerics.place(self.network)
         self._run = self.numerics.compiled(self.network)

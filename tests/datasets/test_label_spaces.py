@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+from dataclasses import fields
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.helpers.paths import SHARED
 from tests.metrics.accuracy.videos import measure
-from vssbench.datasets.label_spaces import load_space, read_space, spaces, train_id_files
+from vssbench import registry
+from vssbench.datasets.label_spaces import LABELS, load_space, read_space, spaces, suite_name, train_id_files
 from vssbench.errors import UserError
 from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.specs import parse
@@ -134,3 +137,79 @@ def test_as_many_as_it_holds_are_measured():
     found = evaluate("exact", space, clips, [parse("mIoU"), parse("VC@2")])
     assert found.metrics == {"mIoU": 50.0, "VC@2": 100.0}
     assert evaluate("mmseg", space, clips, [parse("mIoU")]).metrics["mIoU"] == pytest.approx(100 / 3)
+
+
+def written(folder, text):
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", spaces())
+def test_a_file_is_read_as_the_suite_s_own_are(name):
+    ours, read = load_space(name), load_space(str(LABELS / f"{name}.yaml"))
+    for field in fields(LabelSpace):
+        np.testing.assert_array_equal(getattr(ours, field.name), getattr(read, field.name))
+    assert suite_name(read) == name
+
+
+def test_what_a_file_leaves_out_follows_from_the_order(tmp_path):
+    text = "classes: [road, {name: car, values: [3, 4], colour: [0, 0, 142]}, tree]\nvoid: [11, 255]\n"
+    space = load_space(written(tmp_path, text))
+    assert (space.name, space.names, space.void_value) == ("mine", ("road", "car", "tree"), 11)
+    assert np.flatnonzero(space.known).tolist() == [0, 2, 3, 4, 11, 255]
+    assert (space.from_file[[0, 2, 3, 4, 11]].tolist(), space.to_file.tolist()) == ([0, 2, 1, 1, 255], [0, 3, 2])
+    assert space.colours[1].tolist() == [0, 0, 142]
+    assert len({tuple(colour) for colour in space.colours.tolist()}) == 3
+    assert suite_name(space) is None
+
+
+def test_many_colours_are_all_different(tmp_path):
+    space = load_space(written(tmp_path, f"classes: [{', '.join(f'c{number}' for number in range(255))}]"))
+    assert len({tuple(colour) for colour in space.colours.tolist()}) > 200
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        (
+            "classes:\n  - road\n  - {name: car, values: [3, 400], colour: [0, 0, 300]}\n  - 5\nnaem: x\n",
+            ["mine.yaml:3:", "classes.1.values.1", "classes.1.colour.2", "mine.yaml:4:", "naem: unknown key", "'name'"],
+        ),
+        ("name: x\n", ["classes: Field required"]),
+        ("classes: []\n", ["classes", "at least 1"]),
+        ("classes: [road, road]\n", ["listed twice: road"]),
+        ("classes: [road, {name: x, values: [0]}]\n", ["0 is listed twice"]),
+        ("classes: [road]\ncolours: [{colour: [1, 2, 3], class: raod}]\n", ["'raod'", "did you mean 'road'"]),
+        ("classes: [road\n", ["is not YAML"]),
+        ("- road\n", ["is not a mapping"]),
+        (f"classes: [{', '.join(f'c{number}' for number in range(256))}]\n", ["classes", "at most 255"]),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named_with_its_place(tmp_path, text, messages):
+    with pytest.raises(UserError) as caught:
+        load_space(written(tmp_path, text))
+    for message in messages:
+        assert message in str(caught.value)
+    assert "mine.yaml" in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(UserError, match=r"gone\.yaml"):
+        load_space(str(tmp_path / "gone.yaml"))
+
+
+def test_a_value_is_handed_back_and_a_dataset_names_its_classes(monkeypatch):
+    space = LabelSpace.plain("mine", ["a", "b"])
+    assert load_space(space) is space
+    monkeypatch.setattr(registry, "entries", lambda group: {"own": None, "other": None})
+    monkeypatch.setattr(registry, "resolve", lambda group, name: SimpleNamespace(space=space if name == "own" else 3))
+    assert load_space("own") is space
+    with pytest.raises(UserError, match="unknown label space 'other'"):
+        load_space("other")
+
+
+def test_a_name_alone_makes_no_space_of_the_suite():
+    assert suite_name("camvid") == suite_name(LabelSpace.plain("camvid", load_space("camvid").names)) == "camvid"
+    assert suite_name(LabelSpace.plain("camvid", ["Sky"])) is None
+    assert suite_name(LabelSpace.plain("mine", load_space("camvid").names)) is None

@@ -13,6 +13,7 @@ import torch
 from tests.helpers.fill_weights import fill_layout
 from tests.helpers.paths import DATA
 from vssbench import Frame, load_method
+from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.methods.arseg.adapter import ArSeg
 from vssbench.methods.arseg.network import build, normalisation
@@ -242,7 +243,7 @@ def test_our_own_format(tmp_path):
 
 
 def test_untrained_weights_are_the_same_every_time():
-    one, other = build("tiny", "synthetic", "hr"), build("tiny", "synthetic", "hr")
+    one, other = build("tiny", load_space("synthetic"), "hr"), build("tiny", load_space("synthetic"), "hr")
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
     method = load_method("arseg", checkpoint="untrained")
     assert torch.equal(method._key.branch.classifier.weight, method._nonkey.branch.classifier.weight)

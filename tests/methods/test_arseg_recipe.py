@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from tests.training.overfit import CLIP, LIMIT, as_they_are, open_job, overfit
 from vssbench.datasets.codec import CodecSpec, Compressed
+from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.load import load_dataset, load_method
 from vssbench.methods.arseg.creff import plain_local_attention
@@ -70,7 +71,7 @@ def with_gradients(module: torch.nn.Module) -> set[str]:
 
 @pytest.mark.parametrize("method", ["psp18", "psp18(scale=0.5)", "bise18"])
 def test_phase_one_trains_everything(method):
-    recipe = AloneRecipe(Order(parse(method), "synthetic", settings=SMALL))
+    recipe = AloneRecipe(Order(parse(method), load_space("synthetic"), settings=SMALL))
     recipe.module.train()
     sum(recipe.module(some_batch(11, 1)).values()).backward()
     assert with_gradients(recipe.method.branch) == {name for name, _ in recipe.method.branch.named_parameters()}
@@ -79,7 +80,7 @@ def test_phase_one_trains_everything(method):
 
 @pytest.mark.parametrize("fusing", [False, True])
 def test_phase_two_trains_the_lr_network_but_for_the_shared_convolution(hr, fusing):
-    recipe = ArSegRecipe(Order(parse("arseg"), "synthetic", start=hr, settings=SMALL))
+    recipe = ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start=hr, settings=SMALL))
     method, optimiser = recipe.method, recipe.optimiser()
     before = {name: tensor.clone() for name, tensor in recipe.module.state_dict().items()}
     recipe.module.train()
@@ -100,7 +101,7 @@ def test_phase_two_trains_the_lr_network_but_for_the_shared_convolution(hr, fusi
 
 
 def test_stages_optimisers_and_schedule(hr):
-    tiny = ArSegRecipe(Order(parse("arseg"), "synthetic", start={"hr": hr}, settings={"steps": 10}))
+    tiny = ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start={"hr": hr}, settings={"steps": 10}))
     stages = []
     for step in range(10):
         tiny.before_step(step)
@@ -155,7 +156,7 @@ def test_the_losses_of_each_form_and_their_weights():
     labels, images = batch.labels[:, 0], batch.images[:, 0] / 255
     size = labels.shape[-2:]
     for backbone, space in (("tiny", "synthetic"), ("bise18", "synthetic"), ("psp18", "cityscapes")):
-        branch = build(backbone, space, "hr")
+        branch = build(backbone, load_space(space), "hr")
         with torch.no_grad():
             feature, inner = branch.feature(images)
             found = segmentation(branch, feature, inner, labels)
@@ -183,7 +184,7 @@ def test_the_losses_of_each_form_and_their_weights():
 @pytest.mark.parametrize("fusing", [False, True])
 def test_phase_two_compares_with_the_frozen_networks_feature(hr, fusing):
     """Image by image, with the attention as defined and the adapter's own preparation of frames."""
-    recipe = ArSegRecipe(Order(parse("arseg"), "synthetic", start=hr, settings=SMALL))
+    recipe = ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start=hr, settings=SMALL))
     method, batch = recipe.method, some_batch(11, 2)
     recipe.module.eval()
     recipe.module.fusing = fusing
@@ -279,9 +280,9 @@ def test_colour_factors():
 def test_draw_repeats(hr, phase):
     clips = Clips(load_dataset("synthetic(clips=2,frames=13)", split="train"))
     if phase == 1:
-        recipe = AloneRecipe(Order(parse("psp18"), "synthetic"))
+        recipe = AloneRecipe(Order(parse("psp18"), load_space("synthetic")))
     else:
-        recipe = ArSegRecipe(Order(parse("arseg"), "synthetic", start=hr))
+        recipe = ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start=hr))
     one, two, other = (recipe.draw(clips, clips.names[1], np.random.default_rng(seed)) for seed in (5, 5, 6))
     np.testing.assert_array_equal(one.images, two.images)
     np.testing.assert_array_equal(one.labels, two.labels)
@@ -296,7 +297,7 @@ def test_draw_repeats(hr, phase):
 
 def test_a_pair_is_a_whole_group_apart_and_its_motion_the_codecs(hr):
     dataset = load_dataset("synthetic(clips=1,frames=12,height=64,width=96)", split="train")
-    recipe = ArSegRecipe(Order(parse("arseg"), "synthetic", start=hr))
+    recipe = ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start=hr))
     for _ in range(2):  # the second time from memory
         (key, current), names = recipe.pairs.draw(Clips(dataset), "train_0000", np.random.default_rng(0))
         assert names == ("train_0000/000000", "train_0000/000011")
@@ -312,11 +313,11 @@ def test_a_pair_is_a_whole_group_apart_and_its_motion_the_codecs(hr):
 
 
 def test_clips_without_such_a_pair_are_refused(hr):
-    recipe = ArSegRecipe(Order(parse("arseg"), "synthetic", start=hr))
+    recipe = ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start=hr))
     clips = Clips(load_dataset(CLIP, split="train"))
     with pytest.raises(UserError, match=r"train_0000: no labelled frame has 11 frames before it"):
         recipe.draw(clips, "train_0000", np.random.default_rng(0))
-    recipe = ArSegRecipe(Order(parse("arseg(gop=1)"), "synthetic", start=hr))
+    recipe = ArSegRecipe(Order(parse("arseg(gop=1)"), load_space("synthetic"), start=hr))
     with pytest.raises(UserError, match="group of one frame"):
         recipe.draw(clips, "train_0000", np.random.default_rng(0))
 
@@ -324,13 +325,15 @@ def test_clips_without_such_a_pair_are_refused(hr):
 def test_a_pair_can_be_made_of_one_frame(hr):
     clips = Clips(load_dataset("synthetic(clips=1,frames=2,height=64,width=96)", split="train"))
     settings = {"crop": (64, 96), "batch": 1}
-    made = ArSegRecipe(Order(parse("arseg"), "synthetic", start={"hr": hr}, settings=settings, options={"moved": 1}))
+    made = ArSegRecipe(
+        Order(parse("arseg"), load_space("synthetic"), start={"hr": hr}, settings=settings, options={"moved": 1})
+    )
     example = made.draw(clips, clips.names[0], np.random.default_rng(1))
     assert example.names[0] == example.names[1]
     assert example.motion is not None
     assert np.abs(example.motion).max() > 0.2
     assert (example.images[0] != example.images[1]).any()
-    real = ArSegRecipe(Order(parse("arseg"), "synthetic", start={"hr": hr}, settings=settings))
+    real = ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start={"hr": hr}, settings=settings))
     with pytest.raises(UserError, match="no labelled frame has 11 frames before it"):
         real.draw(clips, clips.names[0], np.random.default_rng(1))
 
@@ -339,42 +342,42 @@ def test_phase_two_needs_an_hr_network(hr, tmp_path, monkeypatch):
     monkeypatch.setattr("vssbench.networks.packaged.root", lambda: tmp_path)
     for start in (None, {"lr": hr}):
         with pytest.raises(UserError, match="vssbench train psp18"):
-            ArSegRecipe(Order(parse("arseg"), "synthetic", start=start))
+            ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start=start))
     with pytest.raises(UserError, match="names best"):
-        ArSegRecipe(Order(parse("arseg"), "synthetic", start={"hr": hr, "best": hr}))
+        ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start={"hr": hr, "best": hr}))
 
 
 def test_the_packaged_hr_network_is_taken_where_there_is_one(hr, tmp_path, monkeypatch):
     monkeypatch.setattr("vssbench.networks.packaged.root", lambda: tmp_path)
     (tmp_path / "arseg").mkdir()
     hr.rename(tmp_path / "arseg/tiny_synthetic_hr.safetensors")
-    found = ArSegRecipe(Order(parse("arseg"), "synthetic")).weights()["arseg-hr"]
+    found = ArSegRecipe(Order(parse("arseg"), load_space("synthetic"))).weights()["arseg-hr"]
     torch.testing.assert_close(found, checkpoints.read(tmp_path / "arseg/tiny_synthetic_hr.safetensors").tensors)
 
 
 def test_starts(tmp_path, hr):
     """From a ResNet-18 in torchvision's layout, from official files, and LR from HR."""
-    source = build("bise18", "camvid", "lr")
+    source = build("bise18", load_space("camvid"), "lr")
     weights = {**trunk(source).state_dict(), "fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
     torch.save(weights, tmp_path / "resnet18.pth")
-    recipe = AloneRecipe(Order(parse("bise18"), "camvid", start=tmp_path / "resnet18.pth"))
+    recipe = AloneRecipe(Order(parse("bise18"), load_space("camvid"), start=tmp_path / "resnet18.pth"))
     assert torch.equal(trunk(recipe.method.branch).layer4[1].conv2.weight, trunk(source).layer4[1].conv2.weight)
     assert not torch.equal(recipe.method.branch.head[0].weight, source.head[0].weight)
 
     layout = LAYOUTS[type(source)]
     official = {f"module.{layout.official(name)}": tensor for name, tensor in source.state_dict().items()}
     torch.save(official, tmp_path / "hr.pth")
-    recipe = ArSegRecipe(Order(parse("arseg(backbone=bise18)"), "camvid", start=str(tmp_path / "hr.pth")))
+    recipe = ArSegRecipe(Order(parse("arseg(backbone=bise18)"), load_space("camvid"), start=str(tmp_path / "hr.pth")))
     assert torch.equal(recipe.method.hr.head[0].weight, source.head[0].weight)
     assert torch.equal(recipe.method.lr.head[0].weight, source.head[0].weight)
     assert torch.equal(recipe.method.lr.classifier.weight, source.classifier.weight)
 
     start = {"hr": tmp_path / "hr.pth", "lr": tmp_path / "resnet18.pth"}
-    method = ArSegRecipe(Order(parse("arseg(backbone=bise18)"), "camvid", start=start)).method
+    method = ArSegRecipe(Order(parse("arseg(backbone=bise18)"), load_space("camvid"), start=start)).method
     assert torch.equal(trunk(method.lr).layer4[1].conv2.weight, trunk(source).layer4[1].conv2.weight)
     assert torch.equal(method.lr.classifier.weight, source.classifier.weight)
     with pytest.raises(UserError, match="do not fit"):
-        ArSegRecipe(Order(parse("arseg"), "synthetic", start=tmp_path / "resnet18.pth"))
+        ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start=tmp_path / "resnet18.pth"))
 
 
 def test_the_weights_give_the_same_scores_when_loaded(tmp_path, hr):

@@ -18,6 +18,7 @@ from transformers import (
     SwinForImageClassification,
 )
 
+from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.methods.mask2former.initial_weights import fill_backbone, is_backbone
 from vssbench.methods.mask2former.network import build
@@ -165,10 +166,10 @@ def test_the_official_swin_file(tmp_path: Path) -> None:
 
 
 def test_the_recipe_takes_it_and_refuses_another(resnet: Path, tmp_path: Path) -> None:
-    recipe = Mask2FormerRecipe(Order(parse("mask2former"), "synthetic", start=resnet))
+    recipe = Mask2FormerRecipe(Order(parse("mask2former"), load_space("synthetic"), start=resnet))
     encoder = recipe.method.network.model.pixel_level_module.encoder
     same(features(encoder), expected(resnet, ResNetBackbone, encoder.config))
     with pytest.raises(UserError, match="backbone=r50"):
-        Mask2FormerRecipe(Order(parse("mask2former(backbone=r50)"), "synthetic", start=resnet))
+        Mask2FormerRecipe(Order(parse("mask2former(backbone=r50)"), load_space("synthetic"), start=resnet))
     with pytest.raises(UserError, match="one network"):
-        Mask2FormerRecipe(Order(parse("mask2former"), "synthetic", start={"hr": resnet}))
+        Mask2FormerRecipe(Order(parse("mask2former"), load_space("synthetic"), start={"hr": resnet}))

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.training.overfit import LIMIT, as_they_are, open_job, overfit
+from vssbench.datasets.label_spaces import load_space
 from vssbench.load import load_dataset, load_method
 from vssbench.methods.mask2former.recipe import (
     OFFICIAL_RESIZING,
@@ -56,12 +57,12 @@ def test_the_backbone_learns_at_a_tenth_but_for_the_tiny_one() -> None:
     backbone = sum(p.numel() for p in network.model.pixel_level_module.encoder.parameters())
     assert found[0.1] == backbone
     assert found[1.0] == sum(p.numel() for p in network.parameters()) - backbone
-    recipe = Mask2FormerRecipe(Order(parse("mask2former"), "synthetic"))
+    recipe = Mask2FormerRecipe(Order(parse("mask2former"), load_space("synthetic")))
     assert {group["lr"] for group in recipe.groups()} == {2e-3}
 
 
 def test_the_official_figures() -> None:
-    recipe = Mask2FormerRecipe(Order(parse("mask2former(backbone=swin_t,labels=vspw)"), "vspw"))
+    recipe = Mask2FormerRecipe(Order(parse("mask2former(backbone=swin_t,labels=vspw)"), load_space("vspw")))
     assert (recipe.settings.steps, recipe.settings.batch, recipe.settings.rate) == (90_000, 16, 5e-5)
     assert OFFICIAL_RESIZING.shortest[0] == 480
     assert OFFICIAL_RESIZING.shortest[-1] == 1920
@@ -96,7 +97,7 @@ def test_frames_below_the_crop_are_filled_with_ignored_pixels() -> None:
 
 
 def test_draw_repeats() -> None:
-    recipe = Mask2FormerRecipe(Order(parse("mask2former"), "synthetic"))
+    recipe = Mask2FormerRecipe(Order(parse("mask2former"), load_space("synthetic")))
     clips = Clips(load_dataset("synthetic(clips=2,frames=3)", split="train"))
     one, two, other = (recipe.draw(clips, clips.names[1], np.random.default_rng(seed)) for seed in (5, 5, 6))
     np.testing.assert_array_equal(one.images, two.images)

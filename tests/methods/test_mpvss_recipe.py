@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tests.training.overfit import LIMIT, as_they_are, overfit
 from vssbench import load_method
+from vssbench.datasets.label_spaces import load_space
 from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
 from vssbench.methods.mask2former.network import build
@@ -39,7 +40,9 @@ def start(tmp_path_factory) -> Path:
 @pytest.fixture
 def recipe(start: Path) -> MpvssRecipe:
     """With a flow network whose every part is in use: at first only the last layer is, by its initialisation."""
-    recipe = MpvssRecipe(Order(parse("mpvss"), "synthetic", start=start, settings={"crop": (64, 96), "batch": 2}))
+    recipe = MpvssRecipe(
+        Order(parse("mpvss"), load_space("synthetic"), start=start, settings={"crop": (64, 96), "batch": 2})
+    )
     torch.manual_seed(0)
     torch.nn.init.normal_(recipe.method.network.flow.fuse.weight, std=0.3)
     return recipe
@@ -102,7 +105,7 @@ def test_gradients_reach_the_flow_network_and_two_heads_and_nothing_else(recipe:
 
 
 def test_at_first_only_the_last_layer_of_the_flow_network_learns(start: Path) -> None:
-    recipe = MpvssRecipe(Order(parse("mpvss"), "synthetic", start=start, settings={"crop": (64, 96)}))
+    recipe = MpvssRecipe(Order(parse("mpvss"), load_space("synthetic"), start=start, settings={"crop": (64, 96)}))
     sum(recipe.module(batch(recipe)).values()).backward()
     flow = recipe.method.network.flow
     assert {name for name, p in flow.named_parameters() if p.grad is not None and p.grad.any()} == {
@@ -213,7 +216,7 @@ def test_the_later_frame_has_labels() -> None:
 def test_pairs_can_be_made_of_one_frame(start: Path) -> None:
     def drawn(length: int, **options: float) -> Example:
         settings = {"crop": (64, 96)}
-        order = Order(parse("mpvss"), "synthetic", start=start, settings=settings, options=options)
+        order = Order(parse("mpvss"), load_space("synthetic"), start=start, settings=settings, options=options)
         return MpvssRecipe(order).draw(Clips(Still(length, (0,))), "still", np.random.default_rng(1))
 
     example = drawn(1, moved=1)
@@ -264,13 +267,13 @@ def test_normalisations_and_embeddings_do_not_decay(recipe: MpvssRecipe) -> None
 
 def test_settings_and_schedule(start: Path) -> None:
     steps = {"steps": 10}
-    tiny = MpvssRecipe(Order(parse("mpvss"), "synthetic", start=start, settings=steps))
+    tiny = MpvssRecipe(Order(parse("mpvss"), load_space("synthetic"), start=start, settings=steps))
     assert tiny.factor(0) == 1
     assert tiny.factor(5) == pytest.approx(0.5**0.9)
     assert tiny.clip_norm() == 0.01
     assert tiny.settings.steps == 10
     with pytest.raises(UserError, match="--start"):
-        MpvssRecipe(Order(parse("mpvss(backbone=r50)"), "vspw"))
+        MpvssRecipe(Order(parse("mpvss(backbone=r50)"), load_space("vspw")))
 
 
 def test_weights_give_the_same_predictions_and_can_be_continued_from(recipe: MpvssRecipe, tmp_path: Path) -> None:
@@ -280,7 +283,7 @@ def test_weights_give_the_same_predictions_and_can_be_continued_from(recipe: Mpv
     save(path, tensors)
     loaded = load_method("mpvss", checkpoint=path)
     assert loaded.weights.origin == "file"
-    again = MpvssRecipe(Order(parse("mpvss"), "synthetic", start=path)).method
+    again = MpvssRecipe(Order(parse("mpvss"), load_space("synthetic"), start=path)).method
     clip = [replace(frame, labels=None) for frame in random_clip(length=3, size=(64, 96))]
     for method in (loaded, again):
         method.reset()
@@ -298,8 +301,8 @@ def test_the_packaged_segmentor_is_the_start_where_none_is_named(monkeypatch: py
         return start
 
     monkeypatch.setattr("vssbench.methods.mpvss.recipe.find", find)
-    MpvssRecipe(Order(parse("mpvss(key_interval=3)"), "synthetic"))
-    assert asked == [("mask2former", {"labels": "synthetic", "backbone": None})]
+    MpvssRecipe(Order(parse("mpvss(key_interval=3)"), load_space("synthetic")))
+    assert asked == [("mask2former", {"labels": load_space("synthetic"), "backbone": None})]
 
 
 @pytest.mark.slow

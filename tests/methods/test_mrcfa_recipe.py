@@ -17,6 +17,7 @@ from transformers import SegformerConfig, SegformerForImageClassification
 
 from tests.methods.test_mrcfa import filled
 from tests.training.overfit import LIMIT, as_they_are, open_job, overfit
+from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.load import load_dataset, load_method
 from vssbench.methods.mrcfa.affinity import Refine
@@ -161,7 +162,9 @@ def test_ignored_pixels_count_with_a_loss_of_0() -> None:
 
 
 def test_what_learns_and_how_fast() -> None:
-    recipe = MrcfaRecipe(Order(parse("mrcfa(backbone=mit_b0,labels=vspw)"), "vspw", settings={"crop": (64, 64)}))
+    recipe = MrcfaRecipe(
+        Order(parse("mrcfa(backbone=mit_b0,labels=vspw)"), load_space("vspw"), settings={"crop": (64, 64)})
+    )
     names = {id(p): name for name, p in recipe.method.network.named_parameters()}
     found = {names[id(p)]: (group["lr"], group["weight_decay"]) for group in recipe.groups() for p in group["params"]}
     assert names.keys() - {id(p) for group in recipe.groups() for p in group["params"]} == {
@@ -188,14 +191,14 @@ def test_gradients_reach_every_parameter_but_the_classifier_that_nothing_reads()
 
 
 def test_the_papers_figures() -> None:
-    recipe = MrcfaRecipe(Order(parse("mrcfa(backbone=mit_b1)"), "vspw"))
+    recipe = MrcfaRecipe(Order(parse("mrcfa(backbone=mit_b1)"), load_space("vspw")))
     assert (recipe.settings.steps, recipe.settings.batch, recipe.settings.crop) == (160_000, 8, (480, 480))
     assert recipe.factor(0) == pytest.approx(1e-6)
     assert recipe.factor(750) == pytest.approx(0.5 * (1 - 750 / 160_000), rel=1e-5)
     assert recipe.factor(1500) == 1 - 1500 / 160_000
     assert recipe.factor(80_000) == 0.5
     assert recipe.factor(159_999) > 0
-    short = MrcfaRecipe(Order(parse("mrcfa(backbone=mit_b1)"), "vspw", settings={"steps": 50}))
+    short = MrcfaRecipe(Order(parse("mrcfa(backbone=mit_b1)"), load_space("vspw"), settings={"steps": 50}))
     assert short.factor(5) == 0.9
 
 
@@ -244,7 +247,7 @@ def test_frames_without_labels_are_ignored() -> None:
     for t in range(11):
         clips._kept[clips.names[0], t] = replace(clips.frame(clips.names[0], t), labels=None)
     clips._labelled[clips.names[0]] = [11]
-    recipe = MrcfaRecipe(Order(parse("mrcfa"), "synthetic"))
+    recipe = MrcfaRecipe(Order(parse("mrcfa"), load_space("synthetic")))
     example = recipe.draw(clips, clips.names[0], np.random.default_rng(1))
     assert (example.labels[:3] == 255).all()
     assert (example.labels[3] != 255).any()
@@ -252,7 +255,7 @@ def test_frames_without_labels_are_ignored() -> None:
 
 
 def test_draw_is_a_pure_function() -> None:
-    recipe = MrcfaRecipe(Order(parse("mrcfa"), "synthetic"))
+    recipe = MrcfaRecipe(Order(parse("mrcfa"), load_space("synthetic")))
     clips = Clips(load_dataset("synthetic(clips=2,frames=12)", split="train"))
     one, two, other = (recipe.draw(clips, clips.names[1], np.random.default_rng(seed)) for seed in (5, 5, 6))
     assert one.names == two.names
@@ -321,7 +324,7 @@ def test_the_crop_follows_the_targets_labels() -> None:
 
 def test_a_crop_on_which_the_network_does_not_run_is_refused() -> None:
     with pytest.raises(UserError, match="multiples of 32"):
-        MrcfaRecipe(Order(parse("mrcfa"), "synthetic", settings={"crop": (100, 160)}))
+        MrcfaRecipe(Order(parse("mrcfa"), load_space("synthetic"), settings={"crop": (100, 160)}))
 
 
 # Where it starts and what it yields
@@ -329,7 +332,7 @@ def test_a_crop_on_which_the_network_does_not_run_is_refused() -> None:
 
 def test_random_weights_follow_from_the_seed() -> None:
     def first(seed: int) -> Tensor:
-        recipe = MrcfaRecipe(Order(parse("mrcfa"), "synthetic", settings={"seed": seed}))
+        recipe = MrcfaRecipe(Order(parse("mrcfa"), load_space("synthetic"), settings={"seed": seed}))
         return torch.cat([p.flatten() for p in recipe.method.network.parameters()])
 
     assert torch.equal(first(1), first(1))
@@ -337,7 +340,7 @@ def test_random_weights_follow_from_the_seed() -> None:
 
 
 def test_depthwise_convolutions_start_wide_enough_to_let_something_through() -> None:
-    network = MrcfaRecipe(Order(parse("mrcfa"), "synthetic")).method.network
+    network = MrcfaRecipe(Order(parse("mrcfa"), load_space("synthetic"))).method.network
     for block in network.backbone.stages[1].blocks:
         assert float(block.mlp.dwconv.dwconv.weight.detach().std()) == pytest.approx((2 / 9) ** 0.5, rel=0.1)
 
@@ -346,7 +349,7 @@ def test_it_starts_from_a_transformers_folder_that_holds_a_classifier(tmp_path: 
     config = SegformerConfig(hidden_sizes=[32, 64, 160, 256], num_attention_heads=[1, 2, 5, 8])
     SegformerForImageClassification(config).save_pretrained(tmp_path / "b0")
     recipe = MrcfaRecipe(
-        Order(parse("mrcfa(backbone=mit_b0)"), "vspw", start=tmp_path / "b0", settings={"crop": (64, 64)})
+        Order(parse("mrcfa(backbone=mit_b0)"), load_space("vspw"), start=tmp_path / "b0", settings={"crop": (64, 64)})
     )
     expected = SegformerForImageClassification.from_pretrained(tmp_path / "b0").segformer.state_dict()
     found = recipe.method.network.backbone.state_dict()
@@ -356,7 +359,7 @@ def test_it_starts_from_a_transformers_folder_that_holds_a_classifier(tmp_path: 
     config.num_attention_heads = [1, 2, 4, 8]
     (tmp_path / "b0/config.json").write_text(json.dumps(config.to_dict()))
     with pytest.raises(UserError, match="num_attention_heads"):
-        MrcfaRecipe(Order(parse("mrcfa(backbone=mit_b0)"), "vspw", start=tmp_path / "b0"))
+        MrcfaRecipe(Order(parse("mrcfa(backbone=mit_b0)"), load_space("vspw"), start=tmp_path / "b0"))
 
 
 @pytest.mark.parametrize("prefix", ["", "backbone."])
@@ -370,7 +373,9 @@ def test_it_starts_from_the_official_backbone_file(tmp_path: Path, prefix: str) 
     torch.save(
         {**state, "head.weight": torch.zeros(1000, 256), "head.bias": torch.zeros(1000)}, tmp_path / "mit_b0.pth"
     )
-    order = Order(parse("mrcfa(backbone=mit_b0)"), "vspw", start=tmp_path / "mit_b0.pth", settings={"crop": (64, 64)})
+    order = Order(
+        parse("mrcfa(backbone=mit_b0)"), load_space("vspw"), start=tmp_path / "mit_b0.pth", settings={"crop": (64, 64)}
+    )
     network = MrcfaRecipe(order).method.network
     torch.save({"state_dict": whole}, tmp_path / "whole.pth")
     expected = load_method("mrcfa(backbone=mit_b0,labels=vspw)", checkpoint=tmp_path / "whole.pth").network
@@ -390,7 +395,7 @@ def test_it_starts_from_the_official_backbone_file(tmp_path: Path, prefix: str) 
 def test_a_file_of_anything_else_is_refused(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
     with pytest.raises(UserError, match="do not fit"):
-        MrcfaRecipe(Order(parse("mrcfa"), "synthetic", start=tmp_path / "other.safetensors"))
+        MrcfaRecipe(Order(parse("mrcfa"), load_space("synthetic"), start=tmp_path / "other.safetensors"))
 
 
 def test_the_weights_give_the_same_predictions_when_loaded(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 from tests.helpers import stand_ins
 from vssbench import load_method
 from vssbench.cli import main
+from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.load import Context
 from vssbench.networks import packaged, packing
@@ -117,7 +118,7 @@ def test_the_users_file_comes_first(shipped, tmp_path: Path) -> None:
     save(path, load_method("mask2former", checkpoint="untrained").network.state_dict())
     assert load_method("mask2former", checkpoint=path).weights.origin == "file"
     files = {"mask2former(backbone=tiny)": "untrained", "mask2former": path}
-    context = Context("synthetic", checkpoints=files)
+    context = Context(load_space("synthetic"), checkpoints=files)
     assert context.load("mask2former(backbone=tiny)").weights.origin == "untrained"
     assert context.load("mask2former").weights == Weights("file", str(path), read(path).sha256)
     assert context.load("mpvss").weights.origin == "packaged"
@@ -140,7 +141,7 @@ def test_a_file_that_no_longer_fits_is_one_message(shipped, tmp_path: Path, monk
 
 @pytest.mark.parametrize("name", ["mask2former", "mrcfa", "psp18"])
 def test_training_starts_from_random_weights(shipped, name: str) -> None:
-    recipe = find_recipe(parse(name))(Order(parse(name), "synthetic"))
+    recipe = find_recipe(parse(name))(Order(parse(name), load_space("synthetic")))
     assert recipe.method.weights.origin == "untrained"
 
 

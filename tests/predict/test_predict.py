@@ -276,13 +276,13 @@ def test_what_cannot_work_is_one_message_before_anything_is_written(vssbench, tm
 
 
 def test_the_label_space_comes_from_the_spec_else_from_the_command_line():
-    assert label_space(parse("mpvss(labels=vspw)"), None) == "vspw"
-    assert label_space(parse("hold(of=mpvss(labels=vspw))"), "vspw") == "vspw"
-    assert label_space(parse("hold(of=mpvss)"), "camvid") == "camvid"
+    assert label_space(parse("mpvss(labels=vspw)"), None, {}) is load_space("vspw")
+    assert label_space(parse("hold(of=mpvss(labels=vspw))"), "vspw", {}) is load_space("vspw")
+    assert label_space(parse("hold(of=mpvss)"), "camvid", {}) is load_space("camvid")
     with pytest.raises(UserError, match="camvid and vspw"):
-        label_space(parse("hold(of=mpvss(labels=vspw))"), "camvid")
+        label_space(parse("hold(of=mpvss(labels=vspw))"), "camvid", {})
     with pytest.raises(UserError, match="--labels"):
-        label_space(parse("mpvss"), None)
+        label_space(parse("mpvss"), None, {})
 
 
 def test_untrained_predictions_on_demand(vssbench, tmp_path):

@@ -85,7 +85,7 @@ class Bench:
 
     def load(self, spec: Spec) -> Method:
         """A fresh method with the run's label space, device and checkpoints, and what it needs at hand."""
-        context = Context(self.dataset.space.name, self.spec.device, self.spec.checkpoint, self.spec.threads)
+        context = Context(self.dataset.space, self.spec.device, self.spec.checkpoint, self.spec.threads)
         method = context.load(spec)
         missing = sorted(set(method.needs) - {"labels"} - side(self.source(method)))
         if missing:

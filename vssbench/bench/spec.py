@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 from vssbench import registry
-from vssbench.errors import UserError, suggest
+from vssbench.errors import UserError
 from vssbench.metrics import plan
 from vssbench.specs import parse, walk
 
@@ -179,19 +179,12 @@ def load_spec(path: Path | None, overrides: dict[str, Any]) -> RunSpec:
 
 def _complaint(problem: Any, path: Path | None, places: Place, given: dict[str, Any]) -> str:
     loc = problem["loc"]
-    key = ".".join(str(part) for part in loc)
-    message = problem["msg"].removeprefix("Value error, ")
-    where = loc
-    if problem["type"] == "extra_forbidden":
-        owner = LatencySpec if loc[0] == "latency" else RunSpec
-        message = f"unknown key; {suggest(str(loc[-1]), owner.model_fields)}"
-        where = (*loc, "")
     if loc and loc[0] in given:
-        return f"--{str(loc[0]).replace('_', '-')}: {message}"
-    while where and where not in places:
-        where = where[:-1]
-    line, column = places.get(where, (1, 1))
-    return f"{path}:{line}:{column}: {key}: {message}"
+        return f"--{str(loc[0]).replace('_', '-')}: {problem['msg'].removeprefix('Value error, ')}"
+    from vssbench.yaml_file import complaint
+
+    owner = LatencySpec if loc and loc[0] == "latency" else RunSpec
+    return complaint(problem, path, places, owner.model_fields)
 
 
 def with_latency_off(spec: RunSpec) -> RunSpec:

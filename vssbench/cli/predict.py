@@ -31,7 +31,9 @@ def command(
     video: Annotated[
         Path | None, typer.Option("--video", help="A new video file: frames beside predictions (.mp4, .mkv, .mov).")
     ] = None,
-    labels: Annotated[str | None, typer.Option("--labels", help="Label space, where the spec names none.")] = None,
+    labels: Annotated[
+        str | None, typer.Option("--labels", help="Label space, by name or file; default: of the spec or the weights.")
+    ] = None,
     checkpoint: CheckpointOption = None,
     device: DeviceOption = DEFAULT.device,
     threads: ThreadsOption = None,
@@ -46,15 +48,16 @@ def command(
     """Write the labels that a method predicts for frames or a video without labels; nothing is scored."""
     from vssbench import environment
     from vssbench.datasets.codec import Compressed, codec_for
-    from vssbench.load import Context, check_checkpoints, load_dataset
+    from vssbench.datasets.frames import Frames
+    from vssbench.load import Context, check_checkpoints
     from vssbench.predict.stream import Tally, check_method, check_names, claim, label_space
-    from vssbench.specs import Spec, parse
+    from vssbench.specs import parse
 
     spec = parse(method)
     files: dict[str, Any] = dict(checkpoints(checkpoint or ()))
     check_checkpoints(files, [spec])
-    space = label_space(spec, labels)
-    dataset: Any = load_dataset(Spec("frames", (("labels", space),)), frames)
+    space = label_space(spec, labels, files)
+    dataset = Frames(frames, labels=space)
     check_names(dataset.clips(), overlays)
     environment.check_device(device)
     environment.set_threads(threads)
@@ -75,7 +78,7 @@ def command(
         raise
     if as_json:
         result = {
-            "method": str(spec), "labels": space, "weights": asdict(weights), "frames": tally.frames,
+            "method": str(spec), "labels": space.name, "weights": asdict(weights), "frames": tally.frames,
             "clips": dict(tally.clips), "kinds": tally.all_kinds(), "seconds": tally.seconds, "output": str(output),
             "overlays": str(output / "overlays") if overlays else None, "video": str(video) if video else None,
         }  # fmt: skip

@@ -15,7 +15,7 @@ from vssbench.datasets.listing import folders, images, natural
 from vssbench.datasets.on_disk import FileDataset, Item, Listing
 from vssbench.datasets.video_file import opened, picture_track, pictures
 from vssbench.errors import UserError
-from vssbench.types import Digests, Frame, UInt8
+from vssbench.types import Digests, Frame, LabelSpace, UInt8
 
 VIDEOS = frozenset((".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".h264", ".264", ".hevc", ".ts"))
 
@@ -28,7 +28,7 @@ class Frames(FileDataset):
 
     layout = "a folder of images, a folder of such folders or of video files, or one video file"
 
-    def __init__(self, root: Path | None, split: str = "val", labels: str = "vspw"):
+    def __init__(self, root: Path | None, split: str = "val", labels: str | LabelSpace = "vspw"):
         super().__init__(root, split)
         self.space = load_space(labels)
         if not self.root.exists():

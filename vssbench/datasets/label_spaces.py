@@ -1,4 +1,4 @@
-"""Label spaces: the classes of a dataset and what its files call them, read from labels/*.yaml.
+"""Label spaces: the classes of a dataset and what its files call them, read from labels/*.yaml or a file of the user's.
 
 The format of such a file:
 
@@ -10,37 +10,155 @@ The format of such a file:
     stray: []                                                   # values found by mistake in releases; read as void
     colours:                                                    # optional: for layouts whose masks are colours
       - {colour: [64, 128, 192], class: Car}                    # a class of this file, or void (the first is written)
+
+Only `classes` has to be there. A class may be its name alone: its value is then its position, as it is without
+`values`; without `colour` it gets one. `void` may be a list of values and is [255] where it is left out; `name` is the
+file's.
 """
 
 from __future__ import annotations
 
+import colorsys
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from vssbench import registry
 from vssbench.errors import UserError, suggest
+from vssbench.input_files import expanded
 from vssbench.types import IGNORE, LabelSpace, check_classes
+from vssbench.yaml_file import complaint, read_yaml
 
 LABELS = Path(__file__).with_name("labels")
+SUFFIXES = (".yaml", ".yml")
+Byte = Annotated[int, Field(strict=True, ge=0, le=255)]
+Colour = tuple[Byte, Byte, Byte]
+Name = Annotated[str, Field(strict=True, min_length=1)]
 
 
 def spaces() -> list[str]:
-    """The names that `load_space` takes."""
+    """The names of the suite's own label spaces."""
     return sorted(file.stem for file in LABELS.glob("*.yaml"))
 
 
+def load_space(labels: str | LabelSpace) -> LabelSpace:
+    """The label space of that name or in that file; one that is there already is handed back.
+
+    labels: a name of `spaces()`, a file (.yaml or .yml), or the name of a dataset whose class has a `space`
+    Raises UserError with a suggestion for an unknown name, and with file, line and key for what is wrong in a file.
+    """
+    if isinstance(labels, LabelSpace):
+        return labels
+    if labels.lower().endswith(SUFFIXES):
+        return read_file(expanded(labels))
+    if labels in spaces():
+        return _named(labels)
+    if labels in registry.entries("datasets"):
+        found = getattr(registry.resolve("datasets", labels), "space", None)
+        if isinstance(found, LabelSpace):
+            return found
+    raise UserError(f"unknown label space {labels!r}", expected=f"{suggest(labels, spaces())}; or a file, NAME.yaml")
+
+
+def suite_name(labels: str | LabelSpace) -> str | None:
+    """The suite's name for these classes; None for others, whatever they are called: names are nobody's property."""
+    space = load_space(labels)
+    return space.name if space.name in spaces() and same_classes(space, _named(space.name)) else None
+
+
+def same_classes(one: LabelSpace, other: LabelSpace) -> bool:
+    """Whether the train ids mean the same, by the names of the classes."""
+    return one.names == other.names
+
+
 @cache
-def load_space(name: str) -> LabelSpace:
-    """The label space of that name; raises UserError with a suggestion for an unknown one."""
-    if name not in spaces():
-        raise UserError(f"unknown label space {name!r}", expected=suggest(name, spaces()))
+def _named(name: str) -> LabelSpace:
     file = LABELS / f"{name}.yaml"
     return read_space(yaml.load(file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
+class _Class(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: Name
+    colour: Colour | None = None
+    values: Annotated[list[Byte], Field(min_length=1)] | None = None
+
+
+class _Void(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    values: list[Byte] = [IGNORE]
+    write: Byte = IGNORE
+
+
+class _Meaning(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    colour: Colour
+    of: Annotated[Name, Field(alias="class")]
+
+
+def _bare_class(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _bare_void(value: object) -> object:
+    return {"values": value, "write": (*value, IGNORE)[0]} if isinstance(value, list) else value
+
+
+class _File(BaseModel):
+    """A label space as people write it."""
+
+    model_config = ConfigDict(extra="forbid")
+    classes: Annotated[list[Annotated[_Class, BeforeValidator(_bare_class)]], Field(min_length=1, max_length=IGNORE)]
+    name: Name | None = None
+    source: str = ""
+    void: Annotated[_Void, BeforeValidator(_bare_void)] = _Void()
+    stray: list[Byte] = []
+    colours: list[_Meaning] = []
+
+
+def read_file(path: Path) -> LabelSpace:
+    """A label space from a file; raises UserError that names every fault with its line and key."""
+    data, places, complaints = read_yaml(path)
+    try:
+        file = _File.model_validate(data)
+    except ValidationError as error:
+        known = {key for model in (_File, _Class, _Void) for key in model.model_fields}
+        complaints += dict.fromkeys(complaint(problem, path, places, known) for problem in error.errors())
+    if complaints:
+        raise UserError("\n".join(complaints))
+    try:
+        return read_space(_written_out(file, path.stem))
+    except ValueError as error:
+        raise UserError(str(error), where=path) from None
+
+
+def _written_out(file: _File, name: str) -> dict[str, Any]:
+    """The mapping that `read_space` takes, with everything that was left out."""
+    if twice := [name for name, count in Counter(entry.name for entry in file.classes).items() if count > 1]:
+        raise ValueError(f"classes are listed twice: {', '.join(twice)}")
+    classes = [
+        {"name": entry.name, "colour": entry.colour or _colour(place), "values": entry.values or [place]}
+        for place, entry in enumerate(file.classes)
+    ]
+    names = {"void", *(entry.name for entry in file.classes)}
+    if unknown := [meaning.of for meaning in file.colours if meaning.of not in names]:
+        raise ValueError(f"colours name an unknown class {unknown[0]!r}; {suggest(unknown[0], names)}")
+    colours = [{"colour": meaning.colour, "class": meaning.of} for meaning in file.colours]
+    void = file.void.model_dump()
+    return {"name": file.name or name, "classes": classes, "void": void, "stray": file.stray, "colours": colours}
+
+
+def _colour(place: int) -> Colour:
+    """One of many colours that are easily told apart: hues by the golden ratio."""
+    red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(place * 0.618034 % 1, 0.6, 0.85))
+    return red, green, blue
 
 
 def read_space(data: dict[str, Any]) -> LabelSpace:
@@ -72,9 +190,9 @@ def read_space(data: dict[str, Any]) -> LabelSpace:
 
 
 @cache
-def train_id_files(name: str) -> LabelSpace:
+def train_id_files(labels: str | LabelSpace) -> LabelSpace:
     """The same classes for files that hold the train ids themselves, 255 void (labelTrainIds, predictions)."""
-    space = load_space(name)
+    space = load_space(labels)
     identity = np.full(256, IGNORE, np.uint8)
     identity[: space.classes] = np.arange(space.classes)
     known = identity != IGNORE

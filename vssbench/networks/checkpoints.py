@@ -26,6 +26,7 @@ from vssbench.errors import UserError, first_line, listed
 from vssbench.input_files import located
 from vssbench.networks import numpy_pickle, packaged, safe_pickle
 from vssbench.networks.state_dicts import state_dict
+from vssbench.networks.training_record import record_in
 from vssbench.types import Weights
 
 if TYPE_CHECKING:
@@ -71,11 +72,7 @@ class Checkpoint:
     @property
     def trained(self) -> dict[str, Any]:
         """What `vssbench train` wrote into the header (method, labels, dataset, ...); empty for any other file."""
-        try:
-            record = json.loads(self.metadata["training"])
-        except (KeyError, ValueError, RecursionError):
-            return {}
-        return record if isinstance(record, dict) else {}
+        return record_in(self.metadata)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,10 @@ from __future__ import annotations
 import importlib.resources
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from vssbench.datasets.label_spaces import suite_name
 from vssbench.types import Weights
-
-if TYPE_CHECKING:
-    pass
 
 UNTRAINED = "untrained"
 """Said instead of a file: the network with its random weights, whatever is packaged."""
@@ -27,7 +25,7 @@ FILES: dict[tuple[str, float | None], str | dict[str, str]] = {
     ("psp18", 1.0): "arseg/tiny_synthetic_hr.safetensors",
     ("psp18", 0.5): "arseg/tiny_synthetic_half.safetensors",
 }
-"""(method, its `scale` if it has one) -> file(s) under methods/, for backbone=tiny and labels=synthetic."""
+"""(method, its `scale` if it has one) -> file(s) under methods/, for backbone=tiny and synthetic video's classes."""
 
 
 def root() -> Path:
@@ -40,10 +38,8 @@ def find(method: str, settings: Mapping[str, Any]) -> Path | dict[str, Path] | N
 
     settings: the constructor's arguments, defaults included; backbone None stands for tiny on synthetic video
     """
-    if settings.get("labels") != "synthetic" or settings.get("backbone") not in (None, "tiny"):
-        return None
     names = FILES.get((method, settings.get("scale")))
-    if names is None:
+    if names is None or settings.get("backbone") not in (None, "tiny") or suite_name(settings["labels"]) != "synthetic":
         return None
     parts = {"": names} if isinstance(names, str) else names
     paths = {part: root() / name for part, name in parts.items()}

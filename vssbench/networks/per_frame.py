@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vssbench.datasets.label_spaces import load_space
+from vssbench.datasets.label_spaces import load_space, suite_name
 from vssbench.errors import UserError
+from vssbench.networks.class_mapping import Groups, correspond, joined
 from vssbench.networks.numerics import Dtype, Numerics
-from vssbench.types import Frame, Kind, Prediction, UInt8, Weights
+from vssbench.networks.training_record import trained_as
+from vssbench.types import Frame, Kind, LabelSpace, Prediction, UInt8, Weights
 
 Counted = tuple[nn.Module, tuple[Tensor, ...]]
 """A module that a FLOP counter can run, and its inputs."""
@@ -24,7 +27,8 @@ class Segmentor(ABC):
     """A method with a network. What `step` returns has a `kind` (of frame) and an `age` (frames since the key frame).
 
     name:      the spec (until `vssbench.load` sets the whole one, the method's name)
-    classes:   how many the label space has
+    space:     the label space that predictions are of
+    learned:   the network's own classes: those of `space`, unless `groups` says which of them count as which
     numerics:  device, dtype and compilation, see `vssbench.networks.numerics`
     weights:   where they come from
     kinds:     of frames that the method has
@@ -37,11 +41,41 @@ class Segmentor(ABC):
     lookahead = 0
     kinds: tuple[Kind, ...] = ("key", "nonkey")
 
-    def __init__(self, labels: str, device: str = "cpu", dtype: Dtype = "float32", compile: bool = False):
-        """Raises UserError for an unknown label space and for a device that is not there."""
+    groups: Groups | None
+
+    def __init__(
+        self,
+        labels: str | LabelSpace,
+        device: str = "cpu",
+        dtype: Dtype = "float32",
+        compile: bool = False,
+        checkpoint: object = None,
+        mapping: str | None = None,
+    ):
+        """checkpoint: file or files of the weights, for the classes in their header
+
+        Raises UserError for an unknown label space, weights of other classes, and a device that is not there.
+        """
         self.numerics = Numerics(device, dtype, compile)
         self.device = self.numerics.device
-        self.classes = load_space(labels).classes
+        self.space = load_space(labels)
+        self.learned, self.groups = correspond(self.space, checkpoint, mapping)
+        self._trained_as = trained_as(checkpoint)
+
+    @property
+    def classes(self) -> int:
+        """How many classes predictions have."""
+        return self.space.classes
+
+    def choose(self, asked: str | None, known: Sequence[str], usual: str) -> Any:
+        """The backbone: the one asked for, else that of the weights' header, tiny for synthetic video, or the usual."""
+        trained = self._trained_as and self._trained_as.get("backbone")
+        likely = "tiny" if suite_name(self.learned) == "synthetic" else usual
+        return asked or (trained if trained in known else likely)
+
+    def expected(self, network: str) -> str:
+        """What a weights file should hold, for messages; network: "MPVSS, backbone r50"."""
+        return f"weights of {network}, {self.learned.classes} classes ({self.learned.name})"
 
     @abstractmethod
     def prepare(self, frame: Frame) -> Any:
@@ -49,21 +83,23 @@ class Segmentor(ABC):
 
     @abstractmethod
     def class_scores(self, y: Any) -> Tensor:
-        """float[C, H, W] at the frame's size; the class of a pixel is its largest score."""
+        """float[K, H, W] by the network's own classes, at the frame's size; a pixel's class is its largest score."""
 
     def class_labels(self, y: Any) -> UInt8:
         """uint8[H, W]: the argmax of `class_scores`, for subclasses that find it in a faster way."""
-        labels: UInt8 = self.class_scores(y).argmax(dim=0).to(torch.uint8).cpu().numpy()
-        return labels
+        return _argmax(self.class_scores(y))
 
     @torch.inference_mode()
     def decode(self, y: Any) -> Prediction:
-        return Prediction(self.class_labels(y), y.kind, y.age)
+        return Prediction(self._decoded(y), y.kind, y.age)
+
+    def _decoded(self, y: Any) -> UInt8:
+        return self.class_labels(y) if self.groups is None else _argmax(joined(self.class_scores(y), self.groups))
 
     @torch.inference_mode()
     def scores(self, y: Any) -> NDArray[np.float32]:
         """Class scores at the frame's size, float32[C, H, W]: logits, or what the method's argmax is taken of."""
-        scores: NDArray[np.float32] = self.class_scores(y).float().cpu().numpy()
+        scores: NDArray[np.float32] = joined(self.class_scores(y), self.groups).float().cpu().numpy()
         return scores
 
     def check_kind(self, kind: Kind) -> None:
@@ -86,7 +122,7 @@ class PerFrame(Segmentor):
 
     @torch.inference_mode()
     def decode(self, y: Any) -> Prediction:
-        return Prediction(self.class_labels(y), "key")
+        return Prediction(self._decoded(y), "key")
 
     def cost_module(self, kind: Kind, size: tuple[int, int], device: str | None = None) -> Counted:
         """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
@@ -104,3 +140,8 @@ class PerFrame(Segmentor):
 
         network: the method's own, or its copy on that device
         """
+
+
+def _argmax(scores: Tensor) -> UInt8:
+    labels: UInt8 = scores.argmax(dim=0).to(torch.uint8).cpu().numpy()
+    return labels

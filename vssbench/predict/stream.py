@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -26,9 +26,11 @@ from PIL import Image
 from vssbench import registry
 from vssbench.atomic import PART
 from vssbench.bench.clip import ahead, check_prediction, run_frame
-from vssbench.datasets.label_spaces import spaces
+from vssbench.datasets.label_spaces import load_space, spaces
 from vssbench.errors import UserError
 from vssbench.hooks import side, weights
+from vssbench.load import Checkpoint, Context, innermost
+from vssbench.networks.class_mapping import trained_for
 from vssbench.predict.pictures import overlay, palette
 from vssbench.specs import Spec, walk
 from vssbench.types import KINDS, PHASES, Dataset, Frame, LabelSpace, Method, Prediction, Weights
@@ -93,20 +95,26 @@ def predict(
             raise UserError(f"the clip {clip!r} has no frames", expected="at least one frame that can be decoded")
 
 
-def label_space(method: Spec, asked: str | None) -> str:
-    """The label space that the spec, or a method inside it, names with `labels=`; else the one asked for."""
+def label_space(method: Spec, asked: str | None, files: Mapping[str, Checkpoint]) -> LabelSpace:
+    """The classes that the spec, or a method inside it, names with `labels=`; else those asked for, or of the weights.
+
+    files: as in `Context.checkpoints`
+    """
     named = {str(value) for spec in walk(method) if (value := spec.get("labels")) is not None}
     if asked is not None:
         named.add(asked)
     if len(named) > 1:
         raise UserError(f"two label spaces: {' and '.join(sorted(named))}", where=str(method), expected="one")
-    if not named:
+    if named:
+        return load_space(named.pop())
+    trained = trained_for(Context(checkpoints=files).checkpoint(innermost(method)))
+    if trained is None:
         raise UserError(
-            f"which classes does {method} predict? Frames without labels do not say",
-            expected=f"a label space: {', '.join(spaces())}",
-            fix=f"--labels {spaces()[0]}",
+            f"which classes does {method} predict? Frames without labels do not say, and its weights do not either",
+            expected=f"a label space: {', '.join(spaces())}, or a file",
+            fix=f"--labels {spaces()[0]}, or --labels FILE.yaml",
         )
-    return named.pop()
+    return trained
 
 
 def check_method(method: Method, spec: Spec, dataset: Dataset, allow_untrained: bool) -> Weights:

@@ -26,7 +26,7 @@ from vssbench.errors import UserError
 from vssbench.networks import checkpoints
 
 IDENTITY = (
-    *("method", "labels", "start", "settings", "options", "dataset", "split", "limit", "fingerprint"),
+    *("method", "labels", "classes", "start", "settings", "options", "dataset", "split", "limit", "fingerprint"),
     *("codec", "precision", "processes"),
 )
 """What the weights depend on and must be the same when a training is continued."""

@@ -17,8 +17,9 @@ from vssbench.bench.approximation import published
 from vssbench.datasets.codec import codec_for
 from vssbench.datasets.fingerprint import fingerprint
 from vssbench.errors import MissingExtra, UserError, suggest
-from vssbench.load import load_dataset
+from vssbench.load import load_dataset, resolved
 from vssbench.networks import checkpoints
+from vssbench.networks.class_mapping import described
 from vssbench.specs import Spec, parse
 from vssbench.training.clips import Clips
 from vssbench.training.console import Report
@@ -72,13 +73,18 @@ class Job:
             )
         order = Order(
             self.method,
-            clips.dataset.space.name,
+            clips.dataset.space,
             str(accelerator.device),
             self.start,
             self.settings,
             {**found.options, **self.options},
             self.codec,
         )
+        if self.method.get("mapping") is not None:
+            raise UserError(
+                f"{self.method} has a mapping, and a training learns the classes of the data",
+                fix="leave it out; vssbench run takes it for weights of other classes",
+            )
         recipe = found(order)
         if (plain := published(self.method, recipe.method)) != self.method:
             raise UserError(
@@ -147,7 +153,8 @@ class Opened:
         job, machine = self.job, environment.describe(str(self.training.accelerator.device), None)
         return {
             "method": str(job.method),
-            "labels": self.clips.dataset.space.name,
+            "resolved": str(resolved(self.recipe.method, job.method, self.clips.dataset.space.name)),
+            **described(self.clips.dataset.space),
             "start": _described(job.start),
             "settings": asdict(self.recipe.settings),
             "options": {**self.recipe.options, **job.options},

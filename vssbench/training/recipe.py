@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from vssbench.errors import UserError
 from vssbench.specs import Spec
 from vssbench.training.clips import Clips
-from vssbench.types import UInt8
+from vssbench.types import LabelSpace, UInt8
 
 Start = str | Path | Mapping[str, str | Path]
 
@@ -44,7 +44,7 @@ class Order:
     """What the user asked for; a recipe is built from it.
 
     spec:     of the method, e.g. mpvss(backbone=swin_t)
-    labels:   label space of the data
+    space:    label space of the data
     device:   torch device
     start:    weights to start from, None for random ones (arseg: {"hr": file})
     settings: what was changed of the recipe's own figures, by field of `Settings`
@@ -53,7 +53,7 @@ class Order:
     """
 
     spec: Spec
-    labels: str
+    space: LabelSpace
     device: str = "cpu"
     start: Start | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -26,6 +26,7 @@ from vssbench.methods.arseg.training.recipe_single import DEVIATIONS, cosine, fa
 from vssbench.methods.arseg.training.settings import figures
 from vssbench.methods.arseg.warp import Form, plain_warp, resize
 from vssbench.networks import packaged
+from vssbench.networks.class_mapping import correspond
 from vssbench.training.clips import Clips
 from vssbench.training.recipe import Batch, Example, Order, Recipe, share
 
@@ -93,10 +94,10 @@ class ArSegRecipe(Recipe):
     )
 
     def __init__(self, order: Order):
-        method = Context(order.labels, order.device, {order.spec.name: packaged.UNTRAINED}).load(order.spec)
+        method = Context(order.space, order.device, {order.spec.name: packaged.UNTRAINED}).load(order.spec)
         assert isinstance(method, ArSeg)
         start = files(order.start, ("hr", "lr"), order.spec)
-        shipped = packaged.find("psp18", {"labels": order.labels, "backbone": method.backbone, "scale": 1.0})
+        shipped = packaged.find("psp18", {"labels": order.space, "backbone": method.backbone, "scale": 1.0})
         if order.start is None and isinstance(shipped, Path):
             start = {"hr": shipped}
         if "hr" not in start:
@@ -108,8 +109,9 @@ class ArSegRecipe(Recipe):
                 fix=f"vssbench train {network} ..., then --start hr:{network}.safetensors",
             )
         self.method = method
-        self.figures = figures(method.backbone, order.labels, "lr")
+        self.figures = figures(method.backbone, order.space, "lr")
         self.settings = replace(self.figures.settings, **order.settings)
+        correspond(order.space, start, None)
         begin(method.hr, start["hr"])
         if "lr" in start:
             begin(method.lr, start["lr"])

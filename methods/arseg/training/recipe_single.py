@@ -21,6 +21,7 @@ from vssbench.methods.arseg.training.augmentation import augment
 from vssbench.methods.arseg.training.initial_weights import begin, files
 from vssbench.methods.arseg.training.settings import figures
 from vssbench.methods.arseg.warp import resize
+from vssbench.networks.class_mapping import correspond
 from vssbench.networks.packaged import UNTRAINED
 from vssbench.training.augment import Picture
 from vssbench.training.clips import Clips
@@ -57,12 +58,14 @@ class AloneRecipe(Recipe):
     )
 
     def __init__(self, order: Order):
-        method = Context(order.labels, order.device, {order.spec.name: UNTRAINED}).load(order.spec)
+        method = Context(order.space, order.device, {order.spec.name: UNTRAINED}).load(order.spec)
         assert isinstance(method, Alone)
         self.method, self.name = method, order.spec.name
-        self.figures = figures(method.backbone, order.labels, "hr")
+        self.figures = figures(method.backbone, order.space, "hr")
         self.settings = replace(self.figures.settings, **order.settings)
-        for path in files(order.start, ("hr",), order.spec).values():
+        start = files(order.start, ("hr",), order.spec)
+        correspond(order.space, start, None)
+        for path in start.values():
             begin(method.branch, path)
         self.module = in_channels_last(Single(method))
 

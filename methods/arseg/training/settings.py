@@ -7,8 +7,10 @@ from typing import Literal
 
 import torch
 
+from vssbench.datasets.label_spaces import suite_name
 from vssbench.methods.arseg.network import Backbone
 from vssbench.training.recipe import Settings
+from vssbench.types import LabelSpace
 
 SCALES = (0.5, 0.675, 0.75, 0.875, 1, 1.25, 1.5, 1.75, 2, 2.5)
 
@@ -48,11 +50,11 @@ TINY_HR = Figures(Settings(3000, 4, 4e-3, (128, 160)), "adam", 0.0, 0.2, (1.0,))
 TINY_LR = Figures(Settings(2400, 4, 2e-3, (128, 160)), "adam", 0.0, 0.2, (1.0,), 0.5)
 
 
-def figures(backbone: Backbone, labels: str, phase: Literal["hr", "lr"]) -> Figures:
+def figures(backbone: Backbone, space: LabelSpace, phase: Literal["hr", "lr"]) -> Figures:
     """Of phase 1 ("hr") or 2 ("lr"): Cityscapes' own for that label space, CamVid's for every other."""
     if backbone == "tiny":
         return TINY_HR if phase == "hr" else TINY_LR
-    if labels != "cityscapes":
+    if suite_name(space) != "cityscapes":
         return CAMVID
     if phase == "hr":
         return CITYSCAPES_HR

@@ -1,0 +1,148 @@
+"""Weights say what classes they were trained for: the same ones, a mapping, or a refusal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vssbench import LabelSpace, load_method
+from vssbench.datasets.label_spaces import load_space
+from vssbench.errors import UserError
+from vssbench.networks import packaged
+from vssbench.networks.checkpoints import save
+from vssbench.networks.class_mapping import check_same, described, trained_for
+from vssbench.testing import random_clip
+
+BOARD = LabelSpace.plain("board", ["black", "white"])
+SMALL = "mask2former(backbone=tiny)"
+
+
+def write(path: Path, space: LabelSpace, method: str = SMALL, **more: Any) -> Path:
+    """An untrained network's file with the header that a training writes."""
+    network: Any = load_method(method, labels=space, checkpoint="untrained")
+    record = {"method": method, **described(space), **more}
+    save(path, network.network.state_dict(), {"training": json.dumps(record)})
+    return path
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("board") / "board.safetensors", BOARD)
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=20, unique=True))
+def test_the_header_holds_the_whole_truth_about_the_classes(tmp_path_factory: Any, names: list[str]) -> None:
+    path = tmp_path_factory.mktemp("header") / "weights.safetensors"
+    space = LabelSpace.plain("mine", names)
+    save(path, {"x": torch.zeros(1)}, {"training": json.dumps(described(space))})
+    found = trained_for(path)
+    assert found is not None
+    assert (found.name, found.names, found.colours.tolist()) == (space.name, space.names, space.colours.tolist())
+
+
+def test_other_files_say_nothing(tmp_path: Path) -> None:
+    torch.save({"x": torch.zeros(1)}, tmp_path / "x.pth")
+    save(tmp_path / "bare.safetensors", {"x": torch.zeros(1)})
+    records = [
+        "[]",
+        '{"labels": "mine"}',
+        '{"labels": 3, "classes": 4}',
+        '{"labels": [], "classes": ["a"], "colours": 0}',
+    ]
+    for number, record in enumerate(records):
+        save(tmp_path / f"{number}.safetensors", {"x": torch.zeros(1)}, {"training": record})
+    (tmp_path / "short").write_bytes(b"\xff" * 8)
+    for path in (*tmp_path.iterdir(), tmp_path, tmp_path / "nothing", "untrained"):
+        assert trained_for(path) is None, path
+    assert trained_for(None) is None
+
+
+def test_the_packaged_networks_name_a_space_of_the_suite() -> None:
+    for names in packaged.FILES.values():
+        for name in [names] if isinstance(names, str) else names.values():
+            assert trained_for(packaged.root() / name) is load_space("synthetic")
+
+
+def test_weights_for_other_classes_are_refused_by_their_names(board: Path, tmp_path: Path) -> None:
+    swapped = LabelSpace.plain("board", ["white", "black"])
+    with pytest.raises(UserError, match=r"2 classes of 'board'.*class 0 is black there, white here") as caught:
+        load_method(SMALL, labels=swapped, checkpoint=board)
+    assert "mapping=FILE" in str(caught.value)
+    assert str(board) in str(caught.value)
+    assert len(str(caught.value).splitlines()) < 4
+    with pytest.raises(UserError, match="those of 'camvid' are 11"):
+        load_method(SMALL, labels="camvid", checkpoint=board)
+    renamed = LabelSpace.plain("other", BOARD.names)
+    assert load_method(SMALL, labels=renamed, checkpoint=board).weights.origin == "file"
+
+
+def test_parts_of_one_network_must_agree(tmp_path: Path) -> None:
+    files = {
+        part: write(tmp_path / f"{part}.safetensors", LabelSpace.plain("x", names))
+        for part, names in (("hr", "ab"), ("lr", "ba"))
+    }
+    with pytest.raises(UserError, match="was trained for"):
+        trained_for(files)
+
+
+@pytest.mark.parametrize("method", ["mask2former", "mpvss", "hold(of=mask2former)"])
+def test_weights_bring_their_classes_and_backbone(method: str, board: Path) -> None:
+    loaded: Any = load_method(method, checkpoint=board)
+    inner = getattr(loaded, "inner", loaded)
+    assert (inner.space.names, inner.backbone) == (BOARD.names, "tiny")
+
+
+def test_a_backbone_that_another_method_has_is_no_choice(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.safetensors", BOARD, "segformer(backbone=mit_b0)")
+    with pytest.raises(UserError, match="backbone r50, 2 classes"):
+        load_method("mask2former", checkpoint=path)
+
+
+@pytest.mark.parametrize("method", ["mask2former", "mask2former(decode=fast)", "mpvss", "segformer(backbone=tiny)"])
+def test_a_mapping_joins_the_network_s_classes(method: str, tmp_path: Path) -> None:
+    """Water and land of the synthetic classes: each the best of those that count as it."""
+    name = method.partition("(")[0]
+    path: Path | None = packaged.find(name, {"labels": "synthetic"}) if name != "segformer" else None  # type: ignore[assignment]
+    path = path or write(tmp_path / "x.safetensors", load_space("synthetic"), method)
+    theirs = load_space("synthetic").names
+    space = LabelSpace.plain("shore", ["water", "land", "boat"])
+    groups = {"water": ["water"], "land": [name for name in theirs if name not in ("water", "sky")], "boat": []}
+    (tmp_path / "map.yaml").write_text(json.dumps(groups))
+    arguments = method[method.index("(") + 1 : -1] + "," if "(" in method else ""
+    plain: Any = load_method(method, checkpoint=path, labels="synthetic")
+    ours: Any = load_method(f"{name}({arguments}mapping={tmp_path}/map.yaml)", checkpoint=path, labels=space)
+    assert (ours.classes, ours.learned.names) == (3, theirs)
+    for frame in random_clip(length=3, size=(64, 96)):
+        y, z = plain.step(plain.prepare(frame)), ours.step(ours.prepare(frame))
+        scores, joined = plain.scores(y), ours.scores(z)
+        np.testing.assert_array_equal(joined[0], scores[3])
+        np.testing.assert_array_equal(joined[1], np.delete(scores, (0, 3), axis=0).max(0))
+        np.testing.assert_array_equal(ours.decode(z).labels, joined.argmax(0))
+        assert not (ours.decode(z).labels == 2).any()
+
+
+def test_a_mapping_needs_weights_that_say_their_classes(tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text("black: []\nwhite: [0]\n")
+    with pytest.raises(UserError, match="needs weights that say"):
+        load_method(f"mask2former(backbone=tiny,mapping={tmp_path}/map.yaml)", labels=BOARD)
+
+
+def test_packaged_weights_are_for_the_classes_not_for_their_name() -> None:
+    other = LabelSpace.plain("synthetic", [f"class{number}" for number in range(11)])
+    assert load_method(SMALL, labels=other).weights.origin == "untrained"
+    same = LabelSpace.plain("synthetic", load_space("synthetic").names)
+    assert load_method("mask2former", labels=same).weights.origin == "packaged"
+
+
+def test_a_foreign_network_none_of_whose_names_is_known_is_refused() -> None:
+    check_same(["BLACK", "snow"], BOARD, "model")
+    check_same(["LABEL_0", "LABEL_1"], BOARD, "model")
+    with pytest.raises(UserError, match="none by a name of 'board'"):
+        check_same(["road", "sky"], BOARD, "model")

@@ -1,0 +1,211 @@
+"""A dataset of somebody's own, with classes of its own, through every verb: the plug-in package's checkerboard."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.helpers.command import vssbench
+from vssbench import datasets, load_dataset, registry
+from vssbench.load import Context, innermost, load_method, resolved
+from vssbench.networks.class_mapping import trained_for
+from vssbench.registry import Entry
+from vssbench.specs import parse
+
+BOARD = ("black", "white")
+NETWORKS = (
+    "mask2former(backbone=tiny)",
+    "mpvss(backbone=tiny)",
+    "mrcfa(backbone=tiny)",
+    "psp18(backbone=tiny)",
+    "segformer(backbone=tiny)",
+    "hold(of=mask2former(backbone=tiny))",
+)
+FEW = ("--steps", 2, "--batch", 2, "--crop", "32x32", "--validation", "none")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _installed() -> Iterator[None]:
+    """The checkerboard as if the package were installed; `test_plugin.py` installs it for real."""
+    source = Path(__file__).parent / "plugin_package" / "vssbench_example.py"
+    spec = importlib.util.spec_from_file_location("vssbench_example", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "vssbench_example", module)
+        patch.setattr(datasets, "BUILTIN", {**datasets.BUILTIN, "checkerboard": Entry("vssbench_example:Checkerboard")})
+        registry.entries.cache_clear()
+        yield
+    registry.entries.cache_clear()
+
+
+def verb(*arguments: object) -> str:
+    """Standard output of a command that must succeed."""
+    done = vssbench(*arguments)
+    assert done.status == 0, done.stderr
+    return done.stdout
+
+
+def run(folder: Path, methods: str, *more: object) -> dict[str, Any]:
+    arguments = ("run", "--methods", methods, "--dataset", "checkerboard(length=3)", "--no-latency", "--json")
+    found: dict[str, Any] = json.loads(verb(*arguments, "--output", folder, *more))["methods"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The board's frames as images, for predict."""
+    folder = tmp_path_factory.mktemp("frames") / "across"
+    folder.mkdir()
+    for frame in load_dataset("checkerboard(length=3)").frames("across"):
+        Image.fromarray(frame.image).save(folder / f"{frame.stem}.png")
+    return folder.parent
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """mask2former of a few steps, and mpvss of a few more from it."""
+    folder = tmp_path_factory.mktemp("trained")
+    train = ("train", "--dataset", "checkerboard(length=3)", *FEW)
+    verb(*train, "mask2former(backbone=tiny)", "--output", folder / "a")
+    verb(*train, "mpvss", "--start", folder / "a" / "mask2former.safetensors", "--output", folder / "b")
+    return {name: folder / part / f"{name}.safetensors" for name, part in (("mask2former", "a"), ("mpvss", "b"))}
+
+
+@pytest.mark.parametrize("spec", NETWORKS)
+def test_every_network_has_them(spec: str) -> None:
+    dataset = load_dataset("checkerboard(length=3)")
+    method: Any = load_method(spec, "untrained", labels=dataset.space)
+    for frame in dataset.frames("across"):
+        y = method.step(method.prepare(frame))
+        assert method.decode(y).labels.max() < 2
+    full = resolved(method, parse(spec), dataset.space.name)
+    assert f"labels={dataset.space.name}" in str(full)
+    assert "mapping" not in str(full)
+    again: Any = Context(dataset.space, checkpoints={innermost(full).name: "untrained"}).load(full)
+    assert resolved(again, full, dataset.space.name) == full
+
+
+def test_a_run_of_networks_on_them(tmp_path: Path) -> None:
+    for spec, entry in run(tmp_path, "mask2former(backbone=tiny),mpvss(backbone=tiny)", "--allow-untrained").items():
+        assert entry["metrics"]["mIoU"] is not None, spec
+        assert entry["dataset"]["classes"] == list(BOARD)
+        assert parse(entry["resolved"]).get("labels") == "checkerboard"
+
+
+def test_trained_weights_say_their_classes_and_run_by_name(trained: dict[str, Path], tmp_path: Path) -> None:
+    for path in trained.values():
+        space = trained_for(path)
+        assert space is not None
+        assert (space.name, space.names, space.colours.tolist()) == ("checkerboard", BOARD, [[0] * 3, [255] * 3])
+    files = [word for name, path in trained.items() for word in ("--checkpoint", f"{name}={path}")]
+    found = run(tmp_path, "mask2former,mpvss", *files)
+    for name, entry in found.items():
+        assert (entry["weights"]["origin"], parse(entry["resolved"]).get("backbone")) == ("file", "tiny"), name
+    assert "`mpvss`" in verb("report", tmp_path)
+    assert "`mpvss`" in verb("report", tmp_path, "--protocol", "detectron2")
+
+
+def test_predict_takes_the_classes_from_the_weights_and_score_reads_them(
+    trained: dict[str, Path], frames: Path, tmp_path: Path
+) -> None:
+    words = ("predict", "mpvss", "--frames", frames, "--checkpoint", f"mpvss={trained['mpvss']}")
+    told = json.loads(verb(*words, "--output", tmp_path / "own", "--overlay", "--json"))
+    assert (told["labels"], told["frames"]) == ("checkerboard", 3)
+    (tmp_path / "board.yaml").write_text("name: board\nclasses: [black, white]\n")
+    for number, labels in enumerate(("checkerboard", tmp_path / "board.yaml")):
+        verb(*words, "--labels", labels, "--output", tmp_path / str(number))
+    for path in sorted((tmp_path / "own" / "across").iterdir()):
+        pictures = [np.asarray(Image.open(tmp_path / folder / "across" / path.name)) for folder in ("own", "0", "1")]
+        assert np.array_equal(pictures[0], pictures[1])
+        assert np.array_equal(pictures[0], pictures[2])
+    (tmp_path / "own" / "down").symlink_to(tmp_path / "own" / "across")
+    scored = ("score", "--dataset", "checkerboard(length=3)", "--predictions", tmp_path / "own", "--protocol", "exact")
+    assert json.loads(verb(*scored, "--json"))
+
+
+@pytest.mark.parametrize("labels", ["camvid", "FILE"])
+def test_predict_refuses_other_classes(labels: str, trained: dict[str, Path], frames: Path, tmp_path: Path) -> None:
+    (tmp_path / "swapped.yaml").write_text("classes: [white, black]\n")
+    words = ("--labels", labels.replace("FILE", str(tmp_path / "swapped.yaml")), "--output", tmp_path / "out")
+    checkpoint = ("--checkpoint", f"mpvss={trained['mpvss']}")
+    done = vssbench("predict", "mpvss", "--frames", frames, *checkpoint, *words)
+    assert done.status == 2
+    assert "was trained for 2 classes of 'checkerboard'" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_of_classes_in_the_spec(tmp_path: Path) -> None:
+    (tmp_path / "board.yaml").write_text("name: board\nclasses: [black, white]\n")
+    (tmp_path / "other.yaml").write_text("classes: [white, black]\n")
+    spec = parse(f"mask2former(backbone=tiny,labels={tmp_path}/board.yaml)")
+    context = Context(load_dataset("checkerboard").space)
+    assert resolved(context.load(spec), spec, "checkerboard").get("labels") == f"{tmp_path}/board.yaml"
+    words = ("run", "--dataset", "checkerboard", "--no-latency", "--allow-untrained", "--output", tmp_path / "b")
+    done = vssbench(*words, "--methods", str(spec).replace("board.yaml", "other.yaml"))
+    assert done.status == 2
+    assert "mapping=FILE" in done.stderr
+
+
+def test_a_network_of_other_classes_by_a_mapping(trained: dict[str, Path], tmp_path: Path) -> None:
+    """The board in the opposite order: the same pixels under the other number, so the same mIoU."""
+    other = load_dataset("checkerboard(length=3)").space
+    (tmp_path / "swapped.yaml").write_text("classes: [light, dark]\n")
+    (tmp_path / "map.yaml").write_text("light: [white]\ndark: [black]\n")
+    spec = f"mask2former(labels={tmp_path}/swapped.yaml,mapping={tmp_path}/map.yaml)"
+    plain: Any = load_method("mask2former", trained["mask2former"], labels=other)
+    swapped: Any = load_method(spec, trained["mask2former"])
+    for frame in load_dataset("checkerboard(length=3)").frames("down"):
+        one, two = (method.decode(method.step(method.prepare(frame))).labels for method in (plain, swapped))
+        assert np.array_equal(one, 1 - two)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("mpvss(backbone=tiny)",), "MPVSS is trained from a per-frame Mask2Former"),
+        (("mask2former(backbone=tiny,labels=camvid)",), "the data 2 of 'checkerboard'"),
+        (("mask2former(backbone=tiny,mapping=map.yaml)",), "a training learns the classes of the data"),
+        (("mask2former(backbone=tiny)", "--start", "PACKAGED"), "was trained for 11 classes of 'synthetic'"),
+        (("psp18(backbone=tiny)", "--start", "PACKAGED"), "was trained for 11 classes of 'synthetic'"),
+    ],
+)
+def test_trainings_that_do_not_fit(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    packaged = Path(__file__).parents[1] / "methods" / "mask2former" / "tiny_synthetic.safetensors"
+    words = [argument.replace("PACKAGED", str(packaged)) for argument in arguments]
+    done = vssbench("train", "--dataset", "checkerboard", *FEW, *words, "--output", tmp_path / "out")
+    assert done.status == 2
+    assert message in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["mrcfa(backbone=tiny)", "psp18(backbone=tiny)"])
+def test_other_recipes_train_on_them_and_run(method: str, tmp_path: Path) -> None:
+    name = parse(method).name
+    verb("train", "--dataset", "checkerboard(length=11)", *FEW, method, "--output", tmp_path / "a")
+    found = run(tmp_path / "b", name, "--checkpoint", f"{name}={tmp_path / 'a' / name}.safetensors")
+    assert parse(found[name]["resolved"]).get("backbone") == "tiny"
+
+
+@pytest.mark.slow
+def test_what_learns_the_board_runs_by_name(tmp_path: Path) -> None:
+    """Eighty steps tell black from white, and what was learned is what runs."""
+    train = ("train", "--dataset", "checkerboard", "--batch", 4, "--crop", "32x32", "--validation", "none")
+    verb(*train, "mask2former(backbone=tiny)", "--steps", 80, "--output", tmp_path / "a")
+    start = tmp_path / "a" / "mask2former.safetensors"
+    verb(*train, "mpvss", "--steps", 20, "--start", start, "--output", tmp_path / "b")
+    files = ("--checkpoint", f"mask2former={start}", "--checkpoint", f"mpvss={tmp_path}/b/mpvss.safetensors")
+    found = run(tmp_path / "c", "mask2former,mpvss", *files)
+    assert found["mask2former"]["metrics"]["mIoU"] > 80
+    assert found["mpvss"]["metrics"]["mIoU"] > 30  # one class everywhere: 25
