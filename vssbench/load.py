@@ -48,7 +48,7 @@ class Context:
             raise UserError(f"a method takes no '@' number: {spec}")
         factory = registry.resolve("methods", spec.name)
         given: dict[str, Any] = {"device": self.device, "checkpoint": self.checkpoint(spec), "context": self}
-        optional = {"labels": self.label_space(spec), "threads": self.threads}
+        optional: dict[str, Any] = {"labels": self.label_space(spec), "threads": self.threads}
         given |= {name: value for name, value in optional.items() if value is not None}
         method: Method = _build(factory, spec, given, Method)
         return method

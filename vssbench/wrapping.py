@@ -60,7 +60,7 @@ class Wrapper:
         Raises UserError for a frame without a key frame: the first after `reset` that is none, or one of another size.
         """
         size = frame.image.shape[:2]
-        if self.schedule.is_key(frame.index, self._group and self._group.index):
+        if self.schedule.is_key(frame.index, None if self._group is None else self._group.index):
             self._group = Group(frame.index, size, self.inner.prepare(frame))
         elif self._group is None or self._group.size != size:
             held = self._group

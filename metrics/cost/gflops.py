@@ -20,7 +20,7 @@ from vssbench.hooks import RunsInner
 from vssbench.metrics.cost.flops import PRODUCT, Flops, count
 from vssbench.types import KINDS, Kind, Method
 
-Cost = dict[Kind, float | None]
+Cost = dict[str, float | None]
 """1e9 multiply-accumulates of a frame of each kind that there is; None where that is not one number, or not known."""
 Kinds = Mapping[str, int | None]
 Note = Callable[[str], None]
@@ -184,12 +184,12 @@ def _total(layers: Sequence[Layer], ran: Mapping[str, int], inside: Sequence[int
 
     inside: on how many of them each layer runs the one inside, where that is known
     """
-    cost: Mapping[str, float | None] = _by_kind(layers, _macs)
+    cost = _by_kind(layers, _macs)
     total = _sum(*(_times(cost.get(kind), n) for kind, n in ran.items()))
     layer, *rest = layers
     if total is not None or not rest:
         return total
-    own: Mapping[str, float | None] = layer.own(_macs)
+    own = layer.own(_macs)
     if layer.runs_inner == "every":
         return _sum(_total(rest, ran, inside[1:]), *(_times(own.get(kind, 0.0), n) for kind, n in ran.items()))
     frames, runs = sum(ran.values()), inside[0]

@@ -10,7 +10,7 @@ from vssbench.types import KINDS, Kind, Method
 InputSize = dict[Kind, list[int]]
 
 
-def told(found: Mapping[Kind, Sequence[int]]) -> str:
+def told(found: Mapping[str, Sequence[int]]) -> str:
     """In words: one size, or one a kind.
 
     >>> told({"key": [480, 864], "nonkey": [240, 432]})

@@ -33,7 +33,7 @@ def command(
     if again:
         from vssbench.bench.again import asked, differences
 
-        spec = asked(run, root and str(root), checkpoints(checkpoint or ()) or None)
+        spec = asked(run, None if root is None else str(root), checkpoints(checkpoint or ()) or None)
         for one in found:
             if one.clips:
                 one.differences += differences(spec, one.folder, again)

@@ -106,7 +106,7 @@ class _Came:
         track = packet.stream.index
         self._packets += track == self._stream.index and not packet.is_discard  # as those before an edit list's cut
         if packet.pts is not None and packet.time_base:
-            begins = packet.pts * packet.time_base
+            begins = Fraction(packet.pts * packet.time_base)
             first = self._first[track] = min(begins, self._first.get(track, begins))
             length = (packet.duration or 0) * packet.time_base
             self._end[track] = max(begins + length - first, self._end.get(track, Fraction(0)))

@@ -56,17 +56,15 @@ def under_names_of(current: Snapshot, baseline: Snapshot) -> tuple[Snapshot, lis
         for key, entry in current.entries.items()
         if entry.resolved and key not in baseline.entries
     }
-    names = {
-        key: fresh[entry.resolved, key[1]]
-        for key, entry in baseline.entries.items()
-        if key not in current.entries and (entry.resolved, key[1]) in fresh
-    }
-    entries, folders = (
-        {names.get(key, key): value for key, value in one.items()} for one in (baseline.entries, baseline.folders)
-    )
-    notes = [
-        f"{then[0]} then is {now[0]} now: the same method, with its defaults written out" for then, now in names.items()
-    ]
+    names: dict[Key, Key] = {}
+    for key, entry in baseline.entries.items():
+        now = fresh.get((entry.resolved, key[1])) if entry.resolved and key not in current.entries else None
+        if now is not None:
+            names[key] = now
+    entries = {names.get(key, key): entry for key, entry in baseline.entries.items()}
+    folders = {names.get(key, key): folder for key, folder in baseline.folders.items()}
+    told = "the same method, with its defaults written out"
+    notes = [f"{then[0]} then is {now[0]} now: {told}" for then, now in names.items()]
     return replace(baseline, entries=entries, folders=folders), notes
 
 

@@ -6,9 +6,9 @@ frame[frame.metric == "mIoU"].pivot_table("value", "method", ["dataset", "protoc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from vssbench.errors import UserError
 from vssbench.results.figures import Figure, Reading, accuracies, figure, figures
@@ -82,7 +82,7 @@ def _rows(file: Path, per_clip: bool, protocol: str | None) -> Iterator[dict[str
     if not per_clip or clips is None:
         yield from (same | _row(found) for found in figures(result))
         return
-    for record in clips.all:
+    for record in cast(Sequence[ClipRecord], clips.all):  # as `kept` gave them
         yield from (same | {"clip": record.clip} | _row(found) for found in _of_clip(record, result, clips.space))
 
 

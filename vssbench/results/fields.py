@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on
@@ -21,89 +21,6 @@ Size = Annotated[list[Count], Field(min_length=2, max_length=2)]
 """[H, W]"""
 
 
-class Distance(TypedDict):
-    """Accuracy at one distance to the key frame, in frames. mIoU: percent."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    distance: Count
-    mIoU: Percent | None
-    pixels: Count
-
-
-class Uncounted(TypedDict):
-    """An operator that no counter knows."""
-
-    op: str
-    calls: Count
-    kind: str
-
-
-class Disagreement(TypedDict):
-    """Two counts of one frame kind, in 10**9 multiply-accumulates. repeats: of broadcast products, in `second` only."""
-
-    kind: Kind
-    operators: str
-    first: Amount
-    second: Amount
-    repeats: Amount
-
-
-class Gflops(TypedDict, total=False):
-    """10**9 multiply-accumulates of one frame by kind, and what the counters say of them."""
-
-    __pydantic_config__ = ConfigDict(extra="allow")
-
-    key: Amount | None
-    nonkey: Amount | None
-    warmup: Amount | None
-    amortised: Amount | None
-    nominal: Amount | None
-    convention: str
-    size: Size
-    counter: str
-    second: dict[str, Amount | str | None]
-    agreement: bool
-    disagreements: list[Disagreement]
-    left_out: list[str]
-    by_operator: dict[Kind, dict[str, Amount]]
-    uncounted: list[Uncounted]
-
-
-class Latency(TypedDict, total=False):
-    """Milliseconds over n timed frames."""
-
-    __pydantic_config__ = ConfigDict(extra="allow")
-
-    mean: Amount
-    p50: Amount
-    p90: Amount
-    p99: Amount
-    n: Annotated[int, Field(ge=1)]
-
-
-class Energy(TypedDict, total=False):
-    """What one frame took, or the reason why it is not known."""
-
-    __pydantic_config__ = ConfigDict(extra="allow")
-
-    joules_per_frame: Amount | None
-    watts: Amount | None
-    spread: Amount | None
-    windows: Count | None
-    seconds: Amount | None
-    reason: str | None
-
-
-class _Samples(TypedDict, extra_items=list[Amount], total=False):  # type: ignore[call-arg]
-    """Columns with an entry per timed frame; all others hold times, by phase, in milliseconds."""
-
-    __pydantic_config__ = ConfigDict(extra="allow")
-
-    round: list[Count]
-    kind: list[Kind]
-
-
 def _columns(samples: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """Samples as they are, if they are a table."""
     lacking = [name for name in ("round", "kind", *PHASES) if name not in samples]
@@ -115,4 +32,92 @@ def _columns(samples: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return samples
 
 
-Samples = Annotated[_Samples, AfterValidator(_columns)]
+if TYPE_CHECKING:  # code reads these by computed keys, which no TypedDict takes
+    KindName = str
+    TimedKind = str
+    Distance = dict[str, Any]
+    Gflops = dict[str, Any]
+    Latency = dict[str, Any]
+    Energy = dict[str, Any]
+    Samples = dict[str, Any]
+else:
+    KindName = Kind
+    TimedKind = Kind | Literal["all"]
+
+    class Distance(TypedDict):
+        """Accuracy at one distance to the key frame, in frames. mIoU: percent."""
+
+        __pydantic_config__ = ConfigDict(extra="forbid")
+
+        distance: Count
+        mIoU: Percent | None
+        pixels: Count
+
+    class Uncounted(TypedDict):
+        """An operator that no counter knows."""
+
+        op: str
+        calls: Count
+        kind: str
+
+    class Disagreement(TypedDict):
+        """Two counts of one frame kind, in 10**9 multiply-accumulates. repeats: of broadcast products, in `second`."""
+
+        kind: Kind
+        operators: str
+        first: Amount
+        second: Amount
+        repeats: Amount
+
+    class Gflops(TypedDict, total=False):
+        """10**9 multiply-accumulates of one frame by kind, and what the counters say of them."""
+
+        __pydantic_config__ = ConfigDict(extra="allow")
+
+        key: Amount | None
+        nonkey: Amount | None
+        warmup: Amount | None
+        amortised: Amount | None
+        nominal: Amount | None
+        convention: str
+        size: Size
+        counter: str
+        second: dict[str, Amount | str | None]
+        agreement: bool
+        disagreements: list[Disagreement]
+        left_out: list[str]
+        by_operator: dict[Kind, dict[str, Amount]]
+        uncounted: list[Uncounted]
+
+    class Latency(TypedDict, total=False):
+        """Milliseconds over n timed frames."""
+
+        __pydantic_config__ = ConfigDict(extra="allow")
+
+        mean: Amount
+        p50: Amount
+        p90: Amount
+        p99: Amount
+        n: Annotated[int, Field(ge=1)]
+
+    class Energy(TypedDict, total=False):
+        """What one frame took, or the reason why it is not known."""
+
+        __pydantic_config__ = ConfigDict(extra="allow")
+
+        joules_per_frame: Amount | None
+        watts: Amount | None
+        spread: Amount | None
+        windows: Count | None
+        seconds: Amount | None
+        reason: str | None
+
+    class _Samples(TypedDict, extra_items=list[Amount], total=False):  # type: ignore[call-arg]
+        """Columns with an entry per timed frame; all others hold times, by phase, in milliseconds."""
+
+        __pydantic_config__ = ConfigDict(extra="allow")
+
+        round: list[Count]
+        kind: list[Kind]
+
+    Samples = Annotated[_Samples, AfterValidator(_columns)]

@@ -25,14 +25,16 @@ from vssbench.results.fields import (
     Energy,
     Figure,
     Gflops,
+    KindName,
     Latency,
     Percent,
     Rate,
     Samples,
     Size,
+    TimedKind,
 )
 from vssbench.specs import parse
-from vssbench.types import KINDS, Kind
+from vssbench.types import KINDS
 
 SCHEMA = 3
 """Rises whenever a file of today could not be read by the vssbench of yesterday, new fields included."""
@@ -56,7 +58,7 @@ class ClipRecord(_Record):
     clip: str
     frames: Count
     labelled: Count
-    kinds: dict[Kind, Count]
+    kinds: dict[KindName, Count]
     states: dict[str, Any]
     seconds: dict[str, Amount]
     files: dict[str, str] = {}
@@ -140,13 +142,13 @@ class RunResult(_Record):
     skipped: dict[str, str] = {}
     failed: dict[str, str] = {}
     notes: list[str] = []
-    kinds: dict[Kind, Count | None] = {}
+    kinds: dict[KindName, Count | None] = {}
     gflops: Gflops | None = None
-    input_size: dict[Kind, Size] | None = None
+    input_size: dict[KindName, Size] | None = None
     params_m: Amount | None = None
     params_training_only_m: Amount | None = None
     fps: dict[str, Rate | None] | None = None
-    latency_ms: dict[Kind | Literal["all"], dict[str, Latency] | None] | None = None
+    latency_ms: dict[TimedKind, dict[str, Latency] | None] | None = None
     samples_ms: Samples | None = None
     reference_ms: list[Amount] | None = None
     memory_mb: dict[str, Amount | None] | None = None

@@ -77,9 +77,10 @@ def _accuracy(found: Verified, kept: Kept, identity: dict[str, Any]) -> None:
     wrapped = parse(result.method).get("of") is not None  # its inner method's kinds are no part of the record
     if gflops is not None and gflops.get("amortised") is not None and not wrapped:
         ran = {kind: count for kind, count in kinds.items() if count}
-        spent = [(gflops.get(kind), count) for kind, count in ran.items()]
-        if all(one is not None for one, _ in spent):
-            mean = math.fsum((one or 0.0) * count for one, count in spent) / sum(ran.values())
+        spent = [gflops.get(kind) for kind in ran]
+        if None not in spent:
+            whole = math.fsum(float(one or 0) * count for one, count in zip(spent, ran.values(), strict=True))
+            mean = whole / sum(ran.values())
             found.compare("gflops.amortised", gflops["amortised"], mean)
 
 
