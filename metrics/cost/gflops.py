@@ -212,7 +212,7 @@ def _missing(layers: Sequence[Layer], kinds: Kinds | None, cost: Cost) -> str:
     """Why there are no amortised GFLOPs."""
     if kinds is None:
         return "no GFLOPs a frame: how often each kind runs follows from the video, and none was scored"
-    unknown = [kind for kind, n in kinds.items() if n and cost.get(kind) is None]  # type: ignore[call-overload]
+    unknown = [kind for kind, n in kinds.items() if n and cost.get(kind) is None]
     if "nonkey" in unknown and layers[0].runs_inner == "key" and "nonkey" in cost:
         name = layers[0].method.name
         return f"no GFLOPs a frame: how many nonkey frames are those of the method inside {name} follows from the video"

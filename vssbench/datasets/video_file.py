@@ -97,7 +97,8 @@ class _Came:
         self._container, self._stream = container, stream
         self._first: dict[int, Fraction] = {}
         self._end: dict[int, Fraction] = {}
-        self._packets = self.pictures = 0
+        self.pictures: int = 0
+        self._packets: int = 0
 
     def take(self, packet: Any) -> None:
         """Note where a packet ends; seconds from the start of its track."""
@@ -114,7 +115,8 @@ class _Came:
     def lacking(self) -> str | None:
         """What is missing, in words; None where all is there, or the file does not say."""
         # Twice the slack: VP8 has pictures that are not shown, and the first ones of a stream may lack their reference.
-        if self.pictures < min(self._packets - LEAST_SLACK, self._packets * (1 - 2 * SLACK)):
+        least = min(float(self._packets - LEAST_SLACK), self._packets * (1 - 2 * SLACK))
+        if self.pictures < least:
             return f"{self.pictures} of its {self._packets} pictures decode"
         length, end = self._stated(), self._end.get(self._stream.index)
         if length is None:  # of the whole file only: any track may be the one that reaches it
