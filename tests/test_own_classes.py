@@ -189,6 +189,13 @@ def test_trainings_that_do_not_fit(arguments: tuple[str, ...], message: str, tmp
     assert not (tmp_path / "out").exists()
 
 
+def test_one_small_crop_is_too_little_for_batch_normalisation(tmp_path: Path) -> None:
+    words = ("train", "--dataset", "checkerboard", *FEW, "--batch", 1, "--output", tmp_path / "out")
+    done = vssbench(*words, "mask2former(backbone=tiny)")
+    assert done.status == 2
+    assert "a single value in 1 crop of 32x32" in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["mrcfa(backbone=tiny)", "psp18(backbone=tiny)"])
 def test_other_recipes_train_on_them_and_run(method: str, tmp_path: Path) -> None:

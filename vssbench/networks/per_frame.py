@@ -40,7 +40,6 @@ class Segmentor(ABC):
     needs: frozenset[str] = frozenset()
     lookahead = 0
     kinds: tuple[Kind, ...] = ("key", "nonkey")
-
     groups: Groups | None
 
     def __init__(

@@ -77,7 +77,7 @@ class Training:
         torch.manual_seed(_seed(recipe.settings.seed, step, accelerator.process_index))
         for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
             group["lr"] = rate * recipe.factor(step)
-        losses = self.module(batch)
+        losses = self._losses(batch)
         found = {name: float(loss.detach()) for name, loss in losses.items()}
         _check(found, step, batch)
         accelerator.backward(sum(losses.values()))
@@ -89,6 +89,20 @@ class Training:
         self.optimiser.step()
         self.optimiser.zero_grad()
         return found
+
+    def _losses(self, batch: Batch) -> dict[str, torch.Tensor]:
+        try:
+            losses: dict[str, torch.Tensor] = self.module(batch)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            height, width = batch.images.shape[-2:]
+            raise UserError(
+                f"batch normalisation finds a single value in {len(batch.images)} crop of {height}x{width}",
+                expected="a batch of several crops, or larger ones",
+                fix="--batch 2, or a larger --crop",
+            ) from None
+        return losses
 
     def state(self, step: int) -> dict[str, Any]:
         """What is needed to continue after that many steps."""
