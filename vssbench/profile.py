@@ -20,6 +20,7 @@ from vssbench.bench.spec import LatencySpec
 from vssbench.datasets.read_pixels import read_image
 from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
+from vssbench.metrics.cost.disturbance import disturbances
 from vssbench.metrics.cost.energy import energy
 from vssbench.metrics.cost.latency import Samples, device_barrier, measure, repeat, summarise
 from vssbench.metrics.cost.memory import device_peak
@@ -45,20 +46,23 @@ def profile(
     note:    told what is being done
     Amortised GFLOPs and FPS are over the method's nominal schedule. Where that follows from the video, there are no
     amortised GFLOPs, and FPS are over the frames themselves. What of a method cannot be counted is missing, and "notes"
-    say why.
+    say why; they say too where the machine was not quiet.
     Raises UserError for a method that needs inputs which made frames do not have, or that fails at that size.
     """
     profiles: dict[str, dict[str, Any]] = {}
     for name, method in methods.items():
         note(f"counting {name}")
         profiles[name] = {**cost(method, None, size), "weights": hooks.weights(method).origin}
-    timed = dict.fromkeys(methods, dict.fromkeys(("fps", "latency_ms", "file_decoding_ms", "memory_mb", "energy")))
+    nothing = dict.fromkeys(("fps", "latency_ms", "file_decoding_ms", "memory_mb", "energy"))
+    timed: dict[str, dict[str, Any]] = {name: {**nothing, "notes": []} for name in methods}
     if latency is not None:
         note(f"making {latency.frames} frames of {size[0]}x{size[1]}")
         frames = [frame.read_only() for frame in made_frames(list(methods.values()), size, latency.frames)]
         note(f"timing {len(methods)} methods, which take turns")
         timed = _time(methods, frames, device, latency)
-    return {name: profiles[name] | timed[name] for name in methods}
+    return {
+        name: {**profiles[name], **one, "notes": profiles[name]["notes"] + one["notes"]} for name, one in timed.items()
+    }
 
 
 def made_frames(methods: Sequence[Method], size: tuple[int, int], count: int) -> list[Frame]:
@@ -127,10 +131,14 @@ def _time(
 
 
 def _speed(method: Method, samples: Samples, reading: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """FPS by scope, up to reading the frame's file, and latency by kind and scope."""
+    """FPS by scope, up to reading the frame's file, latency by kind and scope, and how quiet the machine was."""
     own = all(hooks.runs_inner(layer) != "key" for layer in hooks.layers(method))  # else a wrapper's frames are nonkey
     schedule = hooks.nominal_schedule(method, own and "nonkey" in samples["kind"])
     summary = summarise(samples, schedule)
     whole = 1e3 / summary["fps"]["end_to_end"]
     files = {f"end_to_end+{name}": 1e3 / (whole + figures["mean"]) for name, figures in reading.items()}
-    return {"fps": summary["fps"] | files, "latency_ms": summary["latency_ms"]}
+    return {
+        "fps": summary["fps"] | files,
+        "latency_ms": summary["latency_ms"],
+        "notes": disturbances(samples, schedule),
+    }

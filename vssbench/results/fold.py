@@ -14,7 +14,8 @@ from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.metrics.accuracy.evaluate import read
 from vssbench.metrics.accuracy.numbering import doubts
 from vssbench.metrics.accuracy.protocols import default_protocol
-from vssbench.metrics.cost.latency import summarise
+from vssbench.metrics.cost.disturbance import disturbances
+from vssbench.metrics.cost.latency import shares, summarise
 from vssbench.results.read_folder import Kept
 from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo, count_kinds
 from vssbench.results.run_folder import read_identity
@@ -82,13 +83,10 @@ def fold(
         result.kinds = count_kinds(records)
     if timed is not None:
         speed(result, timed)
+        result.caveats += disturbances(timed["samples_ms"], result.kinds)
         height, width = timed["size"]
         result.caveats.append(f"timed on {timed['frames']} frames of clip {timed['clip']} at {height}x{width}, batch 1")
-        if timed.get("motion_ms"):
-            result.caveats.append(
-                f"in no FPS: the codec's dense motion, {median(timed['motion_ms']):.1f} ms per nonkey frame at "
-                f"{height}x{width}, made from the stream's vectors before `prepare`"
-            )
+        result.caveats += _motion(result, timed)
     return result
 
 
@@ -108,6 +106,20 @@ def speed(result: RunResult, timed: Mapping[str, Any]) -> None:
     result.samples_ms, result.memory_mb = timed["samples_ms"], timed["memory_mb"]
     result.reference_ms = [median(runs) for runs in timed.get("reference_ms", [])] or None
     result.energy = timed["energy"]
+
+
+def _motion(result: RunResult, timed: Mapping[str, Any]) -> list[str]:
+    """What making the codec's dense motion takes, which a method that needs it has to wait for."""
+    end_to_end = (result.fps or {}).get("end_to_end")
+    if not timed.get("motion_ms") or end_to_end is None:
+        return []
+    spent, (height, width) = median(timed["motion_ms"]), timed["size"]
+    between = shares(timed["samples_ms"]["kind"], result.kinds).get("nonkey", 0.0)
+    whole = 1e3 / (1e3 / end_to_end + between * spent)
+    return [
+        f"in no FPS: the codec's dense motion, {spent:.1f} ms per nonkey frame at {height}x{width}, made from the "
+        f"stream's vectors before `prepare`; with it, end to end is {whole:.1f} FPS"
+    ]
 
 
 def _lost(failed: dict[str, str]) -> list[str]:
