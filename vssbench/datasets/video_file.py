@@ -115,7 +115,7 @@ class _Came:
     def lacking(self) -> str | None:
         """What is missing, in words; None where all is there, or the file does not say."""
         # Twice the slack: VP8 has pictures that are not shown, and the first ones of a stream may lack their reference.
-        least = min(float(self._packets - LEAST_SLACK), self._packets * (1 - 2 * SLACK))
+        least = min(Fraction(self._packets - LEAST_SLACK), self._packets * (1 - 2 * SLACK))
         if self.pictures < least:
             return f"{self.pictures} of its {self._packets} pictures decode"
         length, end = self._stated(), self._end.get(self._stream.index)
