@@ -36,17 +36,24 @@ def weights(result: RunResult) -> str | None:
     return f"{found.origin} {PurePath(found.path or '').name}, sha256 {found.sha256[:12]}"
 
 
+def plugins(row: Row) -> list[tuple[str, str]]:
+    """(distribution, version) or (file, digest) of what of the row is not the package's own."""
+    return list((row.result.environment.get("plugins") or {}).items()) if row.result else []
+
+
 def short(method: str) -> str:
     """A method's spec in a few words: what it wraps, its backbone, its key-frame interval as K, the rest as given.
 
     >>> short("mpvss(backbone=swin_t,key_interval=3)"), short("hold(of=mask2former)")
     ('mpvss swin_t K=3', 'hold of mask2former')
+    >>> short("hold(of=code/my_file.py:MyMethod(k=3))")
+    'hold of MyMethod k=3'
     >>> short("flowwarp(key_interval=auto(max=10,threshold=12),of=replay(predictions=out/labels))")
     'flowwarp of replay K=auto predictions=labels'
     """
     specs = list(walk(parse(method)))
     said = [_said(key, value) for spec in specs for key, value in spec.args if key != "of"]
-    return " ".join([" of ".join(spec.name for spec in specs), *said])
+    return " ".join([" of ".join(spec.name.rpartition(":")[2] for spec in specs), *said])
 
 
 def shortened(methods: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vssbench.metrics.cost.input_size import told
-from vssbench.reports.names import weights
+from vssbench.reports.names import plugins, weights
 from vssbench.reports.rows import Row
 from vssbench.results.record import RunResult
 
@@ -94,6 +94,7 @@ def _run(row: Row, result: RunResult) -> Lines:
         [
             ("method", result.resolved or result.method),
             ("vssbench", (environment.get("packages") or {}).get("vssbench")),
+            *plugins(row),
             ("commit", commit and commit[:12] + (" with changes" if environment.get("dirty") else "")),
             ("measured", _span(result.started, result.finished)),
             ("run", row.folder and f"{row.folder.parent.name}/{row.folder.name}"),

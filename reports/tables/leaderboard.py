@@ -13,7 +13,7 @@ from statistics import fmean
 from vssbench.atomic import write_text
 from vssbench.reports.columns import MISSING, Column, columns, machines, meanings
 from vssbench.reports.key_frames import ageing
-from vssbench.reports.names import names, resolved, weights
+from vssbench.reports.names import names, plugins, resolved, weights
 from vssbench.reports.notes import numbered
 from vssbench.reports.rows import Group, Row, grouped, level_of
 from vssbench.reports.significance import alike, statement
@@ -110,10 +110,11 @@ def _name(row: Row, name: str) -> str:
 
 
 def _spelled(row: Row, name: str) -> str:
-    """The method in full, with its weights; empty where there is no more to say."""
+    """The method in full, with its weights and the plug-ins it is from; empty where there is no more to say."""
     full, found = resolved(row), weights(row.result) if row.result else None
     said = [f"is {code(full)}"] if full else []
     said += [f"weights: {plain(found)}"] if found else []
+    said += [f"with {plain(origin)} {plain(version)}" for origin, version in plugins(row)]
     return f"- {code(name)} {', '.join(said)}" if said else ""
 
 

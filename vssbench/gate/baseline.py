@@ -26,7 +26,7 @@ from vssbench.stats.totals import require_follows, totals_under
 
 SCHEMA = 1
 
-ENVIRONMENT = ("python", "packages", "cpu", "threads", "device", "device_name", "commit", "dirty")
+ENVIRONMENT = ("python", "packages", "plugins", "cpu", "threads", "device", "device_name", "commit", "dirty")
 """What is kept of a result's environment."""
 
 Key = tuple[str, str]

@@ -70,7 +70,9 @@ def changes(old: Mapping[Key, Entry], new: Mapping[Key, Entry]) -> Iterator[str]
             f"{name}, defaults written out": (before.resolved, now.resolved),
         }
         pairs |= {place: (before.environment.get(place), now.environment.get(place)) for place in _MACHINE}
-        packages = [entry.environment.get("packages", {}) for entry in (before, now)]
+        packages = [
+            {**entry.environment.get("packages", {}), **entry.environment.get("plugins", {})} for entry in (before, now)
+        ]
         pairs |= {
             package: (packages[0].get(package), packages[1].get(package)) for package in packages[0] | packages[1]
         }

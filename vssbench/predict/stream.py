@@ -129,7 +129,7 @@ def check_method(method: Method, spec: Spec, dataset: Dataset, allow_untrained: 
     found = weights(method)
     if found.origin == "untrained" and not allow_untrained:
         name = [inner.name for inner in walk(spec)][-1]
-        source = registry.entries("methods")[name].weights or f"--checkpoint {name}=FILE"
+        source = registry.find("methods", name).weights or f"--checkpoint {name}=FILE"
         raise UserError(
             f"{spec} has no weights: its predictions would be noise",
             fix=f"{source}; or --allow-untrained to see the noise",

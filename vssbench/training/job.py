@@ -183,10 +183,8 @@ def _described(start: Start | None) -> Any:
 
 def find_recipe(method: Spec) -> Any:
     """The recipe class of a method. Raises UserError for an unknown one, and for one that is not trained."""
-    known = registry.entries("methods")
-    if method.name not in known:
-        raise UserError(f"unknown method {method.name!r}", expected=suggest(method.name, known))
-    if not known[method.name].recipe:
-        trained = ", ".join(sorted(name for name, entry in known.items() if entry.recipe))
-        raise UserError(f"{method.name} has no training recipe", expected=f"one of: {trained}")
-    return registry.attribute(known[method.name].recipe)
+    entry = registry.find("methods", method.name)
+    if not entry.recipe:
+        trained = sorted(name for name, known in registry.entries("methods").items() if known.recipe)
+        raise UserError(f"{method.name} has no training recipe", expected=f"one of: {', '.join(trained)}")
+    return registry.attribute(entry.recipe)
