@@ -83,10 +83,19 @@ class Wraps(Protocol):
 
 @runtime_checkable
 class HasSchedule(Protocol):
-    """`schedule`: when a key frame comes. With `key_interval`, a number of frames, there is a nominal cost; a schedule
-    without one follows from the video. `is_key(index)` tells the key frames of a clip (`vssbench.schedule`)."""
+    """`schedule`: when a key frame comes. One that `Plans` gives a nominal cost; any other follows from the video."""
 
     schedule: Any
+
+
+@runtime_checkable
+class Plans(Protocol):
+    """A fixed schedule, such as `vssbench.schedule.FixedInterval`. key_interval: frames from one key frame to the next"""
+
+    key_interval: int
+
+    def is_key(self, index: int) -> bool:
+        """Whether the frame at this position of its clip is a key frame."""
 
 
 @runtime_checkable
@@ -369,7 +378,7 @@ def nominal_schedule(method: object, has_nonkey: bool) -> dict[str, int] | None:
 def key_frames(method: object, lengths: Sequence[int]) -> list[int] | None:
     """How many key frames clips of those lengths have; None where that is not fixed."""
     schedule = usable(method, "schedule")
-    if key_interval(method) is None or not hasattr(schedule, "is_key"):
+    if not isinstance(schedule, Plans):
         return None
     return [sum(map(schedule.is_key, range(length))) for length in lengths]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from itertools import groupby, islice
 from typing import Any
@@ -15,6 +16,7 @@ from vssbench import hooks
 from vssbench.specs import Spec, parse
 from vssbench.testing.findings import Findings, Report
 from vssbench.testing.made_clips import copied, random_clip, restore, same, scramble, scrambled
+from vssbench.testing.method_hooks import LONG, check_hooks
 from vssbench.types import KINDS, Frame, Method, Prediction
 
 Clip = list[Frame]
@@ -38,7 +40,8 @@ def check_method(
 
     Checked: attributes; labels uint8[H, W] at the frame's size, for several sizes; kind and age; same input, same
     output; reset forgets, in the middle of a clip too; causality, or the lookahead that is declared; inputs left alone;
-    what was returned is neither changed later nor needed again. Labels are hidden from methods that do not need them.
+    what was returned is neither changed later nor needed again; what is offered beyond the protocol (`vssbench.hooks`).
+    Labels are hidden from methods that do not need them.
     """
     make = _maker(method)
     first = make()
@@ -60,11 +63,15 @@ def check_method(
             alone.append(_stream(first if number == 0 else make(), clip, check=_Shape(findings, known)))
     with findings.check("inputs are left alone"):
         _inputs(findings, clips, kept)
+    with findings.check("same input, same output"):
+        findings.expect(not (random := _random(make, clips[0])), f"clip {clips[0][0].clip!r} run twice: {random}")
     if findings.failures:
-        return findings.finish()
+        return findings.finish()  # all that follows compares runs
     for title, check in _CHECKS.items():
         with findings.check(title):
             check(findings, make, clips, alone)
+    with findings.check("hooks"):
+        check_hooks(findings, make(), random_clip(length=LONG) if frames is None else clips[0])
     return findings.finish()
 
 
@@ -172,6 +179,21 @@ class _Shape:
         if not condition and message not in self.findings.failures:
             self.findings.failures.append(message)
         return condition
+
+
+def _random(make: Make, clip: Clip) -> str | None:
+    """How methods that have seen the same differ on the same frames; None where they do not.
+
+    What an earlier run leaves behind, in a class for example, is the same for both: that is found under "reset forgets".
+    """
+    one = make()
+    try:
+        fresh = make if make() is not one else lambda: deepcopy(one)
+        _, first, second = (_stream(fresh(), clip) for _ in range(3))
+    except Exception:  # a given method that cannot be copied, or fails when it is run again: the next check says how
+        return None
+    changed = _difference(first, second)
+    return changed and f"{changed}; seed it or load weights"
 
 
 def _repeatable(findings: Findings, make: Make, clips: list[Clip], alone: Alone) -> None:
