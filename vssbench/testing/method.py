@@ -184,7 +184,7 @@ class _Shape:
 def _random(make: Make, clip: Clip) -> str | None:
     """How methods that have seen the same differ on the same frames; None where they do not.
 
-    What an earlier run leaves behind, in a class for example, is the same for both: that is found under "reset forgets".
+    What an earlier run leaves behind, in a class for example, is the same for both: "reset forgets" finds that.
     """
     one = make()
     try:
