@@ -15,7 +15,7 @@ from vssbench.metrics.accuracy.scripts import Counts
 def by_distance(clips: Clips) -> list[dict[str, Any]]:
     """[{"distance", "mIoU", "pixels"}] in the order of distance.
 
-    mIoU is in percent by the protocol's formula (all clips, whatever their length), None where it gives no number;
+    mIoU is in percent by the protocol's formula, over the clips that count under it, None where it gives no number;
     pixels are those with ground truth. The classes averaged may differ from one distance to the next.
     """
     rows = []
@@ -28,8 +28,9 @@ def by_distance(clips: Clips) -> list[dict[str, Any]]:
 
 
 def matrices(clips: Clips) -> dict[int, Counts]:
-    """Distance, ascending -> int64[C + 1, 256], summed over all clips."""
-    parts = clips.once(cells)
+    """Distance, ascending -> int64[C + 1, 256], summed over the clips that count."""
+    every_clip = zip(clips.all, clips.once(cells), strict=True)
+    parts = [one for record, one in every_clip if record.clip not in clips.skipped]
     if not parts:
         return {}
     every = Cells(*map(np.concatenate, zip(*parts, strict=True)))

@@ -25,12 +25,15 @@ ROUGH = 1e-9
 class ClipStates(Protocol):
     """One clip's statistics, whoever made them (a run's ClipRecord is one).
 
+    cut_from: the clip that this one is a part of, with others; None: it is a whole one
     frames, labelled: frames of the clip, and those of them that have labels
     states: metric name -> that metric's state
     """
 
     @property
     def clip(self) -> str: ...
+    @property
+    def cut_from(self) -> str | None: ...
     @property
     def frames(self) -> int: ...
     @property
@@ -47,6 +50,7 @@ class ClipScore:
     frames: int
     labelled: int
     states: dict[str, Any]
+    cut_from: str | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from vssbench.reports.tables import latex
 from vssbench.reports.tables.data_frame import csv, table
 from vssbench.reports.tables.markdown import code, plain
 from vssbench.reports.tables.markdown import table as tabulated
+from vssbench.results.record import RunResult
 
 FILES = {"md": "leaderboard.md", "csv": "leaderboard.csv", "latex": "leaderboard.tex"}
 """Format -> file."""
@@ -65,8 +66,7 @@ def _heading(group: Group, members: Sequence[Row], before: Group | None, shown: 
     lines = [f"## {plain(group.dataset)}, protocol {code(group.protocol)}", ""]
     words = f"Accuracy and consistency in %{_interval_words(members)}.{_mark_words(members, shown)}"
     if members[0].result is not None:
-        info = members[0].result.dataset
-        words = f"{info.clips} clips, {info.frames} frames, {len(info.classes)} classes. {words}"
+        words = f"{_counts(members[0].result)}. {words}"
     lines += [line for line in (words, meanings(members)) if line]
     named = machines(members)
     if len(named) > 1:
@@ -79,6 +79,17 @@ def _heading(group: Group, members: Sequence[Row], before: Group | None, shown: 
             f"These are other {what}{known} than those of the table above: no number can be compared across the two."
         )
     return "\n".join(lines)
+
+
+def _counts(result: RunResult) -> str:
+    """How much the numbers are over: the clips that count, of those that were run."""
+    info, skipped = result.dataset, len(result.skipped)
+    clips, frames = str(info.clips), str(info.frames)
+    if skipped:
+        counted = sum(count or 0 for count in result.counted_kinds.values())
+        clips, frames = f"{info.clips - skipped} of {info.clips}", f"{counted} of {info.frames}"
+    cut = "" if info.cut_from is None else f" cut from {info.cut_from}"
+    return f"{clips} clips{cut}, {frames} frames, {len(info.classes)} classes"
 
 
 def _interval_words(members: Sequence[Row]) -> str:

@@ -15,7 +15,11 @@ from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
 from vssbench.load import load_dataset
 from vssbench.progress import Progress
+from vssbench.reports.read_runs import read
+from vssbench.reports.tables.leaderboard import markdown
+from vssbench.results.read_folder import read_folder
 from vssbench.specs import parse
+from vssbench.stats import compare_folders, intervals
 from vssbench.testing import check_dataset
 
 SMALL = "synthetic(clips=1,frames=8,height=32,width=48)"
@@ -90,6 +94,26 @@ def _truth(tmp_path: Path) -> Path:
         for stem in cut.stems(clip):
             cv2.imwrite(str(tmp_path / "truth" / clip / f"{stem}.png"), truth[stem])
     return tmp_path / "truth"
+
+
+def test_windows_of_one_clip_are_one_witness(tmp_path: Path) -> None:
+    """They share frames: intervals and tests are over the clips that they are cut from, and the table says so."""
+    truth = f"replay(predictions={_truth(tmp_path)})"
+    methods = [truth, f"hold(key_interval=100,of={truth})"]
+    spec = RunSpec(methods=methods, dataset=SMALL, distances=[0, 1, 2], latency=LatencySpec(enabled=False))
+    perfect, held = run(spec, [parse(method) for method in methods], tmp_path / "run", False, Progress())
+    assert (held.dataset.clips, held.dataset.cut_from) == (8 + 7 + 6, 1)
+    folders = [folder for folder in (tmp_path / "run").iterdir() if (folder / "result.json").exists()]
+    for folder in folders:
+        kept = read_folder(folder)
+        assert {record.cut_from for record in kept.records()} == {"val_0000"}
+        found = intervals(folder)["mIoU"]
+        assert found.value == pytest.approx(kept.result.metrics["mIoU"], abs=1e-12)
+        assert (found.clips, found.low, found.reason) == (1, None, "1 clip: an interval over clips needs 10")
+    (comparison,) = compare_folders(folders).values()
+    assert (comparison.clips, comparison.p) == (1, 1.0)  # all that one clip can give
+    assert abs(comparison.effect) == pytest.approx(perfect.metrics["mIoU"] - held.metrics["mIoU"])
+    assert f"21 clips cut from 1, {held.dataset.frames} frames" in markdown(read([tmp_path / "run"]))
 
 
 def test_a_group_must_be_long_enough_for_the_distance(tmp_path: Path) -> None:

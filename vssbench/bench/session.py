@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -162,6 +162,8 @@ class Bench:
         watch = self._draw.watch(clip, self.dataset.space)
         record = run_clip(method, clip, _ticking(frames, tick), metrics, self._bound(), watch)
         record.files = digest.record() | self._read_by(method, clip)
+        if isinstance(self.dataset, Distances):
+            record.cut_from = self.dataset.cut_from(clip)
         return Ran(record, watch.kept() if watch else None)
 
     def files(self, method: Method, clip: str) -> dict[str, str]:
@@ -221,7 +223,12 @@ class Bench:
             labelled=0,
             fingerprint=self._fingerprint.hexdigest(),
             names=list(self.lengths),
+            cut_from=self._cut_from(self.lengths),
         )
+
+    def _cut_from(self, clips: Iterable[str]) -> int | None:
+        """How many of the dataset's clips these are parts of; None where they are whole ones."""
+        return len({*map(self.dataset.cut_from, clips)}) if isinstance(self.dataset, Distances) else None
 
     def without(self, info: DatasetInfo, failed: Mapping[str, str]) -> DatasetInfo:
         """What is left of `describe` when clips have failed, told apart from the whole by its fingerprint.
@@ -236,7 +243,7 @@ class Bench:
             clip, reason = next(iter(failed.items()))
             raise UserError(f"every clip failed, {clip!r} for one: {reason}", where=self.spec.dataset)
         frames = sum(self.lengths[clip] for clip in names)
-        changes = {"clips": len(names), "frames": frames, "names": names}
+        changes = {"clips": len(names), "frames": frames, "names": names, "cut_from": self._cut_from(names)}
         return info.model_copy(update=changes | {"fingerprint": digest([info.fingerprint, *sorted(failed)])})
 
 

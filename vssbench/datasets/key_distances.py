@@ -51,6 +51,10 @@ class Distances:
     def clips(self) -> Sequence[str]:
         return list(self._ends)
 
+    def cut_from(self, clip: str) -> str:
+        """The dataset's clip that a clip is a part of."""
+        return self._ends[clip][0]
+
     def stems(self, clip: str) -> Sequence[str]:
         source, end, distance = self._ends[clip]
         return self.dataset.stems(source)[end - distance : end + 1]

@@ -197,8 +197,9 @@ def _of(part: Mapping[Any, Any] | None, key: object, why: str = MISSING) -> Any:
 
 
 def _key_frames(result: RunResult) -> float | None:
-    total = sum(count or 0 for count in result.kinds.values())
-    return 100 * (result.kinds.get("key") or 0) / total if total else None
+    kinds = result.counted_kinds or result.kinds
+    total = sum(count or 0 for count in kinds.values())
+    return 100 * (kinds.get("key") or 0) / total if total else None
 
 
 def _macs(key: str, name: str, title: str, why: str, *kinds: str) -> Figure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from vssbench.datasets.codec import CodecSpec
 from vssbench.errors import listed
@@ -97,6 +97,7 @@ def score(result: RunResult, clips: Clips, metrics: Sequence[str]) -> None:
     result.per_class = dict(zip(clips.space.names, evaluation.per_class, strict=True))
     result.skipped, result.notes = evaluation.skipped, list(evaluation.notes)
     result.by_distance = by_distance(clips)
+    result.counted_kinds = count_kinds(cast(Sequence[ClipRecord], clips.records)) if clips.skipped else {}
 
 
 def speed(result: RunResult, timed: Mapping[str, Any]) -> None:

@@ -53,6 +53,7 @@ class ClipRecord(_Record):
     seconds: phase -> seconds in the accuracy pass (not the latency measurement)
     files:   "frames", "labels", "predictions" -> digest of the bytes that were read; empty in records of schema 1 and 2
     conditions: digest of the identity under which it was measured; None in records of schema 1 and 2
+    cut_from: the dataset's clip that this one is a part of (--distances); None: it is a whole one
     """
 
     clip: str
@@ -63,6 +64,7 @@ class ClipRecord(_Record):
     seconds: dict[str, Amount]
     files: dict[str, str] = {}
     conditions: str | None = None
+    cut_from: str | None = None
 
     @model_validator(mode="after")
     def _adds_up(self) -> ClipRecord:
@@ -79,6 +81,7 @@ class DatasetInfo(_Record):
     fingerprint: sha256 of the names of all clips and frames of the split, and of the clips that failed
     names:       the clips that were run and did not fail; clips, frames, labelled: how many of them
     files:       digest of the bytes of their frames and labels; None where it is not known
+    cut_from:    how many of the dataset's clips they are parts of (--distances); None: they are whole ones
     """
 
     spec: str
@@ -91,6 +94,7 @@ class DatasetInfo(_Record):
     fingerprint: str
     names: list[str]
     files: str | None = None
+    cut_from: Count | None = None
 
     @model_validator(mode="after")
     def _adds_up(self) -> DatasetInfo:
@@ -116,6 +120,7 @@ class RunResult(_Record):
     per_class:   class -> IoU in percent
     by_distance: [{"distance", "mIoU", "pixels"}]: accuracy over the distance to the key frame
     kinds:       frame kind -> how often it ran in the accuracy pass, null for a kind that never occurred
+    counted_kinds: the same of the clips that count under `protocol`; empty where all of them do
     fps, latency_ms, samples_ms: the latency pass; samples are kept raw, by frame kind and phase
     reference_ms: own time of the reference workload around each round of the latency pass
     input_size:  frame kind -> [H, W] of what the network sees of a frame of `gflops.size`, padding included
@@ -143,6 +148,7 @@ class RunResult(_Record):
     failed: dict[str, str] = {}
     notes: list[str] = []
     kinds: dict[KindName, Count | None] = {}
+    counted_kinds: dict[KindName, Count | None] = {}
     gflops: Gflops | None = None
     input_size: dict[KindName, Size] | None = None
     params_m: Amount | None = None
@@ -170,6 +176,8 @@ class RunResult(_Record):
         if others:
             raise ValueError(f"per_class has {', '.join(others[:3])}, which no class is called")
         frames = sum(count or 0 for count in self.kinds.values())
+        if sum(count or 0 for count in self.counted_kinds.values()) > frames:
+            raise ValueError("more frames count than there are")
         if self.metrics is not None and frames not in (0, self.dataset.frames):
             raise ValueError(f"kinds of {frames} frames, of {self.dataset.frames}")
         return self

@@ -63,7 +63,7 @@ def _accuracy(found: Verified, kept: Kept, identity: dict[str, Any]) -> None:
     found.clips = len(records)
     again = result.model_copy(deep=True)
     score(again, Clips(result.protocol, kept.space, records), identity["metrics"])
-    for name in ("metrics", "reasons", "per_class", "by_distance", "skipped", "notes"):
+    for name in ("metrics", "reasons", "per_class", "by_distance", "skipped", "notes", "counted_kinds"):
         found.compare(name, getattr(result, name), getattr(again, name))
     kinds = count_kinds(records)
     found.compare("kinds", result.kinds, kinds)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from vssbench import registry
 from vssbench.errors import UserError
 from vssbench.metrics.accuracy import evaluate
 from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, Totals
+from vssbench.metrics.accuracy.scripts import Floats
 from vssbench.results.record import RunResult
 from vssbench.specs import Spec, parse
 from vssbench.types import LabelSpace
@@ -20,11 +24,17 @@ def totals_under(clips: Clips, metrics: Sequence[str | Spec]) -> dict[str, Total
     """Metric string -> its totals, or why it has none.
 
     A protocol in a metric's own string goes before that of the clips. Metrics that read one state share their
-    `columns`. Raises UserError for a metric string that does not fit, a clip that occurs twice, and under `exact` for a
+    `columns`. Clips that are cut from one are one row, under its name: they share frames, and are no independent
+    witnesses. Raises UserError for a metric string that does not fit, a clip that occurs twice, and under `exact` for a
     predicted id that is no class.
     """
     _refuse_twice(clips.all)
-    return {str(spec): _totals(spec, clips) for spec in map(parse, metrics)}
+    found = {str(spec): _totals(spec, clips) for spec in map(parse, metrics)}
+    whole = {record.clip: record.cut_from or record.clip for record in clips.all}
+    if all(clip == source for clip, source in whole.items()):
+        return found
+    joined: dict[int, Floats] = {}  # of columns that metrics share
+    return {name: total if isinstance(total, str) else _joined(total, whole, joined) for name, total in found.items()}
 
 
 def require_follows(result: RunResult, known: Mapping[str, Totals | str], protocol: str, where: Path) -> None:
@@ -55,6 +65,16 @@ def _totals(spec: Spec, clips: Clips) -> Totals | str:
         return f"no plugin that brings the metric {spec.name} is installed"
     found = evaluate.totals(spec, clips)
     return f"the metric {spec.name} does not say what each clip adds to it (`totals`)" if found is None else found
+
+
+def _joined(total: Totals, whole: Mapping[str, str], joined: dict[int, Floats]) -> Totals:
+    """The same with the rows of clips that are parts of one added up. whole: clip -> the one that it is a part of."""
+    sources = [whole[clip] for clip in total.clips]
+    rows = {source: row for row, source in enumerate(dict.fromkeys(sources))}
+    if id(total.columns) not in joined:
+        columns = joined[id(total.columns)] = np.zeros((len(rows), total.columns.shape[1]))
+        np.add.at(columns, [rows[source] for source in sources], total.columns)
+    return replace(total, clips=tuple(rows), columns=joined[id(total.columns)])
 
 
 def _refuse_twice(records: Sequence[ClipStates]) -> None:
