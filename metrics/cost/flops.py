@@ -1,10 +1,14 @@
-"""Multiply-accumulates of one forward pass of a network, by two counters.
+"""Multiply-accumulates of one forward pass of a network, by three counters.
 
 fvcore's (a JIT trace, formulas on traced operators) is the headline; its convention is in `fvcore_rules`. torch's
 FlopCounterMode (what is dispatched, its own formulas, two FLOPs a multiply-accumulate) is the witness. On what both
 define, convolutions and matrix products, they must agree within 1 %: a trace drops what does not feed the output, a
-dispatcher does not see into fused kernels. FlopCounterMode and not ptflops, because the formulas of the latter's `aten`
-backend are fvcore's, and it leaves out baddbmm and attention; its `pytorch` backend cannot run these networks.
+dispatcher does not see into fused kernels.
+
+ptflops' `aten` backend is the third, for papers that print it: convolutions, addmm, mm and bmm with their biases, and
+neither baddbmm nor fused attention; it is no witness, for its formulas are fvcore's. Its `pytorch` backend is not used:
+it exchanges functions of torch in the whole process, which stay so in every module that is imported meanwhile, and it
+fails on attention whose operands are given by name, as Mask2Former's are.
 """
 
 from __future__ import annotations
@@ -14,21 +18,31 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import torch
 from fvcore.nn import FlopCountAnalysis
+from ptflops.aten_engine import FlopCounterMode as PtflopsMode
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, flop_registry, sdpa_flop_count
 
-from vssbench.metrics.cost.fvcore_rules import HANDLERS, LEFT_OUT, matmul
+from vssbench.metrics.cost.fvcore_rules import HANDLERS, counts_nothing, matmul
 from vssbench.metrics.cost.shapes_only import ShapesOnly
 
-TOLERANCE = 0.01
+TOLERANCE, NEGLIGIBLE = 0.01, 1e-4
+"""Share of a family by which the counters may differ, and share of the whole that is worth no word."""
 CONVOLUTION, PRODUCT = "convolution", "matrix product"
-_PRODUCTS = frozenset({"addmm", "mm", "bmm", "baddbmm", "matmul", "einsum", "linear"})
-_ATTENTION = {  # FlopCounterMode has no formula for the kernel that a CPU runs, and would count nothing
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_, **__: sdpa_flop_count(q, k, v)
+_PRODUCTS = frozenset(
+    "addmm mm bmm baddbmm matmul einsum linear mv addmv dot vdot inner tensordot addbmm".split()  # noqa: SIM905
+)
+_FORMULAS = {  # of shapes: what FlopCounterMode has no formula for, and would count as nothing
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_, **__: sdpa_flop_count(q, k, v),
+    torch.ops.aten.mv: lambda matrix, *_, **__: 2 * prod(matrix),
+    torch.ops.aten.addmv: lambda bias, matrix, *_, **__: 2 * prod(matrix),
+    torch.ops.aten.dot: lambda vector, *_, **__: 2 * prod(vector),
+    torch.ops.aten.vdot: lambda vector, *_, **__: 2 * prod(vector),
+    torch.ops.aten.addbmm: lambda bias, one, other, *_, **__: 2 * prod(one) * other[-1],
 }
 
 
@@ -41,6 +55,7 @@ class Flops:
     products:      {"convolution", "matrix product"} -> (first counter, second counter): what both define
     left_out:      operator -> calls, of those that the convention counts as nothing
     uncounted:     operator -> calls, of those that neither counter knows
+    ptflops:       what the third counter makes of the whole
     repeats:       multiply-accumulates of broadcast products that the first counter's formula leaves out
     values:        False where shapes sufficed, True where the network had to be run because its work depends on values
     """
@@ -50,6 +65,7 @@ class Flops:
     products: dict[str, tuple[int, int]]
     left_out: dict[str, int] = field(default_factory=dict)
     uncounted: dict[str, int] = field(default_factory=dict)
+    ptflops: int = 0
     repeats: int = 0
     values: bool = False
 
@@ -60,16 +76,16 @@ class Flops:
 
     @property
     def disagreements(self) -> dict[str, tuple[int, int]]:
-        """The products on which the counters differ by more than 1 %."""
+        """The products on which the counters differ by more than 1 %, and more than a trifle of the whole."""
         return {
             name: (first, second)
             for name, (first, second) in self.products.items()
-            if abs(first - second) > TOLERANCE * max(first, second)
+            if abs(first - second) > max(TOLERANCE * max(first, second), NEGLIGIBLE * self.macs)
         }
 
 
 def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> Flops:
-    """Count `module(*inputs)` with both counters.
+    """Count `module(*inputs)` with all counters.
 
     Shapes suffice for a network whose work does not depend on values; any other is run for real, three times as long as
     an inference each time. All outputs must be returned, for a trace drops what feeds none of them.
@@ -83,7 +99,7 @@ def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> Flops:
 
 def _count(module: nn.Module, inputs: tuple[Tensor, ...], context: type[AbstractContextManager[Any]]) -> Flops:
     with torch.inference_mode(False), torch.no_grad(), _plain_attention(), context():
-        second = _dispatched(module, inputs)
+        second, ptflops = _dispatched(module, inputs)
         first, unknown, repeats = _traced(module, inputs)
     known = {f"aten::{operator.__name__}" for operator in flop_registry}
     return Flops(
@@ -94,8 +110,9 @@ def _count(module: nn.Module, inputs: tuple[Tensor, ...], context: type[Abstract
             for family in (CONVOLUTION, PRODUCT)
             if _total(first, family) or _total(second, family)
         },
-        left_out={name: calls for name, calls in unknown.items() if name in LEFT_OUT},
-        uncounted={name: calls for name, calls in unknown.items() if name not in LEFT_OUT | known},
+        left_out={name: calls for name, calls in unknown.items() if counts_nothing(name)},
+        uncounted={name: calls for name, calls in unknown.items() if name not in known and not counts_nothing(name)},
+        ptflops=ptflops,
         repeats=repeats,
         values=context is not ShapesOnly,
     )
@@ -111,11 +128,13 @@ def _traced(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Counter[str]
         return counts, analysis.unsupported_ops(), sum(repeats)
 
 
-def _dispatched(module: nn.Module, inputs: tuple[Tensor, ...]) -> Counter[str]:
-    """operator -> multiply-accumulates of torch's FlopCounterMode."""
-    with FlopCounterMode(display=False, custom_mapping=_ATTENTION) as counter:
+def _dispatched(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Counter[str], int]:
+    """(operator -> multiply-accumulates of torch's FlopCounterMode, all those of ptflops)."""
+    ptflops = PtflopsMode(output_params={"print_params": {}})
+    with FlopCounterMode(display=False, custom_mapping=_FORMULAS) as counter, ptflops:
         module(*inputs)
-    return Counter({op.__name__: flops // 2 for op, flops in counter.get_flop_counts().get("Global", {}).items()})
+    counts = counter.get_flop_counts().get("Global", {})
+    return Counter({op.__name__: flops // 2 for op, flops in counts.items()}), int(ptflops.complexity)
 
 
 def _total(counts: Mapping[str, int], family: str) -> int:

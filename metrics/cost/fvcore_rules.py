@@ -1,17 +1,20 @@
 """What fvcore's counter is told beside its own table: more operators, and those that the convention leaves out.
 
 The convention is that of detectron2's analyze_model, which the papers of this field print: one multiply-accumulate
-counts one; bilinear resizing and grid sampling count 4 an output element and normalisation 1 to 5 an element (fvcore's
-formulas); elementwise operators, reductions, pooling by maximum and the moving of data count nothing.
+counts one; bilinear resizing and grid sampling count 4 an output element, normalisation 1 to 5 an element and pooling
+by mean 1 an input element (fvcore's formulas); elementwise operators, reductions, pooling by maximum and the moving and
+making of data count nothing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from math import prod
+from functools import cache
+from math import isqrt, prod
 from typing import Any
 
-from fvcore.nn.jit_handles import Handle, conv_flop_count, matmul_flop_jit
+import torch
+from fvcore.nn.jit_handles import Handle, conv_flop_count, elementwise_flop_counter, matmul_flop_jit
 
 
 def _sizes(value: Any) -> list[int]:
@@ -52,29 +55,68 @@ def matmul(repeats: list[int]) -> Handle:
     return handle
 
 
+def matrix_vector(inputs: list[Any], outputs: list[Any]) -> int:
+    """bias + [n, m] @ [m]."""
+    return prod(_sizes(inputs[1]))
+
+
+def addbmm(inputs: list[Any], outputs: list[Any]) -> int:
+    """bias + the sum of [b, n, m] @ [b, m, p] over b."""
+    return prod(_sizes(inputs[1])) * _sizes(inputs[2])[-1]
+
+
+def contraction(inputs: list[Any], outputs: list[Any]) -> int:
+    """Of two tensors over some axes: each element of the result is a sum of as many products as those have places."""
+    both, result = prod(_sizes(inputs[0])) * prod(_sizes(inputs[1])), prod(_sizes(outputs[0]))
+    return result * isqrt(both // max(result, 1))
+
+
 HANDLERS = {
     "aten::_convolution_mode": convolution_mode,
     "aten::baddbmm": baddbmm,
     "aten::scaled_dot_product_attention": scaled_dot_product_attention,
+    "aten::addmv": matrix_vector,
+    "aten::addbmm": addbmm,
+    **{f"aten::{name}": contraction for name in ("dot", "inner", "mv", "tensordot", "vdot")},
+    # As fvcore's own of the same family: bilinear resizing 4, adaptive_avg_pool2d 1 an input element.
+    "aten::upsample_bicubic2d": elementwise_flop_counter(0, 16),
+    "aten::upsample_linear1d": elementwise_flop_counter(0, 2),
+    "aten::upsample_trilinear3d": elementwise_flop_counter(0, 8),
+    "aten::upsample_nearest1d": elementwise_flop_counter(0, 1),
+    "aten::upsample_nearest3d": elementwise_flop_counter(0, 1),
+    **{f"aten::_upsample_nearest_exact{n}d": elementwise_flop_counter(0, 1) for n in (1, 2, 3)},
+    **{f"aten::avg_pool{n}d": elementwise_flop_counter(1, 0) for n in (1, 2, 3)},
+    **{f"aten::adaptive_avg_pool{n}d": elementwise_flop_counter(1, 0) for n in (1, 3)},
 }
 
+_TAGS = frozenset({torch.Tag.pointwise, torch.Tag.reduction})
 _COUNT_NOTHING = {
-    "elementwise": (
-        "abs add add_ clamp_max clamp_min cos div div_ elu elu_ erf exp floor_ gelu hardtanh hardtanh_ leaky_relu "
-        "leaky_relu_ lerp log log2 logical_and logical_not logical_or lt le masked_fill_ maximum minimum mul mul_ ne "
-        "neg pow prelu reciprocal round rsqrt rsub sigmoid sigmoid_ silu silu_ sin softplus sqrt square sub sub_ tanh "
-        "where"
+    "elementwise, though torch does not mark it": (
+        "cross diff glu hardsigmoid hardsigmoid_ hardswish hardswish_ isclose isin log_sigmoid __lshift__ "
+        "masked_fill_ __or__ outer prelu __rshift__ trapezoid __xor__"
     ),
-    "reductions": (
-        "adaptive_max_pool2d all amax amin any argmax argmin argsort cumsum log_softmax max_pool2d mean min prod "
-        "softmax sort sum topk"
+    "reductions and order": (
+        "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d argsort bucketize cosine_similarity cummax "
+        "cummin cumprod cumsum histc kthvalue linalg_norm log_softmax max_pool1d max_pool2d "
+        "max_pool2d_with_indices max_pool3d median nanmean quantile softmax sort topk _weight_norm"
     ),
     "moving and making": (
-        "alias broadcast_tensors clone expand_as feature_dropout fill_ flip im2col index_select lift_fresh linspace "
-        "meshgrid movedim new_ones numpy_T one_hot ones_like pad pixel_shuffle reflection_pad2d repeat "
-        "repeat_interleave replication_pad2d scalar_tensor scatter scatter_ swapaxes take_along_dim tensor "
-        "unflatten unfold view_as zero_"
+        "alias atleast_1d atleast_2d atleast_3d bernoulli broadcast_tensors cartesian_prod channel_shuffle col2im "
+        "diag diagonal embedding empty_like empty_permuted empty_strided expand_as exponential_ eye "
+        "feature_dropout fill_ flip hstack im2col index_add index_copy index_fill index_select lift_fresh "
+        "linspace logspace mT masked_scatter meshgrid movedim new_ones normal_ numpy_T one_hot ones_like pad "
+        "pixel_shuffle pixel_unshuffle rand rand_like randint randn randn_like randperm reflection_pad1d "
+        "reflection_pad2d repeat repeat_interleave replication_pad1d replication_pad2d rot90 scalar_tensor "
+        "scatter_ scatter scatter_add select_scatter slice_scatter swapaxes take take_along_dim tensor tile tril "
+        "triu unflatten unfold uniform_ view_as vstack zero_"
     ),
 }
-LEFT_OUT = frozenset(f"aten::{name}" for names in _COUNT_NOTHING.values() for name in names.split())
-"""Operators that the convention counts as nothing, beyond fvcore's own list of those that only move data."""
+_NAMED = frozenset(f"aten::{name}" for names in _COUNT_NOTHING.values() for name in names.split())
+
+
+@cache
+def counts_nothing(operator: str) -> bool:
+    """Whether the convention counts it as nothing: by torch's own marks, or by name. operator: such as "aten::ceil"."""
+    packet = getattr(torch.ops.aten, operator.removeprefix("aten::"), None) if operator.startswith("aten::") else None
+    marks = (getattr(packet, overload).tags for overload in packet.overloads()) if packet else ()
+    return operator in _NAMED or any(_TAGS.intersection(tags) for tags in marks)

@@ -22,6 +22,7 @@ from vssbench.types import KINDS, Kind, Method
 
 Cost = dict[str, float | None]
 """1e9 multiply-accumulates of a frame of each kind that there is; None where that is not one number, or not known."""
+PTFLOPS = "aten backend: convolutions and matrix products with biases, without baddbmm and fused attention"
 Kinds = Mapping[str, int | None]
 Note = Callable[[str], None]
 
@@ -62,7 +63,7 @@ def gflops(
         if any(layer.flops for layer in layers[:-1]):
             note(f"no GFLOPs: {layers[-1].method.name}, which is wrapped, offers no cost_module to count")
         return None
-    cost, second = (_by_kind(layers, figure) for figure in (_macs, _second))
+    cost, second, third = (_by_kind(layers, figure) for figure in (_macs, _second, _ptflops))
     if cost.get("key") is None:
         return None
     schedule = hooks.nominal_schedule(method, "nonkey" in layers[-1].flops)
@@ -80,6 +81,7 @@ def gflops(
         "size": list(size),
         "counter": f"fvcore {version('fvcore')}",
         "second": {"counter": witness, **{kind: second.get(kind) for kind in KINDS}},
+        "third": {"counter": f"ptflops {version('ptflops')}, {PTFLOPS}", **{kind: third.get(kind) for kind in KINDS}},
         **_findings(counted),
         "uncounted": [
             *({"op": op, "calls": n, "kind": kind} for kind, one in counted for op, n in one.uncounted.items()),
@@ -94,6 +96,10 @@ def _macs(flops: Flops) -> int:
 
 def _second(flops: Flops) -> int:
     return flops.second
+
+
+def _ptflops(flops: Flops) -> int:
+    return flops.ptflops
 
 
 def _layer(method: Any, size: tuple[int, int], note: Note) -> Layer:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from vssbench.metrics.cost.input_size import told
 from vssbench.reports.names import plugins, weights
 from vssbench.reports.rows import Row
 from vssbench.results.record import RunResult
+from vssbench.types import KINDS
 
 Lines = list[tuple[str, str]]
 
@@ -52,12 +54,11 @@ def _differences(row: Row) -> Lines:
 
 def _gflops(result: RunResult) -> Lines:
     counted = result.gflops or {}
-    second = counted.get("second") or {}
-    kinds = [f"{counted[kind]:.4g} {kind}" for kind in ("key", "nonkey", "warmup") if counted.get(kind) is not None]
+    second, third = counted.get("second") or {}, counted.get("third") or {}
     uncounted = sorted({str(one["op"]) for one in counted.get("uncounted") or ()})
     return _known(
         [
-            ("a frame of each kind", ", ".join(kinds)),
+            ("a frame of each kind", _each(counted)),
             ("frames by kind", _kinds(result.kinds)),
             ("nominal schedule", _number(counted.get("nominal"), "GFLOPs")),
             ("counts", "multiply-accumulates of step and decode" if counted.get("convention") == "mac" else None),
@@ -65,9 +66,16 @@ def _gflops(result: RunResult) -> Lines:
             ("the network sees it at", result.input_size and told(result.input_size)),
             ("counter", counted.get("counter")),
             ("second counter", second.get("counter")),
+            ("which counts", _each(second)),
+            ("third counter", third.get("counter")),
+            ("which counts", _each(third)),
             ("not counted", ", ".join(uncounted)),
         ]
     )
+
+
+def _each(counted: Mapping[str, Any]) -> str:
+    return ", ".join(f"{counted[kind]:.4g} {kind}" for kind in KINDS if counted.get(kind) is not None)
 
 
 def _speed(row: Row, result: RunResult) -> Lines:

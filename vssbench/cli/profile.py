@@ -101,6 +101,7 @@ def _computation(found: dict[str, Any]) -> list[str]:
     if record is None:
         return [*lines, *notes]
     lines.append(f"GFLOPs a frame (multiply-accumulates): {_by_kind(record)}")
+    lines += _conventions(record)
     first, second = (record["counter"], record["second"]["counter"].split(",")[0])
     for one in record["disagreements"]:
         figures = f"{one['first']:.3f} by {first} (the headline), {one['second']:.3f} by {second}"
@@ -112,6 +113,22 @@ def _computation(found: dict[str, Any]) -> list[str]:
         lines.append(f"{first} and {second} agree within 1 % on convolutions and matrix products")
     lines += [f"not counted ({one['kind']} frames): {one['op']}, calls: {one['calls']}" for one in record["uncounted"]]
     return [*lines, *notes]
+
+
+def _conventions(record: dict[str, Any]) -> list[str]:
+    """What the same frames are by the conventions that papers print, each by its name."""
+    from vssbench.types import KINDS
+
+    third = record["third"]["counter"]
+    counts = {
+        "the headline, with normalisation and resizing": record,
+        f"convolutions and matrix products alone ({record['second']['counter'].split(',')[0]})": record["second"],
+        f"{third.partition(',')[0]} prints ({third.partition(', ')[2]})": record["third"],
+    }
+    told = {
+        what: [f"{kind} {one[kind]:.3f}" for kind in KINDS if one[kind] is not None] for what, one in counts.items()
+    }
+    return [f"  {', '.join(figures)}: {what}" for what, figures in told.items()]
 
 
 def _by_kind(record: dict[str, Any]) -> str:

@@ -83,6 +83,7 @@ else:
         size: Size
         counter: str
         second: dict[str, Amount | str | None]
+        third: dict[str, Amount | str | None]
         agreement: bool
         disagreements: list[Disagreement]
         left_out: list[str]

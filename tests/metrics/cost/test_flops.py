@@ -1,4 +1,4 @@
-"""Formulas against hand counts, the two counters against each other."""
+"""Formulas against hand counts, the counters against each other."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ptflops import get_model_complexity_info
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vssbench.metrics.cost import flops
 from vssbench.metrics.cost.flops import CONVOLUTION, PRODUCT, count
+from vssbench.metrics.cost.fvcore_rules import counts_nothing
 
 _name = numbers()
 
@@ -92,6 +94,13 @@ def test_convolutions_count_one_a_weight_and_position(groups, before, after, siz
         (lambda a, b: torch.einsum("qc,qhw->chw", a, b), [(5, 4), (5, 6, 7)], 5 * 4 * 6 * 7),
         (F.scaled_dot_product_attention, [(1, 2, 5, 8), (1, 2, 6, 8), (1, 2, 6, 8)], 2 * 5 * 6 * (8 + 8)),
         (F.linear, [(3, 5, 7), (4, 7)], 3 * 5 * 7 * 4),
+        (torch.mv, [(5, 7), (7,)], 5 * 7),
+        (torch.addmv, [(5,), (5, 7), (7,)], 5 * 7),
+        (torch.dot, [(7,), (7,)], 7),
+        (torch.vdot, [(7,), (7,)], 7),
+        (torch.inner, [(5, 7), (3, 7)], 5 * 7 * 3),
+        (torch.addbmm, [(5, 3), (2, 5, 7), (2, 7, 3)], 2 * 5 * 7 * 3),
+        (lambda a, b: torch.tensordot(a, b, 2), [(4, 5, 7), (5, 7, 3)], 4 * 5 * 7 * 3),
     ],
 )
 def test_products_by_both_counters(function, shapes, macs):
@@ -120,6 +129,89 @@ def test_the_convention_for_what_is_no_product():
     assert elementwise.macs == 0
     assert set(elementwise.left_out) == {"aten::mul", "aten::sigmoid", "aten::softmax"}
     assert not elementwise.uncounted
+
+
+IMAGE, VIDEO, LINE = (1, 4, 6, 8), (1, 4, 3, 6, 8), (1, 4, 6)
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "macs"),
+    [
+        (lambda x: F.interpolate(x, (12, 16), mode="bicubic"), IMAGE, 16 * 4 * 12 * 16),  # 4 x 4 neighbours each
+        (lambda x: F.interpolate(x, (6, 12, 16), mode="trilinear"), VIDEO, 8 * 4 * 6 * 12 * 16),
+        (lambda x: F.interpolate(x, 12, mode="linear"), LINE, 2 * 4 * 12),
+        (lambda x: F.interpolate(x, (12, 16), mode="nearest"), IMAGE, 4 * 12 * 16),
+        (lambda x: F.interpolate(x, (12, 16), mode="nearest-exact"), IMAGE, 4 * 12 * 16),
+        (lambda x: F.avg_pool2d(x, 2), IMAGE, 4 * 6 * 8),
+        (lambda x: F.adaptive_avg_pool2d(x, 2), IMAGE, 4 * 6 * 8),
+        (lambda x: F.avg_pool1d(x, 2), LINE, 4 * 6),
+        (lambda x: F.adaptive_avg_pool3d(x, 2), VIDEO, 4 * 3 * 6 * 8),
+    ],
+)
+def test_resizing_and_pooling_count_alike_whatever_their_kind(function, shape, macs):
+    found = count(Apply(function), (torch.rand(shape),))
+    assert found.macs == macs
+    assert not found.uncounted
+
+
+NOTHING = {
+    "ceil": torch.ceil,
+    "rand": lambda x: x + torch.rand(x.shape, device=x.device),
+    "randn_like": lambda x: x + torch.randn_like(x),
+    "linalg_vector_norm": F.normalize,
+    "embedding": lambda x: F.embedding(torch.zeros(3, dtype=torch.long, device=x.device), x[0, 0]),
+    "empty_strided": lambda x: x + torch.empty_strided((8,), (1,), device=x.device),
+    "hardswish": F.hardswish,
+    "mish": F.mish,
+    "glu": lambda x: F.glu(x, 1),
+    "isnan": torch.isnan,
+    "var": lambda x: x.var(1),
+    "logsumexp": lambda x: x.logsumexp(1),
+    "sort": lambda x: x.sort().values,
+    "max_pool2d_with_indices": lambda x: F.max_pool2d(x, 2, return_indices=True)[0],
+    "pixel_unshuffle": lambda x: F.pixel_unshuffle(x, 2),
+    "scatter_add": lambda x: x.scatter_add(0, torch.zeros(x.shape, dtype=torch.long, device=x.device), x),
+    "tril": torch.tril,
+    "cosine_similarity": lambda x: F.cosine_similarity(x, x),
+}
+
+
+@pytest.mark.parametrize(("name", "function"), NOTHING.items(), ids=NOTHING)
+def test_what_counts_nothing_is_named_and_makes_no_lower_bound(name, function):
+    found = count(Apply(function), (torch.rand(IMAGE),))
+    assert found.macs == 0
+    assert f"aten::{name}" in found.left_out
+    assert not found.uncounted
+
+
+def test_no_product_counts_nothing():
+    """torch's own marks of what is elementwise or a reduction decide; none may stand on what multiplies matrices."""
+    for name in ("mm", "bmm", "matmul", "conv2d", "_convolution", "einsum", "linear", "cdist", "lstm", "fft_rfft2"):
+        assert not counts_nothing(f"aten::{name}")
+    assert not counts_nothing("planted::ceil")
+
+
+def test_a_difference_in_a_trifle_of_the_whole_is_no_disagreement():
+    weight = torch.rand(256, 256)
+
+    def mostly(x):
+        x[:1, :2] @ x[:2, :2]  # feeds no output: the trace drops it
+        return F.conv2d(x[None, None], torch.rand(64, 1, 9, 9, device=x.device))
+
+    found = count(Apply(mostly), (weight,))
+    assert found.products[PRODUCT] == (0, 4)
+    assert not found.disagreements
+
+
+def test_the_third_counter_is_what_ptflops_prints():
+    module, image = Mixed().eval(), torch.rand(1, 3, 16, 16)
+    printed, _ = get_model_complexity_info(
+        module, (3, 16, 16), print_per_layer_stat=False, as_strings=False, backend="aten"
+    )
+    assert count(module, (image,)).ptflops == flops._count(module, (image,), nullcontext).ptflops == printed
+    layer = nn.Conv2d(3, 8, 3)
+    assert count(layer, (image,)).ptflops == 14 * 14 * 8 * (3 * 3 * 3 + 1)  # a bias counts one
+    assert count(layer, (image,)).macs == 14 * 14 * 8 * 3 * 3 * 3
 
 
 def test_a_product_that_feeds_no_output_is_a_disagreement():
