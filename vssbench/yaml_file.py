@@ -19,8 +19,13 @@ LONGEST, MOST_VALUES = 10**6, 10**5
 Place = dict[tuple[str | int, ...], tuple[int, int]]
 
 
-def read_yaml(path: Path) -> tuple[dict[str, Any], Place, list[str]]:
-    """The mapping in a YAML file, where each key and value stands (line and column from 1), and what stands twice."""
+def read_yaml(
+    path: Path, expected: str = "lines like `methods: [mpvss, mrcfa]`"
+) -> tuple[dict[str, Any], Place, list[str]]:
+    """The mapping in a YAML file, where each key and value stands (line and column from 1), and what stands twice.
+
+    expected: of the file, for the message where it holds no mapping
+    """
     text = read_text(path)
     try:
         loader = yaml.SafeLoader(text)
@@ -28,7 +33,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Place, list[str]]:
         if node is None:
             return {}, {}, []
         if not isinstance(node, yaml.MappingNode):
-            raise UserError("is not a mapping", where=f"{path}:1:1", expected="lines like `methods: [mpvss, mrcfa]`")
+            raise UserError("is not a mapping", where=f"{path}:1:1", expected=expected)
         check_values(node)
         places: Place = {}
         repeated = [

@@ -203,9 +203,15 @@ def test_a_mapping_must_name_every_class(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "mapping.yaml").write_text("Sky: [0]\n")
     with pytest.raises(UserError, match="says nothing of Building"):
         method(folder, "camvid", mapping=str(tmp_path / "mapping.yaml"))
-    (tmp_path / "mapping.yaml").write_text("Sky: [0\n")
-    with pytest.raises(UserError, match="cannot be read"):
-        method(folder, "camvid", mapping=str(tmp_path / "mapping.yaml"))
+    for text, message in {
+        "Sky: [0\n": r"mapping\.yaml:2:1: is not YAML",
+        "Sky: [0]\nSky: [1]\n": r"mapping\.yaml:2:1: key 'Sky' stands twice",
+        "a: &a [*a]": "it holds itself",
+        "[Sky]": "is not a mapping",
+    }.items():
+        (tmp_path / "mapping.yaml").write_text(text)
+        with pytest.raises(UserError, match=message):
+            method(folder, "camvid", mapping=str(tmp_path / "mapping.yaml"))
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from vssbench.datasets.label_spaces import load_space, same_classes, spaces
 from vssbench.errors import UserError, suggest
 from vssbench.networks.training_record import files_of, training_record
 from vssbench.types import LabelSpace
+from vssbench.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -140,11 +140,10 @@ def check_same(names: Sequence[str], space: LabelSpace, where: object) -> None:
 
 def read_mapping(path: str | Path, names: Sequence[str], space: LabelSpace) -> Groups:
     """The groups that a file describes. Raises UserError for unknown, repeated and missing classes."""
-    try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise UserError(f"cannot be read: {' '.join(str(error).split())[:200]}", where=path, expected=FORM) from None
-    if not isinstance(data, Mapping) or not all(isinstance(listed, list) for listed in data.values()):
+    data, _, repeated = read_yaml(Path(path), FORM)
+    if repeated:
+        raise UserError("\n".join(repeated))
+    if not all(isinstance(listed, list) for listed in data.values()):
         raise UserError("is no mapping of lists", where=path, expected=FORM)
     for name in data:
         if name not in space.names:
