@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,13 @@ _SIDE = 1.5  # of a label, left and right of its text
 def annotate(axes: Axes, scene: Scene, names: Sequence[str], dim: Bools, theme: Theme) -> dict[int, str]:
     """Write the name of each point of the scene on the axes of a Sheet; unit 1/72 inch, origin their lower left corner.
 
-    Returns index -> number of the points that are named by a number, "" where not even a number found a place.
+    A point whose name is empty has none. Returns index -> number of the points that are named by a number, "" where not
+    even a number found a place.
     """
-    texts, numbers = list(names), dict[int, str]()
+    named = np.array([bool(name) for name in names])
+    places = np.argsort(~named, stable=True)  # those with a name first
+    scene, dim = replace(scene, points=scene.points[places]), dim[places]
+    texts, numbers = [name for name in names if name], dict[int, str]()
     while True:
         reach = [np.inf if index in numbers else REACH for index in range(len(texts))]
         boxes = place(scene, [(breadth(text) + 2 * _SIDE, SMALL + 1) for text in texts], reach)
@@ -34,7 +39,7 @@ def annotate(axes: Axes, scene: Scene, names: Sequence[str], dim: Bools, theme: 
             texts[index] = number
     for index in sorted(set(range(len(texts))) - lost):
         _write(axes, scene, index, texts[index], boxes[index], theme.faint if dim[index] else theme.ink)
-    return {index: "" if index in lost else number for index, number in numbers.items()}
+    return {int(places[index]): "" if index in lost else number for index, number in numbers.items()}
 
 
 def _write(axes: Axes, scene: Scene, index: int, text: str, box: Floats, colour: str) -> None:

@@ -90,7 +90,8 @@ class Scene:
 def place(scene: Scene, sizes: ArrayLike, reach: ArrayLike) -> Floats:
     """float64[N, 4]: the box of each point's label, NaN where none of its candidates is free beside the other labels.
 
-    sizes: [N, 2], width and height; reach: [N], how far from its point's edge a label may stand.
+    sizes: [N, 2], width and height; reach: [N], how far from its point's edge a label may stand. Of the first N points
+    of the scene: further ones have no label.
     """
     options = [
         candidates(scene, number, np.asarray(size, float), float(far))

@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from vssbench.reports.key_frames import interval, without_interval
 from vssbench.reports.names import distinct, short
 from vssbench.reports.plots import theme
-from vssbench.reports.plots.pareto_drawing import Plot, Point, draw
+from vssbench.reports.plots.pareto_drawing import Plot, Point, dominated, draw
 from vssbench.reports.rows import Group, Row, joined
 from vssbench.results.figures import figure
 
 ACCURACY = "mIoU"
+NAMED = 40
+"""So many methods of a plot have a name and intervals: more of them hide each other in a paper's column."""
+NO_INTERVALS: dict[str, Any] = {"x_interval": None, "y_interval": None}
 SPEED = "fps(step+decode)"
 COSTS = {  # figure -> (file name, axis label)
     "gflops": ("gflops", "GFLOPs a frame, amortised"),
@@ -51,26 +58,45 @@ def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = N
     Rows that differ in nothing but the key-frame interval are one curve, the rarest key frames name it.
     """
     _, label = COSTS[column]
+    more = figure(column).better == "more"
     eligible = [row for row in rows if row.origin != "published" or column in ("gflops", "params")]
     shown = [row for row in eligible if _absence(row, column, machine) is None]
     absent = [row for row in eligible if _absence(row, column, machine) is not None]
     curves = _curves(shown)
+    points = [_point(row, column, name) for row, name in _named(shown)]
+    unnamed = _unnamed(points, more)
+    on_curve = {index for curve in curves if curve[-1] not in unnamed for index in curve[:-1]}
+    labels = {index: f"K={interval(shown[index])}" for index in on_curve} | dict.fromkeys(unnamed, "")
     context = [group.dataset, f"protocol {group.protocol}" if group.protocol else "protocol not stated"]
     context += [f"{group.clips} clips"] if group.clips else []
     return Plot(
         title="\n".join([", ".join(context), *([machine] if machine else [])]),
         x_label=label,
         y_label=f"{ACCURACY} (%)",
-        more_is_better=figure(column).better == "more",
+        more_is_better=more,
         points=tuple(
-            _point(row, column, name, any(index in curve[:-1] for curve in curves))
-            for index, (row, name) in enumerate(_named(shown))
+            replace(point, label=labels.get(index, point.label), **(NO_INTERVALS if index in unnamed else {}))
+            for index, point in enumerate(points)
         ),
         families=frozenset(row.family for row in rows),
         curves=tuple(curves),
-        notes=tuple(_remarks([*_named(absent), *_named(shown)], column, machine)),
+        notes=(*_remarks([*_named(absent), *_named(shown)], column, machine), *_left_out(unnamed)),
         x_top=theme.FASTEST if column == SPEED else math.inf,
     )
+
+
+def _unnamed(points: Sequence[Point], more_is_better: bool) -> set[int]:
+    """Who goes without name and intervals where there are more than NAMED: neither on the front nor among the best."""
+    if len(points) <= NAMED:
+        return set()
+    x, y = np.array([(point.x, point.y) for point in points]).T
+    rivals = np.array([point.contender and not point.at_least for point in points])
+    behind = dominated(x, y, more_is_better, rivals) | ~rivals
+    return set(np.lexsort((-y, behind))[NAMED:].tolist())
+
+
+def _left_out(unnamed: Collection[int]) -> list[str]:
+    return [f"{len(unnamed)} methods further down are dots without a name"] if unnamed else []
 
 
 def _named(rows: Sequence[Row]) -> list[tuple[Row, str]]:
@@ -79,11 +105,11 @@ def _named(rows: Sequence[Row]) -> list[tuple[Row, str]]:
     return list(zip(rows, distinct(names, [row.method for row in rows]), strict=True))
 
 
-def _point(row: Row, column: str, name: str, on_curve: bool) -> Point:
+def _point(row: Row, column: str, name: str) -> Point:
     x = _number(row, column)
     return Point(
         name=name,
-        label=f"K={interval(row)}" if on_curve else name,
+        label=name,
         family=row.family,
         x=min(x, theme.FASTEST) if column == SPEED else x,
         y=_number(row, ACCURACY),

@@ -65,7 +65,7 @@ MARKER, ARROW = 5.0, 13.0
 class Point:
     """One method.
 
-    label:     what stands beside it; its name explains a number
+    label:     what stands beside it, or nothing; its name explains a number
     contender: may be on the front;  at_least: x is a lower bound;  x_interval, y_interval: low and high
     """
 

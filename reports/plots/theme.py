@@ -27,6 +27,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from vssbench.atomic import replace
 
 FORMATS = ("png", "svg", "pdf")
+LINES = 24
+"""So many lines are drawn in one plot: more can be told apart neither by colour nor by marker."""
 COLUMN, PAGE = 8.5 / 2.54, 17.4 / 2.54
 """Inches: the width of a column and of both columns of a paper."""
 FONT = "DejaVu Sans"
