@@ -65,8 +65,11 @@ def method_names(count: int) -> list[str]:
     return list(islice(swept, count))
 
 
-def make_run(folder: Path, size: Size, seed: int = 0) -> list[Path]:
-    """A run directory of that size; returns the methods' folders."""
+def make_run(folder: Path, size: Size, seed: int = 0, luck: int = 0) -> list[Path]:
+    """A run directory of that size; returns the methods' folders.
+
+    seed: of the ground truth and of what the methods make of it;  luck: another one gives other predictions
+    """
     space = LabelSpace.plain("made", [f"class{index}" for index in range(size.classes)])
     names = [f"{number}_clip" for number in range(size.clips)]
     info = DatasetInfo(
@@ -74,12 +77,14 @@ def make_run(folder: Path, size: Size, seed: int = 0) -> list[Path]:
         frames=FRAMES * size.clips, labelled=FRAMES * size.clips, fingerprint="f" * 64, names=names,
     )  # fmt: skip
     return [
-        _method(folder, method, info, space, seed, number) for number, method in enumerate(method_names(size.methods))
+        _method(folder, method, info, space, (seed, luck, number))
+        for number, method in enumerate(method_names(size.methods))
     ]
 
 
-def _method(run: Path, method: str, info: DatasetInfo, space: LabelSpace, seed: int, number: int) -> Path:
-    random = np.random.default_rng([seed, 1, number])
+def _method(run: Path, method: str, info: DatasetInfo, space: LabelSpace, seeds: tuple[int, int, int]) -> Path:
+    seed, luck, number = seeds
+    random = np.random.default_rng([seed, 1 + luck, number])
     skill = random.normal(1.0, 0.4)
     records = [record(clip, index, space.classes, skill, seed, random) for index, clip in enumerate(info.names)]
     cost = 200.0 / (1 + number % 40) * random.uniform(0.8, 1.2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from vssbench.gate.speed import Timing
 from vssbench.results.figures import figures
 from vssbench.results.read_folder import read_folder
 from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo
-from vssbench.stats.totals import require_follows, totals_under
+from vssbench.stats.over_clips import OverClips, over_clips
+from vssbench.stats.totals import require_follows
 
 SCHEMA = 1
 
@@ -102,17 +103,30 @@ class Baseline(BaseModel):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One side of a comparison. folders: each entry's own, where its records are kept; title: for people."""
+    """One side of a comparison.
+
+    folders: each entry's own, where its records are kept;  title: for people
+    read:    what was read of the records already
+    """
 
     entries: Mapping[Key, Entry]
     folders: Mapping[Key, Path]
     title: str
+    read: Mapping[Key, OverClips] = field(default_factory=dict)
+
+    def over_clips(self, key: Key) -> OverClips:
+        """An entry's clips. Raises UserError where their records are not in its folder."""
+        if key in self.read:
+            return self.read[key]
+        kept = read_folder(self.folders[key])
+        return over_clips(kept, kept.clips())
 
 
 def read_runs(runs: Sequence[Path]) -> Snapshot:
     """All results of run directories; raises UserError where two are of one method on one dataset."""
     entries: dict[Key, Entry] = {}
     folders: dict[Key, Path] = {}
+    read: dict[Key, OverClips] = {}
     for run in runs:
         expected = "a run directory that vssbench run wrote"
         if not run.is_dir():
@@ -123,7 +137,8 @@ def read_runs(runs: Sequence[Path]) -> Snapshot:
             fix = f"vssbench run ... --resume --output {run}, where it was interrupted" if started else None
             raise UserError("holds no <method>/result.json", where=run, expected=expected, fix=fix)
         for file in files:
-            entry = Entry.of(_believed(file.parent))
+            result, over = _believed(file.parent)
+            entry = Entry.of(result)
             if entry.key in entries:
                 raise UserError(
                     f"{' on '.join(entry.key)} was measured twice: in {folders[entry.key]} too",
@@ -131,18 +146,22 @@ def read_runs(runs: Sequence[Path]) -> Snapshot:
                     expected="one result of each method on each dataset",
                 )
             entries[entry.key], folders[entry.key] = entry, file.parent
-    return Snapshot(entries, folders, ", ".join(map(str, runs)))
+            if over is not None:
+                read[entry.key] = over
+    return Snapshot(entries, folders, ", ".join(map(str, runs)), read)
 
 
-def _believed(folder: Path) -> RunResult:
-    """A method's result; raises UserError where its metrics do not follow from the records beside it."""
+def _believed(folder: Path) -> tuple[RunResult, OverClips | None]:
+    """A method's result and its clips, where their records are beside it.
+
+    Raises UserError where its metrics do not follow from the records.
+    """
     kept = read_folder(folder)
-    if kept.result.metrics is not None and kept.has_records:
-        clips = kept.clips()
-        require_follows(
-            kept.result, totals_under(clips, list(kept.result.metrics)), clips.protocol.name, folder / "result.json"
-        )
-    return kept.result
+    if kept.result.metrics is None or not kept.has_records:
+        return kept.result, None
+    over = over_clips(kept, kept.clips())
+    require_follows(kept.result, over.totals, kept.result.protocol, folder / "result.json")
+    return kept.result, over
 
 
 def read_baseline(path: Path) -> Baseline:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from vssbench.errors import NotComparable, UserError, listed
 from vssbench.gate.baseline import Entry, Key, Snapshot
@@ -18,10 +17,9 @@ from vssbench.gate.rules import DEFAULT, Rule, rules_of
 from vssbench.gate.speed import judge
 from vssbench.gate.verdict import ALL, ORDER, Report, Status, Verdict
 from vssbench.results.figures import figure, near
-from vssbench.results.read_folder import read_folder
 from vssbench.stats.comparison import Comparison, compare_totals
-from vssbench.stats.same_clips import in_order, refuse_others, truth
-from vssbench.stats.totals import totals_under
+from vssbench.stats.over_clips import OverClips
+from vssbench.stats.same_clips import in_order, refuse_others
 
 NAMED = 8
 """So many figures are named where a rule fits none."""
@@ -63,9 +61,10 @@ def under_names_of(current: Snapshot, baseline: Snapshot) -> tuple[Snapshot, lis
             names[key] = now
     entries = {names.get(key, key): entry for key, entry in baseline.entries.items()}
     folders = {names.get(key, key): folder for key, folder in baseline.folders.items()}
+    read = {names.get(key, key): over for key, over in baseline.read.items()}
     told = "the same method, with its defaults written out"
     notes = [f"{then[0]} then is {now[0]} now: {told}" for then, now in names.items()]
-    return replace(baseline, entries=entries, folders=folders), notes
+    return replace(baseline, entries=entries, folders=folders, read=read), notes
 
 
 def _none_fits(rule: Rule, names: Sequence[str]) -> str:
@@ -110,7 +109,7 @@ def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[R
     if standing is None and key in baseline.folders:
         moved = [rule.metric for rule in rules if rule.figure.metric and _figure(before, rule) != _figure(now, rule)]
         try:
-            over_clips = paired(baseline.folders[key], current.folders[key], moved)
+            over_clips = paired(baseline.over_clips(key), current.over_clips(key), moved)
         except NotComparable as error:
             standing = "incomparable", " ".join(str(error).split())
     for rule in rules:
@@ -206,18 +205,15 @@ def _cause(rule: Rule, now: Entry) -> str:
 RESAMPLES = 2000
 
 
-def paired(before: Path, now: Path, metrics: Sequence[str]) -> dict[str, Comparison]:
-    """Metric -> now minus before. The folders are those of one method, measured under one protocol.
+def paired(before: OverClips, now: OverClips, metrics: Sequence[str]) -> dict[str, Comparison]:
+    """Metric -> now minus before, of one method under one protocol.
 
     Raises NotComparable where the clips' ground truth is not the same.
     """
-    latest = read_folder(now)
-    new = latest.clips()
-    old = read_folder(before).clips(new.protocol.name)
-    refuse_others(truth(old), truth(new))
+    refuse_others(before.truth, now.truth)
     found = {}
-    for metric, b in totals_under(old, metrics).items():
-        a = totals_under(new, [metric])[metric]
+    for metric in metrics:
+        a, b = (side.totals.get(metric, "was not measured") for side in (now, before))
         if isinstance(a, str) or isinstance(b, str):
             found[metric] = Comparison(None, reason=a if isinstance(a, str) else str(b))
         else:
