@@ -90,7 +90,10 @@ class HasSchedule(Protocol):
 
 @runtime_checkable
 class Plans(Protocol):
-    """A fixed schedule, such as `vssbench.schedule.FixedInterval`. key_interval: from one key frame to the next."""
+    """A fixed schedule, such as `vssbench.schedule.FixedInterval`.
+
+    key_interval: frames from one key frame to the next
+    """
 
     key_interval: int
 

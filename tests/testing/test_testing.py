@@ -555,7 +555,9 @@ def _shared(self: Any, clip: str) -> Iterator[Frame]:
 
 
 def test_a_good_dataset_passes() -> None:
-    assert check_dataset(Clips()).passed == ("attributes", "label space", "clip names", "clip 'a'", "clip 'b'")
+    assert check_dataset(Clips()).passed == (
+        *("attributes", "label space", "clip names", "clip 'a'", "clip 'b'", "hooks"),
+    )
     assert "clip 'b'" not in check_dataset(Clips(), limit=1).passed
 
 

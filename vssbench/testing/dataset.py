@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from dataclasses import replace
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ def check_dataset(dataset: Dataset, limit: int = 3) -> Report:
 
     Checked: the label space; clip names unique, sorted and usable as folder names; stems unique and those of the
     frames; indices from 0, rising; dtypes, shapes, train ids; one size a clip; `labels()` equal to the frames' labels;
-    reading twice, and two readers at a time, give the same.
+    reading twice, and two readers at a time, give the same; what is offered beyond the protocol agrees with it.
     """
     findings = Findings(str(getattr(dataset, "name", type(dataset).__name__)))
     with findings.check("attributes"):
@@ -38,6 +39,9 @@ def check_dataset(dataset: Dataset, limit: int = 3) -> Report:
     for clip in clips[:limit]:
         with findings.check(f"clip {clip!r}"):
             _clip(findings, dataset, clip)
+    if not findings.failures:
+        with findings.check("hooks"):
+            _hooks(findings, dataset, clips[0])
     return findings.finish()
 
 
@@ -97,6 +101,31 @@ def _clip(findings: Findings, dataset: Dataset, clip: str) -> None:
             findings.failures.extend(f"frame {index} {fault}" for fault in faults)
             return  # the next frames have the same fault
     findings.expect(count == len(stems), f"frames() gives {count} frames, stems() names {len(stems)}")
+
+
+def _hooks(findings: Findings, dataset: Dataset, clip: str) -> None:
+    """Whether what the dataset offers beyond its protocol (`vssbench.hooks`) agrees with its frames."""
+    findings.failures.extend(fault.sentence for fault in hooks.faults(dataset, hooks.DATASET))
+    if findings.failures:
+        return
+    frames = list(dataset.frames(clip))
+    absent = sorted(hooks.side(dataset) - {name for frame in frames for name in frame.side})
+    findings.expect(not absent, f"side names {', '.join(absent)}, which no frame of clip {clip!r} carries")
+    labelled = [place for place, frame in enumerate(frames) if frame.labels is not None]
+    said = hooks.labelled(dataset, clip)
+    findings.expect(
+        said == labelled, f"labelled({clip!r}) is {said}, frames {', '.join(map(str, labelled))} have labels"
+    )
+    last = len(frames) - 1
+    alone = replace(hooks.frame(dataset, clip, last), side={})  # which may lack what needs other frames
+    known = same(replace(frames[last], side={}), alone)
+    findings.expect(known, f"frame({clip!r}, {last}) is another than frames() gives")
+    digests = hooks.offered(dataset, "digests")
+    agree = digests is None or list(digests(clip)) == [(frame.stem, frame.digests) for frame in frames]
+    findings.expect(agree, f"digests({clip!r}) are others than the frames carry")
+    video = hooks.video(dataset, clip)
+    usable = video is None or (isinstance(video, Path) and video.is_file())
+    findings.expect(usable, f"video({clip!r}) gives {video!r}, expected a path of a file, or None")
 
 
 def _frame(frame: Frame, classes: int, size: tuple[int, ...]) -> list[str]:

@@ -113,7 +113,8 @@ def _passed_on(findings: Findings, wrapper: Any, predictions: Sequence[Predictio
 
 def _cost(findings: Findings, method: Method, seen: set[str], size: tuple[int, int], frames: int) -> None:
     """Whether a frame of each kind that occurs can be counted, and of no other."""
-    cost_module = hooks.usable(method, "cost_module")
+    cost_module, schedule = hooks.usable(method, "cost_module"), hooks.usable(method, "schedule")
+    all_seen = frames >= LONG and (schedule is None or isinstance(schedule, hooks.Plans))  # else it follows the video
     for kind in KINDS if cost_module is not None else ():
         try:
             made = cost_module(kind, size)
@@ -124,7 +125,7 @@ def _cost(findings: Findings, method: Method, seen: set[str], size: tuple[int, i
         except Exception as error:
             findings.expect(False, f"cost_module({kind!r}, ...) raised {cause(error)}")
             continue
-        if kind not in seen and frames >= LONG:
+        if kind not in seen and all_seen:
             findings.expect(
                 False, f"cost_module offers {kind} frames, of which {frames} frames had none: raise UserError"
             )
