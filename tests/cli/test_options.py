@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from typer.models import OptionInfo
 
+from tests.helpers.command import vssbench
 from vssbench.bench.spec import RunSpec, load_spec
 from vssbench.cli import doctor, predict, profile, run, score, texts, train
 from vssbench.cli.options import IN_FILES_ONLY, given
@@ -83,3 +85,16 @@ def test_checkpoints() -> None:
             texts.checkpoints([wrong])
     with pytest.raises(UserError, match="twice"):
         texts.checkpoints(["mpvss=a", "mpvss=b"])
+
+
+def test_a_tilde_in_a_path_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell has seen it in `--output=~/data`."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    small = "synthetic(clips=1,frames=2,height=16,width=16)"
+    assert vssbench("export", small, "--layout", "camvid", "--output=~/data")[0] == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"data"}
+    status, out, _ = vssbench("doctor", "--dataset", "camvid", "--data-root=~/data")
+    assert (status, "clean: nothing found" in out) == (0, True)
+    status, _, err = vssbench("report", "~/nothing", "--output=~/report")
+    assert (status, str(tmp_path / "nothing") in err) == (2, True)

@@ -12,6 +12,7 @@ from importlib import import_module
 import typer
 
 from vssbench.cli.interrupts import interruptible
+from vssbench.cli.options import at_home
 from vssbench.cli.streams import is_own, open_streams
 from vssbench.errors import UserError, listed, printable
 
@@ -34,7 +35,7 @@ app = typer.Typer(
 
 for verb in VERBS:
     module = import_module(f"vssbench.cli.{verb.replace('-', '_')}")
-    app.command(verb)(interruptible(module.command))
+    app.command(verb)(interruptible(at_home(module.command)))
 
 
 def _fail(error: Exception, message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
@@ -11,6 +12,7 @@ import typer
 
 from vssbench.bench.spec import RunSpec
 from vssbench.cli import texts
+from vssbench.input_files import expanded
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -69,6 +71,21 @@ def with_run_options(command: Command) -> Command:
     ]
     command.__signature__ = inspect.Signature([*parameters[:own], *flags, *parameters[own:]])  # type: ignore[attr-defined]
     return command
+
+
+def at_home(command: Command) -> Command:
+    """The command with every path that it is given as a shell reads it: none has seen the `~` of --output=~/run."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, list):
+            return [read(one) for one in value]
+        return expanded(value) if isinstance(value, Path) else value
+
+    @wraps(command)
+    def called(**given: Any) -> Any:
+        return command(**{name: read(value) for name, value in given.items()})
+
+    return called  # type: ignore[return-value]
 
 
 def given(flags: dict[str, Any]) -> dict[str, Any]:
