@@ -64,7 +64,11 @@ class Distances:
         if self._held[0] != source:  # its labelled frames and distances follow one another
             self._held = (source, list(self.dataset.frames(source)))
         for index, frame in enumerate(self._held[1][end - distance : end + 1]):
-            yield replace(frame, clip=clip, index=index, labels=frame.labels if index == distance else None)
+            if index == distance:
+                yield replace(frame, clip=clip, index=index)
+            else:
+                read = None if frame.digests is None else Digests(frame.digests.image)
+                yield replace(frame, clip=clip, index=index, labels=None, digests=read)
 
     def labels(self, clip: str) -> Iterator[tuple[str, UInt8 | None]]:
         source, end, distance = self._ends[clip]
