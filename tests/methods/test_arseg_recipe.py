@@ -398,8 +398,8 @@ def test_the_weights_give_the_same_scores_when_loaded(tmp_path, hr):
 @pytest.mark.slow
 def test_both_phases_learn_four_frames_by_heart(tmp_path, monkeypatch):
     """Groups of two: each frame but the first is learned as the last of its group."""
-    as_they_are(monkeypatch, "arseg.train")
-    as_they_are(monkeypatch, "arseg.train_alone")
+    as_they_are(monkeypatch, "arseg.training.recipe")
+    as_they_are(monkeypatch, "arseg.training.recipe_single")
     began = time.process_time()
     opened, found = overfit("psp18", tmp_path / "hr", steps=500, batch=4, crop=(96, 128))
     assert found > 95

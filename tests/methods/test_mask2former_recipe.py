@@ -120,7 +120,7 @@ def test_the_weights_give_the_same_predictions_when_loaded(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_it_learns_four_frames_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    as_they_are(monkeypatch, "mask2former.train")
+    as_they_are(monkeypatch, "mask2former.recipe")
     began = time.process_time()
     _, found = overfit("mask2former", tmp_path / "a", steps=500, batch=4, crop=(96, 128))
     assert found > 95

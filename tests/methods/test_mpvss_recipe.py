@@ -308,8 +308,8 @@ def test_the_packaged_segmentor_is_the_start_where_none_is_named(monkeypatch: py
 @pytest.mark.slow
 def test_it_learns_to_carry_masks_along_four_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every pair of four frames by heart: three of them have only the first one's masks, moved."""
-    as_they_are(monkeypatch, "mask2former.train")
-    as_they_are(monkeypatch, "mpvss.train")
+    as_they_are(monkeypatch, "mask2former.recipe")
+    as_they_are(monkeypatch, "mpvss.recipe")
     overfit("mask2former", tmp_path / "a", steps=500, batch=4, crop=(96, 128))
     segmentor = tmp_path / "a/mask2former.safetensors"
     began = time.process_time()

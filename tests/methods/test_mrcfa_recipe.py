@@ -411,7 +411,7 @@ def test_the_weights_give_the_same_predictions_when_loaded(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_it_learns_four_frames_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    as_they_are(monkeypatch, "mrcfa.train")
+    as_they_are(monkeypatch, "mrcfa.recipe")
     began = time.process_time()
     _, found = overfit("mrcfa", tmp_path / "a", steps=900, batch=2, crop=(96, 128))
     assert found > 95
