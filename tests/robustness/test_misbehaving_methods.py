@@ -103,11 +103,17 @@ def test_what_a_method_prints_is_no_part_of_the_json(workers: str, methods: str,
 
 def test_threads_that_never_end_do_not_keep_the_command(methods: str, tmp_path: Path) -> None:
     code = f"from vssbench import cli; cli.GRACE = 0.1; {MAIN}"
-    command = [sys.executable, "-c", code, *arguments(methods, "Leaves", tmp_path / "run", "--json")]
+    command = [sys.executable, "-c", code, *arguments(methods, "Leaves", tmp_path / "run", "--resume", "--json")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["methods"]
     assert "vssbench: ended although threads were still running: endless" in done.stderr
+    gone = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert gone.stdout is not None
+    assert gone.stderr is not None
+    gone.stdout.close()
+    gone.stderr.close()  # nobody reads any more
+    assert gone.wait(timeout=100) is not None
 
 
 @pytest.mark.slow
