@@ -64,10 +64,11 @@ def _leave(status: object) -> None:
     for one in others:
         one.join(max(0.0, until - time.monotonic()))
     if names := [one.name for one in others if one.is_alive()]:
-        print(f"vssbench: ended although threads were still running: {printable(listed(names, 3))}", file=sys.stderr)
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError):
-                stream.flush()
+        text = f"vssbench: ended although threads were still running: {printable(listed(names, 3))}"
+        with contextlib.suppress(OSError):  # nobody may be reading any more
+            print(text, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
         os._exit(status if isinstance(status, int) else 0 if status is None else 1)
 
 
