@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -36,14 +37,15 @@ def python(code: str, *args: str, site: Path | None) -> subprocess.CompletedProc
 
 
 @pytest.mark.parametrize(
-    ("group", "name"), [("methods", "brightness"), ("metrics", "flicker"), ("datasets", "checkerboard")]
+    ("group", "name"),
+    [("methods", "brightness"), ("methods", "smoothed"), ("metrics", "flicker"), ("datasets", "checkerboard")],
 )
 def test_listed(installed: Path, group: str, name: str) -> None:
     done = python(CLI, "list", group, "--json", site=installed)
     assert done.returncode == 0, done.stderr
     entry = json.loads(done.stdout)[group][name]
     assert entry["origin"] == "vssbench-example"
-    assert entry["summary"] == "a method, a metric and a dataset from outside"
+    assert entry["summary"] == "methods, a wrapper, a metric and a dataset from outside"
     plain = python(CLI, "list", group, site=installed).stdout
     assert name in plain
     assert "plugin vssbench-example" in plain
@@ -63,6 +65,9 @@ from vssbench import load_dataset
 from vssbench.testing import check_dataset, check_method, check_metric
 print(check_method("brightness(decay=0.25)"))
 print(check_method("hold(of=brightness,key_interval=3)", classes=2))
+print(check_method("tinynet(labels=checkerboard)"))
+print(check_method("smoothed(of=tinynet)", classes=11))
+print(check_method("hold(of=smoothed(of=tinynet))", classes=11))
 print(check_metric("flicker"))
 print(check_dataset(load_dataset("checkerboard(length=4)")))
 """,
@@ -72,6 +77,9 @@ print(check_dataset(load_dataset("checkerboard(length=4)")))
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
         "brightness(decay=0.25)",
         "hold(key_interval=3,of=brightness)",
+        "tinynet(labels=checkerboard)",
+        "smoothed(of=tinynet)",
+        "hold(of=smoothed(of=tinynet))",
         "flicker",
         "checkerboard(length=4)",
     ]
@@ -136,3 +144,34 @@ def test_wrong_argument_is_one_message(installed: Path) -> None:
         site=installed,
     )
     assert "did you mean 'decay'?" in done.stdout
+
+
+TINY = (3 * 9 * 8 + 8 * 2) * 32 * 40 / 1e9
+"""GFLOPs of the example's two convolutions on a frame of the checkerboard."""
+
+
+def test_its_network_has_cost_parameters_weights_and_a_version(installed: Path, tmp_path: Path) -> None:
+    save = "import sys, torch; from vssbench import load_dataset, load_method\n"
+    save += "method = load_method('tinynet', labels=load_dataset('checkerboard').space)\n"
+    done = python(f"{save}torch.save(method.network.state_dict(), sys.argv[1])", f"{tmp_path}/a.pth", site=installed)
+    assert done.returncode == 0, done.stderr
+    specs = ["tinynet", "smoothed(of=tinynet)", "hold(of=smoothed(of=tinynet))", "brightness"]
+    run = ["run", "--methods", ",".join(specs), "--dataset", "checkerboard(length=10)", "--no-latency", "--json"]
+    done = python(CLI, *run, "--checkpoint", f"tinynet={tmp_path}/a.pth", "--output", f"{tmp_path}/run", site=installed)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["methods"]
+    assert list(found) == specs
+    for spec, share in zip(specs[:3], (1, 1, 1 / 5), strict=True):
+        one = found[spec]
+        assert one["gflops"]["amortised"] == pytest.approx(share * TINY), spec
+        assert one["params_m"] == pytest.approx((3 * 9 * 8 + 8 + 8 * 2 + 2) / 1e6), spec
+        assert one["weights"]["origin"] == "file", spec
+        assert one["weights"]["sha256"] == sha256((tmp_path / "a.pth").read_bytes()).hexdigest(), spec
+        assert one["environment"]["plugins"] == {"vssbench-example": "1.0"}, spec
+    assert found["brightness"]["gflops"] is None
+    assert "no GFLOPs, no parameters: the method offers no network" in " ".join(found["brightness"]["caveats"])
+    table = python(CLI, "report", f"{tmp_path}/run", site=installed).stdout
+    assert re.search(
+        r"^- `tinynet` .*weights: file a.pth, sha256 [0-9a-f]{12}, with vssbench-example 1.0$", table, re.M
+    )
+    assert "no GFLOPs, no parameters: the method offers no network" in table

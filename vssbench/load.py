@@ -183,14 +183,15 @@ def _build(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any], pr
         if error.where is not None:
             raise
         raise type(error)(error.what, where=spec, expected=error.expected, fix=error.fix) from error
-    built.name = str(spec)
-    if lacking := hooks.lacking(built, protocol):
+    if lacking := [part for part in hooks.lacking(built, protocol) if part != "name"]:  # which it gets now
         raise UserError(
             f"is no {protocol.__name__.lower()}: it lacks {', '.join(lacking)}",
             where=spec,
             expected=f"what vssbench.types.{protocol.__name__} describes",
             fix="CONTRIBUTING.md shows one in 20 lines",
         )
+    with nullcontext() if ours else blaming(factory.__name__, str(spec)):
+        built.name = str(spec)
     if asked is not None and asked != packaged.UNTRAINED:
         _note_checkpoint(built, args["checkpoint"])
     return built

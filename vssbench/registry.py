@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import entry_points
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Literal
 
 from vssbench.errors import UserError, cause, suggest
@@ -97,8 +97,7 @@ def resolve(group: Group, name: str) -> Any:
 
 def _from_file(file: str, name: str) -> Any:
     """What a Python file calls by that name. The file is run as it is; other modules of its folder can be imported."""
-    place = expanded(file).resolve()
-    source = read_bytes(place)
+    source, place = read_bytes(expanded(file)), expanded(file).resolve()
     key = f"vssbench_file_{sha256(bytes(place) + source).hexdigest()[:16]}"
     if key not in sys.modules:
         module = ModuleType(key)
@@ -119,10 +118,10 @@ def _from_file(file: str, name: str) -> Any:
             ) from error
     module = sys.modules[key]
     made = getattr(module, name, None)
-    if not callable(made):
+    if not isinstance(made, type | FunctionType):
         own = [key for key, one in vars(module).items() if getattr(one, "__module__", None) == module.__name__]
         raise UserError(
-            f"there is no class or function {name!r} in it" if made is None else f"{name} cannot be called",
+            f"there is no class or function {name!r} in it" if made is None else f"{name} is no class or function",
             where=file,
             expected=suggest(name, own),
         )
