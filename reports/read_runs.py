@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from vssbench.errors import NotComparable, UserError
+from vssbench.reports.columns import metrics
 from vssbench.reports.rows import Row, grouped, measured
+from vssbench.results.figures import figure
 from vssbench.results.fold import rescored
 from vssbench.results.read_folder import read_folder
 from vssbench.stats.bootstrap import Interval
@@ -16,7 +18,7 @@ from vssbench.stats.over_clips import compare_methods, intervals_of, over_clips,
 from vssbench.stats.totals import require_follows
 
 COMPARED = "mIoU"
-"""The metric in which methods are compared."""
+"""The metric in which methods are compared one by one; in the others each is compared with the best."""
 NO_RECORDS = "the clips' records (clips.jsonl) are not beside the result"
 
 
@@ -44,28 +46,39 @@ def folders(run: Path) -> list[Path]:
 
 def compared(rows: Iterable[Row]) -> list[Row]:
     """The rows, group by group, with `to_best` and `to_above`; p corrected by Holm for all pairs of a group."""
-    done = []
-    for _, members in grouped(rows):
-        comparisons = iter(_comparisons([row for row in members if row.contender]))
-        for row in members:
-            to_best, to_above = next(comparisons) if row.contender else (None, None)
-            done.append(replace(row, to_best=to_best, to_above=to_above))
-    return done
+    return [row for _, members in grouped(rows) for row in _compared(members)]
 
 
-def _comparisons(rows: Sequence[Row]) -> list[tuple[Comparison | None, Comparison | None]]:
-    """Each row, best first, minus the first, and minus the one before it."""
+def _compared(members: Sequence[Row]) -> list[Row]:
+    """The rows of one group, in each of its metrics."""
+    to_best: list[dict[str, Comparison]] = [{} for _ in members]
+    to_above: dict[int, Comparison] = {}
+    for metric in metrics(members):
+        better = figure(metric, check=False).better
+        running = [index for index, row in enumerate(members) if row.contends(metric)]
+        if better is None or len(running) < 2:
+            continue
+        running.sort(key=lambda index: members[index].values[metric] or 0.0, reverse=better == "more")
+        made = _comparisons([members[index] for index in running], metric)
+        for place, index in enumerate(running[1:], 1):
+            to_best[index][metric] = made[place, 0]
+            if metric == COMPARED:
+                to_above[index] = made[place, place - 1]
+    return [replace(row, to_best=to_best[index], to_above=to_above.get(index)) for index, row in enumerate(members)]
+
+
+def _comparisons(rows: Sequence[Row], metric: str) -> dict[tuple[int, int], Comparison]:
+    """Each row, best first, minus the first; in mIoU minus the one before it too, and with intervals."""
     pairs = [(later, earlier) for earlier in range(len(rows)) for later in range(earlier + 1, len(rows))]
-    shown = [(later, earlier) for later, earlier in pairs if earlier in (0, later - 1)]
+    main = metric == COMPARED
+    shown = [(later, earlier) for later, earlier in pairs if earlier == 0 or (main and earlier == later - 1)]
     methods = [row.over_clips for row in rows if row.over_clips]
-    made: dict[tuple[int, int], Comparison] = {}
     try:
         if len(methods) < len(rows):
             raise NotComparable(NO_RECORDS)
-        made = compare_methods(methods, COMPARED, pairs, shown) if pairs else {}
+        return compare_methods(methods, metric, pairs, shown, with_intervals=main)
     except NotComparable as error:
-        made = dict.fromkeys(shown, Comparison(None, reason=error.what))
-    return [(made.get((index, 0)), made.get((index, index - 1))) for index in range(len(rows))]
+        return dict.fromkeys(shown, Comparison(None, reason=error.what))
 
 
 def _row(folder: Path, protocol: str | None, uncertainty: bool) -> Row:

@@ -50,8 +50,9 @@ class Row:
     family:    what colours a plot: the method's name without arguments, of a wrapper with what it wraps
     values:    name in the catalogue -> figure, None where it is missing
     intervals: metric -> its confidence interval over clips, or the reason why it has none
-    to_best, to_above: this row's mIoU minus that of the group's best, and of the next better one, paired over clips; p
-               is corrected for all pairs of the group. None where there is nothing to compare
+    to_best:   metric -> the row minus the group's best in that metric, paired over clips; p is corrected for all pairs
+               of the group. Not of the best itself, nor where nothing is to be compared
+    to_above:  the row's mIoU minus that of the next better one, likewise
     distances: frames since the key frame -> mIoU in percent
     notes:     what a reader must know before comparing the row, a sentence each
     at_least:  names of figures that are lower bounds: work is known to be missing from them
@@ -69,7 +70,7 @@ class Row:
     values: Mapping[str, float | None]
     origin: Literal["measured", "replayed", "published"] = "measured"
     intervals: Mapping[str, Interval] = field(default_factory=dict)
-    to_best: Comparison | None = None
+    to_best: Mapping[str, Comparison] = field(default_factory=dict)
     to_above: Comparison | None = None
     distances: Mapping[int, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -85,8 +86,12 @@ class Row:
     @property
     def contender(self) -> bool:
         """Whether its mIoU takes part in the comparison of methods."""
+        return self.contends("mIoU")
+
+    def contends(self, metric: str) -> bool:
+        """Whether the row may be the best in a metric: it has it, and by its own work."""
         fair = self.origin != "published" and not self.untrained and not self.told
-        return fair and self.values.get("mIoU") is not None
+        return fair and self.values.get(metric) is not None
 
 
 def measured(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from vssbench.reports.columns import MISSING
 from vssbench.reports.names import names
@@ -17,7 +17,11 @@ ALPHA = 0.05
 def statement(rows: Sequence[Row]) -> str:
     """The rows of one group against the best and against the next better one; empty where nothing is to compare."""
     running = [(row, code(name)) for row, name in zip(rows, names(rows), strict=True) if row.contender]
-    others = [(row, name, row.to_best, row.to_above) for row, name in running[1:] if row.to_best and row.to_above]
+    others = [
+        (row, name, row.to_best["mIoU"], row.to_above)
+        for row, name in running[1:]
+        if "mIoU" in row.to_best and row.to_above
+    ]
     if not others:
         return ""
     title = "### Which differences in mIoU are real"
@@ -28,15 +32,19 @@ def statement(rows: Sequence[Row]) -> str:
     clips = max(one.clips for one in comparisons)
     lines = [
         f"Paired over the same {clips} clip{'s' * (clips != 1)}; p of a sign-flip test"
-        + (f", corrected for all {pairs} pairs (Holm)." if pairs > 1 else "."),
+        + (f", corrected for all {pairs} pairs (Holm)" if pairs > 1 else "")
+        + ". This holds over clips, not over trainings: how far another training would move a method is not known.",
     ]
-    least = pairs * 2 / 2.0**clips
+    best = running[0][1]
+    least = max(one.least for one in comparisons)
+    close = [name for row, name, *_ in others if alike(row)]
     if least >= ALPHA:
         p = f"{least:.2g} or more" if least < 1 else "1"
-        lines.append(f"So few clips cannot separate two methods: p is {p}, whatever they show.")
-    best = running[0][1]
-    close = [name for row, name, *_ in others if alike(row)]
-    if close:
+        what = (
+            "So few clips" if pairs * 2.0 ** (1 - clips) >= ALPHA else f"So many swaps as are tried, for {pairs} pairs,"
+        )
+        lines.append(f"{what} cannot separate two methods: p is {p}, whatever they show.")
+    elif close:
         lines.append(f"Not to be told from the best, {best} (≈, p ≥ {ALPHA}): {', '.join(close)}.")
     else:
         lines.append(f"{best} is better than every other (p < {ALPHA}).")
@@ -45,9 +53,18 @@ def statement(rows: Sequence[Row]) -> str:
     return "\n\n".join([title, "\n".join(lines), table(header, body)])
 
 
-def alike(row: Row) -> bool:
-    """Whether the row cannot be told from the best of its group."""
-    return row.to_best is not None and row.to_best.adjusted is not None and row.to_best.adjusted >= ALPHA
+def alike(row: Row, metric: str = "mIoU") -> bool:
+    """Whether the row cannot be told from the best of its group in a metric, where another outcome could show that."""
+    return metric in row.to_best and _alike(row.to_best[metric])
+
+
+def any_alike(rows: Iterable[Row]) -> bool:
+    """Whether any row is like the best in any metric, so that a table has the sign."""
+    return any(alike(row, metric) for row in rows for metric in row.to_best)
+
+
+def _alike(comparison: Comparison) -> bool:
+    return comparison.adjusted is not None and comparison.adjusted >= ALPHA > comparison.least
 
 
 def _cells(comparison: Comparison) -> list[str]:
@@ -58,4 +75,4 @@ def _cells(comparison: Comparison) -> list[str]:
     if comparison.low is not None and comparison.high is not None:
         effect += f" [{comparison.low:+.1f}, {comparison.high:+.1f}]"
     p = "<0.001" if comparison.adjusted < 0.001 else f"{comparison.adjusted:.3f}"
-    return [effect, f"{p} ≈" if comparison.adjusted >= ALPHA else p]
+    return [effect, f"{p} ≈" if _alike(comparison) else p]

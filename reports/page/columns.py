@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from vssbench.reports.columns import Column, columns, metrics
+from vssbench.reports.page.provenance import difference
 from vssbench.reports.rows import Row
+from vssbench.reports.significance import alike
 from vssbench.results.figures import figure
 
 SECONDARY = ("key_frames", "gflops(key)", "gflops(nonkey)", "fps(end_to_end)")
@@ -39,7 +41,7 @@ def described(column: Column, primary: bool) -> dict[str, Any]:
 def cells(column: Column, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """For each row the figure, as printed, its mark ("best", "second", null) and its interval or why it has none.
 
-    atLeast: where it is a lower bound
+    atLeast: where it is a lower bound;  alike: not to be told from the best;  minusBest: the difference, in words
     """
     return [
         {
@@ -48,6 +50,8 @@ def cells(column: Column, rows: Sequence[Row]) -> list[dict[str, Any]]:
             "mark": mark,
             **({"atLeast": True} if column.key in row.at_least else {}),
             **_interval(column, row),
+            **({"alike": True} if alike(row, column.key) else {}),
+            **({"minusBest": said} if (said := difference(row.to_best.get(column.key))) else {}),
         }
         for row, mark in zip(rows, column.marks(rows), strict=True)
     ]

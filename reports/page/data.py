@@ -16,7 +16,7 @@ from vssbench.reports.page.per_clip import LEVELS, aligned, per_clip, quantiles
 from vssbench.reports.page.provenance import provenance
 from vssbench.reports.plots.theme import DARK, LIGHT
 from vssbench.reports.rows import Group, Row, joined
-from vssbench.reports.significance import ALPHA, alike
+from vssbench.reports.significance import ALPHA
 
 
 def contents(rows: Sequence[Row], chosen: Sequence[str] = ()) -> dict[str, Any]:
@@ -54,7 +54,6 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
                 "origin": row.origin,
                 "protocol": row.group.protocol,
                 "contender": row.contender,
-                "alike": alike(row),
                 "cells": {title: column[index] for title, column in table.items()},
                 "notes": notes.of_row[index],
                 "provenance": provenance(row),

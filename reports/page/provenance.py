@@ -9,6 +9,7 @@ from vssbench.metrics.cost.input_size import told
 from vssbench.reports.names import plugins, weights
 from vssbench.reports.rows import Row
 from vssbench.results.record import RunResult
+from vssbench.stats.comparison import Comparison
 from vssbench.types import KINDS
 
 Lines = list[tuple[str, str]]
@@ -27,7 +28,7 @@ def provenance(row: Row) -> dict[str, Lines]:
         ("weights", weights(result) or "the method has none"),
     ]
     return {
-        "accuracy": [*_differences(row), *data],
+        "accuracy": [*_known([("mIoU minus the one above", difference(row.to_above))]), *data],
         "schedule": [("frames by kind", _kinds(result.kinds)), *data],
         "gflops": _gflops(result),
         "params": _known(
@@ -42,14 +43,12 @@ def provenance(row: Row) -> dict[str, Lines]:
     }
 
 
-def _differences(row: Row) -> Lines:
-    """mIoU against the group's best and the next better row, where they were compared."""
-    lines = []
-    for label, found in (("mIoU minus the best", row.to_best), ("mIoU minus the one above", row.to_above)):
-        if found is not None and found.effect is not None and found.adjusted is not None:
-            span = "" if found.low is None else f" ({found.low:+.2f} to {found.high:+.2f})"
-            lines.append((label, f"{found.effect:+.2f}{span}, p {found.adjusted:.2g}"))
-    return lines
+def difference(found: Comparison | None) -> str:
+    """A comparison in words; empty where it was not made."""
+    if found is None or found.effect is None or found.adjusted is None:
+        return ""
+    span = "" if found.low is None else f" ({found.low:+.2f} to {found.high:+.2f})"
+    return f"{found.effect:+.2f}{span}, p {found.adjusted:.2g}"
 
 
 def _gflops(result: RunResult) -> Lines:

@@ -23,9 +23,10 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
     """One row a method, group by group, best mIoU first; missing is NaN.
 
     Columns: those of COMPARABLE, method (and in full, with every default), origin; each metric in percent with the ends
-    of its confidence interval ("mIoU low", "mIoU high"); COST and whatever else of the catalogue any row has; whether
-    gflops is a lower bound; the machine of the speeds; the difference to the best in mIoU with its p; weights, source,
-    notes. Accuracy class by class and distance by distance is `vssbench.load_results`'.
+    of its confidence interval ("mIoU low", "mIoU high") and p of its difference to the best ("VC@8 p (Holm)"), where
+    there is one; COST and whatever else of the catalogue any row has; whether gflops is a lower bound; the machine of
+    the speeds; the difference to the best in mIoU with its p; weights, source, notes. Accuracy class by class and
+    distance by distance is `vssbench.load_results`'.
     """
     import pandas as pd
 
@@ -46,7 +47,7 @@ def _cell(value: object) -> object:
 
 
 def _line(row: Row, accuracies: Iterable[str], costs: Iterable[str]) -> dict[str, object]:
-    info, best = row.result, row.to_best
+    info, best = row.result, row.to_best.get("mIoU")
     return {
         **row.group._asdict(),
         "method": row.method,
@@ -70,4 +71,6 @@ def _accuracies(row: Row, names: Iterable[str]) -> dict[str, float | None]:
         found[name] = row.values.get(name)
         interval = row.intervals.get(name)
         found |= {f"{name} {end}": getattr(interval, end) if interval else None for end in ("low", "high")}
+        if name in row.to_best and name != "mIoU":
+            found[f"{name} p (Holm)"] = row.to_best[name].adjusted
     return found

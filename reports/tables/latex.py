@@ -13,7 +13,7 @@ from vssbench.reports.columns import Column, Mark, columns, machines, meanings
 from vssbench.reports.names import names
 from vssbench.reports.notes import Notes, numbered
 from vssbench.reports.rows import Group, Row, grouped, level_of
-from vssbench.reports.significance import ALPHA, alike
+from vssbench.reports.significance import ALPHA, alike, any_alike
 
 ESCAPED = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -79,8 +79,10 @@ def _caption(group: Group, members: Sequence[Row], shown: Sequence[Column]) -> s
         words.append(rf"Deviations bound the {100 * level:.0f}\,\% confidence interval over clips.")
     if any(mark for column in shown for mark in column.marks(members)):
         words.append("Bold: best; underlined: second best.")
-    if any(alike(row) for row in members):
-        words.append(rf"$\approx$: not to be told from the best mIoU ($p \geq {ALPHA}$, paired, Holm).")
+    if any_alike(members):
+        words.append(
+            rf"$\approx$: not to be told from the best of its column ($p \geq {ALPHA}$, paired over clips, Holm)."
+        )
     named = machines(members)
     if len(named) > 1:
         words += [f"({letter}): {escape(machine)}." for letter, machine in named.items()]
@@ -105,7 +107,7 @@ def _cell(column: Column, row: Row, mark: Mark | None) -> str:
     found = row.intervals.get(column.key)
     if found is not None and found.value is not None and found.low is not None and found.high is not None:
         text += rf"\,{{\scriptsize$_{{{found.low - found.value:z.1f}}}^{{+{found.high - found.value:.1f}}}$}}"
-    return rf"{text}\,$\approx$" if column.key == "mIoU" and alike(row) else text
+    return rf"{text}\,$\approx$" if alike(row, column.key) else text
 
 
 def _raised(numbers: Sequence[int]) -> str:

@@ -16,7 +16,7 @@ from vssbench.reports.key_frames import ageing
 from vssbench.reports.names import names, plugins, resolved, weights
 from vssbench.reports.notes import numbered
 from vssbench.reports.rows import Group, Row, grouped, level_of
-from vssbench.reports.significance import alike, statement
+from vssbench.reports.significance import ALPHA, alike, any_alike, statement
 from vssbench.reports.tables import latex
 from vssbench.reports.tables.data_frame import csv, table
 from vssbench.reports.tables.markdown import code, plain
@@ -65,6 +65,10 @@ def _heading(group: Group, members: Sequence[Row], before: Group | None, shown: 
         return f"## {plain(group.dataset)}, published numbers, {protocol}\n\n{words}"
     lines = [f"## {plain(group.dataset)}, protocol {code(group.protocol)}", ""]
     words = f"Accuracy and consistency in %{_interval_words(members)}.{_mark_words(members, shown)}"
+    if any_alike(members):
+        words += (
+            f" ≈: not to be told from the best of its column (p ≥ {ALPHA}, paired over clips, corrected for all pairs)."
+        )
     if members[0].result is not None:
         words = f"{_counts(members[0].result)}. {words}"
     lines += [line for line in (words, meanings(members)) if line]
@@ -143,7 +147,7 @@ def _cell(column: Column, row: Row, mark: str | None) -> str:
     interval = row.intervals.get(column.key)
     if interval is not None and interval.low is not None and interval.high is not None:
         text += f" [{interval.low:z.1f}, {interval.high:z.1f}]"
-    return f"{text} ≈" if column.key == "mIoU" and alike(row) else text
+    return f"{text} ≈" if alike(row, column.key) else text
 
 
 def distances(rows: Sequence[Row]) -> str:

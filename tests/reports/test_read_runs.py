@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from vssbench.errors import UserError
 from vssbench.reports import read_runs
 from vssbench.reports.tables import leaderboard
 from vssbench.stats import compare_folders, intervals
+
+NEAR = {"mask2former": 0.9, "mpvss": 0.895, "mrcfa": 0.8}
+"""Method -> share of right pixels: two that are close, and one far."""
 
 
 def test_rows_have_the_intervals_of_their_folder(tmp_path: Path) -> None:
@@ -27,7 +31,7 @@ def test_rows_have_the_intervals_of_their_folder(tmp_path: Path) -> None:
 def test_without_uncertainty_nothing_is_resampled(tmp_path: Path) -> None:
     method_folder(tmp_path, "mask2former", 0.8)
     (row,) = read_runs.read([tmp_path], uncertainty=False)
-    assert (row.intervals, row.to_best) == ({}, None)
+    assert (row.intervals, row.to_best) == ({}, {})
 
 
 def test_every_row_is_compared_with_the_best_and_the_one_above_over_joined_runs(tmp_path: Path) -> None:
@@ -35,15 +39,52 @@ def test_every_row_is_compared_with_the_best_and_the_one_above_over_joined_runs(
     best = method_folder(tmp_path / "one", "mask2former", 0.9, seed=2)
     middle = method_folder(tmp_path / "two", "mpvss", 0.7, seed=3)
     first, second, third = read_runs.read([tmp_path / "one", tmp_path / "two"])
-    assert (first.to_best, first.to_above) == (None, None)
+    assert (first.to_best, first.to_above) == ({}, None)
     pairs = [(1, 0), (2, 0), (2, 1)]
     expected = compare_folders([best, middle, worst], pairs=pairs)
-    assert (second.to_best, second.to_above) == (expected[1, 0], expected[1, 0])
-    assert (third.to_best, third.to_above) == (expected[2, 0], expected[2, 1])
-    assert third.to_best is not None
-    assert third.to_best.effect is not None
-    assert third.to_best.effect < -30
-    assert third.to_best.adjusted == pytest.approx(3 * 2 / 2**12)  # the least that 12 clips and three pairs allow
+    assert (second.to_best["mIoU"], second.to_above) == (expected[1, 0], expected[1, 0])
+    assert (third.to_best["mIoU"], third.to_above) == (expected[2, 0], expected[2, 1])
+    to_best = third.to_best["mIoU"]
+    assert to_best.effect is not None
+    assert to_best.effect < -30
+    least = 3 * 2 / 2**12  # that 12 clips and three pairs allow
+    assert (to_best.adjusted, to_best.least) == (pytest.approx(least), pytest.approx(least))
+
+
+def test_each_metric_is_compared_with_its_own_best(tmp_path: Path) -> None:
+    """VC and WIoU were marked best without any test."""
+    folders = [method_folder(tmp_path, name, right, seed=seed) for seed, (name, right) in enumerate(NEAR.items())]
+    rows = {row.method: row for row in read_runs.read([tmp_path])}
+    for metric in ("mIoU", "WIoU"):
+        order = sorted(rows.values(), key=lambda row: -row.values[metric])
+        assert metric not in order[0].to_best
+        by_name = dict(zip(NEAR, folders, strict=True))
+        ordered = [by_name[row.method] for row in order]
+        expected = compare_folders(ordered, metric, pairs=[(1, 0), (2, 0), (2, 1)])
+        for index, row in enumerate(order[1:], 1):
+            found, wanted = row.to_best[metric], expected[index, 0]
+            assert (found.effect, found.p, found.adjusted) == (wanted.effect, wanted.p, wanted.adjusted)
+            assert (found.low is None) == (metric != "mIoU")
+
+
+def test_a_metric_that_one_method_lacks_is_compared_among_the_others(tmp_path: Path) -> None:
+    for seed, (name, right) in enumerate(NEAR.items()):
+        folder = method_folder(tmp_path, name, right, seed=seed)
+    data = json.loads((folder / "result.json").read_text())
+    data["metrics"]["WIoU"], data["reasons"]["WIoU"] = None, "not asked for"
+    (folder / "result.json").write_text(json.dumps(data))
+    rows = {row.method: row for row in read_runs.read([tmp_path])}
+    assert [name for name, row in rows.items() if "WIoU" in row.to_best] == ["mpvss"]
+    assert rows["mpvss"].to_best["WIoU"].least == pytest.approx(2 / 2**12)  # one pair
+    assert rows["mrcfa"].to_best.keys() == {"mIoU"}
+
+
+def test_few_clips_have_no_sign(tmp_path: Path) -> None:
+    for seed, (name, right) in enumerate(NEAR.items()):
+        method_folder(tmp_path, name, right, seed=seed, clips=4)
+    text = leaderboard.markdown(read_runs.read([tmp_path]))
+    assert "So few clips cannot separate two methods: p is 0.38 or more" in text
+    assert "≈" not in text
 
 
 def test_a_run_given_twice_counts_once(tmp_path: Path) -> None:
@@ -57,7 +98,7 @@ def test_other_clips_are_another_table_without_a_comparison_across(tmp_path: Pat
     method_folder(tmp_path / "one", "mask2former", 0.9, clips=12)
     method_folder(tmp_path / "two", "mpvss", 0.7, clips=10)
     rows = read_runs.read([tmp_path / "one", tmp_path / "two"])
-    assert [row.to_best for row in rows] == [None, None]
+    assert [row.to_best for row in rows] == [{}, {}]
     assert "other clips than those of the table above" in leaderboard.markdown(rows)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from vssbench.errors import NotComparable
 from vssbench.metrics.accuracy.clip_states import Totals
 from vssbench.stats.bootstrap import Sample, interval_of, sample
-from vssbench.stats.sign_flip import Alternative, holm, p_values, sign_flip
+from vssbench.stats.sign_flip import Alternative, holm, least_p, p_values, sign_flip
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Comparison:
     low, high: the interval of the effect; None with the cause in `reason`
     p:         of the sign-flip test; it needs no least number of clips, but n clips cannot give less than 2 / 2**n
     adjusted:  p after Holm's correction, where this is one of several comparisons
+    least:     no corrected p can be smaller, for so few clips or so many comparisons, whatever the methods do
     clips:     how many clips say anything of the metric
     """
 
@@ -32,6 +33,7 @@ class Comparison:
     clips: int = 0
     level: float = 0.95
     adjusted: float | None = None
+    least: float = 0.0
 
 
 def compare_totals(
@@ -58,23 +60,35 @@ def compare_pairs(
     resamples: int = 10_000,
     seed: int = 0,
     samples: Mapping[int, Sample] | None = None,
+    with_intervals: bool = True,
 ) -> dict[tuple[int, int], Comparison]:
     """The comparisons that are shown, of all pairs: p is corrected for their number (Holm).
 
     methods: totals of one metric, their clips in one order
     samples: theirs, where already at hand
+    with_intervals: False saves the resampling of clips; effect and p are the same
     """
     place = {method: row for row, method in enumerate(methods)}
     rows = [(place[i], place[j]) for i, j in pairs]
     exact = {row for row, pair in zip(rows, pairs, strict=True) if pair in shown}
     ps = p_values(list(methods.values()), rows, exact, resamples, seed) if pairs else []
     drawn = dict(samples or {})
-    for method in {method for pair in shown for method in pair} & methods.keys() - drawn.keys():
-        drawn[method] = sample(methods[method], resamples, seed)
+    if with_intervals:
+        for method in {method for pair in shown for method in pair} & methods.keys() - drawn.keys():
+            drawn[method] = sample(methods[method], resamples, seed)
     found = {}
     for pair, p, adjusted in zip(pairs, ps, holm(ps), strict=True):
         if pair in shown:
-            found[pair] = replace(_compared(drawn[pair[0]], drawn[pair[1]], p, level), adjusted=adjusted)
+            first, second = pair
+            if with_intervals:
+                one = _compared(drawn[first], drawn[second], p, level)
+            else:
+                effect = methods[first].value() - methods[second].value()
+                one = Comparison(
+                    effect, p=p, clips=max(methods[first].informative, methods[second].informative), level=level
+                )
+            least = min(1.0, len(pairs) * least_p(one.clips, resamples))
+            found[pair] = replace(one, adjusted=adjusted, least=least)
     return found
 
 

@@ -68,12 +68,14 @@ def compare_methods(
     level: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
+    with_intervals: bool = True,
 ) -> dict[tuple[int, int], Comparison]:
     """Some methods two by two: (i, j) -> method i minus method j, with p corrected for the number of pairs.
 
     pairs: chosen before looking at the results; None: all, i < j. Against a winner that was chosen by its result, all
     pairs are what to correct for.
     shown: those of the pairs that are given, which saves the time of all others; None: all
+    with_intervals: False saves the time of resampling clips; effect and p are the same
     Samples that a method has already must be of as many resamples and of the same seed.
     Raises NotComparable unless all are of one dataset, split and protocol, on the same clips. A method without accuracy
     has comparisons that say so.
@@ -98,7 +100,7 @@ def compare_methods(
     wanted = asked if shown is None else shown
     samples = {index: methods[index].samples[metric] for index in known if metric in methods[index].samples}
     tested = [pair for pair in asked if known.keys() >= set(pair)]
-    compared = compare_pairs(known, tested, set(wanted), level, resamples, seed, samples)
+    compared = compare_pairs(known, tested, set(wanted), level, resamples, seed, samples, with_intervals)
     return {
         pair: compared.get(pair) or Comparison(None, reason=next(lacking[i] for i in pair if i in lacking), level=level)
         for pair in wanted

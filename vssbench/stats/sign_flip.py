@@ -73,6 +73,11 @@ def p_values(
     return (extreme / (len(swaps) + random)).tolist()
 
 
+def least_p(clips: int, resamples: int) -> float:
+    """No two-sided p is smaller, whatever so many clips that say anything show: the swap of all is as extreme."""
+    return min(1.0, max(2.0 ** (1 - clips), 1 / (resamples + 1)))
+
+
 def _extreme(totals: Totals, a: Floats, b: Floats, observed: float, alternative: Alternative) -> int:
     """In how many rows of sums, float64[R, K] each, the figures differ as far as observed."""
     size = {"two-sided": np.abs, "greater": np.positive, "less": np.negative}[alternative]

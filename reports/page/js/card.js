@@ -41,9 +41,10 @@ document.addEventListener("keydown", (event) => event.key === "Escape" && hideCa
 
 /** The card of one figure of a row: the full figure, its interval, and where both come from. */
 function figureCard(row, title) {
-  const { value, low, high, level, noInterval } = row.cells[title];
+  const { value, low, high, level, noInterval, minusBest } = row.cells[title];
   const lines = [];
   if (low !== undefined) lines.push([`${100 * level} % interval`, `${low} to ${high}`]);
+  if (minusBest) lines.push(["minus the best", minusBest]);
   if (noInterval) lines.push(["no interval", noInterval]);
   lines.push(...(row.provenance[column(title).topic] ?? []), ...row.provenance.run);
   const bound = isBound(row, column(title)) ? "at least " : "";

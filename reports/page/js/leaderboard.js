@@ -34,7 +34,7 @@ function legend(rows) {
   return [
     cells.some(({ mark }) => mark) ? "Bold: best; underlined: second best." : "",
     level ? `Under a figure: its ${100 * level} % confidence interval over clips.` : "",
-    rows.some((row) => row.alike) ? `≈: mIoU that cannot be told from the best (p ≥ ${data.alpha}, corrected for all pairs).` : "",
+    cells.some(({ alike }) => alike) ? `≈: not to be told from the best of its column (p ≥ ${data.alpha}, over clips, corrected for all pairs).` : "",
     letters.length > 1 ? `Speeds: ${letters.map(([letter, machine]) => `(${letter}) ${machine}`).join("; ")}; they cannot be compared.` : "",
     state.group.meanings,
     everywhere.length ? `Of every method: note ${everywhere.join(", ")}.` : "",
@@ -86,10 +86,10 @@ function methodButton(row) {
 const tenths = (value) => (Math.round(10 * value) / 10 || 0).toFixed(1);
 
 function cell(row, { title }) {
-  const { value, text, mark, low, high } = row.cells[title];
+  const { value, text, mark, low, high, alike } = row.cells[title];
   const tag = { best: "strong", second: "u" }[mark] ?? "span";
   const said = mark ? el("span", { class: "hidden" }, mark === "best" ? " best" : " second best") : null;
-  const same = title === FIRST && row.alike ? el("span", { class: "same" }, "≈") : null;
+  const same = alike ? el("span", { class: "same" }, "≈") : null;
   const span = low === undefined ? null : el("small", {}, `${tenths(low)}–${tenths(high)}`);
   return el("td", { class: value === null ? "none" : null }, el(tag, {}, text), same, said, span);
 }

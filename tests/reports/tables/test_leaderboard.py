@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from vssbench.errors import UserError
 from vssbench.reports.rows import Row, measured
-from vssbench.reports.tables import leaderboard
+from vssbench.reports.tables import latex, leaderboard
 from vssbench.reports.tables.markdown import code, plain, table
 from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo, read_result
 from vssbench.stats import Comparison, Interval
@@ -171,9 +171,11 @@ def test_intervals_stand_beside_their_figures() -> None:
     assert "no interval for WIoU: 1 clip: too few" in text
 
 
-def against(row: Row, effect: float, p: float, clips: int = 12) -> Row:
-    comparison = Comparison(effect, effect - 1, effect + 1, p, adjusted=p, clips=clips)
-    return dataclasses.replace(row, to_best=comparison, to_above=comparison)
+def against(row: Row, effect: float, p: float, clips: int = 12, least: float = 0.001, **others: float) -> Row:
+    """others: metric -> p of its own comparison."""
+    comparison = Comparison(effect, effect - 1, effect + 1, p, adjusted=p, clips=clips, least=least)
+    further = {name: Comparison(-0.1, p=p, adjusted=p, clips=clips, least=least) for name, p in others.items()}
+    return dataclasses.replace(row, to_best={"mIoU": comparison, **further}, to_above=comparison)
 
 
 def test_rows_that_cannot_be_told_from_the_best_are_marked_and_named() -> None:
@@ -191,14 +193,44 @@ def test_where_all_are_told_apart_the_best_is_named() -> None:
 
 
 def test_too_few_clips_for_any_p_are_said() -> None:
-    second = against(measured(result("b", 40.0)), -10.0, 0.5, clips=2)
+    second = against(measured(result("b", 40.0)), -10.0, 0.5, clips=2, least=0.5, WIoU=0.5)
     text = leaderboard.markdown([measured(result("a", 50.0)), second])
     assert "So few clips cannot separate two methods: p is 0.5 or more" in text
+    assert "≈" not in text  # no outcome could have told them apart, so the sign would say nothing
+    assert "is better than every other" not in text
+
+
+def test_too_many_pairs_for_any_p_are_said_too() -> None:
+    """The swaps that are tried set a least p; times thousands of pairs it is no small one."""
+    rows = [measured(result(f"m{index:03}", 50.0 - index / 10)) for index in range(60)]
+    others = [against(row, -1.0, 1.0, clips=50, least=0.18) for row in rows[1:]]
+    text = leaderboard.markdown([rows[0], *others])
+    assert "So many swaps as are tried, for 1770 pairs, cannot separate two methods: p is 0.18 or more" in text
+    assert "≈" not in text
+
+
+def test_each_metric_has_its_own_sign() -> None:
+    """Both mIoU told apart and WIoU not, and the other way round."""
+    best = measured(result("a", 50.0))
+    far = against(measured(result("b", 40.0)), -10.0, 0.01, WIoU=0.4)
+    near = against(measured(result("c", 39.0)), -11.0, 0.2, WIoU=0.03)
+    rows = cells(text := leaderboard.markdown([best, far, near]))
+    assert [(row["mIoU"][-1] == "≈", row["WIoU"][-1] == "≈") for row in rows] == [
+        (False, False), (False, True), (True, False),
+    ]  # fmt: skip
+    assert "≈: not to be told from the best of its column (p ≥ 0.05, paired over clips" in text
+    assert r"$\approx$: not to be told" in latex.document([best, far, near])
+    assert latex.document([best, far, near]).count(r"\,$\approx$") == 2
+
+
+def test_the_statement_is_over_clips_and_says_so() -> None:
+    text = leaderboard.markdown([measured(result("a", 50.0)), against(measured(result("b", 40.0)), -10.0, 0.01)])
+    assert "This holds over clips, not over trainings" in text
 
 
 def test_a_comparison_that_could_not_be_made_gives_its_reason() -> None:
     none = Comparison(None, reason="other ground truth")
-    second = dataclasses.replace(measured(result("b", 40.0)), to_best=none, to_above=none)
+    second = dataclasses.replace(measured(result("b", 40.0)), to_best={"mIoU": none}, to_above=none)
     assert "This cannot be said: other ground truth." in leaderboard.markdown([measured(result("a", 50.0)), second])
 
 
