@@ -93,7 +93,7 @@ class Clips:
         self.notes: list[str] = []
         if self.skipped:
             self.notes.append(f"{len(self.skipped)} of {len(records)} clips are left out")
-        self._under = {protocol: self}
+        self._under: dict[str, Clips] = {}  # others only: in a circle the records would outlive their last reader
         self._made: dict[tuple[Callable[..., Any], tuple[Hashable, ...]], Any] = {}
 
     @property
@@ -111,6 +111,8 @@ class Clips:
     def under(self, spec: Spec) -> Clips:
         """The same records under the protocol that a metric string names: `mIoU(protocol=mmseg)`; these, without."""
         name = str(spec.get("protocol") or self.protocol.name)
+        if name == self.protocol.name:
+            return self
         if name not in self._under:
             self._under[name] = Clips(name, self.space, self.all)
         return self._under[name]

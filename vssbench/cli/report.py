@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,9 @@ def command(
 
     Without --output the leaderboard goes to stdout, as Markdown or in one --format but html and plots.
     """
+    # Many small matrix products: where anything else runs, a second thread waits for its core longer than it works.
+    # NumPy reads this when it is imported, which is from here on.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
     from vssbench.metrics.accuracy.protocols import find
     from vssbench.reports import published, read_runs, write
     from vssbench.reports.columns import parse_columns
