@@ -41,6 +41,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/inference.py --options
 	$(BIN)/python benchmarks/harness.py
 	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/reports.py
 	$(BIN)/python benchmarks/cluster.py speedup
 
 $(STAMP): pyproject.toml setup.py constraints.txt

@@ -59,7 +59,8 @@ class Totals:
 
     clips:   names of the clips that count, in the order of the records
     columns: float64[clips, K], whole numbers; a clip that says nothing of the metric is a row of zeros
-    read:    float64[..., K] sums over clips -> float64[...] the figure, mostly percent, NaN where there is none
+    read:    float64[..., K] sums over clips -> float64[...] the figure, mostly percent, NaN where there is none; of
+             nothing but its argument, since several threads call it at once
     rough:   the same to within ROUGH, where that is known sooner
     """
 

@@ -26,6 +26,7 @@ from scipy import special
 from vssbench.errors import UserError
 from vssbench.metrics.accuracy.clip_states import Totals
 from vssbench.metrics.accuracy.scripts import Floats
+from vssbench.stats.on_cores import on_cores
 
 LEAST_CLIPS = 10
 """With 10 clips, 90 to 95 % of the 95 % intervals held the truth over metrics and populations, with 100, 93 to 97 %."""
@@ -124,14 +125,15 @@ def apply(
 
     columns: float64[clips, K], of which each reading takes some. In chunks that stay in the processor's cache.
     """
-    parts: list[list[Floats]] = [[] for _ in reads]
     rows = max(64, _CACHED // columns.shape[1])
-    for first in range(0, len(chosen), rows):
+
+    def some(first: int) -> list[Floats]:
         part = chosen[first : first + rows].T.astype(np.float64)
         sums = (columns.T @ part).T  # so that the numbers of one column lie side by side
-        for found, (place, read) in zip(parts, reads, strict=True):
-            found.append(read(sums[:, place]))
-    return [np.concatenate(found) for found in parts]
+        return [read(sums[:, place]) for place, read in reads]
+
+    found = on_cores(some, range(0, len(chosen), rows))
+    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 
 @lru_cache(maxsize=4)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from vssbench.errors import UserError
 from vssbench.metrics.accuracy.clip_states import ROUGH, Totals
 from vssbench.metrics.accuracy.scripts import Floats
+from vssbench.stats.on_cores import on_cores, workers
 
 Alternative = Literal["two-sided", "greater", "less"]
 _CACHED, _MEMORY = 2**17, 2**22
@@ -44,8 +45,8 @@ def p_values(
     """p of the sign-flip test for each pair of methods, for Holm's correction over all of them.
 
     methods: totals of one metric under one protocol, their clips in one order
-    exact:   the pairs whose p is wanted itself. Another one's may be a lower bound, where the correction is sure to
-             give 1 for it: its swaps are not all looked at, and no other pair's corrected p is changed by that
+    exact:   the pairs whose p is wanted itself, and corrected. Another one's may be a lower bound, where its swaps need
+             not all be looked at: no corrected p of these pairs is changed by that
     """
     swaps = flips(len(methods[0].clips), resamples, seed)
     random = 2 ** len(methods[0].clips) > resamples
@@ -59,17 +60,28 @@ def p_values(
     wanted = np.array([pair in exact for pair in pairs])
     extreme = np.full(len(pairs), int(random))  # the observed difference is one of all swaps, but not of random ones
     rows = max(64, min(_MEMORY // sums.size, _CACHED // sums.shape[1]))
-    for start in range(0, len(swaps), rows):
-        left = np.flatnonzero(wanted | ~surely_one(extreme / (len(swaps) + random)))
+
+    def count(start: int) -> list[int]:
+        """How many of some swaps are extreme, for each pair that is left."""
         part = swaps[start : start + rows].T.astype(np.float64)
         kept = (columns.reshape(-1, columns.shape[2]) @ part).reshape(*columns.shape[:2], -1)
         swapped = sums[:, vary, None] - kept
         one, other = (np.repeat(sums[0][:, None], part.shape[1], axis=1) for _ in range(2))
+        found = []
         for pair in left:
             a, b = first[pair], second[pair]
             np.add(kept[a], swapped[b], out=one[vary])
             np.add(swapped[a], kept[b], out=other[vary])
-            extreme[pair] += _extreme(methods[0], one.T, other.T, values[a] - values[b], alternative)
+            found.append(_extreme(methods[0], one.T, other.T, values[a] - values[b], alternative))
+        return found
+
+    starts = range(0, len(swaps), rows)
+    for asked in (wanted, ~wanted):
+        for begin in range(0, len(starts), workers()):
+            bounds = extreme / (len(swaps) + random)
+            left = np.flatnonzero(asked & (wanted | matters(bounds, wanted)))
+            if len(left):
+                extreme[left] += np.sum(on_cores(count, starts[begin : begin + workers()]), axis=0, dtype=int)
     return (extreme / (len(swaps) + random)).tolist()
 
 
@@ -87,6 +99,15 @@ def _extreme(totals: Totals, a: Floats, b: Floats, observed: float, alternative:
     if totals.rough and len(near):
         found[near] = size(totals.read(a[near]) - totals.read(b[near]))
     return int(((found >= size(observed)) | np.isnan(found)).sum())
+
+
+def matters(bounds: NDArray[np.floating], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of lower bounds of some p values, those whose p may change a wanted one's correction; wanted ones are exact.
+
+    What is no smaller than a p is only counted among those that its correction is over, whatever it is.
+    """
+    unsure = ~surely_one(bounds)
+    return unsure & (bounds < bounds[wanted & unsure].max(initial=0.0))
 
 
 def surely_one(bounds: NDArray[np.floating]) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,36 @@ def test_the_front_is_a_staircase_through_the_best() -> None:
     rows = [row("a", 40.0, 1.0), row("b", 60.0, 2.0), row("c", 50.0, 2.5), row("d", 70.0, 4.0)]
     figure = draw(plotted(rows, "gflops"), LIGHT)
     assert _front(figure) == {(1.0, 40.0), (2.0, 40.0), (2.0, 60.0), (4.0, 60.0), (4.0, 70.0)}
+
+
+def test_of_very_many_methods_the_front_and_the_best_are_named() -> None:
+    random = np.random.default_rng(0)
+    span = Interval(1.0, 0.0, 2.0)
+    rows = [row(f"m{n}", float(random.uniform(40, 80)), float(random.uniform(1, 99))) for n in range(90)]
+    rows = [replace(one, intervals={"mIoU": span}) for one in [*rows, row("cheapest", 30.0, 0.5)]]
+    found = plotted(rows, "gflops")
+    named = {point.name for point in found.points if point.label}
+    assert len(found.points) == 91
+    assert len(named) == pareto.NAMED
+    ordered = sorted(found.points, key=lambda point: -point.y)
+    assert {point.name for point in ordered[:20]} | {"cheapest"} <= named
+    assert {bool(point.y_interval) for point in found.points if not point.label} == {False}
+    assert found.notes == ("51 methods further down are dots without a name",)
+    with LIGHT.applied():
+        said = [text.split()[-1] for text in texts(draw(found, LIGHT)) if re.search(r"\bm\d+$|cheapest", text)]
+    assert sorted(said) == sorted(named)
+
+
+def test_a_curve_whose_last_point_has_no_name_is_named_by_the_others() -> None:
+    many = [row(f"m{n}", 60.0 + n / 10, 9.0 + n) for n in range(60)]
+    curve = [row(f"hold(key_interval={k},of=oracle)", y, 5.0 / k) for k, y in ((1, 90.0), (2, 80.0), (3, 40.0))]
+    labels = {point.name: point.label for point in plotted([*many, *curve], "gflops").points}
+    assert labels["hold of oracle K=3"] == "hold of oracle K=3"  # the cheapest: on the front
+    assert (labels["hold of oracle K=1"], labels["hold of oracle K=2"]) == ("K=1", "K=2")
+    curve[2] = row("hold(key_interval=3,of=oracle)", 20.0, 99.0)
+    labels = {point.name: point.label for point in plotted([*many, *curve], "gflops").points}
+    assert labels["hold of oracle K=3"] == ""
+    assert labels["hold of oracle K=2"] == "hold of oracle K=2"
 
 
 NAMES = st.text("abcdefghij_=. ", min_size=3, max_size=38).map(lambda text: f"m{text}m")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from vssbench.reports.plots import sweep, sweep_drawing
-from vssbench.reports.plots.theme import LIGHT
+from vssbench.reports.plots.theme import LIGHT, LINES
 from vssbench.reports.rows import measured
 from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo
 from vssbench.specs import parse
@@ -198,3 +198,17 @@ def test_the_svg_is_the_same_file_for_the_same_numbers(tmp_path: Path) -> None:
         texts.append((tmp_path / name / "sweep.svg").read_text())
     assert texts[0] == texts[1]
     assert texts[0].rstrip().endswith("</svg>")
+
+
+def test_of_very_many_methods_the_most_accurate_are_drawn() -> None:
+    count = LINES + 6
+    results = [
+        result(f"mpvss(backbone=b{number},key_interval={interval})", miou=90.0 - number - interval)
+        for number in range(count)
+        for interval in (1, 5)
+    ]
+    with LIGHT.applied():
+        figure = sweep_drawing.draw(curves(results), LIGHT)
+    (legend,) = figure.legends
+    assert {text.get_text() for text in legend.get_texts()} == {f"mpvss b{number}" for number in range(LINES)}
+    assert f"{LINES} of {count} methods" in " ".join(figure.get_suptitle().split())

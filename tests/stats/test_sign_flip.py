@@ -1,0 +1,134 @@
+"""The sign-flip test: whole clips are swapped, it errs as often as it says, and what is left out changes no digit."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.coverage import POPULATIONS, as_totals
+from tests.stats.made import label_space, records
+from vssbench.errors import UserError
+from vssbench.metrics.accuracy.clip_states import Totals
+from vssbench.metrics.accuracy.evaluate import evaluate
+from vssbench.metrics.accuracy.rounded_sum import plain_sum
+from vssbench.metrics.accuracy.scripts import Floats
+from vssbench.specs import parse
+from vssbench.stats import holm, totals
+from vssbench.stats import sign_flip as _sign_flip
+from vssbench.stats.sign_flip import flips, matters, p_values, sign_flip, surely_one
+
+
+def test_sign_flips_swap_whole_clips_under_the_formula():
+    """Few clips: all swaps, counted by hand with evaluate."""
+    space = label_space(3)
+    a, b = records(1, 5, 3, skill=0.8), records(1, 5, 3, skill=0.6)
+
+    def miou(some):
+        return evaluate("mmseg", space, some, [parse("mIoU")]).metrics["mIoU"]
+
+    observed, extreme, above = miou(a) - miou(b), 0, 0
+    for swaps in itertools.product([False, True], repeat=5):
+        first = [two if swap else one for one, two, swap in zip(a, b, swaps, strict=True)]
+        second = [one if swap else two for one, two, swap in zip(a, b, swaps, strict=True)]
+        extreme += abs(miou(first) - miou(second)) >= abs(observed)
+        above += miou(first) - miou(second) >= observed
+    sums = [totals(some, space, "mIoU", "mmseg") for some in (a, b)]
+    assert sign_flip(*sums, 10_000, 0) == extreme / 32
+    assert sign_flip(*sums, 10_000, 0, "greater") == above / 32
+    assert 0 < extreme < 32
+
+
+def test_the_p_value_errs_as_often_as_it_says():
+    """Two methods that are equally good: p below 0.05 in about 5 % of 400 data sets."""
+    few = 0
+    for trial in range(400):
+        a, b = POPULATIONS["few"].draw(np.random.default_rng([trial, 7]), 20, shift=0)
+        few += sign_flip(as_totals(a, "exact", "mIoU"), as_totals(b, "exact", "mIoU"), 300, trial) <= 0.05
+    assert 10 <= few <= 31  # mean 20, standard deviation 4.4
+
+
+def test_holm():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, None, 0.9]) == [1.0, None, 1.0]
+    assert holm([]) == []
+    with pytest.raises(UserError, match="no probability"):
+        holm([1.5])
+
+
+def plain(a: Totals, b: Totals, resamples: int) -> float:
+    """The definition, a swap at a time."""
+    kept = flips(len(a.clips), resamples, 0).astype(float)
+    first, second = kept @ a.columns + (1 - kept) @ b.columns, kept @ b.columns + (1 - kept) @ a.columns
+    swapped = np.array([float(a.read(x) - b.read(y)) for x, y in zip(first, second, strict=True)])
+    count = int((~(np.abs(swapped) < abs(a.value() - b.value()))).sum())
+    return count / len(kept) if 2 ** len(a.clips) <= resamples else (count + 1) / (len(kept) + 1)
+
+
+def several(clips: int, count: int, metric: str = "mIoU") -> list[Totals]:
+    """Methods of which some are alike, one twice."""
+    drawn = [POPULATIONS["few"].draw(np.random.default_rng(7), clips, shift=0.04 * k)[0] for k in range(count - 1)]
+    found = [as_totals(areas, "exact", metric) for areas in drawn]
+    return [replace(one, rough=partial(one.read, add=plain_sum)) for one in [*found, found[0]]]
+
+
+@pytest.mark.parametrize("clips", [5, 9, 30])
+@pytest.mark.parametrize("metric", ["mIoU", "WIoU", "class_accuracy"])
+def test_p_values_of_all_pairs_are_those_of_the_definition(clips: int, metric: str) -> None:
+    methods = several(clips, 5, metric)
+    pairs = list(itertools.combinations(range(5), 2))
+    expected = [plain(methods[i], methods[j], 300) for i, j in pairs]
+    assert p_values(methods, pairs, set(pairs), 300, 0) == expected
+    assert p_values([replace(one, rough=None) for one in methods], pairs, set(pairs), 300, 0) == expected
+
+
+@pytest.mark.parametrize("cached", [1, 5000, 2**20])
+def test_in_parts_of_any_size_they_are_the_same(cached: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    methods, pairs = several(30, 4), list(itertools.combinations(range(4), 2))
+    expected = p_values(methods, pairs, set(pairs), 500, 0)
+    monkeypatch.setattr(_sign_flip, "_CACHED", cached)
+    assert p_values(methods, pairs, set(pairs), 500, 0) == expected
+
+
+@pytest.mark.parametrize("count", [3, 12, 40])
+@pytest.mark.parametrize("clips", [8, 30])
+def test_what_is_sure_to_be_one_need_not_be_counted(count: int, clips: int) -> None:
+    """40 methods are 780 pairs: with some 200 swaps none of them can be told apart."""
+    methods, pairs = several(clips, count), list(itertools.combinations(range(count), 2))
+    shown, rough, calls = {(0, 1), (1, 2), (0, count - 1)}, methods[0].rough, Counter[int]()
+
+    def p_of_all(exact: set[tuple[int, int]]) -> list[float]:
+        def counted(sums: Floats) -> Floats:
+            calls[len(exact)] += 1
+            return rough(sums)
+
+        return p_values([replace(methods[0], rough=counted), *methods[1:]], pairs, exact, 200, 0)
+
+    whole, part = p_of_all(set(pairs)), p_of_all(shown)
+    assert [p for pair, p in zip(pairs, whole, strict=True) if pair in shown] == [
+        p for pair, p in zip(pairs, part, strict=True) if pair in shown
+    ]
+    corrected = [holm(whole), holm(part)]
+    assert len({tuple(p for pair, p in zip(pairs, ps, strict=True) if pair in shown) for ps in corrected}) == 1
+    assert count < 40 or calls[len(shown)] < calls[len(pairs)] / 100
+
+
+@settings(max_examples=500)
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40), st.booleans()), min_size=1, max_size=60))
+def test_bounds_instead_of_p_values_change_no_correction(counts: list[tuple[int, int, bool]]) -> None:
+    ps = [count / 40 for count, _, _ in counts]
+    wanted = np.array([asked for _, _, asked in counts])
+    bounds = np.array([(count if asked else min(count, bound)) / 40 for count, bound, asked in counts])
+    sure = surely_one(bounds)
+    assert holm([bound if one else p for p, bound, one in zip(ps, bounds, sure, strict=True)]) == holm(ps)
+    needed = matters(bounds, wanted)
+    part = holm([p if one else bound for p, bound, one in zip(ps, bounds, needed, strict=True)])
+    assert [p for p, asked in zip(part, wanted, strict=True) if asked] == [
+        p for p, asked in zip(holm(ps), wanted, strict=True) if asked
+    ]

@@ -1,0 +1,23 @@
+"""Work on arrays on every core: NumPy lets go of Python's lock while it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from vssbench.environment import cores
+
+T, R = TypeVar("T"), TypeVar("R")
+MOST = 8
+"""Cores that are used at most: each needs memory of its own."""
+
+
+def workers() -> int:
+    return min(cores(), MOST)
+
+
+def on_cores(job: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """The job's results in the order of the items."""
+    with ThreadPoolExecutor(workers()) as pool:
+        return list(pool.map(job, items))
