@@ -20,9 +20,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bench.test_run import numbers
 from tests.helpers import diary
 from tests.helpers.ray_cluster import WORKER_PORTS, Cluster, two_nodes
+from tests.helpers.timeless import numbers
 from vssbench.bench.pool import longest_first
 from vssbench.bench.ray_pool import ATTEMPTS, connected
 from vssbench.bench.spec import RunSpec

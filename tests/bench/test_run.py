@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from tests.helpers.class_zero import ClassZero
 from tests.helpers.faults import Crash, FaultyOs
+from tests.helpers.timeless import numbers
 from vssbench import atomic, methods, registry
 from vssbench.bench import clip as runner
 from vssbench.bench import run as whole_run
@@ -32,15 +32,6 @@ FAST = LatencySpec(frames=6, rounds=2, warmup=1)
 def run(folder: Path, resume: bool = False, **changes: Any) -> list[RunResult]:
     spec = RunSpec(**{"methods": ["hold(key_interval=4,of=oracle)"], "dataset": SMALL, "latency": FAST, **changes})
     return whole_run.run(spec, [parse(method) for method in spec.methods], folder, resume, Progress())
-
-
-def numbers(result: RunResult) -> dict[str, Any]:
-    """A result without its timings and timestamps."""
-    kept = json.loads(result.to_json())
-    timed = ("fps", "latency_ms", "samples_ms", "reference_ms", "memory_mb", "energy")
-    for key in (*timed, "started", "finished", "environment"):
-        kept.pop(key, None)
-    return kept
 
 
 class Broken(ClassZero):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.helpers.timeless import numbers
 from vssbench import methods as known
 from vssbench import registry
 from vssbench.bench import clip
@@ -53,15 +53,6 @@ def measured(folder: Path, sweep: dict[str, list[Any]], resume: bool = False, **
     )  # fmt: skip
     methods, datasets, _ = expanded(spec.methods, spec.sweep, spec.dataset)
     return run(spec, methods, folder, resume, Progress(), datasets)
-
-
-def numbers(result: RunResult) -> dict[str, Any]:
-    """A result without its timings and timestamps."""
-    kept = json.loads(result.to_json())
-    timed = ("fps", "latency_ms", "samples_ms", "reference_ms", "memory_mb", "energy")
-    for key in (*timed, "started", "finished", "environment"):
-        kept.pop(key)
-    return kept
 
 
 def test_each_argument_goes_to_who_takes_it() -> None:

@@ -25,6 +25,7 @@ import cv2
 import pytest
 
 from tests.helpers.command import MAIN, vssbench
+from tests.helpers.timeless import timeless
 from tests.robustness.made import assert_refused, vspw
 from vssbench import atomic
 
@@ -35,7 +36,6 @@ metrics: [mIoU, VC@2]
 latency: {frames: 3, warmup: 1, rounds: 2}
 keep_frames: 3
 """
-TIMES = ("fps", "latency_ms", "samples_ms", "reference_ms", "memory_mb", "energy", "started", "finished", "seconds")
 KILLED = -signal.SIGKILL
 
 
@@ -102,13 +102,6 @@ def kill_at(number: int, counted: Path | None = None, by: int = signal.SIGKILL) 
 
     for name in ("write", "fsync", "replace"):
         setattr(os, name, patched(name))
-
-
-def timeless(value: Any) -> Any:
-    """The same without what differs from one run to the next."""
-    if isinstance(value, dict):
-        return {key: timeless(item) for key, item in value.items() if key not in TIMES}
-    return [timeless(item) for item in value] if isinstance(value, list) else value
 
 
 def kept(run: Path) -> dict[str, bytes]:

@@ -8,12 +8,14 @@ from typing import TypeVar
 
 from vssbench.environment import cores
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 MOST = 8
 """Cores that are used at most: each needs memory of its own."""
 
 
 def workers() -> int:
+    """How many cores are used."""
     return min(cores(), MOST)
 
 
