@@ -68,7 +68,7 @@ def test_a_verdict_holds_together(before: Timing, now: Timing, limit: float) -> 
     # Slower blocks never speak for the candidate.
     slower = judge(before, scaled(now, 2.0, 1.0), "step", limit)
     assert slower.change < found.change
-    assert slower.p <= found.p
+    assert slower.p <= found.p or found.p > 0.5  # ties widen the rank test: far from significance p may rise a little
     assert slower.regressed >= found.regressed
 
 
