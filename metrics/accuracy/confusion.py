@@ -20,7 +20,7 @@ from vssbench.errors import UserError, listed
 from vssbench.metrics.accuracy import scripts
 from vssbench.metrics.accuracy.clip_metric import ClipMetric
 from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, Totals
-from vssbench.metrics.accuracy.damage import EXACT, refusing_damage, require, whole, whole_numbers
+from vssbench.metrics.accuracy.damage import EXACT, refusing_damage, require, require_own, whole, whole_numbers
 from vssbench.metrics.accuracy.rounded_sum import plain_sum, rounded_sum
 from vssbench.metrics.accuracy.scripts import PERCENT, VALUES, Areas, Counts, Figures, Floats
 from vssbench.specs import Spec
@@ -240,6 +240,7 @@ def decoded(record: ClipStates, space: LabelSpace) -> Cells:
     """The counts of one clip. Raises UserError for what `Confusion` cannot have left: it was edited or damaged."""
     state = record.states.get(Confusion.name, ())
     with refusing_damage(record, Confusion.name):
+        require_own(record, state)
         parts = [(whole(distance), *part) for clip in state for distance, part in clip["counts"].items()]
         place, pixels = (whole_numbers(list(chain.from_iterable(part[which] for part in parts))) for which in (1, 2))
         lengths = [len(part[1]) for part in parts]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from vssbench.errors import UserError, listed
 from vssbench.metrics.accuracy.clip_metric import ClipMetric, size
 from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, Totals
-from vssbench.metrics.accuracy.damage import refusing_damage, require, whole, whole_numbers
+from vssbench.metrics.accuracy.damage import refusing_damage, require, require_own, whole, whole_numbers
 from vssbench.metrics.accuracy.rounded_sum import rounded_sum
 from vssbench.metrics.accuracy.scripts import PERCENT, Floats
 from vssbench.specs import Spec
@@ -219,6 +219,7 @@ def decoded(record: ClipStates, n: int) -> NDArray[np.int64] | None:
     if state is None:
         return None
     with refusing_damage(record, Consistency.name):
+        require_own(record, state)
         parts = [np.empty((len(COLUMNS), 0), np.int64)]
         for clip in state:
             rows = clip["windows"].get(str(n))

@@ -52,7 +52,14 @@ def whole_numbers(values: Sequence[Any]) -> NDArray[np.int64]:
     require(isinstance(values, list), "lists of whole numbers")
     if not values:
         return np.empty(0, np.int64)
+    require(set(map(type, values)) == {int}, "lists of whole numbers")  # a bool is an int to NumPy
     found = np.array(values)
-    require(found.ndim == 1 and found.dtype.kind == "i", "lists of whole numbers")
+    require(found.dtype.kind == "i", "whole numbers, 0 or more")  # larger ones are of another kind
     require(int(found.min()) >= 0 and int(found.max()) < EXACT, "whole numbers, 0 or more")
     return found.astype(np.int64)
+
+
+def require_own(record: ClipStates, state: Sequence[Any]) -> None:
+    """Raise Damage unless a state is of as many frames, and labelled ones, as its record says."""
+    for name, expected in (("frames", record.frames), ("labelled", record.labelled)):
+        require(sum(whole(clip[name]) for clip in state) == expected, f"{expected} {name}, as the record says")

@@ -90,6 +90,12 @@ IMPOSSIBLE: dict[str, Callable[[Json], object]] = {
     "names of other number": lambda data: data["dataset"]["names"].pop(),
     "a name twice": lambda data: data["dataset"]["names"].__setitem__(0, data["dataset"]["names"][1]),
     "more labels than frames": lambda data: data["dataset"].update(labelled=1000),
+    "a commit of -1": lambda data: data["environment"].update(commit=-1),
+    "a commit of true": lambda data: data["environment"].update(commit=True),
+    "packages as a list": lambda data: data["environment"].update(packages=[]),
+    "a processor of 1": lambda data: data["environment"].update(cpu=1),
+    "a latency of true": lambda data: data["latency_ms"]["key"]["step"].update(mean=True),
+    "a sample of true": lambda data: data["samples_ms"]["step"].__setitem__(0, True),
     "negative memory": lambda data: data["memory_mb"].update(host_peak=-5.0),
 }
 """Edits that no run can have written: they are refused on reading, by every verb."""

@@ -42,7 +42,7 @@ class Distances:
         empty = [distance for distance in distances if all(end[2] != distance for end in self._ends.values())]
         if empty:
             raise UserError(
-                f"no labelled frame has {empty[0]} frames before it",
+                f"no labelled frame has {empty[0]} frames before it without a gap",
                 where=f"{dataset.name}, distances {', '.join(map(str, empty))}",
                 expected="the unlabelled frames before each label, or densely labelled clips",
                 fix="take fewer --distances, or a dataset with the frames between (Cityscapes: leftImg8bit_sequence)",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # code reads these by computed keys, which no TypedDict takes
     Latency = dict[str, Any]
     Energy = dict[str, Any]
     Samples = dict[str, Any]
+    Environment = dict[str, Any]
 else:
     KindName = Kind
     TimedKind = Kind | Literal["all"]
@@ -47,7 +48,7 @@ else:
     class Distance(TypedDict):
         """Accuracy at one distance to the key frame, in frames. mIoU: percent."""
 
-        __pydantic_config__ = ConfigDict(extra="forbid")
+        __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
         distance: Count
         mIoU: Percent | None
@@ -56,12 +57,16 @@ else:
     class Uncounted(TypedDict):
         """An operator that no counter knows."""
 
+        __pydantic_config__ = ConfigDict(extra="allow", strict=True)
+
         op: str
         calls: Count
         kind: str
 
     class Disagreement(TypedDict):
         """Two counts of one frame kind, in 10**9 multiply-accumulates. repeats: of broadcast products, in `second`."""
+
+        __pydantic_config__ = ConfigDict(extra="allow", strict=True)
 
         kind: Kind
         operators: str
@@ -72,7 +77,7 @@ else:
     class Gflops(TypedDict, total=False):
         """10**9 multiply-accumulates of one frame by kind, and what the counters say of them."""
 
-        __pydantic_config__ = ConfigDict(extra="allow")
+        __pydantic_config__ = ConfigDict(extra="allow", strict=True)
 
         key: Amount | None
         nonkey: Amount | None
@@ -93,7 +98,7 @@ else:
     class Latency(TypedDict, total=False):
         """Milliseconds over n timed frames."""
 
-        __pydantic_config__ = ConfigDict(extra="allow")
+        __pydantic_config__ = ConfigDict(extra="allow", strict=True)
 
         mean: Amount
         p50: Amount
@@ -104,7 +109,7 @@ else:
     class Energy(TypedDict, total=False):
         """What one frame took, or the reason why it is not known."""
 
-        __pydantic_config__ = ConfigDict(extra="allow")
+        __pydantic_config__ = ConfigDict(extra="allow", strict=True)
 
         joules_per_frame: Amount | None
         watts: Amount | None
@@ -116,9 +121,27 @@ else:
     class _Samples(TypedDict, extra_items=list[Amount], total=False):  # type: ignore[call-arg]
         """Columns with an entry per timed frame; all others hold times, by phase, in milliseconds."""
 
-        __pydantic_config__ = ConfigDict(extra="allow")
+        __pydantic_config__ = ConfigDict(extra="allow", strict=True)
 
         round: list[Count]
         kind: list[Kind]
 
     Samples = Annotated[_Samples, AfterValidator(_columns)]
+
+    class Environment(TypedDict, total=False):
+        """What a number was measured with."""
+
+        __pydantic_config__ = ConfigDict(extra="allow", strict=True)
+
+        python: str
+        platform: str
+        packages: dict[str, str | None]
+        plugins: dict[str, str]
+        cpu: str
+        cores: Count | None
+        threads: Count | None
+        device: str
+        device_name: str | None
+        commit: str | None
+        dirty: bool | None
+        accuracy_processors: list[str]

@@ -23,6 +23,7 @@ from vssbench.results.fields import (
     Count,
     Distance,
     Energy,
+    Environment,
     Figure,
     Gflops,
     KindName,
@@ -161,7 +162,7 @@ class RunResult(_Record):
     energy: Energy | None = None
     weights: WeightsInfo
     caveats: list[str] = []
-    environment: dict[str, Any] = {}
+    environment: Environment = {}
     started: str | None = None
     finished: str | None = None
 

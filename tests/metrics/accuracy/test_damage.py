@@ -27,9 +27,9 @@ SPECS = [parse("mIoU"), parse("VC@2")]
 @pytest.fixture(scope="module")
 def record() -> ClipScore:
     rng = np.random.default_rng(0)
-    truth, guess = rng.integers(0, 3, (2, 5, 4, 6)).astype(np.uint8)
+    truth, guess = rng.integers(0, 3, (2, 20, 4, 6)).astype(np.uint8)
     guess[0, 0, 0] = 7  # an id that is no class: "outside" has an entry
-    return measure(SPACE, "street", truth, guess, SPECS, ages=[0, 1, 2, 0, 1])
+    return measure(SPACE, "street", truth, guess, SPECS, ages=[0, 1, 2, 0, 1] * 4)
 
 
 def confusion(states: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +51,9 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
     "an index as text": lambda states: counts(states)[0].__setitem__(0, "0"),
     "a negative count": lambda states: counts(states)[1].__setitem__(0, -1_000_000),
     "a count of 1.9": lambda states: counts(states)[1].__setitem__(0, 1.9),
+    "a count of true": lambda states: counts(states)[1].__setitem__(0, True),
+    "frames of its own": lambda states: confusion(states).update(frames=-5),
+    "labels of its own": lambda states: confusion(states).update(labelled="x"),
     "a count of 2**62": lambda states: counts(states)[1].__setitem__(0, 2**62),
     "a count of 2**80": lambda states: counts(states)[1].__setitem__(0, 2**80),
     "counts that overflow together": lambda states: counts(states).__setitem__(1, [2**52] * len(counts(states)[0])),
@@ -92,7 +95,9 @@ def test_what_no_metric_can_have_left_is_one_message(record: ClipScore, damage: 
 
 
 def test_counted_pixels_of_a_clip_without_labels(record: ClipScore) -> None:
-    damaged = ClipScore("street", 5, 0, record.states)
+    states = copy.deepcopy(record.states)
+    confusion(states)["labelled"] = 0
+    damaged = ClipScore("street", 20, 0, states)
     with pytest.raises(UserError, match="labelled frames where pixels are counted"):
         evaluate("mmseg", SPACE, [damaged], SPECS)
 
