@@ -144,14 +144,15 @@ def write(root: Path, length: int) -> None:
 
 FIRST_STEP = """
 import os, sys, time
-from vssbench import cli, runner
+from vssbench import cli
+from vssbench.bench import clip
 
 def run_frame(method, frame):
     method.step(method.prepare(frame))
-    print("first step", time.monotonic(), time.process_time(), flush=True)
+    print("first step", time.monotonic(), time.process_time(), file=sys.stderr, flush=True)  # stdout is the table's
     os._exit(0)
 
-runner.run_frame = run_frame
+clip.run_frame = run_frame
 sys.argv[0] = "vssbench"
 cli.main()
 """
@@ -171,7 +172,7 @@ def _start(arguments: Sequence[str]) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "-c", FIRST_STEP, "run", *arguments, "--output", output]
         begun = monotonic()
-        said = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True).stderr
     ended, processor = said.split()[-2:]
     return float(ended) - begun, float(processor)
 

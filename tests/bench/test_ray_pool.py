@@ -248,13 +248,12 @@ sys.stdin.read()
 """
 ALONE = """
 import sys
-from vssbench import cluster
+from vssbench.bench import ray_pool
 from vssbench.bench.spec import RunSpec
-from vssbench.environment import processor
 from vssbench.errors import UserError
-cluster.PATIENCE = 2.0
+ray_pool.PATIENCE = 2.0
 try:
-    with cluster.alone(RunSpec(engine="ray", address=sys.argv[1])):
+    with ray_pool.alone(RunSpec(engine="ray", address=sys.argv[1])):
         import ray
         ray.util.placement_group([{"CPU": 1}] * 2).wait(5)  # all that the other node has
         left = ray.available_resources().get("CPU", 0)
