@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vssbench.atomic import write_json, write_text
+from vssbench.files.atomic import write_json, write_text
 from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.metrics.plan import DEFAULT
 from vssbench.results.fold import score

@@ -19,8 +19,7 @@ from tests.helpers.paths import ROOT
 FLOORS = """
 errors
 types
-atomic
-input_files yaml_file
+files
 progress specs hooks environment
 registry
 datasets metrics schedule

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from vssbench import hooks, registry
 from vssbench.datasets.label_spaces import load_space, same_classes
 from vssbench.errors import UserError, blaming, suggest
-from vssbench.input_files import contents, expanded
+from vssbench.files.input_files import contents, expanded
 from vssbench.networks import packaged
 from vssbench.networks.checkpoints import located
 from vssbench.networks.class_mapping import trained_for

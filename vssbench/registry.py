@@ -17,7 +17,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Literal
 
 from vssbench.errors import UserError, cause, suggest
-from vssbench.input_files import expanded, read_bytes
+from vssbench.files.input_files import expanded, read_bytes
 from vssbench.specs import in_file
 
 Group = Literal["methods", "metrics", "datasets"]

@@ -25,8 +25,8 @@ from transformers.models.auto.modeling_auto import (
 from transformers.models.dpt.modeling_dpt import DPTFeatureFusionStage
 from transformers.models.swin.modeling_swin import SwinBackbone
 
-from vssbench.atomic import regular
 from vssbench.errors import UserError
+from vssbench.files.atomic import regular
 from vssbench.networks.checkpoints import from_folder, load_strict, quiet_transformers, read, seeded
 from vssbench.specs import Spec
 from vssbench.types import Weights

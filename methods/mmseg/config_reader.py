@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from vssbench.errors import MissingExtra, UserError
-from vssbench.yaml_file import check_values, read_text
+from vssbench.files.yaml_file import check_values, read_text
 
 FORMS = "the name of a config of mmsegmentation, or a .py (plain assignments), .json or .yaml file"
 _MOST_FILES, _MOST_VALUES, _LARGEST = 100, 10**5, 2**63

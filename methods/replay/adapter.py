@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 from vssbench.datasets.read_pixels import read_prediction
 from vssbench.errors import UserError
-from vssbench.input_files import expanded
+from vssbench.files.input_files import expanded
 from vssbench.types import Frame, Prediction, UInt8, Weights
 
 

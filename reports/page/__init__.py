@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vssbench.atomic import write_text
+from vssbench.files.atomic import write_text
 from vssbench.reports.page.data import contents
 from vssbench.reports.page.document import document
 from vssbench.reports.rows import Row

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from vssbench.atomic import write_text
+from vssbench.files.atomic import write_text
 from vssbench.reports.key_frames import interval, without_interval
 from vssbench.reports.plots import theme
 from vssbench.reports.plots.sweep_drawing import ROWS, draw, parts, quantities

@@ -24,7 +24,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from vssbench.atomic import replace
+from vssbench.files.atomic import replace
 
 FORMATS = ("png", "svg", "pdf")
 LINES = 24

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from vssbench.atomic import write_text
+from vssbench.files.atomic import write_text
 from vssbench.reports.columns import MISSING, Column, columns, machines, meanings
 from vssbench.reports.key_frames import ageing
 from vssbench.reports.names import names, plugins, resolved, weights

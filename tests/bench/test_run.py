@@ -12,11 +12,12 @@ import pytest
 from tests.helpers.class_zero import ClassZero
 from tests.helpers.faults import Crash, FaultyOs
 from tests.helpers.timeless import numbers
-from vssbench import atomic, methods, registry
+from vssbench import methods, registry
 from vssbench.bench import clip as runner
 from vssbench.bench import run as whole_run
 from vssbench.bench.spec import LatencySpec, RunSpec
 from vssbench.errors import UserError
+from vssbench.files import atomic
 from vssbench.metrics.accuracy.protocols import PROTOCOLS
 from vssbench.progress import Progress
 from vssbench.registry import Entry

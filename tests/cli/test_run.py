@@ -134,7 +134,7 @@ def test_bad_input_is_one_message_and_status_2(tmp_path: Path, arguments: list[s
 
 def test_a_disk_that_is_read_only_by_the_end_loses_no_result(tmp_path, monkeypatch, vssbench):
     """Every result is written as it is measured; what is not, is shown all the same."""
-    from vssbench.atomic import disk_error
+    from vssbench.files.atomic import disk_error
     from vssbench.reports import write
 
     def refuse(rows, folder, *_):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vssbench.atomic import write_json
+from vssbench.files.atomic import write_json
 from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.results.fold import score
 from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.faults import Crash, FaultyOs
-from vssbench import atomic
 from vssbench.bench import clip as runner
 from vssbench.bench import run as whole_run
 from vssbench.bench.spec import LatencySpec, RunSpec, load_spec
 from vssbench.errors import UserError
+from vssbench.files import atomic
 from vssbench.progress import Progress
 from vssbench.results import kept_frames
 from vssbench.results.kept_frames import Draw, FrameFolder, KeptClip, KeptFrame, Watch, read_frames

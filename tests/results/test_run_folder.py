@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.faults import Crash, FaultyOs
-from vssbench import atomic
-from vssbench.atomic import read_json, write_json
 from vssbench.errors import UserError
+from vssbench.files import atomic
+from vssbench.files.atomic import read_json, write_json
 from vssbench.results.record import ClipRecord
 from vssbench.results.run_folder import RunDirectory, read_clips, slug
 

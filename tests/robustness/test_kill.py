@@ -27,7 +27,7 @@ import pytest
 from tests.helpers.command import MAIN, vssbench
 from tests.helpers.timeless import timeless
 from tests.robustness.made import assert_refused, vspw
-from vssbench import atomic
+from vssbench.files import atomic
 
 METHODS = "hold(of=oracle,key_interval=2),flowwarp(of=oracle,key_interval=3)"
 SPEC = """

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vssbench.atomic import read_json
 from vssbench.bench.session import Bench, Failed
 from vssbench.bench.spec import RunSpec
 from vssbench.errors import UserError
+from vssbench.files.atomic import read_json
 from vssbench.results.record import ClipRecord
 from vssbench.results.run_folder import read_clips, read_identity
 from vssbench.specs import parse

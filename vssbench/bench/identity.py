@@ -17,7 +17,7 @@ from typing import Any
 
 from vssbench import __version__, environment, registry
 from vssbench.bench.spec import RunSpec
-from vssbench.input_files import contents, expanded, located
+from vssbench.files.input_files import contents, expanded, located
 from vssbench.specs import Spec, in_file, parse, walk
 from vssbench.types import Weights
 

@@ -17,8 +17,8 @@ from vssbench.bench.spec import RunSpec
 from vssbench.datasets.codec import CodecSpec, Compressed
 from vssbench.datasets.prediction_files import surplus
 from vssbench.errors import UserError, listed
+from vssbench.files.input_files import expanded
 from vssbench.hooks import weights
-from vssbench.input_files import expanded
 from vssbench.load import innermost, resolved
 from vssbench.metrics.cost.energy import energy
 from vssbench.metrics.cost.latency import device_barrier, measure, repeat

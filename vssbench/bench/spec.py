@@ -17,7 +17,7 @@ from vssbench.metrics import plan
 from vssbench.specs import parse, walk
 
 if TYPE_CHECKING:
-    from vssbench.yaml_file import Place
+    from vssbench.files.yaml_file import Place
 
 
 def _canonical(value: object, group: registry.Group) -> str:
@@ -157,8 +157,8 @@ class RunSpec(_Strict):
 
 def load_spec(path: Path | None, overrides: dict[str, Any]) -> RunSpec:
     """The run spec of a file with the command line's values on top (None = not given)."""
+    from vssbench.files.yaml_file import read_yaml
     from vssbench.load import check_checkpoints
-    from vssbench.yaml_file import read_yaml
 
     data, places, complaints = read_yaml(path) if path else ({}, {}, [])
     given = {key: value for key, value in overrides.items() if value is not None}
@@ -181,7 +181,7 @@ def _complaint(problem: Any, path: Path | None, places: Place, given: dict[str, 
     loc = problem["loc"]
     if loc and loc[0] in given:
         return f"--{str(loc[0]).replace('_', '-')}: {problem['msg'].removeprefix('Value error, ')}"
-    from vssbench.yaml_file import complaint
+    from vssbench.files.yaml_file import complaint
 
     owner = LatencySpec if loc and loc[0] == "latency" else RunSpec
     return complaint(problem, path, places, owner.model_fields)

@@ -12,7 +12,7 @@ import typer
 
 from vssbench.bench.spec import RunSpec
 from vssbench.cli import texts
-from vssbench.input_files import expanded
+from vssbench.files.input_files import expanded
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from vssbench.errors import UserError
-from vssbench.input_files import AGAIN
+from vssbench.files.input_files import AGAIN
 from vssbench.types import UInt8
 
 MAX_PIXELS = "VSSBENCH_MAX_PIXELS"

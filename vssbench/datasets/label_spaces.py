@@ -32,9 +32,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from vssbench import registry
 from vssbench.errors import UserError, suggest
-from vssbench.input_files import expanded
+from vssbench.files.input_files import expanded
+from vssbench.files.yaml_file import complaint, read_yaml
 from vssbench.types import IGNORE, LabelSpace, check_classes
-from vssbench.yaml_file import complaint, read_yaml
 
 LABELS = Path(__file__).with_name("labels")
 SUFFIXES = (".yaml", ".yml")

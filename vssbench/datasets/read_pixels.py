@@ -20,7 +20,7 @@ from PIL import Image
 
 from vssbench.datasets.image_header import PNG, Header, read_header
 from vssbench.errors import UserError
-from vssbench.input_files import AGAIN, read_bytes
+from vssbench.files.input_files import AGAIN, read_bytes
 from vssbench.types import LabelSpace, UInt8
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings do not name the file, ours do

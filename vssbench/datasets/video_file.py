@@ -13,8 +13,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from vssbench.atomic import regular
 from vssbench.errors import UserError
+from vssbench.files.atomic import regular
 
 SLACK, LEAST_SLACK = Fraction(1, 20), 2
 """What may be missing of a stated duration, which is rounded: this share of it, or the time of so many pictures."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from vssbench.atomic import regular
 from vssbench.datasets.label_spaces import load_space
 from vssbench.datasets.listing import Files, images
 from vssbench.datasets.on_disk import FileDataset, Item, Listing, Release
 from vssbench.errors import UserError
+from vssbench.files.atomic import regular
 
 _SOURCE = "VSPW paper, section 3: 3,536 videos, 251,633 frames; the published 480p download holds 250,412"
 _LACKING = 251_633 - 250_412

@@ -16,8 +16,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vssbench import __version__
-from vssbench.atomic import write_json
 from vssbench.errors import UserError
+from vssbench.files.atomic import write_json
 from vssbench.gate.speed import Timing
 from vssbench.results.figures import figures
 from vssbench.results.read_folder import read_folder

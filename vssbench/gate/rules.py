@@ -115,7 +115,7 @@ def rules_of(lines: Mapping[str, object], where: Path | None = None) -> tuple[Ru
 
 def read_rules(path: Path) -> tuple[Rule, ...]:
     """The rules of a bench.yaml, or of a file that has nothing but `rules:`; complaints name line and column."""
-    from vssbench.yaml_file import read_yaml
+    from vssbench.files.yaml_file import read_yaml
 
     data, places, repeated = read_yaml(path)
     lines: Any = data.get("rules")

@@ -20,10 +20,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vssbench.atomic import regular
 from vssbench.datasets.digest import of_file
 from vssbench.errors import UserError, first_line, listed
-from vssbench.input_files import located
+from vssbench.files.atomic import regular
+from vssbench.files.input_files import located
 from vssbench.networks import numpy_pickle, packaged, safe_pickle
 from vssbench.networks.state_dicts import state_dict
 from vssbench.networks.training_record import record_in

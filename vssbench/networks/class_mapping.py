@@ -25,9 +25,9 @@ import numpy as np
 
 from vssbench.datasets.label_spaces import load_space, same_classes, spaces
 from vssbench.errors import UserError, suggest
+from vssbench.files.yaml_file import read_yaml
 from vssbench.networks.training_record import files_of, training_record
 from vssbench.types import LabelSpace
-from vssbench.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from torch import Tensor

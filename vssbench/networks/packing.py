@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vssbench.atomic import replace
 from vssbench.errors import UserError
+from vssbench.files.atomic import replace
 from vssbench.networks import packaged
 from vssbench.networks.checkpoints import read, save
 

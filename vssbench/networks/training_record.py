@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vssbench.errors import UserError
-from vssbench.input_files import expanded
+from vssbench.files.input_files import expanded
 from vssbench.specs import Spec, parse
 
 _LONGEST = 1 << 27

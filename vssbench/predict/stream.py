@@ -24,10 +24,10 @@ import cv2
 from PIL import Image
 
 from vssbench import registry
-from vssbench.atomic import PART
 from vssbench.bench.clip import ahead, check_prediction, run_frame
 from vssbench.datasets.label_spaces import load_space, spaces
 from vssbench.errors import UserError
+from vssbench.files.atomic import PART
 from vssbench.hooks import side, weights
 from vssbench.load import Checkpoint, Context, innermost
 from vssbench.networks.class_mapping import trained_for

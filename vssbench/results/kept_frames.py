@@ -21,9 +21,9 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vssbench.atomic import write_text
 from vssbench.datasets.fingerprint import digest
 from vssbench.errors import UserError
+from vssbench.files.atomic import write_text
 from vssbench.results.run_folder import slug
 from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
 

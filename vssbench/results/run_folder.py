@@ -23,7 +23,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vssbench.atomic import (
+from vssbench.datasets.fingerprint import digest
+from vssbench.errors import UserError
+from vssbench.files.atomic import (
     PART,
     append,
     disk_error,
@@ -35,8 +37,6 @@ from vssbench.atomic import (
     write_json,
     write_text,
 )
-from vssbench.datasets.fingerprint import digest
-from vssbench.errors import UserError
 from vssbench.results.record import ClipRecord
 
 ASKED = ("method", "codec", "dataset", "distances", "split", "metrics", "device")

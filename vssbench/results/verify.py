@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vssbench.atomic import read_json
 from vssbench.errors import UserError
+from vssbench.files.atomic import read_json
 from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.results.fold import score, speed
 from vssbench.results.read_folder import Kept, read_folder

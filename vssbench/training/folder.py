@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vssbench.atomic import hold, occupied, read_json, replace, write_json, write_text
 from vssbench.errors import UserError
+from vssbench.files.atomic import hold, occupied, read_json, replace, write_json, write_text
 from vssbench.networks import checkpoints
 
 IDENTITY = (

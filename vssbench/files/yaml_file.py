@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from vssbench.atomic import regular
 from vssbench.errors import UserError, suggest
+from vssbench.files.atomic import regular
 
 LONGEST, MOST_VALUES = 10**6, 10**5
 """Bytes of a file, and values in it with every alias written out."""

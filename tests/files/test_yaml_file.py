@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vssbench.errors import UserError
-from vssbench.yaml_file import read_yaml
+from vssbench.files.yaml_file import read_yaml
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)

@@ -10,7 +10,7 @@ import pytest
 from vssbench.datasets.export import write
 from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
-from vssbench.input_files import expanded, read_bytes
+from vssbench.files.input_files import expanded, read_bytes
 from vssbench.load import load_dataset, load_method
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from vssbench.atomic import regular
 from vssbench.errors import UserError
+from vssbench.files.atomic import regular
 
 AGAIN = "copy or download the file again"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from vssbench.atomic import occupied, regular, replace, write_text
 from vssbench.errors import UserError
-from vssbench.yaml_file import read_yaml
+from vssbench.files.atomic import occupied, regular, replace, write_text
+from vssbench.files.yaml_file import read_yaml
 
 
 def test_what_is_no_regular_file_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

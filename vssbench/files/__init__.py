@@ -1,0 +1,1 @@
+"""Files that a user names, read with care, and files that vssbench writes whole or not at all."""
