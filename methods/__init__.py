@@ -14,6 +14,9 @@ BUILTIN: dict[str, Entry] = {
         "of=METHOD on key frames, carried to the others by dense optical flow (DIS)",
         paper="Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016",
     ),
+    "ema": Entry(
+        "vssbench.methods.ema.adapter:Ema", "of=METHOD on every frame, a moving average of its class scores over time"
+    ),
     "replay": Entry("vssbench.methods.replay.adapter:Replay", "label PNGs on disk: predictions=DIR/<clip>/<frame>.png"),
     "mrcfa": Entry(
         "vssbench.methods.mrcfa.adapter:Mrcfa",

@@ -38,7 +38,7 @@ def python(code: str, *args: str, site: Path | None) -> subprocess.CompletedProc
 
 @pytest.mark.parametrize(
     ("group", "name"),
-    [("methods", "brightness"), ("methods", "smoothed"), ("metrics", "flicker"), ("datasets", "checkerboard")],
+    [("methods", "brightness"), ("methods", "steady"), ("metrics", "flicker"), ("datasets", "checkerboard")],
 )
 def test_listed(installed: Path, group: str, name: str) -> None:
     done = python(CLI, "list", group, "--json", site=installed)
@@ -66,8 +66,8 @@ from vssbench.testing import check_dataset, check_method, check_metric
 print(check_method("brightness(decay=0.25)"))
 print(check_method("hold(of=brightness,key_interval=3)", classes=2))
 print(check_method("tinynet(labels=checkerboard)"))
-print(check_method("smoothed(of=tinynet)", classes=11))
-print(check_method("hold(of=smoothed(of=tinynet))", classes=11))
+print(check_method("steady(of=tinynet)", classes=11))
+print(check_method("hold(of=steady(of=tinynet))", classes=11))
 print(check_metric("flicker"))
 print(check_dataset(load_dataset("checkerboard(length=4)")))
 """,
@@ -78,8 +78,8 @@ print(check_dataset(load_dataset("checkerboard(length=4)")))
         "brightness(decay=0.25)",
         "hold(key_interval=3,of=brightness)",
         "tinynet(labels=checkerboard)",
-        "smoothed(of=tinynet)",
-        "hold(of=smoothed(of=tinynet))",
+        "steady(of=tinynet)",
+        "hold(of=steady(of=tinynet))",
         "flicker",
         "checkerboard(length=4)",
     ]
@@ -155,7 +155,7 @@ def test_its_network_has_cost_parameters_weights_and_a_version(installed: Path, 
     save += "method = load_method('tinynet', labels=load_dataset('checkerboard').space)\n"
     done = python(f"{save}torch.save(method.network.state_dict(), sys.argv[1])", f"{tmp_path}/a.pth", site=installed)
     assert done.returncode == 0, done.stderr
-    specs = ["tinynet", "smoothed(of=tinynet)", "hold(of=smoothed(of=tinynet))", "brightness"]
+    specs = ["tinynet", "steady(of=tinynet)", "hold(of=steady(of=tinynet))", "brightness"]
     run = ["run", "--methods", ",".join(specs), "--dataset", "checkerboard(length=10)", "--no-latency", "--json"]
     done = python(CLI, *run, "--checkpoint", f"tinynet={tmp_path}/a.pth", "--output", f"{tmp_path}/run", site=installed)
     assert done.returncode == 0, done.stderr

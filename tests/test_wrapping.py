@@ -17,7 +17,7 @@ from vssbench.errors import UserError
 from vssbench.testing import check_method
 
 EXAMPLE = ROOT / "tests" / "plugin_package" / "vssbench_example_network.py"
-SMOOTHED, TINY = f"{EXAMPLE}:Smoothed", f"{EXAMPLE}:TinyNet"
+STEADY, TINY = f"{EXAMPLE}:Steady", f"{EXAMPLE}:TinyNet"
 DATA = ["--dataset", "synthetic(clips=3,frames=6,height=32,width=48)", "--no-latency"]
 
 
@@ -27,12 +27,12 @@ def _path(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("scored", [True, False])
-def test_an_average_over_mpvss_costs_what_mpvss_costs(tmp_path: Path, scored: bool) -> None:
+def test_a_wrapper_on_every_frame_of_mpvss_costs_what_mpvss_costs(tmp_path: Path, scored: bool) -> None:
     """In a run of three clips and in a profile: neither the key frame's cost nor unknown."""
     specs = [
         "mpvss(key_interval=3)",
-        f"{SMOOTHED}(of=mpvss(key_interval=3))",
-        f"hold(key_interval=2,of={SMOOTHED}(of=mpvss))",
+        f"{STEADY}(of=mpvss(key_interval=3))",
+        f"hold(key_interval=2,of={STEADY}(of=mpvss))",
     ]
     how = ["run", *DATA, "--output", tmp_path] if scored else ["profile", "--size", "32x48", "--no-latency"]
     status, out, err = vssbench(*how, "--methods", ",".join(specs), "--json")
@@ -73,7 +73,7 @@ def test_threads_reach_it() -> None:
         (["run", "--methods", "not_there.py:Mine"], "--methods: not_there.py: no such file"),
         (["run", "--methods", f"{EXAMPLE}:TinyNets"], "did you mean 'TinyNet'"),
         (["run", "--methods", f"hold(of={TINY}(widht=3))"], "did you mean 'width'"),
-        (["run", "--methods", f"{SMOOTHED}(of=oracle)"], "oracle has no scores to average"),
+        (["run", "--methods", f"{STEADY}(of=oracle)"], "oracle has no scores to compare"),
         (["profile", "--size", "32x48", "--methods", f"{EXAMPLE}:UserError"], "the argument 'what'"),
         (["profile", "--size", "32x48", "--methods", f"{EXAMPLE}:Weights"], "is no method: it lacks needs, lookahead"),
         (["train", TINY, "--dataset", "synthetic", "--output", "out"], "has no training recipe"),

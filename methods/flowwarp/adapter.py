@@ -8,14 +8,20 @@ Flow using Dense Inverse Search, ECCV 2016.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
-import numpy as np
 
 from vssbench import hooks
 from vssbench.load import Context
-from vssbench.methods.flowwarp.flow import DenseFlow, Float32, Preset, warped_argmax, warped_labels
+from vssbench.methods.flowwarp.flow import (
+    DenseFlow,
+    Float32,
+    Preset,
+    checked_scores,
+    largest,
+    warped_labels,
+    warped_planes,
+)
 from vssbench.specs import Spec
 from vssbench.types import Frame, Prediction, UInt8
 from vssbench.wrapping import Group, Wrapper
@@ -87,17 +93,9 @@ class FlowWarp(Wrapper):
         if y.flow is None:
             prediction = self.decode_key(group)
             if self._scores is not None:
-                group.kept.scores = _checked(self._scores(group.y), group.size)
+                group.kept.scores = checked_scores(self._scores(group.y), group.size)
             return prediction
         key, age = self.held(group, y.index)
         scores: Float32 | None = group.kept.scores
-        labels = warped_labels(key.labels, y.flow) if scores is None else warped_argmax(scores, y.flow)
+        labels = warped_labels(key.labels, y.flow) if scores is None else largest(warped_planes(scores, y.flow))
         return Prediction(labels, "nonkey", age)
-
-
-def _checked(scores: Any, size: tuple[int, ...]) -> Float32:
-    """The scores, if they are float32[C, H, W] at the frame's size."""
-    if not isinstance(scores, np.ndarray) or scores.dtype != np.float32 or scores.shape[1:] != size:
-        found = f"{scores.dtype}{list(scores.shape)}" if isinstance(scores, np.ndarray) else type(scores).__name__
-        raise TypeError(f"scores() returned {found}, expected float32[C, {size[0]}, {size[1]}]")
-    return scores

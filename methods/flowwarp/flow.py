@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -46,19 +47,33 @@ def warped_labels(labels: UInt8, flow: Float32) -> UInt8:
     return cv2.remap(labels, *_source(flow), cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
 
 
-def warped_argmax(scores: Float32, flow: Float32) -> UInt8:
-    """uint8[H, W]: argmax over classes of float32[C, H, W] scores, each read bilinearly at the pixel's source.
+def warped_planes(scores: Float32, flow: Float32) -> Iterator[Float32]:
+    """float32[H, W] for each class of float32[C, H, W] scores, read bilinearly at each pixel's source.
 
     One class at a time: 124 of them at 480x853, warped at once, would be 200 MB more.
     """
     source = _source(flow)
-    labels = np.zeros(flow.shape[:2], np.uint8)
-    best = np.full(flow.shape[:2], -np.inf, np.float32)
-    for train_id, plane in enumerate(scores):
-        warped = cv2.remap(plane, *source, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        labels[warped > best] = train_id
-        np.maximum(best, warped, out=best)
+    for plane in scores:
+        yield cv2.remap(plane, *source, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def largest(planes: Iterable[Float32]) -> UInt8:
+    """uint8[H, W]: the class of the largest of float32[C, H, W] or its planes one by one; of equals the first."""
+    planes = iter(planes)
+    best = next(planes).copy()
+    labels = np.zeros(best.shape, np.uint8)
+    for train_id, plane in enumerate(planes, start=1):
+        labels[plane > best] = train_id
+        np.maximum(best, plane, out=best)
     return labels
+
+
+def checked_scores(scores: Any, size: tuple[int, ...]) -> Float32:
+    """What a method's `scores` gave, if it is float32[C, H, W] at the frame's size; TypeError for anything else."""
+    if not isinstance(scores, np.ndarray) or scores.dtype != np.float32 or scores.shape[1:] != size:
+        found = f"{scores.dtype}{list(scores.shape)}" if isinstance(scores, np.ndarray) else type(scores).__name__
+        raise TypeError(f"scores() returned {found}, expected float32[C, {size[0]}, {size[1]}]")
+    return scores
 
 
 def _source(flow: Float32) -> tuple[Float32, Float32]:

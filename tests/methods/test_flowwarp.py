@@ -10,7 +10,7 @@ import pytest
 
 from vssbench import Frame, Prediction, load_method, registry
 from vssbench.errors import UserError
-from vssbench.methods.flowwarp.flow import DenseFlow, warped_argmax, warped_labels
+from vssbench.methods.flowwarp.flow import DenseFlow, largest, warped_labels, warped_planes
 from vssbench.testing import check_method, random_clip
 
 
@@ -111,7 +111,7 @@ def test_scores_at_half_a_pixel() -> None:
     for shift, label in ((0.0, 0), (0.5, 0), (0.7, 0), (0.8, 1), (1.0, 1)):
         flow = np.zeros((1, 2, 2), np.float32)
         flow[0, 0, 0] = shift
-        assert warped_argmax(scores, flow)[0, 0] == label
+        assert largest(warped_planes(scores, flow))[0, 0] == label
     np.testing.assert_array_equal(warped_labels(np.uint8([[5, 7]]), np.float32([[[0.6, 0], [9, 9]]])), [[7, 7]])
 
 
@@ -129,7 +129,7 @@ def test_many_classes_agree_with_warping_them_all() -> None:
         + scores[:, top + 1, left] * (1 - across) * down
         + scores[:, top + 1, left + 1] * across * down
     )
-    assert np.mean(warped_argmax(scores, flow) == all_warped.argmax(axis=0)) > 0.99
+    assert np.mean(largest(warped_planes(scores, flow)) == all_warped.argmax(axis=0)) > 0.99
 
 
 @pytest.mark.parametrize("preset", ["ultrafast", "fast", "medium"])

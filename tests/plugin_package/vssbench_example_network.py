@@ -51,23 +51,20 @@ class TinyNet:
         return self.network, (torch.zeros(1, 3, *size, device=self.device),)
 
 
-class Smoothed(Wrapper):
-    """A moving average of another method's class scores over the frames of a clip.
-
-    keep: share of the average that stays
-    """
+class Steady(Wrapper):
+    """A pixel keeps its class over the frames of a clip until the score of another one leads by more than a margin."""
 
     runs_inner = "every"  # it costs what that method costs
 
-    def __init__(self, of, context, keep: float = 0.5):
+    def __init__(self, of, context, margin: float = 1.0):
         super().__init__(of, context)
-        self.keep, self.scores_of = keep, hooks.offered(self.inner, "scores")
+        self.margin, self.scores_of = margin, hooks.offered(self.inner, "scores")
         if self.scores_of is None:
-            raise UserError(f"{self.inner.name} has no scores to average")
+            raise UserError(f"{self.inner.name} has no scores to compare")
 
     def reset(self):
         super().reset()
-        self.mean = None
+        self.before = None
 
     def prepare(self, frame):
         return self.inner.prepare(frame)
@@ -77,5 +74,9 @@ class Smoothed(Wrapper):
 
     def decode(self, y):
         prediction, scores = self.inner.decode(y), self.scores_of(y)
-        self.mean = scores if self.mean is None else self.keep * self.mean + (1 - self.keep) * scores
-        return Prediction(self.mean.argmax(axis=0).astype(np.uint8), prediction.kind, prediction.age)
+        labels = scores.argmax(axis=0)
+        if self.before is not None:
+            kept = np.take_along_axis(scores, self.before[None], axis=0)[0]
+            labels = np.where(scores.max(axis=0) > kept + self.margin, labels, self.before)
+        self.before = labels
+        return Prediction(labels.astype(np.uint8), prediction.kind, prediction.age)

@@ -1,0 +1,1 @@
+"""Ema: a moving average of another method's class scores."""
