@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from safetensors.torch import save_file
 
+from vssbench.datasets.export import export
 from vssbench.errors import UserError
+from vssbench.load import load_dataset
 from vssbench.networks import checkpoints
 from vssbench.registry import Entry, entries
 from vssbench.specs import parse
 from vssbench.training import loop
+from vssbench.training.clips import Clips
+from vssbench.training.data_digest import data_digest
 from vssbench.training.job import Job
 from vssbench.training.loop import Conduct
 
@@ -44,6 +52,19 @@ def finished(folder: Path, **changes: Any) -> bytes:
 
 def log(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def stop_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """A training that was interrupted at its first step."""
+
+    def stopped(*_: Any) -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop.Training, "step", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            job(**changes).open().run(folder, resume=False)
+    AcceleratorState._reset_state(True)
 
 
 def test_the_same_seed_gives_the_same_file_and_another_seed_another(tmp_path: Path) -> None:
@@ -141,16 +162,55 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_files(tmp_path: P
 def test_other_conditions_are_not_continued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], told: str
 ) -> None:
-    def stopped(*_: Any) -> dict[str, float]:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(loop.Training, "step", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            job().open().run(tmp_path / "a", resume=False)
-    AcceleratorState._reset_state(True)
+    stop_at_once(tmp_path / "a", monkeypatch)
     with pytest.raises(UserError, match=f"other conditions: {told}"):
         job(**changes).open().run(tmp_path / "a", resume=True)
+
+
+@pytest.mark.parametrize(("place", "told"), [("trainannot", "data labels"), ("train", "data frames")])
+def test_a_training_is_not_continued_on_files_that_were_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, told: str
+) -> None:
+    """Their names and sizes are the same; a copy of the same files elsewhere is the same data."""
+    export(load_dataset(DATA), "camvid", tmp_path / "data", split="train")
+    files = {"dataset": "camvid", "validation": "none"}
+    stop_at_once(tmp_path / "a", monkeypatch, data_root=tmp_path / "data", **files)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    for file in (tmp_path / "data" / place).iterdir():
+        cv2.imwrite(str(file), np.zeros_like(cv2.imread(str(file), cv2.IMREAD_UNCHANGED)))
+    with pytest.raises(UserError, match=f"other conditions: {told} '[0-9a-f]{{16}}', now '[0-9a-f]{{16}}'"):
+        job(data_root=tmp_path / "data", **files).open().run(tmp_path / "a", resume=True)
+    AcceleratorState._reset_state(True)
+    job(data_root=tmp_path / "copy", **files).open().run(tmp_path / "b", resume=True)
+
+
+def test_a_training_is_not_continued_with_a_named_file_that_was_edited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The code of a dataset, and the weights to start from."""
+    code = tmp_path / "own.py"
+    code.write_text("from vssbench.datasets.synthetic.dataset import Synthetic as Own\n")
+    dataset = DATA.replace("synthetic", f"{code}:Own")
+    stop_at_once(tmp_path / "a", monkeypatch, dataset=dataset)
+    code.write_text(code.read_text() + "# edited\n")
+    with pytest.raises(UserError, match=f"other conditions: files {code} '"):
+        job(dataset=dataset).open().run(tmp_path / "a", resume=True)
+    AcceleratorState._reset_state(True)
+    weights = tmp_path / "start.safetensors"
+    save_file({"a": torch.zeros(1)}, weights)
+    stop_at_once(tmp_path / "b", monkeypatch, start=weights)
+    save_file({"a": torch.ones(1)}, weights)
+    with pytest.raises(UserError, match="other conditions: start sha256 '"):
+        job(start=weights).open().run(tmp_path / "b", resume=True)
+
+
+def test_of_many_clips_a_spread_sample_is_compared() -> None:
+    clips = Clips(load_dataset("synthetic(clips=7,frames=2,height=16,width=24)"))
+    assert data_digest(clips)["clips"] == "7 of 7"
+    assert data_digest(clips, 3)["clips"] == "3 of 7"
+    other = Clips(load_dataset("synthetic(clips=7,frames=2,height=16,width=24,seed=1)"))
+    assert data_digest(clips, 3)["labels"] != data_digest(other, 3)["labels"]
 
 
 def test_a_folder_with_files_is_not_written_to(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The folder of one training: what it is, how far it came, what it wrote.
 
-    <output>/training.json        the recipe, its settings, the data's fingerprint, the commit; --resume refuses another
+    <output>/training.json        the recipe, its settings, digests of the data, the commit; --resume refuses another
     <output>/log.jsonl            a line for each logged step or validation
     <output>/state.pt             networks, optimiser and step, to continue from; removed when training is finished
     <output>/curves.png           loss and validation over the steps
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,9 @@ from vssbench.networks import checkpoints
 
 IDENTITY = (
     *("method", "labels", "classes", "start", "settings", "options", "dataset", "split", "limit", "fingerprint"),
-    *("codec", "precision", "processes"),
+    *("data", "files", "codec", "precision", "processes"),
 )
 """What the weights depend on and must be the same when a training is continued."""
-
 
 STATE = "state.pt"
 
@@ -57,10 +56,11 @@ class TrainingFolder:
         record = self.folder / "training.json"
         if resume and record.exists():
             before = read_json(record)
+            if not isinstance(before, dict):
+                raise UserError("is not what a training writes", where=record, fix="choose another --output")
             if not (self.folder / STATE).exists() and any(self.folder.glob("*.safetensors")):
                 raise UserError("this training is finished", where=self.folder, fix="choose another --output")
-            if changed := [key for key in IDENTITY if before.get(key) != self.asked[key]]:
-                told = ", ".join(f"{key} {before.get(key)!r}, now {self.asked[key]!r}" for key in changed)
+            if told := ", ".join(line for key in IDENTITY for line in _changes(key, before.get(key), self.asked[key])):
                 raise UserError(f"was begun with other conditions: {told}", where=record, fix="choose another --output")
         elif occupied(self.folder):
             fix = "choose another --output" + ("" if resume else ", or add --resume")
@@ -110,6 +110,15 @@ class TrainingFolder:
             replace(path, partial(checkpoints.save, tensors=weights[name], metadata=metadata))
         (self.folder / STATE).unlink(missing_ok=True)
         return paths
+
+
+def _changes(name: str, before: Any, now: Any) -> Iterator[str]:
+    """What of a value is another now, key by key."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted({*before, *now}):
+            yield from _changes(f"{name} {key}", before.get(key), now.get(key))
+    elif before != now:
+        yield f"{name} {before!r}, now {now!r}"
 
 
 def _step(line: str) -> int:

@@ -14,15 +14,18 @@ import torch
 
 from vssbench import environment, registry
 from vssbench.bench.approximation import published
+from vssbench.bench.identity import named_files
 from vssbench.datasets.codec import codec_for
 from vssbench.datasets.fingerprint import fingerprint
 from vssbench.errors import MissingExtra, UserError, suggest
+from vssbench.files.input_files import contents
 from vssbench.load import load_dataset, resolved
 from vssbench.networks import checkpoints
 from vssbench.networks.class_mapping import described
 from vssbench.specs import Spec, parse
 from vssbench.training.clips import Clips
 from vssbench.training.console import Report
+from vssbench.training.data_digest import data_digest
 from vssbench.training.folder import TrainingFolder
 from vssbench.training.loop import Conduct, Training, deterministic, make_accelerator, train
 from vssbench.training.recipe import Order, Recipe, Start
@@ -162,6 +165,8 @@ class Opened:
             "split": job.split,
             "limit": job.limit,
             "fingerprint": fingerprint(self.clips.dataset),
+            "data": data_digest(self.clips) if self.training.accelerator.is_main_process else None,
+            "files": {str(file): contents(file) for file in named_files([job.method, parse(job.dataset)])},
             "codec": job.codec,
             "precision": job.precision,
             "processes": self.training.accelerator.num_processes,
