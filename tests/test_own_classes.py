@@ -170,6 +170,32 @@ def test_a_network_of_other_classes_by_a_mapping(trained: dict[str, Path], tmp_p
         assert np.array_equal(one, 1 - two)
 
 
+def test_a_mapping_of_other_classes_is_written_to_be_filled_in(trained: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "shade.yaml").write_text("classes: [dark, white]\n")
+    spec = f"mask2former(labels={tmp_path}/shade.yaml)"
+    words = (
+        "profile",
+        "--methods",
+        spec,
+        "--size",
+        "32x32",
+        "--no-latency",
+        "--mapping-template",
+        tmp_path / "map.yaml",
+    )
+    given = ("--checkpoint", f"mask2former={trained['mask2former']}")
+    done = vssbench(*words, *given)
+    assert (done.status, done.stdout) == (0, "")
+    assert f"then pass mapping={tmp_path}/map.yaml" in done.stderr
+    text = (tmp_path / "map.yaml").read_text()
+    assert "dark:\nwhite: [white]\n" in text
+    assert "#   0: black" in text
+    assert "exists already" in vssbench(*words, *given).stderr
+    (tmp_path / "map.yaml").write_text(text.replace("dark:", "dark: [black]"))
+    mapped = spec.replace(")", f",mapping={tmp_path}/map.yaml)")
+    verb("profile", "--methods", mapped, "--size", "32x32", "--no-latency", *given)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

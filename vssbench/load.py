@@ -17,7 +17,7 @@ from vssbench.errors import UserError, blaming, suggest
 from vssbench.files.input_files import contents, expanded
 from vssbench.networks import packaged
 from vssbench.networks.checkpoints import located
-from vssbench.networks.class_mapping import trained_for
+from vssbench.networks.class_mapping import MODEL, trained_for
 from vssbench.specs import Spec, parse, walk
 from vssbench.types import Dataset, LabelSpace, Method, Weights
 
@@ -63,7 +63,7 @@ class Context:
         Raises UserError where the spec names others than the data has.
         """
         named = spec.get("labels")
-        if named is None:
+        if named in (None, MODEL):
             return self.labels or trained_for(self.checkpoint(spec))
         if self.labels is not None and named == self.labels.name:
             return self.labels
@@ -92,7 +92,8 @@ def load_method(
     checkpoint:  file for the method named in the spec, or {"hr": file, "lr": file} for arseg; None: the packaged
                  weights where there are any (`packaged.FILES`); "untrained": random ones all the same
     checkpoints: files by method name, for methods inside others (`hold(of=mask2former)`)
-    labels:      label space of the data: a value, a name or a file; a spec that names other classes is refused
+    labels:      label space of the data: a value, a name or a file; a spec that names other classes is refused.
+                 "model": the network's own
     threads:     CPU threads, for methods that ask
     Raises UserError for an unknown method or argument and for a file that does not fit.
     """
@@ -100,7 +101,7 @@ def load_method(
     files = dict(checkpoints or {})
     if checkpoint is not None:
         files[innermost(spec).name] = checkpoint
-    return Context(None if labels is None else load_space(labels), device, files, threads).load(spec)
+    return Context(None if labels in (None, MODEL) else load_space(labels), device, files, threads).load(spec)
 
 
 def load_dataset(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vssbench.methods.huggingface import model_folder
-from vssbench.networks.class_mapping import foreign_groups
+from vssbench.networks.class_mapping import MODEL, foreign_classes
 from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted, PerFrame
 from vssbench.types import Frame, LabelSpace
@@ -37,8 +37,8 @@ class HuggingFace(PerFrame):
     `post_process_semantic_segmentation`: the result is the library's, to the digit.
 
     model:      folder written by save_pretrained (network and image processor), or an id on the hub
-    labels:     label space; the model's classes are its classes, or `mapping` says which count as which
-    mapping:    file as `vssbench.networks.class_mapping` describes it
+    labels:     label space; the model's classes count by equal names, or as `mapping` says. "model": the model's own
+    mapping:    file as `vssbench.networks.mapping_file` describes it
     revision:   branch, tag or commit of a hub id
     dtype, compile: see `vssbench.networks.numerics`
     checkpoint: weights in place of the model's own: a folder, .safetensors or .bin
@@ -51,7 +51,7 @@ class HuggingFace(PerFrame):
     def __init__(
         self,
         model: str,
-        labels: str | LabelSpace = "synthetic",
+        labels: str | LabelSpace = MODEL,
         *,
         mapping: str | None = None,
         revision: str | None = None,
@@ -60,14 +60,15 @@ class HuggingFace(PerFrame):
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        super().__init__(labels, device, dtype, compile)
         folder = model_folder.find(model, revision)
         self.config = model_folder.configuration(folder)
         names = [str(self.config.id2label[number]) for number in sorted(self.config.id2label)]
-        self.groups = foreign_groups(names, self.space, mapping, model)
+        classes = foreign_classes(names, labels, mapping, model, Path(model).name)
+        super().__init__(classes.space, device, dtype, compile)
+        self.groups = classes.groups
         self.processor = model_folder.image_processor(folder)
         network = model_folder.build(self.config, model)
-        self.weights = model_folder.fill(network, folder, checkpoint)
+        self.weights = classes.noted(model_folder.fill(network, folder, checkpoint))
         self.network = model_folder.without_training_heads(network).to(self.device)
         self._run = self.numerics.compiled(self.network)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vssbench.methods.mmseg import config_reader as configs
 from vssbench.methods.mmseg import library
 from vssbench.networks.checkpoints import load_strict, read
-from vssbench.networks.class_mapping import foreign_groups
+from vssbench.networks.class_mapping import MODEL, foreign_classes
 from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted, PerFrame
 from vssbench.types import Frame, LabelSpace, Weights
@@ -40,8 +40,8 @@ class MMSeg(PerFrame):
 
     config:     name of a config that comes with the library ("segformer_mit-b0_8xb2-160k_ade20k-512x512"), or a file;
                 it is read, not run (see `config`)
-    labels:     label space; the network's classes are its classes, or `mapping` says which count as which
-    mapping:    file as `vssbench.networks.class_mapping` describes it
+    labels:     label space; the network's classes count by equal names, or as `mapping` says. "model": its own
+    mapping:    file as `vssbench.networks.mapping_file` describes it
     dtype, compile: see `vssbench.networks.numerics`
     checkpoint: .pth as mmengine writes it, or our .safetensors; None: random weights, the same every time
     Raises UserError for what does not fit, MissingExtra without mmsegmentation.
@@ -52,7 +52,7 @@ class MMSeg(PerFrame):
     def __init__(
         self,
         config: str,
-        labels: str | LabelSpace = "synthetic",
+        labels: str | LabelSpace = MODEL,
         *,
         mapping: str | None = None,
         dtype: Dtype = "float32",
@@ -60,21 +60,21 @@ class MMSeg(PerFrame):
         device: str = "cpu",
         checkpoint: str | Path | None = None,
     ):
-        super().__init__(labels, device, dtype, compile)
         path = configs.find(config)
         data = configs.read(path)
         library.load()
-        self.network = library.build_network(configs.entry(data, "model", path), path)
+        network = library.build_network(configs.entry(data, "model", path), path)
         self.pipeline = library.build_pipeline(configs.entry(data, "test_pipeline", path), path)
         loader = data.get("test_dataloader")
         dataset = loader.get("dataset") if isinstance(loader, dict) else None
-        names = library.class_names(dataset, self.network.out_channels)
-        self.groups = foreign_groups(names, self.space, mapping, config)
-        self.weights = Weights("untrained")
+        names = library.class_names(dataset, network.out_channels)
+        classes = foreign_classes(names, labels, mapping, config, path.stem)
+        super().__init__(classes.space, device, dtype, compile)
+        self.network, self.groups, self.weights = network, classes.groups, classes.noted(Weights("untrained"))
         if checkpoint is not None:
             given = read(checkpoint)
             load_strict(self.network, given, expected=f"weights of the network of {path.name}")
-            self.weights = given.weights
+            self.weights = classes.noted(given.weights)
         self.network.auxiliary_head = None  # runs in training alone
         self.network.to(self.device)
         self._run = self.numerics.compiled(self.network.inference)

@@ -30,7 +30,7 @@ def options(verb) -> dict[str, OptionInfo]:
 
 def test_a_run_has_a_flag_for_every_field() -> None:
     found = options(run)
-    assert set(found) == FLAGS | {"output", "resume", "no_latency", "as_json"}
+    assert set(found) == FLAGS | {"output", "resume", "template", "no_latency", "as_json"}
     for name in FLAGS:
         assert found[name].help.startswith(RunSpec.model_fields[name].description)
         assert found[name].default == f"--{name.replace('_', '-')}"

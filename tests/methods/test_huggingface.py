@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import Mask2FormerForUniversalSegmentation, ResNetConfig
 from transformers.models.mask2former.image_processing_pil_mask2former import Mask2FormerImageProcessorPil
@@ -27,6 +28,7 @@ from vssbench.metrics.cost.method_cost import cost
 from vssbench.specs import Spec
 from vssbench.testing import check_method, random_clip
 from vssbench.training.recipe import Order
+from vssbench.types import LabelSpace
 
 SIZE = (60, 91)
 
@@ -36,7 +38,7 @@ def edit(folder: Path, file: str = "config.json", **changes: Any) -> None:
     (folder / file).write_text(json.dumps({**data, **changes}))
 
 
-def method(folder: Path, labels: str = "synthetic", **arguments: Any) -> Any:
+def method(folder: Path, labels: str | LabelSpace = "synthetic", **arguments: Any) -> Any:
     checkpoint = arguments.pop("checkpoint", None)
     return load_method(Spec("huggingface", (("model", str(folder)), *arguments.items())), checkpoint, labels=labels)
 
@@ -147,17 +149,69 @@ def test_without_weights_and_with_others(folder: Path, tmp_path: Path) -> None:
         assert all(torch.equal(value, trained[name]) for name, value in filled.network.state_dict().items())
 
 
-def test_the_same_classes_in_the_same_order(folder: Path, tmp_path: Path) -> None:
+def test_classes_count_by_their_names(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"11 classes.*'vspw' 124[\s\S]*0 LABEL_0[\s\S]*0 wall") as caught:
         method(folder, "vspw")
-    assert "mapping=FILE" in str(caught.value)
+    assert "--mapping-template" in str(caught.value)
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     names = [*load_space("camvid").names]
     edit(copy, id2label={str(number): name.upper() for number, name in enumerate(names)})
-    assert method(copy, "camvid").groups is None
+    plain = method(copy, "camvid")
+    assert plain.groups is None
     edit(copy, id2label={str(number): name for number, name in enumerate(reversed(names))})
-    with pytest.raises(UserError, match="another order"):
+    turned = method(copy, "camvid")
+    (frame,) = random_clip(length=1, size=SIZE)
+    one, other = (ours.scores(ours.step(ours.prepare(frame))) for ours in (plain, turned))
+    np.testing.assert_array_equal(one, other[::-1])
+    few = method(copy, LabelSpace.plain("few", ["Sky", "Road"]))
+    np.testing.assert_array_equal(few.scores(few.step(few.prepare(frame))), other[[0, 3]])
+    assert few.weights.note.startswith("its classes count by their names; 9 of 11")
+    edit(copy, id2label={str(number): name for number, name in enumerate([*names[:-1], "Cyclist"])})
+    with pytest.raises(UserError, match="1 of these have no class of their name in the network: Bicyclist"):
         method(copy, "camvid")
+
+
+@pytest.mark.parametrize("spec", ["huggingface(model={})", "hold(of=huggingface(model={}))"])
+@pytest.mark.parametrize("labels", [(), ("--labels", "model")])
+def test_any_video_in_the_network_s_own_classes(
+    spec: str, labels: tuple[str, ...], folder: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "streets"))
+    edit(copy, id2label={str(number): f"thing {number}" for number in range(11)})
+    (tmp_path / "in").mkdir()
+    for frame in random_clip(length=2, size=SIZE):
+        Image.fromarray(frame.image).save(tmp_path / "in" / f"{frame.index}.png")
+    words = ("predict", spec.format(copy), "--frames", tmp_path / "in", "--output", tmp_path / "out", "--overlay")
+    done = vssbench(*words, *labels, "--json")
+    assert done.status == 0, done.stderr
+    assert json.loads(done.stdout)["labels"] == "streets"
+    with Image.open(tmp_path / "out" / "in" / "0.png") as written:
+        assert np.asarray(written).max() < 11
+        assert written.getpalette()[3:6] == method(copy, "model").space.colours[1].tolist()
+
+
+@pytest.mark.parametrize("spec", ["huggingface(model={})", "hold(of=huggingface(model={}))"])
+def test_a_run_writes_the_mapping_that_it_lacks(spec: str, folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    edit(copy, id2label={str(number): f"thing {number}" for number in range(10)} | {"10": "Kite"})
+    words = (
+        "run",
+        "--methods",
+        spec.format(copy),
+        "--dataset",
+        "synthetic",
+        "--no-latency",
+        "--output",
+        tmp_path / "out",
+    )
+    done = vssbench(*words)
+    assert done.status == 2
+    assert "--mapping-template" in done.stderr
+    done = vssbench(*words, "--mapping-template", tmp_path / "map.yaml")
+    assert (done.status, done.stdout) == (0, "")
+    assert not (tmp_path / "out").exists()
+    assert "sky:\n" in (tmp_path / "map.yaml").read_text()
+    assert "kite: [Kite]\n" in (tmp_path / "map.yaml").read_text()
 
 
 def test_classes_by_file(folder: Path, tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vssbench import LabelSpace, load_method
+from vssbench import LabelSpace, Weights, load_method
 from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.networks import packaged
 from vssbench.networks.checkpoints import save
-from vssbench.networks.class_mapping import check_same, described, trained_for
+from vssbench.networks.class_mapping import ClassesDiffer, ForeignClasses, described, foreign_classes, trained_for
+from vssbench.networks.mapping_file import equal_names, read_mapping, template
 from vssbench.testing import random_clip
 
 BOARD = LabelSpace.plain("board", ["black", "white"])
@@ -74,7 +75,7 @@ def test_weights_for_other_classes_are_refused_by_their_names(board: Path, tmp_p
     swapped = LabelSpace.plain("board", ["white", "black"])
     with pytest.raises(UserError, match=r"2 classes of 'board'.*class 0 is black there, white here") as caught:
         load_method(SMALL, labels=swapped, checkpoint=board)
-    assert "mapping=FILE" in str(caught.value)
+    assert "--mapping-template" in str(caught.value)
     assert str(board) in str(caught.value)
     assert len(str(caught.value).splitlines()) < 4
     with pytest.raises(UserError, match="those of 'camvid' are 11"):
@@ -141,8 +142,79 @@ def test_packaged_weights_are_for_the_classes_not_for_their_name() -> None:
     assert load_method("mask2former", labels=same).weights.origin == "packaged"
 
 
-def test_a_foreign_network_none_of_whose_names_is_known_is_refused() -> None:
-    check_same(["BLACK", "snow"], BOARD, "model")
-    check_same(["LABEL_0", "LABEL_1"], BOARD, "model")
-    with pytest.raises(UserError, match="none by a name of 'board'"):
-        check_same(["road", "sky"], BOARD, "model")
+NAME = st.text("abcXYZ éß_- ,:#'\"[]{}\n0123456789", min_size=1, max_size=6)
+ADE = ["wall", "Road, route", "sky", "car", "car", "LABEL_5"]
+
+
+def test_foreign_classes_of_the_same_names_or_of_none_are_the_same() -> None:
+    for names in (["BLACK", "white"], ["LABEL_0", "LABEL_1"]):
+        assert foreign_classes(names, BOARD, None, "model", "x") == ForeignClasses(BOARD)
+    assert (
+        foreign_classes(
+            ["road", "traffic-light"], LabelSpace.plain("x", ["Road", "traffic light"]), None, "", ""
+        ).groups
+        is None
+    )
+
+
+def test_foreign_classes_count_by_equal_names_in_any_order_and_number() -> None:
+    found = foreign_classes(["white", "grey", "Black"], BOARD, None, "model", "x")
+    assert found.groups == ((2,), (0,))
+    assert found.noted(Weights("file", note="ema")).note == (
+        "ema; its classes count by their names; 1 of 3 have none of the data's and are never predicted"
+    )
+    assert foreign_classes(["white", "black"], BOARD, None, "model", "x").noted(Weights("file")).note is None
+
+
+@pytest.mark.parametrize(
+    "names", [["black", "snow"], ["road", "sky"], ["black"], ["LABEL_0", "white"], ["LABEL_0", "LABEL_1", "LABEL_2"]]
+)
+def test_one_class_without_a_namesake_asks_for_a_mapping(names: list[str]) -> None:
+    with pytest.raises(ClassesDiffer, match="--mapping-template") as caught:
+        foreign_classes(names, BOARD, None, "model", "x")
+    assert (caught.value.names, caught.value.space) == (names, BOARD)
+    assert ", ".join(f"{number} {name}" for number, name in enumerate(names)) in str(caught.value)
+    assert "0 black, 1 white" in str(caught.value)
+
+
+def test_the_network_s_own_classes() -> None:
+    found = foreign_classes(ADE, "model", None, "model", "ade")
+    assert (found.space.name, found.space.names, found.groups) == ("ade", tuple(ADE), None)
+    assert len({tuple(colour) for colour in found.space.colours.tolist()}) == len(ADE)
+    with pytest.raises(UserError, match="name them with labels="):
+        foreign_classes(ADE, "model", "map.yaml", "model", "ade")
+
+
+def test_a_template_holds_both_lists_and_waits_for_a_person(tmp_path: Path) -> None:
+    space = LabelSpace.plain("mine", ["CAR", "Lane: left", "sky"])
+    file = tmp_path / "map.yaml"
+    file.write_text(template(ADE, space))
+    assert file.read_text().splitlines()[2:] == [
+        "CAR: [3, 4]",
+        "'Lane: left':",
+        "sky: [sky]",
+        "# The network's others, which are never predicted unless they are listed above:",
+        "#   0: wall",
+        "#   1: 'Road, route'",
+        "#   5: LABEL_5",
+    ]
+    with pytest.raises(UserError, match=r"map\.yaml:4:1: says not yet what counts as Lane: left"):
+        read_mapping(file, ADE, space)
+    file.write_text(file.read_text().replace("left':", "left': ['Road, route', 5]"))
+    assert read_mapping(file, ADE, space) == ((3, 4), (1, 5), (2,))
+
+
+@given(st.lists(NAME, min_size=1, max_size=5, unique=True), st.lists(NAME, min_size=1, max_size=5))
+def test_a_template_filled_in_is_a_mapping_of_every_class(
+    tmp_path_factory: pytest.TempPathFactory, ours: list[str], theirs: list[str]
+) -> None:
+    space = LabelSpace.plain("mine", ours)
+    file = tmp_path_factory.mktemp("map") / "map.yaml"
+    groups = equal_names(theirs, space)
+    lines = template(theirs, space).splitlines()
+    file.write_text("\n".join(f"{line} []" if line.endswith(":") else line for line in lines))
+    if any(groups):
+        assert read_mapping(file, theirs, space) == groups
+    else:
+        with pytest.raises(UserError, match="joins no class"):
+            read_mapping(file, theirs, space)

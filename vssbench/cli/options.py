@@ -106,4 +106,12 @@ SplitOption = Annotated[str, option("split")]
 DeviceOption = Annotated[str, option("device")]
 ThreadsOption = Annotated[int | None, option("threads", checked=True)]
 CheckpointOption = Annotated[list[str] | None, option("checkpoint")]
+TemplateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mapping-template",
+        metavar="FILE",
+        help="Where a network's classes have other names than the data's: write a mapping to fill in, and stop.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout and nothing else.")]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vssbench.cli.options import DEFAULT, CheckpointOption, DeviceOption, JsonOption, ThreadsOption
+from vssbench.cli.mapping_template import mapping_template
+from vssbench.cli.options import DEFAULT, CheckpointOption, DeviceOption, JsonOption, TemplateOption, ThreadsOption
 from vssbench.cli.streams import only_ours
 from vssbench.cli.texts import checkpoints
 from vssbench.errors import UserError, printable
@@ -32,8 +33,10 @@ def command(
         Path | None, typer.Option("--video", help="A new video file: frames beside predictions (.mp4, .mkv, .mov).")
     ] = None,
     labels: Annotated[
-        str | None, typer.Option("--labels", help="Label space, by name or file; default: of the spec or the weights.")
+        str | None,
+        typer.Option("--labels", help="Label space, by name or file; default: of the spec, weights or model."),
     ] = None,
+    template: TemplateOption = None,
     checkpoint: CheckpointOption = None,
     device: DeviceOption = DEFAULT.device,
     threads: ThreadsOption = None,
@@ -50,19 +53,20 @@ def command(
     from vssbench.datasets.codec import Compressed, codec_for
     from vssbench.datasets.frames import Frames
     from vssbench.load import Context, check_checkpoints
-    from vssbench.predict.stream import Tally, check_method, check_names, claim, label_space
+    from vssbench.predict.stream import Tally, check_method, check_names, claim, label_space, own_classes
     from vssbench.specs import parse
 
     spec = parse(method)
     files: dict[str, Any] = dict(checkpoints(checkpoint or ()))
     check_checkpoints(files, [spec])
     space = label_space(spec, labels, files)
-    dataset = Frames(frames, labels=space)
+    dataset = Frames(frames)
     check_names(dataset.clips(), overlays)
     environment.check_device(device)
     environment.set_threads(threads)
-    with only_ours():
+    with only_ours(), mapping_template(template):
         loaded = Context(space, device, files, threads).load(spec)
+    dataset.space = own_classes(loaded) if space is None else space
     codec = codec_for(loaded, None, dataset.name)
     source = dataset if codec is None else Compressed(dataset, codec)
     weights = check_method(loaded, spec, source, allow_untrained)
@@ -78,7 +82,7 @@ def command(
         raise
     if as_json:
         result = {
-            "method": str(spec), "labels": space.name, "weights": asdict(weights), "frames": tally.frames,
+            "method": str(spec), "labels": dataset.space.name, "weights": asdict(weights), "frames": tally.frames,
             "clips": dict(tally.clips), "kinds": tally.all_kinds(), "seconds": tally.seconds, "output": str(output),
             "overlays": str(output / "overlays") if overlays else None, "video": str(video) if video else None,
         }  # fmt: skip

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vssbench.cli.options import DEFAULT, CheckpointOption, DeviceOption, JsonOption, MethodsOption, ThreadsOption
+from vssbench.cli.mapping_template import mapping_template
+from vssbench.cli.options import (
+    DEFAULT,
+    CheckpointOption,
+    DeviceOption,
+    JsonOption,
+    MethodsOption,
+    TemplateOption,
+    ThreadsOption,
+)
 from vssbench.cli.streams import only_ours
 from vssbench.cli.texts import checkpoints
 
@@ -37,6 +46,7 @@ def command(
     methods: MethodsOption,
     size: Annotated[str, typer.Option("--size", help="Frame size, HEIGHTxWIDTH, e.g. 480x853.")],
     no_latency: Annotated[bool, typer.Option("--no-latency", help="Computation and parameters only.")] = False,
+    template: TemplateOption = None,
     checkpoint: CheckpointOption = None,
     device: DeviceOption = DEFAULT.device,
     threads: ThreadsOption = None,
@@ -56,7 +66,7 @@ def command(
     environment.check_device(device)
     environment.set_threads(threads)
     context = Context(None, device, checkpoints(checkpoint or ()), threads)
-    with only_ours():
+    with only_ours(), mapping_template(template):
         loaded = {str(spec): context.load(spec) for spec in specs}
         profiles = profile(loaded, wanted, device, None if no_latency else LatencySpec(), _note)
     if as_json:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vssbench.cli.interrupts import ended_by_signals
-from vssbench.cli.options import JsonOption, given, with_run_options
+from vssbench.cli.mapping_template import mapping_template
+from vssbench.cli.options import JsonOption, TemplateOption, given, with_run_options
 from vssbench.cli.streams import only_ours
 from vssbench.errors import UserError
 
@@ -29,6 +30,7 @@ def command(
     *,
     output: Annotated[Path | None, typer.Option("--output", help="Run directory; default results/<time>.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in --output.")] = False,
+    template: TemplateOption = None,
     no_latency: Annotated[bool, typer.Option("--no-latency", help="Skip the latency pass.")] = False,
     as_json: JsonOption = False,
     **flags: Any,
@@ -55,7 +57,8 @@ def command(
     expanded = expand([parse(method) for method in spec.methods], parse(spec.dataset), spec.sweep)
     for note in expanded.left_out:
         print(f"vssbench: {note}", file=sys.stderr)
-    with only_ours(), ended_by_signals(f"continue with --resume --output {folder}"), Progress() as progress:
+    interruption = ended_by_signals(f"continue with --resume --output {folder}")
+    with mapping_template(template), only_ours(), interruption, Progress() as progress:
         results = run(spec, expanded.methods, folder, resume, progress, expanded.datasets)
     # Seconds of imports: not before a mistake could be reported.
     from vssbench.reports import read_runs, write

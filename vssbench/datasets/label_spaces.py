@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import colorsys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -153,6 +153,13 @@ def _written_out(file: _File, name: str) -> dict[str, Any]:
     colours = [{"colour": meaning.colour, "class": meaning.of} for meaning in file.colours]
     void = file.void.model_dump()
     return {"name": file.name or name, "classes": classes, "void": void, "stray": file.stray, "colours": colours}
+
+
+def coloured(name: str, names: Sequence[str]) -> LabelSpace:
+    """Classes by name alone, with colours that are easily told apart; file values are the train ids."""
+    space = LabelSpace.plain(name, names)
+    colours = np.array([_colour(place) for place in range(space.classes)], np.uint8).reshape(-1, 3)
+    return replace(space, colours=_frozen(colours))
 
 
 def _colour(place: int) -> Colour:

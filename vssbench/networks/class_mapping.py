@@ -1,41 +1,31 @@
-"""The classes of a network against those of the dataset: the same ones, or joined by a file that says how.
+"""The classes of a network against those of the dataset: the same ones, or joined by their names or by a file.
 
 Whose weights `vssbench train` wrote, the file's header says what its classes are; a foreign model has names or none.
-
-A joining file is a mapping (YAML or JSON) that names every class of the dataset and, for each, the network's classes
-that count as it, by name or number:
-
-    Sky: [sky]
-    Building: [building, house, skyscraper]
-    Fence: []                                  # the network knows none
-
-What the network's classes are not listed for, it cannot predict: they never win over those that are.
+`vssbench.networks.mapping_file` is the file.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from vssbench.datasets.label_spaces import load_space, same_classes, spaces
-from vssbench.errors import UserError, suggest
-from vssbench.files.yaml_file import read_yaml
+from vssbench.datasets.label_spaces import coloured, load_space, same_classes, spaces
+from vssbench.errors import UserError, listed
+from vssbench.networks.mapping_file import NO_NAME, Groups, equal_names, plain, read_mapping
 from vssbench.networks.training_record import files_of, training_record
-from vssbench.types import LabelSpace
+from vssbench.types import LabelSpace, Weights
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Groups = tuple[tuple[int, ...], ...]
-"""For each train id the network's classes that count as it."""
-_NO_NAME = re.compile(r"LABEL_\d+")
-FORM = "YAML with a line for every class of the dataset: its name, and a list of the network's classes that count as it"
+MODEL = "model"
+"""`labels=model`: predictions are of the network's own classes."""
+TEMPLATE_FIX = (
+    "the same command with --mapping-template map.yaml writes a mapping to fill in; then pass mapping=map.yaml"
+)
 
 
 def described(space: LabelSpace) -> dict[str, Any]:
@@ -54,29 +44,34 @@ def trained_for(files: object) -> LabelSpace | None:
     if first is None:
         return None
     for path, space in found.items():
-        check_trained(space, first[1], path)
+        if not same_classes(space, first[1]):
+            raise UserError(
+                f"was trained for other classes than {first[0]}", where=path, expected="parts of one training"
+            )
     return first[1]
 
 
 def check_trained(trained: LabelSpace, space: LabelSpace, path: object) -> None:
-    """Raise UserError for weights of other classes than those that are wanted."""
+    """Raise ClassesDiffer for weights of other classes than those that are wanted."""
     if same_classes(trained, space):
         return
     pairs = enumerate(zip(trained.names, space.names, strict=False))
     others = [f"class {number} is {one} there, {other} here" for number, (one, other) in pairs if one != other]
-    raise UserError(
+    error = ClassesDiffer(
         f"was trained for {trained.classes} classes of {trained.name!r}, and those of {space.name!r} are "
         f"{space.classes}: {'; '.join(others[:3]) or 'the others are missing'}",
         where=path,
-        fix=f"train on {space.name!r}, or pass mapping=FILE: {FORM}",
+        fix=f"train on {space.name!r}, or map the classes: {TEMPLATE_FIX}",
     )
+    error.names, error.space = trained.names, space
+    raise error
 
 
 def correspond(space: LabelSpace, files: object, mapping: str | None) -> tuple[LabelSpace, Groups | None]:
     """The classes that a network of ours has with those weights, and how they count as the dataset's (None: the same).
 
     files: as in `trained_for`
-    Raises UserError for weights of other classes where no mapping says how they count.
+    Raises ClassesDiffer for weights of other classes where no mapping says how they count.
     """
     trained = trained_for(files)
     if mapping is not None:
@@ -91,12 +86,78 @@ def correspond(space: LabelSpace, files: object, mapping: str | None) -> tuple[L
     return space, None
 
 
-def foreign_groups(names: Sequence[str], space: LabelSpace, mapping: str | None, where: object) -> Groups | None:
-    """How a foreign network's classes count as the dataset's; None: they are the same, as `check_same` has it."""
+class ForeignClasses(NamedTuple):
+    """What a network from elsewhere predicts.
+
+    space:  the classes of predictions
+    groups: which of the network's own count as each; None: they are the same, in the same order
+    note:   what nobody asked for and a result should say; None for nothing
+    """
+
+    space: LabelSpace
+    groups: Groups | None = None
+    note: str | None = None
+
+    def noted(self, weights: Weights) -> Weights:
+        """The weights with the note."""
+        return replace(weights, note="; ".join(note for note in (weights.note, self.note) if note) or None)
+
+
+def foreign_classes(
+    names: Sequence[str], labels: str | LabelSpace, mapping: str | None, where: object, called: str
+) -> ForeignClasses:
+    """How the classes of a network from elsewhere count as those wanted: by a mapping, or by equal names.
+
+    names:  of the network's classes; LABEL_0 and the like say nothing, and as many are taken for the same ones
+    labels: the classes of the data, or MODEL: predictions are of the network's own
+    called: the name of those own classes
+    Raises ClassesDiffer where there is no mapping and a class of the data has no namesake among the network's.
+    """
+    if labels == MODEL and mapping is None:
+        return ForeignClasses(coloured(called, names))
+    if labels == MODEL:
+        raise UserError(
+            "a mapping says how a network's classes count as others, and no others are named",
+            where=where,
+            fix="name them with labels=, or leave mapping= out",
+        )
+    space = load_space(labels)
     if mapping is not None:
-        return read_mapping(mapping, names, space)
-    check_same(names, space, where)
-    return None
+        return ForeignClasses(space, read_mapping(mapping, names, space))
+    nameless = all(NO_NAME.fullmatch(name) for name in names)
+    if len(names) == space.classes and (nameless or [*map(plain, names)] == [*map(plain, space.names)]):
+        return ForeignClasses(space)
+    groups = equal_names(names, space)
+    if not all(groups):
+        raise ClassesDiffer.of(names, space, where)
+    unused = len(names) - sum(map(len, groups))
+    note = f"its classes count by their names; {unused} of {len(names)} have none of the data's and are never predicted"
+    return ForeignClasses(space, groups, note if unused else None)
+
+
+class ClassesDiffer(UserError):
+    """A network has other classes than the data, and nothing says how they correspond.
+
+    names: of the network's classes;  space: the data's
+    """
+
+    names: Sequence[str] = ()
+    space: LabelSpace | None = None
+
+    @classmethod
+    def of(cls, names: Sequence[str], space: LabelSpace, where: object) -> ClassesDiffer:
+        """For a network from elsewhere: with both lists."""
+        groups = equal_names(names, space)
+        lacking = [name for name, group in zip(space.names, groups, strict=True) if not group]
+        error = cls(
+            f"has {len(names)} classes, the labels {space.name!r} {space.classes}, "
+            f"and {len(lacking)} of these have no class of their name in the network: {listed(lacking, 3)}"
+            f"\n  the network's: {_numbered(names)}\n  {space.name}'s: {_numbered(space.names)}",
+            where=where,
+            fix=TEMPLATE_FIX,
+        )
+        error.names, error.space = names, space
+        return error
 
 
 def _classes_of(record: Mapping[str, Any]) -> LabelSpace | None:
@@ -111,58 +172,6 @@ def _classes_of(record: Mapping[str, Any]) -> LabelSpace | None:
         return None
 
 
-def check_same(names: Sequence[str], space: LabelSpace, where: object) -> None:
-    """Raise UserError, with both lists, for a network whose classes are not the dataset's in the dataset's order.
-
-    names: of the network's classes; LABEL_0 and the like say nothing. As many classes are taken for the same ones
-           unless a name that both know stands in another place, or none of the names is known.
-    """
-    ours = {_plain(name): train_id for train_id, name in enumerate(space.names)}
-    moved = [
-        f"{name} is {index} here and {ours[_plain(name)]} there"
-        for index, name in enumerate(names)
-        if ours.get(_plain(name), index) != index
-    ]
-    strange = all(not _NO_NAME.fullmatch(name) and _plain(name) not in ours for name in names)
-    if len(names) == space.classes and not moved and not strange:
-        return
-    what = f"has {len(names)} classes, the labels {space.name!r} {space.classes}"
-    if len(names) == space.classes and strange:
-        what = f"has {len(names)} classes, and none by a name of {space.name!r}"
-    elif len(names) == space.classes:
-        what = f"has its {len(names)} classes in another order than {space.name!r}: {'; '.join(moved[:3])}"
-    raise UserError(
-        f"{what}\n  the network's: {_numbered(names)}\n  {space.name}'s: {_numbered(space.names)}",
-        where=where,
-        fix=f"pass mapping=FILE: {FORM}",
-    )
-
-
-def read_mapping(path: str | Path, names: Sequence[str], space: LabelSpace) -> Groups:
-    """The groups that a file describes. Raises UserError for unknown, repeated and missing classes."""
-    data, _, repeated = read_yaml(Path(path), FORM)
-    if repeated:
-        raise UserError("\n".join(repeated))
-    if not all(isinstance(listed, list) for listed in data.values()):
-        raise UserError("is no mapping of lists", where=path, expected=FORM)
-    for name in data:
-        if name not in space.names:
-            raise UserError(
-                f"{space.name!r} has no class {name!r}", where=path, expected=suggest(str(name), space.names)
-            )
-    if missing := [name for name in space.names if name not in data]:
-        raise UserError(
-            f"says nothing of {', '.join(missing)}", where=path, fix="give each a list, [] where the network knows none"
-        )
-    groups = tuple(tuple(_number(listed, names, path) for listed in data[name]) for name in space.names)
-    used = Counter(number for group in groups for number in group)
-    if twice := [f"{names[number]} ({number})" for number, count in used.items() if count > 1]:
-        raise UserError(f"lists twice: {', '.join(twice)}", where=path, expected="one dataset class for each")
-    if not used:
-        raise UserError("joins no class of the network", where=path, expected=FORM)
-    return groups
-
-
 def joined(scores: Tensor, groups: Groups | None) -> Tensor:
     """float[C, H, W] by the dataset's classes, from float[K, H, W] by the network's: of each group the best.
 
@@ -174,23 +183,6 @@ def joined(scores: Tensor, groups: Groups | None) -> Tensor:
         return scores
     lowest = scores.amin() - 1
     return torch.stack([scores[list(group)].amax(0) if group else lowest.expand(scores.shape[1:]) for group in groups])
-
-
-def _number(listed: Any, names: Sequence[str], path: str | Path) -> int:
-    """The number of a class that is given by name or number."""
-    if isinstance(listed, int) and not isinstance(listed, bool) and 0 <= listed < len(names):
-        return listed
-    found = [number for number, name in enumerate(names) if name == listed]
-    if not found:
-        raise UserError(f"the network has no class {listed!r}", where=path, expected=suggest(str(listed), names))
-    if len(found) > 1:
-        raise UserError(f"{listed!r} is the name of {len(found)} classes", where=path, expected=f"a number of {found}")
-    return found[0]
-
-
-def _plain(name: str) -> str:
-    """A name as people compare it: without case, spaces and marks; unequal to any other where it says nothing."""
-    return name if _NO_NAME.fullmatch(name) else re.sub(r"[\W_]", "", name.casefold())
 
 
 def _numbered(names: Sequence[str]) -> str:

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from vssbench.datasets.label_spaces import load_space, suite_name
 from vssbench.errors import UserError
-from vssbench.networks.class_mapping import Groups, correspond, joined
+from vssbench.networks.class_mapping import correspond, joined
+from vssbench.networks.mapping_file import Groups
 from vssbench.networks.numerics import Dtype, Numerics
 from vssbench.networks.training_record import trained_as
 from vssbench.types import Frame, Kind, LabelSpace, Prediction, UInt8, Weights

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from inspect import signature
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -28,9 +29,9 @@ from vssbench.bench.clip import ahead, check_prediction, run_frame
 from vssbench.datasets.label_spaces import load_space, spaces
 from vssbench.errors import UserError
 from vssbench.files.atomic import PART
-from vssbench.hooks import side, weights
+from vssbench.hooks import inner, side, weights
 from vssbench.load import Checkpoint, Context, innermost
-from vssbench.networks.class_mapping import trained_for
+from vssbench.networks.class_mapping import MODEL, trained_for
 from vssbench.predict.pictures import overlay, palette
 from vssbench.specs import Spec, walk
 from vssbench.types import KINDS, PHASES, Dataset, Frame, LabelSpace, Method, Prediction, Weights
@@ -95,26 +96,42 @@ def predict(
             raise UserError(f"the clip {clip!r} has no frames", expected="at least one frame that can be decoded")
 
 
-def label_space(method: Spec, asked: str | None, files: Mapping[str, Checkpoint]) -> LabelSpace:
+def label_space(method: Spec, asked: str | None, files: Mapping[str, Checkpoint]) -> LabelSpace | None:
     """The classes that the spec, or a method inside it, names with `labels=`; else those asked for, or of the weights.
 
     files: as in `Context.checkpoints`
+    None: those that the network itself names, which `own_classes` gives once it is loaded
     """
     named = {str(value) for spec in walk(method) if (value := spec.get("labels")) is not None}
     if asked is not None:
         named.add(asked)
     if len(named) > 1:
         raise UserError(f"two label spaces: {' and '.join(sorted(named))}", where=str(method), expected="one")
-    if named:
+    if named and named != {MODEL}:
         return load_space(named.pop())
-    trained = trained_for(Context(checkpoints=files).checkpoint(innermost(method)))
-    if trained is None:
-        raise UserError(
-            f"which classes does {method} predict? Frames without labels do not say, and its weights do not either",
-            expected=f"a label space: {', '.join(spaces())}, or a file",
-            fix=f"--labels {spaces()[0]}, or --labels FILE.yaml",
-        )
-    return trained
+    network = innermost(method)
+    trained = trained_for(Context(checkpoints=files).checkpoint(network))
+    if trained is not None:
+        return trained
+    labels = signature(registry.resolve("methods", network.name)).parameters.get("labels")
+    if labels is not None and labels.default == MODEL:
+        return None
+    raise UserError(
+        f"which classes does {method} predict? Frames without labels do not say, and its weights do not either",
+        expected=f"a label space: {', '.join(spaces())}, or a file",
+        fix=f"--labels {spaces()[0]}, or --labels FILE.yaml",
+    )
+
+
+def own_classes(method: Method) -> LabelSpace:
+    """The classes of the network itself, of a method that was loaded without others; those of the innermost one."""
+    wrapped = inner(method)
+    if wrapped is not None:
+        return own_classes(wrapped)
+    space = getattr(method, "space", None)
+    if not isinstance(space, LabelSpace):
+        raise UserError("does not say which classes it predicts", where=method.name, expected="a `space` of its own")
+    return space
 
 
 def check_method(method: Method, spec: Spec, dataset: Dataset, allow_untrained: bool) -> Weights:

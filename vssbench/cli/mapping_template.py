@@ -1,0 +1,37 @@
+"""`--mapping-template FILE`: where a network's classes are not the data's, a mapping to fill in instead of an error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from vssbench.errors import UserError, printable
+
+
+@contextmanager
+def mapping_template(file: Path | None) -> Iterator[None]:
+    """Around the loading of methods: with a file, what their classes lack is written there, and the command ends.
+
+    file: a new one; None: the error stands
+    """
+    from vssbench.files.atomic import write_text
+    from vssbench.networks.class_mapping import ClassesDiffer
+    from vssbench.networks.mapping_file import template
+
+    if file is not None and file.exists():
+        raise UserError("exists already", where=file, fix="name a new file in --mapping-template")
+    try:
+        yield
+    except ClassesDiffer as error:
+        if file is None or error.space is None:
+            raise
+        write_text(file, template(error.names, error.space))
+        print(
+            printable(f"vssbench: {error.where}: mapping to fill in written to {file}; then pass mapping={file}"),
+            file=sys.stderr,
+        )
+        raise typer.Exit from None

@@ -1,0 +1,118 @@
+"""The file that says how a network's classes count as the dataset's: read, and written for a person to fill in.
+
+It is a mapping (YAML or JSON) that names every class of the dataset and, for each, the network's classes that count as
+it, by name or number:
+
+    Sky: [sky]
+    Building: [building, house, skyscraper]
+    Fence: []                                  # the network knows none
+
+What the network's classes are not listed for, it cannot predict: they never win over those that are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vssbench.errors import UserError, suggest
+from vssbench.files.input_files import expanded
+from vssbench.files.yaml_file import read_yaml
+from vssbench.types import LabelSpace
+
+Groups = tuple[tuple[int, ...], ...]
+"""For each train id the network's classes that count as it."""
+FORM = "YAML with a line for every class of the dataset: its name, and a list of the network's classes that count as it"
+NO_NAME = re.compile(r"LABEL_\d+")
+"""What transformers calls a class that nobody named."""
+
+
+def read_mapping(path: str | Path, names: Sequence[str], space: LabelSpace) -> Groups:
+    """The groups that a file describes. Raises UserError for unknown, repeated and missing classes."""
+    data, places, repeated = read_yaml(expanded(path), FORM)
+    if repeated:
+        raise UserError("\n".join(repeated))
+    for name in data:
+        if name not in space.names:
+            raise UserError(
+                f"{space.name!r} has no class {name!r}", where=path, expected=suggest(str(name), space.names)
+            )
+    if open_ones := [name for name, listed in data.items() if listed is None]:
+        line, column = places[open_ones[0], ""]
+        raise UserError(
+            f"says not yet what counts as {', '.join(open_ones)}",
+            where=f"{path}:{line}:{column}",
+            expected="a list of the network's classes, [] where it knows none",
+        )
+    if not all(isinstance(listed, list) for listed in data.values()):
+        raise UserError("is no mapping of lists", where=path, expected=FORM)
+    if missing := [name for name in space.names if name not in data]:
+        raise UserError(
+            f"says nothing of {', '.join(missing)}", where=path, fix="give each a list, [] where the network knows none"
+        )
+    groups = tuple(tuple(_number(listed, names, path) for listed in data[name]) for name in space.names)
+    used = Counter(number for group in groups for number in group)
+    if twice := [f"{names[number]} ({number})" for number, count in used.items() if count > 1]:
+        raise UserError(f"lists twice: {', '.join(twice)}", where=path, expected="one dataset class for each")
+    if not used:
+        raise UserError("joins no class of the network", where=path, expected=FORM)
+    return groups
+
+
+def equal_names(names: Sequence[str], space: LabelSpace) -> Groups:
+    """For each class of the dataset the network's of that name; none where two of the dataset's go by one name."""
+    ours = [plain(name) for name in space.names]
+    return tuple(
+        tuple(number for number, name in enumerate(names) if plain(name) == own and ours.count(own) == 1)
+        for own in ours
+    )
+
+
+def template(names: Sequence[str], space: LabelSpace) -> str:
+    """The text of a mapping to fill in: the dataset's classes with the network's of equal names, then all the others.
+
+    A class without one has no list yet, which `read_mapping` refuses: [] is for a person to say.
+    """
+    groups, unique = equal_names(names, space), Counter(names)
+    lines = [
+        f"# Which of the network's {len(names)} classes count as each of the {space.classes} of {scalar(space.name)}.",
+        "# Give every class a list of names or numbers, [] where the network knows none; then pass mapping=THIS FILE.",
+    ]
+    for name, group in zip(space.names, groups, strict=True):
+        listed = ", ".join(scalar(names[number]) if unique[names[number]] == 1 else str(number) for number in group)
+        lines.append(f"{scalar(name)}: [{listed}]" if group else f"{scalar(name)}:")
+    used = {number for group in groups for number in group}
+    lines += ["# The network's others, which are never predicted unless they are listed above:"]
+    lines += [f"#   {number}: {scalar(name)}" for number, name in enumerate(names) if number not in used]
+    return "\n".join(lines) + "\n"
+
+
+def scalar(text: str) -> str:
+    """The text as YAML writes it in one line, in quotes where it would mean something else."""
+    if not text.isprintable():
+        return json.dumps(text)
+    written: str = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=10**9)
+    return written.strip()[1:-1]
+
+
+def plain(name: str) -> str:
+    """A name as people compare it: without case, spaces and marks; unequal to any other where it says nothing."""
+    return name if NO_NAME.fullmatch(name) else re.sub(r"[\W_]", "", name.casefold()) or name
+
+
+def _number(listed: Any, names: Sequence[str], path: str | Path) -> int:
+    """The number of a class that is given by name or number."""
+    if isinstance(listed, int) and not isinstance(listed, bool) and 0 <= listed < len(names):
+        return listed
+    found = [number for number, name in enumerate(names) if name == listed]
+    if not found:
+        raise UserError(f"the network has no class {listed!r}", where=path, expected=suggest(str(listed), names))
+    if len(found) > 1:
+        raise UserError(f"{listed!r} is the name of {len(found)} classes", where=path, expected=f"a number of {found}")
+    return found[0]
