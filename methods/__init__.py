@@ -97,4 +97,22 @@ BUILTIN: dict[str, Entry] = {
         faster=_FASTER,
         recipe="vssbench.methods.arseg.training.recipe_single:AloneRecipe",
     ),
+    "espnet": Entry(
+        "vssbench.methods.espnet.adapter:ESPNet",
+        "each frame by itself, a small network with a pyramid of dilations",
+        paper="Mehta et al., ESPNet: Efficient Spatial Pyramid of Dilated Convolutions for Semantic Segmentation, "
+        "ECCV 2018",
+        licence="MIT",
+        weights="--checkpoint espnet=FILE (the official .pth, CamVid's or Cityscapes')",
+        faster=_FASTER,
+    ),
+    "espnetv2": Entry(
+        "vssbench.methods.espnet.adapter:ESPNetV2",
+        "each frame by itself, a smaller network with depthwise dilations",
+        paper="Mehta et al., ESPNetv2: A Light-weight, Power Efficient, and General Purpose Convolutional Neural "
+        "Network, CVPR 2019",
+        licence="MIT (EdgeNets, since 2021-07-20)",
+        weights="--checkpoint espnetv2=FILE (EdgeNets' official .pth)",
+        faster=_FASTER,
+    ),
 }

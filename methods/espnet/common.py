@@ -1,0 +1,168 @@
+"""What ESPNet and ESPNetv2 have in common behind the adapter: sizes, the output for void, the way back to the frame."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import lru_cache
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from vssbench.datasets.label_spaces import suite_name
+from vssbench.errors import UserError
+from vssbench.networks.numerics import Dtype, running
+from vssbench.networks.per_frame import Counted, PerFrame
+from vssbench.networks.sizes import parse_size
+from vssbench.types import Frame, LabelSpace, UInt8
+
+Size = tuple[int, int]
+OFFICIAL: Size = (512, 1024)
+"""At which the authors' Cityscapes networks see a frame."""
+
+
+class Input(NamedTuple):
+    """image: float32[1, 3, h, w], normalised; size: (H, W) of the frame."""
+
+    image: Tensor
+    size: Size
+
+
+class Output(NamedTuple):
+    """logits: float32[1, K, h, w] at the network's size, the one for void last; size: (H, W) of the frame."""
+
+    logits: Tensor
+    size: Size
+
+
+class Sizes:
+    """The size at which the network sees a frame.
+
+    resize: "auto": 512x1024 for Cityscapes, as the authors test; else the frame's own, each side enlarged to the next
+            multiple of the stride; None: the frame's own, which must be such a multiple; or HEIGHTxWIDTH
+    Raises UserError for a size that the stride does not divide.
+    """
+
+    def __init__(self, resize: str | None, stride: int, space: LabelSpace):
+        self._stride, self._exact = stride, resize is None
+        self._fixed = OFFICIAL if suite_name(space) == "cityscapes" else None
+        if resize != "auto":
+            self._fixed = None if resize is None else parse_size(resize, "resize=", form="auto, none, or HEIGHTxWIDTH")
+            if self._fixed is not None and any(side % stride for side in self._fixed):
+                raise UserError(f"resize={resize} does not fit", expected=f"sides that are multiples of {stride}")
+
+    def seen(self, frame: Size) -> Size:
+        """(h, w) for a frame of (H, W). Raises UserError where that is to be the frame's own and cannot be."""
+        if self._fixed is not None:
+            return self._fixed
+        height, width = (-(-side // self._stride) * self._stride for side in frame)
+        if self._exact and (height, width) != frame:
+            raise UserError(
+                f"the network cannot see a frame of {frame[0]}x{frame[1]} at its own size",
+                expected=f"sides that are multiples of {self._stride}",
+                fix=f"leave resize=none out (each side is then enlarged to the next one), or say resize={height}x{width}",
+            )
+        return height, width
+
+
+class Base(PerFrame):
+    """One of the two networks. Logits are at the network's size; the labels there are brought to the frame's by the
+    nearest pixel, as the authors do for Cityscapes.
+
+    The networks have one output more than there are classes, the last, for void; with labels=camvid12 void is a class.
+    void: whether that output may win. In the authors' code it does, and such pixels are predicted as id C, which the
+          protocol `espnet` counts as misses and others refuse; without it each pixel gets the best of the classes.
+    """
+
+    stride: ClassVar[int]
+
+    def __init__(
+        self,
+        labels: str | LabelSpace,
+        resize: str | None,
+        void: bool,
+        mapping: str | None,
+        dtype: Dtype,
+        compile: bool,
+        device: str,
+        checkpoint: object,
+    ):
+        super().__init__(labels, device, dtype, compile, checkpoint, mapping)
+        self.has_void = suite_name(self.learned) != "camvid12"
+        self.outputs = self.learned.classes + self.has_void
+        if void and not self.has_void:
+            raise UserError("void=true has no meaning here: to camvid12 void is a class", fix="leave void out")
+        self.void = void
+        if void and self.groups is not None:
+            self.groups = (*self.groups, (self.learned.classes,))
+        self.sizes = Sizes(resize, self.stride, self.learned)
+
+    @property
+    def classes(self) -> int:
+        """How many ids predictions have, that of void included where it is predicted."""
+        return self.space.classes + self.void
+
+    def use(self, network: nn.Module) -> None:
+        """Run this network."""
+        self.network = network
+        self._run = self.numerics.compiled(self.numerics.place(network))
+
+    @abstractmethod
+    def prepare(self, frame: Frame) -> Input: ...
+
+    @running
+    def step(self, x: Input) -> Output:
+        return Output(self._run(x.image), x.size)
+
+    def class_scores(self, y: Output) -> Tensor:
+        return enlarged(self._counted(y.logits), y.size)
+
+    def class_labels(self, y: Output) -> UInt8:
+        labels: UInt8 = self._counted(y.logits).argmax(0).to(torch.uint8).cpu().numpy()
+        rows, columns = (_nearest(new, old) for new, old in zip(y.size, labels.shape, strict=True))
+        return labels if labels.shape == y.size else labels[rows[:, None], columns]
+
+    def _counted(self, logits: Tensor) -> Tensor:
+        """float[K, h, w] of those outputs that may win."""
+        return logits[0] if self.void else logits[0, : self.learned.classes]
+
+    def frame_cost(self, network: nn.Module, size: Size, device: torch.device) -> Counted:
+        return FrameCost(network, size), (torch.zeros(1, 3, *self.sizes.seen(size), device=device),)
+
+
+class FrameCost(nn.Module):
+    """A frame from the network's input to the scores of all its outputs, float[K, H, W]."""
+
+    def __init__(self, network: nn.Module, size: Size):
+        super().__init__()
+        self.network, self.size = network, size
+
+    def forward(self, image: Tensor) -> Tensor:
+        return enlarged(self.network(image)[0], self.size)
+
+
+def enlarged(scores: Tensor, size: Size) -> Tensor:
+    """float[C, H, W] from float[C, h, w], each pixel that of the nearest centre."""
+    if scores.shape[-2:] == size:
+        return scores
+    rows, columns = (
+        torch.from_numpy(_nearest(new, old)).to(scores.device) for new, old in zip(size, scores.shape[-2:], strict=True)
+    )
+    return scores[:, rows[:, None], columns]
+
+
+@lru_cache(maxsize=16)
+def _nearest(new: int, old: int) -> np.ndarray:
+    """int[new]: the places whose centres are nearest; where two are as near, the one that PIL takes."""
+    places = Image.fromarray(np.arange(old, dtype=np.int32)[None])
+    return np.array(places.resize((new, 1), Image.Resampling.NEAREST))[0]
+
+
+def bilinear(image: Tensor, size: Size) -> Tensor:
+    """float[N, C, h, w], half-pixel centres, every pixel a mean of four (OpenCV's bilinear, not PIL's)."""
+    if image.shape[-2:] == size:
+        return image
+    return F.interpolate(image, size, mode="bilinear", align_corners=False)
