@@ -27,6 +27,8 @@ NETWORKS = (
     "mrcfa(backbone=tiny)",
     "psp18(backbone=tiny)",
     "segformer(backbone=tiny)",
+    "espnet(backbone=tiny)",
+    "espnetv2",
     "hold(of=mask2former(backbone=tiny))",
 )
 FEW = ("--steps", 2, "--batch", 2, "--crop", "32x32", "--validation", "none")

@@ -63,7 +63,7 @@ class Sizes:
             raise UserError(
                 f"the network cannot see a frame of {frame[0]}x{frame[1]} at its own size",
                 expected=f"sides that are multiples of {self._stride}",
-                fix=f"leave resize=none out (each side is then enlarged to the next one), or say resize={height}x{width}",
+                fix=f"leave resize=none out (sides are then enlarged to the next one), or say resize={height}x{width}",
             )
         return height, width
 
@@ -118,14 +118,14 @@ class Base(PerFrame):
         return Output(self._run(x.image), x.size)
 
     def class_scores(self, y: Output) -> Tensor:
-        return enlarged(self._counted(y.logits), y.size)
+        return enlarged(self._candidates(y.logits), y.size)
 
     def class_labels(self, y: Output) -> UInt8:
-        labels: UInt8 = self._counted(y.logits).argmax(0).to(torch.uint8).cpu().numpy()
+        labels: UInt8 = self._candidates(y.logits).argmax(0).to(torch.uint8).cpu().numpy()
         rows, columns = (_nearest(new, old) for new, old in zip(y.size, labels.shape, strict=True))
         return labels if labels.shape == y.size else labels[rows[:, None], columns]
 
-    def _counted(self, logits: Tensor) -> Tensor:
+    def _candidates(self, logits: Tensor) -> Tensor:
         """float[K, h, w] of those outputs that may win."""
         return logits[0] if self.void else logits[0, : self.learned.classes]
 

@@ -50,13 +50,13 @@ def _cbr(channels: int, out: int, stride: int = 1) -> nn.Sequential:
     return named(conv=convolution(channels, out, stride=stride), bn=_norm(out), act=nn.PReLU(out))
 
 
-def _up(channels: int) -> nn.ConvTranspose2d:
+def _up(channels: int, out: int) -> nn.ConvTranspose2d:
     """Twice the size."""
-    return nn.ConvTranspose2d(channels, channels, 2, stride=2, bias=False)
+    return nn.ConvTranspose2d(channels, out, 2, stride=2, bias=False)
 
 
 class ESP(nn.Module):
-    """The efficient spatial pyramid: few channels through five dilations, fused from the narrowest to the widest.
+    """Efficient spatial pyramid: a reduced map through five dilations, summed from the narrowest on.
 
     stride:   2 halves the size
     residual: the input is added before the normalisation
@@ -65,17 +65,17 @@ class ESP(nn.Module):
     def __init__(self, channels: int, out: int, stride: int = 1, residual: bool = True):
         super().__init__()
         self.residual = residual and stride == 1
-        few = out // len(_DILATIONS)
-        self.c1 = named(conv=convolution(channels, few, 1 if stride == 1 else 3, stride))
+        reduced = out // len(_DILATIONS)
+        self.c1 = named(conv=convolution(channels, reduced, 1 if stride == 1 else 3, stride))
         for dilation in _DILATIONS:
-            width = out - few * (len(_DILATIONS) - 1) if dilation == 1 else few
-            setattr(self, f"d{dilation}", named(conv=convolution(few, width, dilation=dilation)))
+            width = out - reduced * (len(_DILATIONS) - 1) if dilation == 1 else reduced
+            setattr(self, f"d{dilation}", named(conv=convolution(reduced, width, dilation=dilation)))
         self.bn = _br(out) if stride == 1 else _norm(out)
         self.act = nn.Identity() if stride == 1 else nn.PReLU(out)
 
     def forward(self, x: Tensor) -> Tensor:
-        few = self.c1(x)
-        first, *wider = (getattr(self, f"d{dilation}")(few) for dilation in _DILATIONS)
+        reduced = self.c1(x)
+        first, *wider = (getattr(self, f"d{dilation}")(reduced) for dilation in _DILATIONS)
         fused = [first, wider[0]]  # the first takes no part in the sums
         for branch in wider[1:]:
             fused.append(fused[-1] + branch)
@@ -130,14 +130,15 @@ class ESPNet(nn.Module):
     def __init__(self, outputs: int, depth: Depth, skip: Skip):
         super().__init__()
         self.skip = skip
-        self.encoder = Encoder(outputs, depth)
-        self.level3_C = named(conv=convolution(2 * 64 + 3, outputs, 1))
-        self.br = _norm(outputs)
-        self.up_l3 = nn.Sequential(_up(outputs))
-        self.combine_l2_l3 = nn.Sequential(_br(2 * outputs), ESP(2 * outputs, outputs, residual=False))
-        self.up_l2 = nn.Sequential(_up(outputs), _br(outputs))
-        self.conv = _cbr(outputs + WIDTHS[skip], outputs)
-        self.classifier = _up(outputs)
+        width = max(outputs, len(_DILATIONS))  # a channel for each dilation, where there are fewer classes than that
+        self.encoder = Encoder(width, depth)
+        self.level3_C = named(conv=convolution(2 * 64 + 3, width, 1))
+        self.br = _norm(width)
+        self.up_l3 = nn.Sequential(_up(width, width))
+        self.combine_l2_l3 = nn.Sequential(_br(2 * width), ESP(2 * width, width, residual=False))
+        self.up_l2 = nn.Sequential(_up(width, width), _br(width))
+        self.conv = _cbr(width + WIDTHS[skip], width)
+        self.classifier = _up(width, outputs)
 
     def forward(self, image: Tensor) -> Tensor:
         """float[N, 3, H, W] as the adapter normalises it -> logits, float[N, K, H, W]."""

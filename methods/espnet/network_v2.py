@@ -58,27 +58,27 @@ def _resized(x: Tensor, size: Sequence[int]) -> Tensor:
 
 
 class EESP(nn.Module):
-    """Few channels through four depthwise dilations, each sum passed on to the next, and back to many channels.
+    """A reduced map through four depthwise dilations, each sum passed on to the next, and back to many channels.
 
     At stride 1 the input is added. At stride 2 `module_act` is in the files and is not used.
     """
 
     def __init__(self, channels: int, out: int, dilations: Sequence[int] = _WIDE, stride: int = 1):
         super().__init__()
-        self.stride, few = stride, out // _BRANCHES
-        self.proj_1x1 = _cbr(channels, few, 1, groups=_BRANCHES)
+        self.stride, reduced = stride, out // _BRANCHES
+        self.proj_1x1 = _cbr(channels, reduced, 1, groups=_BRANCHES)
         self.spp_dw = nn.ModuleList(
-            named(conv=convolution(few, few, 3, stride, dilation, groups=few)) for dilation in dilations
+            named(conv=convolution(reduced, reduced, 3, stride, dilation, groups=reduced)) for dilation in dilations
         )
         self.br_after_cat = named(bn=nn.BatchNorm2d(out), act=nn.PReLU(out))
         self.conv_1x1_exp = named(conv=convolution(out, out, 1, groups=_BRANCHES), bn=nn.BatchNorm2d(out))
         self.module_act = nn.PReLU(out)
 
     def forward(self, x: Tensor) -> Tensor:
-        few = self.proj_1x1(x)
+        reduced = self.proj_1x1(x)
         fused: list[Tensor] = []
         for branch in self.spp_dw:
-            fused.append(branch(few) + fused[-1] if fused else branch(few))
+            fused.append(branch(reduced) + fused[-1] if fused else branch(reduced))
         y: Tensor = self.conv_1x1_exp(self.br_after_cat(torch.cat(fused, 1)))
         if self.stride == 1:
             y = self.module_act(x + y)
@@ -125,20 +125,20 @@ class Encoder(nn.Module):
 
 
 class PyramidPooling(nn.Module):
-    """Few channels at five sizes, a depthwise convolution at each, put together again.
+    """A reduced map at five sizes, a depthwise convolution at each, put together again.
 
     last: the network's last layer, with a bias and without normalisation
     """
 
-    def __init__(self, channels: int, out: int, few: int, last: bool = False):
+    def __init__(self, channels: int, out: int, reduced: int, last: bool = False):
         super().__init__()
-        self.projection_layer = _decoder_cbr(channels, few, 1)
-        self.stages = nn.ModuleList(convolution(few, few, groups=few) for _ in _SCALES)
+        self.projection_layer = _decoder_cbr(channels, reduced, 1)
+        self.stages = nn.ModuleList(convolution(reduced, reduced, groups=reduced) for _ in _SCALES)
         self.merge_layer = nn.Sequential(
-            _decoder_br(few * len(_SCALES)),
+            _decoder_br(reduced * len(_SCALES)),
             nn.ChannelShuffle(len(_SCALES)),
-            _decoder_cbr(few * len(_SCALES), few, 3, groups=few),
-            nn.Conv2d(few, out, 1, bias=last),
+            _decoder_cbr(reduced * len(_SCALES), reduced, 3, groups=reduced),
+            nn.Conv2d(reduced, out, 1, bias=last),
         )
         self.br = nn.Identity() if last else _decoder_br(out)
 
@@ -180,13 +180,13 @@ class ESPNetV2(nn.Module):
     def __init__(self, outputs: int, widths: Sequence[int]):
         super().__init__()
         one, two, three, four = widths
-        few = min(outputs // 2, 16)
+        reduced = min(outputs // 2, 16)
         wide, mid, narrow = _DECODER
         self.base_net = Encoder(widths)
-        self.bu_dec_l1 = PyramidPooling(four, wide, few)
-        self.bu_dec_l2 = PyramidPooling(wide, mid, few)
-        self.bu_dec_l3 = PyramidPooling(mid, narrow, few)
-        self.bu_dec_l4 = PyramidPooling(narrow, outputs, few, last=True)
+        self.bu_dec_l1 = PyramidPooling(four, wide, reduced)
+        self.bu_dec_l2 = PyramidPooling(wide, mid, reduced)
+        self.bu_dec_l3 = PyramidPooling(mid, narrow, reduced)
+        self.bu_dec_l4 = PyramidPooling(narrow, outputs, reduced, last=True)
         self.merge_enc_dec_l2 = Merge(three, wide)
         self.merge_enc_dec_l3 = Merge(two, mid)
         self.merge_enc_dec_l4 = Merge(one, narrow)
