@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vssbench.bench.pool import clip_records, longest_first
-from vssbench.bench.session import Bench
+from vssbench.bench.session import Bench, Task
 from vssbench.bench.spec import RunSpec
 from vssbench.progress import Progress
 from vssbench.results.run_folder import MethodFolder, read_clips
@@ -118,7 +118,7 @@ def table(costs: Costs, sigma: float) -> None:
     for name, count in SETS.items():
         listed = lengths(count, sigma)
         by_clip = {str(number): length for number, length in enumerate(listed)}
-        ordered = [by_clip[clip] for _, clip in longest_first([(method, clip) for clip in by_clip], by_clip)]
+        ordered = [by_clip[clip] for _, clip, _ in longest_first([Task(method, clip) for clip in by_clip], by_clip)]
         for order, frames in {"as listed": listed, "longest first": ordered}.items():
             for workers in WORKERS:
                 outcome = simulate(frames, workers, costs)
@@ -135,7 +135,7 @@ def table(costs: Costs, sigma: float) -> None:
 def clips_a_second(spec: RunSpec) -> float:
     """From the moment on which every worker has finished a clip, and so has its network."""
     bench = Bench(spec)
-    tasks = [(parse(method), clip) for method in spec.methods for clip in bench.lengths]
+    tasks = [Task(parse(method), clip) for method in spec.methods for clip in bench.lengths]
     times = [perf_counter() for _ in clip_records(bench, tasks, Progress())]
     return (len(times) - spec.workers) / (times[-1] - times[spec.workers - 1])
 

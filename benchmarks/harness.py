@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from vssbench import load_method, methods, registry
-from vssbench.bench.session import Bench
+from vssbench.bench.session import Bench, Task
 from vssbench.bench.spec import LatencySpec, RunSpec
 from vssbench.load import load_dataset
 from vssbench.metrics.cost.latency import measure, repeat, summarise
@@ -110,7 +110,7 @@ def reading_ahead(rounds: int, length: int = 16) -> None:
             "decoding": decode,
             "steps": lambda: _bare(busy, frames),
             "two processes": lambda: _side_by_side(decode, lambda: _bare(busy, frames)),
-            "a run": lambda: bench.run(parse("busy"), "clip"),
+            "a run": lambda: bench.run(Task(parse("busy"), "clip")),
         }
         seconds: dict[str, list[float]] = {name: [] for name in jobs}
         for _ in range(rounds):

@@ -42,7 +42,7 @@ def write(
 
         written.append(page.write(rows, folder, chosen))
     if "plots" in formats:
-        from vssbench.reports.plots import key_distance, pareto, sweep
+        from vssbench.reports.plots import key_distance, pareto, streaming, sweep
 
-        written += [path for plots in (pareto, key_distance, sweep) for path in plots.write(rows, folder)]
+        written += [path for plots in (pareto, key_distance, sweep, streaming) for path in plots.write(rows, folder)]
     return written

@@ -17,6 +17,7 @@ from vssbench.reports.page.provenance import provenance
 from vssbench.reports.plots.theme import DARK, LIGHT
 from vssbench.reports.rows import Group, Row, joined
 from vssbench.reports.significance import ALPHA
+from vssbench.reports.streams import curve
 
 
 def contents(rows: Sequence[Row], chosen: Sequence[str] = ()) -> dict[str, Any]:
@@ -62,6 +63,7 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
             for index, (row, name) in enumerate(zip(rows, names(rows), strict=True))
         ],
         "ageing": _ageing(rows),
+        "streams": _streams(rows),
         **frames(rows, budget),
     }
 
@@ -75,6 +77,16 @@ def _measured(row: Row, classes: list[str], clips: list[str]) -> dict[str, Any]:
         "latency": quantiles(row.result) if row.result else {},
         "perClip": {name: aligned(values, clips) for name, values in per_clip(row).items()},
     }
+
+
+def _streams(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """A curve a method that was streamed at several frame rates, in the form of `_ageing`."""
+    found = [(index, name, curve(row)) for index, (row, name) in enumerate(zip(rows, names(rows), strict=True))]
+    return [
+        {"name": name, "row": index, "points": [(fps, round(miou, 4)) for fps, miou in points.items()]}
+        for index, name, points in found
+        if len(points) > 1
+    ]
 
 
 def _ageing(rows: Sequence[Row]) -> list[dict[str, Any]]:

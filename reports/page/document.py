@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent
 STYLES = ("base", "leaderboard", "plots", "frames", "print")
 SCRIPTS = (
     "dom", "state", "card", "axes", "point_labels", "marks", "selection", "leaderboard", "pareto", "per_class",
-    "per_clip", "key_distance", "latency", "frames", "page",
+    "per_clip", "curves", "latency", "frames", "page",
 )  # fmt: skip
 """In the order in which they stand in the page: a script may use at once what an earlier one defines."""
 

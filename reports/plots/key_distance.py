@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -39,14 +37,8 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORM
 
 def draw(curves: Curves, title: str, theme: Theme) -> Figure:
     """A line a method, each named under the plot; of very many the first."""
-    sheet, signs, looks = Sheet(title), [], style.looks(curves, theme)
-    for name, by in islice(curves.items(), style.LINES):
-        line: dict[str, Any] = {"color": looks[name].colour, "marker": looks[name].marker}
-        sheet.axes.plot(sorted(by), [by[distance] for distance in sorted(by)], **line)
-        signs.append((line, name))
+    sheet = Sheet(title)
     sheet.axes.set(xlabel="frames since the key frame, d", ylabel="mIoU (%)")
+    sheet.curves(curves, theme)
     sheet.axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    sheet.table(signs)
-    if len(curves) > style.LINES:
-        sheet.note(f"{len(curves) - style.LINES} methods of lower accuracy are not shown")
     return sheet.figure

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from vssbench.reports.columns import ACCURACY, PARTS, SPEEDS, metrics
 from vssbench.reports.names import resolved
 from vssbench.reports.rows import PRINTED, Group, Row, rank
-from vssbench.results.figures import CATALOGUE
+from vssbench.results.figures import CATALOGUE, STREAMED
+from vssbench.specs import parse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
 
     Columns: those of COMPARABLE, method (and in full, with every default), origin; each metric in percent with the ends
     of its confidence interval ("mIoU low", "mIoU high") and p of its difference to the best ("VC@8 p (Holm)"), where
-    there is one; COST and whatever else of the catalogue any row has; whether gflops is a lower bound; the machine of
+    there is one; COST and whatever else any row has; whether gflops is a lower bound; the machine of
     the speeds; the difference to the best in mIoU with its p; weights, source, notes. Accuracy class by class and
     distance by distance is `vssbench.load_results`'.
     """
@@ -32,7 +33,9 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
 
     accuracies = dict.fromkeys((*ACCURACY, *metrics(rows)))
     there = {name for row in rows for name, value in row.values.items() if value is not None}
-    costs = dict.fromkeys((*COST, *(name for name in CATALOGUE if name in there and name not in COMPARABLE)))
+    others = [name for name in CATALOGUE if name in there and name not in COMPARABLE]
+    streamed = [name for row in rows for name in row.values if parse(name, words=True).name in STREAMED]
+    costs = dict.fromkeys((*COST, *others, *streamed))
     return pd.DataFrame([_line(row, accuracies, costs) for row in sorted(rows, key=rank)])
 
 

@@ -17,7 +17,7 @@ from vssbench.reports.names import names, plugins, resolved, weights
 from vssbench.reports.notes import numbered
 from vssbench.reports.rows import Group, Row, grouped, level_of
 from vssbench.reports.significance import ALPHA, alike, any_alike, statement
-from vssbench.reports.tables import latex
+from vssbench.reports.tables import latex, streaming
 from vssbench.reports.tables.data_frame import csv, table
 from vssbench.reports.tables.markdown import code, plain
 from vssbench.reports.tables.markdown import table as tabulated
@@ -54,7 +54,7 @@ def markdown(rows: Sequence[Row], chosen: Sequence[str] = ()) -> str:
         before = groups[number - 1][0] if number else None
         shown = columns(members, chosen)
         parts += [_heading(group, members, before, shown), *_table(members, shown), statement(members)]
-        parts.append(distances(members))
+        parts += [distances(members), streaming.text(members)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

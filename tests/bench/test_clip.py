@@ -15,7 +15,7 @@ from tests.helpers.class_zero import ClassZero
 from vssbench import load_method
 from vssbench.bench.clip import ahead, has_nan, run_clip, run_frame
 from vssbench.bench.run import Measurement
-from vssbench.bench.session import Bench, Ran
+from vssbench.bench.session import Bench, Ran, Task
 from vssbench.bench.spec import RunSpec
 from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
@@ -212,7 +212,7 @@ def test_a_run_decodes_the_next_frame_during_the_step(monkeypatch: pytest.Monkey
     monkeypatch.setattr(bench.dataset, "frames", marked)
     monkeypatch.setattr(bench, "load", lambda spec: Waiting())
     (clip,) = bench.lengths
-    assert isinstance(bench.run(parse("oracle"), clip), Ran)
+    assert isinstance(bench.run(Task(parse("oracle"), clip)), Ran)
 
 
 def test_ahead_passes_errors_on_and_leaves_no_thread() -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.robustness.made import vspw
 from vssbench.bench.node_check import listing, shared
 from vssbench.bench.ray_pool import Opened, Spread, Worker
-from vssbench.bench.session import Bench, Failed, Ran
+from vssbench.bench.session import Bench, Failed, Ran, Task
 from vssbench.bench.spec import RunSpec
 from vssbench.datasets.on_disk import FileDataset
 from vssbench.errors import UserError
@@ -43,9 +43,9 @@ def test_a_worker_looks_into_no_clip_before_it_is_told_to_run_it(
     worker = opened(run)
     assert shared(worker.bench) == shared(bench)
     assert not seen
-    ran = worker.run(METHOD, "b", wanted)
+    ran = worker.run(Task(METHOD, "b"), wanted)
     assert isinstance(ran, Ran)
-    assert ran.record == bench.run(METHOD, "b").record.model_copy(update={"seconds": ran.record.seconds})
+    assert ran.record == bench.run(Task(METHOD, "b")).record.model_copy(update={"seconds": ran.record.seconds})
     assert set(seen) == {"b"}
 
 
@@ -77,10 +77,10 @@ def test_a_node_with_other_frames_is_refused_and_no_clip_is_blamed(damage: str, 
             (file,) = (clip / kind).glob("002.*")
             file.rename(file.with_stem("003")) if damage == "renamed" else file.unlink()
     with pytest.raises(UserError, match="b' of val.txt is not there" if damage == "none" else "other frames there"):
-        worker.run(METHOD, "b", wanted)
+        worker.run(Task(METHOD, "b"), wanted)
     (clip.parent / "a" / "mask" / "000.png").write_bytes(b"no image")
     if on_error == "skip-clip":  # a clip that is damaged for everybody is the clip's own fault
-        assert isinstance(worker.run(METHOD, "a", listing(worker.bench, "a")), Failed)
+        assert isinstance(worker.run(Task(METHOD, "a"), listing(worker.bench, "a")), Failed)
 
 
 def test_what_differs_is_named(tmp_path: Path) -> None:

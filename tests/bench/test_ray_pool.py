@@ -25,6 +25,7 @@ from tests.helpers.ray_cluster import WORKER_PORTS, Cluster, two_nodes
 from tests.helpers.timeless import numbers
 from vssbench.bench.pool import longest_first
 from vssbench.bench.ray_pool import ATTEMPTS, connected
+from vssbench.bench.session import Task
 from vssbench.bench.spec import RunSpec
 from vssbench.environment import processor
 from vssbench.errors import MissingExtra
@@ -36,27 +37,27 @@ METHODS = "diary,hold(key_interval=4,of=diary)"
 CLIPS = 6
 with_ray = pytest.mark.extra("ray")
 TASKS = st.lists(
-    st.tuples(st.sampled_from([parse("oracle"), parse("mpvss"), parse("mrcfa")]), st.sampled_from("abcdef")),
+    st.builds(Task, st.sampled_from([parse("oracle"), parse("mpvss"), parse("mrcfa")]), st.sampled_from("abcdef")),
     unique=True,
 )
 
 
 @given(TASKS, st.fixed_dictionaries({clip: st.integers(1, 3) for clip in "abcdef"}))
-def test_long_clips_come_first_and_no_method_twice(tasks: list[Any], lengths: dict[str, int]) -> None:
+def test_long_clips_come_first_and_no_method_twice(tasks: list[Task], lengths: dict[str, int]) -> None:
     ordered = longest_first(tasks, lengths)
     assert sorted(map(str, ordered)) == sorted(map(str, tasks))
-    methods = [method for method, _ in ordered]
-    assert list(dict.fromkeys(methods)) == list(dict.fromkeys(method for method, _ in tasks))
+    methods = [task.method for task in ordered]
+    assert list(dict.fromkeys(methods)) == list(dict.fromkeys(task.method for task in tasks))
     assert sum(one != two for one, two in pairwise(methods)) == max(0, len(set(methods)) - 1)
-    for (one, long), (two, short) in pairwise(ordered):
-        assert one != two or lengths[long] >= lengths[short]
+    for one, two in pairwise(ordered):
+        assert one.method != two.method or lengths[one.clip] >= lengths[two.clip]
 
 
 @given(TASKS)
-def test_clips_of_one_length_keep_their_order(tasks: list[Any]) -> None:
+def test_clips_of_one_length_keep_their_order(tasks: list[Task]) -> None:
     ordered = longest_first(tasks, dict.fromkeys("abcdef", 7))
-    for method in {method for method, _ in tasks}:
-        assert [task for task in ordered if task[0] == method] == [task for task in tasks if task[0] == method]
+    for method in {task.method for task in tasks}:
+        assert [task for task in ordered if task.method == method] == [task for task in tasks if task.method == method]
 
 
 def test_without_ray_one_message_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,19 @@ WHOLE = {
     "memory_mb": {"host_peak": 300.0, "host_working": 40.0, "device_peak": 20.0, "device_working": 10.0},
     "energy": {"joules_per_frame": 0.5, "watts": 30.0, "spread": 0.01, "windows": 3, "seconds": 9.0, "reason": None},
     "kinds": {"key": 3, "nonkey": 8, "warmup": 1},
-}
+    "samples_ms": {
+        "round": [0, 0, 0, 1], "kind": ["key", "nonkey", "nonkey", "key"],
+        "prepare": [1.0] * 4, "step": [8.0, 1.0, 1.0, 9.0], "decode": [1.0] * 4,
+    },
+    "streaming": [
+        {
+            "fps": 30.0, "take": "newest", "assumed": False, "latency_ms": {"key": 10.0, "nonkey": 3.0},
+            "metrics": {"mIoU": 50.0, "WIoU": None, "pixel_accuracy": 60.0, "class_accuracy": 55.0},
+            "reasons": {"WIoU": "the script has none"}, "frames": 12, "taken": 9, "before_first": 1,
+            "age_ms": {"mean": 40.0, "p99": 66.7}, "missed": 50.0,
+        }
+    ],
+}  # fmt: skip
 
 
 def made(folder: Path, right: float | None = 0.9, **cost: object) -> RunResult:
@@ -82,6 +94,9 @@ def test_every_number_of_a_result_has_one_name(tmp_path: Path) -> None:
         },
         "key_frames": 25.0, "clips": 12, "frames": 12, "frames(labelled)": 12,
         "frames(key)": 3, "frames(nonkey)": 8, "frames(warmup)": 1,
+        "sIoU(fps=30)": 50.0, "sWIoU(fps=30)": None, "spixel_accuracy(fps=30)": 60.0, "sclass_accuracy(fps=30)": 55.0,
+        "dropped(fps=30)": 25.0, "age(fps=30)": 40.0, "age(p99,fps=30)": 66.7, "missed(fps=30)": 50.0,
+        "latency(max,end_to_end)": 11.0, "jitter": pytest.approx(4.47), "rate(without_drop)": pytest.approx(1e6 / 5001),
         "frames(timed)": 16, **{f"frames(timed,{kind})": 16 for kind in KINDS},
     }  # fmt: skip
     assert values(result) == wanted
@@ -144,7 +159,9 @@ def test_units_and_directions() -> None:
     assert told["mIoU"] == told["IoU(class=road)"] == told["mIoU(distance=mean)"] == ("%", "more")
     assert {value for name, value in told.items() if name.startswith("latency(")} == {("ms", "less")}
     assert {value for name, value in told.items() if name.startswith("fps(")} == {("frames/s", "more")}
-    assert {one.name.partition("(")[0] for one in COSTS if one.machine} == {"fps", "latency", "energy", "power"}
+    assert {one.name.partition("(")[0] for one in COSTS if one.machine} == {
+        "fps", "latency", "jitter", "rate", "energy", "power",
+    }  # fmt: skip
     assert all(
         one.metric == (parse(one.name, words=True).name in registry.entries("metrics"))
         for one in named()[: len(DEFAULT)]

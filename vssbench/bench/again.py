@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vssbench.bench.session import Bench, Failed
+from vssbench.bench.session import Bench, Ran, Task
 from vssbench.bench.spec import RunSpec
 from vssbench.errors import UserError
 from vssbench.files.atomic import read_json
@@ -40,8 +40,8 @@ def differences(spec: RunSpec, folder: Path, clips: int) -> Iterator[str]:
     names = list(kept)
     step = max(1, len(names) // clips)
     for name in names[::step][:clips]:
-        ran = bench.run(method, name)
-        assert not isinstance(ran, Failed)  # on_error="stop" raises
+        ran = bench.run(Task(method, name))
+        assert isinstance(ran, Ran)  # on_error="stop" raises
         yield from _otherwise(name, kept[name], ran.record)
 
 

@@ -11,13 +11,12 @@ from functools import partial
 
 from vssbench.bench import ray_pool
 from vssbench.bench.processes import in_processes
-from vssbench.bench.session import Bench, Failed, Ran, Task
+from vssbench.bench.session import Bench, Outcome, Task
 from vssbench.bench.spec import RunSpec
 from vssbench.progress import Progress
-from vssbench.specs import Spec
 
 
-def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran | Failed]]:
+def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Task, Outcome]]:
     """The outcome of every task, as it is finished: in order in this process, in any order with several workers."""
     if bench.spec.engine == "ray":
         return ray_pool.clip_records(bench, longest_first(tasks, bench.lengths), progress)
@@ -31,8 +30,8 @@ def longest_first(tasks: Sequence[Task], lengths: Mapping[str, int]) -> list[Tas
 
     A worker holds one method, so no method is taken up twice. lengths: frames of each clip
     """
-    turn = {method: place for place, method in enumerate(dict.fromkeys(method for method, _ in tasks))}
-    return sorted(tasks, key=lambda task: (turn[task[0]], -lengths[task[1]]))
+    turn = {method: place for place, method in enumerate(dict.fromkeys(task.method for task in tasks))}
+    return sorted(tasks, key=lambda task: (turn[task.method], -lengths[task.clip]))
 
 
 def alone(spec: RunSpec) -> AbstractContextManager[None]:
@@ -40,27 +39,26 @@ def alone(spec: RunSpec) -> AbstractContextManager[None]:
     return ray_pool.alone(spec) if spec.engine == "ray" else nullcontext()
 
 
-def _here(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran | Failed]]:
-    for method, clip in tasks:
-        progress.show(str(method), clip)
-        yield method, bench.run(method, clip, progress.tick)
+def _here(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Task, Outcome]]:
+    for task in tasks:
+        progress.show(str(task.method), task.clip)
+        yield task, bench.run(task, progress.tick)
     bench.close()
 
 
-def _in_processes(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran | Failed]]:
+def _in_processes(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Task, Outcome]]:
     """The same from worker processes; one that dies loses its clip and nothing else."""
-    for (method, clip), ran in in_processes(
+    for task, outcome in in_processes(
         bench.spec.workers,
         partial(_worker, bench.spec),
         tasks,
         fix="continue with --resume, perhaps with fewer --workers: every finished clip is kept",
-        name=lambda task: f"{task[0]} on {task[1]}",
+        name=lambda task: f"{task.method} on {task.clip}",
     ):
-        progress.show(str(method), clip)
-        progress.tick(bench.lengths[clip])
-        yield method, ran
+        progress.show(str(task.method), task.clip)
+        progress.tick(bench.lengths[task.clip])
+        yield task, outcome
 
 
-def _worker(spec: RunSpec) -> Callable[[Task], Ran | Failed]:
-    bench = Bench(spec, listed=False)
-    return lambda task: bench.run(*task)
+def _worker(spec: RunSpec) -> Callable[[Task], Outcome]:
+    return Bench(spec, listed=False).run

@@ -21,11 +21,10 @@ from typing import Any, NamedTuple
 from vssbench import environment
 from vssbench.bench.node_check import listing, shared
 from vssbench.bench.processes import NAMED
-from vssbench.bench.session import Bench, Failed, Ran, Task
+from vssbench.bench.session import Bench, Failed, Outcome, Task
 from vssbench.bench.spec import RunSpec
 from vssbench.errors import MissingExtra, UserError, first_line, listed
 from vssbench.progress import Progress
-from vssbench.specs import Spec
 
 ATTEMPTS = 3
 """Workers that a clip may cost before it is the clip that is to blame; and workers in a row that do not even start."""
@@ -55,18 +54,18 @@ class Worker:
         self.bench = Bench(spec, listed=False)
         return Opened(platform.node(), environment.processor(), shared(self.bench))
 
-    def run(self, method: Spec, clip: str, frames: str) -> Ran | Failed:
+    def run(self, task: Task, frames: str) -> Outcome:
         """frames: the driver's `listing` of the clip."""
-        if listing(self.bench, clip) != frames:
+        if listing(self.bench, task.clip) != frames:
             raise UserError(
-                f"the clip {clip!r} has other frames there than on the driver",
+                f"the clip {task.clip!r} has other frames there than on the driver",
                 where=platform.node(),
                 expected="the same files under the same paths on every node",
             )
-        return self.bench.run(method, clip)
+        return self.bench.run(task)
 
 
-def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Spec, Ran | Failed]]:
+def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Task, Outcome]]:
     """The outcome of every task in the order in which they finish.
 
     Raises UserError where the cluster cannot be reached or has no room, where a worker sees other files or versions
@@ -95,7 +94,7 @@ class Spread:
         self.deaths: Counter[Task | None] = Counter()
         self.machines: set[str] = set()
 
-    def outcomes(self) -> Iterator[tuple[Spec, Ran | Failed]]:
+    def outcomes(self) -> Iterator[tuple[Task, Outcome]]:
         self._check_room()
         for _ in range(min(self.spec.workers, len(self.waiting))):
             self._hire()
@@ -104,7 +103,7 @@ class Spread:
             try:
                 finished, _ = self.ray.wait(list(self.actors), timeout=None if self.tasks else PATIENCE)
             except KeyboardInterrupt as error:
-                error.add_note(listed((f"{method} on {clip}" for method, clip in self.tasks.values()), NAMED))
+                error.add_note(listed((f"{task.method} on {task.clip}" for task in self.tasks.values()), NAMED))
                 raise
             if not finished:
                 raise UserError(
@@ -133,7 +132,7 @@ class Spread:
         actor = self.ray.remote(**self.needs, max_restarts=0)(Worker).remote()
         self.actors[actor.open.remote(self.spec, os.getcwd())] = actor
 
-    def _take(self, done: Any) -> tuple[Spec, Ran | Failed] | None:
+    def _take(self, done: Any) -> tuple[Task, Outcome] | None:
         """What that actor has to say; it gets the next task, or is let go."""
         actor, task = self.actors.pop(done), self.tasks.pop(done, None)
         try:
@@ -147,18 +146,18 @@ class Spread:
             self.deaths.pop(None, None)
             self._welcome(value)
         if self.waiting:
-            method, clip = following = self.waiting.popleft()
-            if clip not in self.listings:
-                self.listings[clip] = listing(self.bench, clip)
-            result = actor.run.remote(method, clip, self.listings[clip])
+            following = self.waiting.popleft()
+            if following.clip not in self.listings:
+                self.listings[following.clip] = listing(self.bench, following.clip)
+            result = actor.run.remote(following, self.listings[following.clip])
             self.actors[result], self.tasks[result] = actor, following
         else:
             self.ray.kill(actor)
         if task is None:
             return None
-        self.progress.show(str(task[0]), task[1])
-        self.progress.tick(self.bench.lengths[task[1]])
-        return task[0], value
+        self.progress.show(str(task.method), task.clip)
+        self.progress.tick(self.bench.lengths[task.clip])
+        return task, value
 
     def _welcome(self, opened: Opened) -> None:
         here, there = self.shared, opened.shared
@@ -173,7 +172,7 @@ class Spread:
         self.machines.add(opened.machine)
         self.bench.machines = sorted(self.machines)
 
-    def _died(self, task: Task | None, why: str) -> tuple[Spec, Ran | Failed] | None:
+    def _died(self, task: Task | None, why: str) -> tuple[Task, Outcome] | None:
         """Another worker for the one that died; its clip is the next to be run, unless it is the clip that kills."""
         self.deaths[task] += 1
         if self.deaths[task] < ATTEMPTS:
@@ -181,12 +180,12 @@ class Spread:
                 self.waiting.appendleft(task)
             self._hire()
             return None
-        where = "before its first clip" if task is None else f"{task[0]} on {task[1]}"
+        where = "before its first clip" if task is None else f"{task.method} on {task.clip}"
         reason = f"{ATTEMPTS} workers died in a row (killed, or out of memory?): {why}"
         if task is None or self.spec.on_error == "stop":
             raise UserError(reason, where=where, fix="`ray logs` says why; every finished clip is kept: --resume")
         self._hire()
-        return task[0], Failed(task[1], reason)
+        return task, Failed(task.clip, reason)
 
 
 @contextmanager

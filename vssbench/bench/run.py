@@ -12,8 +12,9 @@ from vssbench import environment
 from vssbench.bench import approximation, repeatability
 from vssbench.bench.identity import identity, outside, speed_conditions
 from vssbench.bench.pool import alone, clip_records
-from vssbench.bench.session import Bench, Failed, Task
+from vssbench.bench.session import Bench, Failed, Ran, Streamed, Task
 from vssbench.bench.spec import RunSpec
+from vssbench.bench.streaming import latencies
 from vssbench.datasets.codec import CodecSpec, Compressed
 from vssbench.datasets.prediction_files import surplus
 from vssbench.errors import UserError, listed
@@ -30,6 +31,7 @@ from vssbench.results.fold import Measured, fold
 from vssbench.results.kept_frames import FrameFolder
 from vssbench.results.record import SCHEMA, ClipRecord, DatasetInfo, RunResult, count_kinds, files_digest
 from vssbench.results.run_folder import MethodFolder, RunDirectory
+from vssbench.results.streaming import Camera, StreamRecord, Take
 from vssbench.specs import Spec
 from vssbench.types import Frame, Method, Weights
 
@@ -44,6 +46,7 @@ class Measurement:
 
     def __init__(self, spec: RunSpec, methods: Sequence[Spec]):
         """Raises UserError for a dataset or a method that is not there or does not fit."""
+        latencies.check(spec, methods)
         self.spec, self.methods = spec, methods
         self.bench = Bench(spec)
         self.environment = environment.describe(spec.device, spec.threads)
@@ -59,6 +62,7 @@ class Measurement:
         self.motion_ms: dict[CodecSpec | None, list[float]] = {}
         self.failed: dict[tuple[str, Spec], str] = {}
         self.left_out: dict[str, str] = {}
+        self.cameras: dict[Spec, list[Camera]] = {}
         self.folders: dict[Spec, MethodFolder] = {}
         self.frames: dict[Spec, FrameFolder] = {}
 
@@ -90,27 +94,31 @@ class Measurement:
             folder.changed.append(f"files of clip {listed(changed, NAMED)}")
 
     def frames_left(self) -> int:
-        """Frames of the clips that the accuracy pass has still to run."""
-        return sum(self.bench.lengths[clip] for _, clip in self._tasks())
+        """Frames of the clips that the accuracy pass and the streams have still to run, as far as is known yet."""
+        rates = len(self.spec.stream.fps) if self.spec.stream else 0
+        streamed = rates * sum(map(self._scored, self.methods)) * sum(self.bench.lengths.values())
+        return sum(self.bench.lengths[task.clip] for task in self._tasks()) + streamed
 
     def run(self, started: str, progress: Progress) -> Iterator[RunResult]:
         """Measure what is not yet on disk and give each method's result, as soon as it is written.
 
         started: when the run began, ISO 8601
         """
-        for method, outcome in clip_records(self.bench, self._tasks(), progress):
+        for task, outcome in clip_records(self.bench, self._tasks(), progress):
             if isinstance(outcome, Failed):
-                self.failed[outcome.clip, method] = outcome.reason
+                self.failed[outcome.clip, task.method] = outcome.reason
                 continue
+            assert isinstance(outcome, Ran)
             if outcome.kept is not None:  # first: what is not in the records is run again
-                self.frames[method].add(outcome.kept)
-            self.folders[method].add(outcome.record)
+                self.frames[task.method].add(outcome.kept)
+            self.folders[task.method].add(outcome.record)
         self.left_out = self._failing()
         self.info = self._with_files(self.bench.without(self.info, self.left_out))
         loaded = {method: self.bench.load(method) for method in self.methods}
         plain = {method: approximation.published(method, loaded[method]) for method in self.methods}
         frames = self._frames(loaded)
         self._time(loaded, frames, progress)
+        self._stream(loaded, progress)
         for method in self.methods:
             progress.show(str(method), "counting multiply-accumulates")
             height, width = frames[method][0].image.shape[:2]
@@ -156,7 +164,7 @@ class Measurement:
 
     def _tasks(self) -> list[Task]:
         return [
-            (method, clip)
+            Task(method, clip)
             for method in self.methods
             if self._scored(method)
             for clip in self.bench.lengths
@@ -204,6 +212,47 @@ class Measurement:
                 }
                 self.folders[method].write_json("latency.json", record)
 
+    def _stream(self, loaded: Mapping[Spec, Method], progress: Progress) -> None:
+        """Every clip at every frame rate. What methods take is fixed by now: no number of workers changes a digit."""
+        stream = self.spec.stream
+        if stream is None:
+            return
+        for method in filter(self._scored, self.methods):
+            spent = latencies.latencies(stream, method, self._timed(method))
+            take: Take = "every" if "motion" in loaded[method].needs else "newest"
+            given = latencies.assumed(stream, method) is not None
+            self.cameras[method] = [Camera(fps, take, tuple(spent.items()), given) for fps in stream.fps]
+        tasks = [
+            Task(method, clip, camera)
+            for method, cameras in self.cameras.items()
+            for camera in cameras
+            for clip in self.info.names
+            if self._stream_conditions(method, clip, camera) not in self.folders[method].streamed
+        ]
+        for task, outcome in clip_records(self.bench, tasks, progress):
+            assert task.camera is not None
+            if isinstance(outcome, Failed):  # though it ran when every frame was taken
+                raise UserError(
+                    outcome.reason,
+                    where=f"{task.method} on {task.clip} at {task.camera.fps:g} frames/s",
+                    fix="leave the clip out, or run without --stream: everything else is kept, --resume goes on",
+                )
+            assert isinstance(outcome, Streamed)
+            conditions = self._stream_conditions(task.method, task.clip, task.camera)
+            self.folders[task.method].add_streamed(outcome.record, conditions)
+
+    def _stream_conditions(self, method: Spec, clip: str, camera: Camera) -> str:
+        plain = self.folders[method].records[clip]
+        return camera.conditions(plain.conditions, plain.files)
+
+    def _streamed(self, method: Spec) -> list[tuple[Camera, list[StreamRecord]]]:
+        """Each camera of a method, with its records in clip order."""
+        kept = self.folders[method].streamed
+        return [
+            (camera, [kept[self._stream_conditions(method, clip, camera)] for clip in self.info.names])
+            for camera in self.cameras.get(method, [])
+        ]
+
     def _timed(self, method: Spec) -> dict[str, Any] | None:
         """The timings of a method, if they stand under the conditions of today."""
         return self.folders[method].latency(self._speed_conditions(method))
@@ -223,7 +272,9 @@ class Measurement:
         kinds, lengths = (count_kinds(records), [one.frames for one in records]) if records else (None, [])
         counted = cost(loaded, kinds, size, lengths)
         latency = self._timed(method)
-        measured = Measured(self.weights[method], self.codecs[method], records, latency, counted, self.left_out)
+        measured = Measured(
+            self.weights[method], self.codecs[method], records, latency, counted, self.left_out, self._streamed(method)
+        )
         conditions = _conditions(self.spec, method, self.weights[method], records)
         space, metrics = self.bench.dataset.space, self.spec.metrics
         result = fold(method, space, self.info, measured, metrics, self.spec.protocol, conditions)

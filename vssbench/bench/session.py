@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
 from vssbench import environment
 from vssbench.bench.clip import ahead, run_clip
 from vssbench.bench.spec import RunSpec
+from vssbench.bench.streaming.clip import run_stream
 from vssbench.datasets.codec import CodecSpec, Compressed, codec_for
 from vssbench.datasets.digest import ClipDigest, clip_digest, files_digest
 from vssbench.datasets.fingerprint import Fingerprint, digest
@@ -21,11 +23,17 @@ from vssbench.metrics.accuracy.protocols import default_protocol, find
 from vssbench.metrics.plan import plan
 from vssbench.results.kept_frames import Draw, KeptClip
 from vssbench.results.record import ClipRecord, DatasetInfo
+from vssbench.results.streaming import Camera, StreamRecord
 from vssbench.specs import Spec, parse
 from vssbench.types import Dataset, Frame, Method
 
-Task = tuple[Spec, str]
-"""A method and the name of a clip."""
+
+class Task(NamedTuple):
+    """A method and the name of a clip. camera: what shows it at a frame rate; None: every frame is run and scored."""
+
+    method: Spec
+    clip: str
+    camera: Camera | None = None
 
 
 class Ran(NamedTuple):
@@ -35,11 +43,21 @@ class Ran(NamedTuple):
     kept: KeptClip | None
 
 
+class Streamed(NamedTuple):
+    """One clip under one method at one frame rate."""
+
+    record: StreamRecord
+
+
 class Failed(NamedTuple):
     """One clip that was left out, and why in one line."""
 
     clip: str
     reason: str
+
+
+Outcome = Ran | Streamed | Failed
+"""What comes of a task."""
 
 
 class Bench:
@@ -138,11 +156,12 @@ class Bench:
         self._listed += 1
         return stems
 
-    def run(self, spec: Spec, clip: str, tick: Callable[[], None] = lambda: None) -> Ran | Failed:
-        """One clip under one method; the method is kept for the next clip. Failed only where such clips are skipped."""
+    def run(self, task: Task, tick: Callable[[], None] = lambda: None) -> Outcome:
+        """One task; the method is kept for the next one. Failed only where such clips are skipped."""
+        spec, clip, camera = task
         try:
             with blaming(f"{spec} on {self.dataset.name}", f"clip {clip!r}"):  # datasets and metrics may be anybody's
-                return self._run(spec, clip, tick)
+                return self._run(spec, clip, tick) if camera is None else self._stream(spec, clip, camera, tick)
         except UserError as error:
             if self.spec.on_error == "stop":
                 raise
@@ -150,10 +169,7 @@ class Bench:
             return Failed(clip, error.brief)
 
     def _run(self, spec: Spec, clip: str, tick: Callable[[], None]) -> Ran:
-        if self._current is None or self._current[0] != spec:
-            self._current = None  # the last one's memory is free before the next is built
-            self._current = (spec, self.load(spec))
-        method = self._current[1]
+        method = self._kept(spec)
         metrics = plan(self.spec.metrics, self.dataset.space)
         if self.spec.distances is not None:
             metrics = [ByIndex(metric) for metric in metrics]
@@ -165,6 +181,19 @@ class Bench:
         if isinstance(self.dataset, Distances):
             record.cut_from = self.dataset.cut_from(clip)
         return Ran(record, watch.kept() if watch else None)
+
+    def _stream(self, spec: Spec, clip: str, camera: Camera, tick: Callable[[], None]) -> Streamed:
+        method = self._kept(spec)
+        source = self.source(method)
+        frames = partial(source.frames, clip)
+        return Streamed(run_stream(method, clip, frames, self.dataset.space, self._bound(), camera, tick))
+
+    def _kept(self, spec: Spec) -> Method:
+        """The method of the last task, or another one in its place."""
+        if self._current is None or self._current[0] != spec:
+            self._current = None  # the last one's memory is free before the next is built
+            self._current = (spec, self.load(spec))
+        return self._current[1]
 
     def files(self, method: Method, clip: str) -> dict[str, str]:
         """As `ClipRecord.files`, of what lies there now; the clip itself is read once, whatever the method."""

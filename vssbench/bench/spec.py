@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError, field_validator
 
 from vssbench import registry
 from vssbench.errors import UserError
@@ -102,6 +102,39 @@ class LatencySpec(_Strict):
         return {"warmup": self.warmup, "rounds": self.rounds, "seconds": self.seconds}
 
 
+FrameKind = Literal["key", "nonkey", "warmup"]
+"""vssbench.types.Kind, without the NumPy that comes with it."""
+
+
+class StreamSpec(_Strict):
+    """What a camera would see: the frame rates, and how long the methods take for a frame."""
+
+    fps: list[Annotated[float, Field(gt=0, le=10_000)]] = Field(min_length=1, description="frames a second")
+    latency: Literal["p50", "p90", "p99", "mean"] = Field(
+        default="p50", description="which of a kind's measured times a frame takes: p50, p90, p99 or mean"
+    )
+    latency_from: str | None = Field(
+        default=None, description="a run directory whose measured times are taken instead of this run's"
+    )
+    assume: dict[str, dict[FrameKind, Annotated[float, Field(ge=0, le=3.6e6)]]] = Field(
+        default={}, description="method (name or spec) -> frame kind -> milliseconds, instead of measured ones"
+    )
+
+    @field_validator("fps")
+    @classmethod
+    def _once(cls, fps: list[float]) -> list[float]:
+        return list(dict.fromkeys(fps))
+
+    @field_validator("assume")
+    @classmethod
+    def _named(cls, assume: dict[str, dict[FrameKind, float]]) -> dict[str, dict[FrameKind, float]]:
+        return {str(parse(method)): kinds for method, kinds in assume.items()}
+
+
+def _stream(value: object) -> object:
+    return {"fps": value} if isinstance(value, list) else value
+
+
 class RunSpec(_Strict):
     """One benchmark run: which methods, on what, measured how. Flags of `vssbench run` override the file."""
 
@@ -127,6 +160,9 @@ class RunSpec(_Strict):
     )
     sweep: dict[str, Annotated[list[int | float | str], Field(min_length=1)]] = Field(
         default={}, description="Argument of methods or of the dataset, and values of it: each is measured."
+    )
+    stream: Annotated[StreamSpec | None, BeforeValidator(_stream)] = Field(
+        default=None, description="Frame rates of a camera: score what is on show when each frame arrives."
     )
     limit: int | None = Field(default=None, ge=1, le=10**9, description="Only the first CLIPS clips.")
     checkpoint: dict[str, str | dict[str, str]] = Field(
@@ -162,6 +198,8 @@ def load_spec(path: Path | None, overrides: dict[str, Any]) -> RunSpec:
 
     data, places, complaints = read_yaml(path) if path else ({}, {}, [])
     given = {key: value for key, value in overrides.items() if value is not None}
+    if "stream" in given and isinstance(data.get("stream"), dict):  # the flag gives the rates alone
+        given["stream"] = {**data["stream"], "fps": given["stream"]}
     try:
         spec = RunSpec.model_validate({**data, **given})
     except ValidationError as error:
@@ -183,7 +221,8 @@ def _complaint(problem: Any, path: Path | None, places: Place, given: dict[str, 
         return f"--{str(loc[0]).replace('_', '-')}: {problem['msg'].removeprefix('Value error, ')}"
     from vssbench.files.yaml_file import complaint
 
-    owner = LatencySpec if loc and loc[0] == "latency" else RunSpec
+    parts: dict[str, type[BaseModel]] = {"latency": LatencySpec, "stream": StreamSpec}
+    owner = parts.get(str(loc[0]) if loc else "", RunSpec)
     return complaint(problem, path, places, owner.model_fields)
 
 

@@ -40,6 +40,7 @@ FORMS = {
     "data_root": Form(Path, str),
     "distances": Form(str, texts.distances, "0..11", "Or 0,3,6."),
     "sweep": Form(list[str], texts.sweep, "ARGUMENT=VALUE,VALUE", "Or ARGUMENT=0..4. Repeatable."),
+    "stream": Form(str, texts.rates, "FPS,FPS"),
     "checkpoint": Form(list[str], texts.checkpoints, "METHOD=PATH", "Or arseg=hr:PATH,lr:PATH. Repeatable."),
 }
 

@@ -35,6 +35,14 @@ def distances(text: str) -> list[int]:
     return sorted(set(numbers))
 
 
+def rates(text: str) -> list[float]:
+    """`10,15,29.97` -> frames a second."""
+    try:
+        return [float(value) for value in text.split(",")]
+    except ValueError:
+        raise UserError(f"--stream {text!r} cannot be read", expected="frame rates: 10,15,30") from None
+
+
 def checkpoints(texts: Sequence[str]) -> dict[str, str | dict[str, str]]:
     """`["mpvss=a.pth", "arseg=hr:b.pth,lr:c.pth"]` -> `{"mpvss": "a.pth", "arseg": {"hr": "b.pth", "lr": "c.pth"}}`.
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # code reads these by computed keys, which no TypedDict takes
     Energy = dict[str, Any]
     Samples = dict[str, Any]
     Environment = dict[str, Any]
+    Streaming = dict[str, Any]
 else:
     KindName = Kind
     TimedKind = Kind | Literal["all"]
@@ -127,6 +128,31 @@ else:
         kind: list[Kind]
 
     Samples = Annotated[_Samples, AfterValidator(_columns)]
+
+    class Age(TypedDict):
+        """Milliseconds since what is on show was seen by the camera, over all frames at which something is."""
+
+        __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+        mean: Amount | None
+        p99: Amount | None
+
+    class Streaming(TypedDict):
+        """One frame rate. metrics: percent, with the cause in `reasons` where null; missed: percent of timed frames."""
+
+        __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+        fps: Rate
+        take: Literal["newest", "every"]
+        assumed: bool
+        latency_ms: dict[Kind, Amount]
+        metrics: dict[str, Percent | None]
+        reasons: dict[str, str]
+        frames: Count
+        taken: Count
+        before_first: Count
+        age_ms: Age
+        missed: Percent | None
 
     class Environment(TypedDict, total=False):
         """What a number was measured with."""

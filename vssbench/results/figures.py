@@ -18,6 +18,7 @@ from vssbench import registry
 from vssbench.errors import UserError
 from vssbench.metrics import plan
 from vssbench.metrics.cost.latency import SCOPES
+from vssbench.results import stream_figures
 from vssbench.results.record import RunResult
 from vssbench.specs import Spec, parse
 from vssbench.types import KINDS
@@ -86,7 +87,8 @@ def figures(result: RunResult) -> Iterator[Reading]:
     """Those of a result: metrics, costs, mIoU by distance, IoU by class. What was not measured at all is left out."""
     yield from accuracies(result.metrics or {}, result.reasons, result.protocol)
     distances = [_at_distance(row["distance"]) for row in result.by_distance]
-    for one in (*CATALOGUE.values(), *distances, *map(_of_class, result.per_class)):
+    streams = [one for entry in result.streaming for one in _at_rate(entry["fps"])]
+    for one in (*CATALOGUE.values(), *distances, *streams, *map(_of_class, result.per_class)):
         taken = one.take(result)
         if taken is not None:
             protocol = result.protocol if one.topic == "accuracy" else None
@@ -122,6 +124,12 @@ def figure(name: str, check: bool = True) -> Figure:
         found = [one for one in FAMILIES[spec.name] if sorted(one.spec.words) == sorted(spec.words)]
         if found and spec.at is None and not spec.args:
             return found[0]
+    elif spec.name in STREAMED:
+        rate = spec.get("fps")
+        if list(dict(spec.args)) == ["fps"] and isinstance(rate, int | float) and rate > 0:
+            found = [one for one in _at_rate(float(rate)) if one.name == str(spec)]
+            if found:
+                return found[0]
     elif spec.name == "IoU":
         if list(dict(spec.args)) == ["class"]:
             return _of_class(str(spec.get("class")))
@@ -135,7 +143,8 @@ def figure(name: str, check: bool = True) -> Figure:
         if check and spec.name in registry.entries("metrics"):
             plan.check(spec)
         return _metric(spec)
-    meant = near(str(spec), [one.name for one in FAMILIES.get(spec.name) or named()])
+    family = FAMILIES.get(spec.name) or [one for one in _at_rate(30) if one.spec.name == spec.name]
+    meant = near(str(spec), [one.name for one in family or named()])
     raise UserError(f"there is no figure {name!r}", expected=" or ".join(meant), fix="vssbench list figures")
 
 
@@ -146,10 +155,10 @@ def near(name: str, known: Iterable[str]) -> list[str]:
 
 
 def named() -> list[Figure]:
-    """Every metric that is installed, an example of what is there for any class or distance, and every cost."""
+    """Every metric that is installed, an example of what is there for any class, distance or rate, and every cost."""
     usual = [parse(name) for name in plan.DEFAULT]
     metrics = [*usual, *(Spec(name) for name in registry.entries("metrics") if name not in {one.name for one in usual})]
-    return [*map(_metric, metrics), _of_class("road"), _at_distance(1), *CATALOGUE.values()]
+    return [*map(_metric, metrics), _of_class("road"), _at_distance(1), *_at_rate(30), *CATALOGUE.values()]
 
 
 def _metric(spec: Spec) -> Figure:
@@ -182,6 +191,20 @@ def _at_distance(distance: int) -> Figure:
         return _of({row["distance"]: row["mIoU"] for row in result.by_distance}, distance)
 
     return Figure(f"mIoU(distance={distance})", f"mIoU d={distance}", "%", take, "accuracy", "more")
+
+
+def _at_rate(fps: float) -> list[Figure]:
+    """Those of a stream at that many frames a second."""
+    return [_streamed(name, take) for name, take in stream_figures.at_rate(fps).items()]
+
+
+def _streamed(name: str, take: Take) -> Figure:
+    spec = parse(name, words=True)
+    title = f"{' '.join([STREAMED[spec.name], *spec.words])} at {spec.get('fps')} fps"
+    if spec.name in stream_figures.ACCURACIES:
+        return Figure(name, title, "%", take, "accuracy", "more", machine=True)
+    unit = "ms" if spec.name == "age" else "%"
+    return Figure(name, f"{title} ({unit})", unit, take, "speed", "less", decimals=1, machine=True)
 
 
 def _over_distances(result: RunResult) -> float | str | None:
@@ -232,6 +255,13 @@ _fps = partial(Figure, unit="frames/s", topic="speed", better="more", decimals=1
 _ms = partial(Figure, unit="ms", topic="speed", better="less", machine=True)
 _mb = partial(Figure, unit="MB", topic="speed", better="less", decimals=1)
 _power = partial(Figure, topic="speed", better="less", decimals=None, machine=True)
+STREAMED = {
+    **{name: f"{metric.replace('_', ' ')} on show" for name, metric in stream_figures.ACCURACIES.items()},
+    "dropped": "frames dropped",
+    "age": "age of what is on show",
+    "missed": "deadlines missed",
+}
+"""Name of a figure at a frame rate -> its title without the rate."""
 MEAN = Figure("mIoU(distance=mean)", "mIoU mean over d", "%", _over_distances, "accuracy", "more")
 COSTS = (
     _macs("amortised", "gflops", "GFLOPs", "how often each kind runs is not known, or one that runs was not counted"),
@@ -252,6 +282,12 @@ COSTS = (
         for scope, spoken in _SPOKEN.items()
         for statistic in ("mean", "p50", "p90", "p99")
     ),
+    _ms("latency(max,end_to_end)", "latency max end to end (ms)", take=stream_figures.slowest),
+    Figure(
+        "rate(without_drop)", "highest rate without a drop (fps)", "frames/s", stream_figures.keeps_up_to,
+        "speed", "more", decimals=1, machine=True,
+    ),
+    _ms("jitter", "jitter, p99 - p50 end to end (ms)", take=stream_figures.jitter),
     *(
         _mb(
             f"memory({where})", f"memory {where.replace('_', ' ')} (MB)",

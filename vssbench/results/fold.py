@@ -19,6 +19,7 @@ from vssbench.metrics.cost.latency import shares, summarise
 from vssbench.results.read_folder import Kept
 from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo, count_kinds
 from vssbench.results.run_folder import read_identity
+from vssbench.results.streaming import Camera, StreamRecord, entry
 from vssbench.specs import Spec, parse
 from vssbench.types import LabelSpace, Weights
 
@@ -34,6 +35,7 @@ class Measured(NamedTuple):
     timed:   latency.json, or None where latency was not measured
     cost:    of `metrics.cost.method_cost.cost`
     failed:  clip -> why it was left out
+    streams: each camera, with its records in clip order
     """
 
     weights: Weights
@@ -42,6 +44,7 @@ class Measured(NamedTuple):
     timed: dict[str, Any] | None
     cost: dict[str, Any]
     failed: dict[str, str]
+    streams: Sequence[tuple[Camera, Sequence[StreamRecord]]] = ()
 
 
 def fold(
@@ -59,7 +62,7 @@ def fold(
     protocol:   None takes the dataset's own
     conditions: what a reader must know of how the run was asked for
     """
-    weights, codec, records, timed, cost, failed = measured
+    weights, codec, records, timed, cost, failed, streams = measured
     result = RunResult(
         method=str(method),
         origin="replayed" if innermost(method).name == "replay" else "measured",
@@ -87,6 +90,7 @@ def fold(
         height, width = timed["size"]
         result.caveats.append(f"timed on {timed['frames']} frames of clip {timed['clip']} at {height}x{width}, batch 1")
         result.caveats += _motion(result, timed)
+    stream(result, streams, space)
     return result
 
 
@@ -98,6 +102,13 @@ def score(result: RunResult, clips: Clips, metrics: Sequence[str]) -> None:
     result.skipped, result.notes = evaluation.skipped, list(evaluation.notes)
     result.by_distance = by_distance(clips)
     result.counted_kinds = count_kinds(cast(Sequence[ClipRecord], clips.records)) if clips.skipped else {}
+
+
+def stream(result: RunResult, streams: Sequence[tuple[Camera, Sequence[StreamRecord]]], space: LabelSpace) -> None:
+    """Fill in what the streams show, under the result's protocol."""
+    result.streaming = [
+        entry(camera, records, result.protocol, space, result.samples_ms) for camera, records in streams if records
+    ]
 
 
 def speed(result: RunResult, timed: Mapping[str, Any]) -> None:
@@ -159,4 +170,5 @@ def rescored(kept: Kept, clips: Clips) -> RunResult:
     result = kept.result.model_copy(update={"protocol": clips.protocol.name})  # stays in one table with the others
     if result.metrics is not None:
         score(result, clips, read_identity(kept.folder)["metrics"])
+        stream(result, kept.streams(), clips.space)
     return result

@@ -9,6 +9,8 @@ from vssbench.errors import UserError
 from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.results.record import ClipRecord, RunResult, read_result
 from vssbench.results.run_folder import read_clips
+from vssbench.results.streaming import FILE as STREAMS
+from vssbench.results.streaming import Camera, StreamRecord, read_records
 from vssbench.types import LabelSpace
 
 
@@ -45,6 +47,28 @@ class Kept:
                 fix="vssbench run ... --resume --output " + str(self.folder.parent),
             )
         return [found[clip] for clip in names]
+
+    def streams(self) -> list[tuple[Camera, list[StreamRecord]]]:
+        """The cameras of the result, each with its records in clip order.
+
+        Raises UserError where one is missing.
+        """
+        if not self.result.streaming:
+            return []
+        found = {record.conditions: record for record in read_records(self.folder)}
+        plain, streams = self.records(), []
+        for one in self.result.streaming:
+            camera = Camera.of(one)
+            wanted = [camera.conditions(record.conditions, record.files) for record in plain]
+            if any(conditions not in found for conditions in wanted):
+                raise UserError(
+                    f"records of the stream at {camera.fps:g} frames/s are missing",
+                    where=self.folder / STREAMS,
+                    expected="one line per clip of the result and frame rate",
+                    fix="vssbench run ... --resume --output " + str(self.folder.parent),
+                )
+            streams.append((camera, [found[conditions] for conditions in wanted]))
+        return streams
 
     def clips(self, protocol: str | None = None) -> Clips:
         """The records under a protocol, to be decoded once; None: the result's own."""

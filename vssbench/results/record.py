@@ -32,6 +32,7 @@ from vssbench.results.fields import (
     Rate,
     Samples,
     Size,
+    Streaming,
     TimedKind,
 )
 from vssbench.specs import parse
@@ -127,6 +128,7 @@ class RunResult(_Record):
     input_size:  frame kind -> [H, W] of what the network sees of a frame of `gflops.size`, padding included
     params_m:    millions of parameters that inference uses; those that only training reads stand apart
     memory_mb:   host memory, and device memory where there is a device
+    streaming:   of each frame rate, what a viewer sees while the method is busy with one frame at a time
     energy:      joules a frame of an NVIDIA device, or the reason why there is none
     skipped:     clip -> why it does not count under `protocol`
     failed:      clip -> why it could not be measured; it is left out for every method of the run
@@ -160,6 +162,7 @@ class RunResult(_Record):
     reference_ms: list[Amount] | None = None
     memory_mb: dict[str, Amount | None] | None = None
     energy: Energy | None = None
+    streaming: list[Streaming] = []
     weights: WeightsInfo
     caveats: list[str] = []
     environment: Environment = {}

@@ -5,6 +5,7 @@
     <run>/<method>/clips.jsonl      one line a finished clip
     <run>/<method>/stale.jsonl      lines of clips that were measured anew, for something had changed
     <run>/<method>/latency.json     raw timings
+    <run>/<method>/stream.jsonl     one line a finished clip and frame rate; a stale one is passed over
     <run>/<method>/result.json      the fold
     <run>/<method>/frames/          pictures of frames (kept_frames.py); no number depends on them
 
@@ -38,6 +39,8 @@ from vssbench.files.atomic import (
     write_text,
 )
 from vssbench.results.record import ClipRecord
+from vssbench.results.streaming import FILE as STREAMS
+from vssbench.results.streaming import StreamRecord, read_records
 
 ASKED = ("method", "codec", "dataset", "distances", "split", "metrics", "device")
 """What of an identity the user asked for; the rest is what may change underneath."""
@@ -93,6 +96,7 @@ class MethodFolder:
     """The records of one method in one run.
 
     records:    clip -> record, of those measured under the identity that the folder was opened with
+    streamed: conditions -> record, of the clips streamed at frame rates, stale ones among them
     conditions: digest of that identity
     changed:    "what: value then, value now", of what is otherwise than when the folder was last opened
     """
@@ -106,9 +110,11 @@ class MethodFolder:
             folder.mkdir(parents=True, exist_ok=True)
             self.changed = self._changes(identity)
             drop_cut_line(self.clips_file)
+            drop_cut_line(folder / STREAMS)
         except OSError as error:
             raise disk_error(error, folder) from None
         self.records = read_clips(self.clips_file)
+        self.streamed = {record.conditions: record for record in read_records(folder)}
         self.set_aside([clip for clip, record in self.records.items() if record.conditions != self.conditions])
         write_json(self.folder / "identity.json", identity)
 
@@ -142,6 +148,12 @@ class MethodFolder:
         append(self.clips_file, _line(record))
         self.records[record.clip] = record
 
+    def add_streamed(self, record: StreamRecord, conditions: str) -> None:
+        """Append the record of one clip at one frame rate; it is on disk when this returns."""
+        record.conditions = conditions
+        append(self.folder / STREAMS, _line(record))
+        self.streamed[conditions] = record
+
     def write(self, name: str, text: str) -> None:
         """Write a whole file of this method atomically."""
         write_text(self.folder / name, text)
@@ -157,7 +169,7 @@ class MethodFolder:
         return timed if timed and timed.get("conditions") == json.loads(json.dumps(conditions)) else None
 
 
-def _line(record: ClipRecord) -> bytes:
+def _line(record: ClipRecord | StreamRecord) -> bytes:
     return (json.dumps(record.model_dump(), separators=(",", ":"), ensure_ascii=False) + "\n").encode()
 
 

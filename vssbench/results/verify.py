@@ -11,7 +11,7 @@ from typing import Any
 from vssbench.errors import UserError
 from vssbench.files.atomic import read_json
 from vssbench.metrics.accuracy.clip_states import Clips
-from vssbench.results.fold import score, speed
+from vssbench.results.fold import score, speed, stream
 from vssbench.results.read_folder import Kept, read_folder
 from vssbench.results.record import RunResult, count_kinds, files_digest, without_nan
 from vssbench.results.run_folder import conditions_of, read_identity
@@ -67,6 +67,8 @@ def _accuracy(found: Verified, kept: Kept, identity: dict[str, Any]) -> None:
         found.compare(name, getattr(result, name), getattr(again, name))
     kinds = count_kinds(records)
     found.compare("kinds", result.kinds, kinds)
+    stream(again, kept.streams(), kept.space)
+    found.compare("streaming", result.streaming, again.streaming)
     found.compare("dataset.frames", result.dataset.frames, sum(record.frames for record in records))
     found.compare("dataset.labelled", result.dataset.labelled, sum(record.labelled for record in records))
     found.compare("dataset.files", result.dataset.files, files_digest(records))

@@ -51,6 +51,7 @@ def test_it_opens_with_every_section_filled(browser: Browser) -> None:
     assert browser.evaluate("document.querySelectorAll('#classes td').length") == 33
     assert browser.evaluate("document.querySelectorAll('#clips circle.clip').length") == page_rows.CLIPS
     assert browser.evaluate("document.querySelectorAll('#distance path.curve').length") == 3
+    assert browser.evaluate("document.querySelectorAll('#stream path.curve').length") == 3
     assert browser.evaluate("document.querySelectorAll('#latency path.median').length") == 6
     assert browser.evaluate("document.querySelectorAll('.strip button').length") >= 1
     assert browser.evaluate("document.querySelectorAll('main .missing').length") == 0
@@ -113,7 +114,7 @@ def test_a_selection_shows_everywhere(browser: Browser) -> None:
     browser.click("#board tbody tr:nth-child(2) .method")
     chosen = "[...document.querySelectorAll('.selected')].every(e => e.dataset.row === '1')"
     assert browser.evaluate(chosen)
-    for section in ("leaderboard", "tradeoff", "classes", "distance", "latency"):
+    for section in ("leaderboard", "tradeoff", "classes", "distance", "stream", "latency"):
         assert browser.evaluate(f"document.querySelectorAll('#{section} .selected').length") >= 1, section
         assert browser.evaluate(f"document.querySelectorAll('#{section} .dimmed').length") >= 1, section
     assert browser.evaluate("document.querySelector('#board .selected .method').getAttribute('aria-pressed')") == "true"
@@ -187,7 +188,7 @@ def test_groups_are_shown_one_at_a_time(browser: Browser) -> None:
     assert browser.evaluate("document.getElementById('title').textContent") == "camvid val"
     pressed = "[...document.querySelectorAll('#groups button')].map(e => e.getAttribute('aria-pressed'))"
     assert browser.evaluate(pressed) == ["true", "false"]
-    assert browser.evaluate("document.querySelectorAll('main .missing').length") == 6
+    assert browser.evaluate("document.querySelectorAll('main .missing').length") == 7
 
 
 @pytest.mark.parametrize("width", [1440, 390])

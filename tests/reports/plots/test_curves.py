@@ -1,18 +1,21 @@
-"""The plot of accuracy over the distance to the key frame: every curve is named, and of very many the first."""
+"""Plots of curves, over distances to key frames and over frame rates: all are named, and of very many the first."""
 
 from __future__ import annotations
+
+from types import ModuleType
 
 import pytest
 from matplotlib.legend import Legend
 
-from vssbench.reports.plots import key_distance, theme
+from vssbench.reports.plots import key_distance, streaming, theme
 
 
+@pytest.mark.parametrize("plot", [key_distance, streaming])
 @pytest.mark.parametrize("count", [3, theme.LINES, theme.LINES + 6])
-def test_every_line_has_a_name_and_what_is_left_out_is_counted(count: int) -> None:
-    curves = {f"method {number}": {far: 90.0 - number - far for far in range(4)} for number in range(count)}
+def test_every_line_has_a_name_and_what_is_left_out_is_counted(count: int, plot: ModuleType) -> None:
+    curves = {f"method {number}": {far: 91.0 - number - far for far in range(1, 5)} for number in range(count)}
     with theme.LIGHT.applied():
-        (axes,) = key_distance.draw(curves, "made", theme.LIGHT).axes
+        (axes,) = plot.draw(curves, "made", theme.LIGHT).axes
     shown = min(count, theme.LINES)
     (table,) = [child for child in axes.get_children() if isinstance(child, Legend)]
     assert [text.get_text() for text in table.get_texts()] == list(curves)[:shown]

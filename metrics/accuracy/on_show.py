@@ -1,0 +1,71 @@
+"""Accuracy of what a camera's viewer sees: the confusion counts, and the pixels for which nothing was on show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vssbench.metrics.accuracy.clip_states import Clips, ClipStates
+from vssbench.metrics.accuracy.confusion import FIGURES, Booked, Confusion, read_areas
+from vssbench.metrics.accuracy.damage import refusing_damage, require, whole_numbers
+from vssbench.metrics.accuracy.scripts import Counts
+from vssbench.types import Frame, LabelSpace, Prediction
+
+
+class OnShow(Confusion):
+    """Confusion counts in which a frame may be met by nothing at all: its labelled pixels are wrong, under no class.
+
+    State of a clip: that of Confusion, and "blank": labelled pixels of each class, int[C], that nothing was shown for.
+    """
+
+    def update_blank(self, frame: Frame) -> None:
+        """Take in the next frame, at which nothing is on show."""
+        self.update(frame, Prediction(np.zeros(frame.image.shape[:2], np.uint8), "key", age=_NOTHING))
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._blank = np.zeros(self.space.classes, np.int64)
+
+    def _add(self, frame: Frame, prediction: Prediction) -> None:
+        if prediction.age != _NOTHING:
+            super()._add(frame, prediction)
+        elif frame.labels is not None:
+            self._blank += np.bincount(frame.labels.ravel(), minlength=256)[: self.space.classes]
+
+    def _finish(self) -> dict[str, Any]:
+        return {**super()._finish(), "blank": self._blank.tolist()}
+
+
+_NOTHING = -1
+"""No age of a prediction."""
+
+
+def accuracies(clips: Clips) -> dict[str, float | str | None]:
+    """Accuracy -> percent, or why there is none; None for what the protocol leaves out.
+
+    Raises UserError for a state that no run has left.
+    """
+    blank = [_blank(record, clips.space) for record in clips.records]
+    if clips.nothing:
+        return dict.fromkeys(FIGURES, clips.nothing)
+    booked = clips.once(Booked)
+    if isinstance(booked.figures, str):
+        return dict.fromkeys(FIGURES, booked.figures)
+    sums = booked.rows.sum(0)
+    sums[: clips.space.classes] += np.sum(blank, axis=0)
+    found: dict[str, float | str | None] = {}
+    for name in FIGURES:
+        if FIGURES[name](booked.figures) is None:
+            found[name] = None
+        else:
+            value = float(read_areas(clips.protocol.means, name, sums))
+            found[name] = booked.not_a_number() if np.isnan(value) else value
+    return found
+
+
+def _blank(record: ClipStates, space: LabelSpace) -> Counts:
+    with refusing_damage(record, Confusion.name):
+        counts = whole_numbers([value for clip in record.states[Confusion.name] for value in clip["blank"]])
+        require(len(counts) == space.classes, f"{space.classes} classes")
+    return counts

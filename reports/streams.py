@@ -1,0 +1,12 @@
+"""Rows as a matter of frame rates: accuracy of what a camera's viewer sees."""
+
+from __future__ import annotations
+
+from vssbench.reports.rows import Row
+
+
+def curve(row: Row) -> dict[float, float]:
+    """Frames per second -> mIoU on show in percent, of the rates that have one, ascending."""
+    entries = row.result.streaming if row.result else []
+    found = {one["fps"]: one["metrics"]["mIoU"] for one in entries}
+    return {fps: found[fps] for fps in sorted(found) if found[fps] is not None}

@@ -1,0 +1,1 @@
+"""What a camera would see: methods that take the frames they have time for, at a frame rate."""

@@ -1,0 +1,77 @@
+"""The figures of streams: of a frame rate, as `sIoU(fps=30)`, and what the timings say of every rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from vssbench.metrics.cost.camera import highest_rate
+from vssbench.results.record import RunResult
+from vssbench.results.streaming import end_to_end
+from vssbench.specs import Spec
+
+ACCURACIES = {"sIoU": "mIoU", "sWIoU": "WIoU", "spixel_accuracy": "pixel_accuracy", "sclass_accuracy": "class_accuracy"}
+"""Figure under a stream -> the accuracy that it is."""
+Take = Callable[[RunResult], float | str | None]
+
+
+def at_rate(fps: float) -> dict[str, Take]:
+    """Name of each figure of that frame rate -> how it is taken; None for a result without it."""
+
+    def of_entry(read: Callable[[Mapping[str, Any]], float | str | None]) -> Take:
+        def take(result: RunResult) -> float | str | None:
+            found = [one for one in result.streaming if one["fps"] == fps]
+            return read(found[0]) if found else None
+
+        return take
+
+    def accuracy(name: str) -> Take:
+        return of_entry(lambda one: one["reasons"].get(name, one["metrics"].get(name)))
+
+    never = "nothing was ever on show"
+    return {
+        **{named("", fps, name): accuracy(metric) for name, metric in ACCURACIES.items()},
+        named("", fps, "dropped"): of_entry(lambda one: 100 * (1 - one["taken"] / one["frames"])),
+        named("", fps, "age"): of_entry(lambda one: _or(one["age_ms"]["mean"], never)),
+        named("p99", fps, "age"): of_entry(lambda one: _or(one["age_ms"]["p99"], never)),
+        named("", fps, "missed"): of_entry(lambda one: _or(one["missed"], "no frame was timed in this run")),
+    }
+
+
+def named(word: str, fps: float, name: str) -> str:
+    """`age(p99,fps=30)`, as the catalogue writes it."""
+    rate = int(fps) if fps == int(fps) else fps
+    return str(Spec(name, (("fps", rate),), words=(word,) if word else ()))
+
+
+def slowest(result: RunResult) -> float | None:
+    """Milliseconds of the slowest timed frame, end to end."""
+    return None if result.samples_ms is None else float(end_to_end(result.samples_ms).max())
+
+
+def jitter(result: RunResult) -> float | None:
+    """Milliseconds between the median and the 99th percentile of all timed frames, end to end."""
+    if result.samples_ms is None:
+        return None
+    middle, high = np.percentile(end_to_end(result.samples_ms), (50, 99))
+    return float(high - middle)
+
+
+def keeps_up_to(result: RunResult) -> float | str | None:
+    """The highest frame rate without a drop, over the frames of the latency pass and with the times of the streams."""
+    if not result.streaming:
+        return None
+    if result.samples_ms is None:
+        return "the order of its frame kinds was not timed in this run"
+    spent, samples = result.streaming[0]["latency_ms"], result.samples_ms
+    kinds = [kind for kind, number in zip(samples["kind"], samples["round"], strict=True) if number == 0]
+    if not set(kinds) <= set(spent):
+        return "not every kind of frame has an assumed time"
+    found = highest_rate([round(1e3 * spent[kind]) for kind in kinds])
+    return "no rate that a camera has" if found is None else found
+
+
+def _or(value: float | None, why: str) -> float | str:
+    return why if value is None else value

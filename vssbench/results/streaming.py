@@ -1,0 +1,152 @@
+"""What a run keeps of streams at a frame rate, a line a clip and rate, and the figures that follow from it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vssbench.datasets.fingerprint import digest
+from vssbench.errors import UserError
+from vssbench.metrics.accuracy.clip_states import Clips
+from vssbench.metrics.accuracy.on_show import accuracies
+from vssbench.results.fields import Count, KindName, Rate
+from vssbench.types import LabelSpace
+
+FILE = "stream.jsonl"
+Take = Literal["newest", "every"]
+END_TO_END = ("prepare", "step", "decode")
+
+
+class StreamRecord(BaseModel):
+    """One clip under one method at one frame rate.
+
+    frames, labelled: frames that arrived, and those of them that have labels
+    taken:        frames that the method ran on, by kind in `kinds`
+    before_first: frames at whose arrival nothing was on show yet
+    ages:         microseconds since what is on show was seen -> at how many frames
+    states:       of the metric OnShow
+    conditions:   digest of all that it rests on
+    cut_from:     there for metrics that read clips' states: a streamed clip is a whole one
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    clip: str
+    fps: Rate
+    frames: Count
+    labelled: Count
+    taken: Count
+    before_first: Count
+    kinds: dict[KindName, Count]
+    ages: dict[str, Count]
+    states: dict[str, Any]
+    conditions: str | None = None
+    cut_from: None = Field(default=None, exclude=True)
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> StreamRecord:
+        if self.labelled > self.frames:
+            raise ValueError(f"{self.labelled} labelled frames of {self.frames}")
+        if sum(self.kinds.values()) != self.taken or self.taken > self.frames:
+            raise ValueError(f"{self.taken} frames taken of {self.frames}, {sum(self.kinds.values())} by kind")
+        if sum(self.ages.values()) + self.before_first != self.frames:
+            raise ValueError(f"ages of {sum(self.ages.values())} frames and {self.before_first} before the first")
+        if not all(age.isdecimal() and age.isascii() for age in self.ages):
+            raise ValueError("ages that are no whole microseconds")
+        return self
+
+
+def read_records(folder: Path) -> list[StreamRecord]:
+    """Those of a method's folder; a line that an interruption cut short is left out.
+
+    Raises UserError for a damaged line.
+    """
+    path, records = folder / FILE, []
+    data = path.read_bytes() if path.exists() else b""
+    for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), 1):
+        try:
+            records.append(StreamRecord.model_validate_json(line))
+        except ValidationError as error:
+            raise UserError(
+                f"is damaged: {error.errors()[0]['msg']}",
+                where=f"{path}:{number}",
+                fix="delete that line: its clip is then streamed again",
+            ) from None
+    return records
+
+
+class Camera(NamedTuple):
+    """A camera in front of one method.
+
+    fps:     frames a second
+    take:    "newest": a free method takes the last frame that came; "every": all of them in turn
+    latency: (frame kind, whole microseconds that one takes), each kind once
+    assumed: whether those were given, not measured
+    """
+
+    fps: float
+    take: Take
+    latency: tuple[tuple[str, int], ...]
+    assumed: bool = False
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> Camera:
+        """That of one rate of `RunResult.streaming`."""
+        latency = tuple(sorted((kind, round(1e3 * spent)) for kind, spent in entry["latency_ms"].items()))
+        return cls(entry["fps"], entry["take"], latency, entry["assumed"])
+
+    def conditions(self, method: str | None, files: Mapping[str, str]) -> str:
+        """Digest of all that a clip's record rests on. method, files: of its plain record (conditions, files)."""
+        return digest([json.dumps([method, files, *self[:-1]], sort_keys=True)])[:16]
+
+
+def entry(
+    camera: Camera,
+    records: Sequence[StreamRecord],
+    protocol: str,
+    space: LabelSpace,
+    samples: Mapping[str, Sequence[Any]] | None,
+) -> dict[str, Any]:
+    """One rate of `RunResult.streaming`.
+
+    records: of one rate, of every clip that counts in the run;  samples: of the run's latency pass, None without one
+    """
+    fps = camera.fps
+    found = accuracies(Clips(protocol, space, records))
+    ages: Counter[int] = Counter()
+    for record in records:
+        ages.update({int(age): count for age, count in record.ages.items()})
+    values = np.repeat(np.array(list(ages), np.int64), list(ages.values()))
+    frames = sum(record.frames for record in records)
+    return {
+        "fps": fps,
+        "take": camera.take,
+        "assumed": camera.assumed,
+        "latency_ms": {kind: spent / 1e3 for kind, spent in camera.latency},
+        "metrics": {name: value if isinstance(value, float) else None for name, value in found.items()},
+        "reasons": {name: value for name, value in found.items() if isinstance(value, str)},
+        "frames": frames,
+        "taken": sum(record.taken for record in records),
+        "before_first": sum(record.before_first for record in records),
+        "age_ms": {
+            "mean": float(values.mean()) / 1e3 if len(values) else None,
+            "p99": float(np.percentile(values, 99)) / 1e3 if len(values) else None,
+        },
+        "missed": None if samples is None else missed(samples, fps),
+    }
+
+
+def missed(samples: Mapping[str, Sequence[Any]], fps: float) -> float:
+    """Percent of the timed frames that took longer than the camera leaves between two, whatever their kind."""
+    return 100 * float((end_to_end(samples) > 1e3 / fps).mean())
+
+
+def end_to_end(samples: Mapping[str, Sequence[Any]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """float64[N] milliseconds of each timed frame."""
+    return np.sum([samples[phase] for phase in END_TO_END], axis=0, dtype=np.float64)
