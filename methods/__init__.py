@@ -69,6 +69,14 @@ BUILTIN: dict[str, Entry] = {
         weights="--checkpoint mmseg=FILE (.pth)",
         faster=_FASTER,
     ),
+    "tdnet": Entry(
+        "vssbench.methods.tdnet.adapter:Tdnet",
+        "sub-networks take turns, one a frame, and attend to what the others left of the frames before",
+        paper="Hu et al., Temporally Distributed Networks for Fast Video Semantic Segmentation, CVPR 2020",
+        licence="MIT",
+        weights="--checkpoint tdnet=FILE (the official .pkl)",
+        faster=_FASTER,
+    ),
     "arseg": Entry(
         "vssbench.methods.arseg.adapter:ArSeg",
         "key frames at full size, the others small and fused with them along the video's own motion vectors",

@@ -23,7 +23,7 @@ def chains(draw) -> tuple[torch.Tensor, list[Step]]:
     for _ in range(draw(st.integers(1, 2))):
         size = draw(st.integers(1, 40)), draw(st.integers(1, 40))
         kept = draw(st.integers(1, size[0])), draw(st.integers(1, size[1]))
-        steps.append(Step(size, kept))
+        steps.append(Step(size, kept, draw(st.booleans())))
     return scores, steps
 
 
@@ -32,8 +32,8 @@ def chains(draw) -> tuple[torch.Tensor, list[Step]]:
 def test_labels_are_the_argmax_of_the_upsampled_scores(chain) -> None:
     scores, steps = chain
     whole = scores
-    for (rows, columns), (height, width) in steps:
-        whole = F.interpolate(whole[None], (rows, columns), mode="bilinear", align_corners=False)[0]
+    for (rows, columns), (height, width), corners in steps:
+        whole = F.interpolate(whole[None], (rows, columns), mode="bilinear", align_corners=corners)[0]
         whole = whole[:, :height, :width]
     torch.testing.assert_close(upsampled(scores, *steps), whole, rtol=0, atol=0)
     labels = upsampled_labels(scores, *steps)
@@ -57,10 +57,10 @@ def test_the_caller_owns_the_labels() -> None:
     assert upsampled_labels(scores, Step((4, 4), (4, 4))).max() < 3
 
 
-@given(SIDES, st.integers(1, 40), st.integers(1, 40))
+@given(SIDES, st.integers(1, 40), st.integers(1, 40), st.booleans())
 @settings(max_examples=50, deadline=None)
-def test_taps_are_means(size: int, middle: int, outer: int) -> None:
-    found = taps(size, ((middle, middle), (outer, outer)))
+def test_taps_are_means(size: int, middle: int, outer: int, corners: bool) -> None:
+    found = taps(size, ((middle, middle, corners), (outer, outer, False)))
     assert found.place.min() >= 0
     assert found.place.max() < size
     torch.testing.assert_close(found.share.sum(1), torch.ones(outer))

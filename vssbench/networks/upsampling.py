@@ -24,10 +24,14 @@ _CHUNK = 1 << 15
 
 
 class Step(NamedTuple):
-    """Upsample to `size` with half-pixel centres, then crop to the first `kept` rows and columns; (height, width)."""
+    """Upsample to `size`, then crop to the first `kept` rows and columns; (height, width).
+
+    corners: the corners' centres stay where they are (torch's align_corners); else with half-pixel centres
+    """
 
     size: Size
     kept: Size
+    corners: bool = False
 
 
 class Taps(NamedTuple):
@@ -42,9 +46,9 @@ class Taps(NamedTuple):
 
 def upsampled(scores: Tensor, *steps: Step) -> Tensor:
     """float[C, H, W] after the steps, from float[C, h, w]."""
-    for (rows, columns), (height, width) in steps:
+    for (rows, columns), (height, width), corners in steps:
         if scores.shape[-2:] != (rows, columns):
-            scores = F.interpolate(scores[None], (rows, columns), mode="bilinear", align_corners=False)[0]
+            scores = F.interpolate(scores[None], (rows, columns), mode="bilinear", align_corners=corners)[0]
         scores = scores[:, :height, :width]
     return scores
 
@@ -56,7 +60,8 @@ def upsampled_labels(scores: Tensor, *steps: Step) -> UInt8:
         labels = upsampled(scores, *steps).argmax(dim=0).to(torch.uint8).cpu().numpy()
         return labels
     down, across = (
-        taps(scores.shape[1 + axis], tuple((step.size[axis], step.kept[axis]) for step in steps)) for axis in (0, 1)
+        taps(scores.shape[1 + axis], tuple((step.size[axis], step.kept[axis], step.corners) for step in steps))
+        for axis in (0, 1)
     )
     table = scores.permute(1, 2, 0).contiguous()
     leading = table.numpy().argmax(axis=2).astype(np.uint8)
@@ -69,14 +74,18 @@ def upsampled_labels(scores: Tensor, *steps: Step) -> UInt8:
 
 
 @lru_cache(maxsize=16)
-def taps(size: int, steps: tuple[tuple[int, int], ...]) -> Taps:
-    """Along one axis of `size` places; steps: (size upsampled to, how much of it is kept) one after the other."""
+def taps(size: int, steps: tuple[tuple[int, int, bool], ...]) -> Taps:
+    """Along one axis of `size` places; steps: (size upsampled to, how much of it is kept, corners), in turn."""
     index, share = torch.arange(size)[:, None], torch.ones(size, 1, dtype=torch.float64)
-    for outer, kept in steps:
+    for outer, kept, corners in steps:
         if outer == len(index):
             index, share = index[:kept], share[:kept]
             continue
-        place = ((torch.arange(kept, dtype=torch.float64) + 0.5) * (len(index) / outer) - 0.5).clamp_(min=0)
+        place = torch.arange(kept, dtype=torch.float64)
+        if corners:
+            place *= (len(index) - 1) / max(outer - 1, 1)
+        else:
+            place = ((place + 0.5) * (len(index) / outer) - 0.5).clamp_(min=0)
         before = place.long()
         after = (before + 1).clamp_(max=len(index) - 1)
         behind = (place - before)[:, None]

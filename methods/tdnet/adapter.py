@@ -1,0 +1,170 @@
+"""TDNet behind the adapter: whose turn it is, a queue of what the last frames left, the size of official weights."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import cv2
+import torch
+from torch import Tensor, nn
+
+from vssbench.datasets.label_spaces import suite_name
+from vssbench.errors import UserError
+from vssbench.methods.arseg.network import normalisation
+from vssbench.methods.tdnet import weights
+from vssbench.methods.tdnet.backbones import CONFIGS, Backbone
+from vssbench.methods.tdnet.network import Memory, SubNetwork
+from vssbench.networks.numerics import Dtype, running
+from vssbench.networks.per_frame import Counted, Segmentor
+from vssbench.networks.sizes import MEAN, STD, parse_size
+from vssbench.networks.upsampling import Size, Step, upsampled, upsampled_labels
+from vssbench.types import Frame, Kind, LabelSpace, UInt8
+
+STRIDE = 8
+
+
+class Input(NamedTuple):
+    """image: float[1, 3, h, w], normalised; size: (H, W) of the frame."""
+
+    image: Tensor
+    size: Size
+
+
+class Output(NamedTuple):
+    """scores: float[1, C, h/8, w/8]; sizes: the network's input and the frame, to which decode resizes in turn."""
+
+    scores: Tensor
+    sizes: tuple[Size, Size]
+    kind: Kind
+    age: int = 0
+
+
+class Tdnet(Segmentor):
+    """Temporally Distributed Networks (Hu et al., CVPR 2020), frame by frame.
+
+    labels, mapping: as in mask2former
+    backbone:    td4_psp18 (four PSPNet-18 that take turns), td2_psp50 (two PSPNet-50) or tiny (two); default as in
+                 mask2former, else td4_psp18
+    subsampling: of the 1/8 grid, for what frames leave to later ones: the authors test with 4, and train with 3
+    resize:      HxW of the network's input, none for the frame's own size; "auto" is the size that the normalisation's
+                 tables were made for, 769x1537 of official weights, and on synthetic video the frame's own. At another
+                 size the tables are resized, which is not the published way.
+    dtype, compile: see `vssbench.networks.numerics`
+    checkpoint:  official .pkl (of testing or training) or our .safetensors; None: random weights (`load_method` passes
+                 the packaged file if any)
+
+    Frame t of a clip runs sub-network t mod 4 (or 2) and no other. While the queue is not full a frame is segmented
+    alone, of kind "warmup": the first three frames (with two sub-networks the first one).
+    """
+
+    name = "tdnet"
+    kinds = ("key", "warmup")
+
+    def __init__(
+        self,
+        labels: str | LabelSpace = "synthetic",
+        *,
+        backbone: Backbone | None = None,
+        subsampling: int = 4,
+        resize: str | None = "auto",
+        mapping: str | None = None,
+        dtype: Dtype = "float32",
+        compile: bool = False,
+        device: str = "cpu",
+        checkpoint: str | Path | None = None,
+    ):
+        super().__init__(labels, device, dtype, compile, checkpoint, mapping)
+        if subsampling < 1:
+            raise UserError(f"subsampling={subsampling} does not fit", expected="1 or more")
+        self.backbone: Backbone = self.choose(backbone, get_args(Backbone), "td4_psp18")
+        self.subsampling = subsampling
+        wanted = self.expected(f"TDNet, backbone {self.backbone}")
+        self.network, self.weights = weights.load(self.backbone, self.learned.classes, checkpoint, wanted)
+        self.numerics.place(self.network)
+        self._turns = [self.numerics.compiled(path) for path in self.network.paths]
+        self.resize = self._input_size(resize)
+        statistics = ((m, s) for m, s in zip(MEAN, STD, strict=True))
+        if self.backbone == "tiny":
+            statistics = ((255 * m, 255 * s) for m, s in zip(*normalisation("tiny", self.learned), strict=True))
+        mean, std = zip(*statistics, strict=True)
+        self._mean, self._std = (torch.tensor(x, device=self.device).view(3, 1, 1) for x in (mean, std))
+        self.reset()
+
+    def _input_size(self, resize: str | None) -> Size | None:
+        if resize == "auto":
+            rows, columns = self.network.paths[0].norm.weight.shape  # type: ignore[union-attr]
+            own = suite_name(self.learned) == "synthetic"
+            return None if own else (STRIDE * (rows - 1) + 1, STRIDE * (columns - 1) + 1)
+        return None if resize is None else parse_size(resize, "resize=", form="auto, none, or HEIGHTxWIDTH")
+
+    def reset(self) -> None:
+        """Forget the clip: the queue is empty and the first sub-network's turn."""
+        self._past: deque[Memory] = deque(maxlen=CONFIGS[self.backbone].paths - 1)
+        self._seen = 0
+        self._shape: tuple[int, ...] | None = None
+
+    def prepare(self, frame: Frame) -> Input:
+        """As the official test code: OpenCV's bilinear resizing of the whole numbers, then normalisation."""
+        height, width = frame.image.shape[:2]
+        rows, columns = self.resize or (height, width)
+        image = frame.image
+        if (rows, columns) != (height, width):
+            image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)
+        pixels = torch.tensor(image).to(self.device).permute(2, 0, 1)
+        return Input(self.normalised(pixels)[None], (height, width))
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Frames float[.., 3, H, W], RGB, 0..255, as the network takes them."""
+        return (images.float() - self._mean) / self._std
+
+    @running
+    def step(self, x: Input) -> Output:
+        if self._shape not in (None, x.image.shape):
+            raise UserError(f"the frame's size changed within a clip, to {x.size}", fix="call reset() between clips")
+        full = len(self._past) == self._past.maxlen
+        turn = self._turns[self._seen % len(self._turns)]
+        scores, memory = turn(x.image, tuple(self._past) if full else (), self.subsampling)
+        self._past.append(memory)
+        self._seen += 1
+        self._shape = x.image.shape
+        return Output(scores, ((x.image.shape[-2], x.image.shape[-1]), x.size), "key" if full else "warmup")
+
+    def class_scores(self, y: Output) -> Tensor:
+        return upsampled(y.scores[0], *_steps(*y.sizes))
+
+    def class_labels(self, y: Output) -> UInt8:
+        return upsampled_labels(y.scores[0], *_steps(*y.sizes))
+
+    def cost_module(self, kind: Kind, size: Size) -> Counted:
+        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs."""
+        self.check_kind(kind)
+        config, (height, width) = CONFIGS[self.backbone], self.resize or size
+        rows, columns = (-(-side // (STRIDE * self.subsampling)) for side in (height, width))
+        shapes = [(1, rows * columns, channels) for channels in (config.keys, config.keys, config.values)]
+        past = [torch.zeros(shape, device=self.device) for _ in range(config.paths - 1) for shape in shapes]
+        image = torch.zeros(1, 3, height, width, device=self.device)
+        path = self.network.paths[0]
+        assert isinstance(path, SubNetwork)
+        costed = Costed(path, self.subsampling, _steps((height, width), size)).eval()
+        return costed, (image, *past) if kind == "key" else (image,)
+
+
+class Costed(nn.Module):
+    """One frame with the upsampling of decode, all that it leaves returned, so that a tracing counter drops nothing."""
+
+    def __init__(self, path: SubNetwork, subsampling: int, steps: tuple[Step, Step]):
+        super().__init__()
+        self.path, self.subsampling, self.steps = path, subsampling, steps
+
+    def forward(self, image: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
+        """past: queries, keys and values of the frames before, one frame after the other."""
+        held = [Memory(*past[start : start + 3]) for start in range(0, len(past), 3)]
+        scores, memory = self.path(image, held, self.subsampling)
+        return upsampled(scores[0], *self.steps), *memory
+
+
+def _steps(inner: Size, outer: Size) -> tuple[Step, Step]:
+    """To the network's input with corners aligned, as the authors do; to the frame, undoing how it was resized."""
+    return Step(inner, inner, corners=True), Step(outer, outer)
