@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from vssbench.load import innermost
 from vssbench.methods import BUILTIN
 from vssbench.metrics.cost.input_size import told
 from vssbench.results.figures import Figure, figures
@@ -33,6 +34,7 @@ class Group(NamedTuple):
     fingerprint: of the names of all the split's frames, shortened; "" of published rows
     clips:       how many clips were run; 0 of published rows
     files:       digest of the bytes of their frames and labels; "" where it is not known
+    title:       the dataset for readers, "my_video val"
     """
 
     dataset: str
@@ -40,6 +42,12 @@ class Group(NamedTuple):
     fingerprint: str
     clips: int
     files: str = ""
+    title: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The dataset as tables and plots name it."""
+        return self.title or self.dataset
 
 
 @dataclass(frozen=True)
@@ -101,11 +109,11 @@ def measured(
     over_clips: OverClips | None = None,
 ) -> Row:
     """The row of a result. folder: the method's own in the run directory, where it is kept."""
-    info, found = result.dataset, list(figures(result))
+    found = list(figures(result))
     return Row(
         method=result.method,
         family=family(result.method),
-        group=Group(f"{info.spec} {info.split}", result.protocol, info.fingerprint[:12], info.clips, info.files or ""),
+        group=_group(result),
         values={one.figure.name: one.value for one in found},
         origin=result.origin,
         intervals=intervals or {},
@@ -119,6 +127,16 @@ def measured(
         folder=folder,
         over_clips=over_clips,
     )
+
+
+def _group(result: RunResult) -> Group:
+    """A described dataset is shown by the name that its description gives it, which is that of its classes too."""
+    info, described = result.dataset, innermost(parse(result.dataset.spec))
+    title = info.spec.replace(str(described), info.labels) if described.name == "folder" else info.spec
+    return Group(
+        f"{info.spec} {info.split}", result.protocol, info.fingerprint[:12], info.clips, info.files or "",
+        f"{title} {info.split}",
+    )  # fmt: skip
 
 
 def family(method: str) -> str:

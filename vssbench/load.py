@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from vssbench import hooks, registry
-from vssbench.datasets.label_spaces import load_space, same_classes
+from vssbench.datasets.label_spaces import SUFFIXES, load_space, same_classes
 from vssbench.errors import UserError, blaming, suggest
 from vssbench.files.input_files import contents, expanded
 from vssbench.networks import packaged
@@ -104,14 +104,26 @@ def load_method(
     return Context(None if labels in (None, MODEL) else load_space(labels), device, files, threads).load(spec)
 
 
+def dataset_spec(named: str | Spec) -> Spec:
+    """The spec of a dataset: a description's file, `my_video.yaml`, is folder(file=my_video.yaml), inside `of` too.
+
+    Raises UserError for what is neither a spec nor such a file.
+    """
+    if isinstance(named, str) and named.lower().endswith(SUFFIXES):
+        return Spec("folder", (("file", named),))
+    spec = parse(named)
+    inner = spec.get("of")
+    return spec if inner is None else spec.with_args(of=dataset_spec(inner if isinstance(inner, Spec) else str(inner)))
+
+
 def load_dataset(
     spec: str | Spec, root: str | Path | None = None, split: str = "val", threads: int | None = None
 ) -> Dataset:
-    """A dataset from its spec, e.g. `load_dataset("camvid", root=DIR)` or `load_dataset("synthetic(motion=fast)")`.
+    """A dataset from its spec, e.g. `load_dataset("camvid", root=DIR)`, or from its description, "my_video.yaml".
 
     threads: CPU threads, for datasets that ask
     """
-    spec = parse(spec)
+    spec = dataset_spec(spec)
     factory = registry.resolve("datasets", spec.name)
     given = {"root": expanded(root) if root is not None else None, "split": split}
     dataset: Dataset = _build(factory, spec, given if threads is None else given | {"threads": threads}, Dataset)

@@ -26,7 +26,7 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORM
     for group, members in grouped(rows):
         ages = ageing(members)
         names = list(ages) if members[0].origin == "published" else shortened(list(ages))
-        title = f"{group.dataset}, {f'protocol {group.protocol}' if group.protocol else 'protocol not stated'}"
+        title = f"{group.heading}, {f'protocol {group.protocol}' if group.protocol else 'protocol not stated'}"
         found.append(({name: one.miou for name, one in zip(names, ages.values(), strict=True)}, title))
     written = []
     for number, (curves, title) in enumerate((one for one in found if one[0]), 1):

@@ -67,7 +67,7 @@ def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = N
     unnamed = _unnamed(points, more)
     on_curve = {index for curve in curves if curve[-1] not in unnamed for index in curve[:-1]}
     labels = {index: f"K={interval(shown[index])}" for index in on_curve} | dict.fromkeys(unnamed, "")
-    context = [group.dataset, f"protocol {group.protocol}" if group.protocol else "protocol not stated"]
+    context = [group.heading, f"protocol {group.protocol}" if group.protocol else "protocol not stated"]
     context += [f"{group.clips} clips"] if group.clips else []
     return Plot(
         title="\n".join([", ".join(context), *([machine] if machine else [])]),

@@ -73,8 +73,8 @@ def _table(group: Group, members: Sequence[Row], number: int, chosen: Sequence[s
 def _caption(group: Group, members: Sequence[Row], shown: Sequence[Column]) -> str:
     protocol = rf"protocol \texttt{{{escape(group.protocol)}}}" if group.protocol else "protocol not stated"
     if members[0].origin == "published":
-        return f"{escape(group.dataset)}, published numbers as printed, {protocol}; not measured here, not ranked."
-    words = [f"{escape(group.dataset)}, {protocol}, {group.clips} clips; accuracy and consistency in \\%."]
+        return f"{escape(group.heading)}, published numbers as printed, {protocol}; not measured here, not ranked."
+    words = [f"{escape(group.heading)}, {protocol}, {group.clips} clips; accuracy and consistency in \\%."]
     if level := level_of(members):
         words.append(rf"Deviations bound the {100 * level:.0f}\,\% confidence interval over clips.")
     if any(mark for column in shown for mark in column.marks(members)):

@@ -62,8 +62,8 @@ def _heading(group: Group, members: Sequence[Row], before: Group | None, shown: 
     if members[0].origin == "published":
         protocol = f"protocol {code(group.protocol)}" if group.protocol else "protocol not stated"
         words = "† As printed by their sources: not measured here and not ranked. Machines differ, and scripts may."
-        return f"## {plain(group.dataset)}, published numbers, {protocol}\n\n{words}"
-    lines = [f"## {plain(group.dataset)}, protocol {code(group.protocol)}", ""]
+        return f"## {plain(group.heading)}, published numbers, {protocol}\n\n{words}"
+    lines = [f"## {plain(group.heading)}, protocol {code(group.protocol)}", ""]
     words = f"Accuracy and consistency in %{_interval_words(members)}.{_mark_words(members, shown)}"
     if any_alike(members):
         words += (

@@ -104,11 +104,13 @@ def _version(entry: registry.Entry) -> str:
 
 
 def _code(packages: Iterable[str]) -> str:
-    """sha256 of the Python files of packages and modules, as they would be imported now."""
+    """sha256 of the Python files of packages and modules, as they would be imported now, and of their YAML: the
+    values of classes, and descriptions of datasets."""
     whole = sha256()
     for spec in filter(None, map(find_spec, packages)):
         folders = sorted({Path(place) for place in spec.submodule_search_locations or ()})
         alone = [Path(spec.origin)] if not folders and spec.origin and os.path.isfile(spec.origin) else []
-        for file in chain(alone, *(sorted(folder.rglob("*.py")) for folder in folders)):
+        inside = (file for folder in folders for file in sorted(folder.rglob("*")) if file.suffix in (".py", ".yaml"))
+        for file in chain(alone, inside):
             whole.update(file.read_bytes())
     return whole.hexdigest()

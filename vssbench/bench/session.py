@@ -18,7 +18,7 @@ from vssbench.datasets.key_distances import ByIndex, Distances
 from vssbench.datasets.on_disk import FileDataset
 from vssbench.errors import UserError, blaming, listed
 from vssbench.hooks import layers, side, usable
-from vssbench.load import Context, load_dataset
+from vssbench.load import Context, innermost, load_dataset
 from vssbench.metrics.accuracy.protocols import default_protocol, find
 from vssbench.metrics.plan import plan
 from vssbench.results.kept_frames import Draw, KeptClip
@@ -117,7 +117,7 @@ class Bench:
 
     def codec(self, method: Method) -> CodecSpec | None:
         """How this method's frames are compressed."""
-        codec = codec_for(method, self.spec.codec, parse(self.spec.dataset).name)
+        codec = codec_for(method, self.spec.codec, innermost(parse(self.spec.dataset)).name)
         furthest = max(self.spec.distances or [0])
         if codec is not None and codec.codec.gop <= furthest:
             raise UserError(
@@ -209,7 +209,7 @@ class Bench:
 
     def _bound(self) -> int:
         """Predicted ids must be below this: most official scripts take any id and have their own way with it."""
-        strict = find(self.spec.protocol or default_protocol(parse(self.spec.dataset).name)).strict
+        strict = find(self.spec.protocol or default_protocol(innermost(parse(self.spec.dataset)).name)).strict
         return self.dataset.space.classes if strict else 256
 
     def caveats(self) -> list[str]:

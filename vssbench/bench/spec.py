@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 def _canonical(value: object, group: registry.Group) -> str:
     """The canonical string of a spec, its names checked against the registry."""
-    from vssbench.load import check_arguments
+    from vssbench.load import check_arguments, dataset_spec
 
     try:
-        spec = parse(str(value))
+        spec = dataset_spec(str(value)) if group == "datasets" else parse(str(value))
         for inner in walk(spec):
             registry.find(group, inner.name)
             if group == "metrics":

@@ -44,6 +44,7 @@ def command(
 ) -> None:
     """Score predictions on disk, made by any program."""
     from vssbench.datasets.prediction_files import surplus
+    from vssbench.load import dataset_spec, innermost
     from vssbench.metrics.accuracy.clip_states import Clips
     from vssbench.metrics.accuracy.evaluate import evaluate
     from vssbench.metrics.accuracy.numbering import doubts
@@ -58,7 +59,8 @@ def command(
             "which dataset, and which predictions?",
             fix="vssbench score --dataset vspw --data-root DIR --predictions DIR",
         )
-    headline = default_protocol(parse(dataset).name) if protocol in (None, ALL) else find(str(protocol)).name
+    dataset = str(dataset_spec(dataset))
+    headline = default_protocol(innermost(parse(dataset)).name) if protocol in (None, ALL) else find(str(protocol)).name
     specs = parse_list(metrics) if metrics else [parse(metric) for metric in DEFAULT]
     submission = Submission(dataset, data_root, split, predictions, tuple(map(str, specs)))
     opened = submission.open()

@@ -61,6 +61,7 @@ def command(
     if as_json and not dry_run:
         raise UserError("--json belongs to --dry-run", expected="a training's figures are in log.jsonl in --output")
     from vssbench import environment
+    from vssbench.load import dataset_spec
     from vssbench.specs import parse
     from vssbench.training.job import Job
     from vssbench.training.loop import Conduct
@@ -70,8 +71,9 @@ def command(
     figures: dict[str, Any] = {"steps": steps, "batch": batch, "rate": rate, "crop": _crop(crop), "seed": seed}
     given = {name: value for name, value in figures.items() if value is not None}
     job = Job(
-        parse(method), dataset, data_root, split, validation, limit, validation_limit, _start(start), given,
-        _options(option), codec, device, precision, Conduct(log_every, validate_every, save_every, workers)
+        parse(method), str(dataset_spec(dataset)), data_root, split, validation, limit, validation_limit,
+        _start(start), given, _options(option), codec, device, precision,
+        Conduct(log_every, validate_every, save_every, workers)
     )  # fmt: skip
     with only_ours():
         opened = job.open()

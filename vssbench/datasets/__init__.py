@@ -9,5 +9,8 @@ BUILTIN: dict[str, Entry] = {
         "vssbench.datasets.cityscapes:Cityscapes", "Cityscapes video, 19 classes, the 20th frame labelled"
     ),
     "camvid": Entry("vssbench.datasets.camvid:CamVid", "CamVid, 11 classes (or labels=camvid12: AR-Seg's 12)"),
+    "folder": Entry(
+        "vssbench.datasets.folder.dataset:Folder", "your own video, described by a file: --dataset my_video.yaml"
+    ),
     "frames": Entry("vssbench.datasets.frames:Frames", "any folder of frames or a video file, without labels"),
 }

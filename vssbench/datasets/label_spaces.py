@@ -13,7 +13,7 @@ The format of such a file:
 
 Only `classes` has to be there. A class may be its name alone: its value is then its position, as it is without
 `values`; without `colour` it gets one. `void` may be a list of values and is [255] where it is left out; `name` is the
-file's.
+file's. A dataset description (`datasets.folder`) is such a file too.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ class _Class(BaseModel):
     values: Annotated[list[Byte], Field(min_length=1)] | None = None
 
 
-class _Void(BaseModel):
+class Void(BaseModel):
+    """Values without a label, and the one that is written for them."""
+
     model_config = ConfigDict(extra="forbid")
     values: list[Byte] = [IGNORE]
     write: Byte = IGNORE
@@ -107,39 +109,45 @@ def _bare_class(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
-def _bare_void(value: object) -> object:
+def bare_void(value: object) -> Any:
+    """What a list of values says of void, in full."""
     return {"values": value, "write": (*value, IGNORE)[0]} if isinstance(value, list) else value
 
 
-class _File(BaseModel):
-    """A label space as people write it."""
+class SpaceFile(BaseModel):
+    """A label space as people write it; a dataset description (`datasets.folder`) says more beside it."""
 
     model_config = ConfigDict(extra="forbid")
     classes: Annotated[list[Annotated[_Class, BeforeValidator(_bare_class)]], Field(min_length=1, max_length=IGNORE)]
     name: Name | None = None
     source: str = ""
-    void: Annotated[_Void, BeforeValidator(_bare_void)] = _Void()
+    void: Annotated[Void, BeforeValidator(bare_void)] = Void()
     stray: list[Byte] = []
     colours: list[_Meaning] = []
+
+
+KEYS = {key for model in (SpaceFile, _Class, Void) for key in model.model_fields}
+"""Of a label space's file."""
+OF_DESCRIPTIONS = ("images", "labels", "splits", "masks", "channel", "instances", "fps")
+"""What a dataset description says beside its classes: it is a file of classes too."""
 
 
 def read_file(path: Path) -> LabelSpace:
     """A label space from a file; raises UserError that names every fault with its line and key."""
     data, places, complaints = read_yaml(path)
     try:
-        file = _File.model_validate(data)
+        file = SpaceFile.model_validate({key: value for key, value in data.items() if key not in OF_DESCRIPTIONS})
     except ValidationError as error:
-        known = {key for model in (_File, _Class, _Void) for key in model.model_fields}
-        complaints += dict.fromkeys(complaint(problem, path, places, known) for problem in error.errors())
+        complaints += dict.fromkeys(complaint(problem, path, places, KEYS) for problem in error.errors())
     if complaints:
         raise UserError("\n".join(complaints))
     try:
-        return read_space(_written_out(file, path.stem))
+        return read_space(written_out(file, path.stem))
     except ValueError as error:
         raise UserError(str(error), where=path) from None
 
 
-def _written_out(file: _File, name: str) -> dict[str, Any]:
+def written_out(file: SpaceFile, name: str) -> dict[str, Any]:
     """The mapping that `read_space` takes, with everything that was left out."""
     if twice := [name for name, count in Counter(entry.name for entry in file.classes).items() if count > 1]:
         raise ValueError(f"classes are listed twice: {', '.join(twice)}")

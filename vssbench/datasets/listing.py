@@ -11,6 +11,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 from vssbench.errors import UserError
+from vssbench.files.atomic import regular
 
 IMAGES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp"))
 
@@ -43,7 +44,7 @@ class Files(Mapping[str, Path]):
 def images(folder: Path) -> Files:
     """The images of a folder in natural order; the same stem twice is an error. Hidden files are left out."""
     found: dict[str, str] = {}
-    for name in sorted((path.name for path in _visible(folder)), key=natural):
+    for name in sorted((path.name for path in visible(folder)), key=natural):
         stem, suffix = os.path.splitext(name)
         if suffix.lower() not in IMAGES:
             continue
@@ -57,10 +58,11 @@ def images(folder: Path) -> Files:
 
 def folders(folder: Path) -> list[Path]:
     """The folders inside, in natural order; none where the folder itself is missing."""
-    return sorted((path for path in _visible(folder) if path.is_dir()), key=lambda path: natural(path.name))
+    return sorted((path for path in visible(folder) if path.is_dir()), key=lambda path: natural(path.name))
 
 
-def _visible(folder: Path) -> Iterator[Path]:
+def visible(folder: Path) -> Iterator[Path]:
+    """What a folder holds, in no order, hidden files left out; nothing where the folder itself is missing."""
     return (path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else iter(())
 
 
@@ -90,3 +92,21 @@ def positions(stems: Sequence[str]) -> list[int]:
 def gaps(stems: Sequence[str]) -> list[tuple[str, str]]:
     """Neighbours between which frames are missing."""
     return [pair for pair, (a, b) in zip(pairwise(stems), pairwise(positions(stems)), strict=True) if b - a > 1]
+
+
+def video_names(file: Path) -> list[str]:
+    """The names in the list, each once, none of which leads out of the folder."""
+    names: dict[str, int] = {}
+    regular(file)
+    for line, text in enumerate(file.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
+        name = text.strip()
+        if not name:
+            continue
+        if name in (".", "..") or "/" in name or "\\" in name:
+            raise UserError(f"{name!r} is no video name", where=f"{file}:{line}", expected="one folder name a line")
+        if name in names:
+            raise UserError(f"{name!r} is listed twice", where=f"{file}:{line}", expected=f"line {names[name]} only")
+        names[name] = line
+    if not names:
+        raise UserError("the list names no video", where=file, expected="one folder name a line")
+    return list(names)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import simplejpeg
+from numpy.typing import NDArray
 from PIL import Image
 
 from vssbench.datasets.image_header import PNG, Header, read_header
@@ -47,6 +48,11 @@ _LABELS = _Advice(
     "use the dataset's index masks, or map the colours to file values; " + DOCTOR,
     "save it again with 8 bits a pixel and the values as they are; " + DOCTOR,
 )
+_DESCRIBED = _Advice(
+    "label file",
+    "write `masks: colours` in the description, or `channel: red` where the values stand in one channel; " + DOCTOR,
+    "save it again with 8 bits a pixel and the values as they are; " + DOCTOR,
+)
 _PREDICTIONS = _Advice(
     "prediction",
     "write the train id of each pixel, the class's place in the dataset's list from 0, not its colour",
@@ -66,12 +72,30 @@ def read_image(path: Path, digest: Any = None) -> UInt8:
 
 def read_indices(path: Path, digest: Any = None) -> UInt8:
     """uint8[H, W], the file's own values; raises UserError for colour masks, 16-bit and damaged files."""
-    return _indices(path, _LABELS, digest)
+    return _indices(path, _LABELS, _bytes(path, digest))
+
+
+def read_values(path: Path, channel: str | None = None, digest: Any = None) -> UInt8 | NDArray[np.uint16]:
+    """uint8[H, W] or, of a 16-bit grey PNG, uint16[H, W]: a label file's own values.
+
+    channel: red, green or blue: the values stand in that channel of an RGB PNG, or in a grey one
+    Raises UserError as `read_indices` does.
+    """
+    data = _bytes(path, digest)
+    depth, kind = (data[24], data[25]) if data.startswith(PNG) and len(data) >= 26 else (8, _GREY)
+    if kind == _GREY and depth == 16:
+        return _pillow(data, path, None, _DESCRIBED).astype(np.uint16, copy=False)
+    if channel is None or kind == _GREY:
+        return _indices(path, _DESCRIBED, data)
+    if kind == _PALETTE or depth != 8:
+        what = "a palette where a channel of colours" if kind == _PALETTE else f"{depth} bits a channel where 8 bits"
+        raise UserError(f"{what} is expected", where=path, expected=f"an RGB PNG with the values in {channel}")
+    return np.ascontiguousarray(_pillow(data, path, "RGB", _DESCRIBED)[..., ("red", "green", "blue").index(channel)])
 
 
 def read_prediction(path: Path, digest: Any = None) -> UInt8:
     """As `read_indices`, of a file that should hold train ids."""
-    return _indices(path, _PREDICTIONS, digest)
+    return _indices(path, _PREDICTIONS, _bytes(path, digest))
 
 
 def read_labels(path: Path, space: LabelSpace, digest: Any = None) -> tuple[UInt8, frozenset[int]]:
@@ -156,8 +180,7 @@ def _damaged(path: Path, why: str) -> UserError:
     )
 
 
-def _indices(path: Path, advice: _Advice, digest: Any) -> UInt8:
-    data = _bytes(path, digest)
+def _indices(path: Path, advice: _Advice, data: bytes) -> UInt8:
     if not data.startswith(PNG) or len(data) < 26:
         raise UserError("not a PNG file", where=path, expected=f"a {advice.what} as PNG", fix=AGAIN)
     depth, kind = data[24], data[25]

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from vssbench.datasets.label_spaces import load_space
-from vssbench.datasets.listing import Files, images
+from vssbench.datasets.listing import Files, images, video_names
 from vssbench.datasets.on_disk import FileDataset, Item, Listing, Release
 from vssbench.errors import UserError
-from vssbench.files.atomic import regular
 
 _SOURCE = "VSPW paper, section 3: 3,536 videos, 251,633 frames; the published 480p download holds 250,412"
 _LACKING = 251_633 - 250_412
@@ -34,7 +33,7 @@ class VSPW(FileDataset):
         super().__init__(root, split)
         self.space = load_space("vspw")
         self.require("data", f"{split}.txt")
-        self._videos = _video_names(self.root / f"{split}.txt")
+        self._videos = video_names(self.root / f"{split}.txt")
 
     def clips(self) -> list[str]:
         return self._videos
@@ -59,21 +58,3 @@ class VSPW(FileDataset):
             orphans=[path for stem, path in masks.items() if stem not in frames],
             unlabelled=[] if secret else [path for stem, path in frames.items() if stem not in masks],
         )
-
-
-def _video_names(file: Path) -> list[str]:
-    """The names in the list, each once, none of which leads out of the folder."""
-    names: dict[str, int] = {}
-    regular(file)
-    for line, text in enumerate(file.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
-        name = text.strip()
-        if not name:
-            continue
-        if name in (".", "..") or "/" in name or "\\" in name:
-            raise UserError(f"{name!r} is no video name", where=f"{file}:{line}", expected="one folder name a line")
-        if name in names:
-            raise UserError(f"{name!r} is listed twice", where=f"{file}:{line}", expected=f"line {names[name]} only")
-        names[name] = line
-    if not names:
-        raise UserError("the list names no video", where=file, expected="one folder name a line")
-    return list(names)

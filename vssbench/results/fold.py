@@ -67,7 +67,7 @@ def fold(
         method=str(method),
         origin="replayed" if innermost(method).name == "replay" else "measured",
         dataset=info.model_copy(update={"labelled": sum(record.labelled for record in records or ())}),
-        protocol=protocol or default_protocol(parse(info.spec).name),
+        protocol=protocol or default_protocol(innermost(parse(info.spec)).name),
         codec=None if codec is None else str(codec),
         weights=WeightsInfo(origin=weights.origin, path=weights.path, sha256=weights.sha256),
         gflops=cost["gflops"],

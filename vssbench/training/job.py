@@ -19,7 +19,7 @@ from vssbench.datasets.codec import codec_for
 from vssbench.datasets.fingerprint import fingerprint
 from vssbench.errors import MissingExtra, UserError, suggest
 from vssbench.files.input_files import contents
-from vssbench.load import load_dataset, resolved
+from vssbench.load import innermost, load_dataset, resolved
 from vssbench.networks import checkpoints
 from vssbench.networks.class_mapping import described
 from vssbench.specs import Spec, parse
@@ -148,7 +148,7 @@ class Opened:
         if job.validation == "none":
             return None
         dataset = load_dataset(job.dataset, job.data_root, job.validation)
-        codec = codec_for(self.recipe.method, job.codec, parse(job.dataset).name)
+        codec = codec_for(self.recipe.method, job.codec, innermost(parse(job.dataset)).name)
         return Validation(self.recipe.method, dataset, codec, job.validation_limit)
 
     def _record(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from vssbench.bench.clip import ahead, run_clip
 from vssbench.datasets.codec import CodecSpec, Compressed
+from vssbench.load import innermost
 from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.metrics.accuracy.protocols import default_protocol
 from vssbench.metrics.plan import plan
@@ -24,7 +25,7 @@ class Validation:
         self.method, self.space = method, dataset.space
         self.source = dataset if codec is None else Compressed(dataset, codec)
         self.clips = list(islice(dataset.clips(), limit))
-        self.protocol = default_protocol(parse(dataset.name).name)
+        self.protocol = default_protocol(innermost(parse(dataset.name)).name)
 
     def run(self) -> dict[str, Any]:
         """{"mIoU": percent or None, "protocol": name, "clips": how many}; the networks must be in evaluation mode."""

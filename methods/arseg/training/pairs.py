@@ -15,6 +15,7 @@ import numpy as np
 from vssbench.datasets.codec import CodecSpec, cache_folder
 from vssbench.datasets.h264 import Motion, decode, encoded
 from vssbench.errors import UserError
+from vssbench.load import innermost
 from vssbench.specs import parse
 from vssbench.training.augment import Picture
 from vssbench.training.clips import Clips
@@ -38,7 +39,7 @@ class Pairs:
 
         Raises UserError for a clip in which no labelled frame has enough frames before it.
         """
-        spec = CodecSpec.read(self.codec, parse(clips.dataset.name).name, self.gop)
+        spec = CodecSpec.read(self.codec, innermost(parse(clips.dataset.name)).name, self.gop)
         distance = spec.codec.gop - 1
         ends = [index for index in clips.labelled(clip) if index >= distance]
         if not ends or distance < 1:

@@ -1,0 +1,132 @@
+"""The dataset `folder`: what a description says, read as every other dataset on disk is."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from difflib import get_close_matches
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from vssbench.datasets.folder.description import Loc, read_description
+from vssbench.datasets.folder.patterns import Found
+from vssbench.datasets.listing import video_names
+from vssbench.datasets.on_disk import FileDataset, Item, Listing, Release
+from vssbench.errors import UserError, suggest
+from vssbench.files.input_files import expanded
+from vssbench.types import UInt8
+
+USUAL = "val"
+"""The split of a description that names none."""
+MOST_COMPLAINTS = 10
+
+
+class Folder(FileDataset):
+    """A clip is what the description's `images` calls so; its frames are in the order of their numbers.
+
+    file: the description, `my_video.yaml`; its patterns are relative to `root`, or to the folder that it lies in
+    Raises UserError with every fault of the description, and with what was found on disk where nothing fits.
+    """
+
+    layout = "images and labels as the description says"
+
+    def __init__(self, root: Path | None, split: str = USUAL, *, file: str):
+        self.description = read_description(expanded(file))
+        super().__init__(root or self.description.path.parent, split)
+        self.space = self.description.space
+        if not self.root.is_dir():
+            raise UserError("no such folder", where=self.root, fix="check --data-root")
+        said = self.description
+        self._entries(split)  # a split that there is not is told before folders that are not there
+        self._images = Found(said.images, self.root, split)
+        self._labels = None if said.labels is None else Found(said.labels, self.root, split)
+        tried = (("images", self._images), ("labels", self._labels))
+        if misfits := [said.complaint((key,), found.misfit) for key, found in tried if found and found.misfit]:
+            raise UserError("\n".join(misfits))
+        self._clips = self.clips_of(split)
+
+    def clips(self) -> list[str]:
+        return self._clips
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that the description names, else the one that is open."""
+        return list(self.description.splits or (self.split,))
+
+    def clips_of(self, split: str) -> list[str]:
+        """The clips of a split, each once: as a text file or the names in the list order them.
+
+        Raises UserError for a split that there is not, and for names and globs that fit no clip.
+        """
+        entries = self._entries(split)
+        images, labels = (
+            found if found is None or split == self.split else Found(found.pattern, self.root, split)
+            for found in (self._images, self._labels)
+        )
+        assert images is not None
+
+        def there(clip: str) -> bool:
+            """Not a folder of something else, such as that of the masks."""
+            return images.has(clip) or (labels is not None and labels.has(clip))
+
+        if entries is None:
+            return list(filter(there, images.clips))
+        found: dict[str, None] = {}
+        complaints = []
+        for loc, name in entries:
+            fits = [name] if name in images.clips else list(filter(there, fnmatch.filter(images.clips, name)))
+            found |= dict.fromkeys(fits)
+            if not fits:
+                complaints.append(self.description.complaint(loc, f"no clip fits {name!r}; {_near(name, images)}"))
+        if complaints:
+            raise UserError("\n".join(complaints[:MOST_COMPLAINTS]))
+        return list(found)
+
+    def _entries(self, split: str) -> list[tuple[Loc, str]] | None:
+        """Names and globs of a split's clips and where they stand; None: every clip. Raises UserError for no split."""
+        splits = self.description.splits
+        if splits is None and (self.description.images.by_split or split == USUAL):
+            return None
+        if splits is None or split not in splits:
+            known = [USUAL] if splits is None else splits
+            fix = f"`splits: {{{split}: [...], ...}}` says which clips are whose" if splits is None else None
+            raise UserError(
+                self.description.complaint(("splits",), f"there is no split {split!r}; {suggest(split, known)}"),
+                fix=fix,
+            )
+        named = splits[split]
+        if not isinstance(named, str):
+            return [(("splits", split, number), name) for number, name in enumerate(named)]
+        places = [folder / named for folder in (self.root, self.description.path.parent)]
+        file = next((place for place in places if place.exists()), None)
+        if file is None:
+            said = f"no such file {named}, neither below {self.root} nor next to the description"
+            raise UserError(self.description.complaint(("splits", split), said))
+        return [(("splits", split), name) for name in video_names(file)]
+
+    def read_label(self, path: Path, digest: Any = None) -> tuple[UInt8, frozenset[int]]:
+        return self.description.masks.read(path, digest)
+
+    def release(self) -> Release | None:
+        """What the split should hold is not known."""
+        return None
+
+    def rate(self, clip: str) -> Fraction | None:
+        """Frames per second, as the description states them."""
+        fps = self.description.fps
+        return None if fps is None else Fraction(fps).limit_denominator(1001)
+
+    def _list(self, clip: str) -> Listing:
+        images = self._images.files(clip)
+        labels: Mapping[str, Path] = self._labels.files(clip) if self._labels else {}
+        return Listing(
+            [Item(stem, images, labels) for stem in images],
+            orphans=[path for stem, path in labels.items() if stem not in images],
+        )
+
+
+def _near(name: str, images: Found) -> str:
+    """What there is instead."""
+    near = get_close_matches(name, images.clips, n=2, cutoff=0)
+    return f"there are {len(images.clips)} clips, such as {' and '.join(map(repr, near))}"

@@ -1,0 +1,207 @@
+"""A dataset description: a YAML file that says where frames and masks lie and what the masks mean.
+
+    name: my_video
+    images: frames/{clip}/{frame}.jpg        # relative to --data-root, else to this file; `patterns` has the rules
+    labels: masks/{clip}/{frame}.png         # leave out for unlabelled video; a frame without one is not scored
+    splits:                                  # split -> names of clips: a list (globs allowed) or a text file
+      train: lists/train.txt
+      val: [cam2_*, cam7]                    # left out: `val` with every clip, or the folders of {split}
+    classes: [road, {name: car, values: [3, 4], colour: [0, 0, 142]}]    # as in a file of classes (`label_spaces`)
+    void: [255]                              # values without a label; [255] where it is left out
+    masks: values                            # or colours: RGB by the classes' colours, and `colours:` of such a file
+    channel: red                             # optional: the value stands in one channel of an RGB PNG
+    instances: {from: 125, divisor: 100}     # optional: a value of 125 or more is class * 100 + instance
+    fps: 25                                  # optional
+
+Complaints name file, line, column and key, all at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, ValidationError
+
+from vssbench.datasets.folder.masks import Channel, Kind, Masks
+from vssbench.datasets.folder.patterns import Pattern
+from vssbench.datasets.label_spaces import KEYS, SpaceFile, Void, bare_void, read_space, written_out
+from vssbench.errors import UserError, suggest
+from vssbench.files.yaml_file import Place, complaint, read_yaml
+from vssbench.types import IGNORE, LabelSpace
+
+EXPECTED = "a dataset description: images, labels, classes, one a line"
+Loc = tuple[str | int, ...]
+_STAND_IN: dict[str, Any] = {"images": "{clip}/{frame}.png", "classes": ["-"]}
+"""For keys that are missing or wrong, so that the others can be judged all the same."""
+
+
+def _checked(text: str) -> str:
+    Pattern(text)
+    return text
+
+
+def _clips(value: object) -> object:
+    """A text file, or names and globs of clips."""
+    if not isinstance(value, list):
+        if not isinstance(value, str) or not value:
+            raise ValueError("must be a text file with a clip's name a line, or a list of names such as [cam1, cam2_*]")
+        return value
+    for name in value:
+        if isinstance(name, int | float):
+            raise ValueError(f"{name} is a number to YAML, as 0002 is 2; write names of clips in quotes")
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"{name!r} is no name of a clip")
+    if not value:
+        raise ValueError("names no clip")
+    return value
+
+
+Written = Annotated[StrictStr, AfterValidator(_checked)]
+Clips = Annotated[Any, AfterValidator(_clips)]
+Word = Annotated[int, Field(strict=True, ge=0, le=65535)]
+
+
+class _Instances(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    start: Annotated[Word, Field(alias="from")]
+    divisor: Annotated[int, Field(strict=True, ge=2, le=65535)]
+
+
+class _WideVoid(Void):
+    values: list[Word] = Field(default=[IGNORE])
+
+
+def _void(value: object) -> object:
+    """As in a file of classes, but that what is written must fit into a byte."""
+    return bare_void([v for v in value if v in range(256)]) | {"values": value} if isinstance(value, list) else value
+
+
+class _File(SpaceFile):
+    """A description as people write it."""
+
+    images: Written
+    labels: Written | None = None
+    splits: dict[StrictStr, Clips] | None = None
+    void: Annotated[_WideVoid, BeforeValidator(_void)] = _WideVoid()
+    masks: Kind = "values"
+    channel: Channel | None = None
+    instances: _Instances | None = None
+    fps: Annotated[float, Field(gt=0, le=10_000)] | None = None
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a file says.
+
+    splits: split -> names and globs of clips, or a text file of names; None where the file does not say
+    fps:    frames per second of the video
+    places: where everything stands in the file
+    """
+
+    path: Path
+    name: str
+    space: LabelSpace
+    images: Pattern
+    labels: Pattern | None
+    splits: Mapping[str, str | list[str]] | None
+    masks: Masks
+    fps: float | None
+    places: Place
+
+    def complaint(self, loc: Loc, message: str) -> str:
+        """The message with file, line, column and key, in one line."""
+        return _complaint(self.path, self.places, loc, message)
+
+
+def read_description(path: Path) -> Description:
+    """Read a file; raises UserError that names every fault of it with its line and key."""
+    data, places, complaints = read_yaml(path, EXPECTED)
+    wrong: set[object] = set()
+    try:
+        file = _File.model_validate(data)
+    except ValidationError as error:
+        known = {*KEYS, *_File.model_fields, "from", "divisor"}
+        complaints += dict.fromkeys(complaint(problem, path, places, known) for problem in error.errors())
+        wrong = {problem["loc"][0] for problem in error.errors()}
+        file = _File.model_validate(_STAND_IN | {key: value for key, value in data.items() if key not in wrong})
+    complaints += [_complaint(path, places, loc, said) for loc, said in _faults(file) if not _hidden(loc, wrong)]
+    if complaints:
+        raise UserError("\n".join(dict.fromkeys(complaints)))
+    space = read_space(_space(file, path.stem))
+    taken_off = None if file.instances is None else (file.instances.start, file.instances.divisor)
+    masks = Masks(space, file.masks, file.channel, taken_off, tuple(v for v in file.void.values if v > IGNORE))
+    labels = None if file.labels is None else Pattern(file.labels)
+    return Description(path, space.name, space, Pattern(file.images), labels, file.splits, masks, file.fps, places)
+
+
+def _space(file: _File, name: str) -> dict[str, Any]:
+    """What `read_space` takes: void in bytes, and of colour masks the classes' own colours too."""
+    data = written_out(file, name)
+    data["void"]["values"] = [value for value in file.void.values if value <= IGNORE]
+    if file.masks == "colours":
+        own = [{"colour": entry["colour"], "class": entry["name"]} for entry in data["classes"]]
+        data["colours"] = own + [one for one in data["colours"] if one not in own]
+    return data
+
+
+def _faults(file: _File) -> Iterator[tuple[Loc, str]]:
+    """What does not go together: where it stands, and what is wrong."""
+    names = Counter(entry.name for entry in file.classes)
+    for place, entry in enumerate(file.classes):
+        if names[entry.name] > 1:
+            yield ("classes", place), f"{names[entry.name]} classes have the name {entry.name!r}"
+    for spaced, kind in ((_values(file), "value"), (_colours(file), "colour")):
+        seen: dict[object, str] = {}
+        for loc, value, meaning in spaced:
+            if seen.setdefault(value, meaning) != meaning:
+                left_out = " (255 is void unless `void` says otherwise)" if loc == ("void",) else ""
+                yield loc, f"{kind} {value} is {seen[value]!r} already{left_out}"
+    known = {"void", *names}
+    for place, one in enumerate(file.colours):
+        if one.of not in known:
+            yield ("colours", place, "class"), f"unknown class {one.of!r}; {suggest(one.of, known)}"
+    if file.masks == "colours":
+        for place, entry in enumerate(file.classes):
+            if entry.colour is None:
+                yield ("classes", place), f"{entry.name!r} has no colour, and `masks: colours` goes by colours"
+        for key in ("channel", "instances"):
+            if getattr(file, key) is not None:
+                yield (key,), "is for masks of values, and `masks` says colours"
+    elif file.colours:
+        yield ("colours",), "is for `masks: colours`, and `masks` says values"
+    if file.labels is not None and Pattern(file.labels).by_split and not Pattern(file.images).by_split:
+        yield ("labels",), "has {split}, and `images` has not"
+
+
+def _values(file: _File) -> Iterator[tuple[Loc, int, str]]:
+    for place, entry in enumerate(file.classes):
+        for number, value in enumerate([place] if entry.values is None else entry.values):
+            yield ("classes", place, "values", number), value, entry.name
+    said = "void" in file.model_fields_set
+    for number, value in enumerate(file.void.values):
+        yield ("void", number) if said else ("void",), value, "void"
+    for number, value in enumerate(file.stray):
+        yield ("stray", number), value, "a stray value"
+
+
+def _colours(file: _File) -> Iterator[tuple[Loc, tuple[int, ...], str]]:
+    if file.masks != "colours":
+        return
+    for place, entry in enumerate(file.classes):
+        if entry.colour is not None:
+            yield ("classes", place, "colour"), entry.colour, entry.name
+    for place, one in enumerate(file.colours):
+        yield ("colours", place, "colour"), one.colour, one.of
+
+
+def _hidden(loc: Loc, wrong: set[object]) -> bool:
+    """Whether a fault rests on a stand-in for a key that is wrong itself."""
+    return loc[0] in wrong or ("classes" in wrong and loc[0] in ("colours", "void", "stray")) or "masks" in wrong
+
+
+def _complaint(path: Path, places: Place, loc: Loc, message: str) -> str:
+    return complaint({"loc": loc, "msg": message, "type": "value_error"}, path, places, ())
