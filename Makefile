@@ -66,7 +66,7 @@ weights: $(STAMP)
 	$(BIN)/python -m vssbench.networks.packing $(WEIGHTS)
 
 .PHONY: trained
-trained: $(addprefix $(WEIGHTS)/,mpvss/mpvss.safetensors arseg/arseg-lr.safetensors mrcfa/mrcfa.safetensors half/psp18.safetensors)
+trained: $(addprefix $(WEIGHTS)/,mpvss/mpvss.safetensors arseg/arseg-lr.safetensors cffm/cffm.safetensors half/psp18.safetensors)
 
 $(WEIGHTS)/mask2former/mask2former.safetensors:
 	$(call TRAIN,mask2former)
@@ -74,6 +74,8 @@ $(WEIGHTS)/mpvss/mpvss.safetensors: $(WEIGHTS)/mask2former/mask2former.safetenso
 	$(call TRAIN,mpvss) --start $<
 $(WEIGHTS)/mrcfa/mrcfa.safetensors:
 	$(call TRAIN,mrcfa)
+$(WEIGHTS)/cffm/cffm.safetensors: $(WEIGHTS)/mrcfa/mrcfa.safetensors
+	$(call TRAIN,cffm) --start $<
 $(WEIGHTS)/psp18/psp18.safetensors:
 	$(call TRAIN,psp18)
 $(WEIGHTS)/half/psp18.safetensors:

@@ -27,6 +27,15 @@ BUILTIN: dict[str, Entry] = {
         faster=_FASTER,
         recipe="vssbench.methods.mrcfa.recipe:MrcfaRecipe",
     ),
+    "cffm": Entry(
+        "vssbench.methods.cffm.adapter:Cffm",
+        "each frame's windows against three earlier frames, the further back the coarser",
+        paper="Sun et al., Coarse-to-Fine Feature Mining for Video Semantic Segmentation, CVPR 2022",
+        licence="NVIDIA Source Code License, README says academic use only",
+        weights="packaged for synthetic (tiny); else --checkpoint cffm=FILE (the official .pth)",
+        faster=_FASTER,
+        recipe="vssbench.methods.cffm.recipe:CffmRecipe",
+    ),
     "mask2former": Entry(
         "vssbench.methods.mask2former.adapter:Mask2Former",
         "each frame by itself, masks and classes by queries; the segmentor of mpvss",

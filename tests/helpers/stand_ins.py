@@ -19,6 +19,7 @@ SPECS = {
     "mask2former/tiny_synthetic.safetensors": "mask2former",
     "mpvss/tiny_synthetic.safetensors": "mpvss",
     "mrcfa/tiny_synthetic.safetensors": "mrcfa",
+    "cffm/tiny_synthetic.safetensors": "cffm",
     "arseg/tiny_synthetic_hr.safetensors": "psp18",
     "arseg/tiny_synthetic_half.safetensors": "psp18(scale=0.5)",
     "arseg/tiny_synthetic_lr.safetensors": "arseg",

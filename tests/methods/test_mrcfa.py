@@ -16,12 +16,14 @@ from tests.helpers.fill_weights import fill_layout
 from tests.helpers.paths import DATA, SHARED
 from vssbench import Frame, load_method
 from vssbench.errors import UserError
-from vssbench.methods.mrcfa.adapter import Mrcfa, Output
+from vssbench.methods.mit.adapter import Output
+from vssbench.methods.mit.network import resize
+from vssbench.methods.mit.references import align, network_size, reference_frames
+from vssbench.methods.mit.steps import stack, upsample
+from vssbench.methods.mrcfa.adapter import Mrcfa
 from vssbench.methods.mrcfa.affinity import Refine, select_tokens
 from vssbench.methods.mrcfa.backbones import CONFIGS
-from vssbench.methods.mrcfa.network import MRCFA, Memory, resize
-from vssbench.methods.mrcfa.references import align, network_size, reference_frames
-from vssbench.methods.mrcfa.steps import upsample
+from vssbench.methods.mrcfa.network import MRCFA
 from vssbench.methods.mrcfa.weights import official_name
 from vssbench.networks.checkpoints import save
 from vssbench.testing import check_method, random_clip
@@ -402,7 +404,7 @@ def test_what_is_counted_is_what_step_and_decode_compute(references, tiny):
             elif references == "recompute":
                 values = (torch.cat(inputs),)
             else:
-                held = Memory.stack([method.network.memory(method.network.features(image)) for image in inputs[:3]])
+                held = stack([method.network.memory(method.network.features(image)) for image in inputs[:3]])
                 values = (inputs[3], *held.keys, held.values)
             assert [x.shape for x in given] == [x.shape for x in values]
             np.testing.assert_allclose(module(*values)[0][0].numpy(), method.scores(y), rtol=1e-4, atol=1e-4)

@@ -20,11 +20,14 @@ from tests.training.overfit import LIMIT, as_they_are, open_job, overfit
 from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.load import load_dataset, load_method
+from vssbench.methods.mit.losses import cross_entropy
+from vssbench.methods.mit.network import initialise
+from vssbench.methods.mit.recipe import PADDING, augment, draw_frames
 from vssbench.methods.mrcfa.affinity import Refine
 from vssbench.methods.mrcfa.backbones import CONFIGS
-from vssbench.methods.mrcfa.losses import ClipLosses, cross_entropy
-from vssbench.methods.mrcfa.network import MRCFA, initialise
-from vssbench.methods.mrcfa.recipe import PADDING, MrcfaRecipe, augment, draw_frames
+from vssbench.methods.mrcfa.losses import MrcfaLosses
+from vssbench.methods.mrcfa.network import MRCFA
+from vssbench.methods.mrcfa.recipe import MrcfaRecipe
 from vssbench.specs import parse
 from vssbench.training.augment import Distortion, Picture
 from vssbench.training.clips import Clips
@@ -34,7 +37,7 @@ SMALL = {"crop": (64, 64), "steps": 4, "batch": 2}
 WIDTHS = (4, 6, 8, 10)
 
 
-def small_losses(**config: object) -> ClipLosses:
+def small_losses(**config: object) -> MrcfaLosses:
     """A network of a few channels in double precision, nothing in it random."""
     network = MRCFA(replace(CONFIGS["tiny"], widths=WIDTHS, heads=(1, 1, 1, 1), embed=5, **config), 7)  # type: ignore[arg-type]
     initialise(network, 3)
@@ -45,7 +48,7 @@ def small_losses(**config: object) -> ClipLosses:
     for module in network.backbone.modules():
         if hasattr(module, "drop_prob"):
             module.drop_prob = 0.0
-    return ClipLosses(network).double().train()
+    return MrcfaLosses(network).double().train()
 
 
 def batch(size: tuple[int, int], seed: int = 0) -> Batch:
@@ -98,7 +101,7 @@ def slow_reconstruction(net: MRCFA, target: list[Tensor], reference: list[Tensor
     return sum(share[i] * values[token].view(-1, 1, 1) for i, token in enumerate(kept))  # type: ignore[return-value]
 
 
-def slow_maps(losses: ClipLosses, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+def slow_maps(losses: MrcfaLosses, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     """The maps of all frames, and those of each clip's target: three references', and all of them together."""
     net, decoder = losses.network, losses.network.decoder
     normalised = (images.flatten(0, 1) - losses.mean) / losses.std
@@ -207,7 +210,7 @@ def test_several_gpus_share_their_batch_statistics(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     network = MRCFA(CONFIGS["tiny"], 5)
     names = list(network.state_dict())
-    assert isinstance(ClipLosses(network).network.decoder.norm, nn.SyncBatchNorm)
+    assert isinstance(MrcfaLosses(network).network.decoder.norm, nn.SyncBatchNorm)
     assert list(network.state_dict()) == names
 
 
@@ -411,7 +414,7 @@ def test_the_weights_give_the_same_predictions_when_loaded(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_it_learns_four_frames_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    as_they_are(monkeypatch, "mrcfa.recipe")
+    as_they_are(monkeypatch, "mit.recipe")
     began = time.process_time()
     _, found = overfit("mrcfa", tmp_path / "a", steps=900, batch=2, crop=(96, 128))
     assert found > 95

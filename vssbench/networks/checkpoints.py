@@ -40,7 +40,9 @@ _SHARD = re.compile(r"[\w.-]{1,200}\.safetensors")
 _DAMAGED = "the archive is cut short, damaged, or not torch's"
 _SHOWN = 120
 """Characters of an entry's name in a message."""
-_DERIVED = re.compile(r"(^|\.)(num_batches_tracked|relative_position_index)$|(^|\.)criterion\.")
+_DERIVED = re.compile(
+    r"(^|\.)(num_batches_tracked|relative_position_index(_0|_clips_\d)?|valid_ind_rolled)$|(^|\.)criterion\."
+)
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,9 @@ def load_strict(
 
     rename:   the module's state-dict name -> the file's name (a Part where the file holds several entries in one)
     expected: what the file should have been, for the message; fix: what may help where it is not
-    Buffers that follow from the architecture (`num_batches_tracked`, `relative_position_index`, `criterion.*`) may be
-    absent and are not read. Floating-point types are converted; other types and values that are not finite are refused.
+    Buffers that follow from the architecture (`num_batches_tracked`, `relative_position_index`, `criterion.*`, ...) may
+    be absent and are not read. Floating-point types are converted; other types and values that are not finite are
+    refused.
     """
     targets = {name: tensor for name, tensor in module.state_dict().items() if not _DERIVED.search(name)}
     sources = {name: source if isinstance(source := rename(name), Part) else Part(source) for name in targets}

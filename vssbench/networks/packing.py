@@ -23,6 +23,7 @@ TRAINED = {
     "mask2former/tiny_synthetic.safetensors": "mask2former/mask2former.safetensors",
     "mpvss/tiny_synthetic.safetensors": "mpvss/mpvss.safetensors",
     "mrcfa/tiny_synthetic.safetensors": "mrcfa/mrcfa.safetensors",
+    "cffm/tiny_synthetic.safetensors": "cffm/cffm.safetensors",
     "arseg/tiny_synthetic_hr.safetensors": "psp18/psp18.safetensors",
     "arseg/tiny_synthetic_lr.safetensors": "arseg/arseg-lr.safetensors",
     "arseg/tiny_synthetic_half.safetensors": "half/psp18.safetensors",

@@ -1,11 +1,15 @@
-"""MRCFA at test: what is computed for one frame, as modules of plain tensor operations that can be run and counted."""
+"""What is computed for one frame at test, as modules of plain tensor operations that can be run and counted."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
-from vssbench.methods.mrcfa.network import MRCFA, Features, Memory, resize
+from vssbench.methods.mit.network import ClipNetwork, Features, resize
 
 Size = tuple[int, int]
 """Height and width."""
@@ -14,12 +18,12 @@ Size = tuple[int, int]
 class Single(nn.Module):
     """The frame alone: the first three frames of a clip."""
 
-    def __init__(self, network: MRCFA, remember: bool):
+    def __init__(self, network: ClipNetwork, remember: bool):
         """remember: also return what later frames need of this one."""
         super().__init__()
         self.network, self.remember = network, remember
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Memory | None]:
+    def forward(self, image: Tensor) -> tuple[Tensor, Any]:
         """float[1, 3, H, W] -> class scores float[1, C, H/4, W/4] and the frame's memory."""
         features = self.network.features(image)
         return self.network.single(features), self.network.memory(features) if self.remember else None
@@ -28,11 +32,11 @@ class Single(nn.Module):
 class Cached(nn.Module):
     """A frame against the memories of its references, each computed once when that frame was new."""
 
-    def __init__(self, network: MRCFA):
+    def __init__(self, network: ClipNetwork):
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor, references: Memory) -> tuple[Tensor, Memory]:
+    def forward(self, image: Tensor, references: Any) -> tuple[Tensor, Any]:
         """float[1, 3, H, W] -> class scores float[1, C, H/4, W/4] and the frame's own memory."""
         features = self.network.features(image)
         return self.network(features, references), self.network.memory(features)
@@ -41,7 +45,7 @@ class Cached(nn.Module):
 class Recompute(nn.Module):
     """A frame against its references, all computed anew, as the official test code does."""
 
-    def __init__(self, network: MRCFA):
+    def __init__(self, network: ClipNetwork):
         super().__init__()
         self.network = network
 
@@ -50,7 +54,13 @@ class Recompute(nn.Module):
         features = self.network.features(images)
         target = Features(tuple(x[-1:] for x in features.maps), features.fused[-1:])
         memory = self.network.memory(Features(tuple(x[:-1] for x in features.maps), features.fused[:-1]))
-        return self.network(target, Memory(tuple(x.unsqueeze(0) for x in memory.keys), memory.values.unsqueeze(0)))
+        scores: Tensor = self.network(target, tree_map(lambda x: x.unsqueeze(0), memory))
+        return scores
+
+
+def stack(memories: Sequence[Any]) -> Any:
+    """The memories of R frames as one, references in the second axis."""
+    return tree_map(lambda *one: torch.stack(one, 1), *memories)
 
 
 def upsample(scores: Tensor, inner: Size, outer: Size) -> Tensor:

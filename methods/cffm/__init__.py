@@ -1,0 +1,1 @@
+"""CFFM: coarse-to-fine feature mining (Sun et al., CVPR 2022)."""
