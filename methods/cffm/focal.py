@@ -193,4 +193,4 @@ def neighbourhood(rows: int, columns: int, device: torch.device) -> tuple[Tensor
         keys.append(torch.where(within, start + places[..., 0] * columns * tokens + places[..., 1], last))
         start += rows * columns * tokens**2
     every = torch.cat(keys, 1)
-    return every.to(device), torch.where(every == last, OUTSIDE, 0.0).to(device)
+    return every.to(device), (OUTSIDE * (every == last).float()).to(device)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vssbench.methods.cffm.weights import OWN
-from vssbench.methods.mit.recipe import TINY, ClipRecipe
+from vssbench.methods.mit.recipe import TINY, ClipRecipe, deviations
 
 
 class CffmRecipe(ClipRecipe):
     """See `vssbench.methods.mit.recipe`."""
 
     name, own, tiny = "cffm", OWN, replace(TINY, steps=1200)
+    deviations = deviations(tiny)

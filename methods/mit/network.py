@@ -178,8 +178,12 @@ def initialise(network: ClipNetwork, seed: int, even: bool = False) -> None:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        plain = (nn.Conv1d, nn.Conv2d, nn.Linear, nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
         for module in network.modules():
-            if hasattr(module, "reset_parameters"):
+            if isinstance(module, plain):
+                module.reset_parameters()
+        for module in network.modules():  # a method's own, which may have other wishes for the plain ones inside
+            if not isinstance(module, plain) and hasattr(module, "reset_parameters"):
                 module.reset_parameters()
         for module in network.backbone.modules():
             if isinstance(module, nn.Conv2d):

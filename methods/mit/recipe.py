@@ -50,15 +50,20 @@ PAPER = Settings(steps=160_000, batch=8, rate=6e-5, crop=(480, 480))
 PAPER_MANNER = Manner(warm_up=1500, head_factor=10, scales=(0.5, 2.0))
 TINY = Settings(steps=2500, batch=4, rate=3e-3, crop=(128, 160))
 TINY_MANNER = Manner(warm_up=200, head_factor=3, scales=(1.0, 1.5))
-DEVIATIONS = (
-    "starts from random weights unless --start names a file (the paper: a backbone trained on ImageNet)",
-    "the warm-up takes at most a tenth of the steps",
-    "clips of fewer than ten frames take their references from the table for the start of a clip (the release "
-    "fails on them), and frames without labels count as ignored",
-    "padding is the mean colour in whole grey levels, which is 0 after normalisation to within 0.007",
-    "tiny: rate 3e-3, three times that for the head, steps of 4 clips of crops of 128x160, scales 1 to 1.5",
-    "tiny: linear layers of the backbone start wider than SegFormer's, so that features keep their size",
-)
+
+
+def deviations(tiny: Settings) -> tuple[str, ...]:
+    """What the recipes do otherwise than their papers; tiny: the settings of that network."""
+    return (
+        "starts from random weights unless --start names a file (the paper: a backbone trained on ImageNet)",
+        "the warm-up takes at most a tenth of the steps",
+        "clips of fewer than ten frames take their references from the table for the start of a clip (the release "
+        "fails on them), and frames without labels count as ignored",
+        "padding is the mean colour in whole grey levels, which is 0 after normalisation to within 0.007",
+        f"tiny: rate {tiny.rate:g}, three times that for the head, {tiny.steps} steps of {tiny.batch} clips of crops "
+        f"of {tiny.crop[0]}x{tiny.crop[1]}, scales 1 to 1.5",
+        "tiny: linear layers of the backbone start wider than SegFormer's, so that features keep their size",
+    )
 
 
 class ClipRecipe(Recipe):
@@ -74,7 +79,7 @@ class ClipRecipe(Recipe):
     tiny: ClassVar[Settings] = TINY
     method: Any  # a ClipMethod, to a method's own recipe the class it is
     frames = FRAMES
-    deviations = DEVIATIONS
+    deviations = deviations(TINY)
 
     def __init__(self, order: Order):
         """Raises UserError for a crop on which the network does not run, and for a file that does not fit."""

@@ -12,11 +12,11 @@ import pytest
 import torch
 from fvcore.nn import FlopCountAnalysis
 
+from tests.helpers.clip_methods import frames, run, varied
 from tests.helpers.fill_weights import fill_layout
 from tests.helpers.paths import DATA, SHARED
-from vssbench import Frame, load_method
+from vssbench import load_method
 from vssbench.errors import UserError
-from vssbench.methods.mit.adapter import Output
 from vssbench.methods.mit.network import resize
 from vssbench.methods.mit.references import align, network_size, reference_frames
 from vssbench.methods.mit.steps import stack, upsample
@@ -26,7 +26,7 @@ from vssbench.methods.mrcfa.backbones import CONFIGS
 from vssbench.methods.mrcfa.network import MRCFA
 from vssbench.methods.mrcfa.weights import official_name
 from vssbench.networks.checkpoints import save
-from vssbench.testing import check_method, random_clip
+from vssbench.testing import check_method
 
 REFERENCE = SHARED / "reference"
 LAYOUTS = json.loads((DATA / "mrcfa_layouts.json").read_text())
@@ -67,18 +67,6 @@ def golden(request) -> dict[str, np.ndarray]:
     return content
 
 
-def frames(images: np.ndarray) -> list[Frame]:
-    return [Frame("golden", index, image, stem=f"{index:06d}") for index, image in enumerate(images)]
-
-
-def varied(size: tuple[int, int] = (64, 96), length: int = 13) -> list[Frame]:
-    """A clip whose frames differ much from each other, so that a wrong reference shows."""
-    return [
-        replace(random_clip("a", length=index + 1, size=size, seed=index)[-1], labels=None, side={})
-        for index in range(length)
-    ]
-
-
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> Path:
     """Weights for `tiny` that make its outputs depend on everything (a new network's hardly vary)."""
@@ -87,11 +75,6 @@ def tiny(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("mrcfa") / "tiny.safetensors"
     save(path, {name: torch.from_numpy(array) for name, array in fill_layout(layout).items()})
     return path
-
-
-def run(method: Mrcfa, clip: list[Frame]) -> list[Output]:
-    method.reset()
-    return [method.step(method.prepare(frame)) for frame in clip]
 
 
 # The official outputs

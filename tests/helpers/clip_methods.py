@@ -1,0 +1,62 @@
+"""Clips for methods that look back, and weights under which their outputs depend on everything."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests.helpers.fill_weights import fill_layout
+from tests.helpers.paths import SHARED
+from vssbench import Frame
+from vssbench.methods.mit.adapter import ClipMethod, Output
+from vssbench.networks.checkpoints import save
+from vssbench.testing import random_clip
+
+REFERENCE = SHARED / "reference"
+
+
+def frames(images: np.ndarray) -> list[Frame]:
+    return [Frame("golden", index, image, stem=f"{index:06d}") for index, image in enumerate(images)]
+
+
+def varied(size: tuple[int, int] = (64, 96), length: int = 13) -> list[Frame]:
+    """A clip whose frames differ much from each other, so that a wrong reference shows."""
+    return [
+        replace(random_clip("a", length=index + 1, size=size, seed=index)[-1], labels=None, side={})
+        for index in range(length)
+    ]
+
+
+def run(method: ClipMethod, clip: list[Frame]) -> list[Output]:
+    method.reset()
+    return [method.step(method.prepare(frame)) for frame in clip]
+
+
+def golden(name: str) -> dict[str, np.ndarray]:
+    """The official outputs of that file; the test is skipped where they do not lie beside the project."""
+    path = REFERENCE / "golden" / f"{name}.npz"
+    if not path.is_file():
+        pytest.skip("the golden files are not beside the project")
+    return dict(np.load(path))
+
+
+def layout(name: str) -> dict[str, dict]:
+    """Official name -> {"shape", "dtype"} of all that the official checkpoint holds; skips as `golden` does."""
+    path = REFERENCE / "layouts" / f"{name}.json"
+    if not path.is_file():
+        pytest.skip("the official layouts are not beside the project")
+    content: dict[str, dict] = json.loads(path.read_text())
+    return content
+
+
+def fill(network: nn.Module, path: Path, gain: float = 1.0) -> Path:
+    """Write weights for the network that make its outputs depend on everything (a new network's hardly vary)."""
+    state = {name: {"shape": list(tensor.shape)} for name, tensor in network.state_dict().items() if tensor.ndim}
+    save(path, {name: torch.from_numpy(array) for name, array in fill_layout(state, gain).items()})
+    return path
