@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations, pairwise
 from pathlib import Path
 
 from vssbench.errors import NotComparable, UserError
@@ -14,7 +15,7 @@ from vssbench.results.fold import rescored
 from vssbench.results.read_folder import read_folder
 from vssbench.stats.bootstrap import Interval
 from vssbench.stats.comparison import Comparison
-from vssbench.stats.over_clips import compare_methods, intervals_of, over_clips, samples_of
+from vssbench.stats.over_clips import Pairs, compare_methods, intervals_of, over_clips, samples_of
 from vssbench.stats.totals import require_follows
 
 COMPARED = "mIoU"
@@ -53,32 +54,47 @@ def _compared(members: Sequence[Row]) -> list[Row]:
     """The rows of one group, in each of its metrics."""
     to_best: list[dict[str, Comparison]] = [{} for _ in members]
     to_above: dict[int, Comparison] = {}
+    ranked: dict[tuple[int, ...], dict[str, list[int]]] = {}  # by the rows that run
     for metric in metrics(members):
         better = figure(metric, check=False).better
         running = [index for index, row in enumerate(members) if row.contends(metric)]
-        if better is None or len(running) < 2:
-            continue
-        running.sort(key=lambda index: members[index].values[metric] or 0.0, reverse=better == "more")
-        made = _comparisons([members[index] for index in running], metric)
-        for place, index in enumerate(running[1:], 1):
-            to_best[index][metric] = made[place, 0]
-            if metric == COMPARED:
-                to_above[index] = made[place, place - 1]
+        if better is not None and len(running) > 1:
+            values = [members[index].values[metric] or 0.0 for index in running]
+            order = sorted(range(len(running)), key=values.__getitem__, reverse=better == "more")
+            ranked.setdefault(tuple(running), {})[metric] = order
+    for running, orders in ranked.items():
+        made = _comparisons([members[index] for index in running], orders)
+        for metric, order in orders.items():
+            for above, place in pairwise(order):
+                to_best[running[place]][metric] = made[metric][place, order[0]]
+                if metric == COMPARED:
+                    to_above[running[place]] = made[metric][place, above]
     return [replace(row, to_best=to_best[index], to_above=to_above.get(index)) for index, row in enumerate(members)]
 
 
-def _comparisons(rows: Sequence[Row], metric: str) -> dict[tuple[int, int], Comparison]:
-    """Each row, best first, minus the first; in mIoU minus the one before it too, and with intervals."""
-    pairs = [(later, earlier) for earlier in range(len(rows)) for later in range(earlier + 1, len(rows))]
-    main = metric == COMPARED
-    shown = [(later, earlier) for later, earlier in pairs if earlier == 0 or (main and earlier == later - 1)]
+def _comparisons(
+    rows: Sequence[Row], orders: Mapping[str, Sequence[int]]
+) -> dict[str, dict[tuple[int, int], Comparison]]:
+    """Metric -> each row minus the best; in mIoU minus the one above it too, and with intervals.
+
+    orders: metric -> the rows' places, best first
+    """
+    asked = {}
+    for metric, order in orders.items():
+        tested = [(later, earlier) for earlier, later in combinations(order, 2)]
+        main = metric == COMPARED
+        shown = {pair for pair in tested if pair[1] == order[0]}
+        if main:
+            shown.update((later, earlier) for earlier, later in pairwise(order))
+        asked[metric] = Pairs(tested, shown, with_intervals=main)
     methods = [row.over_clips for row in rows if row.over_clips]
     try:
         if len(methods) < len(rows):
             raise NotComparable(NO_RECORDS)
-        return compare_methods(methods, metric, pairs, shown, with_intervals=main)
+        return compare_methods(methods, asked)
     except NotComparable as error:
-        return dict.fromkeys(shown, Comparison(None, reason=error.what))
+        lacking = Comparison(None, reason=error.what)
+        return {metric: dict.fromkeys(pairs.shown, lacking) for metric, pairs in asked.items()}
 
 
 def _row(folder: Path, protocol: str | None, uncertainty: bool) -> Row:

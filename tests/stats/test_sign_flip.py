@@ -22,7 +22,7 @@ from vssbench.metrics.accuracy.scripts import Floats
 from vssbench.specs import parse
 from vssbench.stats import holm, totals
 from vssbench.stats import sign_flip as _sign_flip
-from vssbench.stats.sign_flip import flips, matters, p_values, sign_flip, surely_one
+from vssbench.stats.sign_flip import Asked, flips, matters, p_values, sign_flip, surely_one
 
 
 def test_sign_flips_swap_whole_clips_under_the_formula():
@@ -84,16 +84,31 @@ def test_p_values_of_all_pairs_are_those_of_the_definition(clips: int, metric: s
     methods = several(clips, 5, metric)
     pairs = list(itertools.combinations(range(5), 2))
     expected = [plain(methods[i], methods[j], 300) for i, j in pairs]
-    assert p_values(methods, pairs, set(pairs), 300, 0) == expected
-    assert p_values([replace(one, rough=None) for one in methods], pairs, set(pairs), 300, 0) == expected
+    assert p_values([Asked(methods, pairs, set(pairs))], 300, 0)[0] == expected
+    assert p_values([Asked([replace(one, rough=None) for one in methods], pairs, set(pairs))], 300, 0)[0] == expected
+
+
+@pytest.mark.parametrize("clips", [6, 40])
+def test_metrics_that_are_tested_together_have_the_digits_they_have_alone(clips: int) -> None:
+    """They share the swapped columns and nothing else: each has pairs of its own, and a correction of its own."""
+    pairs = list(itertools.combinations(range(12), 2))
+    areas = [POPULATIONS["few"].draw(np.random.default_rng(k), clips, shift=0)[0] for k in range(12)]
+    metrics = [
+        Asked([as_totals(one, "exact", "mIoU") for one in areas], pairs, {(0, 1), (1, 2)}),
+        Asked([as_totals(one, "exact", "WIoU") for one in areas], pairs[::-1], {(0, 11)}),
+        Asked([as_totals(one, "exact", "class_accuracy") for one in areas], pairs, set(pairs)),
+    ]
+    together = p_values(metrics, 300, 0)
+    assert together == [p_values([one], 300, 0)[0] for one in metrics]
+    assert len({tuple(sorted(ps)) for ps in together}) == 3
 
 
 @pytest.mark.parametrize("cached", [1, 5000, 2**20])
 def test_in_parts_of_any_size_they_are_the_same(cached: int, monkeypatch: pytest.MonkeyPatch) -> None:
     methods, pairs = several(30, 4), list(itertools.combinations(range(4), 2))
-    expected = p_values(methods, pairs, set(pairs), 500, 0)
+    expected = p_values([Asked(methods, pairs, set(pairs))], 500, 0)[0]
     monkeypatch.setattr(_sign_flip, "_CACHED", cached)
-    assert p_values(methods, pairs, set(pairs), 500, 0) == expected
+    assert p_values([Asked(methods, pairs, set(pairs))], 500, 0)[0] == expected
 
 
 @pytest.mark.parametrize("count", [3, 12, 40])
@@ -108,7 +123,7 @@ def test_what_is_sure_to_be_one_need_not_be_counted(count: int, clips: int) -> N
             calls[len(exact)] += 1
             return rough(sums)
 
-        return p_values([replace(methods[0], rough=counted), *methods[1:]], pairs, exact, 200, 0)
+        return p_values([Asked([replace(methods[0], rough=counted), *methods[1:]], pairs, exact)], 200, 0)[0]
 
     whole, part = p_of_all(set(pairs)), p_of_all(shown)
     assert [p for pair, p in zip(pairs, whole, strict=True) if pair in shown] == [

@@ -6,12 +6,12 @@ The interval resamples clips, the same for both methods.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from vssbench.errors import NotComparable
 from vssbench.metrics.accuracy.clip_states import Totals
 from vssbench.stats.bootstrap import Sample, interval_of, sample
-from vssbench.stats.sign_flip import Alternative, holm, least_p, p_values, sign_flip
+from vssbench.stats.sign_flip import Alternative, Asked, holm, least_p, p_values, sign_flip
 
 
 @dataclass(frozen=True)
@@ -52,42 +52,64 @@ def compare_totals(
     return _compared(first, second, sign_flip(a, b, resamples, seed, alternative), level)
 
 
-def compare_pairs(
-    methods: Mapping[int, Totals],
-    pairs: Sequence[tuple[int, int]],
-    shown: Collection[tuple[int, int]],
-    level: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
-    samples: Mapping[int, Sample] | None = None,
-    with_intervals: bool = True,
-) -> dict[tuple[int, int], Comparison]:
-    """The comparisons that are shown, of all pairs: p is corrected for their number (Holm).
+@dataclass(frozen=True)
+class Paired:
+    """Methods that are compared two by two in one metric.
 
-    methods: totals of one metric, their clips in one order
-    samples: theirs, where already at hand
+    methods: totals of the metric, their clips in one order
+    pairs:   all that are tested: p is corrected for their number (Holm)
+    shown:   those of them that are given
+    samples: of the methods, where already at hand
     with_intervals: False saves the resampling of clips; effect and p are the same
     """
-    place = {method: row for row, method in enumerate(methods)}
-    rows = [(place[i], place[j]) for i, j in pairs]
-    exact = {row for row, pair in zip(rows, pairs, strict=True) if pair in shown}
-    ps = p_values(list(methods.values()), rows, exact, resamples, seed) if pairs else []
-    drawn = dict(samples or {})
-    if with_intervals:
-        for method in {method for pair in shown for method in pair} & methods.keys() - drawn.keys():
+
+    methods: Mapping[int, Totals]
+    pairs: Sequence[tuple[int, int]]
+    shown: Collection[tuple[int, int]]
+    samples: Mapping[int, Sample] = field(default_factory=dict)
+    with_intervals: bool = True
+
+    def asked(self) -> Asked:
+        """The same by place in the list of methods."""
+        place = {method: row for row, method in enumerate(self.methods)}
+        rows = [(place[i], place[j]) for i, j in self.pairs]
+        exact = {row for row, pair in zip(rows, self.pairs, strict=True) if pair in self.shown}
+        return Asked(list(self.methods.values()), rows, exact)
+
+
+def compare_pairs(
+    metrics: Mapping[str, Paired], level: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> dict[str, dict[tuple[int, int], Comparison]]:
+    """Metric -> the comparisons that are shown. Metrics that are read off the same columns are tested together."""
+    together: dict[tuple[int, ...], list[str]] = {}
+    for name, one in metrics.items():
+        if one.pairs:
+            together.setdefault(tuple(id(total.columns) for total in one.methods.values()), []).append(name)
+    ps: dict[str, list[float]] = {name: [] for name in metrics}
+    for names in together.values():
+        found = p_values([metrics[name].asked() for name in names], resamples, seed)
+        ps.update(zip(names, found, strict=True))
+    return {name: _shown(one, ps[name], level, resamples, seed) for name, one in metrics.items()}
+
+
+def _shown(
+    of: Paired, ps: Sequence[float], level: float, resamples: int, seed: int
+) -> dict[tuple[int, int], Comparison]:
+    methods, drawn = of.methods, dict(of.samples)
+    if of.with_intervals:
+        for method in {method for pair in of.shown for method in pair} & methods.keys() - drawn.keys():
             drawn[method] = sample(methods[method], resamples, seed)
     found = {}
-    for pair, p, adjusted in zip(pairs, ps, holm(ps), strict=True):
-        if pair in shown:
+    for pair, p, adjusted in zip(of.pairs, ps, holm(ps), strict=True):
+        if pair in of.shown:
             first, second = pair
-            if with_intervals:
+            if of.with_intervals:
                 one = _compared(drawn[first], drawn[second], p, level)
             else:
                 effect = methods[first].value() - methods[second].value()
-                one = Comparison(
-                    effect, p=p, clips=max(methods[first].informative, methods[second].informative), level=level
-                )
-            least = min(1.0, len(pairs) * least_p(one.clips, resamples))
+                clips = max(methods[first].informative, methods[second].informative)
+                one = Comparison(effect, p=p, clips=clips, level=level)
+            least = min(1.0, len(of.pairs) * least_p(one.clips, resamples))
             found[pair] = replace(one, adjusted=adjusted, least=least)
     return found
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
 from vssbench.results.read_folder import read_folder
 from vssbench.stats.bootstrap import Interval
 from vssbench.stats.comparison import Comparison
-from vssbench.stats.over_clips import compare_methods, intervals_of, over_clips, samples_of
+from vssbench.stats.over_clips import Pairs, compare_methods, intervals_of, over_clips, samples_of
 
 
 def intervals(
@@ -32,6 +33,7 @@ def compare_folders(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> dict[tuple[int, int], Comparison]:
-    """compare_methods of the methods' folders, each read once: (i, j) -> folder i minus folder j."""
+    """Methods' folders two by two, each read once: (i, j) -> folder i minus folder j. pairs: None: all, i < j."""
     methods = [over_clips(kept, kept.clips(protocol), [metric]) for kept in map(read_folder, folders)]
-    return compare_methods(methods, metric, pairs, None, level, resamples, seed)
+    asked = list(combinations(range(len(methods)), 2)) if pairs is None else pairs
+    return compare_methods(methods, {metric: Pairs(asked, asked)}, level, resamples, seed)[metric]

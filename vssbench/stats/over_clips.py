@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from pathlib import Path
 
 from vssbench.errors import NotComparable
 from vssbench.metrics.accuracy.clip_states import Clips, Totals
 from vssbench.results.read_folder import Kept
 from vssbench.stats.bootstrap import Interval, Sample, interval_of, samples
-from vssbench.stats.comparison import Comparison, compare_pairs
+from vssbench.stats.comparison import Comparison, Paired, compare_pairs
 from vssbench.stats.same_clips import Truth, in_order, refuse_others, truth
 from vssbench.stats.totals import totals_under
 
@@ -60,22 +59,30 @@ def intervals_of(
     }
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """Which methods are compared with which: (i, j) is method i minus method j.
+
+    tested: chosen before looking at the results. Against a winner that was chosen by its result, all pairs are what to
+            correct p for
+    shown:  those of them that are given, which saves the time of all others
+    with_intervals: False saves the time of resampling clips; effect and p are the same
+    """
+
+    tested: Sequence[tuple[int, int]]
+    shown: Collection[tuple[int, int]]
+    with_intervals: bool = True
+
+
 def compare_methods(
     methods: Sequence[OverClips],
-    metric: str = "mIoU",
-    pairs: Sequence[tuple[int, int]] | None = None,
-    shown: Collection[tuple[int, int]] | None = None,
+    metrics: Mapping[str, Pairs],
     level: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
-    with_intervals: bool = True,
-) -> dict[tuple[int, int], Comparison]:
-    """Some methods two by two: (i, j) -> method i minus method j, with p corrected for the number of pairs.
+) -> dict[str, dict[tuple[int, int], Comparison]]:
+    """Some methods two by two: metric -> pair that is shown -> comparison, p corrected for the metric's pairs.
 
-    pairs: chosen before looking at the results; None: all, i < j. Against a winner that was chosen by its result, all
-    pairs are what to correct for.
-    shown: those of the pairs that are given, which saves the time of all others; None: all
-    with_intervals: False saves the time of resampling clips; effect and p are the same
     Samples that a method has already must be of as many resamples and of the same seed.
     Raises NotComparable unless all are of one dataset, split and protocol, on the same clips. A method without accuracy
     has comparisons that say so.
@@ -84,24 +91,32 @@ def compare_methods(
         if method.data != methods[0].data:
             expected = " ".join(methods[0].data)
             raise NotComparable(f"was measured on {' '.join(method.data)}", where=method.folder, expected=expected)
-    measured = {index: method for index, method in enumerate(methods) if method.totals}
-    for method in measured.values():
-        refuse_others(next(iter(measured.values())).truth, method.truth)
-    known: dict[int, Totals] = {}
-    lacking = dict.fromkeys(range(len(methods)), "measured for cost only")
-    for index, method in measured.items():
-        total = method.totals[metric]
-        if isinstance(total, str):
-            lacking[index] = total
-        else:
-            known[index] = in_order(total, next(iter(known.values()), total).clips)
-            del lacking[index]
-    asked = list(combinations(range(len(methods)), 2)) if pairs is None else pairs
-    wanted = asked if shown is None else shown
-    samples = {index: methods[index].samples[metric] for index in known if metric in methods[index].samples}
-    tested = [pair for pair in asked if known.keys() >= set(pair)]
-    compared = compare_pairs(known, tested, set(wanted), level, resamples, seed, samples, with_intervals)
+    measured = [method for method in methods if method.totals]
+    for method in measured:
+        refuse_others(measured[0].truth, method.truth)
+    asked = {metric: _paired(methods, metric, pairs) for metric, pairs in metrics.items()}
+    compared = compare_pairs(asked, level, resamples, seed)
+
+    def lacking(metric: str, pair: tuple[int, int]) -> Comparison:
+        totals = (_totals(methods[index], metric) for index in pair)
+        return Comparison(None, reason=next(total for total in totals if isinstance(total, str)), level=level)
+
     return {
-        pair: compared.get(pair) or Comparison(None, reason=next(lacking[i] for i in pair if i in lacking), level=level)
-        for pair in wanted
+        metric: {pair: compared[metric].get(pair) or lacking(metric, pair) for pair in pairs.shown}
+        for metric, pairs in metrics.items()
     }
+
+
+def _totals(method: OverClips, metric: str) -> Totals | str:
+    return method.totals[metric] if method.totals else "measured for cost only"
+
+
+def _paired(methods: Sequence[OverClips], metric: str, pairs: Pairs) -> Paired:
+    """Of the methods that have totals of the metric."""
+    known: dict[int, Totals] = {}
+    for index, method in enumerate(methods):
+        if not isinstance(total := _totals(method, metric), str):
+            known[index] = in_order(total, next(iter(known.values()), total).clips)
+    tested = [pair for pair in pairs.tested if known.keys() >= set(pair)]
+    samples = {index: methods[index].samples[metric] for index in known if metric in methods[index].samples}
+    return Paired(known, tested, set(pairs.shown), samples, pairs.with_intervals)

@@ -3,12 +3,13 @@
 The two methods' totals are swapped in random clips: if it made no difference which method made the predictions, the
 observed difference is one of these like any other (Fisher's sign-flip test; the difference is that of the formula over
 all clips, since mIoU is no mean of the clips' own mIoU). All pairs of methods see the same swaps, so the sums over
-clips are taken once a method, not once a pair.
+clips are taken once a method, not once a pair; and once for all metrics that are read off the same columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -25,64 +26,77 @@ _CACHED, _MEMORY = 2**17, 2**22
 """Numbers that are worked on at a time, and those of all methods that are kept meanwhile."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The pairs of methods whose p is asked in one metric, for Holm's correction over all of them.
+
+    methods: totals of the metric under one protocol, their clips in one order
+    pairs:   of places in `methods`
+    exact:   the pairs whose p is wanted itself, and corrected. Another one's may be a lower bound, where its swaps need
+             not all be looked at: no corrected p of these pairs is changed by that
+    """
+
+    methods: Sequence[Totals]
+    pairs: Sequence[tuple[int, int]]
+    exact: Collection[tuple[int, int]]
+
+
 def sign_flip(a: Totals, b: Totals, resamples: int, seed: int, alternative: Alternative = "two-sided") -> float:
     """p of the observed difference among those with the methods swapped in some of the clips.
 
     All 2**clips swaps where they are no more than `resamples`, else that many random ones and the observed one.
     Swaps that leave no number count as extreme.
     """
-    return p_values([a, b], [(0, 1)], {(0, 1)}, resamples, seed, alternative)[0]
+    return p_values([Asked([a, b], [(0, 1)], {(0, 1)})], resamples, seed, alternative)[0][0]
 
 
 def p_values(
-    methods: Sequence[Totals],
-    pairs: Sequence[tuple[int, int]],
-    exact: Collection[tuple[int, int]],
-    resamples: int,
-    seed: int,
-    alternative: Alternative = "two-sided",
-) -> list[float]:
-    """p of the sign-flip test for each pair of methods, for Holm's correction over all of them.
+    metrics: Sequence[Asked], resamples: int, seed: int, alternative: Alternative = "two-sided"
+) -> list[list[float]]:
+    """For each metric p of the sign-flip test for each of its pairs.
 
-    methods: totals of one metric under one protocol, their clips in one order
-    exact:   the pairs whose p is wanted itself, and corrected. Another one's may be a lower bound, where its swaps need
-             not all be looked at: no corrected p of these pairs is changed by that
+    metrics: whose methods have the same columns, method by method
     """
+    methods = metrics[0].methods
     swaps = flips(len(methods[0].clips), resamples, seed)
     random = 2 ** len(methods[0].clips) > resamples
-    first, second = (list(which) for which in zip(*pairs, strict=True))
-    values = np.array([one.value() for one in methods])
+    tests: list[tuple[Totals, int, int, float]] = []
+    for metric in metrics:
+        values = [one.value() for one in metric.methods]
+        tests += [(metric.methods[0], a, b, values[a] - values[b]) for a, b in metric.pairs]
+    ends = np.cumsum([len(metric.pairs) for metric in metrics])[:-1]
     columns = np.stack([one.columns.T for one in methods])  # float64[M, K, clips]
     sums = columns.sum(axis=2)
     apart = np.flatnonzero((columns != columns[0]).any(axis=(0, 2)))  # the rest is ground truth, the same for all
     vary = slice(apart[0], apart[-1] + 1) if len(apart) else slice(1)
     columns = np.ascontiguousarray(columns[:, vary])
-    wanted = np.array([pair in exact for pair in pairs])
-    extreme = np.full(len(pairs), int(random))  # the observed difference is one of all swaps, but not of random ones
+    wanted = np.array([pair in metric.exact for metric in metrics for pair in metric.pairs])
+    extreme = np.full(len(tests), int(random))  # the observed difference is one of all swaps, but not of random ones
     rows = max(64, min(_MEMORY // sums.size, _CACHED // sums.shape[1]))
 
     def count(start: int) -> list[int]:
-        """How many of some swaps are extreme, for each pair that is left."""
+        """How many of some swaps are extreme, for each test that is left."""
         part = swaps[start : start + rows].T.astype(np.float64)
         kept = (columns.reshape(-1, columns.shape[2]) @ part).reshape(*columns.shape[:2], -1)
         swapped = sums[:, vary, None] - kept
         one, other = (np.repeat(sums[0][:, None], part.shape[1], axis=1) for _ in range(2))
         found = []
-        for pair in left:
-            a, b = first[pair], second[pair]
+        for test in left:
+            totals, a, b, observed = tests[test]
             np.add(kept[a], swapped[b], out=one[vary])
             np.add(swapped[a], kept[b], out=other[vary])
-            found.append(_extreme(methods[0], one.T, other.T, values[a] - values[b], alternative))
+            found.append(_extreme(totals, one.T, other.T, observed, alternative))
         return found
 
     starts = range(0, len(swaps), rows)
     for asked in (wanted, ~wanted):
         for begin in range(0, len(starts), workers()):
             bounds = extreme / (len(swaps) + random)
-            left = np.flatnonzero(asked & (wanted | matters(bounds, wanted)))
+            apiece = zip(np.split(bounds, ends), np.split(wanted, ends), strict=True)
+            left = np.flatnonzero(asked & (wanted | np.concatenate([matters(*each) for each in apiece])))
             if len(left):
                 extreme[left] += np.sum(on_cores(count, starts[begin : begin + workers()]), axis=0, dtype=int)
-    return (extreme / (len(swaps) + random)).tolist()
+    return [ps.tolist() for ps in np.split(extreme / (len(swaps) + random), ends)]
 
 
 def least_p(clips: int, resamples: int) -> float:
