@@ -8,6 +8,7 @@ from itertools import combinations, pairwise
 from pathlib import Path
 
 from vssbench.errors import NotComparable, UserError
+from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.reports.columns import metrics
 from vssbench.reports.rows import Row, grouped, measured
 from vssbench.results.figures import figure
@@ -16,7 +17,7 @@ from vssbench.results.read_folder import read_folder
 from vssbench.stats.bootstrap import Interval
 from vssbench.stats.comparison import Comparison
 from vssbench.stats.over_clips import Pairs, compare_methods, intervals_of, over_clips, samples_of
-from vssbench.stats.totals import require_follows
+from vssbench.stats.totals import require_follows, totals_under
 
 COMPARED = "mIoU"
 """The metric in which methods are compared one by one; in the others each is compared with the best."""
@@ -102,6 +103,9 @@ def _row(folder: Path, protocol: str | None, uncertainty: bool) -> Row:
     kept = read_folder(folder)
     result, scored = kept.result, kept.result.metrics is not None
     clips = kept.clips(protocol) if protocol or (uncertainty and scored and kept.has_records) else None
+    if clips and clips.protocol.name != result.protocol:
+        own = totals_under(Clips(result.protocol, clips.space, clips.all), list(result.metrics or {}))
+        require_follows(result, own, result.protocol, folder / "result.json")
     if protocol and clips:
         result = rescored(kept, clips)
     if not uncertainty or result.metrics is None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("vssbench", "numpy", "opencv-python-headless", "torch", "transformers", "av")
+HARDWARE = ("cpu", "threads", "device", "device_name")
+"""What of a description must agree where speeds are compared, or continued."""
 
 
 def describe(device: str, threads: int | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from vssbench.errors import printable
 from vssbench.reports.columns import ACCURACY, PARTS, SPEEDS, metrics
 from vssbench.reports.names import resolved
 from vssbench.reports.rows import PRINTED, Group, Row, rank
@@ -40,13 +41,14 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def csv(frame: pd.DataFrame) -> str:
-    """The frame as a CSV file; a text that a spreadsheet would take for a formula stands there with an apostrophe."""
+    """The frame as a CSV file; no text moves a cursor, and one like a formula begins with an apostrophe."""
     return frame.map(_cell).to_csv(index=False)
 
 
 def _cell(value: object) -> object:
-    formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{value}" if formula else value
+    if not isinstance(value, str):
+        return value
+    return "'" * value.startswith(("=", "+", "-", "@", "\t", "\r")) + printable(value)
 
 
 def _line(row: Row, accuracies: Iterable[str], costs: Iterable[str]) -> dict[str, object]:

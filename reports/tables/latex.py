@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vssbench.errors import printable
 from vssbench.reports.columns import Column, Mark, columns, machines, meanings
 from vssbench.reports.names import names
 from vssbench.reports.notes import Notes, numbered
@@ -37,7 +38,7 @@ def escape(text: str) -> str:
     >>> print(escape("hold_of=50%"))
     hold\_of=50\%
     """
-    return "".join(ESCAPED.get(character, character) for character in " ".join(text.split()))
+    return "".join(ESCAPED.get(character, character) for character in printable(" ".join(text.split())))
 
 
 def _table(group: Group, members: Sequence[Row], number: int, chosen: Sequence[str]) -> str:

@@ -129,7 +129,7 @@ def test_a_speed_without_its_timings_is_found(folder: Path) -> None:
         "fps stands in the result, and there is no latency.json that it could follow from"
     ]
     (folder / "latency.json").write_text('{"samples_ms": 3}')
-    assert "is damaged" in verify(folder).differences[0]
+    assert "latency.json: key conditions: Field required" in verify(folder).differences[0]
 
 
 def test_clips_run_again_come_out_the_same_or_are_named(folder: Path) -> None:

@@ -35,8 +35,8 @@ def differences(spec: RunSpec, folder: Path, clips: int) -> Iterator[str]:
     Raises UserError where the dataset or the method is not there.
     """
     identity, kept = read_identity(folder), read_clips(folder / "clips.jsonl")
-    method = parse(identity["method"])
-    bench = Bench(spec.model_copy(update={"dataset": identity["dataset"], "on_error": "stop"}), listed=False)
+    method = parse(str(identity.get("method")))
+    bench = Bench(spec.model_copy(update={"dataset": str(identity.get("dataset")), "on_error": "stop"}), listed=False)
     names = list(kept)
     step = max(1, len(names) // clips)
     for name in names[::step][:clips]:

@@ -58,7 +58,7 @@ def speed_conditions(spec: RunSpec, measured_on: Mapping[str, Any], conditions: 
     measured_on: as `environment.describe` gives it
     conditions:  digest of the method's identity
     """
-    machine = {name: measured_on.get(name) for name in ("cpu", "threads", "device", "device_name")}
+    machine = {name: measured_on.get(name) for name in environment.HARDWARE}
     return {**machine, "latency": spec.latency.model_dump(), "conditions": conditions}
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vssbench import __version__
 from vssbench.errors import UserError
-from vssbench.files.atomic import write_json
+from vssbench.files.atomic import regular, write_json
 from vssbench.gate.speed import Timing
 from vssbench.results.figures import figures
 from vssbench.results.read_folder import read_folder
@@ -168,7 +168,7 @@ def read_baseline(path: Path) -> Baseline:
     """A baseline file; a newer schema, a damaged file or nothing to compare with is one clear message."""
     expected = "a file that `vssbench baseline update` wrote, or a run directory"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads((regular(path) if path.exists() else path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         fix = None if path.exists() else f'vssbench baseline update RESULTS --output {path} --reason "..."'
         raise UserError(f"cannot be read: {error}", where=path, expected=expected, fix=fix) from None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from vssbench.environment import HARDWARE
 from vssbench.errors import listed
 from vssbench.gate.baseline import Entry, Key
-from vssbench.gate.speed import HARDWARE
 
 NAMED = 3
 """So many clips are named where some are missing."""
-_MACHINE = ("python", "cpu", "threads", "device", "device_name")
+_MACHINE = ("python", *HARDWARE)
 
 
 def lost_clips(before: Entry, now: Entry) -> str | None:

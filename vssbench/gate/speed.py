@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
+from vssbench.environment import HARDWARE
 from vssbench.errors import NotComparable, UserError, cause, suggest
 from vssbench.metrics.cost.latency import OWN, SCOPES, shares
 from vssbench.results.record import RunResult
@@ -27,8 +28,6 @@ SIGNIFICANT = 0.01
 """A rank test with a p value of at most this says that the blocks differ."""
 LEAST_BLOCKS = 5
 """Blocks that each side needs: of fewer, no order is rarer than `SIGNIFICANT`."""
-HARDWARE = ("cpu", "threads", "device", "device_name")
-"""What of the environment must agree."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +75,15 @@ class Timing:
         samples = result.samples_ms
         share = shares(samples["kind"], result.kinds)
         kind, number = np.array(samples["kind"]), np.array(samples["round"])
+        rounds = np.unique(number)
+        if any(not ((number == one) & (kind == name)).any() for one in rounds for name in share):
+            raise ValueError("a round lacks a kind of frame")
         blocks: dict[str, list[float]] = {}
         for scope, phases in SCOPES.items():
             times = np.sum([samples[OWN[phase]] for phase in phases], axis=0)
             blocks[scope] = [
                 _short(sum(part * times[(number == one) & (kind == name)].mean() for name, part in share.items()))
-                for one in np.unique(number)
+                for one in rounds
             ]
         hardware = {key: result.environment.get(key) for key in HARDWARE}
         return cls(hardware, blocks, [_short(value) for value in result.reference_ms])

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from vssbench.datasets.fingerprint import digest
 from vssbench.errors import UserError
+from vssbench.files.atomic import regular
 from vssbench.metrics import BUILTIN as METRICS
 from vssbench.results.fields import (
     Amount,
@@ -222,7 +223,7 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _with_fa
 def read_result(path: Path) -> RunResult:
     """A result.json, of an older schema too; a newer one or a damaged file is one clear message."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(regular(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"cannot be read: {error}", where=path, expected="a result.json that vssbench wrote") from None
     schema = data.get("schema") if isinstance(data, dict) else None

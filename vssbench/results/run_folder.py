@@ -33,14 +33,15 @@ from vssbench.files.atomic import (
     drop_cut_line,
     hold,
     occupied,
-    read_json,
     replace,
     write_json,
     write_text,
 )
-from vssbench.results.record import ClipRecord
+from vssbench.results.record import SCHEMA, ClipRecord
 from vssbench.results.streaming import FILE as STREAMS
 from vssbench.results.streaming import StreamRecord, read_records
+from vssbench.results.timings import read_timings
+from vssbench.specs import parse
 
 ASKED = ("method", "codec", "dataset", "distances", "split", "metrics", "device")
 """What of an identity the user asked for; the rest is what may change underneath."""
@@ -56,7 +57,10 @@ class RunDirectory:
     """Exclusive hold of one run directory, from `open` to `close`."""
 
     def __init__(self, folder: Path, asked: dict[str, Any], resume: bool):
-        """folder: created if missing; it must be empty unless `resume`. asked: JSON written to run.json."""
+        """folder: created if missing; it must be empty unless `resume`. asked: JSON written to run.json.
+
+        Raises UserError for a folder that holds something else, or the run of a newer vssbench.
+        """
         self.folder = folder
         if resume and folder.is_dir() and occupied(folder) and not (folder / "run.json").exists():
             raise UserError(
@@ -68,6 +72,7 @@ class RunDirectory:
                 raise UserError(
                     "this folder holds files already", where=folder, fix="choose another --output, or add --resume"
                 )
+            _refuse_newer(folder / "run.json")
             for part in folder.rglob(f".*{PART}"):  # of a run that was killed
                 part.unlink(missing_ok=True)
             write_json(folder / "run.json", asked)
@@ -165,8 +170,22 @@ class MethodFolder:
     def latency(self, conditions: dict[str, Any]) -> dict[str, Any] | None:
         """The raw timings, if there are any that were taken under these conditions."""
         path = self.folder / "latency.json"
-        timed = read_json(path) if path.exists() else None
+        timed = read_timings(path) if path.exists() else None
         return timed if timed and timed.get("conditions") == json.loads(json.dumps(conditions)) else None
+
+
+def _refuse_newer(file: Path) -> None:
+    """A damaged run.json is written anew: no record depends on it."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))["schema"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return
+    if type(found) is int and found > SCHEMA:
+        raise UserError(
+            f"has schema {found}; this vssbench continues runs of up to {SCHEMA}",
+            where=file,
+            fix="pip install --upgrade vssbench, or choose another --output",
+        )
 
 
 def _line(record: ClipRecord | StreamRecord) -> bytes:
@@ -183,9 +202,11 @@ def read_identity(folder: Path) -> dict[str, Any]:
     path = folder / "identity.json"
     try:
         identity = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        for metric in identity["metrics"]:
+            parse(metric)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, UserError):
         identity = None
-    if not isinstance(identity, dict) or not isinstance(identity.get("metrics"), list):
+    if not isinstance(identity, dict):
         raise UserError(
             "does not say under which conditions the records beside it were measured",
             where=path,

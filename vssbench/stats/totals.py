@@ -45,9 +45,12 @@ def require_follows(result: RunResult, known: Mapping[str, Totals | str], protoc
     for name, stands in (result.metrics or {}).items() if protocol == result.protocol else ():
         total = known.get(name)
         follows = None if total is None or isinstance(total, str) else total.value()
-        if stands is not None and follows is not None and not math.isclose(stands, follows, rel_tol=1e-9):
+        if follows is None or not math.isfinite(follows):
+            continue
+        if stands is None or not math.isclose(stands, follows, rel_tol=1e-9):
+            value = "missing" if stands is None else f"{stands:.6g}"
             raise UserError(
-                f"{name} is {stands:.6g}, and {follows:.6g} follows from the records beside it",
+                f"{name} is {value}, and {follows:.6g} follows from the records beside it",
                 where=where,
                 expected="a result and records of one run, as it wrote them",
                 fix=f"vssbench verify {where.parent.parent} lists all that differs",

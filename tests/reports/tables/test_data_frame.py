@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vssbench.errors import printable
 from vssbench.reports.tables.data_frame import csv
 
 TEXTS = ["=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", '=HYPERLINK("http://a","b")']
@@ -24,7 +25,7 @@ def test_no_cell_is_a_formula_and_numbers_are_as_they_were() -> None:
     )
     text = csv(frame)
     read = pd.read_csv(StringIO(text))
-    assert list(read["notes"]) == [f"'{one}" for one in TEXTS] + ["mpvss(backbone=r50)"]
+    assert list(read["notes"]) == [f"'{printable(one)}" for one in TEXTS] + ["mpvss(backbone=r50)"]
     pd.testing.assert_series_equal(read["difference"], frame["difference"])
     plain = frame.drop(columns="notes")
     assert csv(plain) == plain.to_csv(index=False)
