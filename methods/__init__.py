@@ -56,6 +56,16 @@ BUILTIN: dict[str, Entry] = {
         faster=f"{_FASTER}, decode=fast",
         recipe="vssbench.methods.mpvss.recipe:MpvssRecipe",
     ),
+    "videomt": Entry(
+        "vssbench.methods.videomt.adapter:Videomt",
+        "a plain vision transformer; each frame's queries are made of those of the frame before",
+        paper="Norouzi et al., VidEoMT: Your ViT is Secretly Also a Video Segmentation Model, CVPR 2026",
+        licence="MIT file; parts carry NVIDIA's non-commercial header",
+        weights="packaged for synthetic (tiny); else --checkpoint videomt=FILE (the official .pth, or a transformers "
+        "folder)",
+        faster=_FASTER,
+        recipe="vssbench.methods.videomt.recipe:VideomtRecipe",
+    ),
     "segformer": Entry(
         "vssbench.methods.segformer.adapter:SegFormer",
         "each frame by itself, a transformer encoder and a light decoder",

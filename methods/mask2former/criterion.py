@@ -15,7 +15,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
-from transformers import Mask2FormerConfig
+from transformers import Mask2FormerConfig, VideomtConfig
 from transformers.models.mask2former.modeling_mask2former import (
     Mask2FormerLoss,
     dice_loss,
@@ -35,7 +35,7 @@ Matched = list[tuple[Tensor, Tensor]]
 class Targets(NamedTuple):
     """What a batch of frames shows.
 
-    classes: int64[N] for each frame, the classes that occur in it
+    classes: int64[N] for each frame, the classes that occur in it (or in its clip)
     masks:   float[B, most N, H, W], 0 or 1; a frame with fewer classes has empty ones at the end
     """
 
@@ -46,25 +46,32 @@ class Targets(NamedTuple):
 class Criterion(nn.Module):
     """Weighted losses of all prediction heads together."""
 
-    def __init__(self, config: Mask2FormerConfig, share: float = POINT_SHARE):
+    def __init__(self, config: Mask2FormerConfig | VideomtConfig, share: float = POINT_SHARE):
         """config: gives the weights of the losses and how points are drawn; share: see `POINT_SHARE`"""
         super().__init__()
         self.weights = {"class": config.class_weight, "mask": config.mask_weight, "dice": config.dice_weight}
         self.share, self.loss = share, Mask2FormerLoss(config, {})
 
-    def forward(self, classes: Sequence[Tensor], masks: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, classes: Sequence[Tensor], masks: Sequence[Tensor], labels: Tensor, length: int = 1
+    ) -> dict[str, Tensor]:
         """{"class", "mask", "dice"}: scalars, weighted, summed over the heads, means over the masks of the batch.
 
         classes: float[B, Q, C + 1] logits of each head
         masks:   float[B, Q, h, w] logits of each head at stride 4
         labels:  int64[B, H, W], 255 = ignored; H, W up to 4 h, 4 w, beyond which no class is
+        length:  of the clips of which the batch consists, frame after frame. Each frame is asked for all classes of its
+                 clip, with an empty mask where one is not, and the clip's first decides which query is whose.
         """
         with torch.autocast(labels.device.type, enabled=False):
             classes, masks = ([x.float() for x in heads] for heads in (classes, masks))
-            targets = find_targets(labels, masks[0].shape[-2:])
+            targets = find_targets(labels, masks[0].shape[-2:], length)
             count = masks_a_device(targets.classes, labels.device)
             points = round(self.share * masks[0].shape[-2:].numel())
-            heads = zip(classes, masks, self.match(classes, masks, targets, points), strict=True)
+            first = Targets(targets.classes[::length], targets.masks[::length])
+            matched = self.match([x[::length] for x in classes], [x[::length] for x in masks], first, points)
+            matched = [[pair for pair in head for _ in range(length)] for head in matched]
+            heads = zip(classes, masks, matched, strict=True)
             found = [self._head(*head, targets, points, count) for head in heads]
         return {name: weight * sum(losses[name] for losses in found) for name, weight in self.weights.items()}
 
@@ -125,11 +132,15 @@ class Criterion(nn.Module):
         ]
 
 
-def find_targets(labels: Tensor, size: Sequence[int]) -> Targets:
-    """The classes and masks of label maps, int64[B, H, W]; size: (h, w) of the predicted masks, at stride 4."""
+def find_targets(labels: Tensor, size: Sequence[int], length: int = 1) -> Targets:
+    """The classes and masks of label maps, int64[B, H, W]; size: (h, w) of the predicted masks, at stride 4.
+
+    length: of clips; their frames, one after the other, have the classes of all of them
+    """
     height, width = (STRIDE * side for side in size)
     labels = F.pad(labels, (0, width - labels.shape[2], 0, height - labels.shape[1]), value=IGNORE)
-    classes = [found[found != IGNORE] for found in (frame.unique() for frame in labels)]
+    found = [shown[shown != IGNORE] for shown in (clip.unique() for clip in labels.split(length))]
+    classes = [shown for shown in found for _ in range(length)]
     numbers = nn.utils.rnn.pad_sequence(classes, batch_first=True, padding_value=-1)
     return Targets(classes, (labels[:, None] == numbers[:, :, None, None]).float())
 

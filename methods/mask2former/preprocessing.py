@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from PIL import Image
@@ -13,7 +15,7 @@ from vssbench.methods.mask2former.network import STRIDE, Geometry
 from vssbench.networks.sizes import MEAN, STD, parse_size
 from vssbench.types import LabelSpace, UInt8
 
-_OFFICIAL = {"vspw": (480, 853)}
+OFFICIAL_SIZES: Mapping[str, tuple[int, int]] = {"vspw": (480, 853)}
 """Label spaces whose frames the official test pipeline resizes; the others' are fed at their own size."""
 
 
@@ -22,10 +24,17 @@ class FrameReader:
 
     resize: SHORTxLONG, e.g. "480x853": the shortest edge to 480, the longest at most 853, as detectron2 does (PIL,
             bilinear); None: the frame's own size; "auto": what the official test pipeline does for these labels
+    official: those sizes by label space, Mask2Former's unless a method has others
     """
 
-    def __init__(self, labels: str | LabelSpace, resize: str | None, device: str):
-        self.edges = _OFFICIAL.get(suite_name(labels) or "")
+    def __init__(
+        self,
+        labels: str | LabelSpace,
+        resize: str | None,
+        device: str,
+        official: Mapping[str, tuple[int, int]] = OFFICIAL_SIZES,
+    ):
+        self.edges = official.get(suite_name(labels) or "")
         if resize != "auto":
             self.edges = None if resize is None else parse_size(resize, "resize=", form="auto, none, or SHORTxLONG")
         self.device = torch.device(device)

@@ -18,6 +18,7 @@ from vssbench.networks.packing import pack
 SPECS = {
     "mask2former/tiny_synthetic.safetensors": "mask2former",
     "mpvss/tiny_synthetic.safetensors": "mpvss",
+    "videomt/tiny_synthetic.safetensors": "videomt",
     "mrcfa/tiny_synthetic.safetensors": "mrcfa",
     "cffm/tiny_synthetic.safetensors": "cffm",
     "arseg/tiny_synthetic_hr.safetensors": "psp18",

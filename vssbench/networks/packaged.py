@@ -19,6 +19,7 @@ UNTRAINED = "untrained"
 
 FILES: dict[tuple[str, float | None], str | dict[str, str]] = {
     ("mask2former", None): "mask2former/tiny_synthetic.safetensors",
+    ("videomt", None): "videomt/tiny_synthetic.safetensors",
     ("mpvss", None): "mpvss/tiny_synthetic.safetensors",
     ("mrcfa", None): "mrcfa/tiny_synthetic.safetensors",
     ("cffm", None): "cffm/tiny_synthetic.safetensors",

@@ -22,6 +22,7 @@ from vssbench.networks.checkpoints import read, save
 TRAINED = {
     "mask2former/tiny_synthetic.safetensors": "mask2former/mask2former.safetensors",
     "mpvss/tiny_synthetic.safetensors": "mpvss/mpvss.safetensors",
+    "videomt/tiny_synthetic.safetensors": "videomt/videomt.safetensors",
     "mrcfa/tiny_synthetic.safetensors": "mrcfa/mrcfa.safetensors",
     "cffm/tiny_synthetic.safetensors": "cffm/cffm.safetensors",
     "arseg/tiny_synthetic_hr.safetensors": "psp18/psp18.safetensors",

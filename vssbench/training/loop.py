@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from vssbench.errors import UserError
 from vssbench.training.clips import Clips
 from vssbench.training.console import Report
-from vssbench.training.recipe import Batch, Example, Recipe
+from vssbench.training.recipe import Batch, Example, Recipe, warmed_up
 from vssbench.training.validation import Validation
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Training:
         recipe.before_step(step)
         torch.manual_seed(_seed(recipe.settings.seed, step, accelerator.process_index))
         for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
-            group["lr"] = rate * recipe.factor(step)
+            group["lr"] = rate * recipe.factor(step) * warmed_up(group, step)
         losses = self._losses(batch)
         found = {name: float(loss.detach()) for name, loss in losses.items()}
         _check(found, step, batch)

@@ -128,7 +128,11 @@ class Recipe(ABC):
 
     @abstractmethod
     def groups(self) -> list[dict[str, Any]]:
-        """Parameter groups of the optimiser: "params" (only what learns), "lr", "weight_decay"."""
+        """Parameter groups of the optimiser: "params" (only what learns), "lr", "weight_decay".
+
+        A group that begins later may have "warm_up", two steps: its rate is 0 before the first and whole from the
+        second on, rising evenly between them.
+        """
 
     def optimiser(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(self.groups())
@@ -147,6 +151,16 @@ class Recipe(ABC):
     @abstractmethod
     def weights(self) -> dict[str, dict[str, Tensor]]:
         """What training yields: name of the file without its suffix -> state dict that the adapter loads."""
+
+
+def warmed_up(group: Mapping[str, Any], step: int) -> float:
+    """What a group's rate is multiplied by for its "warm_up"; 1 for a group without.
+
+    >>> [warmed_up({"warm_up": (2, 4)}, step) for step in range(5)]
+    [0.0, 0.0, 0.5, 1.0, 1.0]
+    """
+    first, whole = group.get("warm_up", (0, 0))
+    return 1.0 if step >= whole else max(0.0, (step + 1 - first) / (whole - first))
 
 
 def rows_first(module: nn.Module) -> nn.Module:
