@@ -95,6 +95,7 @@ BUILTIN: dict[str, Entry] = {
         licence="MIT",
         weights="--checkpoint tdnet=FILE (the official .pkl)",
         faster=_FASTER,
+        recipe="vssbench.methods.tdnet.recipe:TdnetRecipe",
     ),
     "arseg": Entry(
         "vssbench.methods.arseg.adapter:ArSeg",

@@ -84,7 +84,9 @@ class Tdnet(Segmentor):
         self.network, self.weights = weights.load(self.backbone, self.learned.classes, checkpoint, wanted)
         self.numerics.place(self.network)
         self._turns = [self.numerics.compiled(path) for path in self.network.paths]
-        self.resize = self._input_size(resize)
+        fixed = resize not in ("auto", None)
+        self.box = parse_size(str(resize), "resize=", form="auto, none, or HEIGHTxWIDTH") if fixed else None
+        self._own_size = resize is None or suite_name(self.learned) == "synthetic"
         statistics = ((m, s) for m, s in zip(MEAN, STD, strict=True))
         if self.backbone == "tiny":
             statistics = ((255 * m, 255 * s) for m, s in zip(*normalisation("tiny", self.learned), strict=True))
@@ -92,12 +94,12 @@ class Tdnet(Segmentor):
         self._mean, self._std = (torch.tensor(x, device=self.device).view(3, 1, 1) for x in (mean, std))
         self.reset()
 
-    def _input_size(self, resize: str | None) -> Size | None:
-        if resize == "auto":
-            rows, columns = self.network.paths[0].norm.weight.shape  # type: ignore[union-attr]
-            own = suite_name(self.learned) == "synthetic"
-            return None if own else (STRIDE * (rows - 1) + 1, STRIDE * (columns - 1) + 1)
-        return None if resize is None else parse_size(resize, "resize=", form="auto, none, or HEIGHTxWIDTH")
+    def input_size(self, size: Size) -> Size:
+        """(H, W) of the network's input for a frame of that size."""
+        if self.box is not None:
+            return self.box
+        rows, columns = self.network.table
+        return size if self._own_size else (STRIDE * (rows - 1) + 1, STRIDE * (columns - 1) + 1)
 
     def reset(self) -> None:
         """Forget the clip: the queue is empty and the first sub-network's turn."""
@@ -108,7 +110,7 @@ class Tdnet(Segmentor):
     def prepare(self, frame: Frame) -> Input:
         """As the official test code: OpenCV's bilinear resizing of the whole numbers, then normalisation."""
         height, width = frame.image.shape[:2]
-        rows, columns = self.resize or (height, width)
+        rows, columns = self.input_size((height, width))
         image = frame.image
         if (rows, columns) != (height, width):
             image = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)
@@ -140,7 +142,7 @@ class Tdnet(Segmentor):
     def cost_module(self, kind: Kind, size: Size) -> Counted:
         """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs."""
         self.check_kind(kind)
-        config, (height, width) = CONFIGS[self.backbone], self.resize or size
+        config, (height, width) = CONFIGS[self.backbone], self.input_size(size)
         rows, columns = (-(-side // (STRIDE * self.subsampling)) for side in (height, width))
         shapes = [(1, rows * columns, channels) for channels in (config.keys, config.keys, config.values)]
         past = [torch.zeros(shape, device=self.device) for _ in range(config.paths - 1) for shape in shapes]

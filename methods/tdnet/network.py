@@ -46,6 +46,11 @@ class SpatialNorm(nn.Module):
         size = (x.shape[-2], x.shape[-1])
         return F.layer_norm(x.contiguous(), size, self._at(self.weight, size), self._at(self.bias, size))
 
+    @torch.no_grad()
+    def resize(self, size: tuple[int, int]) -> None:
+        """Bring the tables to that size, for good."""
+        self.weight, self.bias = (nn.Parameter(self._at(one, size).clone()) for one in (self.weight, self.bias))
+
     def _at(self, table: Tensor, size: tuple[int, int]) -> Tensor:
         if table.shape == size:
             return table
@@ -118,6 +123,17 @@ class TDNet(nn.Module):
         self.paths = nn.ModuleList(
             SubNetwork(config, turn % 2, classes, table or config.table) for turn in range(config.paths)
         )
+
+    @property
+    def table(self) -> tuple[int, int]:
+        """(h, w) of the normalisation's tables."""
+        norm: SpatialNorm = next(self.order(0)).norm
+        return norm.weight.shape[0], norm.weight.shape[1]
+
+    def tabulate(self, table: tuple[int, int]) -> None:
+        """Bring the normalisation's tables to that size, for good."""
+        for path in self.order(0):
+            path.norm.resize(table)
 
     def order(self, turn: int) -> Iterator[SubNetwork]:
         """All of them, that of the oldest frame first; `turn` is that of the newest."""

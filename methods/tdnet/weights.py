@@ -73,6 +73,11 @@ def fill(network: TDNet, file: Checkpoint, expected: str) -> None:
     checkpoints.load_strict(network, replace(file, tensors=tensors), rename, expected)
 
 
+def is_whole(file: Checkpoint) -> bool:
+    """Whether it is a TDNet, official or ours, and not a trunk alone."""
+    return _OFFICIAL_NORM in file.tensors or _NORM in file.tensors
+
+
 def _table(file: Checkpoint, expected: str) -> tuple[int, int]:
     """The size of the tables in the file."""
     found = file.tensors.get(_OFFICIAL_NORM, file.tensors.get(_NORM))

@@ -266,10 +266,11 @@ def test_a_frame_of_another_size_within_a_clip_is_an_error() -> None:
 
 
 def test_the_tables_size_is_the_default_on_real_video_only(tiny: Path) -> None:
-    assert Tdnet("cityscapes", backbone="td4_psp18").resize == (769, 1537)
-    assert Tdnet("vspw", backbone="tiny", checkpoint=tiny).resize == (121, 217)
-    assert Tdnet("vspw", backbone="tiny", resize="64x128", checkpoint=tiny).resize == (64, 128)
-    assert Tdnet().resize is None
+    assert Tdnet("cityscapes", backbone="td4_psp18").input_size((1024, 2048)) == (769, 1537)
+    assert Tdnet("vspw", backbone="tiny", checkpoint=tiny).input_size((480, 853)) == (121, 217)
+    assert Tdnet("vspw", backbone="tiny", resize="64x128", checkpoint=tiny).input_size((480, 853)) == (64, 128)
+    assert Tdnet("vspw", backbone="tiny", resize=None, checkpoint=tiny).input_size((480, 853)) == (480, 853)
+    assert Tdnet().input_size((96, 128)) == (96, 128)
     with pytest.raises(UserError, match="resize=big"):
         Tdnet(resize="big")
     with pytest.raises(UserError, match="subsampling=0"):
