@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -21,6 +22,8 @@ from vssbench.networks.class_mapping import MODEL, trained_for
 from vssbench.specs import Spec, parse, walk
 from vssbench.types import Dataset, LabelSpace, Method, Weights
 
+FILLED_IN = frozenset(("device", "checkpoint", "context", "root", "split", "load"))
+"""Arguments of constructors that no spec carries: the caller fills them in."""
 Checkpoint = str | Path | Mapping[str, str | Path]
 
 
@@ -125,7 +128,8 @@ def load_dataset(
     """
     spec = dataset_spec(spec)
     factory = registry.resolve("datasets", spec.name)
-    given = {"root": expanded(root) if root is not None else None, "split": split}
+    given: dict[str, Any] = {"root": expanded(root) if root is not None else None, "split": split}
+    given["load"] = partial(load_dataset, root=root, split=split, threads=threads)  # of a dataset around another one
     dataset: Dataset = _build(factory, spec, given if threads is None else given | {"threads": threads}, Dataset)
     return dataset
 
@@ -163,8 +167,8 @@ def innermost(spec: Spec) -> Spec:
 
 def check_arguments(group: registry.Group, spec: Spec) -> None:
     """Raise UserError for arguments that the constructor does not take, or lacks, without building anything."""
-    given = dict.fromkeys(("device", "checkpoint", "context", "labels") if group == "methods" else ("root", "split"))
-    _arguments(registry.resolve(group, spec.name), spec, given)
+    filled_in = ("device", "checkpoint", "context", "labels") if group == "methods" else ("root", "split", "load")
+    _arguments(registry.resolve(group, spec.name), spec, dict.fromkeys(filled_in))
 
 
 def check_checkpoints(names: Iterable[str], specs: Sequence[Spec]) -> None:
@@ -245,7 +249,7 @@ def _arguments(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]
         for name, parameter in inspect.signature(factory).parameters.items()
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
-    own = {name for name in parameters if name not in ("device", "checkpoint", "context", "root", "split")}
+    own = {name for name in parameters if name not in FILLED_IN}
     try:
         hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
     except NameError as error:  # a plugin that imports its types for the type checker only

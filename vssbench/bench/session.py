@@ -16,6 +16,7 @@ from vssbench.datasets.digest import ClipDigest, clip_digest, files_digest
 from vssbench.datasets.fingerprint import Fingerprint, digest
 from vssbench.datasets.key_distances import ByIndex, Distances
 from vssbench.datasets.on_disk import FileDataset
+from vssbench.datasets.strided import Strided
 from vssbench.errors import UserError, blaming, listed
 from vssbench.hooks import layers, side, usable
 from vssbench.load import Context, innermost, load_dataset
@@ -77,6 +78,7 @@ class Bench:
         environment.set_threads(spec.threads)
         self.spec = spec
         self.dataset = load_dataset(spec.dataset, spec.data_root, spec.split, spec.threads)
+        self._strided = self.dataset if isinstance(self.dataset, Strided) else None
         limit = spec.limit
         if spec.distances is not None:
             self.dataset, limit = Distances(self.dataset, spec.distances, limit), None
@@ -91,7 +93,7 @@ class Bench:
                 self.unreadable[clip] = stems.reason
             else:
                 self.lengths[clip] = len(stems)
-                if isinstance(self.dataset, FileDataset) and (lacking := self.dataset.lacking(clip, stems)):
+                if isinstance(self.dataset, FileDataset | Strided) and (lacking := self.dataset.lacking(clip, stems)):
                     self.lacking[clip] = lacking
         self._digests: dict[str, dict[str, str]] = {}
         self._current: tuple[Spec, Method] | None = None
@@ -227,11 +229,18 @@ class Bench:
                 "where they were (the next frame makes up for a missing key frame); windows of VC, references and the "
                 "codec count the frames that are there"
             )
+        if self._strided is not None and (note := self._strided.note(self._sources())):
+            caveats.append(note)
         missing = self.dataset.missing if isinstance(self.dataset, Distances) else {}
         lacking = ", ".join(f"{count} at d={distance}" for distance, count in missing.items() if count)
         if lacking:
             caveats.append(f"labelled frames without so many frames before them do not count: {lacking}")
         return caveats
+
+    def _sources(self) -> list[str]:
+        """The dataset's clips that were run, or that parts were cut from."""
+        cut = self.dataset
+        return list(dict.fromkeys(map(cut.cut_from, self.lengths)) if isinstance(cut, Distances) else self.lengths)
 
     def close(self) -> None:
         """Let go of the last method."""

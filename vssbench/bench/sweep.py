@@ -10,11 +10,9 @@ from typing import NamedTuple
 
 from vssbench import registry
 from vssbench.errors import UserError
+from vssbench.load import FILLED_IN
 from vssbench.schedule import FixedInterval
 from vssbench.specs import Spec
-
-NOT_SWEPT = {"device", "checkpoint", "context", "root", "split"}
-"""Arguments of constructors that no spec carries: the caller fills them in."""
 
 MOST = 10_000
 """Combinations of a sweep."""
@@ -75,7 +73,7 @@ def expand(methods: Sequence[Spec], dataset: Spec, sweep: Mapping[str, Sequence[
 
 def _arguments(group: registry.Group, spec: Spec) -> dict[str, inspect.Parameter]:
     parameters = inspect.signature(registry.resolve(group, spec.name)).parameters
-    return {name: parameter for name, parameter in parameters.items() if name not in NOT_SWEPT}
+    return {name: parameter for name, parameter in parameters.items() if name not in FILLED_IN}
 
 
 def _combinations(spec: Spec, sweep: Mapping[str, Sequence[object]]) -> list[Spec]:

@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
@@ -176,6 +177,10 @@ class FileDataset(ABC):
     def opaque(self, clip: str) -> bool:
         """Whether the clip is one file (a video) rather than a file a frame."""
         return False
+
+    def rate(self, clip: str) -> Fraction | None:
+        """Frames per second of a clip, where it is known."""
+        return None
 
     def release(self) -> Release | None:
         """What this split should hold: the export's own record where there is one, else the published release."""

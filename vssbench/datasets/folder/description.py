@@ -18,6 +18,7 @@ Complaints name file, line, column and key, all at once.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ class Description:
 
 def read_description(path: Path) -> Description:
     """Read a file; raises UserError that names every fault of it with its line and key."""
-    data, places, complaints = read_yaml(path, EXPECTED)
+    data, places, complaints = _read(path)
     wrong: set[object] = set()
     try:
         file = _File.model_validate(data)
@@ -136,6 +137,17 @@ def read_description(path: Path) -> Description:
     masks = Masks(space, file.masks, file.channel, taken_off, tuple(v for v in file.void.values if v > IGNORE))
     labels = None if file.labels is None else Pattern(file.labels)
     return Description(path, space.name, space, Pattern(file.images), labels, file.splits, masks, file.fps, places)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Place, list[str]]:
+    """As `read_yaml`, with the remedy for what is easily forgotten: to YAML a brace begins a mapping."""
+    try:
+        return read_yaml(path, EXPECTED)
+    except UserError as error:
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        bare = re.search(r"^(images|labels): *(\{[^#\n]*\}[^#\s]*)", text, re.MULTILINE)
+        fix = f'a text that begins with a brace stands in quotes: {bare[1]}: "{bare[2]}"' if bare else error.fix
+        raise UserError(error.what, where=error.where, expected=error.expected, fix=fix) from None
 
 
 def _space(file: _File, name: str) -> dict[str, Any]:

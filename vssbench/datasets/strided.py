@@ -1,0 +1,135 @@
+"""Any dataset at a lower frame rate: every N-th frame of each clip, for what a method loses between distant frames."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+from vssbench import hooks
+from vssbench.datasets.digest import digests, named_digests
+from vssbench.datasets.listing import positions
+from vssbench.datasets.on_disk import FileDataset
+from vssbench.errors import UserError
+from vssbench.specs import Spec
+from vssbench.types import Dataset, Digests, Frame, UInt8
+
+
+class Kept(NamedTuple):
+    """What stays of a clip.
+
+    places:  which of its frames, as they are listed, from 0
+    indices: where each stands in the slower clip; missing frames keep their places
+    phase:   position of the first one that stays, or would if it were not missing
+    lost:    labelled frames that do not stay, of a clip in which not all are labelled
+    """
+
+    places: list[int]
+    indices: list[int]
+    phase: int
+    lost: int
+
+
+class Strided:
+    """Frames phase, phase + by, phase + 2 * by, ... of every clip of `of`, with the labels that they have.
+
+    of:   dataset spec, or a description's file
+    by:   1 is the dataset itself
+    load: opens a dataset, with the root and split of this one
+
+    The phase is 0 wherever that keeps most labelled frames, as it does where all have labels. Where labels are sparse
+    it is the least one that keeps most: of Cityscapes, whose 20th frame of 30 is labelled, 19 modulo `by`. Inputs of a
+    frame that speak of its neighbours (flow) are not handed on. Frames that do not stay are read all the same.
+    """
+
+    side: frozenset[str] = frozenset()
+
+    def __init__(
+        self,
+        root: Path | None,
+        split: str = "val",
+        *,
+        of: str | Spec,
+        load: Callable[[str | Spec], Dataset],
+        by: int = 2,
+    ):
+        if by < 1:
+            raise UserError(f"by={by} does not fit", expected="1 or more: every so many frames one")
+        self.inner, self.by, self.split = load(of), by, split
+        self.name, self.space = f"strided(by={by},of={self.inner.name})", self.inner.space
+        self._clips: dict[str, Kept] = {}
+
+    def clips(self) -> Sequence[str]:
+        return self.inner.clips()
+
+    def stems(self, clip: str) -> list[str]:
+        stems = self.inner.stems(clip)
+        return [stems[place] for place in self.kept(clip).places]
+
+    def frames(self, clip: str) -> Iterator[Frame]:
+        indices = dict(zip(*self.kept(clip)[:2], strict=True))
+        for place, frame in enumerate(self.inner.frames(clip)):
+            if place in indices:
+                yield replace(frame, index=indices[place], side={}, digests=digests(frame))
+
+    def frame(self, clip: str, index: int) -> Frame:
+        """One frame by itself. index: in the list of frames that stay"""
+        kept = self.kept(clip)
+        return replace(hooks.frame(self.inner, clip, kept.places[index]), index=kept.indices[index], side={})
+
+    def labelled(self, clip: str) -> list[int]:
+        """Which of the frames that stay have labels."""
+        labelled = set(hooks.labelled(self.inner, clip))
+        return [index for index, place in enumerate(self.kept(clip).places) if place in labelled]
+
+    def labels(self, clip: str) -> Iterator[tuple[str, UInt8 | None]]:
+        places = set(self.kept(clip).places)
+        return (pair for place, pair in enumerate(self.inner.labels(clip)) if place in places)
+
+    def digests(self, clip: str) -> Iterator[tuple[str, Digests]]:
+        """Of the frames that stay; of the others nothing in a result depends."""
+        places = set(self.kept(clip).places)
+        return (pair for place, pair in enumerate(named_digests(self.inner, clip)) if place in places)
+
+    def lacking(self, clip: str, stems: Sequence[str]) -> list[str]:
+        """Where frames are missing among those that would stay, in words."""
+        indices = self.kept(clip).indices
+        pairs = zip(zip(stems, indices, strict=True), zip(stems[1:], indices[1:], strict=True), strict=False)
+        return [f"between {before} and {after}" for (before, a), (after, b) in pairs if b - a > 1]
+
+    def rate(self, clip: str) -> Fraction | None:
+        """Frames per second, where the dataset states them."""
+        found = self.inner.rate(clip) if isinstance(self.inner, FileDataset | Strided) else None
+        return None if found is None else found / self.by
+
+    def kept(self, clip: str) -> Kept:
+        """What stays of a clip."""
+        if clip not in self._clips:
+            self._clips[clip] = self._choose(clip)
+        return self._clips[clip]
+
+    def note(self, clips: Sequence[str]) -> str | None:
+        """What a reader must know beside the spec: clips that begin later, and labels that are left out."""
+        kept = [self.kept(clip) for clip in clips]
+        late, lost = [one.phase for one in kept if one.phase], sum(one.lost for one in kept)
+        said = []
+        if late:
+            first = f"frame {late[0]}" if len(set(late)) == 1 else f"frames {min(late)} to {max(late)}"
+            said.append(f"{len(late)} of {len(kept)} clips begin at {first}, so that more labelled frames stay")
+        if lost:
+            said.append(f"{lost} labelled frames are not among those that stay")
+        return f"one frame in {self.by}: {'; '.join(said)}" if said else None
+
+    def _choose(self, clip: str) -> Kept:
+        stems = self.inner.stems(clip)
+        where = positions(stems) if isinstance(self.inner, FileDataset) else list(range(len(stems)))
+        labelled = hooks.labelled(self.inner, clip) if self.by > 1 else range(len(stems))
+        phases = Counter(where[place] % self.by for place in labelled)
+        most = max(phases.values(), default=0)
+        phase = min((phase for phase, count in phases.items() if count == most), default=0)
+        places = [place for place, position in enumerate(where) if position % self.by == phase]
+        indices = [where[place] // self.by for place in places]
+        return Kept(places, indices, phase, len(labelled) - most if len(labelled) < len(stems) else 0)
