@@ -44,7 +44,7 @@ class Sheet:
         return self._figure
 
     def curves(
-        self, curves: Mapping[str, Mapping[int, float]] | Mapping[str, Mapping[float, float]], theme: Theme
+        self, curves: Mapping[str, Mapping[Any, float]], theme: Theme
     ) -> None:
         """A line per name, from x to y; all are named below, and of very many the first are shown."""
         signs, seen = [], looks(curves, theme)
