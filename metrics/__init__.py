@@ -13,5 +13,6 @@ BUILTIN: dict[str, Entry] = {
     "pixel_accuracy": Entry(_CONFUSION, "share of labelled pixels that are right, %"),
     "class_accuracy": Entry(_CONFUSION, "mean over classes of the share of their pixels that is right, %"),
     "VC": Entry(_CONSISTENCY, "VC@n: video consistency over windows of n frames, %"),
+    "TC": Entry("vssbench.metrics.accuracy.temporal:Temporal", "TC(flow=dis): IoU with the frame before, warped, %"),
     "VCC": Entry(_CONSISTENCY, "VCC@n: video consistency that also asks the prediction to be right, %"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vssbench import registry
@@ -24,6 +25,32 @@ class ChecksSpec(Protocol):
     """
 
     def check_spec(self, spec: Spec) -> None: ...
+
+
+@runtime_checkable
+class LooksAtFrames(Protocol):
+    """A metric class that looks at more of a frame than its labels; it is shown the prediction of every frame.
+
+    frame_needs: of a metric string: "image", and names of side inputs such as "flow"
+    clip_files:  files that it reads for the frames of a clip; their digest goes into the clip's record
+    """
+
+    def frame_needs(self, spec: Spec) -> frozenset[str]: ...
+    def clip_files(self, spec: Spec, clip: str, stems: Sequence[str]) -> Sequence[Path]: ...
+
+
+def looking(specs: Sequence[str | Spec]) -> dict[Spec, LooksAtFrames]:
+    """Those of metric strings whose metric looks at frames."""
+    found = {spec: registry.resolve("metrics", spec.name) for spec in map(parse, specs)}
+    return {spec: metric for spec, metric in found.items() if isinstance(metric, LooksAtFrames)}
+
+
+def check_side(specs: Sequence[str | Spec], offered: frozenset[str], dataset: str) -> None:
+    """Raise UserError where a metric looks at a side input that frames do not carry. offered: those that they do."""
+    for spec, metric in looking(specs).items():
+        lacking = sorted(metric.frame_needs(spec) - {"image"} - offered)
+        if lacking:
+            raise UserError(f"{spec} needs {' and '.join(lacking)}, which {dataset} does not give")
 
 
 def check(spec: Spec) -> None:

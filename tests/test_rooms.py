@@ -20,7 +20,7 @@ FLOORS = """
 errors
 types
 files
-progress specs hooks environment
+progress specs hooks environment optical_flow
 registry
 datasets metrics schedule
 networks

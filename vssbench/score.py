@@ -19,10 +19,11 @@ from vssbench.bench.processes import in_processes
 from vssbench.datasets.prediction_files import check_files
 from vssbench.datasets.read_pixels import read_prediction
 from vssbench.errors import UserError
+from vssbench.hooks import side
 from vssbench.load import load_dataset
 from vssbench.metrics.accuracy.clip_metric import size
 from vssbench.metrics.accuracy.clip_states import ClipScore
-from vssbench.metrics.plan import plan
+from vssbench.metrics.plan import check_side, looking, plan
 from vssbench.types import Dataset, Frame, Prediction, UInt8
 
 _FIX = "run again, perhaps with fewer --workers"
@@ -56,7 +57,8 @@ def score(
     """
     dataset = submission.open()
     plan(submission.metrics, dataset.space)
-    check_files(dataset, submission.predictions)
+    check_side(submission.metrics, side(dataset), dataset.name)
+    check_files(dataset, submission.predictions, every=bool(looking(submission.metrics)))
     threads = environment.cores() > workers
     clips = list(dataset.clips())
     outcomes = (
@@ -81,37 +83,47 @@ def _scoring(submission: Submission, dataset: Dataset, threads: bool) -> Callabl
 
 
 def score_clip(dataset: Dataset, clip: str, predictions: Path, metrics: Sequence[str], threads: bool) -> ClipScore:
-    """The statistics of one clip. The metrics see labels and predictions, no images; memory does not grow with length.
+    """The statistics of one clip; memory does not grow with its length.
+
+    Metrics see labels and predictions. Where one looks at frames, they are read, and every frame needs a prediction.
 
     threads: decode labels and predictions each in a thread of its own while this one counts; where no core is idle,
     they would only cost
     """
     counting = plan(metrics, dataset.space)
     frames = labelled = 0
-    for index, (stem, labels, predicted) in enumerate(_pairs(dataset, clip, predictions, threads)):
+    looks = bool(looking(metrics))
+    shown = dataset.frames(clip) if looks else _without_images(dataset, clip)
+    for frame, predicted in _predicted(shown, clip, predictions, looks, threads):
         frames += 1
-        labelled += labels is not None
-        frame = Frame(clip, index, _NO_IMAGE, labels, stem=stem)
+        labelled += frame.labels is not None
         prediction = _NO_PREDICTION if predicted is None else Prediction(predicted, "key")
         for metric in counting:
             metric.update(frame, prediction)
     return ClipScore(clip, frames, labelled, {metric.name: metric.state() for metric in counting})
 
 
-def _pairs(
-    dataset: Dataset, clip: str, predictions: Path, threads: bool
-) -> Iterator[tuple[str, UInt8 | None, UInt8 | None]]:
-    """(stem, labels, prediction) of every frame; no prediction is read for a frame without labels."""
+def _without_images(dataset: Dataset, clip: str) -> Iterator[Frame]:
+    for index, (stem, labels) in enumerate(dataset.labels(clip)):
+        yield Frame(clip, index, _NO_IMAGE, labels, stem=stem)
 
-    def with_predictions() -> Iterator[tuple[str, UInt8 | None, UInt8 | None]]:
-        for stem, labels in ahead(dataset.labels(clip)) if threads else dataset.labels(clip):
-            if labels is None:
-                yield stem, None, None
+
+def _predicted(
+    frames: Iterator[Frame], clip: str, predictions: Path, every: bool, threads: bool
+) -> Iterator[tuple[Frame, UInt8 | None]]:
+    """Every frame with its prediction; unless `every`, none is read for a frame without labels."""
+
+    def with_predictions() -> Iterator[tuple[Frame, UInt8 | None]]:
+        for frame in ahead(frames) if threads else frames:
+            if frame.labels is None and not every:
+                yield frame, None
                 continue
-            file = predictions / clip / f"{stem}.png"
+            file = predictions / clip / f"{frame.stem}.png"
             predicted = read_prediction(file)
-            if predicted.shape != labels.shape:
-                raise UserError(f"is {size(predicted)}", where=file, expected=f"{size(labels)}, the size of its labels")
-            yield stem, labels, predicted
+            shape = frame.image.shape[:2] if frame.labels is None else frame.labels.shape
+            if predicted.shape != shape:
+                expected = f"{shape[0]}x{shape[1]}, the size of its {'frame' if frame.labels is None else 'labels'}"
+                raise UserError(f"is {size(predicted)}", where=file, expected=expected)
+            yield frame, predicted
 
     return ahead(with_predictions()) if threads else with_predictions()

@@ -15,7 +15,8 @@ import numpy as np
 from vssbench import hooks
 from vssbench.errors import UserError
 from vssbench.load import Context
-from vssbench.methods.flowwarp.flow import DenseFlow, Float32, checked_scores, largest, warped_planes
+from vssbench.methods.flowwarp.scores import checked_scores, largest
+from vssbench.optical_flow import DenseFlow, Float32, warped_planes
 from vssbench.specs import Spec
 from vssbench.types import KINDS, Frame, Kind, Prediction, UInt8
 from vssbench.wrapping import Wrapper

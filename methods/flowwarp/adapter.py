@@ -13,15 +13,8 @@ import cv2
 
 from vssbench import hooks
 from vssbench.load import Context
-from vssbench.methods.flowwarp.flow import (
-    DenseFlow,
-    Float32,
-    Preset,
-    checked_scores,
-    largest,
-    warped_labels,
-    warped_planes,
-)
+from vssbench.methods.flowwarp.scores import checked_scores, largest
+from vssbench.optical_flow import DenseFlow, Float32, Preset, warped_labels, warped_planes
 from vssbench.specs import Spec
 from vssbench.types import Frame, Prediction, UInt8
 from vssbench.wrapping import Group, Wrapper

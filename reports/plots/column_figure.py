@@ -43,9 +43,7 @@ class Sheet:
         self._fit()
         return self._figure
 
-    def curves(
-        self, curves: Mapping[str, Mapping[Any, float]], theme: Theme
-    ) -> None:
+    def curves(self, curves: Mapping[str, Mapping[Any, float]], theme: Theme) -> None:
         """A line per name, from x to y; all are named below, and of very many the first are shown."""
         signs, seen = [], looks(curves, theme)
         for name, points in islice(curves.items(), LINES):

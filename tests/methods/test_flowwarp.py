@@ -10,7 +10,8 @@ import pytest
 
 from vssbench import Frame, Prediction, load_method, registry
 from vssbench.errors import UserError
-from vssbench.methods.flowwarp.flow import DenseFlow, largest, warped_labels, warped_planes
+from vssbench.methods.flowwarp.scores import largest
+from vssbench.optical_flow import DenseFlow, warped_labels, warped_planes
 from vssbench.testing import check_method, random_clip
 
 

@@ -21,7 +21,7 @@ from vssbench.errors import UserError, blaming, listed
 from vssbench.hooks import layers, side, usable
 from vssbench.load import Context, innermost, load_dataset
 from vssbench.metrics.accuracy.protocols import default_protocol, find
-from vssbench.metrics.plan import plan
+from vssbench.metrics.plan import check_side, looking, plan
 from vssbench.results.kept_frames import Draw, KeptClip
 from vssbench.results.record import ClipRecord, DatasetInfo
 from vssbench.results.streaming import Camera, StreamRecord
@@ -110,6 +110,8 @@ class Bench:
         missing = sorted(set(method.needs) - {"labels"} - side(self.source(method)))
         if missing:
             raise UserError(f"{spec} needs {', '.join(missing)}, which {self.dataset.name} does not give")
+        source = self.source(method)
+        check_side(self.spec.metrics, side(source), source.name)
         if method.lookahead:
             raise UserError(
                 f"{spec} looks {method.lookahead} frames ahead",
@@ -204,10 +206,13 @@ class Bench:
         return self._digests[clip] | self._read_by(method, clip)
 
     def _read_by(self, method: Method, clip: str) -> dict[str, str]:
-        """The digest of the files that a method reads for a clip, where it reads some."""
+        """Digests of the files that the method, and metrics, read for a clip, where they read some."""
         readers = [read for layer in layers(method) if (read := usable(layer, "clip_files"))]
         files = [file for read in readers for file in read(clip, self.dataset.stems(clip))]
-        return {"predictions": files_digest(files)} if files else {}
+        found = {"predictions": files_digest(files)} if files else {}
+        stems = self.dataset.stems(clip)
+        shown = [file for spec, one in looking(self.spec.metrics).items() for file in one.clip_files(spec, clip, stems)]
+        return found | ({"metrics": files_digest(shown)} if shown else {})
 
     def _bound(self) -> int:
         """Predicted ids must be below this: most official scripts take any id and have their own way with it."""

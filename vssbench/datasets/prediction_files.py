@@ -10,19 +10,22 @@ from vssbench.types import Dataset
 _SHOWN = 5
 
 
-def check_files(dataset: Dataset, predictions: Path) -> None:
-    """Raise one UserError that lists the first missing files, unless every labelled frame has its prediction."""
+def check_files(dataset: Dataset, predictions: Path, every: bool = False) -> None:
+    """Raise one UserError that lists the first missing files, unless every labelled frame has its prediction.
+
+    every: unlabelled frames need theirs too
+    """
     if not predictions.is_dir():
         raise UserError("there is no such folder", where=predictions, expected="predictions as <clip>/<frame stem>.png")
     clips = list(dataset.clips())
     if not clips:
         raise UserError(f"{dataset.name} has no clips in this split", fix="vssbench doctor shows what is there")
-    missing = [file for clip in clips for file in _missing(dataset, clip, predictions)]
+    missing = [file for clip in clips for file in _missing(dataset, clip, predictions, every)]
     if missing:
         raise UserError(
             f"prediction files or clip folders missing: {len(missing)} ({listed(missing, _SHOWN)})",
             where=predictions,
-            expected="<clip>/<frame stem>.png for every labelled frame",
+            expected=f"<clip>/<frame stem>.png for every {'frame' if every else 'labelled frame'}",
         )
 
 
@@ -44,16 +47,17 @@ def surplus(dataset: Dataset, predictions: Path) -> list[str]:
     return [f"{what} no frame: {listed(found, _SHOWN)}; is the numbering off by one?"]
 
 
-def _missing(dataset: Dataset, clip: str, predictions: Path) -> list[str]:
+def _missing(dataset: Dataset, clip: str, predictions: Path, every: bool) -> list[str]:
     """Files wanted and not there; a whole folder counts as one. Labels are read only where something is missing."""
     folder = predictions / clip
     if not folder.is_dir():
-        return [f"{clip}/ (the whole clip)"] if any(labels is not None for _, labels in dataset.labels(clip)) else []
+        wanted = every or any(labels is not None for _, labels in dataset.labels(clip))
+        return [f"{clip}/ (the whole clip)"] if wanted else []
     there = {file.name for file in folder.iterdir()}
     if all(f"{stem}.png" in there for stem in dataset.stems(clip)):
         return []
     return [
         f"{clip}/{stem}.png"
         for stem, labels in dataset.labels(clip)
-        if labels is not None and f"{stem}.png" not in there
+        if (every or labels is not None) and f"{stem}.png" not in there
     ]

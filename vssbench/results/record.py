@@ -54,7 +54,8 @@ class ClipRecord(_Record):
     kinds:   frame kind -> how often it ran
     states:  metric name -> its state
     seconds: phase -> seconds in the accuracy pass (not the latency measurement)
-    files:   "frames", "labels", "predictions" -> digest of the bytes that were read; empty in records of schema 1 and 2
+    files:   "frames", "labels", and "predictions" or "metrics" for what these read -> digest of the bytes; empty in
+             records of schema 1 and 2
     conditions: digest of the identity under which it was measured; None in records of schema 1 and 2
     cut_from: the dataset's clip that this one is a part of (--distances); None: it is a whole one
     """

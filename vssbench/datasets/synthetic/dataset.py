@@ -41,6 +41,8 @@ class Synthetic:
     Raises UserError for arguments that do not fit.
     """
 
+    side = frozenset({"flow", "flow_valid"})
+
     def __init__(
         self,
         root: Path | None = None,

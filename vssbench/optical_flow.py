@@ -1,9 +1,9 @@
-"""Dense optical flow by OpenCV's DIS, and what is carried along it."""
+"""Dense optical flow by OpenCV's DIS, and what is carried along it: methods propagate with it, TC compares with it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -55,25 +55,6 @@ def warped_planes(scores: Float32, flow: Float32) -> Iterator[Float32]:
     source = _source(flow)
     for plane in scores:
         yield cv2.remap(plane, *source, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def largest(planes: Iterable[Float32]) -> UInt8:
-    """uint8[H, W]: the class of the largest of float32[C, H, W] or its planes one by one; of equals the first."""
-    planes = iter(planes)
-    best = next(planes).copy()
-    labels = np.zeros(best.shape, np.uint8)
-    for train_id, plane in enumerate(planes, start=1):
-        labels[plane > best] = train_id
-        np.maximum(best, plane, out=best)
-    return labels
-
-
-def checked_scores(scores: Any, size: tuple[int, ...]) -> Float32:
-    """What a method's `scores` gave, if it is float32[C, H, W] at the frame's size; TypeError for anything else."""
-    if not isinstance(scores, np.ndarray) or scores.dtype != np.float32 or scores.shape[1:] != size:
-        found = f"{scores.dtype}{list(scores.shape)}" if isinstance(scores, np.ndarray) else type(scores).__name__
-        raise TypeError(f"scores() returned {found}, expected float32[C, {size[0]}, {size[1]}]")
-    return scores
 
 
 def _source(flow: Float32) -> tuple[Float32, Float32]:

@@ -1,0 +1,145 @@
+"""Where TC's optical flow comes from: the dataset's exact one, OpenCV's DIS, or files of any network.
+
+A flow is float32[H, W, 2], pixels, x first: a pixel of this frame lies at pixel + flow in the frame before.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vssbench.errors import UserError
+from vssbench.files.atomic import regular
+from vssbench.files.input_files import expanded
+from vssbench.optical_flow import DenseFlow, Float32
+from vssbench.types import Frame, UInt8
+
+Seen = NDArray[np.bool_]
+_SHARE, _PIXELS = 0.01, 0.5
+"""Of the check of Sundaram, Brox and Keutzer (ECCV 2010, section 3.2)."""
+
+
+class FlowSource(Protocol):
+    """One clip's flow, frame by frame. needs: what of a frame it looks at, "image" or names of side inputs."""
+
+    needs: ClassVar[frozenset[str]]
+
+    def __init__(self, occlusion: bool, root: str | None): ...
+
+    def take(self, frame: Frame, follows: bool) -> tuple[Float32 | None, Seen]:
+        """The flow to the last frame, and which pixels were seen there.
+
+        follows: whether the last frame is the one before this; if not, or if there is none, no flow is wanted
+        """
+
+
+class Exact:
+    """The flow that the dataset knows (`synthetic`)."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"flow", "flow_valid"})
+
+    def __init__(self, occlusion: bool, root: str | None):
+        self._occlusion = occlusion
+
+    def take(self, frame: Frame, follows: bool) -> tuple[Float32 | None, Seen]:
+        if not follows:
+            return None, _none()
+        flow = np.asarray(frame.side["flow"])
+        return flow, frame.side["flow_valid"] if self._occlusion else _inside(flow)
+
+
+class Dis:
+    """DIS between grey images; hidden pixels by a flow in the other direction."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"image"})
+
+    def __init__(self, occlusion: bool, root: str | None):
+        self._occlusion, self._dense = occlusion, DenseFlow("medium")
+        self._last: UInt8 | None = None
+
+    def take(self, frame: Frame, follows: bool) -> tuple[Float32 | None, Seen]:
+        grey, last = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), self._last
+        self._last = grey
+        if last is None or not follows:
+            return None, _none()
+        flow = self._dense(grey, last)
+        seen = _inside(flow)
+        return flow, seen & _returns(flow, self._dense(last, grey)) if self._occlusion else seen
+
+
+class Files:
+    """`<root>/<clip>/<frame stem>.flo` (Middlebury) or `.png` (KITTI, 16 bits, with a mask of valid pixels)."""
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, occlusion: bool, root: str | None):
+        self._root = Path(expanded(str(root)))
+
+    def take(self, frame: Frame, follows: bool) -> tuple[Float32 | None, Seen]:
+        if not follows:
+            return None, _none()
+        stem = self._root / frame.clip / frame.stem
+        path = stem.with_name(f"{stem.name}.flo")
+        known = None
+        if not path.exists():
+            path = stem.with_name(f"{stem.name}.png")
+            regular(path, expected=f"the flow of this frame to the one before, as .flo or .png, in {self._root}")
+            flow, known = _kitti(path)
+        else:
+            flow = _middlebury(path)
+        if frame.labels is not None and flow.shape[:2] != frame.labels.shape:
+            raise UserError(
+                f"is {flow.shape[0]}x{flow.shape[1]}",
+                where=path,
+                expected="{}x{}, the size of its frame".format(*frame.labels.shape),
+            )
+        return flow, _inside(flow) if known is None else _inside(flow) & known
+
+
+SOURCES: dict[str, type[FlowSource]] = {"exact": Exact, "dis": Dis, "files": Files}
+
+
+def _none() -> Seen:
+    return np.empty((0, 0), np.bool_)
+
+
+def _inside(flow: Float32) -> Seen:
+    """Which pixels come from within the frame before, to half a pixel."""
+    height, width = flow.shape[:2]
+    x = flow[..., 0] + np.arange(width, dtype=np.float32)
+    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    inside: Seen = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+    return inside
+
+
+def _returns(flow: Float32, forward: Float32) -> Seen:
+    """Which pixels come back to where they started, when the flow of the frame before is followed in turn."""
+    height, width = flow.shape[:2]
+    x = flow[..., 0] + np.arange(width, dtype=np.float32)
+    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    back = cv2.remap(forward, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    off = ((flow + back) ** 2).sum(-1)
+    there: Seen = off <= _SHARE * ((flow**2).sum(-1) + (back**2).sum(-1)) + _PIXELS
+    return there
+
+
+def _middlebury(path: Path) -> Float32:
+    regular(path)
+    flow = cv2.readOpticalFlow(os.fspath(path))
+    if flow is None or flow.ndim != 3 or not np.isfinite(flow).all():
+        raise UserError("is no flow file, or a damaged one", where=path, expected="Middlebury's .flo, finite numbers")
+    return flow
+
+
+def _kitti(path: Path) -> tuple[Float32, Seen]:
+    """KITTI's devkit: 16 bits, red and green are 64 u + 2**15 and 64 v + 2**15, blue is 1 where the flow is known."""
+    stored = cv2.imread(os.fspath(path), cv2.IMREAD_UNCHANGED)
+    if stored is None or stored.dtype != np.uint16 or stored.ndim != 3 or stored.shape[2] != 3:
+        raise UserError("is no flow file", where=path, expected="KITTI's PNG of three channels with 16 bits")
+    valid, v, u = np.moveaxis(stored.astype(np.float32), 2, 0)
+    return np.stack([(u - 2**15) / 64, (v - 2**15) / 64], axis=-1), valid > 0

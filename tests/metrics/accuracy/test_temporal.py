@@ -1,0 +1,216 @@
+"""TC: predictions that move as the video moves are consistent; everything else is counted by hand."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vssbench.datasets.synthetic.dataset import Synthetic
+from vssbench.errors import UserError
+from vssbench.metrics.accuracy.clip_states import Clips, ClipScore
+from vssbench.metrics.accuracy.evaluate import read
+from vssbench.metrics.accuracy.flow_sources import _inside, _returns
+from vssbench.metrics.accuracy.temporal import Temporal
+from vssbench.metrics.plan import plan
+from vssbench.specs import parse
+from vssbench.testing import check_metric
+from vssbench.types import IGNORE, Frame, LabelSpace, Prediction
+
+SPACE = LabelSpace.plain("four", ["a", "b", "c", "d"])
+EXACT, POOLED, OPEN = "TC(flow=exact)", "TC(flow=exact,pooled=false)", "TC(flow=exact,occlusion=false)"
+
+
+def frame(index: int, flow: np.ndarray, seen: np.ndarray | None = None, clip: str = "clip") -> Frame:
+    side = {"flow": flow.astype(np.float32), "flow_valid": np.ones(flow.shape[:2], np.bool_) if seen is None else seen}
+    image = np.zeros((*flow.shape[:2], 3), np.uint8)
+    return Frame(clip, index, image, None, side if index else {}, f"{index:03d}")
+
+
+def value(clips: list[list[tuple[Frame, np.ndarray]]], spec: str, space: LabelSpace = SPACE) -> float | None:
+    records = []
+    for number, clip in enumerate(clips):
+        metric = Temporal(space, [parse(spec)])
+        for one, labels in clip:
+            metric.update(one, Prediction(labels.astype(np.uint8), "key"))
+        records.append(ClipScore(f"clip {number}", len(clip), len(clip), {metric.name: _labelled(metric.state())}))
+    return read(Clips("exact", space, [_with_confusion(record) for record in records]), [parse(spec)]).metrics[spec]
+
+
+def _labelled(state: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**clip, "labelled": clip["frames"]} for clip in state]
+
+
+def _with_confusion(record: ClipScore) -> ClipScore:
+    empty = [{"frames": record.frames, "labelled": record.labelled, "counts": {}, "outside": []}]
+    return ClipScore(record.clip, record.frames, record.labelled, {**record.states, "confusion": empty})
+
+
+def slow(clip: list[tuple[Frame, np.ndarray]], pooled: bool, classes: int) -> float | None:
+    """The same from the words: pixel by pixel."""
+    pairs = []
+    for (_, before), (now, after) in pairwise(clip):
+        table = np.zeros((3, classes))
+        for y, x in np.ndindex(after.shape):
+            dx, dy = now.side["flow"][y, x]
+            source = (int(np.rint(y + dy)), int(np.rint(x + dx)))
+            if not now.side["flow_valid"][y, x]:
+                continue
+            one, other = before[source], after[y, x]
+            table[0, one] += 1
+            table[1, other] += 1
+            table[2, one] += one == other
+        pairs.append(table)
+    tables = [np.sum(pairs, axis=0)] if pooled else pairs
+    means = []
+    for warped, shown, both in tables:
+        union = warped + shown - both
+        if (union > 0).any():
+            means.append(np.mean(both[union > 0] / union[union > 0]))
+    return 100 * float(np.mean(means)) if means else None
+
+
+@st.composite
+def clips(draw: st.DrawFn) -> list[tuple[Frame, np.ndarray]]:
+    """Whole-pixel flows that stay inside, pixels that were hidden, any labels."""
+    height, width = draw(st.integers(1, 4)), draw(st.integers(1, 5))
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    found = []
+    for index in range(draw(st.integers(2, 4))):
+        y, x = np.indices((height, width))
+        flow = np.stack([random.integers(0, width, y.shape) - x, random.integers(0, height, y.shape) - y], -1)
+        seen = random.random((height, width)) < 0.8
+        found.append((frame(index, flow, seen), random.integers(0, 4, (height, width))))
+    return found
+
+
+@given(clips(), st.booleans())
+def test_it_is_what_a_loop_over_pixels_gives(clip: list[tuple[Frame, np.ndarray]], pooled: bool) -> None:
+    expected = slow(clip, pooled, 4)
+    found = value([clip], EXACT if pooled else POOLED)
+    assert found == (None if expected is None else pytest.approx(expected))
+
+
+def test_clips_are_pooled_or_averaged_by_pair() -> None:
+    still = np.zeros((1, 4, 2))
+    right = [(frame(0, still), np.array([[0, 0, 1, 1]])), (frame(1, still), np.array([[0, 0, 1, 1]]))]
+    half = [(frame(0, still), np.array([[0, 0, 0, 0]])), (frame(1, still), np.array([[0, 0, 2, 2]]))]
+    assert value([right, half], EXACT) == pytest.approx(100 * np.mean([4 / 6, 1, 0]))
+    assert value([right, half], POOLED) == pytest.approx(100 * np.mean([1, np.mean([2 / 4, 0])]))
+
+
+def test_a_missing_frame_makes_no_pair() -> None:
+    still = np.zeros((1, 2, 2))
+    clip = [(frame(index, still), np.array([[0, 1]]) if index < 2 else np.array([[2, 3]])) for index in (0, 1, 3, 4)]
+    assert value([clip], EXACT) == 100
+    assert value([clip[:1]], EXACT) is None
+
+
+def test_pixels_from_outside_and_hidden_ones_are_left_out() -> None:
+    flow = np.zeros((1, 3, 2))
+    flow[0, 0] = (-0.6, 0)
+    hidden = np.array([[True, False, True]])
+    clip = [(frame(0, flow), np.array([[0, 1, 2]])), (frame(1, flow, hidden), np.array([[3, 3, 2]]))]
+    assert value([clip], OPEN) == pytest.approx(100 * np.mean([0, 1, 0]))  # classes b, c, d: a comes from outside
+    assert value([clip], EXACT) == pytest.approx(100 * np.mean([0, 1, 0]))  # a, c, d: b was hidden
+
+
+def test_the_oracle_of_synthetic_video_is_consistent_with_exact_flow_and_less_with_an_estimate() -> None:
+    data = Synthetic(None, "val", clips=1, frames=6, height=64, width=96, motion="fast")
+    exact, dis = (parse(f"TC(flow={name})") for name in ("exact", "dis"))
+    (metric,) = plan([exact, dis], data.space)
+    (clip,) = data.clips()
+    for one in data.frames(clip):
+        metric.update(one, Prediction(one.labels, "key"))
+    record = _with_confusion(ClipScore(clip, 6, 6, {metric.name: metric.state()}))
+    found = read(Clips("exact", data.space, [record]), [exact, dis]).metrics
+    assert found[str(exact)] is not None
+    assert found[str(exact)] > 99
+    assert 50 < found[str(dis)] < found[str(exact)]
+
+
+def test_the_kit_finds_nothing() -> None:
+    check_metric("TC", specs=["TC(flow=dis)", "TC(flow=dis,pooled=false)", "TC(flow=dis,occlusion=false)"])
+
+
+def test_what_comes_back_elsewhere_was_hidden() -> None:
+    flow = np.zeros((4, 6, 2), np.float32)
+    flow[..., 0] = -2
+    forward = np.zeros_like(flow)
+    forward[..., 0] = 2
+    assert _returns(flow, forward)[:, 2:].all()
+    forward[1, 1] = (-3, 0)
+    seen = _returns(flow, forward)
+    assert not seen[1, 3]
+    assert seen[:, 2:].sum() == 4 * 4 - 1
+    assert _inside(flow)[:, 2:].all()
+    assert not _inside(flow)[:, :2].any()
+
+
+@pytest.mark.parametrize("ending", ["flo", "png"])
+def test_flow_from_files(tmp_path: Path, ending: str) -> None:
+    """Written as the formats say, not by a function that could share a mistake with what reads them."""
+    flow = np.zeros((2, 3, 2), np.float32)
+    flow[..., 0] = -1
+    known = np.array([[1, 1, 1], [1, 1, 0]])
+    (tmp_path / "clip").mkdir()
+    file = tmp_path / "clip" / f"001.{ending}"
+    if ending == "flo":
+        file.write_bytes(b"PIEH" + np.array([3, 2], "<i4").tobytes() + flow.astype("<f4").tobytes())
+    else:
+        stored = np.stack([known, flow[..., 1] * 64 + 2**15, flow[..., 0] * 64 + 2**15], -1)  # OpenCV: blue first
+        cv2.imwrite(str(file), stored.astype(np.uint16))
+    spec = f'TC(flow=files,root="{tmp_path}")'
+    spec = str(parse(spec))
+    before, now = np.array([[0, 1, 2], [0, 1, 2]]), np.array([[3, 0, 1], [3, 0, 3]])
+    clip = [(frame(0, flow), before), (frame(1, flow), now)]
+    # columns 1 and 2 come from 0 and 1; the last pixel of the second row is wrong, or not known in KITTI's file
+    expected = [1, 1 / 2, 0] if ending == "flo" else [1, 1]
+    assert value([clip], spec) == pytest.approx(100 * np.mean(expected))
+    file.unlink()
+    with pytest.raises(UserError, match="no such file"):
+        value([clip], spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("TC", "says nothing without its flow"),
+        ("TC(flow=raft)", "expected: TC\\(flow=exact\\) or TC\\(flow=dis\\) or TC\\(flow=files\\)"),
+        ("TC@8(flow=dis)", "takes no '@' number"),
+        ("TC(flow=dis,pooled=1)", "expected: true or false"),
+        ("TC(flow=dis,occluded=true)", "occlusion"),
+        ("TC(flow=files)", "root=DIR"),
+        ("TC(flow=dis,root=x)", "belongs to flow=files"),
+        ("TC(flow=files,root=x,occlusion=true)", "do not say what is hidden"),
+    ],
+)
+def test_mistakes_are_named(spec: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        plan([spec], SPACE)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        [[0, 1, 1]], [[4, 1, 1, 1]], [[0, 1, 1, 2]], [[1, 1, 1, 1, 0, 1, 1, 1]], [[0, 1, 1, -1]], [[0, 1, 1, True]],
+        [[0, 1, 1, 1]] * 2, "pairs",
+    ],
+)  # fmt: skip
+def test_damaged_counts_are_refused(damage: Any) -> None:
+    state = [{"frames": 2, "labelled": 2, "pairs": {"exact,occlusion=true": damage}}]
+    clips = Clips("exact", SPACE, [_with_confusion(ClipScore("clip", 2, 2, {"temporal": state}))])
+    with pytest.raises(UserError, match="clip 'clip' is damaged"):
+        read(clips, [parse(EXACT)])
+
+
+def test_predictions_that_are_no_class_are_in_no_union_of_their_own() -> None:
+    still = np.zeros((1, 4, 2))
+    clip = [(frame(0, still), np.array([[0, 0, 1, IGNORE]])), (frame(1, still), np.array([[0, IGNORE, 1, 1]]))]
+    assert value([clip], EXACT) == pytest.approx(100 * np.mean([1 / 2, 1]))
