@@ -178,11 +178,8 @@ def test_a_folder_that_is_none_of_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="kitti_step needs the folder that holds it"):
         load_dataset("kitti_step")
     (tmp_path / "image").mkdir()
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserError, match=r"in .* there is no folder images, but 'image'"):
         load_dataset("kitti_step", tmp_path)
-    assert f"nothing fits images/{{split}}/{{clip}}/{{frame}}.png: in {tmp_path} there is no images but 'image'" in str(
-        caught.value
-    )
 
 
 def test_a_test_split_may_keep_its_labels_secret(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from vssbench.datasets.folder.description import Description, Loc, read_description
+from vssbench.datasets.folder.description import Description, Loc, faults, read_description
 from vssbench.datasets.folder.patterns import Found
 from vssbench.datasets.listing import video_names
 from vssbench.datasets.on_disk import FileDataset, Item, Listing, Release
@@ -49,7 +49,7 @@ class Folder(FileDataset):
         self._labels = None if said.labels is None else Found(said.labels, self.root, split)
         tried = {"images": self._images, "labels": None if split == SECRET else self._labels}
         if misfits := [said.complaint((key,), found.misfit) for key, found in tried.items() if found and found.misfit]:
-            raise UserError("\n".join(misfits))
+            raise faults(misfits)
         self._clips = self.clips_of(split)
 
     def clips(self) -> list[str]:
@@ -86,7 +86,7 @@ class Folder(FileDataset):
             if not fits:
                 complaints.append(self.description.complaint(loc, f"no clip fits {name!r}; {_near(name, images)}"))
         if complaints:
-            raise UserError("\n".join(complaints[:MOST_COMPLAINTS]))
+            raise faults(complaints[:MOST_COMPLAINTS])
         return list(found)
 
     def _entries(self, split: str) -> list[tuple[Loc, str]] | None:
@@ -95,12 +95,10 @@ class Folder(FileDataset):
         if splits is None and (self.description.images.by_split or split == USUAL):
             return None
         if splits is None or split not in splits:
-            known = [USUAL] if splits is None else splits
-            fix = f"`splits: {{{split}: [...], ...}}` says which clips are whose" if splits is None else None
-            raise UserError(
-                self.description.complaint(("splits",), f"there is no split {split!r}; {suggest(split, known)}"),
-                fix=fix,
-            )
+            said = f"there is no split {split!r}; {suggest(split, splits or [USUAL])}"
+            if splits is None:
+                said += f"; `splits: {{{USUAL}: [...], {split}: [...]}}` says which clips are whose"
+            raise faults([self.description.complaint(("splits",), said)])
         named = splits[split]
         if not isinstance(named, str):
             return [(("splits", split, number), name) for number, name in enumerate(named)]
@@ -108,7 +106,7 @@ class Folder(FileDataset):
         file = next((place for place in places if place.exists()), None)
         if file is None:
             said = f"no such file {named}, neither below {self.root} nor next to the description"
-            raise UserError(self.description.complaint(("splits", split), said))
+            raise faults([self.description.complaint(("splits", split), said)])
         return [(("splits", split), name) for name in video_names(file)]
 
     def read_label(self, path: Path, digest: Any = None) -> tuple[UInt8, frozenset[int]]:

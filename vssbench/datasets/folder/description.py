@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,6 +36,17 @@ from vssbench.types import IGNORE, LabelSpace
 
 EXPECTED = "a dataset description: images, labels, classes, one a line"
 Loc = tuple[str | int, ...]
+_WORDS = {
+    "missing": "is missing",
+    "too_short": "is empty",
+    "list_type": "must be a list, such as [road, car]",
+    "dict_type": "must say a list or a text file for each split",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "string_type": "must be text",
+}
+"""pydantic's kinds of faults, in the words of whoever writes descriptions."""
 _STAND_IN: dict[str, Any] = {"images": "{clip}/{frame}.png", "classes": ["-"]}
 """For keys that are missing or wrong, so that the others can be judged all the same."""
 
@@ -118,6 +129,13 @@ class Description:
         return _complaint(self.path, self.places, loc, message)
 
 
+def faults(complaints: Iterable[str]) -> UserError:
+    """One error of them all, each with its place and once."""
+    first, *others = dict.fromkeys(complaints)
+    place, _, said = first.partition(": ")
+    return UserError("\n".join([said, *others]), where=place)
+
+
 def read_description(path: Path) -> Description:
     """Read a file; raises UserError that names every fault of it with its line and key."""
     data, places, complaints = _read(path)
@@ -125,13 +143,12 @@ def read_description(path: Path) -> Description:
     try:
         file = _File.model_validate(data)
     except ValidationError as error:
-        known = {*KEYS, *_File.model_fields, "from", "divisor"}
-        complaints += dict.fromkeys(complaint(problem, path, places, known) for problem in error.errors())
+        complaints += dict.fromkeys(_worded(problem, path, places) for problem in error.errors())
         wrong = {problem["loc"][0] for problem in error.errors()}
         file = _File.model_validate(_STAND_IN | {key: value for key, value in data.items() if key not in wrong})
     complaints += [_complaint(path, places, loc, said) for loc, said in _faults(file) if not _hidden(loc, wrong)]
     if complaints:
-        raise UserError("\n".join(dict.fromkeys(complaints)))
+        raise faults(complaints)
     space = read_space(_space(file, path.stem))
     taken_off = None if file.instances is None else (file.instances.start, file.instances.divisor)
     masks = Masks(space, file.masks, file.channel, taken_off, tuple(v for v in file.void.values if v > IGNORE))
@@ -213,6 +230,16 @@ def _colours(file: _File) -> Iterator[tuple[Loc, tuple[int, ...], str]]:
 def _hidden(loc: Loc, wrong: set[object]) -> bool:
     """Whether a fault rests on a stand-in for a key that is wrong itself."""
     return loc[0] in wrong or ("classes" in wrong and loc[0] in ("colours", "void", "stray")) or "masks" in wrong
+
+
+def _worded(problem: Any, path: Path, places: Place) -> str:
+    """pydantic's complaint in plainer words, at the place where it stands."""
+    loc = problem["loc"]
+    if loc[:2] == ("void", "values") and loc not in places:  # void as a bare list
+        loc = ("void", *loc[2:])
+    known = _File.model_fields if len(loc) == 1 else {*KEYS, "from", "divisor"}
+    said = _WORDS.get(problem["type"], problem["msg"])
+    return complaint({**problem, "loc": loc, "msg": said}, path, places, known)
 
 
 def _complaint(path: Path, places: Place, loc: Loc, message: str) -> str:

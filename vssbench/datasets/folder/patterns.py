@@ -118,10 +118,10 @@ class Found:
         if not folder.is_dir():
             return f"nothing fits {self.pattern}: there is no folder {folder}"
         names = [path.name for path in islice(visible(folder), _MOST_NAMES)]
-        near = difflib.get_close_matches(_PART.sub("", part), sorted(names, key=natural), n=2, cutoff=0)
-        instead = f"but {' and '.join(repr(name) for name in near)}" if near else "and nothing else"
-        wanted = part.replace("{split}", self.split)
-        return f"nothing fits {self.pattern}: in {folder} there is no {wanted} {instead}"
+        near = sorted(difflib.get_close_matches(_PART.sub("", part), names, n=2, cutoff=0), key=natural)
+        instead = f"but {' and '.join(map(repr, near))}" if near else "and nothing else"
+        wanted = f"{'folder' if self._stopped else 'file'} {part.replace('{split}', self.split)}"
+        return f"nothing fits {self.pattern}: in {folder} there is no {wanted}, {instead}"
 
     def _below(self, folder: Path, clip: str | None, part: str) -> Iterator[tuple[Path, str | None]]:
         """The folders one level down that fit, each with the clip that it stands for."""

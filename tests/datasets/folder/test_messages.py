@@ -1,0 +1,165 @@
+"""What is said of mistakes in a description: the exact words, with DIR for the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.helpers.command import vssbench
+from tests.helpers.described import write_tree
+
+RUN = ("run", "--methods", "oracle", "--no-latency")
+GOOD = """\
+name: my_video
+images: frames/{clip}/{frame}.png
+labels: masks/{clip}/{frame}.png
+splits:
+  train: [cam1]
+  val: [cam2_*]
+classes:
+  - road
+  - {name: car, colour: [0, 0, 142]}
+  - tree
+void: [255]
+"""
+KEYS = "channel, classes, colours, fps, images, instances, labels, masks, name, source, splits, stray, void"
+MISTAKES = {
+    "a key that there is not": (
+        ("labels: masks", "lables: masks"),
+        f"DIR/my_video.yaml:3:1: lables: unknown key; did you mean 'labels'? known: {KEYS}",
+    ),
+    "a pattern that begins with a brace": (
+        ("images: frames/{clip}", "images: {clip}"),
+        "DIR/my_video.yaml:2:15: is not YAML: expected <block end>, but found '<scalar>'\n"
+        '  fix: a text that begins with a brace stands in quotes: images: "{clip}/{frame}.png"',
+    ),
+    "a placeholder that there is not": (
+        ("frames/{clip}", "frames/{video}"),
+        "DIR/my_video.yaml:2:9: images: 'frames/{video}/{frame}.png' has an unknown placeholder {video}; known: clip, "
+        "frame, split",
+    ),
+    "another ending": (
+        ("frames/{clip}/{frame}.png", "frames/{clip}/{frame}.jpg"),
+        "DIR/my_video.yaml:2:9: images: nothing fits frames/{clip}/{frame}.jpg: in DIR/frames/cam1 there is no file "
+        "{frame}.jpg, but '00001.png' and '00002.png'",
+    ),
+    "another folder": (
+        ("masks/{clip}", "mask/{clip}"),
+        "DIR/my_video.yaml:3:9: labels: nothing fits mask/{clip}/{frame}.png: in DIR there is no folder mask, but "
+        "'frames' and 'masks'",
+    ),
+    "a clip that there is not": (
+        ("[cam2_*]", "[cam2_a, cam3_*]"),
+        "DIR/my_video.yaml:6:17: splits.val.1: no clip fits 'cam3_*'; there are 3 clips, such as 'cam2_b' and 'cam2_a'",
+    ),
+    "a clip's name that is a number to YAML": (
+        ("[cam2_*]", "[0002]"),
+        "DIR/my_video.yaml:6:3: splits.val: 2 is a number to YAML, as 0002 is 2; write names of clips in quotes",
+    ),
+    "a list of clips that is not there": (
+        ("[cam2_*]", "lists/val.txt"),
+        "DIR/my_video.yaml:6:8: splits.val: no such file lists/val.txt, neither below DIR nor next to the description",
+    ),
+    "a value of two classes": (
+        ("car, colour: [0, 0, 142]", "car, values: [0, 3]"),
+        "DIR/my_video.yaml:9:26: classes.1.values.0: value 0 is 'road' already",
+    ),
+    "a class of 255 while void says nothing": (
+        ("  - tree\nvoid: [255]\n", "  - {name: tree, values: [255]}\n"),
+        "DIR/my_video.yaml:1:1: void: value 255 is 'tree' already (255 is void unless `void` says otherwise)",
+    ),
+    "colours without colours": (
+        ("void: [255]", "masks: colours"),
+        "DIR/my_video.yaml:8:5: classes.0: 'road' has no colour, and `masks: colours` goes by colours\n"
+        "DIR/my_video.yaml:10:5: classes.2: 'tree' has no colour, and `masks: colours` goes by colours",
+    ),
+    "a class that was forgotten": (
+        ("  - tree\n", ""),
+        "DIR/masks/cam2_a/00000.png: values without a meaning: 2 (162 pixels)\n"
+        "  expected: values of the 2 classes of my_video, or of void\n"
+        "  fix: give each a class, or list it under void; vssbench doctor lists every such file",
+    ),
+    "several at once": (
+        ("void: [255]", "void: [70000]\nfps: fast\nmasks: color\nchanel: red\ninstances: {from: 125}"),
+        "DIR/my_video.yaml:11:8: void.0: Input should be less than or equal to 65535\n"
+        "DIR/my_video.yaml:13:8: masks: Input should be 'values' or 'colours'\n"
+        "DIR/my_video.yaml:15:1: instances.divisor: is missing\n"
+        "DIR/my_video.yaml:12:6: fps: must be a number\n"
+        f"DIR/my_video.yaml:14:1: chanel: unknown key; did you mean 'channel'? known: {KEYS}",
+    ),
+    "nothing that must be there": (
+        (GOOD, "name: my_video\n"),
+        "DIR/my_video.yaml:1:1: classes: is missing\nDIR/my_video.yaml:1:1: images: is missing",
+    ),
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    write_tree(tmp_path, {"cam1": 3, "cam2_a": 3, "cam2_b": 3})
+    return tmp_path
+
+
+def said(tree: Path, text: str, *more: object) -> str:
+    """Standard error of a run on a description, which must be refused."""
+    (tree / "my_video.yaml").write_text(text)
+    words = (
+        "run",
+        "--methods",
+        "oracle",
+        "--no-latency",
+        "--dataset",
+        tree / "my_video.yaml",
+        "--output",
+        tree / "out",
+    )
+    done = vssbench(*words, *more)
+    assert done.status == 2
+    return done.stderr.replace(str(tree), "DIR").strip()
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake(mistake: str, tree: Path) -> None:
+    (before, after), message = MISTAKES[mistake]
+    assert before in GOOD
+    assert said(tree, GOOD.replace(before, after)) == f"vssbench: {message}"
+
+
+def test_the_description_itself_is_right(tree: Path) -> None:
+    (tree / "my_video.yaml").write_text(GOOD)
+    words = (
+        "run",
+        "--methods",
+        "oracle",
+        "--no-latency",
+        "--dataset",
+        tree / "my_video.yaml",
+        "--output",
+        tree / "out",
+    )
+    assert vssbench(*words).status == 0
+
+
+def test_splits_that_there_are_not(tree: Path) -> None:
+    assert said(tree, GOOD, "--split", "test") == (
+        "vssbench: DIR/my_video.yaml:4:1: splits: there is no split 'test'; known: train, val"
+    )
+    without = GOOD.replace("splits:\n  train: [cam1]\n  val: [cam2_*]\n", "")
+    assert said(tree, without, "--split", "train") == (
+        "vssbench: DIR/my_video.yaml:1:1: splits: there is no split 'train'; known: val; "
+        "`splits: {val: [...], train: [...]}` says which clips are whose"
+    )
+
+
+def test_masks_of_colours_where_values_are_said(tree: Path) -> None:
+    file = tree / "masks/cam2_a/00000.png"
+    Image.open(file).convert("RGB").save(file)
+    assert said(tree, GOOD).startswith("vssbench: DIR/masks/cam2_a/00000.png: a colour mask where indices are expected")
+    assert "write `masks: colours` in the description, or `channel: red`" in said(tree, GOOD)
+
+
+def test_a_description_that_is_not_there(tree: Path) -> None:
+    done = vssbench(*RUN, "--dataset", tree / "none.yaml", "--output", tree / "out")
+    assert done.stderr.replace(str(tree), "DIR").strip() == "vssbench: DIR/none.yaml: no such file"
