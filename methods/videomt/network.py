@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from transformers import VideomtConfig, VideomtForUniversalSegmentation
 
@@ -54,8 +54,6 @@ def build(backbone: Backbone, classes: int) -> VideomtForUniversalSegmentation:
     """The network in evaluation mode, with random weights that follow from the arguments."""
     with seeded(f"videomt {backbone} {classes}"), quiet_transformers():
         network = VideomtForUniversalSegmentation(configure(backbone, classes))
-        if backbone == "tiny":  # trained from here on: as usual for transformers, and not as large as the patches
-            nn.init.trunc_normal_(network.embeddings.position_embeddings.weight, std=0.02)
     del network.embeddings.mask_token  # which nothing reads, and the official network has not
     return network.eval()
 

@@ -85,7 +85,13 @@ class Confusion(ClipMetric):
 
     def _check(self, frame: Frame, codes: Counts) -> None:
         classes = self.space.classes
-        refuse_stray(self.space, frame, codes >> 8)
+        stray = codes[(codes >= classes << 8) & (codes < IGNORE << 8)]
+        if stray.size:
+            raise UserError(
+                f"the ground truth has the train id {int(stray[0]) >> 8}",
+                where=f"clip {frame.clip!r}, frame {frame.index} {frame.stem}".rstrip(),
+                expected=f"0 to {classes - 1} or {IGNORE} (ignored) in the label space {self.space.name}",
+            )
         predicted = codes & 255
         if int(predicted.max()) >= classes:
             for value in np.unique(predicted[predicted >= classes]).tolist():
@@ -160,17 +166,6 @@ class Booked:
         return f"not a number: no pixel of {listed(absent, 5)} in ground truth or prediction"
 
 
-def refuse_stray(space: LabelSpace, frame: Frame, ids: Counts) -> None:
-    """Raise UserError for a train id of the ground truth that is neither a class nor void. ids: those of the frame."""
-    stray = ids[(ids >= space.classes) & (ids < IGNORE)]
-    if stray.size:
-        raise UserError(
-            f"the ground truth has the train id {int(stray[0])}",
-            where=f"clip {frame.clip!r}, frame {frame.index} {frame.stem}".rstrip(),
-            expected=f"0 to {space.classes - 1} or {IGNORE} (ignored) in the label space {space.name}",
-        )
-
-
 def read_areas(
     means: Callable[[Areas], Figures],
     metric: str,
@@ -237,12 +232,7 @@ class Cells(NamedTuple):
 
 
 def cells(clips: Clips) -> list[Cells]:
-    """Those of all clips, whether or not they count under the protocol; nothing where only other metrics were measured.
-
-    For Clips.once.
-    """
-    if all(Confusion.name not in record.states for record in clips.all):
-        return [Cells(*np.empty((3, 0), np.int64)) for _ in clips.all]
+    """Those of all clips, whether or not they count under the protocol; for Clips.once."""
     return [decoded(record, clips.space) for record in clips.all]
 
 

@@ -5,6 +5,7 @@ An anchor lets a few lines stand for thousands of millions of values: files are 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,14 @@ def complaint(problem: Any, path: Path | None, places: Place, known: Iterable[st
         where = where[:-1]
     line, column = places.get(where, (1, 1))
     return f"{path}:{line}:{column}: {'.'.join(map(str, problem['loc']))}: {message}"
+
+
+def scalar(text: str) -> str:
+    """The text as YAML writes it in one line, in quotes where it would mean something else."""
+    if not text.isprintable():
+        return json.dumps(text)
+    written: str = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=10**9)
+    return written.strip()[1:-1]
 
 
 def _locate(node: yaml.Node, path: tuple[str | int, ...], places: Place, seen: set[int]):

@@ -12,18 +12,15 @@ What the network's classes are not listed for, it cannot predict: they never win
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vssbench.errors import UserError, suggest
 from vssbench.files.input_files import expanded
-from vssbench.files.yaml_file import read_yaml
+from vssbench.files.yaml_file import read_yaml, scalar
 from vssbench.types import LabelSpace
 
 Groups = tuple[tuple[int, ...], ...]
@@ -91,14 +88,6 @@ def template(names: Sequence[str], space: LabelSpace) -> str:
     lines += ["# The network's others, which are never predicted unless they are listed above:"]
     lines += [f"#   {number}: {scalar(name)}" for number, name in enumerate(names) if number not in used]
     return "\n".join(lines) + "\n"
-
-
-def scalar(text: str) -> str:
-    """The text as YAML writes it in one line, in quotes where it would mean something else."""
-    if not text.isprintable():
-        return json.dumps(text)
-    written: str = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=10**9)
-    return written.strip()[1:-1]
 
 
 def plain(name: str) -> str:

@@ -112,6 +112,18 @@ def test_patterns(images: str, masks: str, tmp_path: Path) -> None:
         assert all(np.array_equal(found, labels(clip, int(stem))) for stem, found in dataset.labels(clip))
 
 
+def test_one_clip_without_a_name(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"a": 3}, "images/f_{frame}.png", "masks/m_{frame}.png")
+    said = {"images": "images/f_{frame}.png", "labels": "masks/m_{frame}.png"}
+    dataset = load_dataset(str(describe(tmp_path / "d.yaml", **said)))
+    assert dataset.clips() == ["video"]
+    assert all(np.array_equal(found, labels("a", int(stem))) for stem, found in dataset.labels("video"))
+    assert len(list(dataset.frames("video"))) == 3
+    for changed in ({"images": "{clip}/f_{frame}.png"}, {"labels": "{clip}/m_{frame}.png"}):
+        with pytest.raises(UserError, match=r"labels: must have \{clip\} where `images` has it"):
+            load_dataset(str(describe(tmp_path / "d.yaml", **said | changed)))
+
+
 def test_any_text_in_a_folders_name(tmp_path: Path) -> None:
     write_tree(tmp_path, {"video01_00080": 2}, "video01/{clip}/{frame}.png", "video01/{clip}/{frame}_mask.png")
     write_tree(tmp_path, {"video02_00010": 1}, "video02/{clip}/{frame}.png", "video02/{clip}/{frame}_mask.png")

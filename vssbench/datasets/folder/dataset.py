@@ -124,8 +124,9 @@ class Folder(FileDataset):
     def _list(self, clip: str) -> Listing:
         images = self._images.files(clip)
         labels: Mapping[str, Path] = self._labels.files(clip) if self._labels else {}
+        masks = set(labels.values())  # which {frame}.png fits too, where they are called {frame}_mask.png
         return Listing(
-            [Item(stem, images, labels) for stem in images],
+            [Item(stem, images, labels) for stem in images if images[stem] not in masks],
             orphans=[path for stem, path in labels.items() if stem not in images],
         )
 

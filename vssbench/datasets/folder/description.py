@@ -204,6 +204,8 @@ def _faults(file: _File) -> Iterator[tuple[Loc, str]]:
         yield ("colours",), "is for `masks: colours`, and `masks` says values"
     if file.labels is not None and Pattern(file.labels).by_split and not Pattern(file.images).by_split:
         yield ("labels",), "has {split}, and `images` has not"
+    if file.labels is not None and Pattern(file.labels).by_clip != Pattern(file.images).by_clip:
+        yield ("labels",), "must have {clip} where `images` has it, and only there"
 
 
 def _values(file: _File) -> Iterator[tuple[Loc, int, str]]:

@@ -1,7 +1,8 @@
 """Where files lie: `frames/{clip}/{frame}.jpg`, matched against a folder, and what was there where it does not fit.
 
 {split}   the split that is opened, in folders' names
-{clip}    the clip's name: of a folder, or the first part of a file's name (as long as it can be)
+{clip}    the clip's name: of a folder, or the first part of a file's name (as long as it can be); without it all
+          frames are one clip, `video`
 {frame}   the frame's name, in the last part; text may stand around it: frame_{frame}_endo.png
 *         any text
 """
@@ -21,6 +22,8 @@ from vssbench.errors import UserError, suggest
 KNOWN = ("split", "clip", "frame")
 _PART = re.compile(r"(\{[^{}]*\}|\*)")
 _MOST_NAMES = 1000
+WHOLE = "video"
+"""The one clip of a pattern that names none."""
 
 
 class Pattern:
@@ -36,11 +39,9 @@ class Pattern:
             raise ValueError(f"{text!r} is no relative path with / between its parts, {such}")
         if "{frame}" not in self.file or places.count("frame") > 1:
             raise ValueError(f"{text!r} must have {{frame}} once, in its last part, such as {{frame}}.png")
-        if "{clip}" not in text:
-            raise ValueError(f"{text!r} must have {{clip}}: a folder for each video, {such}")
         if "{split}" in self.file:
             raise ValueError(f"{text!r} has {{split}} in a file's name; it belongs in a folder's")
-        self.by_split = "{split}" in text
+        self.by_split, self.by_clip = "{split}" in text, "{clip}" in text
         self.clip_is_folder = any("{clip}" in part for part in self.folders)
 
     def __str__(self) -> str:
@@ -146,7 +147,7 @@ class Found:
         fits, found = self._regex(self.pattern.file, clip), {} if clip is None else {clip: {}}
         for name in sorted((path.name for path in visible(folder)), key=natural):
             if match := fits.fullmatch(name):
-                frames = found.setdefault(match.groupdict().get("clip", clip), {})
+                frames = found.setdefault(match.groupdict().get("clip", clip or WHOLE), {})
                 if match["frame"] in frames:
                     raise UserError(
                         f"two images have the name {match['frame']!r}",

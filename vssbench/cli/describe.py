@@ -1,0 +1,48 @@
+"""`vssbench describe`: look at a folder of video and write the description that `--dataset` takes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vssbench.errors import UserError, printable
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(help="Folder with images and, perhaps, masks below it.")],
+    *,
+    output: Annotated[Path | None, typer.Option("--output", help="A new file, my_video.yaml; default: print.")] = None,
+    images: Annotated[str | None, typer.Option("--images", help="A part of the images' paths: take those.")] = None,
+    labels: Annotated[str | None, typer.Option("--labels", help="A part of the masks' paths: take those.")] = None,
+    masks: Annotated[int, typer.Option("--masks", min=1, max=10**6, help="Read so many masks at most.")] = 200,
+) -> None:
+    """Write the description of a folder for --dataset: patterns, classes with their share of pixels, splits.
+
+    What is concluded and not read in a file is marked as a guess; a person then edits names.
+    """
+    from rich.console import Console
+
+    from vssbench.datasets.describe import write
+    from vssbench.datasets.describe.overview import describe
+    from vssbench.files.atomic import write_text
+    from vssbench.progress import Shown
+
+    if output is not None and output.exists():
+        raise UserError("exists already", where=output, fix="name a new file in --output")
+    with Shown(Console(stderr=True), "describe", None) as shown:
+        found = describe(folder, images, labels, masks, shown.describe)
+    described = write.text(found)
+    if output is None:
+        print(printable(described), end="")
+        return
+    write_text(output, described)
+    root = "" if output.resolve().parent == folder.resolve() else f" --data-root {folder}"
+    for line in (
+        f"{write.counts(found)}",
+        f"written to {output}: edit names and guesses, then",
+        f"  vssbench doctor --dataset {output}{root}",
+    ):
+        print(printable(line), file=sys.stderr)

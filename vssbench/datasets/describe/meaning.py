@@ -1,0 +1,132 @@
+"""What masks hold: values or colours, in one channel or with instances, and how often each occurs in a sample."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from vssbench.datasets.describe.pictures import packed, read
+from vssbench.errors import UserError
+
+Encoding = Literal["values", "red", "instances", "colours"]
+Colour = tuple[int, int, int]
+MOST_COLOURS = 255
+_CODED = 60
+"""Values of a class that stands in one channel: the highest, void apart; colours that people choose go higher."""
+_DIVISORS, _MOST_INSTANCES = (1000, 100, 256), 250
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a sample of masks holds.
+
+    counts:    value (instances taken off), or packed colour -> pixels
+    occurs:    the same -> masks
+    instances: (from, divisor), of masks with instances
+    palette:   value -> RGB, of palette masks
+    guesses:   what was concluded and may be wrong, in words
+    """
+
+    encoding: Encoding
+    counts: Counter[int]
+    occurs: Counter[int]
+    read: int
+    instances: tuple[int, int] | None = None
+    palette: dict[int, Colour] = field(default_factory=dict)
+    guesses: list[str] = field(default_factory=list)
+
+    def share(self, value: int) -> float:
+        """Percent of the pixels that were read."""
+        return 100 * self.counts[value] / max(1, self.counts.total())
+
+
+def colour(number: int) -> Colour:
+    """RGB of a packed colour."""
+    return number & 255, number >> 8 & 255, number >> 16
+
+
+def look(masks: Sequence[Path]) -> Meaning:
+    """Read masks and say what they hold. Raises UserError for what is neither values nor a few colours."""
+    counts: Counter[int] = Counter()
+    occurs: Counter[int] = Counter()
+    palette: dict[int, Colour] = {}
+    coloured = wide = grey = 0
+    several: set[frozenset[tuple[int, Colour]]] = set()
+    for path in masks:
+        pixels = read(path)
+        palette |= pixels.palette
+        several.add(frozenset(pixels.palette.items()))
+        three = pixels.values.ndim == 3
+        coloured += three
+        wide += pixels.values.dtype not in (np.uint8, np.bool_)
+        grey += not three
+        numbers, found = np.unique(packed(pixels.values), return_counts=True)
+        counts.update(dict(zip(numbers.tolist(), found.tolist(), strict=True)))
+        occurs.update(numbers.tolist())
+    if coloured and grey:
+        raise UserError(
+            f"{coloured} of {len(masks)} masks hold colours, the others values",
+            where=masks[0].parent,
+            expected="one kind of masks",
+            fix="describe them apart, by --labels with a part of their paths",
+        )
+    if wide or (max(counts, default=0) > 255 and not coloured):
+        return _instances(masks[0], counts, occurs, len(masks))
+    if not coloured:
+        palette = palette if len(several) == 1 else {}
+        return Meaning("values", counts, occurs, len(masks), palette=palette)
+    return _colours(masks[0], counts, occurs, len(masks))
+
+
+def _colours(where: Path, counts: Counter[int], occurs: Counter[int], read: int) -> Meaning:
+    """Colours, or values that stand in the red channel (in all three alike, or with instances in the others)."""
+    rgb = {number: colour(number) for number in counts}
+    reds = {red for red, _, _ in rgb.values()}
+    alike = all(red == green == blue for red, green, blue in rgb.values()) and len(rgb) > 2
+    coded = max(reds - {255}, default=0) <= _CODED and len(rgb) > len(reds) > 1 and max(reds) > 0
+    if alike or coded:
+        guess = "the value stands in the red channel" + ("" if alike else ", an instance's number in the others")
+        by_red, in_masks = Counter[int](), Counter[int]()
+        for number, pixels in counts.items():
+            by_red[number & 255] += pixels
+            in_masks[number & 255] = max(in_masks[number & 255], occurs[number])
+        return Meaning("red", by_red, in_masks, read, guesses=[] if alike else [guess])
+    if len(rgb) > MOST_COLOURS:
+        examples = ", ".join(str(rgb[number]) for number, _ in counts.most_common(3))
+        raise UserError(
+            f"masks of {len(rgb)} colours, such as RGB {examples}",
+            where=where,
+            expected=f"values, or at most {MOST_COLOURS} colours",
+            fix="take masks that were neither resized with interpolation nor saved as JPEG; where colours number "
+            "objects, take the masks of classes; --labels names others",
+        )
+    return Meaning("colours", counts, occurs, read)
+
+
+def _instances(where: Path, counts: Counter[int], occurs: Counter[int], read: int) -> Meaning:
+    """Values above a byte: class * divisor + instance from some value on."""
+    high = [value for value in counts if value > 255]
+    if not high:
+        return Meaning("values", counts, occurs, read)
+    for divisor in _DIVISORS:
+        start = divisor if divisor > 100 or not any(100 <= value < 125 for value in counts) else 125
+        classes = {value: value if value < start else value // divisor for value in counts}
+        numbers = max(value % divisor for value in high)
+        if numbers <= _MOST_INSTANCES and min(high) >= start and max(classes.values()) <= 255:
+            totals, masks = Counter[int](), Counter[int]()
+            for value, pixels in counts.items():
+                totals[classes[value]] += pixels
+                masks[classes[value]] = max(masks[classes[value]], occurs[value])
+            guess = f"a value of {start} or more is class * {divisor} + instance"
+            return Meaning("instances", totals, masks, read, (start, divisor), guesses=[guess])
+    raise UserError(
+        f"values up to {max(counts)}, which are not class * 100, 256 or 1000 + instance",
+        where=where,
+        expected="values of at most 255, or with instances",
+        fix="save the masks with one byte a pixel",
+    )

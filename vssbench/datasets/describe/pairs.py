@@ -1,0 +1,319 @@
+"""Which masks belong to which frames: those that share clips' and frames' names, and the patterns that say so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from vssbench.datasets.describe.pictures import packed, read
+from vssbench.datasets.describe.series import ANY, Series, apart, clip_of
+from vssbench.datasets.folder.patterns import WHOLE
+from vssbench.datasets.image_header import read_header
+from vssbench.datasets.listing import natural
+from vssbench.errors import UserError, listed
+from vssbench.files.input_files import read_bytes
+
+Key = tuple[str | None, str, str]
+"""(split, clip, frame)."""
+PREFERRED = ("labelids", "labeltrainids", "watershed")
+"""Words in the patterns of masks that datasets publish beside others, the better ones first."""
+_COMPARABLE = 0.9
+_PLAIN = re.compile(r"(\D*)(\d+)")
+
+
+class Names(NamedTuple):
+    """How clip and frame stand in the files' names.
+
+    before: fixed text before the frame, where the clip is a folder;  mark: between clip and frame where it is not
+    """
+
+    before: str = ""
+    mark: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A series and what its pattern says of it.
+
+    pattern: as descriptions write it;  files: what it holds
+    """
+
+    series: Series
+    pattern: str
+    files: dict[Key, Path]
+
+    @property
+    def by_split(self) -> bool:
+        return "{split}" in self.pattern
+
+    @property
+    def clips(self) -> dict[str | None, list[str]]:
+        """Split, or None where folders name none -> its clips, in natural order."""
+        found: dict[str | None, dict[str, None]] = {}
+        for split, clip, _ in self.files:
+            found.setdefault(split, {})[clip] = None
+        return {split: sorted(clips, key=natural) for split, clips in found.items()}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """shared: the frames that have a mask;  others: patterns that would have fitted too, in words."""
+
+    images: Found
+    labels: Found | None = None
+    shared: list[Key] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+
+
+def choose(root: Path, found: Sequence[Series], images: str | None = None, labels: str | None = None) -> Pair:
+    """The frames and masks of a folder; without masks where there are none.
+
+    images, labels: text in the patterns of those that are wanted
+    Raises UserError where there are no frames, where masks fit no frames, and where several fit equally well.
+    """
+    frames = _wanted([one for one in found if one.kind == "frame"], images, "images", root, [])
+    masks = _wanted([one for one in found if one.kind == "mask"], labels, "labels", root, frames)
+    if not frames:
+        raise UserError(
+            "no images here" + (", only what looks like masks" if masks else ""),
+            where=root,
+            expected=f"images (.jpg, .png, ...) below it{f', and not {masks[0]} alone' if masks else ''}",
+        )
+    if not masks:
+        return _unlabelled(root, frames)
+    fitting = [pair for one in _all(frames) for other in _all(masks) if (pair := _pair(root, one, other))]
+    if not fitting:
+        raise _no_pairs(root, frames[0], masks[0])
+    fitting.sort(key=lambda pair: (-len(pair.shared), -len(pair.images.files), natural(pair.images.pattern)))
+    best_of: dict[tuple[str, str], Pair] = {}
+    for pair in fitting:
+        best_of.setdefault((pair.images.pattern, pair.labels.pattern if pair.labels else ""), pair)
+    fitting = list(best_of.values())
+    best = fitting[0]
+    rivals = [
+        pair
+        for pair in fitting
+        if pair.images.pattern == best.images.pattern and len(pair.shared) >= _COMPARABLE * len(best.shared)
+    ]
+    chosen = _likeliest(root, rivals)
+    others = [f"labels: {p.labels.pattern}" for p in rivals if p.labels and p is not chosen]
+    more = {
+        pair.images.pattern: len(pair.images.files)
+        for pair in fitting
+        if len(pair.shared) >= _COMPARABLE * len(best.shared) and pair.images.pattern != best.images.pattern
+    }
+    others += [f"images: {pattern} ({count} frames)" for pattern, count in more.items()]
+    return Pair(chosen.images, chosen.labels, chosen.shared, others)
+
+
+def _wanted(series: list[Series], text: str | None, what: str, root: Path, frames: list[Series]) -> list[Series]:
+    """Those that have the text in them. frames: what is no mask"""
+    if text is None:
+        return series
+    fit = [one for one in _all(series) if text in str(one)]
+    if not fit and any(text in str(one) for one in _all(frames)):
+        raise UserError(
+            f"--{what} {text} names pictures that are no masks: they have many values and no flat parts",
+            where=root,
+            expected="PNG masks that were neither resized with interpolation nor saved as JPEG before",
+        )
+    if not fit:
+        raise UserError(f"--{what} {text} fits nothing", where=root, expected=listed(_all(series), 5) or f"no --{what}")
+    return fit
+
+
+def _all(series: Sequence[Series]) -> list[Series]:
+    return [variant for one in series for variant in (one, *apart(one))]
+
+
+def _unlabelled(root: Path, frames: Sequence[Series]) -> Pair:
+    for series in frames:
+        for variant in (series, *apart(series)):
+            fixed = [name for name in variant.folders if "{" not in name]
+            one = variant if ANY in variant.folders or not fixed else clip_of(variant, fixed[-1])
+            if found := _read(root, one, _names(one, None)):
+                return Pair(found, others=[f"images: {other}" for other in frames if other is not series])
+    raise _equal_clips(root, frames[0])
+
+
+def _pair(root: Path, frames: Series, masks: Series) -> Pair | None:
+    """The two together; None where no mask has a frame's name and size."""
+    if "{split}" in "".join(masks.folders) and "{split}" not in "".join(frames.folders):
+        return None
+    if (ANY in frames.folders) != (ANY in masks.folders):
+        return None
+    if ANY not in frames.folders:
+        common = [name for name in frames.folders if name in masks.folders and "{" not in name]
+        if common:
+            frames, masks = clip_of(frames, common[-1]), clip_of(masks, common[-1])
+        elif frames.part or masks.part:
+            return None  # one clip of several, with whatever else has frames of its numbers
+    images = _read(root, frames, names := _names(frames, masks))
+    labels = _read(root, masks, Names(_before(masks), None) if names.mark is None else names)
+    if images is None or labels is None:
+        return None
+    shared = [key for key in images.files if _of_labels(key, labels) in labels.files]
+    if not shared or not _same_size(images.files[shared[0]], labels.files[_of_labels(shared[0], labels)]):
+        return None
+    return Pair(images, labels, shared)
+
+
+def _of_labels(key: Key, labels: Found) -> Key:
+    """The key of a frame's mask, which may lie in the same folder for all splits."""
+    return key if labels.by_split else (None, *key[1:])
+
+
+def mask_of(pair: Pair, key: Key) -> Path:
+    """The mask of a frame that has one."""
+    assert pair.labels is not None
+    return pair.labels.files[_of_labels(key, pair.labels)]
+
+
+def _names(frames: Series, masks: Series | None) -> Names:
+    """Where the clip stands: in a folder, or before the last mark of every file's name."""
+    if not frames.places[0].names and (before := _before(frames)):
+        return Names(before)
+    both = (frames, masks) if masks else (frames,)
+    for mark in ("_", "-"):
+        for series in both:
+            if not all(_cut(stem, mark) for place in series.places for stem in place.leaf.stems):
+                break
+        else:
+            if not frames.places[0].names or _collections(frames, mark):
+                return Names("", mark)
+    return Names(_before(frames))
+
+
+def _cut(stem: str, mark: str) -> bool:
+    clip, _, frame = stem.rpartition(mark)
+    return bool(clip and frame)
+
+
+def _collections(frames: Series, mark: str) -> bool:
+    """Whether folders may hold several clips each, which bear the folder's name and more (a city's sequences)."""
+    return all(
+        clip.startswith(place.names[-1]) and clip != place.names[-1]
+        for place in frames.places
+        for clip in {stem.rpartition(mark)[0] for stem in place.leaf.stems}
+    )
+
+
+def _before(series: Series) -> str:
+    """The text before the number of every file's name, where that is all that stands there."""
+    befores = set()
+    for place in series.places:
+        for stem in place.leaf.stems:
+            match = _PLAIN.fullmatch(stem)
+            befores.add(match[1] if match else "")
+            if len(befores) > 1:
+                return ""
+    return befores.pop() if befores else ""
+
+
+def _read(root: Path, series: Series, names: Names) -> Found | None:
+    """The series by clips and frames, one clip where none has a name; None where two folders would be one clip."""
+    files: dict[Key, Path] = {}
+    folders: dict[tuple[str | None, str], tuple[str, ...]] = {}
+    for place in series.places:
+        for stem in place.leaf.stems:
+            clip, _, frame = stem.rpartition(names.mark) if names.mark else ((WHOLE, *place.names)[-1], "", stem)
+            frame = frame.removeprefix(names.before)
+            if not frame or folders.setdefault((place.split, clip), place.leaf.folder) != place.leaf.folder:
+                return None
+            files[place.split, clip, frame] = place.leaf.path(root, stem)
+    return Found(series, _pattern(series, names), files)
+
+
+def _pattern(series: Series, names: Names) -> str:
+    folders = [_literal(folder) for folder in series.folders]
+    if names.mark is None and ANY in folders:
+        folders[len(folders) - 1 - folders[::-1].index(ANY)] = "{clip}"
+    file = "{frame}" if names.mark is None else f"{{clip}}{names.mark}{{frame}}"
+    return "/".join((*folders, _literal(names.before) + file + _literal(series.end)))
+
+
+def _literal(text: str) -> str:
+    """Text as a pattern has it: what would mean something there fits as any text does."""
+    return text if "{split}" in text else re.sub(r"[{}\\]+", ANY, text)
+
+
+def _same_size(image: Path, mask: Path) -> bool:
+    try:
+        one, other = (_size(path) for path in (image, mask))
+    except UserError:
+        return True  # a damaged file: doctor names it
+    return one == other
+
+
+def _size(path: Path) -> tuple[int, ...]:
+    header = read_header(read_bytes(path), path)
+    return header.size[::-1] if header.orientation >= 5 else header.size
+
+
+def _likeliest(root: Path, rivals: Sequence[Pair]) -> Pair:
+    """The one with the plainest masks: values before colours before instances. Raises UserError on a tie."""
+    ranked = sorted(((_rank(pair), place) for place, pair in enumerate(rivals)))
+    alike = [rivals[place] for rank, place in ranked if rank == ranked[0][0]]
+    if len(alike) > 1:
+        patterns = [pair.labels.pattern for pair in alike if pair.labels]
+        raise UserError(
+            f"{len(alike)} kinds of masks fit the images equally well: {' and '.join(patterns)}",
+            where=root,
+            expected="one mask for a frame",
+            fix=f"say which is meant by a part of its path: --labels {_difference(patterns)}",
+        )
+    return alike[0]
+
+
+def _rank(pair: Pair) -> tuple[int, int]:
+    assert pair.labels is not None
+    pattern = pair.labels.pattern.lower()
+    word = next((place for place, word in enumerate(PREFERRED) if word in pattern), len(PREFERRED))
+    values = read(mask_of(pair, pair.shared[len(pair.shared) // 2])).values
+    if values.dtype != np.uint8:
+        return 3, word
+    if values.ndim == 2:
+        return 0, word
+    grey = (values[..., 0] == values[..., 1]).all() and (values[..., 0] == values[..., 2]).all()
+    return (1 if grey else 2 if len(np.unique(packed(values))) <= 256 else 3), word
+
+
+def _difference(patterns: Sequence[str]) -> str:
+    """The part of the second pattern that the first does not have."""
+    first = set(re.split(r"[/{}]", patterns[0]))
+    return next((part for part in re.split(r"[/{}]", patterns[1]) if part and part not in first), patterns[1])
+
+
+def _no_pairs(root: Path, frames: Series, masks: Series) -> UserError:
+    return UserError(
+        f"images {frames} and masks {masks} do not go together: no mask has a frame's name and size",
+        where=root,
+        expected=f"{_example(frames)} and {_example(masks)} with the same name for clip and frame",
+        fix="rename one side, or name other files with --images and --labels (a part of their paths)",
+    )
+
+
+def _equal_clips(root: Path, frames: Series) -> UserError:
+    return UserError(
+        f"no clips can be told apart in {frames}",
+        where=root,
+        expected="a folder for each clip, of a name of its own, or its name before the frame's: cam1_0001.jpg",
+        fix="put the images into a folder for each clip",
+    )
+
+
+def _example(series: Series) -> str:
+    leaf = series.places[0].leaf
+    return "/".join((*leaf.folder, leaf.stems[0] + leaf.end))
+
+
+def spread(keys: Sequence[Key], most: int) -> Iterator[Key]:
+    """At most so many of them, evenly spaced."""
+    count = min(most, len(keys))
+    for place in range(count):
+        yield keys[place * len(keys) // count]
