@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.helpers.command import vssbench
+from tests.helpers.described import CLASSES, describe, write_tree
 from vssbench import datasets, load_dataset, registry
 from vssbench.load import Context, innermost, load_method, resolved
 from vssbench.networks.class_mapping import trained_for
@@ -244,3 +245,36 @@ def test_what_learns_the_board_runs_by_name(tmp_path: Path) -> None:
     found = run(tmp_path / "c", "mask2former,mpvss", *files)
     assert found["mask2former"]["metrics"]["mIoU"] > 80
     assert found["mpvss"]["metrics"]["mIoU"] > 30  # one class everywhere: 25
+
+
+@pytest.mark.slow
+def test_a_described_folder_trains_and_runs_by_name(tmp_path: Path) -> None:
+    """What was trained says its classes and its backbone, and is refused for other classes."""
+    write_tree(tmp_path, {"a": 4, "b": 4})
+    file = describe(tmp_path / "my_video.yaml", splits={"train": ["a"], "val": ["b"]})
+    train = ("train", "--dataset", file, *FEW)
+    verb(*train, "mask2former(backbone=tiny)", "--output", tmp_path / "m")
+    start = tmp_path / "m" / "mask2former.safetensors"
+    verb(*train, "mpvss", "--start", start, "--output", tmp_path / "p")
+    weights = tmp_path / "p" / "mpvss.safetensors"
+    space = trained_for(weights)
+    assert space is not None
+    assert (space.name, space.names) == ("mine", CLASSES)
+    files = ("--checkpoint", f"mask2former={start}", "--checkpoint", f"mpvss={weights}")
+    words = ("run", "--methods", "mask2former,mpvss", *files, "--no-latency", "--json", "--output", tmp_path / "r")
+    found = json.loads(verb(*words, "--dataset", file))["methods"]
+    for name, entry in found.items():
+        assert (parse(entry["resolved"]).get("backbone"), entry["dataset"]["classes"]) == ("tiny", list(CLASSES)), name
+    told = json.loads(
+        verb(
+            "predict", "mpvss", "--frames", tmp_path / "frames" / "a", *files[2:], "--output", tmp_path / "l", "--json"
+        )
+    )
+    assert told["labels"] == "mine"
+    renamed = describe(tmp_path / "other.yaml", classes=["street", *CLASSES[1:]])
+    done = vssbench(
+        "run", "--methods", "mpvss", *files[2:], "--no-latency", "--dataset", renamed, "--output", tmp_path / "o"
+    )
+    assert done.status == 2
+    assert "class 0 is road there, street here" in done.stderr
+    assert "pass mapping=map.yaml" in done.stderr

@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-SIZE = (24, 32)
+SIZE = (32, 48)
 CLASSES = ("road", "car", "tree")
 VALUES = ("frames/{clip}/{frame}.png", "masks/{clip}/{frame}.png")
 

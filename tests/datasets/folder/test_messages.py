@@ -77,7 +77,7 @@ MISTAKES = {
     ),
     "a class that was forgotten": (
         ("  - tree\n", ""),
-        "DIR/masks/cam2_a/00000.png: values without a meaning: 2 (162 pixels)\n"
+        "DIR/masks/cam2_a/00000.png: values without a meaning: 2 (416 pixels)\n"
         "  expected: values of the 2 classes of my_video, or of void\n"
         "  fix: give each a class, or list it under void; vssbench doctor lists every such file",
     ),
