@@ -276,4 +276,4 @@ def _checked(value: object, hint: Any, where: str) -> Any:
         return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=True)
     except ValidationError as error:
         wanted = "; ".join(sorted({problem["msg"] for problem in error.errors()}))
-        raise UserError(f"{value!r} does not fit", where=where, expected=wanted) from None
+        raise UserError(f"{value!r:.200} does not fit", where=where, expected=wanted) from None

@@ -90,7 +90,9 @@ def configuration(folder: Path) -> PreTrainedConfig:
 def _check(file: Path) -> None:
     """Raise UserError for a configuration that asks for code, or for a network without end."""
     try:
-        waiting = [(name, value) for name, value in json.loads(file.read_text(encoding="utf-8")).items()]
+        waiting = [
+            (name, value) for name, value in json.loads(regular(file, FOLDER).read_text(encoding="utf-8")).items()
+        ]
     except (OSError, ValueError, AttributeError, RecursionError):
         raise UserError("cannot be used: holds no JSON object", where=file, expected=FOLDER) from None
     while waiting:

@@ -100,7 +100,9 @@ def _file(path: Path, opened: tuple[Path, ...], read: list[Path]) -> dict[str, A
     text = read_text(path)
     try:
         data = _parse(text, path)
-    except (ValueError, TypeError, SyntaxError, yaml.YAMLError, RecursionError, MemoryError) as error:
+    except (RecursionError, MemoryError):  # the latter is what Python's parser makes of the former
+        raise UserError("is nested too deeply", where=path, expected=FORMS) from None
+    except (ValueError, TypeError, SyntaxError, yaml.YAMLError) as error:
         raise UserError(f"cannot be read: {' '.join(str(error).split())[:200]}", where=path, expected=FORMS) from None
     if not isinstance(data, dict):
         raise UserError("holds no mapping", where=path, expected=FORMS)
@@ -120,7 +122,10 @@ def _file(path: Path, opened: tuple[Path, ...], read: list[Path]) -> dict[str, A
 def _base(base: str, path: Path) -> Path:
     if base.startswith("mmseg::"):
         return library_folder() / ".mim" / "configs" / base.removeprefix("mmseg::")
-    return (path.parent / base).resolve()
+    try:
+        return (path.parent / base).resolve()
+    except ValueError:  # a null character
+        raise UserError(f"_base_ is {base!r:.100}", where=path, expected="a file's name") from None
 
 
 def merge(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:

@@ -237,8 +237,13 @@ def cells(clips: Clips) -> list[Cells]:
 
 
 def decoded(record: ClipStates, space: LabelSpace) -> Cells:
-    """The counts of one clip. Raises UserError for what `Confusion` cannot have left: it was edited or damaged."""
-    state = record.states.get(Confusion.name, ())
+    """The counts of one clip; none of a run that counted none (`metrics: [VC@8]`).
+
+    Raises UserError for what `Confusion` cannot have left: it was edited or damaged.
+    """
+    state = record.states.get(Confusion.name)
+    if state is None:
+        return Cells(*np.empty((3, 0), np.int64))
     with refusing_damage(record, Confusion.name):
         require_own(record, state)
         parts = [(whole(distance), *part) for clip in state for distance, part in clip["counts"].items()]

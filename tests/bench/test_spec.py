@@ -48,6 +48,8 @@ def test_a_flag_is_blamed_where_the_flag_is_wrong(tmp_path: Path) -> None:
         ("methods: [a\nlimit: 3", "bench.yaml:2:6: is not YAML"),
         ("methods: !!python/object/apply:os.system ['true']\n", "bench.yaml:1:10"),
         ("methods: oracle\n", "bench.yaml:1:10: methods"),
+        (f"methods: [{'oracle, ' * 10_001}]\n", "bench.yaml:1:1: methods: List should have at most 10000 items"),
+        (f"metrics: [{'mIoU, ' * 1001}]\n", "bench.yaml:1:1: metrics: List should have at most 1000 items"),
         ("methods: [hold(of=nothing)]\n", "unknown method 'nothing'"),
         ("dataset: camvid(\n", "bench.yaml:1:10: dataset"),
         ("limit: 1\nlimit: 2\ndatset: x\n", "bench.yaml:3:1: datset"),

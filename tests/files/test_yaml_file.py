@@ -25,6 +25,8 @@ MERGES = "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n}\n  <<: [{', '.join([f'*a{n -
         ("a: &a [*a]", r"bench\.yaml:1:4: is not YAML: it holds itself"),
         ("a: &a {<<: *a}", "it holds itself"),
         ("a: " + "[" * 3000 + "]" * 3000, "cannot be read"),
+        ("a: " + "1:" * 10**5 + "1", r"bench\.yaml:1:4: is not YAML: a number of 200001 digits"),
+        ("a: " + "1:" * 10**3 + "1.5", "a number of 2003 digits"),
         ("a: " + "x" * (10**6 + 1), "more than 1000000 bytes"),
         ("? [1]\n: 2", "cannot be read|is not YAML"),
     ],

@@ -330,7 +330,7 @@ def test_an_entry_made_by_code_is_an_error_where_it_is_asked_for(
         ("config.json", "[]", "holds no mapping"),
         ("config.json", "{", "cannot be read"),
         ("config.toml", "a = 1", "ends in '.toml'"),
-        ("config.py", "x = " + "-" * 9000 + "1", "cannot be read"),
+        ("config.py", "x = " + "-" * 9000 + "1", "nested too deeply"),
     ],
     ids=lambda text: text[:12],
 )
@@ -380,7 +380,9 @@ BROKEN = {
     "_base_ = dict(a=1)": "_base_ is {'a': 1}",
     "_base_ = 'config.py'": "is its own base",
     "a = " + "(" * 5000 + "1" + ")" * 5000: "cannot be read",
-    "a = " + "1 + " * 20000 + "1": "cannot be read",
+    "a = " + "1 + " * 20000 + "1": "nested too deeply",
+    "a = " + "-" * 100000 + "1": "nested too deeply",
+    "_base_ = 'a\\0b'": r"_base_ is 'a\\x00b'",
     "a = " + "9" * 5000: "cannot be read",
     "a = 1\n" * 200000: "more than 1000000 bytes",
 }

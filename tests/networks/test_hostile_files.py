@@ -123,21 +123,47 @@ def lying(more: bytes = bytes(8), **entry: object) -> Callable[[Path], None]:
     return header(len(tensors(**entry)), tensors(**entry) + more)
 
 
-HOSTILE: dict[str, Callable[[Path], None]] = {
-    function.__name__: function
-    for function in (
-        *(endless_key, endless_key_in_torch, endless_key_in_legacy_torch, endless_set, compressed, overlapping),
-        *(more_values_than_bytes, far_memo, long_text, extension, array_of_many, numpy_archive, script),
-    )
-} | {
-    "a header longer than the file": header(2**62, b"{}"),
-    "a shape of more than its bytes": lying(shape=[10**12]),
-    "a shape that overflows": lying(shape=[2**40, 2**40]),
-    "offsets beyond the end": lying(data_offsets=[0, 2**40]),
-    "offsets that run back": lying(data_offsets=[8, 0]),
-    "a negative shape": lying(shape=[-2]),
-    "a header nested without end": header(10**5, b"{" + b'"a":{' * 20000),
+NESTED = {
+    "lists in lists": b"]" * 10**6 + b"a" * (10**6 - 1),
+    "mappings in mappings": b"}" + b"K\x01}" * 10**6 + b"s" * 10**6,
+    "marks without end": b"(" * 10**6,
+    "one value many times": b"]" + b"2" * 10**6,
 }
+
+
+def nested(opcodes: bytes, zipped: bool) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        if zipped:
+            rezipped(path, b"\x80\x02" + opcodes + b".")
+        else:
+            path.write_bytes(b"\x80\x02" + opcodes + b".")
+
+    return make
+
+
+HOSTILE: dict[str, Callable[[Path], None]] = (
+    {
+        function.__name__: function
+        for function in (
+            *(endless_key, endless_key_in_torch, endless_key_in_legacy_torch, endless_set, compressed, overlapping),
+            *(more_values_than_bytes, far_memo, long_text, extension, array_of_many, numpy_archive, script),
+        )
+    }
+    | {
+        f"{name}, {'zipped' if zipped else 'plain'}": nested(opcodes, zipped)
+        for name, opcodes in NESTED.items()
+        for zipped in (False, True)
+    }
+    | {
+        "a header longer than the file": header(2**62, b"{}"),
+        "a shape of more than its bytes": lying(shape=[10**12]),
+        "a shape that overflows": lying(shape=[2**40, 2**40]),
+        "offsets beyond the end": lying(data_offsets=[0, 2**40]),
+        "offsets that run back": lying(data_offsets=[8, 0]),
+        "a negative shape": lying(shape=[-2]),
+        "a header nested without end": header(10**5, b"{" + b'"a":{' * 20000),
+    }
+)
 
 
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
@@ -204,6 +230,23 @@ def test_an_index_that_names_no_file_of_its_folder(shard: str, tmp_path: Path) -
     assert torch.equal(read(tmp_path).tensors["weight"], WEIGHTS["weight"])
 
 
+def test_an_index_that_names_its_own_folder(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "a.safetensors").symlink_to(tmp_path)
+    (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {"weight": "a.safetensors"}}')
+    with pytest.raises(UserError, match="is a folder, not a file") as error:
+        read(tmp_path)
+    assert len(str(error.value)) < 300
+
+
+def test_an_index_of_endless_shards_is_refused_at_the_first(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    named = {f"w{number}": f"m{number}.safetensors" for number in range(10**5)}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
+    with pytest.raises(UserError, match=r"m0\.safetensors: no such file"):
+        read(tmp_path)
+
+
 def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
@@ -211,6 +254,10 @@ def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
             read(path)
     (tmp_path / "config.json").write_text("{}")
     os.mkfifo(tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match="is a pipe"):
+        read(tmp_path)
+    (tmp_path / "config.json").unlink()
+    os.mkfifo(tmp_path / "config.json")
     with pytest.raises(UserError, match="is a pipe"):
         read(tmp_path)
 

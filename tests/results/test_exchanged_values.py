@@ -23,6 +23,7 @@ from vssbench.errors import UserError
 from vssbench.gate import text as table
 from vssbench.gate.baseline import read_either, read_runs
 from vssbench.gate.check import check
+from vssbench.gate.rules import rules_of
 from vssbench.progress import Progress
 from vssbench.reports import read_runs as reports
 from vssbench.reports.tables import leaderboard
@@ -235,3 +236,17 @@ def test_a_run_of_a_newer_vssbench_is_not_continued(finished: Path, tmp_path: Pa
             RunSpec.model_validate(data["spec"]), [parse(one) for one in METHODS], run, True, Progress()
         )  # fmt: skip
     assert json.loads((run / "run.json").read_text())["schema"] == 1000
+
+
+def test_a_run_without_counts_of_classes_is_read_by_all(tmp_path: Path) -> None:
+    """Of `metrics: [VC@2]` no record holds a confusion matrix."""
+    spec = RunSpec(
+        methods=list(METHODS), dataset="synthetic(clips=2,frames=3,height=16,width=24)", metrics=["VC@2"],
+        latency=LatencySpec(enabled=False),
+    )  # fmt: skip
+    whole_run.run(spec, [parse(method) for method in METHODS], tmp_path / "run", False, Progress())
+    rows = reports.read([tmp_path / "run"])
+    assert [row.values["VC@2"] for row in rows] == [100.0, 100.0]
+    assert [verify(file.parent).differences for file in (tmp_path / "run").glob("*/result.json")] == [[], []]
+    before = read_either(tmp_path / "run")
+    assert check(before, before, rules_of({"VC@2": -0.1})).exit_status == 0

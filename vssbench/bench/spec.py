@@ -144,6 +144,7 @@ class RunSpec(_Strict):
             *("mrcfa", "mrcfa(references=none)", "arseg", "psp18", "psp18(scale=0.5)"),
         ],
         min_length=1,
+        max_length=10_000,
         description="Method specs.",
     )
     dataset: DatasetSpec = Field(
@@ -151,11 +152,14 @@ class RunSpec(_Strict):
     )
     data_root: str | None = Field(default=None, description="Folder that holds the dataset.")
     split: str = Field(default="val", description="train, val or test.")
-    metrics: list[MetricSpec] = Field(default=list(plan.DEFAULT), min_length=1, description="Metric strings.")
+    metrics: list[MetricSpec] = Field(
+        default=list(plan.DEFAULT), min_length=1, max_length=1000, description="Metric strings."
+    )
     protocol: ProtocolName = Field(default=None, description="Headline protocol; default by dataset.")
     codec: CodecText = Field(default=None, description="h264: measure every method on compressed, decoded frames.")
     distances: list[Annotated[int, Field(ge=0, le=1000)]] | None = Field(
         default=None,
+        max_length=1001,
         description="Score each labelled frame at each of these distances from its key frame (AR-Seg's protocol).",
     )
     sweep: dict[str, Annotated[list[int | float | str], Field(min_length=1)]] = Field(

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from vssbench import hooks
+from vssbench.errors import UserError
+from vssbench.files.atomic import regular
 from vssbench.types import Dataset, Digests, Frame
 
 SHORT = 16
@@ -89,6 +91,9 @@ def of_array(array: np.ndarray) -> str:
 
 
 def of_file(path: Path) -> str:
-    """SHA-256, hexadecimal, of a file's bytes."""
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+    """SHA-256, hexadecimal, of a file's bytes; raises UserError for one that cannot be read."""
+    try:
+        with regular(path).open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=path) from None

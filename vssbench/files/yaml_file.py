@@ -15,8 +15,9 @@ import yaml
 from vssbench.errors import UserError, suggest
 from vssbench.files.atomic import regular
 
-LONGEST, MOST_VALUES = 10**6, 10**5
-"""Bytes of a file, and values in it with every alias written out."""
+LONGEST, MOST_VALUES, LONGEST_NUMBER = 10**6, 10**5, 100
+"""Bytes of a file, values in it with every alias written out, characters of a number (1:30 is one, to base 60)."""
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 Place = dict[tuple[str | int, ...], tuple[int, int]]
 
 
@@ -61,12 +62,14 @@ def read_text(path: Path) -> str:
 
 
 def check_values(node: yaml.Node) -> None:
-    """Raise YAMLError where a tree holds more than MOST_VALUES with every alias written out, or holds itself."""
+    """Raise YAMLError where a tree has more than MOST_VALUES, aliases written out, holds itself, or endless numbers."""
     _values(node, {})
 
 
 def _values(node: yaml.Node, known: dict[int, int]) -> int:
     """How many values there are in a node. known: of the nodes before, by their ids; -1 while one is counted."""
+    if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
+        raise yaml.MarkedYAMLError(problem=f"a number of {len(node.value)} digits", problem_mark=node.start_mark)
     if id(node) not in known:
         known[id(node)] = -1
         parts = [node.value] if isinstance(node, yaml.SequenceNode) else node.value

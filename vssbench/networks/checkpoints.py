@@ -333,9 +333,7 @@ def _read_folder(path: Path) -> Checkpoint:
             wrong = next((shard for shard in sorted(shards) if not _SHARD.fullmatch(shard)), named)
             raise UserError(f"names no file of this folder: {wrong!r:.100}", where=index, expected=_FOLDER)
         files = [path / shard for shard in sorted(shards)]
-    if missing := [file for file in files if not file.exists()]:
-        raise UserError("no such file", where=missing[0], expected=_FOLDER)
-    parts = [read(file) for file in files]
+    parts = [read(regular(file, _FOLDER)) for file in files]
     digest = parts[0].sha256 if len(parts) == 1 else _digest(part.sha256.encode() for part in parts)
     tensors = {name: tensor for part in parts for name, tensor in part.tensors.items()}
     return Checkpoint(path, digest, tensors, config)
@@ -343,7 +341,7 @@ def _read_folder(path: Path) -> Checkpoint:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(regular(path, _FOLDER).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"cannot be read: {_cause(b'{', error)}", where=path, expected=_FOLDER) from None
     if not isinstance(data, dict):
@@ -389,6 +387,8 @@ def _cause(head: bytes, error: Exception) -> str:
         return "it is empty"
     if isinstance(error, EOFError):
         return "it is cut short"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
     if head.startswith(b"version https://"):
         return "it is a Git LFS pointer, not the file itself (git lfs pull)"
     if head.lstrip()[:1] == b"<":

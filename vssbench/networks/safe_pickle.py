@@ -16,6 +16,8 @@ from typing import Any, BinaryIO, ClassVar
 
 LARGEST_TUPLE = 10**5
 """Tuples in a tuple, each counted as often as it stands there: hashing goes through all of them."""
+MOST_OPEN = 10**4
+"""Values that are made and stand nowhere yet: writers close a mapping after a thousand pairs."""
 _DATA = frozenset(
     {
         *("argparse.Namespace", "types.SimpleNamespace", "copyreg._reconstructor", "decimal.Decimal", "uuid.UUID"),
@@ -65,6 +67,7 @@ class Unpickler(pickle._Unpickler):  # the one in Python: its operations can be 
     """
 
     stack: list[Any]
+    metastack: list[list[Any]]
 
     def __init__(self, file: BinaryIO, size: int):
         """size: of the whole file in bytes"""
@@ -89,7 +92,19 @@ class Unpickler(pickle._Unpickler):  # the one in Python: its operations can be 
         if weight > 1:
             self._weights[id(made)] = weight, made  # kept, so that its id stays its own
 
+    def _count(self) -> None:
+        if len(self.stack) > MOST_OPEN or len(self.metastack) > MOST_OPEN:
+            raise pickle.UnpicklingError("the file is nested without end")
+
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+
+def _counted(load: Callable[[Any], None]) -> Callable[[Any], None]:
+    def watched(self: Any) -> None:
+        load(self)
+        self._count()
+
+    return watched
 
 
 def _weighed(load: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -102,6 +117,8 @@ def _weighed(load: Callable[[Any], None]) -> Callable[[Any], None]:
 
 for _code in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3):
     Unpickler.dispatch[_code[0]] = _weighed(Unpickler.dispatch[_code[0]])
+for _code in (pickle.MARK, pickle.EMPTY_LIST, pickle.EMPTY_DICT, pickle.EMPTY_SET, pickle.EMPTY_TUPLE, pickle.DUP):
+    Unpickler.dispatch[_code[0]] = _counted(Unpickler.dispatch[_code[0]])
 
 
 class _Scan(Unpickler):
