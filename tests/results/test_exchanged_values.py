@@ -246,7 +246,8 @@ def test_a_run_without_counts_of_classes_is_read_by_all(tmp_path: Path) -> None:
     )  # fmt: skip
     whole_run.run(spec, [parse(method) for method in METHODS], tmp_path / "run", False, Progress())
     rows = reports.read([tmp_path / "run"])
-    assert [row.values["VC@2"] for row in rows] == [100.0, 100.0]
+    held, oracle = (row.values["VC@2"] for row in rows)
+    assert held < oracle == 100.0
     assert [verify(file.parent).differences for file in (tmp_path / "run").glob("*/result.json")] == [[], []]
     before = read_either(tmp_path / "run")
     assert check(before, before, rules_of({"VC@2": -0.1})).exit_status == 0
