@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 
 from tests.helpers.command import vssbench
 from tests.helpers.described import describe, write_tree
+from vssbench.bench.session import Bench
+from vssbench.bench.spec import load_spec
 from vssbench.datasets.export import export
 from vssbench.datasets.strided import Strided
 from vssbench.errors import UserError
 from vssbench.load import load_dataset
+from vssbench.specs import parse
 from vssbench.testing import check_dataset
 from vssbench.types import Frame, LabelSpace
 
@@ -115,6 +118,18 @@ def test_the_protocol_and_the_codec_are_those_of_the_dataset_inside(tmp_path: Pa
     words = ("run", "--dataset", "strided(of=vspw)", "--data-root", tmp_path, "--methods", "oracle", "--no-latency")
     done = vssbench(*words, "--json", "--output", tmp_path / "out")
     assert json.loads(done.stdout)["methods"]["oracle"]["protocol"] == "vspw"
+
+
+def test_the_codec_takes_the_rate_that_is_stated(tmp_path: Path) -> None:
+    """Else CamVid's 30 frames a second: fewer frames share the same bits per second."""
+    write_tree(tmp_path, {"a": 9})
+    for fps, dataset, expected in ((None, "{}", 30), (24, "{}", 24), (24, "strided(of={},by=3)", 8)):
+        file = describe(tmp_path / "d.yaml", fps=fps)
+        spec = load_spec(None, {"methods": ["oracle"], "dataset": dataset.format(file), "codec": "h264"})
+        bench = Bench(spec)
+        codec = bench.codec(bench.load(parse("oracle")))
+        assert codec is not None
+        assert codec.codec.fps == expected
 
 
 def test_a_rate_that_cannot_be() -> None:

@@ -16,7 +16,7 @@ from vssbench.datasets.digest import ClipDigest, clip_digest, files_digest
 from vssbench.datasets.fingerprint import Fingerprint, digest
 from vssbench.datasets.key_distances import ByIndex, Distances
 from vssbench.datasets.on_disk import FileDataset
-from vssbench.datasets.strided import Strided
+from vssbench.datasets.strided import Strided, frame_rate
 from vssbench.errors import UserError, blaming, listed
 from vssbench.hooks import layers, side, usable
 from vssbench.load import Context, innermost, load_dataset
@@ -78,6 +78,7 @@ class Bench:
         environment.set_threads(spec.threads)
         self.spec = spec
         self.dataset = load_dataset(spec.dataset, spec.data_root, spec.split, spec.threads)
+        self._rate = frame_rate(self.dataset)
         self._strided = self.dataset if isinstance(self.dataset, Strided) else None
         limit = spec.limit
         if spec.distances is not None:
@@ -121,7 +122,7 @@ class Bench:
 
     def codec(self, method: Method) -> CodecSpec | None:
         """How this method's frames are compressed."""
-        codec = codec_for(method, self.spec.codec, innermost(parse(self.spec.dataset)).name)
+        codec = codec_for(method, self.spec.codec, innermost(parse(self.spec.dataset)).name, self._rate)
         furthest = max(self.spec.distances or [0])
         if codec is not None and codec.codec.gop <= furthest:
             raise UserError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from itertools import count, repeat
 from pathlib import Path
@@ -35,17 +36,18 @@ class CodecSpec:
     chain: Chain = "float"
 
     @classmethod
-    def read(cls, text: str | Spec, dataset: str, gop: int | None = None) -> CodecSpec:
+    def read(cls, text: str | Spec, dataset: str, gop: int | None = None, rate: Fraction | None = None) -> CodecSpec:
         """From a spec such as `h264` or `h264(bit_rate=1000000)`.
 
         dataset: its name without arguments, for the defaults
         gop:     of the method, used where the spec names none
+        rate:    frames per second of the data, likewise
         """
         spec = parse(text)
         if spec.name != "h264" or spec.at is not None:
             raise UserError(f"unknown codec {str(spec)!r}", where="--codec", expected="h264, or h264(bit_rate=...)")
         usual = PAPER.get(dataset, PAPER["camvid"])
-        numbers = {"gop": gop or usual.gop, "bit_rate": usual.bit_rate, "fps": usual.fps}
+        numbers = {"gop": gop or usual.gop, "bit_rate": usual.bit_rate, "fps": max(1, round(rate or usual.fps))}
         chain: Chain = "float"
         for key, value in spec.args:
             if key == "chain":
@@ -127,11 +129,11 @@ def cache_folder() -> Path:
     )
 
 
-def codec_for(method: Method, codec: str | None, dataset: str) -> CodecSpec | None:
+def codec_for(method: Method, codec: str | None, dataset: str, rate: Fraction | None = None) -> CodecSpec | None:
     """How frames are compressed for a method: as asked, and in any case where it needs motion; None: not at all.
 
-    dataset: its name without arguments, for the defaults
+    dataset, rate: its name without arguments and its frames per second, for the defaults
     """
     if codec is None and "motion" not in method.needs:
         return None
-    return CodecSpec.read(codec or "h264", dataset, hooks.gop(method))
+    return CodecSpec.read(codec or "h264", dataset, hooks.gop(method), rate)

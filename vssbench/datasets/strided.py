@@ -18,6 +18,14 @@ from vssbench.specs import Spec
 from vssbench.types import Dataset, Digests, Frame, UInt8
 
 
+def frame_rate(dataset: Dataset) -> Fraction | None:
+    """Frames per second that a dataset states of its frames; of a video file its own codec knows better."""
+    clip = next(iter(dataset.clips()), None)
+    if clip is None or not isinstance(dataset, FileDataset | Strided):
+        return None
+    return None if isinstance(dataset, FileDataset) and dataset.opaque(clip) else dataset.rate(clip)
+
+
 class Kept(NamedTuple):
     """What stays of a clip.
 

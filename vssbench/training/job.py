@@ -17,6 +17,7 @@ from vssbench.bench.approximation import published
 from vssbench.bench.identity import named_files
 from vssbench.datasets.codec import codec_for
 from vssbench.datasets.fingerprint import fingerprint
+from vssbench.datasets.strided import frame_rate
 from vssbench.errors import MissingExtra, UserError, suggest
 from vssbench.files.input_files import contents
 from vssbench.load import innermost, load_dataset, resolved
@@ -148,7 +149,7 @@ class Opened:
         if job.validation == "none":
             return None
         dataset = load_dataset(job.dataset, job.data_root, job.validation)
-        codec = codec_for(self.recipe.method, job.codec, innermost(parse(job.dataset)).name)
+        codec = codec_for(self.recipe.method, job.codec, innermost(parse(job.dataset)).name, frame_rate(dataset))
         return Validation(self.recipe.method, dataset, codec, job.validation_limit)
 
     def _record(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from vssbench.datasets.codec import CodecSpec, cache_folder
 from vssbench.datasets.h264 import Motion, decode, encoded
+from vssbench.datasets.strided import frame_rate
 from vssbench.errors import UserError
 from vssbench.load import innermost
 from vssbench.specs import parse
@@ -39,7 +40,8 @@ class Pairs:
 
         Raises UserError for a clip in which no labelled frame has enough frames before it.
         """
-        spec = CodecSpec.read(self.codec, innermost(parse(clips.dataset.name)).name, self.gop)
+        name, rate = innermost(parse(clips.dataset.name)).name, frame_rate(clips.dataset)
+        spec = CodecSpec.read(self.codec, name, self.gop, rate)
         distance = spec.codec.gop - 1
         ends = [index for index in clips.labelled(clip) if index >= distance]
         if not ends or distance < 1:

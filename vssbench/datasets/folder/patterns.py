@@ -144,7 +144,8 @@ class Found:
 
     def _matched(self, folder: Path, clip: str | None) -> dict[str, dict[str, str]]:
         """clip -> frame -> name, of the files that fit. clip: where it is known from the folder"""
-        fits, found = self._regex(self.pattern.file, clip), {} if clip is None else {clip: {}}
+        fits = self._regex(self.pattern.file, clip)
+        found: dict[str, dict[str, str]] = {} if clip is None else {clip: {}}
         for name in sorted((path.name for path in visible(folder)), key=natural):
             if match := fits.fullmatch(name):
                 frames = found.setdefault(match.groupdict().get("clip", clip or WHOLE), {})
