@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +13,7 @@ from vssbench.cli.streams import only_ours
 from vssbench.errors import UserError, listed, printable
 
 if TYPE_CHECKING:
-    from vssbench.datasets.doctor import Report
+    from vssbench.datasets.doctor.report import Report
 
 SHOWN, NAMED = 100, 12
 """So many findings, and so many names of absent classes, are printed without --json."""
@@ -22,10 +23,14 @@ def command(
     dataset: DatasetOption = None,
     root: RootOption = None,
     split: SplitOption = DEFAULT.split,
+    pictures: Annotated[
+        Path | None, typer.Option("--pictures", help="Folder for a picture of each value without a meaning.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read every file of a dataset, list every fault with its remedy, and summarise. Exit status 1 on findings."""
-    from vssbench.datasets.doctor import examine
+    from vssbench.datasets.doctor.examine import examine
+    from vssbench.datasets.doctor.pictures import write
     from vssbench.load import load_dataset
     from vssbench.progress import clip_progress
 
@@ -34,6 +39,8 @@ def command(
     opened = load_dataset(dataset, root, split)
     with only_ours(), clip_progress("doctor", len(opened.clips())) as advance:
         report = examine(opened, advance)
+        if pictures is not None:
+            write(opened, report, pictures)
     typer.echo(json.dumps(report.to_json(), indent=1) if as_json else printable("\n".join(_lines(report))))
     if report.findings:
         raise typer.Exit(1)
@@ -53,6 +60,9 @@ def _lines(report: Report) -> list[str]:
         lines.append(f"  {summary['void_percent']:6.2f} %  without a label")
         absent = [c["name"] for c in summary["classes"] if not c["frames"]]
         lines += [f"  never: {listed(absent, NAMED)}"] if absent else []
+    for value, where in list(report.meaningless.items())[:NAMED]:
+        named = f"the value {value}" if isinstance(value, int) else f"the colour {value}"
+        lines.append(f"{named} has no meaning: {where}")
     lines += [f"note: {note}" for note in report.notes]
     for finding in report.findings[:SHOWN]:
         lines.append(f"{finding.file}: {finding.what}")

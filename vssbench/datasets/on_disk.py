@@ -174,6 +174,23 @@ class FileDataset(ABC):
         """
         return read_labels(path, self.space, digest)
 
+    @property
+    def splits(self) -> list[str]:
+        """The splits that are known of, this one among them."""
+        return [self.split]
+
+    def shared(self, other: str) -> list[str]:
+        """Clips of this split that are in another one too, as far as lists and files tell."""
+        return []
+
+    def unlisted(self) -> list[str]:
+        """Clips that are there and that no split names."""
+        return []
+
+    def nearly(self, clip: str) -> list[Path]:
+        """Files of a clip that are left out, and would be frames under a slightly different name."""
+        return []
+
     def opaque(self, clip: str) -> bool:
         """Whether the clip is one file (a video) rather than a file a frame."""
         return False

@@ -28,6 +28,10 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings
 
 DOCTOR = "vssbench doctor lists every such file"
 JPEG = b"\xff\xd8"
+Value = int | tuple[int, int, int]
+"""Of a label file's pixel: a value, or RGB."""
+Values = dict[Value, tuple[int, tuple[int, int]]]
+"""value -> (pixels, row and column of the first)."""
 _UNKNOWN = 254  # marks colours and values without a meaning in the tables below; no label space has so many classes
 _GREY, _PALETTE = 0, 3  # PNG colour types whose pixels are indices
 _DAMAGE = re.compile(r"Corrupt JPEG data|Premature end of JPEG file")
@@ -58,6 +62,42 @@ _PREDICTIONS = _Advice(
     "write the train id of each pixel, the class's place in the dataset's list from 0, not its colour",
     "write train ids, from 0, with 8 bits a pixel",
 )
+
+
+class Meaningless(UserError):
+    """A label file with pixels that mean nothing; once `at` was called it says which."""
+
+    _found: tuple[np.ndarray, NDArray[np.bool_]] | None = None
+
+    def at(self, pixels: np.ndarray, odd: NDArray[np.bool_]) -> Meaningless:
+        """The same error. pixels: [H, W] values or uint8[H, W, 3] RGB;  odd: [H, W], those without a meaning"""
+        self._found = pixels, odd
+        return self
+
+    @property
+    def values(self) -> Values:
+        """Those without a meaning, the commonest first."""
+        if self._found is None:
+            return Values()
+        pixels, odd = self._found
+        rows, columns = np.nonzero(odd)
+        found, firsts, counts = np.unique(pixels[odd], axis=0, return_index=True, return_counts=True)
+        commonest = np.argsort(-counts, kind="stable").tolist()
+        return {_value(found[k]): (int(counts[k]), (int(rows[firsts[k]]), int(columns[firsts[k]]))) for k in commonest}
+
+    def forget(self) -> None:
+        """Let go of the pixels."""
+        self._found = None
+
+    def marked(self, value: Value) -> NDArray[np.bool_]:
+        """bool[H, W]: the pixels of that value."""
+        assert self._found is not None
+        same: NDArray[np.bool_] = self._found[0] == np.array(value)
+        return same if same.ndim == 2 else same.all(axis=2)
+
+
+def _value(found: np.ndarray) -> Value:
+    return int(found) if found.ndim == 0 else (int(found[0]), int(found[1]), int(found[2]))
 
 
 def read_image(path: Path, digest: Any = None) -> UInt8:
@@ -114,12 +154,12 @@ def read_labels(path: Path, space: LabelSpace, digest: Any = None) -> tuple[UInt
     found = frozenset(np.unique(indices).tolist())
     stray = found & space.stray
     if unknown := sorted(value for value in found - stray if not space.known[value]):
-        raise UserError(
+        raise Meaningless(
             f"label value {', '.join(map(str, unknown))} has no meaning in {space.name}",
             where=path,
             expected=f"a value among {_ranges(space.known)}",
             fix="use the label files that belong to this dataset; " + DOCTOR,
-        )
+        ).at(indices, np.isin(indices, unknown))
     return cv2.LUT(indices, space.from_file), stray
 
 
@@ -130,12 +170,12 @@ def read_colour_labels(path: Path, space: LabelSpace, digest: Any = None) -> tup
     labels = _colour_table(space)[_packed(rgb)]
     if (labels == _UNKNOWN).any():
         colours = np.unique(rgb[labels == _UNKNOWN], axis=0)
-        raise UserError(
+        raise Meaningless(
             f"{len(colours)} colours have no meaning in {space.name}, for example RGB {tuple(colours[0].tolist())}",
             where=path,
             expected=f"the {len(space.from_colour)} colours of the label space",
             fix="use masks that were neither resized with interpolation nor saved as JPEG; " + DOCTOR,
-        )
+        ).at(rgb, labels == _UNKNOWN)
     return labels, frozenset()
 
 

@@ -38,6 +38,14 @@ class VSPW(FileDataset):
     def clips(self) -> list[str]:
         return self._videos
 
+    @property
+    def splits(self) -> list[str]:
+        return [split for split in self.releases if split == self.split or (self.root / f"{split}.txt").is_file()]
+
+    def shared(self, other: str) -> list[str]:
+        there = set(video_names(self.root / f"{other}.txt"))
+        return [video for video in self._videos if video in there]
+
     def _list(self, clip: str) -> Listing:
         folder = self.root / "data" / clip
         origin = folder / "origin"

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from vssbench.datasets.digest import of_file
 from vssbench.datasets.folder.description import Description, Loc, faults, read_description
 from vssbench.datasets.folder.patterns import Found
 from vssbench.datasets.listing import video_names
@@ -17,6 +18,8 @@ from vssbench.errors import UserError, suggest
 from vssbench.files.input_files import expanded
 from vssbench.types import UInt8
 
+FOLDERS = ("train", "val", "test", "training", "validation", "testing")
+"""What folders of splits are called."""
 USUAL = "val"
 """The split of a description that names none."""
 SECRET = "test"
@@ -57,8 +60,35 @@ class Folder(FileDataset):
 
     @property
     def splits(self) -> list[str]:
-        """The splits that the description names, else the one that is open."""
-        return list(self.description.splits or (self.split,))
+        """The splits that the description names; those of folders {split} that are there; else the one that is open."""
+        if self.description.splits is not None or not self.description.images.by_split:
+            return list(self.description.splits or (self.split,))
+        others = [one for one in FOLDERS if one != self.split and Found(self._images.pattern, self.root, one).clips]
+        return [self.split, *others]
+
+    def shared(self, other: str) -> list[str]:
+        """By their names; clips in folders {split} by their first frames."""
+        if not self.description.images.by_split:
+            there = set(self.clips_of(other))
+            return [clip for clip in self._clips if clip in there]
+        first = {
+            of_file(next(iter(files.values())))
+            for found in [Found(self._images.pattern, self.root, other)]
+            for clip in found.clips
+            if (files := found.files(clip))
+        }
+        return [clip for clip in self._clips if (items := self._list(clip).items) and of_file(items[0].image) in first]
+
+    def unlisted(self) -> list[str]:
+        splits = self.description.splits
+        if splits is None or self.description.images.by_split:
+            return []
+        named = {clip for split in splits for clip in self.clips_of(split)}
+        return [clip for clip in self._images.clips if clip not in named and self._images.has(clip)]
+
+    def nearly(self, clip: str) -> list[Path]:
+        masks = set(self._labels.files(clip).values()) if self._labels else set()
+        return [path for path in self._images.nearly(clip) if path not in masks]
 
     def clips_of(self, split: str) -> list[str]:
         """The clips of a split, each once: as a text file or the names in the list order them.

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from vssbench.datasets.read_pixels import DOCTOR, read_colour_labels, read_values
-from vssbench.errors import UserError, listed
+from vssbench.datasets.read_pixels import DOCTOR, Meaningless, read_colour_labels, read_values
+from vssbench.errors import listed
 from vssbench.types import IGNORE, LabelSpace, UInt8
 
 Kind = Literal["values", "colours"]
@@ -62,12 +62,12 @@ class Masks:
         counts = dict(zip(*(array.tolist() for array in np.unique(values[odd > 0], return_counts=True)), strict=True))
         if unknown := {value: count for value, count in counts.items() if self._unknown[value]}:
             commonest = sorted(unknown, key=lambda value: -unknown[value])
-            raise UserError(
+            raise Meaningless(
                 f"values without a meaning: {listed((f'{v} ({unknown[v]} pixels)' for v in commonest), 3)}",
                 where=path,
                 expected=f"values of the {self.space.classes} classes of {self.space.name}, or of void",
                 fix=f"give each a class, or list it under void; {DOCTOR}",
-            )
+            ).at(values, np.isin(values, list(unknown)))
         return _looked_up(self._train, values), frozenset(counts)
 
 

@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from vssbench.datasets.listing import folders, natural, visible
+from vssbench.datasets.listing import IMAGES, folders, natural, visible
 from vssbench.errors import UserError, suggest
 
 KNOWN = ("split", "clip", "frame")
@@ -103,6 +103,26 @@ class Found:
         names = self._matched(folder, clip)[clip] if self.pattern.clip_is_folder else self._grouped(folder)[clip]
         return Fitting(folder, names)
 
+    def nearly(self, clip: str) -> list[Path]:
+        """Files of a clip's folder that would fit in another case, or with the suffix of another kind of image.
+
+        Their frames are named as others are: a 00001_depth.png beside 00001.jpg is something else.
+        """
+        folder, (name, _, _) = self.clips.get(clip), self.pattern.file.rpartition(".")
+        if folder is None or "{frame}" not in name:
+            return []
+        fits, frames = self._regex(name, clip), self.files(clip)
+        loose = re.compile(fits.pattern, re.IGNORECASE)
+        forms = {_form(frame) for frame in frames}
+        return [
+            path
+            for path in visible(folder)
+            if path.suffix.lower() in IMAGES
+            and (match := loose.fullmatch(path.stem))
+            and match["frame"] not in frames
+            and _form(match["frame"]) in forms
+        ]
+
     def has(self, clip: str) -> bool:
         """Whether any file of a clip is there."""
         folder = self.clips.get(clip)
@@ -169,3 +189,8 @@ class Found:
                 named = {"*": ".*", "{frame}": "(?P<frame>.+)", "{split}": re.escape(self.split)}
                 written += named.get(piece) or re.escape(piece)
         return re.compile(written)
+
+
+def _form(frame: str) -> str:
+    """A frame's name with every number alike."""
+    return re.sub(r"[0-9]+", "0", frame)

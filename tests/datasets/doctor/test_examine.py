@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from vssbench.datasets.doctor import examine
+from vssbench.datasets.doctor.examine import examine
 from vssbench.datasets.export import LAYOUTS, export, write
 from vssbench.datasets.label_spaces import load_space
 from vssbench.datasets.listing import gaps, positions

@@ -1,8 +1,8 @@
 """Check a dataset before hours are spent on it: every file is read as a run reads it, and no fault hides the next.
 
 Looks for missing and unreadable files, frames and masks that do not pair, colour masks where indices are expected,
-values without a meaning or known to be stray, sizes that differ, gaps in the frame numbers, and counts that are not the
-release's.
+values without a meaning or known to be stray, sizes that differ, gaps in the frame numbers, pictures that repeat, and
+counts that are not the release's; `names` for what file names and splits tell.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from vssbench.datasets.doctor import names
+from vssbench.datasets.doctor.report import Finding, Occurrence, Report
 from vssbench.datasets.listing import gaps
-from vssbench.datasets.on_disk import FileDataset, Item, Release, Size, check_size
-from vssbench.datasets.read_pixels import DOCTOR, orientation, read_image
+from vssbench.datasets.on_disk import FileDataset, Item, Size, check_size
+from vssbench.datasets.read_pixels import Meaningless, Values, orientation, read_image
 from vssbench.environment import cores
 from vssbench.errors import UserError
 from vssbench.hooks import offered
@@ -32,82 +35,21 @@ COMPLETE = "complete the download, or say beside your numbers that a part was me
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One fault: where it is, what is wrong and what to do about it."""
-
-    clip: str | None
-    file: str
-    what: str
-    expected: str | None = None
-    fix: str | None = None
-
-    @classmethod
-    def of(cls, error: UserError, clip: str | None, file: object = None) -> Finding:
-        where = error.where if error.where is not None else file
-        fix = error.fix and error.fix.removesuffix("; " + DOCTOR)  # that advice is being followed
-        return cls(clip, str(where), error.what, error.expected, fix)
-
-
-@dataclass
-class Report:
-    """What was found.
-
-    pixels: int64[256] pixels of labelled frames by train id (255: void);  occurs: int64[256] frames with it
-    turned: frames that are not stored upright
-    """
-
-    dataset: str
-    split: str
-    space: LabelSpace
-    clips: int = 0
-    frames: int = 0
-    labelled: int = 0
-    sizes: Counter[str] = field(default_factory=Counter)
-    pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
-    occurs: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
-    turned: int = 0
-    release: Release | None = None
-    findings: list[Finding] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; a share of nothing is None."""
-        return {
-            "dataset": self.dataset,
-            "split": self.split,
-            "clean": not self.findings,
-            "summary": {
-                "clips": self.clips,
-                "frames": self.frames,
-                "labelled_frames": self.labelled,
-                "sizes": dict(self.sizes),
-                "void_percent": self._percent(IGNORE),
-                "classes": [
-                    {"name": name, "percent": self._percent(k), "frames": int(self.occurs[k])}
-                    for k, name in enumerate(self.space.names)
-                ],
-                "release": asdict(self.release) if self.release else None,
-            },
-            "notes": self.notes,
-            "findings": [asdict(finding) for finding in self.findings],
-        }
-
-    def _percent(self, train_id: int) -> float | None:
-        """Share of the labelled frames' pixels."""
-        total = int(self.pixels.sum())
-        return 100 * int(self.pixels[train_id]) / total if total else None
-
-
-@dataclass(frozen=True, slots=True)
 class _Seen:
-    """What reading one item gave. pixels: int64[256] by train id, None where no label could be read."""
+    """What reading one item gave.
+
+    picture: digest of the frame's pixels, None where it could not be read
+    pixels:  int64[256] by train id, None where no label could be read
+    """
 
     item: Item
     turned: bool
+    picture: bytes | None
     size: Size | None
     label_size: Size | None
     pixels: np.ndarray | None
     stray: frozenset[int]
+    meaningless: Values
     errors: tuple[UserError, ...]
 
 
@@ -127,6 +69,9 @@ def examine(dataset: Dataset, advance: Callable[[str], None] = lambda clip: None
             report.findings.append(Finding(clip, str(error.filename), f"cannot be read: {error.strerror}"))
         advance(clip)
     report.findings += _numbering(report)
+    findings, notes = names.splits(dataset)
+    report.findings += findings
+    report.notes += notes
     if report.turned:
         report.notes.append(f"{report.turned} frames are turned as their Exif orientation says, as viewers show them")
     if isinstance(dataset, FileDataset):
@@ -138,6 +83,7 @@ def _check_files(dataset: FileDataset, clip: str, report: Report) -> None:
     """Every file of a clip, in parallel; all faults are kept."""
     listing = dataset.listing(clip)
     report.findings += _pairing(dataset, clip)
+    report.findings += names.odd_names(dataset, clip, listing)
     with ThreadPoolExecutor(min(4, cores())) as pool:
         seen = list(pool.map(partial(_see, dataset), listing.items))
     sizes = Counter(one.size for one in seen if one.size)
@@ -147,12 +93,17 @@ def _check_files(dataset: FileDataset, clip: str, report: Report) -> None:
         report.turned += one.turned
         _count(report, one.size, one.pixels)
         report.findings += [Finding.of(error, clip) for error in (*one.errors, *_faults(one, usual, dataset.space))]
+        _count_values(report, clip, one)
+    report.findings += _repeated(clip, seen)
 
 
 def _see(dataset: FileDataset, item: Item) -> _Seen:
-    errors, size, label_size, pixels, stray, turned = [], None, None, None, frozenset[int](), False
+    size = label_size = pixels = picture = None
+    errors: list[UserError] = []
+    turned, stray, meaningless = False, frozenset[int](), Values()
     try:
-        size = read_image(item.image).shape[:2]
+        image = read_image(item.image)
+        size, picture = image.shape[:2], blake2b(image, digest_size=16).digest()
         turned = orientation(item.image) > 1
     except UserError as error:
         errors.append(error)
@@ -162,7 +113,10 @@ def _see(dataset: FileDataset, item: Item) -> _Seen:
             label_size, pixels = labels.shape, _histogram(labels)
         except UserError as error:
             errors.append(error)
-    return _Seen(item, turned, size, label_size, pixels, stray, tuple(errors))
+            if isinstance(error, Meaningless):
+                meaningless = error.values
+                error.forget()
+    return _Seen(item, turned, picture, size, label_size, pixels, stray, meaningless, tuple(errors))
 
 
 def _faults(one: _Seen, usual: Size | None, space: LabelSpace) -> Iterator[UserError]:
@@ -179,6 +133,30 @@ def _faults(one: _Seen, usual: Size | None, space: LabelSpace) -> Iterator[UserE
             where=one.item.label,
             expected=f"values that {space.name} documents",
             fix="nothing needs doing: these pixels are read as void; say so when you compare with other programs",
+        )
+
+
+def _count_values(report: Report, clip: str, one: _Seen) -> None:
+    """Values without a meaning, over all files."""
+    for value, (pixels, (row, column)) in one.meaningless.items():
+        assert one.item.label is not None
+        found = report.meaningless.setdefault(value, Occurrence(clip, one.item.label, row, column))
+        found.pixels += pixels
+        found.files += 1
+
+
+def _repeated(clip: str, seen: list[_Seen]) -> Iterator[Finding]:
+    """Frames that show the same pixels as the frame before."""
+    again = [after.item for before, after in pairwise(seen) if before.picture and before.picture == after.picture]
+    if again:
+        first = ", this is the first" if len(again) > 1 else ""
+        yield Finding(
+            clip,
+            str(again[0].image),
+            f"{len(again)} of {len(seen)} frames: the same pixels as the frame before{first}",
+            "a new picture in each frame",
+            "extract the frames at the video's own rate; where the video itself repeats them nothing needs doing, but "
+            "methods that carry results from frame to frame gain from it",
         )
 
 

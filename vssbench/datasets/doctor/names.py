@@ -1,0 +1,77 @@
+"""What names tell: files that are left out for them, names that no text can hold, clips in two splits or in none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vssbench.datasets.doctor.report import Finding
+from vssbench.datasets.listing import visible
+from vssbench.datasets.on_disk import FileDataset, Listing
+from vssbench.errors import UserError, listed
+from vssbench.types import Dataset
+
+UNREAD = frozenset((".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jp2", ".heic", ".avif", ".exr"))
+"""Pictures of kinds that no dataset here reads."""
+SHOWN = 5
+
+
+def odd_names(dataset: FileDataset, clip: str, listing: Listing) -> Iterator[Finding]:
+    """Files of a clip that are left out for their names, and those whose names are not UTF-8."""
+    first = listing.items[0].image
+    left_out = [path.name for path in visible(first.parent) if path.suffix.lower() in UNREAD]
+    left_out += [path.name for path in dataset.nearly(clip)]
+    if left_out:
+        yield Finding(
+            clip,
+            str(first.parent),
+            f"files left out for their names: {len(left_out)} ({listed(sorted(left_out), SHOWN)})",
+            f"frames with names such as {first.name}",
+            "rename or convert them, or move them away",
+        )
+    paths = [path for item in listing.items for path in (item.image, item.label) if path is not None]
+    odd = [path for path in (*paths, *listing.orphans) if not _is_text(path.name)]
+    if not _is_text(clip):
+        odd.append(first.parent)
+    if odd:
+        yield Finding(
+            clip,
+            str(odd[0]),
+            f"names that are not UTF-8: {len(odd)}, such as {odd[0].name}",
+            "names that every file system and every result can hold",
+            "rename them, with convmv or in the program that wrote them",
+        )
+
+
+def splits(dataset: Dataset) -> tuple[list[Finding], list[str]]:
+    """Clips in two splits, of which one would be learned and measured on the other; and notes: clips in none."""
+    findings: list[Finding] = []
+    notes: list[str] = []
+    if not isinstance(dataset, FileDataset):
+        return findings, notes
+    for other in dataset.splits:
+        try:
+            both = [] if other == dataset.split else dataset.shared(other)
+        except UserError as error:  # its list is not here: who has one split only needs no other
+            notes.append(f"not compared with the split {other!r}: {error.what.splitlines()[0]}")
+            continue
+        if both:
+            findings.append(
+                Finding(
+                    None,
+                    str(dataset.root),
+                    f"in {dataset.split} and in {other} too, clips: {len(both)} ({listed(both, SHOWN)})",
+                    "each clip in one split",
+                    "take them out of one of the two: a network that was trained on a clip knows it",
+                )
+            )
+    if not notes and (unlisted := dataset.unlisted()):
+        notes.append(f"in no split, clips: {len(unlisted)} ({listed(unlisted, SHOWN)})")
+    return findings, notes
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes that are no UTF-8 stand as half characters
+        return False
+    return True
