@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from tests.helpers.described import CLASSES, describe, labels, picture, write_tree
 from vssbench.datasets.folder.masks import Masks
+from vssbench.datasets.folder.patterns import Found, Pattern
 from vssbench.datasets.label_spaces import load_space
 from vssbench.errors import UserError
 from vssbench.load import dataset_spec, load_dataset
@@ -219,3 +220,28 @@ def test_a_colour_without_a_meaning_is_named(tmp_path: Path) -> None:
     write_tree(tmp_path, {"a": 1}, mask=coloured)
     with pytest.raises(UserError, match=r"1 colours have no meaning in mine, for example RGB \(0, 0, 0\)"):
         list(load_dataset(str(describe(tmp_path / "d.yaml", masks="colours", classes=COLOURED))).frames("a"))
+
+
+NAMES = st.text("abcXYZ019-.+()[] ", min_size=1, max_size=8).filter(lambda name: name.strip(" .") == name)
+
+
+@given(
+    st.dictionaries(NAMES, st.sets(st.from_regex(r"f?[0-9]{1,4}", fullmatch=True), min_size=1, max_size=4), max_size=4),
+    st.sampled_from(
+        ["{clip}/{frame}.png", "x/{clip}/{clip}_{frame}.png", "flat/{clip}_{frame}.png", "*/{clip}/a{frame}"]
+    ),
+)
+@settings(deadline=None, max_examples=40)
+def test_what_a_pattern_writes_it_finds(
+    tmp_path_factory: pytest.TempPathFactory, clips: dict[str, set[str]], pattern: str
+) -> None:
+    root = tmp_path_factory.mktemp("tree")
+    for clip, frames in clips.items():
+        for frame in frames:
+            path = root / pattern.replace("*", "any").format(clip=clip, frame=frame)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    found = Found(Pattern(pattern), root, "val")
+    assert {clip: set(found.files(clip)) for clip in found.clips} == clips
+    assert all(found.files(clip)[frame].is_file() for clip in clips for frame in clips[clip])
+    assert (found.misfit is None) == bool(clips)
