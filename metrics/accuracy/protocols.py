@@ -116,9 +116,9 @@ _ALL = (
         "vspw_vc",
         "VSPW's own VC script (VC_perclip.py as the dataset's authors ship it), which computes VC alone. A clip needs "
         "more than n frames for VC@n; the mean is over the windows of all clips together, without the last of each; "
-        "void counts as a label. VCC@n takes the same windows without void. Not reproduced: to the script the raw "
-        "values 0 and 255 are two labels, here both are void, so a pixel that changes between them counts as "
-        "constant here.",
+        "void counts as a label. VCC@n takes the same windows without void. Not reproduced: the script compares file "
+        "values, of which 0 and 255 both mean void, so a pixel that changes between them is constant here and not "
+        "there: 0.09 points where a thousandth of the frame does, none where one value alone is in use.",
         scripts.no_areas,
         scripts.over_ground_truth,
         windows=Windows(last=False, void=True),

@@ -235,3 +235,30 @@ def test_protocol_names():
     assert [default_protocol(name) for name in ("vspw", "cityscapes", "camvid")] == ["vspw", "cityscapes", "exact"]
     with pytest.raises(UserError, match="did you mean 'vspw'"):
         evaluate("vspv", label_space(3), [], [])
+
+
+def switching_void(share, frames=24, rows=60, columns=80):
+    """(file values, train ids, predictions) of a clip of which a tenth is void, where predictions flicker.
+
+    share: of the frame, whose void is now the value 0 and now 255
+    """
+    rng, switch = np.random.default_rng(0), np.random.default_rng(1)
+    raw, guess = np.full((frames, rows, columns), 1, np.uint8), np.zeros((frames, rows, columns), np.uint8)
+    chosen = np.unravel_index(switch.permutation(6 * columns)[: round(share * rows * columns)], (rows, columns))
+    for frame in range(frames):
+        raw[frame, 10:30, 10 + frame : 30 + frame] = 2
+        raw[frame, :6] = 0
+        guess[frame] = np.where(raw[frame] == 2, 1, 0)
+        guess[frame, :6] = rng.integers(0, 3, columns)
+        guess[frame][rng.random((rows, columns)) < 0.01] = 2
+        raw[frame, chosen[0], chosen[1]] = np.where(switch.random(len(chosen[0])) < 0.5, 255, 0)
+    return raw, np.where(raw % 255 == 0, 255, raw - 1).astype(np.uint8), guess
+
+
+@pytest.mark.parametrize(("share", "more"), [(0, 0), (0.001, 0.09), (0.01, 0.86), (0.1, 9.67)])
+def test_what_vspws_own_script_gets_where_void_has_two_values(share, more):
+    """It compares file values. docs/metrics/vc.md has these figures."""
+    raw, ids, guess = switching_void(share)
+    ours = numbers("vspw_vc", label_space(124), [(ids, guess)], ["VC@8"]).metrics["VC@8"]
+    script = 100 * slow.vc([(raw, guess)], 8, official=True)
+    assert script - ours == pytest.approx(more, abs=0.005)
