@@ -97,6 +97,14 @@ BUILTIN: dict[str, Entry] = {
         faster=_FASTER,
         recipe="vssbench.methods.tdnet.recipe:TdnetRecipe",
     ),
+    "accel": Entry(
+        "vssbench.methods.accel.adapter:Accel",
+        "reference=METHOD on key frames, its scores warped from frame to frame and corrected by update=METHOD",
+        paper="Jain et al., Accel: A Corrective Fusion Network for Efficient Semantic Segmentation on Video, CVPR 2019",
+        licence="MIT",
+        weights="of both methods; of the correction: --checkpoint accel=FILE",
+        recipe="vssbench.methods.accel.recipe:AccelRecipe",
+    ),
     "arseg": Entry(
         "vssbench.methods.arseg.adapter:ArSeg",
         "key frames at full size, the others small and fused with them along the video's own motion vectors",

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from vssbench.reports.rows import Row
 from vssbench.results.record import RunResult
-from vssbench.specs import Spec, parse, walk
+from vssbench.specs import INSIDE, Spec, inside, parse
 
 
 def names(rows: Sequence[Row]) -> list[str]:
@@ -46,14 +46,25 @@ def short(method: str) -> str:
 
     >>> short("mpvss(backbone=swin_t,key_interval=3)"), short("hold(of=mask2former)")
     ('mpvss swin_t K=3', 'hold of mask2former')
+    >>> short("accel(key_interval=3,reference=mask2former,update=psp18(scale=0.5))")
+    'accel of mask2former and psp18 scale=0.5 K=3'
     >>> short("hold(of=code/my_file.py:MyMethod(k=3))")
     'hold of MyMethod k=3'
     >>> short("flowwarp(key_interval=auto(max=10,threshold=12),of=replay(predictions=out/labels))")
     'flowwarp of replay K=auto predictions=labels'
     """
-    specs = list(walk(parse(method)))
-    said = [_said(key, value) for spec in specs for key, value in spec.args if key != "of"]
-    return " ".join([" of ".join(spec.name.rpartition(":")[2] for spec in specs), *said])
+    name, said = _in_words(parse(method))
+    return " ".join([name, *said])
+
+
+def _in_words(spec: Spec) -> tuple[str, list[str]]:
+    """Names from the outside in, and arguments; of two methods inside, each has its own arguments beside it."""
+    name, within = spec.name.rpartition(":")[2], inside(spec)
+    said = [_said(key, value) for key, value in spec.args if key not in INSIDE]
+    if len(within) == 1:
+        inner, more = _in_words(within[0])
+        return f"{name} of {inner}", said + more
+    return f"{name} of {' and '.join(short(str(one)) for one in within)}" if within else name, said
 
 
 def shortened(methods: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from vssbench.methods import BUILTIN
 from vssbench.metrics.cost.input_size import told
 from vssbench.results.figures import Figure, figures
 from vssbench.results.record import RunResult
-from vssbench.specs import parse, walk
+from vssbench.specs import Spec, inside, parse, walk
 from vssbench.stats.bootstrap import Interval
 from vssbench.stats.comparison import Comparison
 from vssbench.stats.over_clips import OverClips
@@ -144,8 +144,15 @@ def family(method: str) -> str:
 
     >>> family("hold(key_interval=5,of=mask2former(backbone=r50))"), family("mpvss(key_interval=3)")
     ('hold of mask2former', 'mpvss')
+    >>> family("accel(reference=mask2former,update=psp18(scale=0.5))")
+    'accel of mask2former and psp18'
     """
-    return " of ".join(spec.name for spec in walk(parse(method)))
+    return _family(parse(method))
+
+
+def _family(spec: Spec) -> str:
+    within = inside(spec)
+    return f"{spec.name} of {' and '.join(map(_family, within))}" if within else spec.name
 
 
 def rank(row: Row) -> tuple[bool, Group, float, str]:

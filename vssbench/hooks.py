@@ -313,6 +313,12 @@ def inner(method: object) -> Method | None:
     return found
 
 
+def named_by(method: object, argument: str) -> Method | None:
+    """The method that an argument of `specs.INSIDE` named: the wrapped one, or an attribute of the argument's name."""
+    found = inner(method) if argument == "of" else getattr(method, argument, None)
+    return found if isinstance(found, Method) else None
+
+
 def runs_inner(wrapper: object) -> RunsInner | None:
     """On which frames a wrapper runs the method inside; None where it does not say."""
     found: RunsInner | None = usable(wrapper, "runs_inner")

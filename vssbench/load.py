@@ -19,7 +19,7 @@ from vssbench.files.input_files import contents, expanded
 from vssbench.networks import packaged
 from vssbench.networks.checkpoints import located
 from vssbench.networks.class_mapping import MODEL, trained_for
-from vssbench.specs import Spec, parse, walk
+from vssbench.specs import INSIDE, Spec, parse, walk
 from vssbench.types import Dataset, LabelSpace, Method, Weights
 
 FILLED_IN = frozenset(("device", "checkpoint", "context", "root", "split", "load"))
@@ -140,15 +140,15 @@ def resolved(method: Method, spec: Spec, labels: str | None = None) -> Spec:
     labels: name of the label space that the method was loaded with where the spec names none
     """
     full: dict[str, object] = {}
-    wrapped = hooks.inner(method)
     for name, parameter in inspect.signature(registry.resolve("methods", spec.name)).parameters.items():
         if name in ("device", "checkpoint", "context") or parameter.kind is parameter.VAR_KEYWORD:
             continue
         if name == "threads" and name not in dict(spec.args):
             continue  # it changes the speed, and stands in the environment
         value = spec.get(name, labels if name == "labels" and labels else parameter.default)
-        if name == "of" and wrapped is not None:
-            value = resolved(wrapped, parse(value if isinstance(value, Spec) else str(value)), labels)
+        within = hooks.named_by(method, name) if name in INSIDE else None
+        if within is not None and isinstance(value, Spec | str):
+            value = resolved(within, parse(value), labels)
         elif name not in dict(spec.args):
             chosen = hooks.chosen(method, name, value)
             value = chosen if isinstance(chosen, bool | int | float | str) else value

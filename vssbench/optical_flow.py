@@ -47,14 +47,15 @@ def warped_labels(labels: UInt8, flow: Float32) -> UInt8:
     return cv2.remap(labels, *_source(flow), cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
 
 
-def warped_planes(scores: Float32, flow: Float32) -> Iterator[Float32]:
+def warped_planes(scores: Float32, flow: Float32, outside: Literal["nearest", "zero"] = "nearest") -> Iterator[Float32]:
     """float32[H, W] for each class of float32[C, H, W] scores, read bilinearly at each pixel's source.
 
+    outside: what a source beyond the border has: the nearest border pixel's scores, or zeros
     One class at a time: 124 of them at 480x853, warped at once, would be 200 MB more.
     """
-    source = _source(flow)
+    source, border = _source(flow), cv2.BORDER_REPLICATE if outside == "nearest" else cv2.BORDER_CONSTANT
     for plane in scores:
-        yield cv2.remap(plane, *source, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        yield cv2.remap(plane, *source, cv2.INTER_LINEAR, borderMode=border, borderValue=0)
 
 
 def _source(flow: Float32) -> tuple[Float32, Float32]:

@@ -27,6 +27,8 @@ _AT = re.compile(r"@(\d{1,9})")
 _BARE = re.compile(r"[^\s,()\"=\x00-\x1f\x7f]+")
 _INT = re.compile(r"-?\d{1,18}\Z")  # longer ones would be read as floats: refused, see _format
 _FLOAT = re.compile(r"-?(\d+\.\d*|\.\d+|\d+)(e[+-]?\d+)?\Z", re.IGNORECASE)
+INSIDE = ("of", "reference", "update")
+"""Arguments that name a method: the one that is wrapped, or the two of a composite."""
 _WORDS = {"none": None, "true": True, "false": False}
 _MAX_DEPTH = 16
 _LONGEST = 100_000
@@ -102,12 +104,21 @@ def parse_value(text: str) -> object:
     return value
 
 
+def inside(spec: Spec) -> list[Spec]:
+    """The methods that a spec's arguments name (`INSIDE`), in that order; `auto(...)` in another argument is none."""
+    named = (spec.get(argument) for argument in INSIDE)
+    return [parse(one) for one in named if isinstance(one, Spec | str)]
+
+
 def walk(spec: Spec) -> Iterator[Spec]:
-    """The spec and those it wraps (`of`), from the outside in; `auto(...)` in another argument is none of its kind."""
+    """The spec and those inside it, from the outside in.
+
+    >>> [one.name for one in walk(parse("hold(of=accel(reference=mask2former,update=psp18))"))]
+    ['hold', 'accel', 'mask2former', 'psp18']
+    """
     yield spec
-    inner = spec.get("of")
-    if inner is not None:
-        yield from walk(parse(inner if isinstance(inner, Spec) else str(inner)))
+    for one in inside(spec):
+        yield from walk(one)
 
 
 def in_file(name: str) -> tuple[str, str] | None:

@@ -62,7 +62,7 @@ class Manner:
 
 PAPER = Settings(steps=40_000, batch=8, rate=1e-2, crop=(769, 1537))
 PAPER_MANNER = Manner(1000, 0.5, (0.75, 1, 1.25, 1.5, 1.75, 2))
-TINY = Settings(steps=1800, batch=4, rate=4e-3, crop=(128, 224))
+TINY = Settings(steps=1200, batch=4, rate=4e-3, crop=(128, 224))
 TINY_MANNER = Manner(50, 0.2, (1.0,), trunk_factor=0.25, all_labelled=True, adam=True)
 
 
@@ -129,7 +129,7 @@ class TdnetRecipe(Recipe):
         "at least a sixteenth of the labelled pixels counts (the release: of all, ignored ones with a loss of 0)",
         "the warm-up takes at most a tenth of the steps",
         "subsampling is the method's, 4 (the release trains with 3 and tests with 4)",
-        "tiny: two sub-networks, AdamW, 1800 steps of 4 clips of 128x224, rate 4e-3, a quarter of it for the trunks, "
+        "tiny: two sub-networks, AdamW, 1200 steps of 4 clips of 128x224, rate 4e-3, a quarter of it for the trunks, "
         "no scaling, less change of colour (0.8 to 1.2); earlier frames with labels teach their own sub-networks too",
     )
 

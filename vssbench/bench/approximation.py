@@ -15,7 +15,7 @@ from vssbench.bench.clip import run_clip
 from vssbench.metrics.accuracy.confusion import Confusion
 from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.results.record import ClipRecord
-from vssbench.specs import Spec, parse
+from vssbench.specs import INSIDE, Spec, parse
 from vssbench.types import Frame, LabelSpace, Method
 
 PUBLISHED: dict[str, object] = {"dtype": "float32", "compile": False, "decode": "exact"}
@@ -23,17 +23,17 @@ PUBLISHED: dict[str, object] = {"dtype": "float32", "compile": False, "decode": 
 
 
 def published(spec: Spec, method: Method) -> Spec:
-    """The spec without such options, also in the method that it wraps; itself where it has none.
+    """The spec without such options, also in the methods inside it; itself where it has none.
 
     method: what was loaded from it; arguments of a method without `numerics` are its own affair
     """
     args = dict(spec.args)
     if hooks.usable(method, "numerics") is not None:
         args = {key: value for key, value in args.items() if value == PUBLISHED.get(key, value)}
-    wrapped = hooks.inner(method)
-    if wrapped is not None and "of" in args:
-        inner = args["of"]
-        args["of"] = published(parse(inner if isinstance(inner, Spec) else str(inner)), wrapped)
+    for name in INSIDE:
+        within, named = hooks.named_by(method, name), args.get(name)
+        if within is not None and isinstance(named, Spec | str):
+            args[name] = published(parse(named), within)
     return Spec(spec.name, tuple(args.items()), spec.at)
 
 

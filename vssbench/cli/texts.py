@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from vssbench.errors import UserError
 from vssbench.specs import parse, parse_list, parse_value
 
+BRANCHES = ("hr", "lr", "reference", "update")
+
 
 def methods(text: str) -> list[str]:
     """`mpvss,hold(of=oracle)` -> canonical strings."""
@@ -62,9 +64,9 @@ def checkpoints(texts: Sequence[str]) -> dict[str, str | dict[str, str]]:
 
 
 def branches(text: str) -> str | dict[str, str]:
-    """`hr:FILE,lr:FILE`, or one of them -> branch of arseg -> file; anything else is a path as it is."""
+    """`hr:FILE,lr:FILE`, or one of them -> branch of arseg (or of accel) -> file; anything else is a path as it is."""
     parts = [part.partition(":") for part in text.split(",")]
-    files = {branch: file for branch, colon, file in parts if colon and branch in ("hr", "lr")}
+    files = {branch: file for branch, colon, file in parts if colon and branch in BRANCHES}
     return files if len(files) == len(parts) else text
 
 

@@ -16,7 +16,7 @@ from vssbench.results.read_folder import Kept, read_folder
 from vssbench.results.record import RunResult, count_kinds, files_digest, without_nan
 from vssbench.results.run_folder import conditions_of, read_clips, read_identity
 from vssbench.results.timings import read_timings
-from vssbench.specs import parse
+from vssbench.specs import inside, parse
 
 TOLERANCE = 1e-9
 """Relative: another machine may sum floats in another order."""
@@ -85,7 +85,7 @@ def _accuracy(found: Verified, kept: Kept, identity: dict[str, Any]) -> None:
     for record in records:
         found.compare(f"conditions of clip {record.clip}", record.conditions, conditions)
     gflops = result.gflops
-    wrapped = parse(result.method).get("of") is not None  # its inner method's kinds are no part of the record
+    wrapped = bool(inside(parse(result.method)))  # its inner method's kinds are no part of the record
     if gflops is not None and gflops.get("amortised") is not None and not wrapped:
         ran = {kind: count for kind, count in kinds.items() if count}
         spent = [gflops.get(kind) for kind in ran]
