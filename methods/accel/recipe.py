@@ -30,7 +30,7 @@ PAPER = Settings(steps=53 * 2975, batch=1, rate=5e-4, crop=(768, 1024))
 SLOW_STEPS, SLOW = 1000, 0.1
 """So many steps begin at that share of the rate."""
 WEIGHT_DECAY, WEIGHT_FACTOR, BIAS_FACTOR = 5e-4, 2.0, 4.0
-SMALL = Settings(steps=200, batch=4, rate=1e-2, crop=(128, 224))
+SMALL = Settings(steps=200, batch=4, rate=0.1, crop=(128, 224))
 
 
 class Fusion(nn.Module):
@@ -67,7 +67,7 @@ class AccelRecipe(Recipe):
         "method); neither learns",
         "one clip a step, for 53 epochs of 2975 clips (the release: one a GPU)",
         "a clip has as many frames as a key interval, which is 5 in the paper",
-        "synthetic video: AdamW, 200 steps of 4 clips of 128x224, rate 1e-2 falling linearly to 0",
+        "synthetic video: AdamW, 200 steps of 4 clips of 128x224, rate 0.1 falling linearly to 0",
     )
 
     def __init__(self, order: Order):
