@@ -66,7 +66,7 @@ weights: $(STAMP)
 	$(BIN)/python -m vssbench.networks.packing $(WEIGHTS)
 
 .PHONY: trained
-trained: $(addprefix $(WEIGHTS)/,mpvss/mpvss.safetensors arseg/arseg-lr.safetensors cffm/cffm.safetensors half/psp18.safetensors)
+trained: $(addprefix $(WEIGHTS)/,mpvss/mpvss.safetensors arseg/arseg-lr.safetensors cffm/cffm.safetensors half/psp18.safetensors espnet/espnet.safetensors)
 
 $(WEIGHTS)/mask2former/mask2former.safetensors:
 	$(call TRAIN,mask2former)
@@ -76,6 +76,8 @@ $(WEIGHTS)/mrcfa/mrcfa.safetensors:
 	$(call TRAIN,mrcfa)
 $(WEIGHTS)/cffm/cffm.safetensors: $(WEIGHTS)/mrcfa/mrcfa.safetensors
 	$(call TRAIN,cffm) --start $<
+$(WEIGHTS)/espnet/espnet.safetensors:
+	$(call TRAIN,espnet)
 $(WEIGHTS)/psp18/psp18.safetensors:
 	$(call TRAIN,psp18)
 $(WEIGHTS)/half/psp18.safetensors:

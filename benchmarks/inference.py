@@ -4,13 +4,15 @@
 
 The unit is a frame of transformers' own Mask2Former (R50, 124 classes): its forward and the plain post-processing of
 its image processor. MPVSS's key frame, nonkey frame and output stage are shares of that. MRCFA's cached frame is
-measured against a frame of transformers' own SegFormer of the same backbone, logits upsampled, argmax. All are timed in
-turn, so that a machine that drifts hits all alike; ratios are of medians. --options adds dtype=bf16 and decode=fast.
+measured against a frame of transformers' own SegFormer of the same backbone, logits upsampled, argmax; ESPNet and
+ESPNetv2 against their own networks run plainly. All are timed in turn, so that a machine that drifts hits all alike;
+ratios are of medians. --options adds dtype=bf16 and decode=fast.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 from collections.abc import Callable
 from statistics import median
 from time import perf_counter
@@ -92,6 +94,17 @@ def plain_segformer(image: torch.Tensor, size: tuple[int, int]) -> Job:
     return run
 
 
+def plain_espnet(network: torch.nn.Module, image: torch.Tensor, size: tuple[int, int]) -> Job:
+    """The same network in PyTorch's default memory format, all its outputs brought to the frame, argmax."""
+    network, image = copy.deepcopy(network).to(memory_format=torch.contiguous_format), image.contiguous()
+
+    @torch.inference_mode()
+    def run() -> None:
+        F.interpolate(network(image), size, mode="nearest-exact").argmax(1)
+
+    return run
+
+
 def timed(jobs: dict[str, Job], rounds: int) -> dict[str, float]:
     """Median seconds of each job, the jobs in turn."""
     for job in jobs.values():
@@ -147,6 +160,19 @@ def mrcfa(frames: list[Frame], rounds: int, options: list[str]) -> None:
         )
 
 
+def espnet(frames: list[Frame], rounds: int) -> None:
+    for spec in ("espnet(labels=camvid)", "espnetv2(labels=camvid)"):
+        method = load_method(spec, checkpoint="untrained")
+        x = method.prepare(frames[0])
+        jobs = {
+            "plain": plain_espnet(method.network, x.image, x.size),
+            "ours": lambda m=method, x=x: m.decode(m.step(x)),
+        }
+        seconds = timed(jobs, rounds)
+        print(f"{spec.split('(')[0]} with rows first, all outputs upsampled, argmax: {seconds['plain']:.3f} s")
+        print(f"  {'step + decode':44} {seconds['ours']:7.3f} s  x {seconds['ours'] / seconds['plain']:.3f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="480x853")
@@ -159,6 +185,7 @@ def main() -> None:
     frames = clip((height, width), 11)
     mpvss(frames, given.rounds, [",dtype=bf16", ",decode=fast"] if given.options else [])
     mrcfa(frames, given.rounds, [",dtype=bf16"] if given.options else [])
+    espnet(frames, given.rounds)
 
 
 if __name__ == "__main__":

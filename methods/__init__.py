@@ -139,8 +139,10 @@ BUILTIN: dict[str, Entry] = {
         paper="Mehta et al., ESPNet: Efficient Spatial Pyramid of Dilated Convolutions for Semantic Segmentation, "
         "ECCV 2018",
         licence="MIT",
-        weights="--checkpoint espnet=FILE (the official .pth, CamVid's or Cityscapes')",
+        weights="packaged for synthetic (tiny); else --checkpoint espnet=FILE (the official .pth, CamVid's or "
+        "Cityscapes')",
         faster=_FASTER,
+        recipe="vssbench.methods.espnet.recipe:ESPNetRecipe",
     ),
     "espnetv2": Entry(
         "vssbench.methods.espnet.adapter:ESPNetV2",

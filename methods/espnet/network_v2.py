@@ -124,6 +124,18 @@ class Encoder(nn.Module):
         return one, two, three, self.level4(self.level4_0(three, pool(eighth)))
 
 
+class ChannelShuffle(nn.Module):
+    """torch's own, and in channels-last memory twice as fast: one copy of rows."""
+
+    def __init__(self, groups: int):
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.permute(0, 2, 3, 1).unflatten(-1, (self.groups, -1))
+        return rows.transpose(-1, -2).flatten(-2).permute(0, 3, 1, 2)
+
+
 class PyramidPooling(nn.Module):
     """A reduced map at five sizes, a depthwise convolution at each, put together again.
 
@@ -136,7 +148,7 @@ class PyramidPooling(nn.Module):
         self.stages = nn.ModuleList(convolution(reduced, reduced, groups=reduced) for _ in _SCALES)
         self.merge_layer = nn.Sequential(
             _decoder_br(reduced * len(_SCALES)),
-            nn.ChannelShuffle(len(_SCALES)),
+            ChannelShuffle(len(_SCALES)),
             _decoder_cbr(reduced * len(_SCALES), reduced, 3, groups=reduced),
             nn.Conv2d(reduced, out, 1, bias=last),
         )

@@ -21,6 +21,7 @@ SPECS = {
     "videomt/tiny_synthetic.safetensors": "videomt",
     "mrcfa/tiny_synthetic.safetensors": "mrcfa",
     "cffm/tiny_synthetic.safetensors": "cffm",
+    "espnet/tiny_synthetic.safetensors": "espnet",
     "arseg/tiny_synthetic_hr.safetensors": "psp18",
     "arseg/tiny_synthetic_half.safetensors": "psp18(scale=0.5)",
     "arseg/tiny_synthetic_lr.safetensors": "arseg",

@@ -29,6 +29,7 @@ SPECS = {
     "mpvss(key_interval=3)": ("mpvss/tiny_synthetic.safetensors",),
     "mrcfa(references=none)": ("mrcfa/tiny_synthetic.safetensors",),
     "cffm": ("cffm/tiny_synthetic.safetensors",),
+    "espnet(void=true)": ("espnet/tiny_synthetic.safetensors",),
     "arseg(gop=6)": ("arseg/tiny_synthetic_hr.safetensors", "arseg/tiny_synthetic_lr.safetensors"),
     "psp18": ("arseg/tiny_synthetic_hr.safetensors",),
     "psp18(scale=1)": ("arseg/tiny_synthetic_hr.safetensors",),
@@ -140,7 +141,7 @@ def test_a_file_that_no_longer_fits_is_one_message(shipped, tmp_path: Path, monk
         assert load_method("psp18" if "arseg" in name else "mask2former", checkpoint="untrained")
 
 
-@pytest.mark.parametrize("name", ["mask2former", "mrcfa", "psp18"])
+@pytest.mark.parametrize("name", ["mask2former", "mrcfa", "espnet", "psp18"])
 def test_training_starts_from_random_weights(shipped, name: str) -> None:
     recipe = find_recipe(parse(name))(Order(parse(name), load_space("synthetic")))
     assert recipe.method.weights.origin == "untrained"

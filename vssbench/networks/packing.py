@@ -25,6 +25,7 @@ TRAINED = {
     "videomt/tiny_synthetic.safetensors": "videomt/videomt.safetensors",
     "mrcfa/tiny_synthetic.safetensors": "mrcfa/mrcfa.safetensors",
     "cffm/tiny_synthetic.safetensors": "cffm/cffm.safetensors",
+    "espnet/tiny_synthetic.safetensors": "espnet/espnet.safetensors",
     "arseg/tiny_synthetic_hr.safetensors": "psp18/psp18.safetensors",
     "arseg/tiny_synthetic_lr.safetensors": "arseg/arseg-lr.safetensors",
     "arseg/tiny_synthetic_half.safetensors": "half/psp18.safetensors",
