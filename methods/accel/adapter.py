@@ -25,9 +25,10 @@ from vssbench.errors import UserError
 from vssbench.load import Context
 from vssbench.methods.accel import correction
 from vssbench.methods.accel.correction import Corrected, Correction
-from vssbench.methods.flowwarp.flow import DenseFlow, Float32, checked_scores, largest, warped_planes
+from vssbench.methods.flowwarp.scores import checked_scores, largest
 from vssbench.metrics.cost.parameters import parameters
 from vssbench.networks.per_frame import Counted
+from vssbench.optical_flow import DenseFlow, Float32, warped_planes
 from vssbench.specs import Spec, parse
 from vssbench.types import KINDS, Frame, Kind, LabelSpace, Method, Prediction, UInt8
 from vssbench.wrapping import Group, Wrapper
