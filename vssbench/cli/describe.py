@@ -40,9 +40,11 @@ def command(
         return
     write_text(output, described)
     root = "" if output.resolve().parent == folder.resolve() else f" --data-root {folder}"
+    splits = [*found.splits, *(split for split in found.pair.images.clips if split)]
+    split = f" --split {splits[0]}" if splits and "val" not in splits else ""
     for line in (
         f"{write.counts(found)}",
         f"written to {output}: edit names and guesses, then",
-        f"  vssbench doctor --dataset {output}{root}",
+        f"  vssbench doctor --dataset {output}{root}{split}",
     ):
         print(printable(line), file=sys.stderr)

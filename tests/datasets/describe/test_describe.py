@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.helpers.command import vssbench
-from tests.helpers.described import labels
+from tests.helpers.described import SIZE, labels
 from vssbench.datasets.describe import tables, write
 from vssbench.datasets.describe.meaning import look
 from vssbench.datasets.describe.overview import describe
@@ -23,7 +23,6 @@ from vssbench.datasets.describe.tree import end_of
 from vssbench.errors import UserError
 from vssbench.load import load_dataset
 
-SIZE = (24, 32)
 PLAIN = ("frames/{clip}/{frame}.png", "masks/{clip}/{frame}.png")
 CLIP = st.from_regex(r"[a-z]{1,3}(_?[0-9]{1,2})?", fullmatch=True)
 COLOURS = np.array([[128, 64, 128], [0, 0, 142], [107, 142, 35]] + [[0, 0, 0]] * 253, np.uint8)
@@ -265,6 +264,30 @@ def test_unlabelled_video(tmp_path: Path) -> None:
     assert "labels" not in said
     assert dataset.clips() == ["a", "b"]
     assert [one.labels for one in dataset.frames("a")] == [None, None]
+
+
+def test_masks_that_were_saved_as_jpeg(tmp_path: Path) -> None:
+    root = video(tmp_path / "own", {"a": 2, "b": 1}, masks="annotations/{clip}/{frame}.jpg", mask=in_colours)
+    said, _ = opened(root)
+    assert (said["images"], said.get("labels")) == (PLAIN[0], None)
+    assert "# also there: images: annotations/*/*.jpg (masks? JPEG has spoiled" in (tmp_path / "own.yaml").read_text()
+
+
+def test_masks_that_the_reader_would_refuse(tmp_path: Path) -> None:
+    root = video(tmp_path / "bits", {"a": 2}, mask=lambda ids: Image.fromarray(ids == 1))
+    with pytest.raises(UserError, match="a label file of 1 bits a pixel"):
+        describe(root)
+    root = video(tmp_path / "bmp", {"a": 2}, masks="masks/{clip}/{frame}.bmp")
+    with pytest.raises(UserError, match="not a PNG file"):
+        describe(root)
+
+
+def test_the_split_that_is_there_is_named(tmp_path: Path) -> None:
+    video(tmp_path / "own", {"a": 2}, "training/x/{clip}/{frame}.png", "training/y/{clip}/{frame}.png")
+    done = vssbench("describe", tmp_path / "own", "--output", tmp_path / "own" / "d.yaml")
+    (command,) = [line.split()[1:] for line in done.stderr.splitlines() if line.strip().startswith("vssbench doctor")]
+    assert command[-2:] == ["--split", "training"]
+    assert vssbench(*command).status == 0
 
 
 def test_black_frames_are_no_masks(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from vssbench.datasets.describe.tables import Table, is_void
 from vssbench.datasets.folder.description import read_description
 from vssbench.datasets.folder.shipped import DESCRIPTIONS
 from vssbench.datasets.label_spaces import load_space, train_id_files
+from vssbench.errors import UserError
 from vssbench.types import IGNORE, LabelSpace
 
 _DISTINCT = 8
@@ -44,6 +45,10 @@ def classes_of(meaning: Meaning, pattern: str, tables: Sequence[Table]) -> Class
     """The classes and what is void. pattern: of the masks;  tables: what files beside them say"""
     if known := _known(meaning, pattern):
         return known
+    if len(meaning.counts) > IGNORE:
+        raise UserError(
+            f"{len(meaning.counts)} values in {pattern}", expected="masks of classes: --labels PART names other ones"
+        )
     fitting = [(share, table) for table in tables if (share := _covered(meaning, table)) >= 0.5]
     if not fitting:
         return _bare(meaning)

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from vssbench.datasets.describe.pictures import packed, read
+from vssbench.datasets.read_pixels import read_values
 from vssbench.errors import UserError
 
 Encoding = Literal["values", "red", "instances", "colours"]
@@ -68,6 +69,8 @@ def look(masks: Sequence[Path]) -> Meaning:
         numbers, found = np.unique(packed(pixels.values), return_counts=True)
         counts.update(dict(zip(numbers.tolist(), found.tolist(), strict=True)))
         occurs.update(numbers.tolist())
+    if grey:
+        read_values(masks[0])  # says what its reader would say: of another kind of file, or of less than 8 bits a pixel
     if coloured and grey:
         raise UserError(
             f"{coloured} of {len(masks)} masks hold colours, the others values",

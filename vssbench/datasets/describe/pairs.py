@@ -22,7 +22,7 @@ Key = tuple[str | None, str, str]
 """(split, clip, frame)."""
 PREFERRED = ("labelids", "labeltrainids", "watershed")
 """Words in the patterns of masks that datasets publish beside others, the better ones first."""
-_COMPARABLE = 0.9
+_COMPARABLE, _MOSTLY, _SHOWN = 0.9, 0.5, 3
 _PLAIN = re.compile(r"(\D*)(\d+)")
 
 
@@ -132,13 +132,31 @@ def _all(series: Sequence[Series]) -> list[Series]:
 
 
 def _unlabelled(root: Path, frames: Sequence[Series]) -> Pair:
-    for series in frames:
-        for variant in (series, *apart(series)):
-            fixed = [name for name in variant.folders if "{" not in name]
-            one = variant if ANY in variant.folders or not fixed else clip_of(variant, fixed[-1])
-            if found := _read(root, one, _names(one, None)):
-                return Pair(found, others=[f"images: {other}" for other in frames if other is not series])
+    """The frames alone: the largest series, and rather pictures with grain than flat ones."""
+    whole = sorted(frames, key=lambda one: (-one.count, _flat(one, root)))
+    variants = [
+        variant
+        for one in whole
+        for variant in (one, *sorted(apart(one), key=lambda one: (one.part, _flat(one, root), -one.count)))
+    ]
+    for series in variants:
+        fixed = [name for name in series.folders if "{" not in name]
+        one = series if ANY in series.folders or not fixed else clip_of(series, fixed[-1])
+        if found := _read(root, one, _names(one, None)):
+            taken = {place.leaf.folder for place in one.places}
+            others = [other for other in variants if taken.isdisjoint(place.leaf.folder for place in other.places)]
+            lost = " (masks? JPEG has spoiled their values: take them as PNG)"
+            return Pair(found, others=[f"images: {one}{lost if _flat(one, root) else ''}" for one in others[:_SHOWN]])
     raise _equal_clips(root, frames[0])
+
+
+def _flat(series: Series, root: Path) -> bool:
+    """Whether the first picture is flat for the greater part, as masks are."""
+    try:
+        numbers = packed(read(series.first(root)).values)
+    except UserError:
+        return False
+    return bool(np.mean(numbers[:, 1:] == numbers[:, :-1]) > _MOSTLY) if numbers.shape[1] > 1 else False
 
 
 def _pair(root: Path, frames: Series, masks: Series) -> Pair | None:

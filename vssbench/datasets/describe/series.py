@@ -31,14 +31,14 @@ class Place:
 class Series:
     """folders: of the pattern: a fixed name, one with {split}, or `*`;  end: of the files' names, perhaps `.*`
 
-    part: whether there are more in the same pattern with `*` in place of a fixed name
+    part: which `*` of a larger pattern a fixed name stands for, from 1; 0: it is none of a larger one
     """
 
     kind: Kind
     folders: tuple[str, ...]
     end: str
     places: list[Place] = field(default_factory=list)
-    part: bool = False
+    part: int = 0
 
     @property
     def count(self) -> int:
@@ -95,9 +95,8 @@ def apart(series: Series) -> Iterator[Series]:
             rest = (*place.names[:star], *place.names[star + 1 :])
             by_name[place.names[star]].append(Place(place.leaf, place.split, rest))
         for name, places in by_name.items() if len(by_name) <= _FEW else ():
-            yield Series(
-                series.kind, (*series.folders[:at], name, *series.folders[at + 1 :]), series.end, places, part=True
-            )
+            folders = (*series.folders[:at], name, *series.folders[at + 1 :])
+            yield Series(series.kind, folders, _end(places), places, part=star + 1)
 
 
 def clip_of(series: Series, name: str) -> Series:
