@@ -1,10 +1,11 @@
 """How long the networks' steps take, beside transformers' unmodified models timed in the same run.
 
-    python benchmarks/inference.py [--size 480x853] [--threads 2] [--rounds 5] [--options]
+    python benchmarks/inference.py [--size 480x853] [--threads 2] [--rounds 5] [--options] [--only mrcfa]
 
 The unit is a frame of transformers' own Mask2Former (R50, 124 classes): its forward and the plain post-processing of
 its image processor. MPVSS's key frame, nonkey frame and output stage are shares of that. MRCFA's cached frame is
-measured against a frame of transformers' own SegFormer of the same backbone, logits upsampled, argmax; ESPNet and
+measured against a frame of transformers' own SegFormer of the same backbone, logits upsampled, argmax; VidEoMT's (S, at
+the frame's own size) against transformers' own on a clip of one frame, with all masks enlarged at once; ESPNet and
 ESPNetv2 against their own networks run plainly. All are timed in turn, so that a machine that drifts hits all alike;
 ratios are of medians. --options adds dtype=bf16 and decode=fast.
 """
@@ -26,6 +27,9 @@ from vssbench import Frame, load_method
 from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.methods.mask2former.network import configure
 from vssbench.methods.segformer.network import build
+from vssbench.methods.videomt.network import build as build_videomt
+from vssbench.methods.videomt.network import positions
+from vssbench.methods.videomt.output import class_scores
 from vssbench.networks.checkpoints import quiet_transformers
 from vssbench.networks.sizes import parse_size
 from vssbench.types import Method
@@ -105,6 +109,22 @@ def plain_espnet(network: torch.nn.Module, image: torch.Tensor, size: tuple[int,
     return run
 
 
+def plain_videomt(x: Any) -> Job:
+    """transformers' own VidEoMT on a clip of one frame, given the frame's grid, and the output stage written out."""
+    network, padded = build_videomt("vit_s", 124), x.geometry.padded
+    table = positions(network, padded)[0].detach()
+    network.grid_size = (padded[0] // 16, padded[1] // 16)
+    network.embeddings.position_embeddings = torch.nn.Embedding.from_pretrained(table)
+    network.embeddings.position_ids = torch.arange(len(table))[None]
+
+    @torch.inference_mode()
+    def run() -> None:
+        found = network(x.image[None])
+        class_scores(found.class_queries_logits[0], found.masks_queries_logits[0], x.geometry).argmax(0)
+
+    return run
+
+
 def timed(jobs: dict[str, Job], rounds: int) -> dict[str, float]:
     """Median seconds of each job, the jobs in turn."""
     for job in jobs.values():
@@ -160,7 +180,7 @@ def mrcfa(frames: list[Frame], rounds: int, options: list[str]) -> None:
         )
 
 
-def espnet(frames: list[Frame], rounds: int) -> None:
+def espnet(frames: list[Frame], rounds: int, _: list[str]) -> None:
     for spec in ("espnet(labels=camvid)", "espnetv2(labels=camvid)"):
         method = load_method(spec, checkpoint="untrained")
         x = method.prepare(frames[0])
@@ -173,19 +193,45 @@ def espnet(frames: list[Frame], rounds: int) -> None:
         print(f"  {'step + decode':44} {seconds['ours']:7.3f} s  x {seconds['ours'] / seconds['plain']:.3f}")
 
 
+def videomt(frames: list[Frame], rounds: int, options: list[str]) -> None:
+    one = Streamed("videomt(backbone=vit_s,labels=vspw,resize=none)", frames, 1)
+    unit = "transformers' VidEoMT S, output stage written out"
+    jobs = {unit: plain_videomt(one.inputs[0]), "videomt step": one.step, "videomt decode": one.decode}
+    for option in options:
+        other = Streamed(f"videomt(backbone=vit_s,labels=vspw,resize=none{option})", frames, 1)
+        jobs |= {f"videomt step{option}": other.step, f"videomt decode{option}": other.decode}
+    seconds = timed(jobs, rounds)
+    base = seconds[unit]
+    print(f"{unit}: {base:.3f} s")
+    for option in ["", *options]:
+        step, decode = (seconds[f"videomt {part}{option}"] for part in ("step", "decode"))
+        print(f"  {'videomt step' + option:44} {step:7.3f} s  x {step / base:.3f}")
+        print(f"  {'videomt step + decode' + option:44} {step + decode:7.3f} s  x {(step + decode) / base:.3f}")
+
+
+ROWS = {
+    "mpvss": (mpvss, [",dtype=bf16", ",decode=fast"]),
+    "mrcfa": (mrcfa, [",dtype=bf16"]),
+    "videomt": (videomt, [",dtype=bf16"]),
+    "espnet": (espnet, []),
+}
+"""What is timed against its plain form: by whom, and with which options."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="480x853")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--options", action="store_true", help="also dtype=bf16 and decode=fast")
+    parser.add_argument("--only", default=",".join(ROWS), help=f"of {', '.join(ROWS)}")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     height, width = parse_size(given.size, "--size ")
     frames = clip((height, width), 11)
-    mpvss(frames, given.rounds, [",dtype=bf16", ",decode=fast"] if given.options else [])
-    mrcfa(frames, given.rounds, [",dtype=bf16"] if given.options else [])
-    espnet(frames, given.rounds)
+    for name in given.only.split(","):
+        row, options = ROWS[name]
+        row(frames, given.rounds, options if given.options else [])
 
 
 if __name__ == "__main__":
