@@ -267,7 +267,10 @@ def test_unlabelled_video(tmp_path: Path) -> None:
 
 
 def test_masks_that_were_saved_as_jpeg(tmp_path: Path) -> None:
-    root = video(tmp_path / "own", {"a": 2, "b": 1}, masks="annotations/{clip}/{frame}.jpg", mask=in_colours)
+    def large(ids: np.ndarray) -> Image.Image:
+        return in_colours(np.kron(ids, np.ones((8, 8), np.uint8)))
+
+    root = video(tmp_path / "own", {"a": 2, "b": 1}, masks="annotations/{clip}/{frame}.jpg", mask=large)
     said, _ = opened(root)
     assert (said["images"], said.get("labels")) == (PLAIN[0], None)
     assert "# also there: images: annotations/*/*.jpg (masks? JPEG has spoiled" in (tmp_path / "own.yaml").read_text()

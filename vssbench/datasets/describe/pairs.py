@@ -151,12 +151,12 @@ def _unlabelled(root: Path, frames: Sequence[Series]) -> Pair:
 
 
 def _flat(series: Series, root: Path) -> bool:
-    """Whether the first picture is flat for the greater part, as masks are."""
+    """Whether the first picture is flat for the greater part, as masks are, JPEG or not."""
     try:
         numbers = packed(read(series.first(root)).values)
     except UserError:
         return False
-    return bool(np.mean(numbers[:, 1:] == numbers[:, :-1]) > _MOSTLY) if numbers.shape[1] > 1 else False
+    return numbers.shape[1] > 1 and float(np.mean(numbers[:, 1:] == numbers[:, :-1])) > _MOSTLY
 
 
 def _pair(root: Path, frames: Series, masks: Series) -> Pair | None:
