@@ -81,12 +81,12 @@ def decode_all(root: Path, workers: int) -> None:
         list(pool.map(partial(decode, root), clips))
 
 
-def score_all(root: Path, workers: int, protocols: list[str]) -> None:
-    submission = Submission("vspw", root, "val", root / "predictions", DEFAULT)
+def score_all(root: Path, workers: int, protocols: list[str], metrics: tuple[str, ...] = DEFAULT) -> None:
+    submission = Submission("vspw", root, "val", root / "predictions", metrics)
     scores = score(submission, workers)
     space = submission.open().space
     for protocol in protocols:
-        evaluate(protocol, space, scores, [parse(metric) for metric in DEFAULT])
+        evaluate(protocol, space, scores, [parse(metric) for metric in metrics])
 
 
 def window_loops(truth: np.ndarray, guess: np.ndarray) -> list[list[float]]:
@@ -157,6 +157,7 @@ def ratios(root: Path, workers: int, rounds: int) -> None:
         "decode": partial(decode_all, root, workers),
         "one protocol": partial(score_all, root, workers, ["vspw"]),
         "all protocols": partial(score_all, root, workers, list(PROTOCOLS)),
+        "with BIoU": partial(score_all, root, workers, ["vspw"], (*DEFAULT, "BIoU")),
     }
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in jobs}
     for _ in range(rounds):

@@ -2,8 +2,9 @@
 
 from vssbench.registry import Entry
 
-_CONFUSION, _CONSISTENCY = (
+_CONFUSION, _BOUNDARY, _CONSISTENCY = (
     "vssbench.metrics.accuracy.confusion:Confusion",
+    "vssbench.metrics.accuracy.boundary:Boundary",
     "vssbench.metrics.accuracy.consistency:Consistency",
 )
 
@@ -12,6 +13,9 @@ BUILTIN: dict[str, Entry] = {
     "WIoU": Entry(_CONFUSION, "IoU weighted by the classes' frequency, % (also fwIoU)"),
     "pixel_accuracy": Entry(_CONFUSION, "share of labelled pixels that are right, %"),
     "class_accuracy": Entry(_CONFUSION, "mean over classes of the share of their pixels that is right, %"),
+    "BIoU": Entry(
+        _BOUNDARY, "boundary IoU, mean over classes, %; BIoU(width=0.02): of so much of the image's diagonal"
+    ),
     "VC": Entry(_CONSISTENCY, "VC@n: video consistency over windows of n frames, %"),
     "TC": Entry("vssbench.metrics.accuracy.temporal:Temporal", "TC(flow=dis): IoU with the frame before, warped, %"),
     "VCC": Entry(_CONSISTENCY, "VCC@n: video consistency that also asks the prediction to be right, %"),

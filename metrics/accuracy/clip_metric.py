@@ -25,10 +25,12 @@ class ClipMetric(ABC):
 
     name:     under which the state is kept
     takes_at: whether its metric strings have a number, as VC@8 has
+    arguments: that its metric strings may have
     """
 
     name: str
     takes_at = False
+    arguments: tuple[str, ...] = ("protocol",)
     higher_is_better = True
 
     def __init__(self, space: LabelSpace, specs: Sequence[Spec]):
@@ -45,9 +47,12 @@ class ClipMetric(ABC):
         if not cls.takes_at and spec.at is not None:
             raise UserError(f"the metric {spec.name} takes no '@' number", where=spec, fix=f"write {spec.name}")
         for key, value in spec.args:
-            if key != "protocol":
-                raise UserError(f"{spec.name} has no argument {key!r}", where=spec, expected=suggest(key, ["protocol"]))
-            protocols.find(str(value))
+            if key not in cls.arguments:
+                raise UserError(
+                    f"{spec.name} has no argument {key!r}", where=spec, expected=suggest(key, cls.arguments)
+                )
+            if key == "protocol":
+                protocols.find(str(value))
 
     @classmethod
     @abstractmethod

@@ -85,13 +85,7 @@ class Confusion(ClipMetric):
 
     def _check(self, frame: Frame, codes: Counts) -> None:
         classes = self.space.classes
-        stray = codes[(codes >= classes << 8) & (codes < IGNORE << 8)]
-        if stray.size:
-            raise UserError(
-                f"the ground truth has the train id {int(stray[0]) >> 8}",
-                where=f"clip {frame.clip!r}, frame {frame.index} {frame.stem}".rstrip(),
-                expected=f"0 to {classes - 1} or {IGNORE} (ignored) in the label space {self.space.name}",
-            )
+        refuse_stray(self.space, frame, codes >> 8)
         predicted = codes & 255
         if int(predicted.max()) >= classes:
             for value in np.unique(predicted[predicted >= classes]).tolist():
@@ -164,6 +158,17 @@ class Booked:
             return "0/0: no labelled pixel"
         absent = [self.space.names[index] for index in np.flatnonzero(np.isnan(self.figures.iou))]
         return f"not a number: no pixel of {listed(absent, 5)} in ground truth or prediction"
+
+
+def refuse_stray(space: LabelSpace, frame: Frame, ids: Counts) -> None:
+    """Raise UserError for a train id of the ground truth that is neither a class nor void. ids: those of the frame."""
+    stray = ids[(ids >= space.classes) & (ids < IGNORE)]
+    if stray.size:
+        raise UserError(
+            f"the ground truth has the train id {int(stray[0])}",
+            where=f"clip {frame.clip!r}, frame {frame.index} {frame.stem}".rstrip(),
+            expected=f"0 to {space.classes - 1} or {IGNORE} (ignored) in the label space {space.name}",
+        )
 
 
 def read_areas(

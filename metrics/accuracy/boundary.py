@@ -1,0 +1,181 @@
+"""Boundary IoU (Cheng et al., Boundary IoU, CVPR 2021): intersection over union of what lies close to contours alone.
+
+The inner boundary of a class in a map is its pixels that have a pixel of anything else, or the outside of the image,
+at a distance of at most d rows and d columns: what d erosions by a 3x3 square take away, the outside counting as
+background, as in the authors' script. d is a share of the image's diagonal, rounded to whole pixels, and 1 or more.
+
+Void is removed first, from both maps, and bounds what is left like the border of the image.
+
+All classes are eroded at once. Where the 3x3 pixels around one are not all of one label, it is on a contour; d - 1
+further steps in every direction, one dilation, reach what is within d of another label.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vssbench.errors import UserError
+from vssbench.metrics.accuracy import scripts
+from vssbench.metrics.accuracy.clip_metric import ClipMetric
+from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, Totals
+from vssbench.metrics.accuracy.confusion import pair_counts, read_areas, refuse_stray
+from vssbench.metrics.accuracy.damage import refusing_damage, require, require_own, whole_numbers
+from vssbench.metrics.accuracy.rounded_sum import plain_sum
+from vssbench.metrics.accuracy.scripts import PERCENT, VALUES, Areas, Counts, Floats
+from vssbench.specs import Spec
+from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
+
+WIDTH = 0.02
+"""The default of the authors' script."""
+_WIDEST = 0.5
+_SQUARE = np.ones((3, 3), np.uint8)
+
+
+class Boundary(ClipMetric):
+    """Pixels of each class's boundary in ground truth, in the prediction and in both, for every width asked for.
+
+    State of a clip: "widths": {width: [classes ascending, and of each the pixels in ground truth, in the prediction and
+    in both]}; a class without any pixel is left out.
+    """
+
+    name = "boundary"
+    arguments = ("protocol", "width")
+
+    def __init__(self, space: LabelSpace, specs: Sequence[Spec]):
+        super().__init__(space, specs)
+        self._widths = sorted({width_of(spec) for spec in self.specs})
+
+    @classmethod
+    def check_spec(cls, spec: Spec) -> None:
+        """As of every metric; there may be a `width` too, a share of the diagonal above 0 and up to a half."""
+        super().check_spec(spec)
+        width = spec.get("width", WIDTH)
+        if isinstance(width, bool) or not isinstance(width, int | float) or not 0 < width <= _WIDEST:
+            raise UserError(
+                f"the width of a boundary is {width}",
+                where=spec,
+                expected=f"a share of the image's diagonal, above 0 and up to {_WIDEST}",
+                fix=f"write {spec.name}(width=0.01)",
+            )
+
+    @classmethod
+    def totals(cls, spec: Spec, clips: Clips) -> Totals | str:
+        """Of each clip the boundary pixels of each class; the protocol says which clips and which classes count."""
+        if clips.nothing:
+            return clips.nothing
+        if clips.protocol.areas is scripts.no_areas:
+            return f"not defined by the protocol {clips.protocol.name}"
+        rows = clips.once(_rows, width_of(spec))
+        if rows is None:
+            return f"boundaries of the width {width_of(spec)} were not counted"
+        read = partial(read_areas, clips.protocol.means, "mIoU")
+        found = Totals(clips.names, rows, read, partial(read, add=plain_sum))
+        return "0/0: no labelled pixel, or a class without any" if math.isnan(found.value()) else found
+
+    @classmethod
+    def per_class(cls, spec: Spec, clips: Clips) -> list[float | None]:
+        """Boundary IoU in percent in train-id order, None for classes that the protocol leaves out."""
+        found = cls.totals(spec, clips)
+        if isinstance(found, str):
+            return [None] * clips.space.classes
+        iou = clips.protocol.means(Areas(found.columns.sum(axis=0).reshape(3, -1))).iou
+        return [None if math.isnan(value) else PERCENT * value for value in iou.tolist()]
+
+    def _begin(self) -> None:
+        self._tables = {width: np.zeros(VALUES * VALUES, np.int64) for width in self._widths}
+
+    def _add(self, frame: Frame, prediction: Prediction) -> None:
+        if frame.labels is None or frame.labels.size == 0:
+            return
+        labels = frame.labels
+        maps = labels, _without(prediction.labels, labels == IGNORE)
+        contours = [contour(one) for one in maps]
+        for width, table in self._tables.items():
+            reach = distance(width, labels.shape)
+            near = [inner(one, on, reach) for one, on in zip(maps, contours, strict=True)]
+            codes, counts = pair_counts(*near)
+            refuse_stray(self.space, frame, codes >> 8)  # any label has a boundary
+            np.add.at(table, codes, counts)
+
+    def _finish(self) -> dict[str, Any]:
+        return {"widths": {str(width): _counted(table, self.space.classes) for width, table in self._tables.items()}}
+
+
+def width_of(spec: Spec) -> float:
+    """The share of the diagonal that a metric string asks for."""
+    width = spec.get("width", WIDTH)
+    assert isinstance(width, int | float)
+    return float(width)
+
+
+def distance(width: float, size: Sequence[int]) -> int:
+    """d in pixels for an image of [H, W]."""
+    return max(1, round(width * math.hypot(*size)))
+
+
+def contour(labels: UInt8) -> UInt8:
+    """uint8[H, W], not 0 where one of the 3x3 pixels around is of another label or outside the image."""
+    found = np.asarray(cv2.morphologyEx(labels, cv2.MORPH_GRADIENT, _SQUARE), np.uint8)
+    found[0], found[-1], found[:, 0], found[:, -1] = 1, 1, 1, 1
+    return found
+
+
+def inner(labels: UInt8, contour: UInt8, reach: int) -> UInt8:
+    """uint8[H, W]: the labels of all pixels within `reach` of another label or of the outside; 255 elsewhere."""
+    # OpenCV takes what lies outside for less than any pixel.
+    near = cv2.dilate(contour, np.ones((2 * reach - 1, 2 * reach - 1), np.uint8))
+    return _without(labels, near == 0)
+
+
+def _without(labels: UInt8, those: NDArray[np.bool_]) -> UInt8:
+    """The labels with 255 at some pixels. Ten times as fast as np.where."""
+    return np.bitwise_or(labels, np.negative(those.view(np.uint8)))
+
+
+def _counted(table: Counts, classes: int) -> list[list[int]]:
+    """Of int64[256 * 256] pairs of boundary pixels (ground truth, prediction), 255 where a map has none."""
+    pairs = table.reshape(VALUES, VALUES)
+    areas = np.stack([pairs.sum(1), pairs.sum(0), pairs.diagonal()])[:, :classes]
+    there = np.flatnonzero(areas.any(axis=0))
+    return [there.tolist(), *areas[:, there].tolist()]
+
+
+def _rows(clips: Clips, width: float) -> Floats | None:
+    """float64[clips, 3 C] of those that count, in the order of Areas; None where one was not counted."""
+    rows = np.zeros((len(clips.records), 3 * clips.space.classes))
+    for row, record in zip(rows, clips.records, strict=True):
+        found = decoded(record, width, clips.space)
+        if found is None:
+            return None
+        row[:] = found.ravel()
+    return rows
+
+
+def decoded(record: ClipStates, width: float, space: LabelSpace) -> Counts | None:
+    """int64[3, C] of one clip: boundary pixels in ground truth, in the prediction, in both; None: not counted.
+
+    Raises UserError for what `Boundary` cannot have left: it was edited or damaged.
+    """
+    areas = np.zeros((3, space.classes), np.int64)
+    with refusing_damage(record, Boundary.name):
+        state = record.states[Boundary.name]
+        require_own(record, state)
+        for clip in state:
+            if str(width) not in clip["widths"]:
+                return None
+            there, *counts = map(whole_numbers, clip["widths"][str(width)])
+            require(len(counts) == len(areas), f"{len(areas)} rows of counts")
+            require(all(len(row) == len(there) for row in counts), "as many counts as classes")
+            require(bool((np.diff(there) > 0).all()), "classes in ascending order")
+            require(not len(there) or int(there[-1]) < space.classes, f"classes below {space.classes}")
+            require(bool((counts[2] <= np.minimum(*counts[:2])).all()), "no more pixels in both maps than in one")
+            require(record.labelled > 0 or not len(there), "labelled frames where pixels are counted")
+            areas[:, there] += counts
+    return areas
