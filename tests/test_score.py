@@ -90,6 +90,17 @@ def test_json_of_one_protocol(data, run, protocol):
         assert set(result["metrics"]) == set(DEFAULT)
 
 
+def test_boundaries_of_several_widths_by_class(data, run):
+    """Without mIoU and its kin, too."""
+    _, out, _ = run("--json", "--metrics", "BIoU,BIoU(width=0.2)")
+    result = json.loads(out)
+    assert list(result["metrics"]) == list(result["by_class"]) == ["BIoU", "BIoU(width=0.2)"]
+    for metric, value in result["metrics"].items():
+        counted = [one for one in result["by_class"][metric].values() if one is not None]
+        assert 0 < value == pytest.approx(sum(counted) / len(counted))
+    assert set(result["per_class"].values()) == {None}
+
+
 def test_all_protocols_side_by_side(run):
     _, out, _ = run("--protocol", "all", "--json")
     result = json.loads(out)

@@ -141,6 +141,17 @@ class HasTotals(Protocol):
     def totals(self, spec: Spec, clips: Clips) -> Totals | str: ...
 
 
+@runtime_checkable
+class HasClasses(Protocol):
+    """A metric class with totals that has a figure for each class too.
+
+    `per_class` is called as `totals` is, where that gave a figure: percent in train-id order, None for classes that the
+    protocol leaves out.
+    """
+
+    def per_class(self, spec: Spec, clips: Clips) -> list[float | None]: ...
+
+
 def _left_out(protocol: protocols.Protocol, record: ClipStates) -> str | None:
     if record.labelled == 0:
         return "no frame has labels"

@@ -12,7 +12,7 @@ import numpy as np
 
 from vssbench import registry
 from vssbench.errors import UserError, cause
-from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, HasTotals, Totals
+from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, HasClasses, HasTotals, Totals
 from vssbench.metrics.accuracy.confusion import Booked
 from vssbench.metrics.plan import check, plan
 from vssbench.specs import Spec
@@ -27,6 +27,7 @@ class Evaluation:
 
     metrics:   percent by name; None where undefined, with the cause in `reasons`
     per_class: IoU in percent in train-id order, None for classes the protocol leaves out
+    by_class:  the same of other metrics that have a figure for each class, by metric string
     skipped:   clip -> why the protocol leaves it out
     notes:     what a reader should know of these numbers
     """
@@ -35,6 +36,7 @@ class Evaluation:
     metrics: dict[str, float | None] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     per_class: list[float | None] = field(default_factory=list)
+    by_class: dict[str, list[float | None]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -60,6 +62,13 @@ def read(clips: Clips, specs: Sequence[Spec]) -> Evaluation:
             opaque.setdefault(registry.resolve("metrics", spec.name), []).append(spec)
         else:
             _put(result, str(spec), found if isinstance(found, str) else found.value())
+            metric = registry.resolve("metrics", spec.name)
+            if isinstance(found, Totals) and isinstance(metric, HasClasses):
+                classes = _tried(partial(metric.per_class, spec, clips.under(spec)))
+                if isinstance(classes, str):
+                    result.notes.append(f"{spec} by class: {classes}")
+                else:
+                    result.by_class[str(spec)] = classes
     for asked in opaque.values():
         computed = _tried(partial(_merged, asked, clips))
         values = dict.fromkeys(map(str, asked), computed) if isinstance(computed, str) else computed

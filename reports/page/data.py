@@ -70,10 +70,10 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
 
 def _measured(row: Row, classes: list[str], clips: list[str]) -> dict[str, Any]:
     """What a result holds beyond the leaderboard's figures; empty parts where it was not measured."""
-    per_class = row.result.per_class if row.result else {}
+    by_class = {"IoU": row.result.per_class, **row.result.by_class} if row.result else {}
     return {
         "short": row.method if row.origin == "published" else short(row.method),
-        "perClass": aligned(per_class, classes) if per_class else None,
+        "perClass": {metric: aligned(values, classes) for metric, values in by_class.items() if values},
         "latency": quantiles(row.result) if row.result else {},
         "perClip": {name: aligned(values, clips) for name, values in per_clip(row).items()},
     }

@@ -91,8 +91,11 @@ def _all(headline: str, space: LabelSpace, scores: Sequence[ClipScore], specs: S
 
 
 def _entry(evaluation: Evaluation, space: LabelSpace) -> dict[str, Any]:
-    per_class = dict(zip(space.names, evaluation.per_class, strict=True))
-    return {**asdict(evaluation), "per_class": per_class}
+    def named(values: Sequence[float | None]) -> dict[str, float | None]:
+        return dict(zip(space.names, values, strict=True))
+
+    by_class = {metric: named(values) for metric, values in evaluation.by_class.items()}
+    return {**asdict(evaluation), "per_class": named(evaluation.per_class), "by_class": by_class}
 
 
 def _show(result: Mapping[str, Any]) -> None:

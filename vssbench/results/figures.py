@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
 from typing import Any, Literal, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from vssbench import registry
 from vssbench.errors import UserError
 from vssbench.metrics import plan
+from vssbench.metrics.accuracy.clip_states import HasClasses
 from vssbench.metrics.cost.latency import SCOPES
 from vssbench.results import stream_figures
 from vssbench.results.record import RunResult
@@ -84,11 +85,13 @@ class Reading(NamedTuple):
 
 
 def figures(result: RunResult) -> Iterator[Reading]:
-    """Those of a result: metrics, costs, mIoU by distance, IoU by class. What was not measured at all is left out."""
+    """Those of a result: metrics, costs, mIoU by distance, figures by class. What was not measured is left out."""
     yield from accuracies(result.metrics or {}, result.reasons, result.protocol)
     distances = [_at_distance(row["distance"]) for row in result.by_distance]
     streams = [one for entry in result.streaming for one in _at_rate(entry["fps"])]
-    for one in (*CATALOGUE.values(), *distances, *streams, *map(_of_class, result.per_class)):
+    classes = [_of_class(name) for name in result.per_class]
+    classes += [_of_class(name, metric) for metric, found in result.by_class.items() for name in found]
+    for one in (*CATALOGUE.values(), *distances, *streams, *classes):
         taken = one.take(result)
         if taken is not None:
             protocol = result.protocol if one.topic == "accuracy" else None
@@ -139,6 +142,12 @@ def figure(name: str, check: bool = True) -> Figure:
             return MEAN
         if type(distance) is int and distance >= 0:
             return _at_distance(distance)
+    elif "class" in dict(spec.args) and not spec.words and _has_classes(spec.name):
+        name = str(spec.get("class"))
+        metric = replace(spec, args=tuple(argument for argument in spec.args if argument[0] != "class"))
+        if check:
+            plan.check(metric)
+        return _of_class(name, str(metric))
     elif not spec.words:
         if check and spec.name in registry.entries("metrics"):
             plan.check(spec)
@@ -179,11 +188,22 @@ def _direction(metric: Spec) -> Better | None:
         return None
 
 
-def _of_class(name: str) -> Figure:
-    def take(result: RunResult) -> float | str | None:
-        return _of(result.per_class, name, f"the protocol {result.protocol} leaves the class out")
+def _of_class(name: str, metric: str = "IoU") -> Figure:
+    """metric: IoU, which every result has, or one that has a figure for each class too."""
+    spec = parse(metric)
 
-    return Figure(str(Spec("IoU", (("class", name),))), f"IoU {name}", "%", take, "accuracy", "more")
+    def take(result: RunResult) -> float | str | None:
+        classes = result.per_class if metric == "IoU" else result.by_class.get(metric)
+        return _of(classes, name, f"the protocol {spec.get('protocol', result.protocol)} leaves the class out")
+
+    better: Better | None = "more" if metric == "IoU" else _direction(spec)
+    return Figure(str(spec.with_args(**{"class": name})), f"{metric} {name}", "%", take, "accuracy", better)
+
+
+def _has_classes(metric: str) -> bool:
+    """Whether a metric that is installed has a figure for each class."""
+    known = metric in registry.entries("metrics")
+    return known and isinstance(registry.resolve("metrics", metric), HasClasses)
 
 
 def _at_distance(distance: int) -> Figure:

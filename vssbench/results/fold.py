@@ -99,6 +99,9 @@ def score(result: RunResult, clips: Clips, metrics: Sequence[str]) -> None:
     evaluation = read(clips, [parse(metric) for metric in metrics])
     result.protocol, result.metrics, result.reasons = evaluation.protocol, evaluation.metrics, evaluation.reasons
     result.per_class = dict(zip(clips.space.names, evaluation.per_class, strict=True))
+    result.by_class = {
+        metric: dict(zip(clips.space.names, values, strict=True)) for metric, values in evaluation.by_class.items()
+    }
     result.skipped, result.notes = evaluation.skipped, list(evaluation.notes)
     result.by_distance = by_distance(clips)
     result.counted_kinds = count_kinds(cast(Sequence[ClipRecord], clips.records)) if clips.skipped else {}

@@ -122,6 +122,7 @@ class RunResult(_Record):
     codec:       how the frames were compressed before the method saw them; null: not at all
     metrics:     headline numbers in percent under `protocol`; None with the cause in `reasons`
     per_class:   class -> IoU in percent
+    by_class:    another metric that has a figure for each class -> class -> percent
     by_distance: [{"distance", "mIoU", "pixels"}]: accuracy over the distance to the key frame
     kinds:       frame kind -> how often it ran in the accuracy pass, null for a kind that never occurred
     counted_kinds: the same of the clips that count under `protocol`; empty where all of them do
@@ -148,6 +149,7 @@ class RunResult(_Record):
     metrics: dict[str, Figure | None] | None = None
     reasons: dict[str, str] = {}
     per_class: dict[str, Percent | None] = {}
+    by_class: dict[str, dict[str, Percent | None]] = {}
     by_distance: list[Distance] = []
     skipped: dict[str, str] = {}
     failed: dict[str, str] = {}
@@ -178,9 +180,10 @@ class RunResult(_Record):
         for name, value in (self.metrics or {}).items():
             if value is not None and parse(name).name in METRICS and not 0 <= value <= 100:
                 raise ValueError(f"{name} is {value:g} percent")
-        others = sorted({*self.per_class} - {*self.dataset.classes})
-        if others:
-            raise ValueError(f"per_class has {', '.join(others[:3])}, which no class is called")
+        for name, classes in {"per_class": self.per_class, **self.by_class}.items():
+            others = sorted({*classes} - {*self.dataset.classes})
+            if others:
+                raise ValueError(f"{name} has {', '.join(others[:3])}, which no class is called")
         frames = sum(count or 0 for count in self.kinds.values())
         if sum(count or 0 for count in self.counted_kinds.values()) > frames:
             raise ValueError("more frames count than there are")

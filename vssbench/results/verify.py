@@ -70,7 +70,7 @@ def _accuracy(found: Verified, kept: Kept, identity: dict[str, Any]) -> None:
     score(again, Clips(result.protocol, kept.space, records), identity["metrics"])
     if None in (result.metrics or {}).values():  # the protocol does not look at some counts; they must be sound too
         score(result.model_copy(deep=True), Clips("exact", kept.space, records), identity["metrics"])
-    for name in ("metrics", "reasons", "per_class", "by_distance", "skipped", "notes", "counted_kinds"):
+    for name in ("metrics", "reasons", "per_class", "by_class", "by_distance", "skipped", "notes", "counted_kinds"):
         found.compare(name, getattr(result, name), getattr(again, name))
     kinds = count_kinds(records)
     found.compare("kinds", result.kinds, kinds)

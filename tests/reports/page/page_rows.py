@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vssbench.bench import run as whole_run
 from vssbench.bench.spec import LatencySpec, RunSpec, StreamSpec
+from vssbench.metrics.plan import DEFAULT
 from vssbench.progress import Progress
 from vssbench.reports import read_runs
 from vssbench.reports.rows import Group, Row, measured
@@ -25,7 +26,7 @@ def small_run(folder: Path) -> None:
     """A run of METHODS whose first clip and first class have a hostile name."""
     stream = StreamSpec(fps=[10, 30], assume={method: {"key": 50, "nonkey": 1} for method in METHODS})
     latency = LatencySpec(frames=8, rounds=2, warmup=1)
-    spec = RunSpec(methods=METHODS, dataset=SMALL, latency=latency, stream=stream)
+    spec = RunSpec(methods=METHODS, dataset=SMALL, latency=latency, stream=stream, metrics=[*DEFAULT, "BIoU"])
     whole_run.run(spec, [parse(method) for method in METHODS], folder, False, Progress())
     for path in [*folder.glob("*/*.json*"), *folder.glob("*/frames/*.json")]:
         text = path.read_text()

@@ -110,6 +110,21 @@ def test_filters_hold_for_every_view(browser: Browser) -> None:
     assert browser.evaluate(NAMES) == [f"Paper {page_rows.HOSTILE}"]
 
 
+def test_figures_by_class_are_those_of_the_metric_that_is_chosen(browser: Browser) -> None:
+    cells = "[...document.querySelectorAll('#classes td')].map(e => e.textContent)"
+    choose = """(name => { const list = [...document.querySelectorAll('#classes select')].at(-1); list.value = name;
+        list.dispatchEvent(new Event('change')); })"""
+    first = browser.evaluate(cells)
+    browser.evaluate(f"{choose}('BIoU')")
+    assert browser.evaluate("document.querySelector('#classes .hint').textContent").startswith("BIoU in percent")
+    second = browser.evaluate(cells)
+    assert len(second) == len(first)
+    assert second != first
+    for name in ("IoU", "BIoU", "IoU"):
+        browser.evaluate(f"{choose}('{name}')")
+    assert browser.evaluate(cells) == first
+
+
 def test_a_selection_shows_everywhere(browser: Browser) -> None:
     browser.click("#board tbody tr:nth-child(2) .method")
     chosen = "[...document.querySelectorAll('.selected')].every(e => e.dataset.row === '1')"

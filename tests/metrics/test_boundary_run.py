@@ -1,0 +1,87 @@
+"""BIoU where a metric goes: run, records, intervals, comparisons, figures by class, rules, report, verify and score."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from tests.helpers.command import vssbench
+from vssbench.bench import run as whole_run
+from vssbench.bench.spec import RunSpec
+from vssbench.bench.spec import with_latency_off as without_latency
+from vssbench.progress import Progress
+from vssbench.reports.read_runs import read
+from vssbench.results.figures import figure, figures
+from vssbench.results.read_folder import read_folder
+from vssbench.results.run_folder import slug
+from vssbench.results.verify import verify
+from vssbench.specs import parse
+from vssbench.stats import compare_folders
+
+METHODS = ["hold(key_interval=2,of=oracle)", "hold(key_interval=8,of=oracle)"]
+METRICS = ["mIoU", "BIoU", "BIoU(width=0.05)", "BIoU(protocol=mmseg)"]
+SMALL = "synthetic(clips=10,frames=10,height=32,width=48)"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    spec = without_latency(RunSpec(methods=METHODS, dataset=SMALL, metrics=METRICS))
+    whole_run.run(spec, [parse(method) for method in METHODS], folder, False, Progress())
+    return folder
+
+
+def test_each_width_has_intervals_comparisons_and_figures_by_class(run: Path) -> None:
+    rows = read([run])
+    for row in rows:
+        assert row.result is not None
+        for metric in METRICS:
+            interval = row.intervals[metric]
+            assert interval.low is not None
+            assert interval.high is not None
+            assert 0 < interval.low < row.values[metric] < interval.high < 100
+        known = {one.figure.name: one.value for one in figures(row.result)}
+        for metric in METRICS[1:]:
+            classes = row.result.by_class[metric]
+            counted = [value for value in classes.values() if value is not None]
+            assert fmean(counted) == pytest.approx(row.values[metric])
+            for name, value in classes.items():
+                one = figure(str(parse(metric).with_args(**{"class": name})))
+                assert (one.better, known[one.name]) == ("more", value)
+    folders = [run / slug(method) for method in METHODS]
+    for metric in METRICS:
+        ((_, found),) = compare_folders(folders, metric, resamples=500).items()
+        assert found.low is not None
+        assert found.low > 0
+        assert found.p < 0.05
+    assert read_folder(folders[0]).result.by_class != read_folder(folders[1]).result.by_class
+
+
+def test_an_edited_figure_by_class_is_found(run: Path) -> None:
+    folder = run / slug(METHODS[0])
+    assert verify(folder).differences == []
+    before = (folder / "result.json").read_text()
+    data = json.loads(before)
+    data["by_class"]["BIoU"]["sky"] = 1.0
+    (folder / "result.json").write_text(json.dumps(data))
+    assert any("by_class.BIoU.sky" in line for line in verify(folder).differences)
+    (folder / "result.json").write_text(before)
+
+
+def test_a_rule_on_it_fails_where_it_falls(run: Path, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("better", "worse")]
+    for path, method in zip(paths, METHODS, strict=True):
+        folder = path / slug(METHODS[0])
+        shutil.copytree(run / slug(method), folder)
+        for name in ("result.json", "identity.json"):
+            (folder / name).write_text((folder / name).read_text().replace(method, METHODS[0]))
+    (tmp_path / "rules.yaml").write_text("rules: {BIoU: -0.5, BIoU(class=sky): -0.5, BIoU(width=0.05): -0.5}\n")
+    rules = ("--baseline", paths[0], "--rules", tmp_path / "rules.yaml")
+    assert vssbench("check", paths[0], *rules).status == 0
+    failed = vssbench("check", paths[1], *rules)
+    assert failed.status == 1
+    assert all(name in failed.stdout for name in ("BIoU(class=sky)", "BIoU(width=0.05)"))
