@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from tests.helpers.command import vssbench
 from tests.helpers.described import CLASSES, describe, write_tree
@@ -271,9 +273,15 @@ def test_a_described_folder_trains_and_runs_by_name(tmp_path: Path) -> None:
         )
     )
     assert told["labels"] == "mine"
+    torch.save(load_file(start), tmp_path / "bare.pth")
+    words = ("run", "--no-latency", "--dataset", file, "--checkpoint", f"mask2former={tmp_path / 'bare.pth'}")
+    done = vssbench(*words, "--methods", "mask2former", "--output", tmp_path / "o")
+    assert "expected: weights of Mask2Former, backbone r50, 3 classes (mine)" in done.stderr
+    assert "if it is another backbone's, write NAME(backbone=...)" in done.stderr
+    verb(*words, "--methods", "mask2former(backbone=tiny)", "--output", tmp_path / "o")
     renamed = describe(tmp_path / "other.yaml", classes=["street", *CLASSES[1:]])
     done = vssbench(
-        "run", "--methods", "mpvss", *files[2:], "--no-latency", "--dataset", renamed, "--output", tmp_path / "o"
+        "run", "--methods", "mpvss", *files[2:], "--no-latency", "--dataset", renamed, "--output", tmp_path / "q"
     )
     assert done.status == 2
     assert "class 0 is road there, street here" in done.stderr

@@ -200,6 +200,8 @@ def _refuse(
     ]
     if problems:
         said = told(checkpoint)
+        if not (fix or said) and "backbone" in (expected or ""):
+            fix = "the file does not say what it was trained as: if it is another backbone's, write NAME(backbone=...)"
         lines = ["the weights do not fit", *problems, *([f"the file's header: {said}"] if said else [])]
         raise UserError("\n  ".join(lines), where=checkpoint.path, expected=expected, fix=fix)
 
