@@ -66,12 +66,14 @@ weights: $(STAMP)
 	$(BIN)/python -m vssbench.networks.packing $(WEIGHTS)
 
 .PHONY: trained
-trained: $(addprefix $(WEIGHTS)/,mpvss/mpvss.safetensors arseg/arseg-lr.safetensors cffm/cffm.safetensors half/psp18.safetensors espnet/espnet.safetensors)
+trained: $(addprefix $(WEIGHTS)/,mpvss/mpvss.safetensors arseg/arseg-lr.safetensors cffm/cffm.safetensors half/psp18.safetensors espnet/espnet.safetensors videomt/videomt.safetensors)
 
 $(WEIGHTS)/mask2former/mask2former.safetensors:
 	$(call TRAIN,mask2former)
 $(WEIGHTS)/mpvss/mpvss.safetensors: $(WEIGHTS)/mask2former/mask2former.safetensors
 	$(call TRAIN,mpvss) --start $<
+$(WEIGHTS)/videomt/videomt.safetensors:
+	$(call TRAIN,videomt --option clip=3)
 $(WEIGHTS)/mrcfa/mrcfa.safetensors:
 	$(call TRAIN,mrcfa)
 $(WEIGHTS)/cffm/cffm.safetensors: $(WEIGHTS)/mrcfa/mrcfa.safetensors

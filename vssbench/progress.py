@@ -1,9 +1,12 @@
-"""Progress on stderr: what is done, time left. Silent where stderr is not a terminal."""
+"""Progress on stderr: what is done, and the time left. A bar on a terminal, elsewhere a line every half minute."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -14,9 +17,12 @@ from rich.progress import Progress as Bar
 
 from vssbench.errors import printable
 
+EVERY = 30.0
+"""Seconds between two lines where there is no terminal; a log has no bar that could move."""
+
 
 class Shown:
-    """A bar on a terminal while in use as a context manager, nothing elsewhere."""
+    """A bar while in use as a context manager; lines where stderr is no terminal, and none in what is soon done."""
 
     def __init__(self, console: Console, what: str, total: int | None, unit: str = ""):
         """what: is being done;  total: None where that is not known yet;  unit: of what is counted"""
@@ -32,6 +38,9 @@ class Shown:
             disable=console.quiet or not console.is_terminal,
         )
         self._task = self._bar.add_task(what, total=total)
+        self._lines = self._bar.disable and not console.quiet
+        self._unit, self._what, self._total, self._done = unit, what, total, 0
+        self._started = self._said = monotonic()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -44,11 +53,25 @@ class Shown:
 
     def describe(self, text: str) -> None:
         """Say what is being worked on; the end of a long text."""
-        self._bar.update(self._task, description=escape(printable(text)[-60:]))
+        self._what = printable(text)
+        self._bar.update(self._task, description=escape(self._what[-60:]))
 
     def tick(self, count: int = 1) -> None:
         """That many more are done."""
+        self._done += count
         self._bar.advance(self._task, count)
+        if self._lines and monotonic() - self._said >= EVERY:
+            self._said = monotonic()
+            print(self._line(), file=sys.stderr, flush=True)
+
+    def _line(self) -> str:
+        """`vssbench: 240 of 960 frames, 0:01:30 left, mpvss  val_0003`."""
+        of = "" if self._total is None else f" of {self._total}"
+        said = f"vssbench: {self._done}{of} {self._unit or 'clips'}"
+        if self._total:
+            left = (monotonic() - self._started) * max(0, self._total - self._done) / self._done
+            said += f", {timedelta(seconds=round(left))} left"
+        return f"{said}, {self._what}"
 
 
 class Progress(Shown):
@@ -59,6 +82,7 @@ class Progress(Shown):
 
     def start(self, frames: int) -> None:
         """Say how many frames there are in all."""
+        self._total = frames
         self._bar.update(self._task, total=frames)
 
     def show(self, method: str, clip: str) -> None:

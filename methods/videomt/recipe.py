@@ -30,7 +30,7 @@ from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings, ro
 
 WEIGHT_DECAY, LAYER_DECAY = 0.05, 0.6
 PAPER = Settings(steps=40_000, batch=8, rate=1e-4, crop=(800, 1333))
-TINY = Settings(steps=1500, batch=4, rate=2e-3, crop=(128, 160))
+TINY = Settings(steps=1000, batch=4, rate=1e-3, crop=(128, 160))
 HEADS_WARM_UP, VIT_WARM_UP, TINY_WARM_UP = (0, 500), (500, 1500), (0, 50)
 RESIZING = ShortestEdge(tuple(range(480, 801, 32)), 1333)
 POINT_SHARE, TINY_POINT_SHARE = 12544 / (200 * 336), 0.3
@@ -77,7 +77,7 @@ class VideomtRecipe(Recipe):
         "starts from random weights unless --start names a VidEoMT file (the paper: a trained per-frame segmenter)",
         "a clip's frames are consecutive labelled ones; where a clip has fewer, its last one is repeated",
         "all frames of a batch are padded to one size, the largest that the paper's resizing gives",
-        "tiny: rate 2e-3 for all blocks alike after a warm-up of 50 steps; 1500 steps of 4 clips of crops of 128x160, "
+        "tiny: rate 1e-3 for all blocks alike after a warm-up of 50 steps; 1000 steps of 4 clips of crops of 128x160, "
         "gradients clipped at 0.1",
     )
 

@@ -1,30 +1,33 @@
-"""Energy a frame of a GPU through NVML, over windows of seconds.
+"""Energy a frame: of a GPU through NVML, of processors through Linux's powercap (RAPL), over windows of seconds.
 
-NVML's counter of total energy moves every 20 to 100 ms, longer than a frame takes: the same frames are run again and
-again until a window is long enough. It is the whole device's energy, idle power and other processes included.
+NVML's counter moves every 20 to 100 ms, RAPL's every millisecond, and a frame may take less: the same
+frames are run again and again until a window is long enough. Idle power and other processes' work are in both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from statistics import fmean, stdev
 from time import perf_counter
 from typing import Any
 
 SECONDS, WINDOWS = 3.0, 3
+POWERCAP = Path("/sys/class/powercap")
 
 
 def energy(run: Callable[[], int], device: str, seconds: float = SECONDS, windows: int = WINDOWS) -> dict[str, Any]:
-    """Joules a frame: {"joules_per_frame", "watts", "spread", "windows", "seconds", "reason"}.
+    """Joules a frame: {"joules_per_frame", "watts", "spread", "windows", "seconds", "covers", "reason"}.
 
     run:     processes some frames, waits for the device and returns how many there were
     device:  torch device string
     seconds: the least length of a window
     spread:  standard deviation over the windows, joules a frame
+    covers:  whose energy it is
     Where nothing can be measured the figures are None and "reason" says why.
     """
     try:
-        joules = _counter(device)
+        joules, covers = _counter(device)
     except _Unavailable as error:
         return _record(reason=str(error))
     samples = [_window(run, joules, seconds) for _ in range(windows)]
@@ -37,6 +40,7 @@ def energy(run: Callable[[], int], device: str, seconds: float = SECONDS, window
         spread=stdev(frames) if windows > 1 else None,
         windows=windows,
         seconds=sum(time for _, _, time in samples),
+        covers=covers,
     )
 
 
@@ -45,7 +49,7 @@ class _Unavailable(Exception):
 
 
 def _record(**known: Any) -> dict[str, Any]:
-    return dict.fromkeys(("joules_per_frame", "watts", "spread", "windows", "seconds", "reason")) | known
+    return dict.fromkeys(("joules_per_frame", "watts", "spread", "windows", "seconds", "covers", "reason")) | known
 
 
 def _window(run: Callable[[], int], joules: Callable[[], float], seconds: float) -> tuple[float, int, float]:
@@ -58,10 +62,12 @@ def _window(run: Callable[[], int], joules: Callable[[], float], seconds: float)
             return joules() - before, count, spent
 
 
-def _counter(device: str) -> Callable[[], float]:
-    """What reads the device's total energy in joules; raises _Unavailable with the reason."""
+def _counter(device: str) -> tuple[Callable[[], float], str]:
+    """What reads the total energy in joules, and what it covers; raises _Unavailable with the reason."""
+    if device.partition(":")[0] == "cpu":
+        return _processors()
     if not device.startswith("cuda"):
-        raise _Unavailable(f"not measured on {device}: only NVIDIA devices have an energy counter that is read here")
+        raise _Unavailable(f"not measured on {device}: the counters read here are of NVIDIA devices and processors")
     try:
         import pynvml
     except ImportError:
@@ -72,7 +78,38 @@ def _counter(device: str) -> Callable[[], float]:
         pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
     except pynvml.NVMLError as error:
         raise _Unavailable(f"NVML: {error}") from None
-    return lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3
+    return lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3, "the whole device"
+
+
+def _processors() -> tuple[Callable[[], float], str]:
+    """The packages' counters, which start again from 0 at a range of their own."""
+    zones = sorted(zone for zone in POWERCAP.glob("intel-rapl:*") if zone.name.count(":") == 1)
+    if not zones:
+        raise _Unavailable(f"not measured on cpu: {POWERCAP} has no energy counter (RAPL) of a processor")
+    try:
+        ranges = [int((zone / "max_energy_range_uj").read_text()) for zone in zones]
+        last = [int((zone / "energy_uj").read_text()) for zone in zones]
+    except (OSError, ValueError) as error:
+        raise _Unavailable(f"not measured on cpu: RAPL cannot be read: {error} (root alone may, by default)") from None
+    names = ", ".join(_text(zone / "name", zone.name) for zone in zones)
+    total = 0
+
+    def joules() -> float:
+        nonlocal total
+        for index, zone in enumerate(zones):
+            now = int((zone / "energy_uj").read_text())
+            total += (now - last[index]) % ranges[index]
+            last[index] = now
+        return total / 1e6
+
+    return joules, f"the processors ({names}) of the whole machine, without its memory"
+
+
+def _text(path: Path, otherwise: str) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return otherwise
 
 
 def uuid(device: str) -> str:

@@ -159,6 +159,6 @@ def test_two_files_to_start_from_are_refused() -> None:
 def test_it_learns_four_frames_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     as_they_are(monkeypatch, "videomt.recipe")
     began = time.process_time()
-    _, found = overfit("videomt", tmp_path / "a", steps=400, batch=1, crop=(96, 128), rate=1e-3)
+    _, found = overfit("videomt", tmp_path / "a", steps=400, batch=1, crop=(96, 128))
     assert found > 95
     assert time.process_time() - began < LIMIT

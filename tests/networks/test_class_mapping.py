@@ -106,7 +106,9 @@ def test_a_backbone_that_another_method_has_is_no_choice(tmp_path: Path) -> None
         load_method("mask2former", checkpoint=path)
 
 
-@pytest.mark.parametrize("method", ["mask2former", "mask2former(decode=fast)", "mpvss", "segformer(backbone=tiny)"])
+@pytest.mark.parametrize(
+    "method", ["mask2former", "mask2former(decode=fast)", "mpvss", "videomt", "segformer(backbone=tiny)"]
+)
 def test_a_mapping_joins_the_network_s_classes(method: str, tmp_path: Path) -> None:
     """Water and land of the synthetic classes: each the best of those that count as it."""
     name = method.partition("(")[0]

@@ -20,7 +20,7 @@ from vssbench.metrics.cost.gflops import gflops
 from vssbench.registry import resolve
 from vssbench.testing import random_clip
 
-METHODS = ["mask2former", "mpvss(key_interval=3)", "mrcfa", "psp18", "segformer"]
+METHODS = ["mask2former", "mpvss(key_interval=3)", "mrcfa", "videomt", "psp18", "segformer"]
 
 
 def with_option(spec: str, option: str) -> str:

@@ -28,6 +28,7 @@ SPECS = {
     "mask2former": ("mask2former/tiny_synthetic.safetensors",),
     "mpvss(key_interval=3)": ("mpvss/tiny_synthetic.safetensors",),
     "mrcfa(references=none)": ("mrcfa/tiny_synthetic.safetensors",),
+    "videomt(classes=running)": ("videomt/tiny_synthetic.safetensors",),
     "cffm": ("cffm/tiny_synthetic.safetensors",),
     "espnet(void=true)": ("espnet/tiny_synthetic.safetensors",),
     "arseg(gop=6)": ("arseg/tiny_synthetic_hr.safetensors", "arseg/tiny_synthetic_lr.safetensors"),

@@ -13,7 +13,7 @@ from tests.robustness.made import write
 
 METHODS = (
     *("mask2former", "mpvss", "mrcfa", "psp18", "hold(of=psp18,key_interval=2)", "flowwarp(of=psp18,key_interval=2)"),
-    "arseg",
+    *("arseg", "videomt"),
 )
 SIZES = ((1, 1), (1, 40), (5000, 3), (17, 33), (37, 5000))
 

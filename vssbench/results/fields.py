@@ -117,6 +117,7 @@ else:
         spread: Amount | None
         windows: Count | None
         seconds: Amount | None
+        covers: str | None
         reason: str | None
 
     class _Samples(TypedDict, extra_items=list[Amount], total=False):  # type: ignore[call-arg]

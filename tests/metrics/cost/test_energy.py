@@ -64,7 +64,42 @@ def test_a_device_without_the_counter(nvml):
 def test_without_the_package_or_a_device_the_reason_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", None)
     assert "vssbench[nvidia]" in energy(lambda: 1, "cuda:0")["reason"]
-    assert energy(lambda: 1, "cpu")["reason"].startswith("not measured on cpu: only NVIDIA devices")
+    assert energy(lambda: 1, "xpu")["reason"].startswith("not measured on xpu")
+
+
+@pytest.fixture
+def rapl(monkeypatch, tmp_path):
+    """Two processors and a part of one; counters that start again at 1000 J."""
+    monkeypatch.setattr(module, "POWERCAP", tmp_path)
+    for name, title in (("intel-rapl:0", "package-0"), ("intel-rapl:1", "package-1"), ("intel-rapl:0:0", "core")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "max_energy_range_uj").write_text("1000000000\n")
+        (tmp_path / name / "energy_uj").write_text("999000000\n")
+        (tmp_path / name / "name").write_text(f"{title}\n")
+    return tmp_path
+
+
+def using(rapl, joules):
+    def run():
+        for zone in ("intel-rapl:0", "intel-rapl:1"):
+            file = rapl / zone / "energy_uj"
+            file.write_text(str((int(file.read_text()) + joules * 10**6) % 10**9))
+        return 5
+
+    return run
+
+
+def test_processors_are_added_up_over_the_turn_of_their_counters(rapl):
+    found = energy(using(rapl, 3), "cpu", seconds=0.01, windows=3)
+    assert found["joules_per_frame"] == pytest.approx(2 * 3 / 5)
+    assert found["covers"] == "the processors (package-0, package-1) of the whole machine, without its memory"
+
+
+def test_without_a_counter_that_can_be_read_the_reason_is_told(rapl, monkeypatch):
+    (rapl / "intel-rapl:1" / "energy_uj").unlink()
+    assert "RAPL cannot be read" in energy(lambda: 1, "cpu")["reason"]
+    monkeypatch.setattr(module, "POWERCAP", rapl / "nowhere")
+    assert "has no energy counter (RAPL)" in energy(lambda: 1, "cpu")["reason"]
 
 
 @pytest.mark.gpu

@@ -1,0 +1,85 @@
+"""Signatures: what is printed reads back, and what was cited otherwise is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.helpers.command import vssbench
+from tests.reports.made import method_folder
+from vssbench.errors import UserError
+from vssbench.results.record import RunResult, read_result
+from vssbench.results.signature import Signature, differences, parse, signatures
+
+NAMES = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
+VALUES = st.text(st.characters(codec="utf-8", exclude_categories=["Zl", "Zp", "Cc"]), min_size=1, max_size=20)
+NUMBERS = st.one_of(
+    st.floats(0, 1e9).map(lambda value: f"{value:.2f}"), st.floats(1e-9, 1e9).map("{:.4g}".format), st.just("≥0.5")
+)
+
+
+@given(NAMES, st.lists(st.tuples(NAMES, VALUES | st.just("a|b = 3\nc%7C")), max_size=5), NUMBERS)
+def test_what_is_printed_reads_back(figure: str, parts: list[tuple[str, str]], value: str) -> None:
+    one = Signature(figure, tuple(parts), value)
+    assert parse(str(one)) == one
+    assert "\n" not in str(one)
+
+
+def made(folder: Path, **changes: object) -> RunResult:
+    return read_result(method_folder(folder, "mpvss(key_interval=3)", 0.9, **changes) / "result.json")
+
+
+def test_it_says_what_the_number_rests_on(tmp_path: Path) -> None:
+    result = made(
+        tmp_path,
+        params_m=3.5,
+        fps={"step": 12.0, "step+decode": 11.0, "end_to_end": 10.0},
+        environment={
+            "packages": {"vssbench": "0.2.0"},
+            "cpu": "a processor",
+            "threads": 2,
+            "commit": "0123456789",
+            "dirty": True,
+        },
+    )
+    found = signatures(result)
+    end = "|vssbench:0.2.0|commit:01234567+"
+    common = "|data:camvid.val|clips:12|method:mpvss(key_interval=3)|weights:file"
+    assert str(found["mIoU"]) == f"mIoU|protocol:exact{common}{end} = {result.metrics['mIoU']:.2f}"
+    assert str(found["params"]) == f"params{common}{end} = 3.5"
+    assert str(found["fps(step)"]) == f"fps(step){common}|device:a processor|threads:2{end} = 12.0"
+
+
+def test_what_was_cited_otherwise_is_named(tmp_path: Path) -> None:
+    result = made(tmp_path)
+    mine = signatures(result)["mIoU"]
+    assert differences(mine, result) == []
+    other = parse(str(mine).replace("protocol:exact", "protocol:vspw").replace("|clips:12", ""))
+    assert differences(other, result) == [
+        "protocol: vspw cited, exact in the result",
+        "clips: not said cited, 12 in the result",
+    ]
+    assert differences(Signature("mIoU", mine.parts, "99.99"), result)[0].startswith("mIoU: 99.99 cited")
+    assert differences(parse("VC@4|a:b = 3"), result) == ["the result has no VC@4"]
+
+
+@pytest.mark.parametrize("text", ["", "mIoU 37.49", "mIoU|protocol = 3", "mIoU|:x = 3", "mIoU|a:b = many"])
+def test_other_text_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="is no signature"):
+        parse(text)
+
+
+def test_the_command(tmp_path: Path) -> None:
+    made(tmp_path)
+    printed = vssbench("cite", tmp_path)
+    assert printed.status == 0
+    line = printed.stdout.strip()
+    assert line.startswith("mIoU|protocol:exact|data:camvid.val")
+    assert vssbench("cite", tmp_path, "--check", line) == (0, "it holds\n", "")
+    other = vssbench("cite", tmp_path, "--check", line.replace("exact", "vspw"))
+    assert (other.status, other.stdout) == (1, "protocol: vspw cited, exact in the result\n")
+    assert vssbench("cite", tmp_path, "--method", "arseg").status == 2
+    assert vssbench("cite", tmp_path, "--figures", "gflops").status == 2
