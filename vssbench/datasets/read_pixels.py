@@ -93,7 +93,7 @@ class Meaningless(UserError):
         """bool[H, W]: the pixels of that value."""
         assert self._found is not None
         same: NDArray[np.bool_] = self._found[0] == np.array(value)
-        return same if same.ndim == 2 else same.all(axis=2)
+        return same if same.ndim == 2 else np.logical_and.reduce(same, axis=2)
 
 
 def _value(found: np.ndarray) -> Value:

@@ -293,6 +293,18 @@ def test_the_split_that_is_there_is_named(tmp_path: Path) -> None:
     assert vssbench(*command).status == 0
 
 
+def test_damaged_masks_are_left_to_doctor(tmp_path: Path) -> None:
+    root = video(tmp_path / "own", {"a": 6})
+    for index in (0, 3):
+        path = root / f"masks/a/{index:05d}.png"
+        path.write_bytes(path.read_bytes()[:50])
+    said, _ = opened(root)
+    assert said["void"] == [255]
+    text = (tmp_path / "own.yaml").read_text()
+    assert "6 of them with a mask; 4 masks were read." in text
+    assert "# also there: 2 masks that cannot be read" in text
+
+
 def test_black_frames_are_no_masks(tmp_path: Path) -> None:
     root = video(tmp_path / "own", {"a": 3, "b": 5})
     for index in (0, 2):

@@ -79,16 +79,19 @@ def _known(meaning: Meaning, pattern: str) -> Classes | None:
 def _releases(meaning: Meaning, pattern: str) -> Iterator[tuple[LabelSpace, str]]:
     """Label spaces that the masks may be of, and what speaks for it."""
     if "_gtFine_labelIds" in pattern:
-        yield load_space("cityscapes"), "files named labelIds are Cityscapes' own numbering"
+        yield (
+            load_space("cityscapes"),
+            "files named labelIds are Cityscapes'; --dataset cityscapes cuts its snippets",
+        )
     if "_gtFine_labelTrainIds" in pattern:
         yield train_id_files("cityscapes"), "files named labelTrainIds are Cityscapes' train ids"
     for file in sorted(DESCRIPTIONS.glob("*.yaml")):
         shipped = read_description(file)
         coloured = shipped.masks.kind == "colours", meaning.encoding == "colours"
         if shipped.labels and coloured[0] == coloured[1] and _fits(pattern, shipped.labels.text):
-            yield shipped.space, f"the masks lie as those of `{file.stem}`, a dataset of vssbench's own"
+            yield shipped.space, f"the masks lie as those of `{file.stem}`, which ships (--dataset {file.stem})"
     if meaning.encoding == "colours" and len(meaning.counts) >= _DISTINCT:
-        yield load_space("camvid"), "the colours are CamVid's, in its 11 usual classes"
+        yield load_space("camvid"), "the colours are CamVid's, in its 11 usual classes (--dataset camvid)"
 
 
 def _fits(pattern: str, shipped: str) -> bool:

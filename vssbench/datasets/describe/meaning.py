@@ -52,38 +52,44 @@ def colour(number: int) -> Colour:
 
 
 def look(masks: Sequence[Path]) -> Meaning:
-    """Read masks and say what they hold. Raises UserError for what is neither values nor a few colours."""
+    """Read masks and say what they hold; damaged ones are left out, for doctor to name.
+
+    Raises UserError for what is neither values nor a few colours, and where no mask can be read.
+    """
     counts: Counter[int] = Counter()
     occurs: Counter[int] = Counter()
-    palette: dict[int, Colour] = {}
-    coloured = wide = grey = 0
-    several: set[frozenset[tuple[int, Colour]]] = set()
+    palettes: set[frozenset[tuple[int, Colour]]] = set()
+    plain: list[Path] = []
+    coloured: list[Path] = []
+    wide, failed = False, None
     for path in masks:
-        pixels = read(path)
-        palette |= pixels.palette
-        several.add(frozenset(pixels.palette.items()))
-        three = pixels.values.ndim == 3
-        coloured += three
-        wide += pixels.values.dtype not in (np.uint8, np.bool_)
-        grey += not three
+        try:
+            pixels = read(path)
+        except UserError as error:
+            failed = error
+            continue
+        (coloured if pixels.values.ndim == 3 else plain).append(path)
+        palettes.add(frozenset(pixels.palette.items()))
+        wide |= pixels.values.dtype not in (np.uint8, np.bool_)
         numbers, found = np.unique(packed(pixels.values), return_counts=True)
         counts.update(dict(zip(numbers.tolist(), found.tolist(), strict=True)))
         occurs.update(numbers.tolist())
-    if grey:
-        read_values(masks[0])  # says what its reader would say: of another kind of file, or of less than 8 bits a pixel
-    if coloured and grey:
+    if failed and not (plain or coloured):
+        raise failed
+    if plain and coloured:
         raise UserError(
-            f"{coloured} of {len(masks)} masks hold colours, the others values",
-            where=masks[0].parent,
+            f"{len(coloured)} of {len(masks)} masks hold colours, the others values",
+            where=coloured[0],
             expected="one kind of masks",
             fix="describe them apart, by --labels with a part of their paths",
         )
-    if wide or (max(counts, default=0) > 255 and not coloured):
-        return _instances(masks[0], counts, occurs, len(masks))
-    if not coloured:
-        palette = palette if len(several) == 1 else {}
-        return Meaning("values", counts, occurs, len(masks), palette=palette)
-    return _colours(masks[0], counts, occurs, len(masks))
+    if coloured:
+        return _colours(coloured[0], counts, occurs, len(coloured))
+    read_values(plain[0])  # says what its reader would say: of another kind of file, or of less than 8 bits a pixel
+    if wide:
+        return _instances(plain[0], counts, occurs, len(plain))
+    palette = dict(palettes.pop()) if len(palettes) == 1 else {}
+    return Meaning("values", counts, occurs, len(plain), palette=palette)
 
 
 def _colours(where: Path, counts: Counter[int], occurs: Counter[int], read: int) -> Meaning:

@@ -56,5 +56,7 @@ def describe(
     masks = [pairs.mask_of(pair, key) for key in pairs.spread(pair.shared, most)]
     advance(f"reading {len(masks)} masks")
     meaning = look(masks)
+    if damaged := len(masks) - meaning.read:
+        others.append(f"{damaged} masks that cannot be read: doctor names them")
     classes = classes_of(meaning, pair.labels.pattern, tables.find(texts))
     return Overview(root, pair, meaning, classes, lists, [*pair.others, *others])

@@ -292,7 +292,10 @@ def _rank(pair: Pair) -> tuple[int, int]:
     assert pair.labels is not None
     pattern = pair.labels.pattern.lower()
     word = next((place for place, word in enumerate(PREFERRED) if word in pattern), len(PREFERRED))
-    values = read(mask_of(pair, pair.shared[len(pair.shared) // 2])).values
+    try:
+        values = read(mask_of(pair, pair.shared[len(pair.shared) // 2])).values
+    except UserError:
+        return 3, word
     if values.dtype != np.uint8:
         return 3, word
     if values.ndim == 2:

@@ -45,8 +45,9 @@ def read(path: Path) -> Pixels:
             values = np.asarray(image if grey else image.convert("RGB"))
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, EOFError, ... for damaged files
         raise UserError(f"damaged or truncated picture ({error})", where=path) from None
-    numbers = range(0, len(flat or ()), 3)
-    return Pixels(header.upright(values), {n // 3: tuple((flat or ())[n : n + 3]) for n in numbers})
+    colours = flat or []
+    palette = {n // 3: (colours[n], colours[n + 1], colours[n + 2]) for n in range(0, len(colours), 3)}
+    return Pixels(header.upright(values), palette)
 
 
 def packed(values: np.ndarray) -> np.ndarray:

@@ -103,7 +103,7 @@ def _see(dataset: FileDataset, item: Item) -> _Seen:
     turned, stray, meaningless = False, frozenset[int](), Values()
     try:
         image = read_image(item.image)
-        size, picture = image.shape[:2], blake2b(image, digest_size=16).digest()
+        size, picture = image.shape[:2], blake2b(image.tobytes(), digest_size=16).digest()
         turned = orientation(item.image) > 1
     except UserError as error:
         errors.append(error)
