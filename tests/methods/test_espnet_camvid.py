@@ -30,6 +30,8 @@ CONVENTIONS = [
     ("camvid12", "espnet(void=false)", "arseg"),
 ]
 """Convention of the known figures, method, and the protocol by which the run is read."""
+DEFINED = {"espnet": ["mIoU", "class_accuracy"], "arseg": ["mIoU"]}
+"""The accuracies of protocols that have not all three."""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,8 @@ def test_figures_on_val(convention: str, method: str, protocol: str, runs: dict[
         (row,) = csv.DictReader(file)
     wanted = known["protocols"][convention]
     assert (row["protocol"], int(row["frames(labelled)"])) == (protocol, known["frames"])
-    assert float(row["mIoU"]) == pytest.approx(wanted["mIoU"], abs=1e-4)
-    assert float(row["class_accuracy"]) == pytest.approx(wanted["class_average"], abs=1e-4)
-    if row["pixel_accuracy"]:
-        assert float(row["pixel_accuracy"]) == pytest.approx(wanted["pixel_accuracy"], abs=1e-4)
+    figures = {"mIoU": "mIoU", "class_accuracy": "class_average", "pixel_accuracy": "pixel_accuracy"}
+    defined = [name for name in figures if row[name]]
+    assert defined == DEFINED.get(protocol, list(figures))
+    for name in defined:
+        assert float(row[name]) == pytest.approx(wanted[figures[name]], abs=1e-4)
