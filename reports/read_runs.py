@@ -8,7 +8,6 @@ from itertools import combinations, pairwise
 from pathlib import Path
 
 from vssbench.errors import NotComparable, UserError
-from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.reports.columns import metrics
 from vssbench.reports.rows import Row, grouped, measured
 from vssbench.results.figures import figure
@@ -104,7 +103,7 @@ def _row(folder: Path, protocol: str | None, uncertainty: bool) -> Row:
     result, scored = kept.result, kept.result.metrics is not None
     clips = kept.clips(protocol) if protocol or (uncertainty and scored and kept.has_records) else None
     if clips and clips.protocol.name != result.protocol:
-        own = totals_under(Clips(result.protocol, clips.space, clips.all), list(result.metrics or {}))
+        own = totals_under(clips.under(result.protocol), list(result.metrics or {}))
         require_follows(result, own, result.protocol, folder / "result.json")
     if protocol and clips:
         result = rescored(kept, clips)

@@ -73,8 +73,8 @@ class Boundary(ClipMetric):
         if clips.protocol.areas is scripts.no_areas:
             return f"not defined by the protocol {clips.protocol.name}"
         rows = clips.once(_rows, width_of(spec))
-        if rows is None:
-            return f"boundaries of the width {width_of(spec)} were not counted"
+        if isinstance(rows, str):
+            return rows
         read = partial(read_areas, clips.protocol.means, "mIoU")
         found = Totals(clips.names, rows, read, partial(read, add=plain_sum))
         return "0/0: no labelled pixel, or a class without any" if math.isnan(found.value()) else found
@@ -147,15 +147,19 @@ def _counted(table: Counts, classes: int) -> list[list[int]]:
     return [there.tolist(), *areas[:, there].tolist()]
 
 
-def _rows(clips: Clips, width: float) -> Floats | None:
-    """float64[clips, 3 C] of those that count, in the order of Areas; None where one was not counted."""
-    rows = np.zeros((len(clips.records), 3 * clips.space.classes))
-    for row, record in zip(rows, clips.records, strict=True):
-        found = decoded(record, width, clips.space)
-        if found is None:
-            return None
-        row[:] = found.ravel()
-    return rows
+def _rows(clips: Clips, width: float) -> Floats | str:
+    """float64[clips, 3 C] of those that count, in the order of Areas, or why there are none."""
+    every = zip(clips.all, clips.everywhere(_areas, width), strict=True)
+    areas = [found for record, found in every if record.clip not in clips.skipped]
+    counted = [found.ravel() for found in areas if found is not None]
+    if len(counted) < len(areas):
+        return f"boundaries of the width {width} were not counted"
+    return np.array(counted, np.float64)
+
+
+def _areas(clips: Clips, width: float) -> list[Counts | None]:
+    """What was decoded of each clip, whether or not it counts under the protocol."""
+    return [decoded(record, width, clips.space) for record in clips.all]
 
 
 def decoded(record: ClipStates, width: float, space: LabelSpace) -> Counts | None:

@@ -29,7 +29,7 @@ def by_distance(clips: Clips) -> list[dict[str, Any]]:
 
 def matrices(clips: Clips) -> dict[int, Counts]:
     """Distance, ascending -> int64[C + 1, 256], summed over the clips that count."""
-    every_clip = zip(clips.all, clips.once(cells), strict=True)
+    every_clip = zip(clips.all, clips.everywhere(cells), strict=True)
     parts = [one for record, one in every_clip if record.clip not in clips.skipped]
     if not parts:
         return {}

@@ -20,6 +20,8 @@ from vssbench.types import LabelSpace
 
 T = TypeVar("T")
 ROUGH = 1e-9
+Made = dict[tuple[Callable[..., Any], tuple[Hashable, ...]], Any]
+"""What was made of some clips: the function and its further arguments -> what it gave."""
 
 
 class ClipStates(Protocol):
@@ -95,7 +97,8 @@ class Clips:
         if self.skipped:
             self.notes.append(f"{len(self.skipped)} of {len(records)} clips are left out")
         self._under: dict[str, Clips] = {}  # others only: in a circle the records would outlive their last reader
-        self._made: dict[tuple[Callable[..., Any], tuple[Hashable, ...]], Any] = {}
+        self._made: Made = {}
+        self._everywhere: Made = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,20 +112,28 @@ class Clips:
             return None
         return f"no clip is left: {next(iter(self.skipped.values()))}" if self.skipped else "there are no clips"
 
-    def under(self, spec: Spec) -> Clips:
-        """The same records under the protocol that a metric string names: `mIoU(protocol=mmseg)`; these, without."""
-        name = str(spec.get("protocol") or self.protocol.name)
+    def under(self, named: Spec | str) -> Clips:
+        """The same records under a protocol, or that of a metric string: `mIoU(protocol=mmseg)`; these, without."""
+        name = named if isinstance(named, str) else str(named.get("protocol") or self.protocol.name)
         if name == self.protocol.name:
             return self
         if name not in self._under:
             self._under[name] = Clips(name, self.space, self.all)
+            self._under[name]._everywhere = self._everywhere
         return self._under[name]
 
     def once(self, make: Callable[..., T], *given: Hashable) -> T:
         """What `make` gives for these clips, made at the first asking: several metrics may read one decoded state."""
-        if (make, given) not in self._made:
-            self._made[make, given] = make(self, *given)
-        found: T = self._made[make, given]
+        return self._found(self._made, make, given)
+
+    def everywhere(self, make: Callable[..., T], *given: Hashable) -> T:
+        """The same of what is made of all records and does not depend on the protocol: made once for all of them."""
+        return self._found(self._everywhere, make, given)
+
+    def _found(self, made: Made, make: Callable[..., T], given: tuple[Hashable, ...]) -> T:
+        if (make, given) not in made:
+            made[make, given] = make(self, *given)
+        found: T = made[make, given]
         return found
 
 

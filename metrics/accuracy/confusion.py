@@ -125,7 +125,7 @@ class Booked:
         self.figures: Figures | str = "the predictions were not counted against ground truth"
         if any(Confusion.name not in record.states for record in clips.records):
             return
-        counted_in_all = clips.once(cells)
+        counted_in_all = clips.everywhere(cells)
         if protocol.strict:
             _refuse_outside(clips)
         self.matrix = np.zeros((self.space.classes + 1, VALUES), np.int64)
@@ -237,7 +237,7 @@ class Cells(NamedTuple):
 
 
 def cells(clips: Clips) -> list[Cells]:
-    """Those of all clips, whether or not they count under the protocol; for Clips.once."""
+    """Those of all clips, whether or not they count under the protocol; for Clips.everywhere."""
     return [decoded(record, clips.space) for record in clips.all]
 
 

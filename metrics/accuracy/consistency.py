@@ -197,7 +197,9 @@ def windows_of(clips: Clips, n: int, right: bool = False) -> dict[str, NDArray[n
     whole = "constant" if rule.void and not right else "constant_labelled"
     rows = [COLUMNS.index(part), COLUMNS.index(whole)]
     found = {}
-    for record, counts in zip(clips.records, clips.once(_counted, n), strict=True):
+    for record, counts in zip(clips.all, clips.everywhere(_counted, n), strict=True):
+        if record.clip in clips.skipped:
+            continue
         if counts is None:
             return f"windows of {n} frames were not counted"
         found[record.clip] = counts[rows] if rule.last else counts[rows, :-1]
@@ -205,8 +207,8 @@ def windows_of(clips: Clips, n: int, right: bool = False) -> dict[str, NDArray[n
 
 
 def _counted(clips: Clips, n: int) -> list[NDArray[np.int64] | None]:
-    """What was decoded of each clip that counts."""
-    return [decoded(record, n) for record in clips.records]
+    """What was decoded of each clip, whether or not it counts under the protocol."""
+    return [decoded(record, n) for record in clips.all]
 
 
 def decoded(record: ClipStates, n: int) -> NDArray[np.int64] | None:

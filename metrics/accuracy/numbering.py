@@ -23,7 +23,9 @@ def doubts(clips: Clips) -> list[str]:
     """
     if any(Confusion.name not in record.states for record in clips.all):
         return []
-    matrix = sum((dense(one, clips.space) for one in clips.once(cells)), np.zeros((clips.space.classes + 1, 256), int))
+    matrix = sum(
+        (dense(one, clips.space) for one in clips.everywhere(cells)), np.zeros((clips.space.classes + 1, 256), int)
+    )
     void, labelled = int(matrix[-1].sum()), int(matrix[:-1].sum())
     found = []
     if void >= MOSTLY * (void + labelled) > 0:

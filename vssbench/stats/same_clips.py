@@ -19,7 +19,7 @@ Truth = Mapping[str, tuple[int, int, bytes]]
 def truth(clips: Clips) -> Truth:
     """What does not depend on the method, of all clips."""
     found = {}
-    for record, one in zip(clips.all, clips.once(cells), strict=True):
+    for record, one in zip(clips.all, clips.everywhere(cells), strict=True):
         pixels = np.zeros(clips.space.classes + 1, np.int64)
         np.add.at(pixels, one.place // VALUES, one.pixels)
         found[record.clip] = record.frames, record.labelled, pixels.tobytes()
