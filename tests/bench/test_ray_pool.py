@@ -10,9 +10,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -23,12 +25,14 @@ from hypothesis import strategies as st
 from tests.helpers import diary
 from tests.helpers.ray_cluster import WORKER_PORTS, Cluster, two_nodes
 from tests.helpers.timeless import numbers
+from vssbench.bench import ray_pool
 from vssbench.bench.pool import longest_first
 from vssbench.bench.ray_pool import ATTEMPTS, connected
-from vssbench.bench.session import Task
+from vssbench.bench.session import Bench, Task
 from vssbench.bench.spec import RunSpec
 from vssbench.environment import processor
-from vssbench.errors import MissingExtra
+from vssbench.errors import MissingExtra, UserError
+from vssbench.progress import Progress
 from vssbench.results.record import read_result
 from vssbench.specs import parse
 
@@ -64,6 +68,65 @@ def test_without_ray_one_message_says_how_to_install_it(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtra, match=r"pip install 'vssbench\[ray\]'"), connected(RunSpec(address="auto")):
         pass
+
+
+class Inline:
+    """Stands in for `ray`: what a worker is asked runs when it is fetched.
+
+    lost: the node goes after so many answers
+    """
+
+    exceptions = SimpleNamespace(RayTaskError=(), RayError=())
+
+    def __init__(self, lost: int | None):
+        self.lost, self.answers = lost, 0
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": self.answers != self.lost, "Resources": {"CPU": 4}}]
+
+    def remote(self, **_: Any) -> Any:
+        return lambda made: SimpleNamespace(remote=lambda: self._actor(made()))
+
+    def _actor(self, worker: Any) -> Any:
+        def asked(name: str) -> Any:
+            return SimpleNamespace(remote=lambda *given: partial(getattr(worker, name), *given))
+
+        return SimpleNamespace(open=asked("open"), run=asked("run"))
+
+    def wait(self, awaited: list[Any], timeout: float) -> tuple[list[Any], list[Any]]:
+        if self.answers == self.lost:
+            return [], awaited
+        self.answers += 1
+        return awaited[:1], awaited[1:]
+
+    def get(self, asked: Any) -> Any:
+        return asked()
+
+    def kill(self, actor: Any) -> None: ...
+
+
+@pytest.mark.parametrize(("lost", "ends"), [([None], True), ([1, 2, None], True), ([3, None], True), ([1] * 3, False)])
+def test_a_cluster_that_lost_its_last_node_is_connected_anew(
+    monkeypatch: pytest.MonkeyPatch, lost: list[int | None], ends: bool
+) -> None:
+    """Nothing that is awaited of it would ever come."""
+    clusters = iter(lost)
+
+    @contextmanager
+    def opened(spec: RunSpec) -> Iterator[Inline]:
+        yield Inline(next(clusters))
+
+    monkeypatch.setattr(ray_pool, "connected", opened)
+    dataset = "synthetic(clips=3,frames=2,height=16,width=24)"
+    bench = Bench(RunSpec(methods=["oracle"], dataset=dataset, engine="ray"))
+    tasks = [Task(parse("oracle"), f"val_{number:04d}") for number in range(3)]
+    found = ray_pool.clip_records(bench, tasks, Progress())
+    if ends:
+        assert sorted(task.clip for task, _ in found) == [task.clip for task in tasks]
+        assert next(clusters, "no more") == "no more"
+    else:
+        with pytest.raises(UserError, match="the last node of the cluster was lost 3 times"):
+            list(found)
 
 
 @pytest.fixture(scope="module")
@@ -300,6 +363,26 @@ def test_a_cluster_of_the_run_s_own_listens_on_this_machine_only(
     assert results(tmp_path / "run") == alone
     assert hosts
     assert hosts <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+
+
+@with_ray
+@pytest.mark.slow
+def test_a_dashboard_agent_that_is_killed_stalls_nothing(
+    alone: list[dict[str, Any]], plugin: dict[str, str], tmp_path: Path
+) -> None:
+    """Ray ends the whole node with it."""
+    line = command(tmp_path / "run", "--engine", "ray", "--workers", "1")
+    with subprocess.Popen(line, env=os.environ | plugin) as run:
+        agent = None
+        while run.poll() is None and not agent:
+            if any((tmp_path / "run").glob("*/clips.jsonl")):
+                children = psutil.Process(run.pid).children(recursive=True)
+                agent = next((one for one in children if "ray::DashboardAgent" in " ".join(one.cmdline())), None)
+            time.sleep(0.1)
+        assert agent
+        agent.kill()
+        assert run.wait(timeout=240) == 0
+    assert results(tmp_path / "run") == alone
 
 
 @with_ray

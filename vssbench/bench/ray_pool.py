@@ -30,6 +30,8 @@ ATTEMPTS = 3
 """Workers that a clip may cost before it is the clip that is to blame; and workers in a row that do not even start."""
 PATIENCE = 300.0
 """Seconds to wait for room in a busy cluster."""
+LOOK = 5.0
+"""Seconds without word of a worker until somebody looks whether there still is a node."""
 OWN = "local"
 """The address that stands for a cluster of this run's own."""
 OWN_STORE = 80_000_000
@@ -68,13 +70,30 @@ class Worker:
 def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Task, Outcome]]:
     """The outcome of every task in the order in which they finish.
 
+    Where the last node is lost (Ray ends one whose dashboard agent dies), the rest goes on in a new connection, which
+    with a cluster of this run's own is a new cluster.
     Raises UserError where the cluster cannot be reached or has no room, where a worker sees other files or versions
     than the driver, and for a clip that its worker did not survive in three attempts.
     """
-    if not tasks:
-        return
-    with connected(bench.spec) as ray:
-        yield from Spread(ray, bench, tasks, progress).outcomes()
+    left = list(tasks)
+    for _ in range(ATTEMPTS if left else 0):
+        with connected(bench.spec) as ray:
+            spread = Spread(ray, bench, left, progress)
+            try:
+                yield from spread.outcomes()
+                return
+            except ClusterLost:
+                left = [*spread.tasks.values(), *spread.waiting]
+    if left:
+        raise UserError(
+            f"the last node of the cluster was lost {ATTEMPTS} times",
+            where=bench.spec.address,
+            fix="`ray logs` says why; every finished clip is kept: --resume",
+        )
+
+
+class ClusterLost(Exception):
+    """No node is left: whatever is awaited will not come."""
 
 
 class Spread:
@@ -101,19 +120,30 @@ class Spread:
         self.progress.show("ray", "waiting for workers")
         while self.waiting or self.tasks:
             try:
-                finished, _ = self.ray.wait(list(self.actors), timeout=None if self.tasks else PATIENCE)
+                finished = self._next()
             except KeyboardInterrupt as error:
                 error.add_note(listed((f"{task.method} on {task.clip}" for task in self.tasks.values()), NAMED))
                 raise
-            if not finished:
+            outcome = self._take(finished)
+            if outcome is not None:
+                yield outcome
+
+    def _next(self) -> Any:
+        """What is finished next. Raises ClusterLost, and UserError where no worker starts in good time."""
+        waited = 0.0
+        while True:
+            finished, _ = self.ray.wait(list(self.actors), timeout=LOOK)
+            if finished:
+                return finished[0]
+            if not any(node["Alive"] for node in self.ray.nodes()):
+                raise ClusterLost
+            waited = 0.0 if self.tasks else waited + LOOK
+            if waited >= PATIENCE:
                 raise UserError(
                     f"no worker has started in {PATIENCE:.0f} seconds",
                     where=self.spec.address,
                     fix="`ray status` shows who holds the cluster; every finished clip is kept: --resume",
                 )
-            outcome = self._take(finished[0])
-            if outcome is not None:
-                yield outcome
 
     def _check_room(self) -> None:
         """Raise UserError where no node could hold a worker, however idle."""
