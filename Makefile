@@ -67,6 +67,7 @@ weights: $(STAMP)
 
 .PHONY: trained
 trained: $(addprefix $(WEIGHTS)/,mpvss/mpvss.safetensors arseg/arseg-lr.safetensors cffm/cffm.safetensors half/psp18.safetensors espnet/espnet.safetensors videomt/videomt.safetensors)
+trained: $(addprefix $(WEIGHTS)/,mpvss/mpvss.safetensors arseg/arseg-lr.safetensors cffm/cffm.safetensors tv3s/tv3s.safetensors half/psp18.safetensors espnet/espnet.safetensors)
 
 $(WEIGHTS)/mask2former/mask2former.safetensors:
 	$(call TRAIN,mask2former)
@@ -78,6 +79,8 @@ $(WEIGHTS)/mrcfa/mrcfa.safetensors:
 	$(call TRAIN,mrcfa)
 $(WEIGHTS)/cffm/cffm.safetensors: $(WEIGHTS)/mrcfa/mrcfa.safetensors
 	$(call TRAIN,cffm) --start $<
+$(WEIGHTS)/tv3s/tv3s.safetensors: $(WEIGHTS)/mrcfa/mrcfa.safetensors
+	$(call TRAIN,tv3s) --start $<
 $(WEIGHTS)/espnet/espnet.safetensors:
 	$(call TRAIN,espnet)
 $(WEIGHTS)/psp18/psp18.safetensors:

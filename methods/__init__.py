@@ -36,6 +36,15 @@ BUILTIN: dict[str, Entry] = {
         faster=_FASTER,
         recipe="vssbench.methods.cffm.recipe:CffmRecipe",
     ),
+    "tv3s": Entry(
+        "vssbench.methods.tv3s.adapter:Tv3s",
+        "a state-space memory along windows, over four frames or (memory=stream) the whole video",
+        paper="Hesham et al., Exploiting Temporal State Space Sharing for Video Semantic Segmentation, CVPR 2025",
+        licence="CC BY-NC-SA 4.0",
+        weights="packaged for synthetic (tiny); else --checkpoint tv3s=FILE (the official .pth)",
+        faster=_FASTER,
+        recipe="vssbench.methods.tv3s.recipe:Tv3sRecipe",
+    ),
     "mask2former": Entry(
         "vssbench.methods.mask2former.adapter:Mask2Former",
         "each frame by itself, masks and classes by queries; the segmentor of mpvss",

@@ -32,7 +32,7 @@ from vssbench.metrics.cost.shapes_only import ShapesOnly
 
 TOLERANCE, NEGLIGIBLE = 0.01, 1e-4
 """Share of a family by which the counters may differ, and share of the whole that is worth no word."""
-CONVOLUTION, PRODUCT = "convolution", "matrix product"
+CONVOLUTION, PRODUCT, SCAN = "convolution", "matrix product", "selective scan"
 _PRODUCTS = frozenset(
     "addmm mm bmm baddbmm matmul einsum linear mv addmv dot vdot inner tensordot addbmm".split()  # noqa: SIM905
 )
@@ -52,7 +52,7 @@ class Flops:
 
     macs:          in all, by the convention (first counter)
     by_operator:   of the first counter
-    products:      {"convolution", "matrix product"} -> (first counter, second counter): what both define
+    products:      {"convolution", "matrix product", "selective scan"} -> (first counter, second): what both define
     left_out:      operator -> calls, of those that the convention counts as nothing
     uncounted:     operator -> calls, of those that neither counter knows
     ptflops:       what the third counter makes of the whole
@@ -107,7 +107,7 @@ def _count(module: nn.Module, inputs: tuple[Tensor, ...], context: type[Abstract
         by_operator=dict(first),
         products={
             family: (_total(first, family), _total(second, family))
-            for family in (CONVOLUTION, PRODUCT)
+            for family in (CONVOLUTION, PRODUCT, SCAN)
             if _total(first, family) or _total(second, family)
         },
         left_out={name: calls for name, calls in unknown.items() if counts_nothing(name)},
@@ -144,6 +144,8 @@ def _total(counts: Mapping[str, int], family: str) -> int:
 def _family(operator: str) -> str | None:
     if "conv" in operator:
         return CONVOLUTION
+    if operator == "selective_scan":
+        return SCAN
     return PRODUCT if operator in _PRODUCTS or "attention" in operator else None
 
 

@@ -71,11 +71,21 @@ def contraction(inputs: list[Any], outputs: list[Any]) -> int:
     return result * isqrt(both // max(result, 1))
 
 
+def selective_scan(inputs: list[Any], outputs: list[Any]) -> int:
+    """Of a state-space layer, [p, l, d] by [n, d] rates: 4 a token, channel and state, and 1 a token and channel.
+
+    step * rate, (step * u) * to_state, decay * state + input and from_state * state; step * u. Elementwise otherwise,
+    they are what the layer is made of, and so papers count them.
+    """
+    return prod(_sizes(inputs[0])) * (4 * _sizes(inputs[2])[0] + 1)
+
+
 HANDLERS = {
     "aten::_convolution_mode": convolution_mode,
     "aten::baddbmm": baddbmm,
     "aten::scaled_dot_product_attention": scaled_dot_product_attention,
     "aten::addmv": matrix_vector,
+    "vssbench::selective_scan": selective_scan,
     "aten::addbmm": addbmm,
     **{f"aten::{name}": contraction for name in ("dot", "inner", "mv", "tensordot", "vdot")},
     # As fvcore's own of the same family: bilinear resizing 4, adaptive_avg_pool2d 1 an input element.
@@ -93,7 +103,7 @@ _TAGS = frozenset({torch.Tag.pointwise, torch.Tag.reduction})
 _COUNT_NOTHING = {
     "elementwise, though torch does not mark it": (
         "cross diff glu hardsigmoid hardsigmoid_ hardswish hardswish_ isclose isin log_sigmoid __lshift__ "
-        "masked_fill_ __or__ outer prelu __rshift__ trapezoid __xor__"
+        "masked_fill_ __or__ outer prelu rms_norm __rshift__ trapezoid __xor__"
     ),
     "reductions and order": (
         "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d argsort bucketize cosine_similarity cummax "

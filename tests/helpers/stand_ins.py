@@ -22,6 +22,7 @@ SPECS = {
     "mrcfa/tiny_synthetic.safetensors": "mrcfa",
     "cffm/tiny_synthetic.safetensors": "cffm",
     "espnet/tiny_synthetic.safetensors": "espnet",
+    "tv3s/tiny_synthetic.safetensors": "tv3s",
     "arseg/tiny_synthetic_hr.safetensors": "psp18",
     "arseg/tiny_synthetic_half.safetensors": "psp18(scale=0.5)",
     "arseg/tiny_synthetic_lr.safetensors": "arseg",

@@ -31,6 +31,7 @@ SPECS = {
     "videomt(classes=running)": ("videomt/tiny_synthetic.safetensors",),
     "cffm": ("cffm/tiny_synthetic.safetensors",),
     "espnet(void=true)": ("espnet/tiny_synthetic.safetensors",),
+    "tv3s(memory=stream)": ("tv3s/tiny_synthetic.safetensors",),
     "arseg(gop=6)": ("arseg/tiny_synthetic_hr.safetensors", "arseg/tiny_synthetic_lr.safetensors"),
     "psp18": ("arseg/tiny_synthetic_hr.safetensors",),
     "psp18(scale=1)": ("arseg/tiny_synthetic_hr.safetensors",),

@@ -24,6 +24,7 @@ FILES: dict[tuple[str, float | None], str | dict[str, str]] = {
     ("mrcfa", None): "mrcfa/tiny_synthetic.safetensors",
     ("cffm", None): "cffm/tiny_synthetic.safetensors",
     ("espnet", None): "espnet/tiny_synthetic.safetensors",
+    ("tv3s", None): "tv3s/tiny_synthetic.safetensors",
     ("arseg", 0.5): {"hr": "arseg/tiny_synthetic_hr.safetensors", "lr": "arseg/tiny_synthetic_lr.safetensors"},
     ("psp18", 1.0): "arseg/tiny_synthetic_hr.safetensors",
     ("psp18", 0.5): "arseg/tiny_synthetic_half.safetensors",
