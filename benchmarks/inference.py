@@ -6,7 +6,8 @@ The unit is a frame of transformers' own Mask2Former (R50, 124 classes): its for
 its image processor. MPVSS's key frame, nonkey frame and output stage are shares of that. MRCFA's cached frame is
 measured against a frame of transformers' own SegFormer of the same backbone, logits upsampled, argmax; VidEoMT's (S, at
 the frame's own size) against transformers' own on a clip of one frame, with all masks enlarged at once; ESPNet and
-ESPNetv2 against their own networks run plainly. All are timed in turn, so that a machine that drifts hits all alike;
+ESPNetv2 against their own networks run plainly; CFFM and TV3S against all four frames anew for each target, and a scan
+of one window after the other, token by token. All are timed in turn, so that a machine that drifts hits all alike;
 ratios are of medians. --options adds dtype=bf16 and decode=fast.
 """
 
@@ -18,8 +19,10 @@ from collections.abc import Callable
 from statistics import median
 from time import perf_counter
 from typing import Any
+from unittest import mock
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 from transformers import Mask2FormerForUniversalSegmentation, Mask2FormerImageProcessorPil
 
@@ -27,6 +30,7 @@ from vssbench import Frame, load_method
 from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.methods.mask2former.network import configure
 from vssbench.methods.segformer.network import build
+from vssbench.methods.tv3s import network as tv3s_network
 from vssbench.methods.videomt.network import build as build_videomt
 from vssbench.methods.videomt.network import positions
 from vssbench.methods.videomt.output import class_scores
@@ -209,11 +213,55 @@ def videomt(frames: list[Frame], rounds: int, options: list[str]) -> None:
         print(f"  {'videomt step + decode' + option:44} {step + decode:7.3f} s  x {(step + decode) / base:.3f}")
 
 
+def plain_scan(
+    u: Tensor, step: Tensor, rate: Tensor, into: Tensor, out: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """`vssbench.methods.tv3s.scan.selective_scan` as it is written in the paper."""
+    found, after = [], []
+    for p in range(len(u)):
+        h, ys = state[p], []
+        for t in range(u.shape[1]):
+            h = (step[p, t] * rate).exp() * h + step[p, t] * u[p, t] * into[p, t, :, None]
+            ys.append((out[p, t, :, None] * h).sum(0))
+        found.append(torch.stack(ys))
+        after.append(h)
+    return torch.stack(found), torch.stack(after)
+
+
+def cffm(frames: list[Frame], rounds: int, _: list[str]) -> None:
+    one, other = (
+        Streamed(f"cffm(backbone=mit_b1,labels=vspw,references={references})", frames, 10)
+        for references in ("recompute", "cached")
+    )
+    seconds = timed({"recompute": one.step, "cached": other.step}, rounds)
+    print(f"cffm step, references=recompute: {seconds['recompute']:.3f} s")
+    print(f"  {'cffm cached step':44} {seconds['cached']:7.3f} s  x {seconds['cached'] / seconds['recompute']:.3f}")
+
+
+def tv3s(frames: list[Frame], rounds: int, _: list[str]) -> None:
+    jobs = {}
+    for memory in ("stream", "window"):
+        one = Streamed(f"tv3s(backbone=mit_b1,labels=vspw,memory={memory})", frames, 10 if memory == "window" else 1)
+
+        def plain(step: Job = one.step) -> None:
+            with mock.patch.object(tv3s_network, "selective_scan", plain_scan):
+                step()
+
+        jobs |= {f"tv3s {memory} step, plain scan": plain, f"tv3s {memory} step": one.step}
+    seconds = timed(jobs, rounds)
+    for memory in ("stream", "window"):
+        base, ours = seconds[f"tv3s {memory} step, plain scan"], seconds[f"tv3s {memory} step"]
+        print(f"tv3s {memory} step, plain scan: {base:.3f} s")
+        print(f"  {f'tv3s {memory} step':44} {ours:7.3f} s  x {ours / base:.3f}")
+
+
 ROWS = {
     "mpvss": (mpvss, [",dtype=bf16", ",decode=fast"]),
     "mrcfa": (mrcfa, [",dtype=bf16"]),
     "videomt": (videomt, [",dtype=bf16"]),
     "espnet": (espnet, []),
+    "cffm": (cffm, []),
+    "tv3s": (tv3s, []),
 }
 """What is timed against its plain form: by whom, and with which options."""
 

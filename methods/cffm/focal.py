@@ -84,7 +84,7 @@ class FocalAttention(nn.Module):
         outside: float[nm, 289], what is added to a window's scores
         """
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
-        return (scores + self.bias() + outside[:, None, None]).softmax(-1)
+        return scores.add_(self.bias()).add_(outside[:, None, None]).softmax(-1)
 
     def bias(self) -> Tensor:
         """float[heads, 49, 289]: of a place of the window and one of its keys."""
