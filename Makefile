@@ -66,8 +66,7 @@ weights: $(STAMP)
 	$(BIN)/python -m vssbench.networks.packing $(WEIGHTS)
 
 .PHONY: trained
-trained: $(addprefix $(WEIGHTS)/,mpvss/mpvss.safetensors arseg/arseg-lr.safetensors cffm/cffm.safetensors half/psp18.safetensors espnet/espnet.safetensors videomt/videomt.safetensors)
-trained: $(addprefix $(WEIGHTS)/,mpvss/mpvss.safetensors arseg/arseg-lr.safetensors cffm/cffm.safetensors tv3s/tv3s.safetensors half/psp18.safetensors espnet/espnet.safetensors)
+trained: $(addprefix $(WEIGHTS)/,mpvss/mpvss.safetensors arseg/arseg-lr.safetensors cffm/cffm.safetensors half/psp18.safetensors espnet/espnet.safetensors videomt/videomt.safetensors tv3s/tv3s.safetensors)
 
 $(WEIGHTS)/mask2former/mask2former.safetensors:
 	$(call TRAIN,mask2former)

@@ -72,7 +72,8 @@ def _clip(name: str, stored: Stored, reference: Path, folder: Path) -> tuple[Pat
     if "argmax" in stored:
         labels = dict(enumerate(stored["argmax"]))
     else:
-        labels = {int(number): stored[f"argmax_t{number}"] for number in stored["targets"]}
+        mode = "window_" if "window_argmax_t0" in stored else ""  # TV3S's has two modes
+        labels = {int(number): stored[f"{mode}argmax_t{number}"] for number in stored["targets"]}
     return _write({"model": _tensors(arrays)}, folder / f"{name}.pth"), frames, labels
 
 
@@ -112,6 +113,7 @@ _HOW: dict[str, tuple[str, float, Callable[..., tuple[Any, list[Frame], dict[int
     "videomt_vit_s_vspw": ("videomt(backbone=vit_s,labels=vspw,resize=none)", 0.999, _clip),
     "mrcfa_mit_b1_vspw": ("mrcfa(backbone=mit_b1,labels=vspw,resize=none)", 0.998, _clip),
     "cffm_mit_b1_vspw": ("cffm(backbone=mit_b1,labels=vspw,resize=none)", 0.998, _clip),
+    "tv3s_mit_b1_vspw": ("tv3s(backbone=mit_b1,labels=vspw,resize=none)", 0.998, _clip),
     "tdnet_td4_psp18_cityscapes": ("tdnet(backbone=td4_psp18,labels=cityscapes,resize=none)", 0.998, _clip),
     "arseg_psp18_camvid": ("arseg(backbone=psp18,labels=camvid12,resize=none)", 0.999, _arseg),
     "espnet_camvid_real": ("espnet(labels=camvid12)", 0.9999, _espnet),

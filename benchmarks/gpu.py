@@ -44,6 +44,7 @@ METHODS = (
     ),
     *("mrcfa(backbone=mit_b1,labels=vspw)", "cffm(backbone=mit_b1,labels=vspw)", "videomt(backbone=vit_s,labels=vspw)"),
     *(
+        "tv3s(backbone=mit_b1,labels=vspw,memory=stream)",
         "psp18(backbone=psp18,labels=camvid)",
         "tdnet(backbone=td4_psp18,labels=cityscapes)",
         "espnet(labels=cityscapes)",
