@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,8 @@ OFFICIAL_SIZES = {"vspw": (720, 1333)}
 """Label space -> shortest edge and most of the longest, to which the official test pipeline resizes."""
 
 
-class Input(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Input:
     """image: float32[1, 3, H, W], normalised and padded."""
 
     clip: str
@@ -42,7 +44,8 @@ class Output(NamedTuple):
     age: int = 0
 
 
-class _Past(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Past:
     """What is left of the frames so far: the last one's place and queries, the sum of class logits and of how many."""
 
     clip: str
