@@ -93,6 +93,9 @@ def test_vspw_without_a_table(tmp_path: Path, arrays: Any) -> None:
     assert (said["images"], said["labels"]) == ("data/{clip}/origin/{frame}.jpg", "data/{clip}/mask/{frame}.png")
     assert said["splits"] == {"val": "val.txt"}
     assert [one["values"] for one in said["classes"]] == [[value] for value in range(12)]
+    assert (
+        "(often the first or the last), take it out and list its value under void" in (tmp_path / "d.yaml").read_text()
+    )
     found = counterparts(dataset, load_dataset("vspw", root))
     assert found == {0: {IGNORE}} | {number: {number - 1} for number in range(1, 12)}  # that 0 is void no file says
 
@@ -173,6 +176,7 @@ def test_camvid_colours(table: bool, tmp_path: Path, arrays: Any) -> None:
     said, dataset = described(root, tmp_path / "d.yaml")
     assert (said["images"], said["labels"]) == ("{split}/{clip}_{frame}.png", "{split}_labels/{clip}_{frame}_L.png")
     assert said["masks"] == "colours"
+    assert "# also there: images without masks: frames/*/*.png (" in (tmp_path / "d.yaml").read_text()
     theirs = load_dataset("camvid", root)
     labelled = {frame.image.tobytes() for clip in dataset.clips() for frame in dataset.frames(clip)}
     assert labelled <= by_image(theirs).keys()  # how the frames between the labels are numbered no file says

@@ -108,6 +108,9 @@ def choose(root: Path, found: Sequence[Series], images: str | None = None, label
         if len(pair.shared) >= _COMPARABLE * len(best.shared) and pair.images.pattern != best.images.pattern
     }
     others += [f"images: {pattern} ({count} frames)" for pattern, count in more.items()]
+    used = {place.leaf.folder for pair in fitting for place in pair.images.series.places}
+    alone = [one for one in frames if used.isdisjoint(place.leaf.folder for place in one.places)]
+    others += [f"images without masks: {one} ({one.count})" for one in alone[:_SHOWN]]
     return Pair(chosen.images, chosen.labels, chosen.shared, others)
 
 

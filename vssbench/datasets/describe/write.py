@@ -83,6 +83,9 @@ def _classes(found: Overview) -> Iterator[str]:
         own = colour(one.keys[0]) if coloured else one.colour
         key += [f"colour: {list(own)}"] if own else []
         yield f"  - {{{', '.join(key)}}}    # {_seen(meaning, one.keys)}"
+    if not found.classes.source:
+        where = "list its colour under colours, as class: void" if coloured else "list its value under void"
+        yield f"# where one of them means no label at all (often the first or the last), take it out and {where}"
     if coloured:
         yield "masks: colours"
         yield from _more_colours(found, meaning)
