@@ -120,7 +120,9 @@ class Videomt(Segmentor):
         past = self._past
         if past is not None and (past.clip != x.clip or x.index <= past.index):
             past = None
-        found: Found = self._segment(self.network, x.image, self._positions(x.geometry.padded), past and past.state)
+        found: Found = self._segment(
+            self.network, x.image, self._positions(x.geometry.padded), None if past is None else past.state
+        )
         seen, frames = (found.classes, 1) if past is None else (past.classes + found.classes, past.frames + 1)
         self._past = _Past(x.clip, x.index, found.state, seen, frames)
         return Output(seen / frames if self.averaged else found.classes, found.masks, x.geometry)
