@@ -96,6 +96,7 @@ class Base(PerFrame):
         if void and not self.has_void:
             raise UserError("void=true has no meaning here: to camvid12 void is a class", fix="leave void out")
         self.void = void
+        self.candidates = self.learned.classes + void  # the outputs that may win
         if void and self.groups is not None:
             self.groups = (*self.groups, (self.learned.classes,))
         self.sizes = Sizes(resize, self.stride, self.learned)
@@ -118,30 +119,27 @@ class Base(PerFrame):
         return Output(self._run(x.image), x.size)
 
     def class_scores(self, y: Output) -> Tensor:
-        return enlarged(self._candidates(y.logits), y.size)
+        return enlarged(y.logits[0, : self.candidates], y.size)
 
     def class_labels(self, y: Output) -> UInt8:
-        labels: UInt8 = self._candidates(y.logits).argmax(0).to(torch.uint8).cpu().numpy()
+        labels: UInt8 = y.logits[0, : self.candidates].argmax(0).to(torch.uint8).cpu().numpy()
         rows, columns = (_nearest(new, old) for new, old in zip(y.size, labels.shape, strict=True))
         return labels if labels.shape == y.size else labels[rows[:, None], columns]
 
-    def _candidates(self, logits: Tensor) -> Tensor:
-        """float[K, h, w] of those outputs that may win."""
-        return logits[0] if self.void else logits[0, : self.learned.classes]
-
     def frame_cost(self, network: nn.Module, size: Size, device: torch.device) -> Counted:
-        return FrameCost(network, size), (torch.zeros(1, 3, *self.sizes.seen(size), device=device),)
+        image = torch.zeros(1, 3, *self.sizes.seen(size), device=device)
+        return FrameCost(network, size, self.candidates), (image,)
 
 
 class FrameCost(nn.Module):
-    """A frame from the network's input to the scores of all its outputs, float[K, H, W]."""
+    """A frame from the network's input to the scores of the first `classes` outputs, float[classes, H, W]."""
 
-    def __init__(self, network: nn.Module, size: Size):
+    def __init__(self, network: nn.Module, size: Size, classes: int):
         super().__init__()
-        self.network, self.size = network, size
+        self.network, self.size, self.classes = network, size, classes
 
     def forward(self, image: Tensor) -> Tensor:
-        return enlarged(self.network(image)[0], self.size)
+        return enlarged(self.network(image)[0, : self.classes], self.size)
 
 
 def enlarged(scores: Tensor, size: Size) -> Tensor:
