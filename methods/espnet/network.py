@@ -16,7 +16,7 @@ from vssbench.networks.checkpoints import seeded
 Backbone = Literal["tiny", "p2_q3", "p2_q5", "p2_q8"]
 Skip = Literal["level1", "b1"]
 STRIDE = 8
-WIDTHS = {"level1": 16, "b1": 19}
+WIDTHS: dict[Skip, int] = {"level1": 16, "b1": 19}
 """Channels of what the decoder's last step may see: the first convolution alone, or the picture beside it."""
 _DILATIONS = (1, 2, 4, 8, 16)
 _EPS = 1e-3

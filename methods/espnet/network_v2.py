@@ -156,10 +156,10 @@ class PyramidPooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.projection_layer(x)
-        own = x.shape[-2:]
+        height, width = own = x.shape[-2], x.shape[-1]
         found = []
         for scale, stage in zip(_SCALES, self.stages, strict=True):
-            size = tuple(max(_LEAST, ceil(side * scale)) for side in own)
+            size = max(_LEAST, ceil(height * scale)), max(_LEAST, ceil(width * scale))
             if scale > 1:
                 found.append(F.adaptive_avg_pool2d(stage(_resized(x, size)), own))
             elif scale < 1:
