@@ -37,18 +37,16 @@ from vssbench.networks.sizes import parse_size
 from vssbench.specs import Spec, parse, parse_list
 
 METHODS = (
-    *(
-        "mask2former(backbone=r50,labels=vspw)",
-        "mpvss(backbone=r50,labels=vspw)",
-        "segformer(backbone=mit_b1,labels=vspw)",
-    ),
-    *("mrcfa(backbone=mit_b1,labels=vspw)", "cffm(backbone=mit_b1,labels=vspw)", "videomt(backbone=vit_s,labels=vspw)"),
-    *(
-        "tv3s(backbone=mit_b1,labels=vspw,memory=stream)",
-        "psp18(backbone=psp18,labels=camvid)",
-        "tdnet(backbone=td4_psp18,labels=cityscapes)",
-        "espnet(labels=cityscapes)",
-    ),
+    "mask2former(backbone=r50,labels=vspw)",
+    "mpvss(backbone=r50,labels=vspw)",
+    "videomt(backbone=vit_s,labels=vspw)",
+    "segformer(backbone=mit_b1,labels=vspw)",
+    "mrcfa(backbone=mit_b1,labels=vspw)",
+    "cffm(backbone=mit_b1,labels=vspw)",
+    "tv3s(backbone=mit_b1,labels=vspw,memory=stream)",
+    "psp18(labels=camvid)",
+    "tdnet(backbone=td4_psp18,labels=cityscapes)",
+    "espnet(labels=cityscapes)",
 )
 NUMERICS: dict[str, dict[str, Any]] = {
     "float32": {},
