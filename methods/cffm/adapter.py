@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-from vssbench.methods.cffm.network import Backbone
+from vssbench.methods.cffm.network import CFFM, Backbone
 from vssbench.methods.cffm.weights import load
 from vssbench.methods.mit.adapter import ClipMethod
 from vssbench.methods.mit.cost import size
@@ -30,6 +30,7 @@ class Cffm(ClipMethod):
     """
 
     name = "cffm"
+    network: CFFM
 
     def __init__(
         self,

@@ -183,8 +183,9 @@ def initialise(network: ClipNetwork, seed: int, even: bool = False) -> None:
             if isinstance(module, plain):
                 module.reset_parameters()
         for module in network.modules():  # a method's own, which may have other wishes for the plain ones inside
-            if not isinstance(module, plain) and hasattr(module, "reset_parameters"):
-                module.reset_parameters()
+            draw = getattr(module, "reset_parameters", None)
+            if draw is not None and not isinstance(module, plain):
+                draw()
         for module in network.backbone.modules():
             if isinstance(module, nn.Conv2d):
                 fan_out = module.out_channels * module.kernel_size[0] ** 2 // module.groups

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from vssbench.methods.mit.adapter import ClipMethod
 from vssbench.methods.mit.cost import size
 from vssbench.methods.mrcfa.backbones import Backbone
+from vssbench.methods.mrcfa.network import MRCFA
 from vssbench.methods.mrcfa.weights import load
 from vssbench.networks.numerics import Dtype
 from vssbench.types import LabelSpace
@@ -31,6 +32,7 @@ class Mrcfa(ClipMethod):
     """
 
     name = "mrcfa"
+    network: MRCFA
 
     def __init__(
         self,

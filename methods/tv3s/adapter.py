@@ -13,7 +13,7 @@ from vssbench.errors import UserError
 from vssbench.methods.mit import cost
 from vssbench.methods.mit.adapter import OFFICIAL_BOX, ClipMethod
 from vssbench.methods.mit.references import network_size
-from vssbench.methods.tv3s.network import Backbone, States, Stream
+from vssbench.methods.tv3s.network import TV3S, Backbone, States, Stream
 from vssbench.methods.tv3s.weights import load
 from vssbench.networks.numerics import Dtype
 from vssbench.networks.per_frame import Counted
@@ -42,6 +42,7 @@ class Tv3s(ClipMethod):
     """
 
     name = "tv3s"
+    network: TV3S
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -128,6 +128,8 @@ class Block(nn.Module):
 
 class TV3S(ClipNetwork):
     """The whole network. Inputs are normalised images; a frame is remembered as its map on the grid of windows."""
+
+    blocks: Any  # an nn.ModuleList of Blocks
 
     def __init__(self, config: Config, classes: int):
         super().__init__(config, classes)

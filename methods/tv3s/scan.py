@@ -107,7 +107,7 @@ def _gradients(ctx: Any, of_y: Tensor, of_state: Tensor) -> tuple[Tensor, ...]:
 selective_scan.register_autograd(_gradients, setup_context=_keep)
 
 
-@register_flop_formula(torch.ops.vssbench.selective_scan)  # type: ignore[untyped-decorator]
+@register_flop_formula(torch.ops.vssbench.selective_scan)
 def _flops(u: tuple[int, ...], step: tuple[int, ...], rate: tuple[int, ...], *_: Any, **__: Any) -> int:
     """For torch's counter, of shapes, two a multiply-accumulate; `fvcore_rules.selective_scan` has the reason."""
     return 2 * prod(u) * (4 * rate[0] + 1)
