@@ -62,13 +62,13 @@ def _compared(members: Sequence[Row]) -> list[Row]:
             values = [members[index].values[metric] or 0.0 for index in running]
             order = sorted(range(len(running)), key=values.__getitem__, reverse=better == "more")
             ranked.setdefault(tuple(running), {})[metric] = order
-    for running, orders in ranked.items():
-        made = _comparisons([members[index] for index in running], orders)
+    for runners, orders in ranked.items():
+        made = _comparisons([members[index] for index in runners], orders)
         for metric, order in orders.items():
             for above, place in pairwise(order):
-                to_best[running[place]][metric] = made[metric][place, order[0]]
+                to_best[runners[place]][metric] = made[metric][place, order[0]]
                 if metric == COMPARED:
-                    to_above[running[place]] = made[metric][place, above]
+                    to_above[runners[place]] = made[metric][place, above]
     return [replace(row, to_best=to_best[index], to_above=to_above.get(index)) for index, row in enumerate(members)]
 
 
