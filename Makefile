@@ -66,7 +66,7 @@ weights: $(STAMP)
 	$(BIN)/python -m vssbench.networks.packing $(WEIGHTS)
 
 .PHONY: trained
-trained: $(addprefix $(WEIGHTS)/,mpvss/mpvss.safetensors arseg/arseg-lr.safetensors cffm/cffm.safetensors half/psp18.safetensors espnet/espnet.safetensors videomt/videomt.safetensors tv3s/tv3s.safetensors)
+trained: $(addprefix $(WEIGHTS)/,mpvss/mpvss.safetensors arseg/arseg-lr.safetensors cffm/cffm.safetensors half/psp18.safetensors espnet/espnet.safetensors videomt/videomt.safetensors tv3s/tv3s.safetensors tdnet/tdnet.safetensors accel/accel.safetensors)
 
 $(WEIGHTS)/mask2former/mask2former.safetensors:
 	$(call TRAIN,mask2former)
@@ -80,6 +80,11 @@ $(WEIGHTS)/cffm/cffm.safetensors: $(WEIGHTS)/mrcfa/mrcfa.safetensors
 	$(call TRAIN,cffm) --start $<
 $(WEIGHTS)/tv3s/tv3s.safetensors: $(WEIGHTS)/mrcfa/mrcfa.safetensors
 	$(call TRAIN,tv3s) --start $<
+$(WEIGHTS)/tdnet/tdnet.safetensors: $(WEIGHTS)/psp18/psp18.safetensors
+	$(call TRAIN,tdnet) --start $<
+ACCEL := accel(reference=mask2former,update=espnet)
+$(WEIGHTS)/accel/accel.safetensors: $(WEIGHTS)/mask2former/mask2former.safetensors $(WEIGHTS)/espnet/espnet.safetensors
+	$(call TRAIN,'$(ACCEL)') --start reference:$<,update:$(word 2,$^)
 $(WEIGHTS)/espnet/espnet.safetensors:
 	$(call TRAIN,espnet)
 $(WEIGHTS)/psp18/psp18.safetensors:

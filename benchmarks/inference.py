@@ -5,10 +5,10 @@
 The unit is a frame of transformers' own Mask2Former (R50, 124 classes): its forward and the plain post-processing of
 its image processor. MPVSS's key frame, nonkey frame and output stage are shares of that. MRCFA's cached frame is
 measured against a frame of transformers' own SegFormer of the same backbone, logits upsampled, argmax; VidEoMT's (S, at
-the frame's own size) against transformers' own on a clip of one frame, with all masks enlarged at once; ESPNet and
-ESPNetv2 against their own networks run plainly; CFFM and TV3S against all four frames anew for each target, and a scan
-of one window after the other, token by token. All are timed in turn, so that a machine that drifts hits all alike;
-ratios are of medians. --options adds dtype=bf16 and decode=fast.
+the frame's own size) against transformers' own on a clip of one frame, with all masks enlarged at once; ESPNet,
+ESPNetv2, TDNet and Accel against their own networks run plainly; CFFM and TV3S against all four frames anew for each
+target, and a scan of one window after the other, token by token. All are timed in turn, so that a machine that drifts
+hits all alike; ratios are of medians. --options adds dtype=bf16 and decode=fast.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from time import perf_counter
 from typing import Any
 from unittest import mock
 
+import cv2
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -28,8 +29,12 @@ from transformers import Mask2FormerForUniversalSegmentation, Mask2FormerImagePr
 
 from vssbench import Frame, load_method
 from vssbench.datasets.synthetic.dataset import Synthetic
+from vssbench.methods.accel.adapter import Accel
+from vssbench.methods.arseg.pspnet import BINS
 from vssbench.methods.mask2former.network import configure
 from vssbench.methods.segformer.network import build
+from vssbench.methods.tdnet.adapter import Tdnet
+from vssbench.methods.tdnet.network import Memory
 from vssbench.methods.tv3s import network as tv3s_network
 from vssbench.methods.videomt.network import build as build_videomt
 from vssbench.methods.videomt.network import positions
@@ -125,6 +130,57 @@ def plain_videomt(x: Any) -> Job:
     def run() -> None:
         found = network(x.image[None])
         class_scores(found.class_queries_logits[0], found.masks_queries_logits[0], x.geometry).argmax(0)
+
+    return run
+
+
+def plain_tdnet(method: Tdnet, image: torch.Tensor, past: list[Memory], size: tuple[int, int]) -> Job:
+    """A fused frame as the authors' code orders it, in PyTorch's default memory format: whole levels of the pyramid
+    enlarged before half of them is taken, what is stored computed anew, projections after attention as convolutions;
+    logits enlarged, argmax."""
+    path = copy.deepcopy(method.network.paths[3]).to(memory_format=torch.contiguous_format)
+    image, stride = image.contiguous(), method.subsampling
+
+    def tokens(x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(2).transpose(1, 2)
+
+    @torch.inference_mode()
+    def run() -> None:
+        x = path.trunk(image)[2]
+        levels = [conv(F.adaptive_avg_pool2d(x, bins)) for bins, conv in zip(BINS, path.pyramid, strict=True)]
+        whole = [F.interpolate(one, x.shape[-2:], mode="bilinear", align_corners=True) for one in levels]
+        feature = torch.cat([one.chunk(2, 1)[path.half] for one in (x, *whole)], 1)
+        value, queries = path.value(feature), [*(one.query for one in past[1:]), tokens(path.query(feature))]
+        passed = torch.zeros_like(past[0].value)
+        for link, query, one in zip(path.links, queries, past, strict=True):
+            shares = torch.softmax(query @ one.key.transpose(1, 2) / query.shape[-1] ** 0.5, -1)
+            passed = link((shares @ (one.value + passed)).transpose(1, 2)[..., None])[..., 0].transpose(1, 2)
+        fused = value + passed.transpose(1, 2).unflatten(2, value.shape[-2:])
+        scores = path.classify(fused)
+        for encode in (path.query, path.key, path.value):
+            tokens(encode(feature[..., ::stride, ::stride]))
+        F.interpolate(scores, size, mode="bilinear", align_corners=True).argmax(1)
+
+    return run
+
+
+def plain_accel(method: Accel, frames: list[Frame]) -> Job:
+    """A frame after the key frame: the same branches and flow, all classes warped at once, one convolution over the
+    scores of both, argmax."""
+    reference, update, flow = method.reference, method.update, method.flow
+    before, now = (cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY) for frame in frames[:2])
+    held = torch.from_numpy(reference.scores(reference.step(reference.prepare(frames[0]))))[None]
+    height, width = now.shape
+    x, y = torch.arange(width), torch.arange(height)[:, None]
+
+    @torch.inference_mode()
+    def run() -> None:
+        motion = torch.from_numpy(flow(now, before))
+        across, down = 2 * (x + motion[..., 0]) / (width - 1) - 1, 2 * (y + motion[..., 1]) / (height - 1) - 1
+        place = torch.stack([across, down], -1)
+        warped = F.grid_sample(held, place[None], align_corners=True)
+        scores = torch.from_numpy(update.scores(update.step(update.prepare(frames[1]))))[None]
+        method.correction(torch.cat([warped, scores], 1)).argmax(1)
 
     return run
 
@@ -255,6 +311,34 @@ def tv3s(frames: list[Frame], rounds: int, _: list[str]) -> None:
         print(f"  {f'tv3s {memory} step':44} {ours:7.3f} s  x {ours / base:.3f}")
 
 
+def tdnet(frames: list[Frame], rounds: int, _: list[str]) -> None:
+    ours = Streamed("tdnet(backbone=td4_psp18,labels=cityscapes,resize=none)", frames, 3)
+    method, size = ours.method, frames[0].image.shape[:2]
+    ours.again()
+    past = list(method._past)  # of frames 1 to 3: the last one is timed again, as in the stream
+    jobs = {"plain": plain_tdnet(method, ours.inputs[-1].image, past, size), "step": ours.step, "decode": ours.decode}
+    seconds = timed(jobs, rounds)
+    both = seconds["step"] + seconds["decode"]
+    print(f"tdnet TD4-PSP18 as the authors order it, rows first, logits enlarged, argmax: {seconds['plain']:.3f} s")
+    print(f"  {'tdnet fused frame, step + decode':44} {both:7.3f} s  x {both / seconds['plain']:.3f}")
+
+
+def accel(frames: list[Frame], rounds: int, _: list[str]) -> None:
+    files = {"espnet": "untrained", "accel": "untrained"}
+    method = load_method("accel(reference=espnet,update=espnet)", labels="camvid", checkpoints=files)
+
+    def nonkey() -> None:
+        method.decode(method.step(method.prepare(frames[1])))
+
+    method.reset()
+    method.decode(method.step(method.prepare(frames[0])))
+    seconds = timed({"plain": plain_accel(method, frames), "ours": nonkey}, rounds)
+    print(f"accel over espnet, a nonkey frame with all classes warped and convolved at once: {seconds['plain']:.3f} s")
+    print(
+        f"  {'accel nonkey frame, all phases':44} {seconds['ours']:7.3f} s  x {seconds['ours'] / seconds['plain']:.3f}"
+    )
+
+
 ROWS = {
     "mpvss": (mpvss, [",dtype=bf16", ",decode=fast"]),
     "mrcfa": (mrcfa, [",dtype=bf16"]),
@@ -262,6 +346,8 @@ ROWS = {
     "espnet": (espnet, []),
     "cffm": (cffm, []),
     "tv3s": (tv3s, []),
+    "tdnet": (tdnet, []),
+    "accel": (accel, []),
 }
 """What is timed against its plain form: by whom, and with which options."""
 

@@ -102,7 +102,7 @@ BUILTIN: dict[str, Entry] = {
         "sub-networks take turns, one a frame, and attend to what the others left of the frames before",
         paper="Hu et al., Temporally Distributed Networks for Fast Video Semantic Segmentation, CVPR 2020",
         licence="MIT",
-        weights="--checkpoint tdnet=FILE (the official .pkl)",
+        weights="packaged for synthetic (tiny); else --checkpoint tdnet=FILE (the official .pkl)",
         faster=_FASTER,
         recipe="vssbench.methods.tdnet.recipe:TdnetRecipe",
     ),
@@ -111,7 +111,8 @@ BUILTIN: dict[str, Entry] = {
         "reference=METHOD on key frames, its scores warped from frame to frame and corrected by update=METHOD",
         paper="Jain et al., Accel: A Corrective Fusion Network for Efficient Semantic Segmentation on Video, CVPR 2019",
         licence="MIT",
-        weights="of both methods; of the correction: --checkpoint accel=FILE",
+        weights="of both methods; the correction: packaged for reference=mask2former,update=espnet on synthetic, else "
+        "--checkpoint accel=FILE",
         recipe="vssbench.methods.accel.recipe:AccelRecipe",
     ),
     "arseg": Entry(

@@ -94,12 +94,15 @@ class SubNetwork(nn.Module):
             _tokens(self.query(picked)), _tokens(self.key(picked)), _tokens(value[..., ::subsampling, ::subsampling])
         )
 
-    def received(self, feature: Tensor, past: Sequence[Memory]) -> Tensor:
-        """float[B, values, h, w]: what the frames before, oldest first, pass on to each other and to this one."""
+    def received(self, feature: Tensor, past: Sequence[Memory], published: bool = True) -> Tensor:
+        """float[B, values, h, w]: what the frames before, oldest first, pass on to each other and to this one.
+
+        published: in the order of the paper; else the same faster, see `_attention`
+        """
         queries = (*(memory.query for memory in past[1:]), _tokens(self.query(feature)))
         passed = torch.zeros_like(past[0].value)
         for link, query, memory in zip(self.links, queries, past, strict=True):
-            passed = _attention(query, memory.key, memory.value + passed, link)
+            passed = _attention(query, memory.key, memory.value + passed, link, published)
         return passed.transpose(1, 2).unflatten(2, feature.shape[-2:])
 
     def classify(self, x: Tensor) -> Tensor:
@@ -107,11 +110,13 @@ class SubNetwork(nn.Module):
         scores: Tensor = self.head(self.norm(x))
         return scores
 
-    def forward(self, image: Tensor, past: Sequence[Memory], subsampling: int) -> tuple[Tensor, Memory]:
+    def forward(
+        self, image: Tensor, past: Sequence[Memory], subsampling: int, published: bool = False
+    ) -> tuple[Tensor, Memory]:
         """Class scores, float[B, classes, H/8, W/8], and what the frame leaves; past: empty while a clip begins."""
         feature, _ = self.features(image)
         value = self.value(feature)
-        fused = value + self.received(feature, past) if past else value
+        fused = value + self.received(feature, past, published) if past else value
         return self.classify(fused), self.memory(feature, value, subsampling)
 
 
@@ -150,11 +155,16 @@ def _encoder(width: int, keys: int) -> nn.Sequential:
     )
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor, link: nn.Module) -> Tensor:
-    """float[B, m, values] for float[B, m, keys] queries, through the link's 1x1 convolution."""
+def _attention(query: Tensor, key: Tensor, value: Tensor, link: nn.Module, published: bool) -> Tensor:
+    """float[B, m, values] for float[B, m, keys] queries, through the link's 1x1 convolution.
+
+    published: the convolution comes last, at all m places. As shares sum to 1, it is the same at the n places that the
+    values are of, of which a whole frame has 16 times fewer.
+    """
     shares = torch.softmax(query @ key.transpose(1, 2) / sqrt(key.shape[-1]), dim=-1)
     assert isinstance(link, nn.Conv2d)
-    return F.linear(shares @ value, link.weight.flatten(1), link.bias)
+    weight = link.weight.flatten(1)
+    return F.linear(shares @ value, weight, link.bias) if published else shares @ F.linear(value, weight, link.bias)
 
 
 def _tokens(x: Tensor) -> Tensor:

@@ -23,6 +23,8 @@ SPECS = {
     "cffm/tiny_synthetic.safetensors": "cffm",
     "espnet/tiny_synthetic.safetensors": "espnet",
     "tv3s/tiny_synthetic.safetensors": "tv3s",
+    "tdnet/tiny_synthetic.safetensors": "tdnet",
+    "accel/tiny_synthetic.safetensors": "accel(reference=mask2former,update=espnet)",
     "arseg/tiny_synthetic_hr.safetensors": "psp18",
     "arseg/tiny_synthetic_half.safetensors": "psp18(scale=0.5)",
     "arseg/tiny_synthetic_lr.safetensors": "arseg",
@@ -43,7 +45,7 @@ def network(method, name: str) -> torch.nn.Module:
         if not hasattr(method, "hr"):
             return method.branch
         return method.lr if name.endswith("_lr.safetensors") else method.hr
-    return method.network
+    return method.correction if name.startswith("accel/") else method.network
 
 
 def moved(module: torch.nn.Module, seed: int) -> dict[str, torch.Tensor]:

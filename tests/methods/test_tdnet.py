@@ -233,6 +233,17 @@ def test_a_frame_depends_on_those_in_its_queue_and_on_no_other(backbone: str, re
         assert expected == (not torch.equal(one.scores, two.scores)), f"frame {t}"
 
 
+@pytest.mark.parametrize("backbone", ["tiny", "td4_psp18"])
+def test_the_faster_order_of_attention_gives_what_the_published_one_does(backbone: str, tiny: Path) -> None:
+    file = tiny if backbone == "tiny" else None
+    method = Tdnet("vspw", backbone=backbone, resize=None, checkpoint=file)
+    *before, last = [method.prepare(frame).image for frame in varied(len(method.network.paths))]
+    with torch.inference_mode():
+        past = [path(image, (), 4)[1] for path, image in zip(method.network.paths, before, strict=False)]
+        one, other = (method.network.paths[-1](last, past, 4, published)[0] for published in (True, False))
+    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
 def test_reset_empties_the_queue_and_starts_with_the_first_sub_network(tiny: Path) -> None:
     method = Tdnet("vspw", backbone="tiny", resize=None, checkpoint=tiny)
     first = run(method, varied(4))

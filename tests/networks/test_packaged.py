@@ -32,6 +32,7 @@ SPECS = {
     "cffm": ("cffm/tiny_synthetic.safetensors",),
     "espnet(void=true)": ("espnet/tiny_synthetic.safetensors",),
     "tv3s(memory=stream)": ("tv3s/tiny_synthetic.safetensors",),
+    "tdnet(subsampling=2)": ("tdnet/tiny_synthetic.safetensors",),
     "arseg(gop=6)": ("arseg/tiny_synthetic_hr.safetensors", "arseg/tiny_synthetic_lr.safetensors"),
     "psp18": ("arseg/tiny_synthetic_hr.safetensors",),
     "psp18(scale=1)": ("arseg/tiny_synthetic_hr.safetensors",),
@@ -101,6 +102,18 @@ def test_other_networks_have_none(shipped, spec: str) -> None:
     assert load_method(spec, checkpoint="untrained").weights.origin == "untrained"
 
 
+def test_a_correction_is_for_the_two_branches_that_it_was_trained_with(shipped) -> None:
+    folder, tensors = shipped
+    method = load_method("accel(reference=mask2former,update=espnet,key_interval=3)")
+    name = "accel/tiny_synthetic.safetensors"
+    assert method.weights.origin == "packaged"
+    assert method.weights.path == f"mask2former/tiny_synthetic.safetensors,espnet/tiny_synthetic.safetensors,{name}"
+    assert method.weights.sha256.split(",")[-1] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    torch.testing.assert_close(method.correction.weight.data, tensors[name]["weight"].half().float())
+    for branches in ("reference=mask2former,update=psp18", "reference=psp18,update=espnet"):
+        assert load_method(f"accel({branches})").weights.origin == "untrained"
+
+
 def test_the_label_space_of_the_data_decides(shipped) -> None:
     assert load_method("mask2former(backbone=tiny)", labels="camvid").weights.origin == "untrained"
     assert load_method("mask2former", labels="synthetic").weights.origin == "packaged"
@@ -143,7 +156,7 @@ def test_a_file_that_no_longer_fits_is_one_message(shipped, tmp_path: Path, monk
         assert load_method("psp18" if "arseg" in name else "mask2former", checkpoint="untrained")
 
 
-@pytest.mark.parametrize("name", ["mask2former", "mrcfa", "espnet", "psp18"])
+@pytest.mark.parametrize("name", ["mask2former", "mrcfa", "espnet", "tdnet", "psp18"])
 def test_training_starts_from_random_weights(shipped, name: str) -> None:
     recipe = find_recipe(parse(name))(Order(parse(name), load_space("synthetic")))
     assert recipe.method.weights.origin == "untrained"

@@ -25,11 +25,16 @@ FILES: dict[tuple[str, float | None], str | dict[str, str]] = {
     ("cffm", None): "cffm/tiny_synthetic.safetensors",
     ("espnet", None): "espnet/tiny_synthetic.safetensors",
     ("tv3s", None): "tv3s/tiny_synthetic.safetensors",
+    ("tdnet", None): "tdnet/tiny_synthetic.safetensors",
+    ("accel", None): "accel/tiny_synthetic.safetensors",
     ("arseg", 0.5): {"hr": "arseg/tiny_synthetic_hr.safetensors", "lr": "arseg/tiny_synthetic_lr.safetensors"},
     ("psp18", 1.0): "arseg/tiny_synthetic_hr.safetensors",
     ("psp18", 0.5): "arseg/tiny_synthetic_half.safetensors",
 }
 """(method, its `scale` if it has one) -> file(s) under methods/, for backbone=tiny and synthetic video's classes."""
+
+BRANCHES: dict[str, dict[str, str]] = {"accel": {"reference": "mask2former", "update": "espnet"}}
+"""A method of which the file is for these methods inside it alone."""
 
 
 def root() -> Path:
@@ -44,6 +49,8 @@ def find(method: str, settings: Mapping[str, Any]) -> Path | dict[str, Path] | N
     """
     names = FILES.get((method, settings.get("scale")))
     if names is None or settings.get("backbone") not in (None, "tiny") or suite_name(settings["labels"]) != "synthetic":
+        return None
+    if any(str(settings.get(branch)) != name for branch, name in BRANCHES.get(method, {}).items()):
         return None
     parts = {"": names} if isinstance(names, str) else names
     paths = {part: root() / name for part, name in parts.items()}

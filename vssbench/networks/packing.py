@@ -27,6 +27,8 @@ TRAINED = {
     "cffm/tiny_synthetic.safetensors": "cffm/cffm.safetensors",
     "espnet/tiny_synthetic.safetensors": "espnet/espnet.safetensors",
     "tv3s/tiny_synthetic.safetensors": "tv3s/tv3s.safetensors",
+    "tdnet/tiny_synthetic.safetensors": "tdnet/tdnet.safetensors",
+    "accel/tiny_synthetic.safetensors": "accel/accel.safetensors",
     "arseg/tiny_synthetic_hr.safetensors": "psp18/psp18.safetensors",
     "arseg/tiny_synthetic_lr.safetensors": "arseg/arseg-lr.safetensors",
     "arseg/tiny_synthetic_half.safetensors": "half/psp18.safetensors",
