@@ -149,7 +149,7 @@ def plain_tdnet(method: Tdnet, image: torch.Tensor, past: list[Memory], size: tu
         x = path.trunk(image)[2]
         levels = [conv(F.adaptive_avg_pool2d(x, bins)) for bins, conv in zip(BINS, path.pyramid, strict=True)]
         whole = [F.interpolate(one, x.shape[-2:], mode="bilinear", align_corners=True) for one in levels]
-        feature = torch.cat([one.chunk(2, 1)[path.half] for one in (x, *whole)], 1)
+        feature = torch.cat([one.chunk(2, 1)[path.part] for one in (x, *whole)], 1)
         value, queries = path.value(feature), [*(one.query for one in past[1:]), tokens(path.query(feature))]
         passed = torch.zeros_like(past[0].value)
         for link, query, one in zip(path.links, queries, past, strict=True):

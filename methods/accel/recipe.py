@@ -84,10 +84,10 @@ class AccelRecipe(Recipe):
         assert isinstance(method, Accel)
         if method.update is None:
             raise UserError("there is no correction to train", where=spec, expected="an update branch: update=METHOD")
-        for branch in (method.reference, method.update):
-            if hooks.weights(branch).origin == "untrained":
+        for inside in (method.reference, method.update):
+            if hooks.weights(inside).origin == "untrained":
                 raise UserError(
-                    f"Accel trains the correction of two trained networks, and {branch.name} is untrained",
+                    f"Accel trains the correction of two trained networks, and {inside.name} is untrained",
                     where=spec,
                     fix="--start reference:FILE,update:FILE",
                 )

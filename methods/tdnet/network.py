@@ -66,7 +66,8 @@ class SubNetwork(nn.Module):
 
     def __init__(self, config: Config, half: int, classes: int, table: tuple[int, int]):
         super().__init__()
-        self.half, width = half, config.width
+        width = config.width
+        self.part = half
         self.trunk = config.trunk()
         self.pyramid = nn.ModuleList(ConvNormReLU(width, width // len(BINS), 1) for _ in BINS)
         self.query, self.key = (_encoder(width, config.keys) for _ in range(2))
@@ -85,7 +86,7 @@ class SubNetwork(nn.Module):
         return torch.cat([self._half(x), *levels], 1), deep
 
     def _half(self, x: Tensor) -> Tensor:
-        return x.chunk(2, dim=1)[self.half]
+        return x.chunk(2, dim=1)[self.part]
 
     def memory(self, feature: Tensor, value: Tensor, subsampling: int) -> Memory:
         """What the frame leaves; value: of the feature."""

@@ -272,7 +272,7 @@ def listed() -> set[str]:
 
 def test_shipped_files_are_known_and_together_small() -> None:
     assert {path.relative_to(packaged.root()).as_posix() for path in files()} <= listed()
-    assert sum(path.stat().st_size for path in files()) <= 24e6
+    assert sum(path.stat().st_size for path in files()) <= 28e6  # the wheel stays below 30 MB
 
 
 def test_shipped_files_are_float16_and_say_where_they_come_from() -> None:

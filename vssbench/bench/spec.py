@@ -140,8 +140,10 @@ class RunSpec(_Strict):
 
     methods: list[MethodSpec] = Field(
         default=[
-            *("mask2former", "hold(of=mask2former)", "flowwarp(of=mask2former)", "mpvss"),
-            *("mrcfa", "mrcfa(references=none)", "arseg", "psp18", "psp18(scale=0.5)"),
+            *("mask2former", "hold(of=mask2former)", "flowwarp(of=mask2former)", "mpvss", "ema(of=mask2former)"),
+            *("espnet", "accel(reference=mask2former,update=espnet)"),
+            *("mrcfa", "mrcfa(references=none)", "cffm", "tv3s", "tdnet", "videomt"),
+            *("arseg", "psp18", "psp18(scale=0.5)"),
         ],
         min_length=1,
         max_length=10_000,
