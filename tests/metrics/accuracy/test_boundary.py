@@ -216,6 +216,6 @@ def test_a_damaged_record_is_one_message(damage: Callable[[dict[str, Any]], obje
 
 
 def test_the_example_in_its_document() -> None:
-    found = doctest.testfile(str(ROOT / "docs" / "biou.md"), module_relative=False)
+    found = doctest.testfile(str(ROOT / "docs" / "metrics" / "biou.md"), module_relative=False)
     assert found.attempted > 5
     assert not found.failed
