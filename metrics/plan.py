@@ -60,6 +60,15 @@ def check(spec: Spec) -> None:
         metric.check_spec(spec)
 
 
+def example(name: str) -> Spec:
+    """A metric string of that name that its metric takes: what its class calls `example`, or else the name."""
+    try:
+        metric = registry.resolve("metrics", name)
+    except UserError:  # a plugin that cannot be imported
+        return Spec(name)
+    return parse(getattr(metric, "example", name))
+
+
 def higher_is_better(metric: str | Spec) -> bool | None:
     """The direction of a metric string; None where it is not known: of a plugin that is not installed or says none."""
     name = parse(metric).name

@@ -59,6 +59,7 @@ class Temporal(ClipMetric):
     """
 
     name = "temporal"
+    example = "TC(flow=dis)"
 
     def __init__(self, space: LabelSpace, specs: Sequence[Spec]):
         super().__init__(space, specs)

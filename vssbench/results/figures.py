@@ -166,7 +166,8 @@ def near(name: str, known: Iterable[str]) -> list[str]:
 def named() -> list[Figure]:
     """Every metric that is installed, an example of what is there for any class, distance or rate, and every cost."""
     usual = [parse(name) for name in plan.DEFAULT]
-    metrics = [*usual, *(Spec(name) for name in registry.entries("metrics") if name not in {one.name for one in usual})]
+    others = [name for name in registry.entries("metrics") if name not in {one.name for one in usual}]
+    metrics = [*usual, *map(plan.example, others)]
     return [*map(_metric, metrics), _of_class("road"), _at_distance(1), *_at_rate(30), *CATALOGUE.values()]
 
 
