@@ -246,10 +246,10 @@ def decoded(record: ClipStates, space: LabelSpace) -> Cells:
 
     Raises UserError for what `Confusion` cannot have left: it was edited or damaged.
     """
-    state = record.states.get(Confusion.name)
-    if state is None:
+    if Confusion.name not in record.states:
         return Cells(*np.empty((3, 0), np.int64))
     with refusing_damage(record, Confusion.name):
+        state = record.states[Confusion.name]
         require_own(record, state)
         parts = [(whole(distance), *part) for clip in state for distance, part in clip["counts"].items()]
         place, pixels = (whole_numbers(list(chain.from_iterable(part[which] for part in parts))) for which in (1, 2))
