@@ -202,7 +202,7 @@ class Accel(Wrapper):
             raise UserError(f"accel has no network of its own on {kind} frames", expected="nonkey, and an update")
         count = hooks.offered(self.update, "cost_module")
         if count is None:  # not a UserError: that would say that such a frame costs nothing
-            raise NotImplementedError(f"{self.update.name} offers no cost_module to count")
+            raise TypeError(f"{self.update.name} offers no cost_module to count")
         module, inputs = count("key", size)
         device = inputs[0].device
         costed = Corrected(module, copy.deepcopy(self.correction).to(device)).eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -100,7 +101,7 @@ class MLPDecoder(nn.Module):
         return total
 
 
-class ClipNetwork(nn.Module):
+class ClipNetwork(nn.Module, ABC):
     """What the networks have in common. Inputs are normalised images whose sides are multiples of 32.
 
     Subclasses add `memory`, `held` and `forward`. What later frames need of a frame, its memory, is a tensor or a tuple
@@ -127,13 +128,13 @@ class ClipNetwork(nn.Module):
         scores: Tensor = self.classify_single(self.dropout(features.fused))
         return scores
 
+    @abstractmethod
     def memory(self, features: Features) -> Any:
         """What this frame offers as a reference; does not depend on any target."""
-        raise NotImplementedError
 
+    @abstractmethod
     def held(self, image: Tensor, references: int) -> Any:
         """Zeros of the shape of the memories of that many references, each like the image; in the second axis."""
-        raise NotImplementedError
 
 
 class Memorising(ClipNetwork):

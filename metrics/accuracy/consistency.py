@@ -217,10 +217,10 @@ def decoded(record: ClipStates, n: int) -> NDArray[np.int64] | None:
     Unlabelled frames leave windows undefined. Raises UserError for what `Consistency` cannot have left: it was edited
     or damaged.
     """
-    state = record.states.get(Consistency.name)
-    if state is None:
+    if Consistency.name not in record.states:
         return None
     with refusing_damage(record, Consistency.name):
+        state = record.states[Consistency.name]
         require_own(record, state)
         parts = [np.empty((len(COLUMNS), 0), np.int64)]
         for clip in state:

@@ -188,8 +188,8 @@ def _decoded(clips: Clips, recipe: str) -> list[Counts] | str:
 
 def _pairs(record: ClipStates, recipe: str, classes: int) -> Counts | None:
     """Raises UserError for what `Temporal` cannot have left: it was edited or damaged."""
-    state = record.states[Temporal.name]
     with refusing_damage(record, Temporal.name):
+        state = record.states[Temporal.name]
         require_own(record, state)
         if any(recipe not in clip["pairs"] for clip in state):
             return None

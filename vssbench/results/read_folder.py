@@ -57,8 +57,8 @@ class Kept:
             return []
         found = {record.conditions: record for record in read_records(self.folder)}
         plain, streams = self.records(), []
-        for one in self.result.streaming:
-            camera = Camera.of(one)
+        for entry in self.result.streaming:
+            camera = Camera.of(entry)
             wanted = [camera.conditions(record.conditions, record.files) for record in plain]
             if any(conditions not in found for conditions in wanted):
                 raise UserError(
@@ -67,7 +67,15 @@ class Kept:
                     expected="one line per clip of the result and frame rate",
                     fix="vssbench run ... --resume --output " + str(self.folder.parent),
                 )
-            streams.append((camera, [found[conditions] for conditions in wanted]))
+            records = [found[conditions] for conditions in wanted]
+            for one, clip in zip(records, plain, strict=True):
+                if (one.clip, one.fps, one.frames) != (clip.clip, camera.fps, clip.frames):
+                    raise UserError(
+                        f"the record of clip {clip.clip!r} at {camera.fps:g} frames/s is of another clip or rate",
+                        where=self.folder / STREAMS,
+                        expected=f"{clip.frames} frames of {clip.clip!r}",
+                    )
+            streams.append((camera, records))
         return streams
 
     def clips(self, protocol: str | None = None) -> Clips:

@@ -144,11 +144,11 @@ def test_the_description_itself_is_right(tree: Path) -> None:
 
 def test_splits_that_there_are_not(tree: Path) -> None:
     assert said(tree, GOOD, "--split", "test") == (
-        "vssbench: DIR/my_video.yaml:4:1: splits: there is no split 'test'; known: train, val"
+        "vssbench: DIR/my_video.yaml:4:1: splits: no such split: 'test'; known: train, val"
     )
     without = GOOD.replace("splits:\n  train: [cam1]\n  val: [cam2_*]\n", "")
     assert said(tree, without, "--split", "train") == (
-        "vssbench: DIR/my_video.yaml:1:1: splits: there is no split 'train'; known: val; "
+        "vssbench: DIR/my_video.yaml:1:1: splits: no such split: 'train'; known: val; "
         "`splits: {val: [...], train: [...]}` says which clips are whose"
     )
 

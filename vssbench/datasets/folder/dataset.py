@@ -125,7 +125,7 @@ class Folder(FileDataset):
         if splits is None and (self.description.images.by_split or split == USUAL):
             return None
         if splits is None or split not in splits:
-            said = f"there is no split {split!r}; {suggest(split, splits or [USUAL])}"
+            said = f"no such split: {split!r}; {suggest(split, splits or [USUAL])}"
             if splits is None:
                 said += f"; `splits: {{{USUAL}: [...], {split}: [...]}}` says which clips are whose"
             raise faults([self.description.complaint(("splits",), said)])
