@@ -6,6 +6,7 @@ A flow is float32[H, W, 2], pixels, x first: a pixel of this frame lies at pixel
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -83,22 +84,15 @@ class Files:
     def take(self, frame: Frame, follows: bool) -> tuple[Float32 | None, Seen]:
         if not follows:
             return None, _none()
-        stem = self._root / frame.clip / frame.stem
+        stem, size = self._root / frame.clip / frame.stem, frame.image.shape[:2]
         path = stem.with_name(f"{stem.name}.flo")
-        known = None
-        if not path.exists():
-            path = stem.with_name(f"{stem.name}.png")
-            regular(path, expected=f"the flow of this frame to the one before, as .flo or .png, in {self._root}")
-            flow, known = _kitti(path)
-        else:
-            flow = _middlebury(path)
-        if frame.labels is not None and flow.shape[:2] != frame.labels.shape:
-            raise UserError(
-                f"is {flow.shape[0]}x{flow.shape[1]}",
-                where=path,
-                expected="{}x{}, the size of its frame".format(*frame.labels.shape),
-            )
-        return flow, _inside(flow) if known is None else _inside(flow) & known
+        if path.exists():
+            flow = _middlebury(path, size)
+            return flow, _inside(flow)
+        path = stem.with_name(f"{stem.name}.png")
+        regular(path, expected=f"the flow of this frame to the one before, as .flo or .png, in {self._root}")
+        flow, known = _kitti(path, size)
+        return flow, _inside(flow) & known
 
 
 SOURCES: dict[str, type[FlowSource]] = {"exact": Exact, "dis": Dis, "files": Files}
@@ -128,18 +122,38 @@ def _returns(flow: Float32, forward: Float32) -> Seen:
     return there
 
 
-def _middlebury(path: Path) -> Float32:
-    regular(path)
-    flow = cv2.readOpticalFlow(os.fspath(path))
-    if flow is None or flow.ndim != 3 or not np.isfinite(flow).all():
-        raise UserError("is no flow file, or a damaged one", where=path, expected="Middlebury's .flo, finite numbers")
+def _middlebury(path: Path, size: tuple[int, ...]) -> Float32:
+    """The tag "PIEH", width and height as int32, then u and v of each pixel as float32, little-endian."""
+    data = regular(path).read_bytes()
+    if data[:4] != b"PIEH" or len(data) < 12:
+        raise UserError("is no flow file", where=path, expected="Middlebury's .flo")
+    width, height = struct.unpack("<ii", data[4:12])
+    _check_size(path, (height, width), size)
+    if len(data) != 12 + 8 * height * width:
+        raise UserError(f"has {len(data)} bytes", where=path, expected=f"{12 + 8 * height * width}: it is cut short")
+    flow = np.frombuffer(data, "<f4", offset=12).reshape(height, width, 2).astype(np.float32)
+    if not np.isfinite(flow).all():
+        raise UserError("holds numbers that are not finite", where=path)
     return flow
 
 
-def _kitti(path: Path) -> tuple[Float32, Seen]:
+def _kitti(path: Path, size: tuple[int, ...]) -> tuple[Float32, Seen]:
     """KITTI's devkit: 16 bits, red and green are 64 u + 2**15 and 64 v + 2**15, blue is 1 where the flow is known."""
+    with path.open("rb") as file:  # before anything is decoded: a header may claim any size
+        header = file.read(24)
+    if header[:8] != b"\x89PNG\r\n\x1a\n" or len(header) < 24:
+        raise UserError("is no PNG", where=path, expected="KITTI's PNG of three channels with 16 bits")
+    width, height = struct.unpack(">II", header[16:24])
+    _check_size(path, (height, width), size)
     stored = cv2.imread(os.fspath(path), cv2.IMREAD_UNCHANGED)
-    if stored is None or stored.dtype != np.uint16 or stored.ndim != 3 or stored.shape[2] != 3:
-        raise UserError("is no flow file", where=path, expected="KITTI's PNG of three channels with 16 bits")
+    if stored is None or stored.dtype != np.uint16 or stored.shape != (height, width, 3):
+        raise UserError(
+            "is no flow file, or a damaged one", where=path, expected="KITTI's PNG of three channels with 16 bits"
+        )
     valid, v, u = np.moveaxis(stored.astype(np.float32), 2, 0)
     return np.stack([(u - 2**15) / 64, (v - 2**15) / 64], axis=-1), valid > 0
+
+
+def _check_size(path: Path, found: tuple[int, int], size: tuple[int, ...]) -> None:
+    if found != size:
+        raise UserError(f"is {found[0]}x{found[1]}", where=path, expected=f"{size[0]}x{size[1]}, the size of its frame")

@@ -214,3 +214,28 @@ def test_predictions_that_are_no_class_are_in_no_union_of_their_own() -> None:
     still = np.zeros((1, 4, 2))
     clip = [(frame(0, still), np.array([[0, 0, 1, IGNORE]])), (frame(1, still), np.array([[0, IGNORE, 1, 1]]))]
     assert value([clip], EXACT) == pytest.approx(100 * np.mean([1 / 2, 1]))
+
+
+FLO = b"PIEH" + np.array([3, 2], "<i4").tobytes()
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("001.flo", b"", "is no flow file"),
+        ("001.flo", FLO + bytes(40), "has 52 bytes.*60"),
+        ("001.flo", FLO + np.full(12, np.nan, "<f4").tobytes(), "not finite"),
+        ("001.flo", b"PIEH" + np.array([2**30, 2**30], "<i4").tobytes(), "is 1073741824x1073741824.*2x3"),
+        ("001.png", b"no picture", "is no PNG"),
+        ("001.png", PNG + bytes([0, 1, 0, 0]) * 2, "is 65536x65536.*2x3"),
+        ("001.png", PNG + bytes([0, 0, 0, 3, 0, 0, 0, 2]), "damaged"),
+    ],
+)
+def test_damaged_flow_files_are_one_message(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / "clip").mkdir()
+    (tmp_path / "clip" / name).write_bytes(content)
+    still = np.zeros((2, 3, 2))
+    clip = [(frame(index, still), np.zeros((2, 3))) for index in range(2)]
+    with pytest.raises(UserError, match=f"(?s){message}"):
+        value([clip], str(parse(f'TC(flow=files,root="{tmp_path}")')))
