@@ -39,8 +39,8 @@ from vssbench.methods.tv3s import network as tv3s_network
 from vssbench.methods.videomt.network import build as build_videomt
 from vssbench.methods.videomt.network import positions
 from vssbench.methods.videomt.output import class_scores
-from vssbench.networks.checkpoints import quiet_transformers
 from vssbench.networks.sizes import parse_size
+from vssbench.networks.transformers_models import quiet_transformers
 from vssbench.types import Method
 
 Job = Callable[[], Any]

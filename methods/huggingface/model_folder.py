@@ -27,7 +27,8 @@ from transformers.models.swin.modeling_swin import SwinBackbone
 
 from vssbench.errors import UserError
 from vssbench.files.atomic import regular
-from vssbench.networks.checkpoints import from_folder, load_strict, quiet_transformers, read, seeded
+from vssbench.networks.checkpoints import load_strict, read, seeded
+from vssbench.networks.transformers_models import from_folder, quiet_transformers
 from vssbench.specs import Spec
 from vssbench.types import Weights
 

@@ -11,7 +11,8 @@ from torch import nn
 from transformers import Mask2FormerForUniversalSegmentation
 
 from vssbench.methods.mask2former.weights import official
-from vssbench.networks.checkpoints import Checkpoint, Part, from_folder, load_strict, read
+from vssbench.networks.checkpoints import Checkpoint, Part, load_strict, read
+from vssbench.networks.transformers_models import from_folder
 
 _LAYOUTS = "transformers' folder, detectron2's R-50.pkl, torchvision's resnet50.pth or the official Swin's .pth"
 _BEGINNINGS = ("stem.conv1.", "conv1.", "patch_embed.proj.")

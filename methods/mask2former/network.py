@@ -16,7 +16,8 @@ from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation,
 
 from vssbench.methods.mask2former.attention_masks import MaskPredictor, masks_of
 from vssbench.methods.mask2former.deformable_attention import DeformableAttention
-from vssbench.networks.checkpoints import quiet_transformers, seeded
+from vssbench.networks.checkpoints import seeded
+from vssbench.networks.transformers_models import quiet_transformers
 from vssbench.networks.upsampling import Step, upsampled, upsampled_labels
 from vssbench.types import UInt8
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from transformers import Mask2FormerForUniversalSegmentation
 
 from vssbench.methods.mask2former.network import BACKBONES, third_stage
-from vssbench.networks.checkpoints import Checkpoint, Part, from_folder, load_strict, read
+from vssbench.networks.checkpoints import Checkpoint, Part, load_strict, read
+from vssbench.networks.transformers_models import from_folder
 from vssbench.types import Weights
 
 _UNSEEN_IN_SHAPES = (

@@ -11,6 +11,7 @@ from typing import TypeVar
 from vssbench.methods.mit.network import ClipNetwork, MitConfig
 from vssbench.networks import checkpoints
 from vssbench.networks.checkpoints import Part
+from vssbench.networks.transformers_models import from_folder, quiet_transformers
 from vssbench.types import Weights
 
 Rules = Sequence[tuple[str, Callable[[re.Match[str]], str]]]
@@ -83,7 +84,7 @@ def load(
     Raises UserError for a file that cannot be read or does not fit.
     """
     name = method.__name__
-    with checkpoints.seeded(f"{name.lower()} {backbone} {classes}"), checkpoints.quiet_transformers():
+    with checkpoints.seeded(f"{name.lower()} {backbone} {classes}"), quiet_transformers():
         network = method(config, classes)
     if checkpoint is None:
         return network, Weights("untrained")
@@ -118,7 +119,7 @@ def fill_backbone(network: ClipNetwork, path: str | Path, backbone: str) -> None
     }
     file = replace(file, tensors=own)
     if file.config is not None:
-        file = checkpoints.from_folder(network.backbone, file, _UNSEEN, expected)
+        file = from_folder(network.backbone, file, _UNSEEN, expected)
     ours = file.config is not None or any(name.startswith("stages.") for name in own)
     checkpoints.load_strict(network.backbone, file, str if ours else _official_backbone_name, expected)
 

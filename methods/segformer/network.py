@@ -8,7 +8,8 @@ from typing import Any, Literal
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
 from vssbench.errors import UserError
-from vssbench.networks.checkpoints import from_folder, load_strict, quiet_transformers, read, seeded
+from vssbench.networks.checkpoints import load_strict, read, seeded
+from vssbench.networks.transformers_models import from_folder, quiet_transformers
 from vssbench.types import Weights
 
 Backbone = Literal["tiny", "mit_b0", "mit_b1", "mit_b2", "mit_b3", "mit_b4", "mit_b5"]

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import VideomtConfig, VideomtForUniversalSegmentation
 
-from vssbench.networks.checkpoints import quiet_transformers, seeded
+from vssbench.networks.checkpoints import seeded
+from vssbench.networks.transformers_models import quiet_transformers
 
 Backbone = Literal["tiny", "vit_s", "vit_b", "vit_l"]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from transformers import VideomtForUniversalSegmentation
 
-from vssbench.networks.checkpoints import Checkpoint, Part, from_folder, load_strict, read
+from vssbench.networks.checkpoints import Checkpoint, Part, load_strict, read
+from vssbench.networks.transformers_models import from_folder
 from vssbench.types import Weights
 
 _UNSEEN_IN_SHAPES = ("num_attention_heads", "num_blocks", "patch_size", "layer_norm_eps", "use_swiglu_ffn")

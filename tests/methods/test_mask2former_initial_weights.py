@@ -23,7 +23,7 @@ from vssbench.errors import UserError
 from vssbench.methods.mask2former.initial_weights import fill_backbone, is_backbone
 from vssbench.methods.mask2former.network import build
 from vssbench.methods.mask2former.recipe import Mask2FormerRecipe
-from vssbench.networks.checkpoints import quiet_transformers
+from vssbench.networks.transformers_models import quiet_transformers
 from vssbench.specs import parse
 from vssbench.training.recipe import Order
 

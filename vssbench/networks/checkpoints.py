@@ -40,7 +40,7 @@ _SHARD = re.compile(r"[\w.-]{1,200}\.safetensors")
 _DAMAGED = "the archive is cut short, damaged, or not torch's"
 _SHOWN = 120
 """Characters of an entry's name in a message."""
-_DERIVED = re.compile(
+DERIVED = re.compile(
     r"(^|\.)(num_batches_tracked|relative_position_index(_0|_clips_\d)?|valid_ind_rolled)$|(^|\.)criterion\."
 )
 
@@ -151,7 +151,7 @@ def load_strict(
     be absent and are not read. Floating-point types are converted; other types and values that are not finite are
     refused.
     """
-    targets = {name: tensor for name, tensor in module.state_dict().items() if not _DERIVED.search(name)}
+    targets = {name: tensor for name, tensor in module.state_dict().items() if not DERIVED.search(name)}
     sources = {name: source if isinstance(source := rename(name), Part) else Part(source) for name in targets}
     wanted = {source.name for source in sources.values()}
     given = _named_as(wanted, checkpoint)
@@ -160,7 +160,7 @@ def load_strict(
         for name, source in sources.items()
         if source.name in given and (problem := _misfit(given[source.name], targets[name], source))
     }
-    _refuse(
+    refuse(
         checkpoint,
         wanted - given.keys(),
         given.keys() - wanted,
@@ -180,7 +180,7 @@ def _named_as(wanted: Collection[str], checkpoint: Checkpoint) -> Mapping[str, t
     return {prefix + name: tensor for name, tensor in checkpoint.tensors.items()} if prefix else checkpoint.tensors
 
 
-def _refuse(
+def refuse(
     checkpoint: Checkpoint,
     missing: Iterable[str],
     unexpected: Iterable[str],
@@ -193,7 +193,7 @@ def _refuse(
         f"{title}, {len(names)}: {listed((name[:_SHOWN] for name in names), 3)}"
         for title, names in (
             ("missing", sorted(missing)),
-            ("unexpected", sorted(name for name in unexpected if not _DERIVED.search(name))),
+            ("unexpected", sorted(name for name in unexpected if not DERIVED.search(name))),
             ("unfit", sorted(unfit)),
         )
         if names
@@ -213,57 +213,6 @@ def told(checkpoint: Checkpoint) -> str:
         return ", ".join(f"{key} {checkpoint.config[key]!r:.100}" for key in kinds if key in checkpoint.config)
     record = checkpoint.trained
     return ", ".join(f"{key} {record[key]!s:.100}" for key in ("method", "labels", "dataset") if key in record)
-
-
-def from_folder(
-    network: Any, checkpoint: Checkpoint, alike: Iterable[str] = (), expected: str | None = None
-) -> Checkpoint:
-    """A transformers folder's tensors under the names that this version of transformers gives them.
-
-    network:  a transformers model of the architecture that is wanted; the folder's config.json builds nothing
-    alike:    entries of config.json, and of its backbone_config, that must agree because shapes cannot tell them
-    expected: what the folder should have held, for the message
-    Raises UserError where those differ or entries are missing, unexpected or of another shape.
-    """
-    import torch
-
-    if differences := _differences(network.config.to_dict(), checkpoint.config or {}, alike):
-        raise UserError("; ".join(differences), where=checkpoint.path / "config.json", expected=expected)
-    with quiet_transformers():
-        filled, report = type(network).from_pretrained(
-            None,
-            config=network.config,
-            state_dict=dict(checkpoint.tensors),
-            dtype=torch.float32,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
-    used = network.state_dict().keys()
-    _refuse(
-        checkpoint,
-        {name for name in report["missing_keys"] if name in used and not _DERIVED.search(name)},
-        report["unexpected_keys"],
-        {f"{name} (shape {list(given)}, expected {list(wanted)})" for name, given, wanted in report["mismatched_keys"]},
-        expected,
-        None,
-    )
-    return replace(checkpoint, tensors={name: tensor for name, tensor in filled.state_dict().items() if name in used})
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """No warnings and no progress bars from transformers: what is wrong, our own checks say."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
 
 
 @contextmanager
@@ -359,22 +308,6 @@ def _misfit(given: torch.Tensor, target: torch.Tensor, source: Part) -> str:
     if given.is_floating_point() != target.is_floating_point() or given.is_complex():
         return f"type {given.dtype}, expected {target.dtype}"
     return "" if given.isfinite().all() else "values that are not finite"
-
-
-def _differences(ours: dict[str, Any], theirs: dict[str, Any], alike: Iterable[str]) -> list[str]:
-    """What two configurations, or their backbones', say differently of a network, in words."""
-    keys = ("model_type", "depths", "embed_dim", "num_heads", "window_size", "layer_type", "hidden_act", *alike)
-    pairs = ((ours, theirs), (ours.get("backbone_config") or {}, theirs.get("backbone_config") or {}))
-    return [
-        f"{key} is {theirs[key]!r}, not {ours[key]!r}"
-        for ours, theirs in pairs
-        for key in keys
-        if key in ours and key in theirs and list(_flat(ours[key])) != list(_flat(theirs[key]))
-    ]
-
-
-def _flat(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, list | tuple) else [value]
 
 
 def _digest(parts: Iterable[bytes]) -> str:
