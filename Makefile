@@ -52,7 +52,7 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 # mmcv brings opencv-python, which overwrites our opencv-python-headless and does not load without a display's libraries.
 $(EXTRAS)/.installed: pyproject.toml setup.py constraints.txt
 	test -d $(EXTRAS) || $(PYTHON) -m venv $(EXTRAS)
-	$(EXTRAS)/bin/pip install --quiet --constraint constraints.txt --editable '.[train,test,ray,mmseg,mlflow,wandb,tensorboard]'
+	$(EXTRAS)/bin/pip install --quiet --constraint constraints.txt --editable '.[train,test,ray,mmseg,mlflow,wandb,tensorboard,onnx]'
 	$(EXTRAS)/bin/pip install --quiet --constraint constraints.txt --force-reinstall --no-deps opencv-python-headless
 	touch $@
 

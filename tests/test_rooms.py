@@ -30,7 +30,7 @@ results
 stats
 gate
 bench
-predict score profile training testing
+predict score profile training testing deploy
 methods
 reports
 cli pytest_plugin

@@ -1,0 +1,58 @@
+"""What a method hands over to be exported: a module for each graph, with everything that `model.yaml` says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from vssbench.deploy.model_file import EVERY_FRAME, Decode, Picture, Schedule, Source, When
+from vssbench.types import Kind
+
+
+@dataclass(frozen=True)
+class GraphInput:
+    """source: where it comes from; example: a tensor of its shape and dtype (values do not matter)."""
+
+    source: Source
+    example: Tensor
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One graph.
+
+    module:  takes the inputs as positional tensors, in order; returns a tensor for each output, in order
+    inputs:  name -> input
+    outputs: names, in order; what `decode` reads is among them: `scores`, or `classes` and `masks`. Every other one is
+             state, which inputs of later frames name
+    """
+
+    kind: Kind
+    module: nn.Module
+    inputs: Mapping[str, GraphInput]
+    outputs: tuple[str, ...]
+    when: When = EVERY_FRAME
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """All graphs of a method for frames of one size; fields as in `ModelFile`."""
+
+    pictures: Mapping[str, Picture]
+    graphs: Mapping[str, Graph]
+    decode: Decode
+    schedule: Schedule | None = None
+
+
+@runtime_checkable
+class HasGraphs(Protocol):
+    """`graphs(size)`: a method that can be exported."""
+
+    def graphs(self, size: tuple[int, int]) -> Graphs:
+        """What it computes for frames of that size (H, W), in float32, on the method's own parameters.
+
+        Raises UserError for what cannot be a graph, with the reason.
+        """

@@ -1,0 +1,209 @@
+"""`model.yaml`: which graph runs on which frame, what it reads and leaves, and how a frame goes in and labels come out.
+
+It says all that a program needs to run the graphs next to it, without vssbench and without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vssbench.types import Kind
+
+Size = tuple[int, int]
+"""Height and width."""
+
+
+class Part(BaseModel):
+    """A part of the file: what is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Resize(Part):
+    """Bilinear, of whole numbers 0..255: as OpenCV's resize(INTER_LINEAR), or as Pillow's resize(BILINEAR)."""
+
+    op: Literal["resize"] = "resize"
+    size: Size
+    by: Literal["opencv", "pillow"]
+
+
+class Normalise(Part):
+    """(pixel - mean) / std by channel, RGB, on the 0..255 scale: float32[3, h, w] from uint8[h, w, 3]."""
+
+    op: Literal["normalise"] = "normalise"
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class Interpolate(Part):
+    """Bilinear, of float32[3, h, w]: torch's interpolate(mode="bilinear")."""
+
+    op: Literal["interpolate"] = "interpolate"
+    size: Size
+    align_corners: bool = False
+    antialias: bool = False
+
+
+class Pad(Part):
+    """`value` at the bottom and on the right, up to a size, of float32[3, h, w]."""
+
+    op: Literal["pad"] = "pad"
+    size: Size
+    value: float = 0.0
+
+
+Operation = Annotated[Resize | Normalise | Interpolate | Pad, Field(discriminator="op")]
+Picture = tuple[Operation, ...]
+"""What is done in turn with a frame, uint8[H, W, 3], to make float32[1, 3, h, w]."""
+
+
+class FromPicture(Part):
+    """The picture of that name: of this frame, or of the last key frame before it."""
+
+    picture: str
+    of: Literal["this", "key"] = "this"
+
+
+class FromSide(Part):
+    """What the dataset gives beside the image, such as `motion`: float32[H, W, D] becomes float32[1, D, H, W]."""
+
+    side: str
+
+
+class FromOutput(Part):
+    """What an earlier frame left under the name of a graph's output.
+
+    of:    "key", the last key frame before this one, or the number of frames from that frame to this one
+    early: frame number in the clip -> that number instead, for the first frames of a clip
+    """
+
+    output: str
+    of: Literal["key"] | int
+    early: Mapping[int, int] = {}
+
+
+Source = FromPicture | FromSide | FromOutput
+
+
+class When(Part):
+    """On which frames a graph runs; all that is said must hold, and nothing said is every frame.
+
+    frames: first and last frame number in the clip (from 0); no last one is the rest of the clip
+    turn:   [n, i]: frames whose number in the clip leaves i when divided by n
+    key:    whether the schedule makes it a key frame
+    """
+
+    frames: tuple[int, int | None] | None = None
+    turn: tuple[int, int] | None = None
+    key: bool | None = None
+
+
+EVERY_FRAME = When()
+
+
+class GraphFile(Part):
+    """One graph.
+
+    file:    next to model.yaml
+    kind:    of the frames that it runs on, as in a result
+    inputs:  name of the graph's input -> where it comes from
+    outputs: names of the graph's outputs, in order
+    gflops:  10^9 multiply-accumulates of one frame as counted on the method that it came from, up to class scores
+    """
+
+    file: str
+    kind: Kind
+    inputs: Mapping[str, Source]
+    outputs: tuple[str, ...]
+    when: When = EVERY_FRAME
+    gflops: float | None = None
+
+
+class Interval(Part):
+    """A key frame every `key_interval` frames, or auto(threshold=..,max=..): see `vssbench.schedule.schedule`."""
+
+    key_interval: int | str
+    offset: int = 0
+
+
+class Unless(Part):
+    """A key frame where the dataset gives no such side input: the codec's own key frames have no `motion`."""
+
+    unless: str
+
+
+Schedule = Interval | Unless
+
+
+class Upsample(Part):
+    """Bilinear to `size`, then the first `kept` rows and columns; see `vssbench.networks.upsampling.Step`."""
+
+    size: Size
+    kept: Size
+    corners: bool = False
+
+
+class FromScores(Part):
+    """Labels are the argmax over classes of the output `scores`, float[1, C, h, w], after these steps."""
+
+    form: Literal["scores"] = "scores"
+    steps: tuple[Upsample, ...]
+
+
+class FromSegments(Part):
+    """Labels of the outputs `classes`, float[Q, C + 1] logits whose last column is "no object", and `masks`,
+    float[Q, h, w] logits: softmax of the classes times sigmoid of the masks, summed over Q.
+
+    order:   "exact": masks are upsampled to `padded` before the sigmoid; "fast": scores are upsampled
+    padded, resized, frame: sizes from the network back to the frame
+    """
+
+    form: Literal["segments"] = "segments"
+    order: Literal["exact", "fast"] = "exact"
+    padded: Size
+    resized: Size
+    frame: Size
+
+
+class FromLabels(Part):
+    """The output `labels`, whole numbers [1, H, W], is what comes out."""
+
+    form: Literal["labels"] = "labels"
+
+
+Decode = Annotated[FromScores | FromSegments | FromLabels, Field(discriminator="form")]
+
+
+class ModelFile(Part):
+    """The whole file.
+
+    method:      the spec that it was exported from
+    frame:       (H, W) of the frames that it takes
+    classes:     names of the network's own classes, in the order of its scores
+    labels:      the label space that predictions are of, as `labels=` takes it: a name, or the format of labels/*.yaml
+    groups:      where the network's own classes are others: which of them count as which, by name
+    pictures:    name -> how a frame becomes an input
+    graphs:      name -> graph, in the order in which they are tried: the first whose `when` holds runs
+    schedule:    of key frames; none where no graph asks for it
+    precision:   "float32", "fp16" or "int8", with `calibration`: the frames that int8 ranges were taken from
+    kept_float:  names of layers that stayed in floating point -> why
+    provenance:  versions, digests of weights, opset, options of the export
+    """
+
+    version: Literal[1] = 1
+    method: str
+    frame: Size
+    classes: tuple[str, ...]
+    labels: str | Mapping[str, Any]
+    groups: Mapping[str, Any] | None = None
+    pictures: Mapping[str, Picture]
+    graphs: Mapping[str, GraphFile]
+    schedule: Schedule | None = None
+    decode: Decode
+    precision: Literal["float32", "fp16", "int8"] = "float32"
+    calibration: str | None = None
+    kept_float: Mapping[str, str] = {}
+    provenance: Mapping[str, Any] = {}
