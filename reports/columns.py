@@ -24,6 +24,8 @@ COST = ("key_frames", "gflops", "gflops(key)", "gflops(nonkey)", "params", PRINT
 PARTS = tuple(f"gflops({kind})" for kind in KINDS)
 """What a frame of one kind costs: less of it is good for the whole, and no contest by itself."""
 MISSING = "–"
+BUSY = "!"
+"""Behind a figure that a busy machine gave."""
 FASTEST = 9999
 """FPS beyond which a clock says nothing: no network has run."""
 Mark = Literal["best", "second"]
@@ -74,6 +76,10 @@ class Column:
             return f">{FASTEST}"
         return ("≥" if self.key in row.at_least else "") + self.figure.text(value)
 
+    def busy(self, row: Row) -> bool:
+        """Whether the figure is there, and the machine on which a clock or a meter gave it was not quiet."""
+        return row.busy and self.figure.machine and self.value(row) is not None
+
     def marks(self, rows: Sequence[Row]) -> list[Mark | None]:
         """Best and second best among the rows that compete here, as printed: equal figures share a mark.
 
@@ -99,6 +105,13 @@ class Column:
 
     def _idle(self, value: float) -> bool:
         return self.figure.unit == "frames/s" and value > FASTEST
+
+
+def busy_words(rows: Sequence[Row], shown: Sequence[Column]) -> str:
+    """What BUSY means, where it stands; else empty."""
+    if not any(column.busy(row) for column in shown for row in rows):
+        return ""
+    return f"{BUSY}: the machine slept or was busy meanwhile; the row's notes say by how much."
 
 
 def columns(rows: Sequence[Row], chosen: Sequence[str] = ()) -> list[Column]:

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from vssbench.load import innermost
 from vssbench.methods import BUILTIN
+from vssbench.metrics.cost.disturbance import disturbances
 from vssbench.metrics.cost.input_size import told
 from vssbench.results.figures import Figure, figures
 from vssbench.results.record import RunResult
@@ -67,6 +68,7 @@ class Row:
     untrained: the weights are random
     told:      the method, or one that it wraps, is given the ground truth
     machine:   where the speed was measured; None: it was not
+    busy:      the machine slept or did other work meanwhile
     result, folder: of a measured row
     over_clips: of a measured row whose clips' records were read
     source:    of a published row
@@ -86,6 +88,7 @@ class Row:
     untrained: bool = False
     told: bool = False
     machine: str | None = None
+    busy: bool = False
     result: RunResult | None = None
     folder: Path | None = None
     over_clips: OverClips | None = field(default=None, compare=False, repr=False)
@@ -123,6 +126,7 @@ def measured(
         untrained=result.weights.origin == "untrained",
         told=_told(result.method),
         machine=_machine(result) if result.fps else None,
+        busy=result.samples_ms is not None and bool(disturbances(result.samples_ms, result.kinds)),
         result=result,
         folder=folder,
         over_clips=over_clips,

@@ -18,6 +18,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vssbench.errors import blaming
 from vssbench.hooks import compiles
@@ -104,7 +105,7 @@ def summarise(samples: Samples, kinds: Mapping[str, int | None] | None = None) -
     Returns {"fps": {scope: frames a second}, "latency_ms": {kind or "all": {scope: {"mean", "p50", ..., "n"}}}}.
     """
     kind_of = np.array(samples["kind"])
-    times = {scope: np.sum([samples[phase] for phase in phases], axis=0) for scope, phases in SCOPES.items()}
+    times = {scope: milliseconds(samples, scope) for scope in SCOPES}
     latency: dict[str, Any] = {
         kind: {scope: _figures(values[kind_of == kind]) for scope, values in times.items()}
         for kind in KINDS
@@ -114,6 +115,11 @@ def summarise(samples: Samples, kinds: Mapping[str, int | None] | None = None) -
     fps = {scope: 1e3 / sum(part * latency[kind][scope]["mean"] for kind, part in share_of.items()) for scope in SCOPES}
     latency["all"] = {scope: _figures(values) for scope, values in times.items()}
     return {"fps": fps, "latency_ms": {kind: latency.get(kind) for kind in (*KINDS, "all")}}
+
+
+def milliseconds(samples: Mapping[str, Sequence[Any]], scope: str) -> NDArray[np.float64]:
+    """float64[N]: what each timed frame took."""
+    return np.sum([samples[phase] for phase in SCOPES[scope]], axis=0, dtype=np.float64)
 
 
 def shares(timed: Sequence[str], kinds: Mapping[str, int | None] | None) -> dict[str, float]:

@@ -41,7 +41,8 @@ def described(column: Column, primary: bool) -> dict[str, Any]:
 def cells(column: Column, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """For each row the figure, as printed, its mark ("best", "second", null) and its interval or why it has none.
 
-    atLeast: where it is a lower bound;  alike: not to be told from the best;  minusBest: the difference, in words
+    atLeast: where it is a lower bound;  alike: not to be told from the best;  minusBest: the difference, in words;
+    busy: the machine was not quiet
     """
     return [
         {
@@ -49,6 +50,7 @@ def cells(column: Column, rows: Sequence[Row]) -> list[dict[str, Any]]:
             "text": column.text(row),
             "mark": mark,
             **({"atLeast": True} if column.key in row.at_least else {}),
+            **({"busy": True} if column.busy(row) else {}),
             **_interval(column, row),
             **({"alike": True} if alike(row, column.key) else {}),
             **({"minusBest": said} if (said := difference(row.to_best.get(column.key))) else {}),

@@ -26,9 +26,9 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
 
     Columns: those of COMPARABLE, method (and in full, with every default), origin; each metric in percent with the ends
     of its confidence interval ("mIoU low", "mIoU high") and p of its difference to the best ("VC@8 p (Holm)"), where
-    there is one; COST and whatever else any row has; whether gflops is a lower bound; the machine of
-    the speeds; the difference to the best in mIoU with its p; weights, source, notes. Accuracy class by class and
-    distance by distance is `vssbench.load_results`'.
+    there is one; COST and whatever else any row has; whether gflops is a lower bound; the machine of the speeds and
+    whether it was busy meanwhile; the difference to the best in mIoU with its p; weights, source, notes. Accuracy class
+    by class and distance by distance is `vssbench.load_results`'.
     """
     import pandas as pd
 
@@ -62,6 +62,7 @@ def _line(row: Row, accuracies: Iterable[str], costs: Iterable[str]) -> dict[str
         **{name: row.values.get(name) for name in costs},
         "gflops is a lower bound": "gflops" in row.at_least,
         "machine": row.machine,
+        "machine was busy": row.busy,
         "mIoU minus the best's": best and best.effect,
         "p (Holm)": best and best.adjusted,
         "weights": info and (info.weights.sha256 or info.weights.origin),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vssbench.errors import printable
-from vssbench.reports.columns import Column, Mark, columns, machines, meanings
+from vssbench.reports.columns import BUSY, Column, Mark, busy_words, columns, machines, meanings
 from vssbench.reports.names import names
 from vssbench.reports.notes import Notes, numbered
 from vssbench.reports.rows import Group, Row, grouped, level_of
@@ -52,7 +52,7 @@ def _table(group: Group, members: Sequence[Row], number: int, chosen: Sequence[s
         _name(row, name) + _raised(own) for row, name, own in zip(members, names(members), notes.of_row, strict=True)
     ]
     lines = [" & ".join(line) + r" \\" for line in zip(first, *cells, strict=True)]
-    below = _below(members, notes)
+    below = _below(members, shown, notes)
     return "\n".join([
         r"\begin{table*}",
         r"\centering",
@@ -108,6 +108,7 @@ def _cell(column: Column, row: Row, mark: Mark | None) -> str:
     found = row.intervals.get(column.key)
     if found is not None and found.value is not None and found.low is not None and found.high is not None:
         text += rf"\,{{\scriptsize$_{{{found.low - found.value:z.1f}}}^{{+{found.high - found.value:.1f}}}$}}"
+    text += rf"\,{BUSY}" * column.busy(row)
     return rf"{text}\,$\approx$" if alike(row, column.key) else text
 
 
@@ -115,7 +116,8 @@ def _raised(numbers: Sequence[int]) -> str:
     return rf"\textsuperscript{{{','.join(map(str, numbers))}}}" if numbers else ""
 
 
-def _below(members: Sequence[Row], notes: Notes) -> str:
-    """What the costs are, and the notes."""
+def _below(members: Sequence[Row], shown: Sequence[Column], notes: Notes) -> str:
+    """What the costs and their marks are, and the notes."""
     listed = [rf"\textsuperscript{{{number}}}~{escape(text)}." for number, text in enumerate(notes.texts, 1)]
-    return " ".join(filter(None, [escape(meanings(members)), *listed]))
+    words = [meanings(members), busy_words(members, shown)]
+    return " ".join(filter(None, [*map(escape, words), *listed]))

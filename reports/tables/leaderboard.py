@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean
 
 from vssbench.files.atomic import write_text
-from vssbench.reports.columns import MISSING, Column, columns, machines, meanings
+from vssbench.reports.columns import BUSY, MISSING, Column, busy_words, columns, machines, meanings
 from vssbench.reports.key_frames import ageing
 from vssbench.reports.names import names, plugins, resolved, weights
 from vssbench.reports.notes import numbered
@@ -71,7 +71,7 @@ def _heading(group: Group, members: Sequence[Row], before: Group | None, shown: 
         )
     if members[0].result is not None:
         words = f"{_counts(members[0].result)}. {words}"
-    lines += [line for line in (words, meanings(members)) if line]
+    lines += [line for line in (words, meanings(members), busy_words(members, shown)) if line]
     named = machines(members)
     if len(named) > 1:
         where = "; ".join(f"({letter}) {plain(machine)}" for letter, machine in named.items())
@@ -147,6 +147,7 @@ def _cell(column: Column, row: Row, mark: str | None) -> str:
     interval = row.intervals.get(column.key)
     if interval is not None and interval.low is not None and interval.high is not None:
         text += f" [{interval.low:z.1f}, {interval.high:z.1f}]"
+    text += f" {BUSY}" * column.busy(row)
     return f"{text} ≈" if alike(row, column.key) else text
 
 

@@ -21,11 +21,9 @@ from vssbench.results.record import RunResult, read_result
 from vssbench.specs import parse
 from vssbench.types import KINDS
 
+SCOPES = ("step", "step+decode", "end_to_end")
 LATENCY = {
-    kind: {
-        scope: {"mean": 4.0, "p50": 3.0, "p90": 5.0, "p99": 9.0, "n": 16}
-        for scope in ("step", "step+decode", "end_to_end")
-    }
+    kind: {scope: {"mean": 4.0, "p50": 3.0, "p90": 5.0, "p99": 9.0, "n": 16} for scope in SCOPES}
     for kind in (*KINDS, "all")
 }
 WHOLE = {
@@ -96,7 +94,13 @@ def test_every_number_of_a_result_has_one_name(tmp_path: Path) -> None:
         "frames(key)": 3, "frames(nonkey)": 8, "frames(warmup)": 1,
         "sIoU(fps=30)": 50.0, "sWIoU(fps=30)": None, "spixel_accuracy(fps=30)": 60.0, "sclass_accuracy(fps=30)": 55.0,
         "dropped(fps=30)": 25.0, "age(fps=30)": 40.0, "age(p99,fps=30)": 66.7, "missed(fps=30)": 50.0,
-        "latency(max,end_to_end)": 11.0, "jitter": pytest.approx(4.47), "rate(without_drop)": pytest.approx(1e6 / 5001),
+        **{f"latency(max,{scope})": 9.0 + more for more, scope in enumerate(SCOPES)},
+        **{f"latency(max,{scope},key)": 9.0 + more for more, scope in enumerate(SCOPES)},
+        **{f"latency(max,{scope},nonkey)": 1.0 + more for more, scope in enumerate(SCOPES)},
+        **{f"latency(max,{scope},warmup)": None for scope in SCOPES},
+        "jitter": pytest.approx(4.47),
+        "jitter(key)": pytest.approx(0.49), "jitter(nonkey)": 0.0, "jitter(warmup)": None,
+        "rate(without_drop)": pytest.approx(1e6 / 5001),
         "frames(timed)": 16, **{f"frames(timed,{kind})": 16 for kind in KINDS},
     }  # fmt: skip
     assert values(result) == wanted

@@ -303,12 +303,25 @@ COSTS = (
         for scope, spoken in _SPOKEN.items()
         for statistic in ("mean", "p50", "p90", "p99")
     ),
-    _ms("latency(max,end_to_end)", "latency max end to end (ms)", take=stream_figures.slowest),
+    *(
+        _ms(
+            f"latency(max,{scope}{kind})", f"latency max {spoken}{kind.replace(',', ' ')} (ms)",
+            take=stream_figures.slowest(timed, scope),
+        )
+        for timed, kind in _TIMED.items()
+        for scope, spoken in _SPOKEN.items()
+    ),
     Figure(
         "rate(without_drop)", "highest rate without a drop (fps)", "frames/s", stream_figures.keeps_up_to,
         "speed", "more", decimals=1, machine=True,
     ),
-    _ms("jitter", "jitter, p99 - p50 end to end (ms)", take=stream_figures.jitter),
+    *(
+        _ms(
+            f"jitter({timed})" if kind else "jitter", f"jitter{kind.replace(',', ' ')}, p99 - p50 end to end (ms)",
+            take=stream_figures.jitter(timed),
+        )
+        for timed, kind in _TIMED.items()
+    ),
     *(
         _mb(
             f"memory({where})", f"memory {where.replace('_', ' ')} (MB)",

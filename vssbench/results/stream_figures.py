@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vssbench.metrics.cost.camera import highest_rate
+from vssbench.metrics.cost.latency import milliseconds
 from vssbench.results.record import RunResult
-from vssbench.results.streaming import end_to_end
 from vssbench.specs import Spec
 
 ACCURACIES = {"sIoU": "mIoU", "sWIoU": "WIoU", "spixel_accuracy": "pixel_accuracy", "sclass_accuracy": "class_accuracy"}
@@ -46,17 +47,37 @@ def named(word: str, fps: float, name: str) -> str:
     return str(Spec(name, (("fps", rate),), words=(word,) if word else ()))
 
 
-def slowest(result: RunResult) -> float | None:
-    """Milliseconds of the slowest timed frame, end to end."""
-    return None if result.samples_ms is None else float(end_to_end(result.samples_ms).max())
+def slowest(kind: str, scope: str) -> Take:
+    """Milliseconds of the slowest timed frame. kind: of its frames, or "all";  scope: of `metrics.cost.latency`."""
+
+    def take(result: RunResult) -> float | str | None:
+        times = _timed(result, kind, scope)
+        return times if times is None or isinstance(times, str) else float(times.max())
+
+    return take
 
 
-def jitter(result: RunResult) -> float | None:
-    """Milliseconds between the median and the 99th percentile of all timed frames, end to end."""
+def jitter(kind: str) -> Take:
+    """Milliseconds between the median and the 99th percentile of the timed frames, end to end. kind: as above"""
+
+    def take(result: RunResult) -> float | str | None:
+        times = _timed(result, kind, "end_to_end")
+        if times is None or isinstance(times, str):
+            return times
+        middle, high = np.percentile(times, (50, 99))
+        return float(high - middle)
+
+    return take
+
+
+def _timed(result: RunResult, kind: str, scope: str) -> NDArray[np.float64] | str | None:
+    """Milliseconds of each timed frame of a kind, or why there are none; None where nothing was timed."""
     if result.samples_ms is None:
         return None
-    middle, high = np.percentile(end_to_end(result.samples_ms), (50, 99))
-    return float(high - middle)
+    times = milliseconds(result.samples_ms, scope)
+    if kind != "all":
+        times = times[np.array(result.samples_ms["kind"]) == kind]
+    return times if len(times) else f"no {kind} frame was timed"
 
 
 def keeps_up_to(result: RunResult) -> float | str | None:

@@ -10,19 +10,18 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vssbench.datasets.fingerprint import digest
 from vssbench.errors import UserError
 from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.metrics.accuracy.on_show import accuracies
+from vssbench.metrics.cost.latency import milliseconds
 from vssbench.results.fields import Count, KindName, Rate
 from vssbench.types import LabelSpace
 
 FILE = "stream.jsonl"
 Take = Literal["newest", "every"]
-END_TO_END = ("prepare", "step", "decode")
 
 
 class StreamRecord(BaseModel):
@@ -154,9 +153,4 @@ def percentile(counts: Mapping[int, int], percent: int) -> float:
 
 def missed(samples: Mapping[str, Sequence[Any]], fps: float) -> float:
     """Percent of the timed frames that took longer than the camera leaves between two, whatever their kind."""
-    return 100 * float((end_to_end(samples) > 1e3 / fps).mean())
-
-
-def end_to_end(samples: Mapping[str, Sequence[Any]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """float64[N] milliseconds of each timed frame."""
-    return np.sum([samples[phase] for phase in END_TO_END], axis=0, dtype=np.float64)
+    return 100 * float((milliseconds(samples, "end_to_end") > 1e3 / fps).mean())

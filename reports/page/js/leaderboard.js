@@ -34,6 +34,7 @@ function legend(rows) {
   return [
     cells.some(({ mark }) => mark) ? "Bold: best; underlined: second best." : "",
     level ? `Under a figure: its ${100 * level} % confidence interval over clips.` : "",
+    cells.some(({ busy }) => busy) ? "!: the machine slept or was busy meanwhile; the method's notes say by how much." : "",
     cells.some(({ alike }) => alike) ? `≈: not to be told from the best of its column (p ≥ ${data.alpha}, over clips, corrected for all pairs).` : "",
     letters.length > 1 ? `Speeds: ${letters.map(([letter, machine]) => `(${letter}) ${machine}`).join("; ")}; they cannot be compared.` : "",
     state.group.meanings,
@@ -86,12 +87,13 @@ function methodButton(row) {
 const tenths = (value) => (Math.round(10 * value) / 10 || 0).toFixed(1);
 
 function cell(row, { title }) {
-  const { value, text, mark, low, high, alike } = row.cells[title];
+  const { value, text, mark, low, high, alike, busy } = row.cells[title];
   const tag = { best: "strong", second: "u" }[mark] ?? "span";
   const said = mark ? el("span", { class: "hidden" }, mark === "best" ? " best" : " second best") : null;
+  const noisy = busy ? el("span", { class: "same" }, "!") : null;
   const same = alike ? el("span", { class: "same" }, "≈") : null;
   const span = low === undefined ? null : el("small", {}, `${tenths(low)}–${tenths(high)}`);
-  return el("td", { class: value === null ? "none" : null }, el(tag, {}, text), same, said, span);
+  return el("td", { class: value === null ? "none" : null }, el(tag, {}, text), noisy, same, said, span);
 }
 
 function drawFamilies() {

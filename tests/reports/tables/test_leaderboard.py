@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import re
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vssbench.errors import UserError
+from vssbench.reports.page.columns import all_columns
+from vssbench.reports.page.columns import cells as cells_of
 from vssbench.reports.rows import Row, measured
 from vssbench.reports.tables import latex, leaderboard
 from vssbench.reports.tables.markdown import code, plain, table
@@ -284,3 +287,24 @@ def test_other_files_are_one_message(tmp_path: Path, text: str, part: str) -> No
     (tmp_path / "result.json").write_text(text)
     with pytest.raises(UserError, match=part):
         read_result(tmp_path / "result.json")
+
+
+def test_a_machine_that_was_busy_is_marked_wherever_a_clock_was_read() -> None:
+    samples = {
+        "round": [0] * 20, "kind": ["key"] * 20, "prepare": [1.0] * 20, "decode": [1.0] * 20,
+        "step": [10.0] * 15 + [100.0] * 5,
+    }  # fmt: skip
+    quiet = {**samples, "step": [10.0] * 20}
+    rows = [measured(result("calm", 50.0, samples_ms=quiet)), measured(result("noisy", 40.0, samples_ms=samples))]
+    text = leaderboard.markdown(rows)
+    marked = {line["method"].strip("`"): line for line in cells(text)}
+    assert marked["noisy"]["FPS step"] == "10.0 !"
+    assert "!" not in "".join(marked["calm"].values())
+    assert marked["noisy"]["mIoU"] == "40.00"
+    assert text.count("the machine slept or was busy meanwhile") == 1
+    assert r"10.0\,!" in leaderboard.text(rows, "latex")
+    busy = [column for column, _ in all_columns(rows) if cells_of(column, rows)[1].get("busy")]
+    assert {column.key for column in busy} == {"fps(step)", "fps(step+decode)", "fps(end_to_end)"}
+    table = pd.read_csv(io.StringIO(leaderboard.text(rows, "csv"))).set_index("method")
+    assert table["machine was busy"].to_dict() == {"calm": False, "noisy": True}
+    assert "the machine slept" not in leaderboard.markdown(rows[:1])
