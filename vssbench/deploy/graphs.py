@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
 from vssbench.deploy.model_file import EVERY_FRAME, Decode, Picture, Schedule, Source, When
 from vssbench.types import Kind
+
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class GraphInput:
 class Graph:
     """One graph.
 
-    module:  takes the inputs as positional tensors, in order; returns a tensor for each output, in order
+    module:  takes the inputs as positional tensors, in order; returns a tensor for each output, in order. Graphs that
+             share one module, and name inputs and outputs alike, share one file
     inputs:  name -> input
     outputs: names, in order; what `decode` reads is among them: `scores`, or `classes` and `masks`. Every other one is
              state, which inputs of later frames name
@@ -35,6 +39,15 @@ class Graph:
     inputs: Mapping[str, GraphInput]
     outputs: tuple[str, ...]
     when: When = EVERY_FRAME
+
+
+def variant(network: M) -> M:
+    """The same modules once more, on the same parameters and buffers.
+
+    What is set otherwise in them, so that they can be exported, then leaves the method as it is.
+    """
+    shared = (*network.parameters(), *network.buffers())
+    return copy.deepcopy(network, {id(tensor): tensor for tensor in shared})
 
 
 @dataclass(frozen=True)

@@ -78,11 +78,13 @@ class FromOutput(Part):
 
     of:    "key", the last key frame before this one, or the number of frames from that frame to this one
     early: frame number in the clip -> that number instead, for the first frames of a clip
+    start: what stands for it while the clip has no such frame yet: "zeros" of the input's shape. None: that cannot be
     """
 
     output: str
     of: Literal["key"] | int
     early: Mapping[int, int] = {}
+    start: Literal["zeros"] | None = None
 
 
 Source = FromPicture | FromSide | FromOutput
@@ -107,7 +109,7 @@ EVERY_FRAME = When()
 class GraphFile(Part):
     """One graph.
 
-    file:    next to model.yaml
+    file:    next to model.yaml; graphs that differ in kind or in where inputs come from may share one
     kind:    of the frames that it runs on, as in a result
     inputs:  name of the graph's input -> where it comes from
     outputs: names of the graph's outputs, in order
