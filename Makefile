@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := $(VENV)-extras
 
-.PHONY: demo test test-slow test-extras lint types gate bench weights clean
+.PHONY: demo test test-slow test-extras lint types docs wheel-tree gate bench weights clean
 
 demo: $(STAMP)
 	$(BIN)/vssbench run bench.yaml --output results/demo-$$(date +%Y%m%d-%H%M%S)
@@ -24,11 +24,17 @@ test-extras: $(EXTRAS)/.installed
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-# Type checkers do not follow the folder mapping of an editable install, so mypy reads an installed wheel. What is left
-# in build/ would be packed too, deleted modules included.
-types: $(STAMP)
-	rm -rf $(VENV)/typed build && $(BIN)/pip install --quiet --no-deps --target $(VENV)/typed .
+types: wheel-tree
 	cd $(VENV)/typed && ../bin/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache -p vssbench
+
+# The site, in site/; a warning is an error.
+docs: wheel-tree
+	NO_MKDOCS_2_WARNING=1 VSSBENCH_SOURCES=$(VENV)/typed $(BIN)/mkdocs build --strict
+
+# Type checkers and mkdocstrings do not follow the folder mapping of an editable install, so they read an installed
+# wheel. What is left in build/ would be packed too, deleted modules included.
+wheel-tree: $(STAMP)
+	rm -rf $(VENV)/typed build && $(BIN)/pip install --quiet --no-deps --target $(VENV)/typed .
 
 # Accuracy and cost of the packaged networks on a few clips, against what was committed: half a minute.
 gate: $(STAMP)
@@ -46,7 +52,7 @@ bench: $(STAMP)
 
 $(STAMP): pyproject.toml setup.py constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,test,lint]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,test,lint,docs]'
 	touch $@
 
 # mmcv brings opencv-python, which overwrites our opencv-python-headless and does not load without a display's libraries.
@@ -95,4 +101,4 @@ $(WEIGHTS)/arseg/arseg-lr.safetensors: $(WEIGHTS)/psp18/psp18.safetensors
 	$(call TRAIN,arseg) --start $<
 
 clean:
-	rm -rf $(VENV) $(EXTRAS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(EXTRAS) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
