@@ -57,7 +57,8 @@ class Pad(Part):
 
 Operation = Annotated[Resize | Normalise | Interpolate | Pad, Field(discriminator="op")]
 Picture = tuple[Operation, ...]
-"""What is done in turn with a frame, uint8[H, W, 3], to make float32[1, 3, h, w]."""
+"""What is done in turn with a frame, uint8[H, W, 3], to make float32[1, 3, h, w]; or uint8[1, h, w, 3] where nothing
+normalises it. Resizing of whole numbers comes before that, what is of floats after it."""
 
 
 class FromPicture(Part):
@@ -132,9 +133,13 @@ class Interval(Part):
 
 
 class Unless(Part):
-    """A key frame where the dataset gives no such side input: the codec's own key frames have no `motion`."""
+    """A key frame where the dataset gives no such side input: the codec's own key frames have no `motion`.
+
+    gop: frames from one key frame to the next that an encoder is asked for
+    """
 
     unless: str
+    gop: int | None = None
 
 
 Schedule = Interval | Unless
@@ -159,12 +164,13 @@ class FromSegments(Part):
     """Labels of the outputs `classes`, float[Q, C + 1] logits whose last column is "no object", and `masks`,
     float[Q, h, w] logits: softmax of the classes times sigmoid of the masks, summed over Q.
 
-    order:   "exact": masks are upsampled to `padded` before the sigmoid; "fast": scores are upsampled
+    order:   "exact": masks are upsampled to `padded` before the sigmoid; "fast": scores are upsampled; "late": masks
+             are upsampled and cropped, their sigmoid is resized to `frame`, the product comes last (VidEoMT's)
     padded, resized, frame: sizes from the network back to the frame
     """
 
     form: Literal["segments"] = "segments"
-    order: Literal["exact", "fast"] = "exact"
+    order: Literal["exact", "fast", "late"] = "exact"
     padded: Size
     resized: Size
     frame: Size
@@ -177,6 +183,25 @@ class FromLabels(Part):
 
 
 Decode = Annotated[FromScores | FromSegments | FromLabels, Field(discriminator="form")]
+
+
+class Origin(Part):
+    """The weights that were exported; as `vssbench.types.Weights`."""
+
+    origin: Literal["none", "file", "packaged", "untrained"]
+    sha256: str | None = None
+
+
+class Parity(Part):
+    """The same frames of one kind through the graphs and through the method that they came from.
+
+    equal:      share of the pixels with the same label, 0 to 1
+    difference: largest of the class scores; none where the graph gives labels
+    """
+
+    frames: int
+    equal: float
+    difference: float | None = None
 
 
 class ModelFile(Part):
@@ -192,7 +217,9 @@ class ModelFile(Part):
     schedule:    of key frames; none where no graph asks for it
     precision:   "float32", "fp16" or "int8", with `calibration`: the frames that int8 ranges were taken from
     kept_float:  names of layers that stayed in floating point -> why
-    provenance:  versions, digests of weights, opset, options of the export
+    weights:     where they came from
+    parity:      kind of frame -> how far the graphs do as the method does; empty where it was not looked at
+    provenance:  versions, opset, options of the export
     """
 
     version: Literal[1] = 1
@@ -208,4 +235,6 @@ class ModelFile(Part):
     precision: Literal["float32", "fp16", "int8"] = "float32"
     calibration: str | None = None
     kept_float: Mapping[str, str] = {}
+    weights: Origin = Origin(origin="none")
+    parity: Mapping[Kind, Parity] = {}
     provenance: Mapping[str, Any] = {}
