@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
+from vssbench.errors import printable
 from vssbench.files.atomic import write_text
 from vssbench.reports.columns import BUSY, MISSING, Column, busy_words, columns, machines, meanings
 from vssbench.reports.key_frames import ageing
@@ -22,7 +23,10 @@ from vssbench.reports.tables.data_frame import csv, table
 from vssbench.reports.tables.markdown import code, plain
 from vssbench.reports.tables.markdown import table as tabulated
 from vssbench.results.record import RunResult
+from vssbench.results.signature import signatures
 
+CITED = 12
+"""So many lines to cite are printed: the most accurate rows of each table first."""
 FILES = {"md": "leaderboard.md", "csv": "leaderboard.csv", "latex": "leaderboard.tex"}
 """Format -> file."""
 
@@ -55,6 +59,7 @@ def markdown(rows: Sequence[Row], chosen: Sequence[str] = ()) -> str:
         shown = columns(members, chosen)
         parts += [_heading(group, members, before, shown), *_table(members, shown), statement(members)]
         parts += [distances(members), streaming.text(members)]
+    parts.append(citations(groups))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -149,6 +154,20 @@ def _cell(column: Column, row: Row, mark: str | None) -> str:
         text += f" [{interval.low:z.1f}, {interval.high:z.1f}]"
     text += f" {BUSY}" * column.busy(row)
     return f"{text} ≈" if alike(row, column.key) else text
+
+
+def citations(groups: Sequence[tuple[Group, Sequence[Row]]]) -> str:
+    """How to cite: mIoU's signature of each row, in the tables' order; empty where none was measured."""
+    results = [row.result for _, members in groups for row in members if row.result is not None]
+    lines = [str(found["mIoU"]) for found in map(signatures, results) if "mIoU" in found]
+    if not lines:
+        return ""
+    more = f" {len(lines) - CITED} more lines: `vssbench cite RUN`." if len(lines) > CITED else ""
+    words = (
+        "A line holds the number and what it rests on. `vssbench cite RUN --figures mIoU,gflops` prints those of other "
+        f"figures, `vssbench cite --check 'LINE' RUN` says whether one holds.{more}"
+    )
+    return "\n\n".join(["## How to cite", words, "\n".join(["```text", *map(printable, lines[:CITED]), "```"])])
 
 
 def distances(rows: Sequence[Row]) -> str:

@@ -15,7 +15,7 @@ SAID = ("the machine slept or was busy", "in no FPS:")
 def timeless(value: Any) -> Any:
     """The JSON value without them, everything else in its order."""
     if isinstance(value, dict):
-        return {key: timeless(item) for key, item in value.items() if key not in TIMES}
+        return {key: timeless(item) for key, item in value.items() if key not in TIMES and not key.startswith("fps(")}
     if isinstance(value, list):
         return [timeless(item) for item in value if not (isinstance(item, str) and item.startswith(SAID))]
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.helpers.command import vssbench
 from tests.reports.made import method_folder
 from vssbench.errors import UserError
 from vssbench.results.record import RunResult, read_result
-from vssbench.results.signature import Signature, differences, parse, signatures
+from vssbench.results.signature import Signature, differences, lines, parse, signatures
 
 NAMES = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
 VALUES = st.text(st.characters(codec="utf-8", exclude_categories=["Zl", "Zp", "Cc"]), min_size=1, max_size=20)
@@ -79,7 +80,35 @@ def test_the_command(tmp_path: Path) -> None:
     line = printed.stdout.strip()
     assert line.startswith("mIoU|protocol:exact|data:camvid.val")
     assert vssbench("cite", tmp_path, "--check", line) == (0, "it holds\n", "")
-    other = vssbench("cite", tmp_path, "--check", line.replace("exact", "vspw"))
-    assert (other.status, other.stdout) == (1, "protocol: vspw cited, exact in the result\n")
+    other = vssbench("cite", tmp_path, "--check", line.replace("exact", "of_a_plugin"))
+    assert (other.status, other.stdout) == (1, "protocol: of_a_plugin cited, exact in the result\n")
+    other = vssbench("cite", tmp_path, "--check", line.replace("weights:file", "weights:5e6f7a8b"), "--json")
+    said = {"holds": False, "differences": ["weights: 5e6f7a8b cited, file in the result"]}
+    assert (other.status, json.loads(other.stdout)) == (1, said)
+    assert vssbench("cite", tmp_path, "--check", "mIoU 37.49").status == 2
     assert vssbench("cite", tmp_path, "--method", "arseg").status == 2
     assert vssbench("cite", tmp_path, "--figures", "gflops").status == 2
+
+
+def test_a_line_of_a_method_that_was_not_run_does_not_hold(tmp_path: Path) -> None:
+    made(tmp_path)
+    line = vssbench("cite", tmp_path).stdout.strip()
+    other = vssbench("cite", tmp_path, "--check", line.replace("mpvss(key_interval=3)", "arseg"))
+    assert (other.status, other.stdout) == (1, "method: arseg cited, mpvss(key_interval=3) in the result\n")
+
+
+def test_a_line_under_another_protocol_is_printed_and_checked_under_it(tmp_path: Path) -> None:
+    made(tmp_path)
+    (line,) = vssbench("cite", tmp_path, "--protocol", "mmseg").stdout.splitlines()
+    assert "|protocol:mmseg|" in line
+    assert vssbench("cite", tmp_path, "--check", line) == (0, "it holds\n", "")
+    number = line.rpartition(" = ")[2]
+    other = vssbench("cite", tmp_path, "--check", line.replace(number, "1.23"))
+    assert (other.status, other.stdout) == (1, f"mIoU: 1.23 cited, {number} in the result\n")
+
+
+def test_a_result_keeps_the_lines_of_its_metrics_and_main_costs(tmp_path: Path) -> None:
+    result = made(tmp_path, params_m=3.5, latency_ms={"key": {"step": {"mean": 9.0, "n": 4}}})
+    found = lines(result)
+    assert list(found) == ["mIoU", "WIoU", "params"]
+    assert all(str(signatures(result)[name]) == line for name, line in found.items())

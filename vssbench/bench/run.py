@@ -31,6 +31,7 @@ from vssbench.results.fold import Measured, fold
 from vssbench.results.kept_frames import FrameFolder
 from vssbench.results.record import SCHEMA, ClipRecord, DatasetInfo, RunResult, count_kinds, files_digest
 from vssbench.results.run_folder import MethodFolder, RunDirectory
+from vssbench.results.signature import lines
 from vssbench.results.streaming import Camera, StreamRecord, Take
 from vssbench.specs import Spec
 from vssbench.types import Frame, Method, Weights
@@ -289,6 +290,7 @@ class Measurement:
             result.environment["plugins"] = plugins
         if self.bench.machines:
             result.environment["accuracy_processors"] = self.bench.machines
+        result.signatures = lines(result)
         return result
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vssbench.cli.options import JsonOption
 from vssbench.errors import UserError, listed, printable
+
+if TYPE_CHECKING:
+    from vssbench.results.read_folder import Kept
+    from vssbench.results.record import RunResult
+    from vssbench.results.signature import Signature
 
 
 def command(
@@ -18,6 +23,7 @@ def command(
     figures: Annotated[
         str, typer.Option("--figures", help="Comma-separated, as `vssbench list figures` names them.")
     ] = "mIoU",
+    protocol: Annotated[str | None, typer.Option("--protocol", help="Score again under this protocol.")] = None,
     check: Annotated[
         str | None, typer.Option("--check", help="A line that was cited: exit status 1 unless the run says the same.")
     ] = None,
@@ -25,34 +31,66 @@ def command(
 ) -> None:
     """Print a line per method and figure that holds the number and what it rests on: protocol, data, weights, version.
 
-    With --check compare such a line with the run, and print what is otherwise.
+    With --check compare such a line with the run, under the protocol that the line names, and print what differs.
     """
+    from vssbench.metrics.accuracy.protocols import find
     from vssbench.results.figures import figure
-    from vssbench.results.record import read_result
-    from vssbench.results.signature import differences, parse, signatures
+    from vssbench.results.read_folder import read_folder
+    from vssbench.results.signature import parse, signatures
     from vssbench.specs import parse as parse_spec
     from vssbench.specs import parse_list
 
-    results = [read_result(file) for file in sorted(run.glob("*/result.json"))]
-    if not results:
+    cited = None if check is None else parse(check)
+    if protocol:
+        find(protocol)
+    kept = [read_folder(file.parent) for file in sorted(run.glob("*/result.json"))]
+    if not kept:
         raise UserError("holds no <method>/result.json", where=run, expected="a run directory that vssbench run wrote")
     wanted = None if method is None else str(parse_spec(method))
-    if check is not None:
-        cited = parse(check)
-        wanted = dict(cited.parts).get("method", wanted)
-    chosen = [one for one in results if wanted in (None, one.method)]
+    chosen = [one for one in kept if wanted in (None, one.result.method)]
     if not chosen:
-        raise UserError(f"{wanted} is not in the run", where=run, expected=listed([one.method for one in results], 8))
-    if check is not None:
-        others = [differences(cited, one) for one in chosen]
-        closest = min(others, key=len)  # one method on several datasets of a sweep
-        print(json.dumps({"holds": not closest, "differences": closest}) if as_json else _told(closest))
-        raise typer.Exit(1 if closest else 0)
+        measured = listed([one.result.method for one in kept], 8)
+        raise UserError(f"{wanted} is not in the run", where=run, expected=measured)
+    if cited is not None:
+        found = _differences(cited, chosen)
+        print(json.dumps({"holds": not found, "differences": found}) if as_json else _told(found))
+        raise typer.Exit(1 if found else 0)
     names = [figure(str(spec)).name for spec in parse_list(figures, words=True)]
-    lines = [str(found[name]) for one in chosen for found in [signatures(one)] for name in names if name in found]
+    made = [signatures(_under(one, protocol)) for one in chosen]
+    lines = [str(one[name]) for one in made for name in names if name in one]
     if not lines:
         raise UserError(f"no result has {listed(names, 8)}", where=run, fix="vssbench list figures")
     print(json.dumps(lines, ensure_ascii=False, indent=1) if as_json else printable("\n".join(lines)))
+
+
+def _differences(cited: Signature, kept: list[Kept]) -> list[str]:
+    """What the line says otherwise than that result of a run which it fits best: a sweep has a method several times."""
+    from vssbench.results.signature import differences, signatures
+
+    method = dict(cited.parts).get("method")
+
+    def distance(one: Kept) -> tuple[bool, bool]:
+        return one.result.method != method, cited.figure not in signatures(one.result)
+
+    least = min(map(distance, kept))
+    found = [differences(cited, _as_cited(one, cited)) for one in kept if distance(one) == least]
+    return min(found, key=len)
+
+
+def _as_cited(kept: Kept, cited: Signature) -> RunResult:
+    """A result under the protocol that a line names, where the records can be read under it."""
+    from vssbench.metrics.accuracy.protocols import PROTOCOLS
+    from vssbench.specs import parse
+
+    protocol = dict(cited.parts).get("protocol")
+    known = protocol in PROTOCOLS and kept.has_records and parse(cited.figure, words=True).get("protocol") is None
+    return _under(kept, protocol if known and protocol != kept.result.protocol else None)
+
+
+def _under(kept: Kept, protocol: str | None) -> RunResult:
+    from vssbench.results.fold import rescored
+
+    return rescored(kept, kept.clips(protocol)) if protocol else kept.result
 
 
 def _told(differences: list[str]) -> str:

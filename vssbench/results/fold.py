@@ -19,6 +19,7 @@ from vssbench.metrics.cost.latency import shares, summarise
 from vssbench.results.read_folder import Kept
 from vssbench.results.record import ClipRecord, DatasetInfo, RunResult, WeightsInfo, count_kinds
 from vssbench.results.run_folder import read_identity
+from vssbench.results.signature import lines
 from vssbench.results.streaming import Camera, StreamRecord, entry
 from vssbench.specs import Spec, parse
 from vssbench.types import LabelSpace, Weights
@@ -174,4 +175,5 @@ def rescored(kept: Kept, clips: Clips) -> RunResult:
     if result.metrics is not None:
         score(result, clips, read_identity(kept.folder)["metrics"])
         stream(result, kept.streams(), clips.space)
+    result.signatures = lines(result)
     return result

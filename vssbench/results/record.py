@@ -39,7 +39,7 @@ from vssbench.results.fields import (
 from vssbench.specs import parse
 from vssbench.types import KINDS
 
-SCHEMA = 3
+SCHEMA = 4
 """Rises whenever a file of today could not be read by the vssbench of yesterday, new fields included."""
 
 
@@ -137,6 +137,7 @@ class RunResult(_Record):
     failed:      clip -> why it could not be measured; it is left out for every method of the run
     notes:       what the protocol made of these clips (windows left out, pixels booked elsewhere)
     caveats:     what a reader must know before comparing this row
+    signatures:  figure -> the line to cite it by (`signature.lines`); empty in results of schema 1 to 3
     """
 
     schema_version: int = Field(default=SCHEMA, alias="schema")
@@ -172,6 +173,7 @@ class RunResult(_Record):
     environment: Environment = {}
     started: str | None = None
     finished: str | None = None
+    signatures: dict[str, str] = {}
 
     model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
 
@@ -220,7 +222,16 @@ def _with_files(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "dataset": {**data["dataset"], "files": None}} if isinstance(data.get("dataset"), dict) else data
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _with_failed, 2: _with_files}
+def _with_signatures(data: dict[str, Any]) -> dict[str, Any]:
+    """From 3: a citation was made when it was asked for."""
+    return {**data, "signatures": {}}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: _with_failed,
+    2: _with_files,
+    3: _with_signatures,
+}
 """Schema -> what makes a result of the next one of it."""
 
 

@@ -18,6 +18,8 @@ from vssbench.results.record import RunResult
 
 SHORT = 8
 """Hexadecimal digits of a digest."""
+COSTS = ("gflops", "params", "fps(step)", "fps(step+decode)", "fps(end_to_end)")
+"""Costs whose lines a result keeps, beside those of its metrics."""
 _FORM = "FIGURE|name:value|... = NUMBER, as `vssbench cite` prints it"
 _ESCAPED = {"%": "%25", "|": "%7C", "\n": "%0A", "\r": "%0D"}
 
@@ -50,6 +52,15 @@ def parse(text: str) -> Signature:
 def signatures(result: RunResult) -> dict[str, Signature]:
     """Figure -> signature, of every metric and cost that the result has a number for."""
     return {one.figure.name: _signature(result, one) for one in figures(result) if one.value is not None}
+
+
+def lines(result: RunResult) -> dict[str, str]:
+    """What a result keeps: figure -> signature as text, of its metrics and of COSTS, where there is a number."""
+    return {
+        one.figure.name: str(_signature(result, one))
+        for one in figures(result)
+        if one.value is not None and (one.figure.metric or one.figure.name in COSTS)
+    }
 
 
 def differences(cited: Signature, result: RunResult) -> list[str]:

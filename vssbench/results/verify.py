@@ -15,6 +15,7 @@ from vssbench.results.fold import score, speed, stream
 from vssbench.results.read_folder import Kept, read_folder
 from vssbench.results.record import RunResult, count_kinds, files_digest, without_nan
 from vssbench.results.run_folder import conditions_of, read_clips, read_identity
+from vssbench.results.signature import lines
 from vssbench.results.timings import read_timings
 from vssbench.specs import inside, parse
 
@@ -57,6 +58,8 @@ def verify(folder: Path) -> Verified:
         elif read_clips(folder / "clips.jsonl"):
             found.differences.append("metrics are missing, and there are records that they would follow from")
         _speed(found, kept.result, folder, conditions_of(identity))
+        if kept.result.signatures:  # a result of an older schema has none
+            found.compare("signatures", kept.result.signatures, lines(kept.result))
     except UserError as error:
         found.differences.append(str(error))
     return found

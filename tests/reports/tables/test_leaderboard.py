@@ -20,6 +20,7 @@ from vssbench.reports.rows import Row, measured
 from vssbench.reports.tables import latex, leaderboard
 from vssbench.reports.tables.markdown import code, plain, table
 from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo, read_result
+from vssbench.results.signature import signatures
 from vssbench.stats import Comparison, Interval
 
 
@@ -308,3 +309,13 @@ def test_a_machine_that_was_busy_is_marked_wherever_a_clock_was_read() -> None:
     table = pd.read_csv(io.StringIO(leaderboard.text(rows, "csv"))).set_index("method")
     assert table["machine was busy"].to_dict() == {"calm": False, "noisy": True}
     assert "the machine slept" not in leaderboard.markdown(rows[:1])
+
+
+def test_how_to_cite_is_a_short_section_at_the_end() -> None:
+    results = [result(f"m{number:02}", 90.0 - number) for number in range(leaderboard.CITED + 3)]
+    section = markdown(*results).partition("\n## How to cite\n")[2]
+    assert section.rstrip().endswith("```")
+    lines = section.partition("```text\n")[2].partition("\n```")[0].splitlines()
+    assert lines == [str(signatures(one)["mIoU"]) for one in results[: leaderboard.CITED]]
+    assert "3 more lines" in section
+    assert "## How to cite" not in markdown(result("for_cost_only", None))
