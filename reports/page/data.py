@@ -11,7 +11,8 @@ from vssbench.reports.key_frames import ageing
 from vssbench.reports.names import names, short
 from vssbench.reports.notes import numbered
 from vssbench.reports.page.columns import all_columns, cells, described
-from vssbench.reports.page.frames import BUDGET, frames
+from vssbench.reports.page.flicker import places
+from vssbench.reports.page.frames import BUDGET, frames, kept_by
 from vssbench.reports.page.per_clip import LEVELS, aligned, per_clip, quantiles
 from vssbench.reports.page.provenance import provenance
 from vssbench.reports.plots.theme import DARK, LIGHT
@@ -36,6 +37,8 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
     shown = all_columns(rows, chosen)
     table = {column.title: cells(column, rows) for column, _ in shown}
     notes = numbered(rows)
+    kept = kept_by(rows)
+    pictured = frames(kept, budget - budget // 8)
     info = next((row.result.dataset for row in rows if row.result is not None), None)
     classes, clips = (info.classes, info.names) if info else ([], [])
     return {
@@ -64,7 +67,8 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
         ],
         "ageing": _ageing(rows),
         "streams": _streams(rows),
-        **frames(rows, budget),
+        **pictured,
+        "flicker": places(kept, {frame["clip"] for frame in pictured["frames"]}, budget // 8),
     }
 
 

@@ -10,10 +10,10 @@ from string import Template
 from typing import Any
 
 FOLDER = Path(__file__).parent
-STYLES = ("base", "leaderboard", "plots", "frames", "print")
+STYLES = ("base", "leaderboard", "plots", "frames", "flicker", "print")
 SCRIPTS = (
     "dom", "state", "card", "axes", "point_labels", "marks", "selection", "leaderboard", "pareto", "per_class",
-    "per_clip", "curves", "latency", "frames", "page",
+    "per_clip", "curves", "latency", "flicker", "frames", "page",
 )  # fmt: skip
 """In the order in which they stand in the page: a script may use at once what an earlier one defines."""
 

@@ -8,24 +8,31 @@ from statistics import fmean
 from typing import Any
 
 from vssbench.reports.rows import Row
-from vssbench.results.kept_frames import KeptFrame, read_frames
+from vssbench.results.kept_frames import KeptClip, KeptFrame, read_frames
 
 BUDGET = 3_500_000
 """Characters of pictures in one page: with everything else it stays below 6 MB."""
 
 
-def frames(rows: Sequence[Row], budget: int) -> dict[str, Any]:
-    """{"colours": of the classes, "frames": worst first, by the mean over methods}, of the clips that count.
+def kept_by(rows: Sequence[Row]) -> list[list[KeptClip]]:
+    """What each row keeps of the clips that count. Raises UserError for a damaged file."""
+    counted = [set(row.result.dataset.names) if row.result else set() for row in rows]
+    return [
+        [kept for kept in read_frames(row.folder) if kept.clip in names] if row.folder else []
+        for row, names in zip(rows, counted, strict=True)
+    ]
 
-    What exceeds the budget, in characters, is left out. Raises UserError for a damaged file.
+
+def frames(rows: Sequence[Sequence[KeptClip]], budget: int) -> dict[str, Any]:
+    """{"colours": of the classes, "frames": worst first, by the mean over methods}.
+
+    rows: as `kept_by` gives them
+    What exceeds the budget, in characters, is left out.
     """
     found: dict[tuple[str, int], dict[int, KeptFrame]] = {}
     colours: list[str] = []
-    for number, row in enumerate(rows):
-        counted = set(row.result.dataset.names) if row.result else set()
-        for kept in read_frames(row.folder) if row.folder else ():
-            if kept.clip not in counted:
-                continue
+    for number, clips in enumerate(rows):
+        for kept in clips:
             colours = colours or [kept.colours[start : start + 3].hex() for start in range(0, len(kept.colours), 3)]
             for frame in kept.frames:
                 found.setdefault((kept.clip, frame.index), {})[number] = frame
@@ -51,8 +58,8 @@ def _frame(clip: str, by: dict[int, KeptFrame]) -> dict[str, Any]:
         "clip": clip,
         "index": pictured.index,
         "stem": pictured.stem,
-        "image": _text(pictured.image),
-        "labels": _text(pictured.labels),
+        "image": encoded(pictured.image),
+        "labels": encoded(pictured.labels),
         "predictions": [
             {
                 "row": row,
@@ -60,12 +67,12 @@ def _frame(clip: str, by: dict[int, KeptFrame]) -> dict[str, Any]:
                 "kind": frame.kind,
                 "age": frame.age,
                 "worst": frame.image is not None,
-                "labels": _text(frame.prediction),
+                "labels": encoded(frame.prediction),
             }
             for row, frame in by.items()
         ],
     }
 
 
-def _text(picture: bytes | None) -> str:
+def encoded(picture: bytes | None) -> str:
     return b64encode(picture or b"").decode()

@@ -184,6 +184,19 @@ def test_accuracy_is_the_share_of_labelled_pixels_that_are_right() -> None:
         assert (cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) == expected).all()
 
 
+def test_labels_that_no_motion_explains_are_kept_beside_the_prediction() -> None:
+    random = np.random.default_rng(0)
+    image, labels = random.integers(0, 256, (40, 60, 3), np.uint8), np.zeros((40, 60), np.uint8)
+    still = [Frame("clip", index, image, labels) for index in range(3)]
+    guess = labels.copy()
+    guess[10:20, 10:40] = 1
+    first, second, third = watched(still, [labels, guess, guess]).frames
+    assert (first.flicker, first.changed, third.flicker) == (None, None, 0)
+    assert second.flicker == pytest.approx(100 * 300 / 2400, abs=1)
+    assert second.changed is not None
+    assert (np.array(cv2.imdecode(np.frombuffer(second.changed, np.uint8), -1) > 127) == (guess == 1)).mean() > 0.99
+
+
 def test_frames_without_labels_are_not_drawn() -> None:
     empty = np.full((4, 6), IGNORE, np.uint8)
     some = np.zeros((4, 6), np.uint8)

@@ -1,9 +1,9 @@
 """Pictures of a run's worst frames, and what every other method made of the same frames.
 
 Which frames of a clip may be kept is drawn from the clip's name, so it is the same for every method, in one process or
-eight, fresh or resumed. Of each drawn frame a method keeps its prediction; of those that it got most wrong, one a clip
-where there are enough clips, also the image and the ground truth. So a report can put methods side by side, and nothing
-is run twice.
+eight, fresh or resumed. Of each drawn frame a method keeps its prediction, and where that changed since the frame
+before although no motion explains it; of those that it got most wrong, one a clip where there are enough clips, also
+the image and the ground truth. So a report can put methods side by side, and nothing is run twice.
 
     <method>/frames/<clip>.json    the drawn frames of one clip; pictures are at most SIDE pixels wide or high
 
@@ -19,11 +19,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vssbench.datasets.fingerprint import digest
 from vssbench.errors import UserError
 from vssbench.files.atomic import write_text
+from vssbench.metrics.accuracy.flicker import flicker
 from vssbench.results.run_folder import slug
 from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
 
@@ -35,6 +37,9 @@ LABEL_BYTES, IMAGE_BYTES = 3_000, 20_000
 """Limits of a picture; what is larger is made smaller, as noise has to be. With three images, 2 MB a method at most."""
 
 
+Seen = tuple[Frame, Prediction]
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
 
@@ -44,6 +49,9 @@ class KeptFrame(_Record):
 
     kind, age: of the prediction
     accuracy:  share of its labelled pixels that are right, in percent, at full size
+    flicker:   share of its pixels whose label no motion explains, in percent of what can be compared with the frame
+               before (`metrics.accuracy.flicker`); None where that is nothing
+    changed:   grey PNG of where, the brighter the more of them; beside flicker
     image, labels: of the worst frames only
     """
 
@@ -53,6 +61,8 @@ class KeptFrame(_Record):
     age: int
     accuracy: float
     prediction: bytes
+    flicker: float | None = None
+    changed: bytes | None = None
     image: bytes | None = None
     labels: bytes | None = None
 
@@ -92,9 +102,12 @@ class Watch:
 
     def __init__(self, clip: str, space: LabelSpace, frames: int, pictures: int):
         self.clip, self.space, self.frames, self.pictures = clip, space, frames, pictures
-        self._held: list[tuple[int, int, Frame, Prediction]] = []
+        self._held: list[tuple[int, int, Seen, Seen | None]] = []
+        self._last: Seen | None = None
 
     def __call__(self, frame: Frame, prediction: Prediction) -> None:
+        own = replace(prediction, labels=prediction.labels.copy())  # a method may write its next one into the array
+        before, self._last = self._last, (frame, own)
         if frame.labels is None:
             return
         lot = -_lot(f"{self.clip}\0{frame.index}")  # the heap lets go of its smallest, and small lots are to stay
@@ -102,17 +115,16 @@ class Watch:
             return
         if (frame.labels == IGNORE).all():
             return
-        own = replace(prediction, labels=prediction.labels.copy())  # a method may write its next one into the array
-        heapq.heappush(self._held, (lot, frame.index, frame, own))
+        heapq.heappush(self._held, (lot, frame.index, (frame, own), before))
         if len(self._held) > self.frames:
             heapq.heappop(self._held)
 
     def kept(self) -> KeptClip:
         """The drawn frames, the worst of them with their pictures."""
-        drawn = sorted(((frame, prediction) for *_, frame, prediction in self._held), key=lambda pair: pair[0].index)
-        frames = [_kept(frame, prediction) for frame, prediction in drawn]
+        drawn = sorted(((seen, before) for *_, seen, before in self._held), key=lambda pair: pair[0][0].index)
+        frames = [_kept(seen, before, self.space.classes) for seen, before in drawn]
         worst = {frame.index for frame in heapq.nsmallest(self.pictures, frames, key=_badness)}
-        for kept, (frame, _) in zip(frames, drawn, strict=True):
+        for kept, ((frame, _), _) in zip(frames, drawn, strict=True):
             if kept.index in worst and frame.labels is not None:
                 kept.image, kept.labels = _image(frame.image), _labels(frame.labels)
         return KeptClip(clip=self.clip, colours=self.space.colours.tobytes(), frames=frames)
@@ -173,8 +185,10 @@ def _lot(name: str) -> int:
     return int(digest([name])[:16], 16)
 
 
-def _kept(frame: Frame, prediction: Prediction) -> KeptFrame:
+def _kept(seen: Seen, before: Seen | None, classes: int) -> KeptFrame:
+    frame, prediction = seen
     assert frame.labels is not None
+    found = None if before is None else flicker((before[0], before[1].labels), (frame, prediction.labels), classes)
     labelled = frame.labels != IGNORE
     right = np.count_nonzero((prediction.labels == frame.labels) & labelled) / np.count_nonzero(labelled)
     return KeptFrame(
@@ -184,6 +198,8 @@ def _kept(frame: Frame, prediction: Prediction) -> KeptFrame:
         age=prediction.age,
         accuracy=100 * right,
         prediction=_labels(prediction.labels),
+        flicker=None if found is None else found.share,
+        changed=None if found is None or found.share is None else _changes(found.changed),
     )
 
 
@@ -191,6 +207,11 @@ def _labels(labels: UInt8) -> bytes:
     return _small(
         labels, cv2.INTER_NEAREST, LABEL_BYTES, ".png", [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
     )
+
+
+def _changes(changed: NDArray[np.bool_]) -> bytes:
+    """Small areas grow dark where the picture is made smaller, and do not vanish."""
+    return _small(255 * changed.astype(np.uint8), cv2.INTER_AREA, LABEL_BYTES, ".png", [])
 
 
 def _image(image: UInt8) -> bytes:

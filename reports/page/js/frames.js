@@ -18,6 +18,7 @@ function showFrame(clip) {
 function drawFrames() {
   const host = part("frames", "body");
   const { frames, framesLeftOut } = state.group;
+  drawFlicker(frames[Math.min(Math.max(framesView.at, 0), frames.length - 1)]?.clip);
   if (!frames.length) {
     part("frames", "controls").replaceChildren();
     return host.replaceChildren(el("p", { class: "missing" }, "These runs kept no frames (vssbench run --keep-frames N)."));

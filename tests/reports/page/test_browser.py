@@ -54,6 +54,7 @@ def test_it_opens_with_every_section_filled(browser: Browser) -> None:
     assert browser.evaluate("document.querySelectorAll('#stream path.curve').length") == 3
     assert browser.evaluate("document.querySelectorAll('#latency path.median').length") == 6
     assert browser.evaluate("document.querySelectorAll('.strip button').length") >= 1
+    assert browser.evaluate("document.querySelectorAll('#flicker canvas').length") >= 3
     assert browser.evaluate("document.querySelectorAll('main .missing').length") == 0
 
 

@@ -19,7 +19,8 @@ from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.reports import page
 from vssbench.reports.page.data import contents
 from vssbench.reports.page.document import document, embedded
-from vssbench.reports.page.frames import frames
+from vssbench.reports.page.flicker import places
+from vssbench.reports.page.frames import frames, kept_by
 from vssbench.reports.page.per_clip import LEVELS, per_clip, quantiles
 from vssbench.reports.rows import Row
 from vssbench.results.read_folder import read_folder
@@ -124,7 +125,7 @@ def test_latency_is_thinned_to_quantiles_of_its_kind(rows: list[Row]) -> None:
 
 
 def test_frames_are_the_worst_first_with_every_method_on_them(rows: list[Row]) -> None:
-    found = frames(rows, budget=10**9)
+    found = frames(kept_by(rows), budget=10**9)
     assert found["framesLeftOut"] == 0
     means = [np.mean([one["accuracy"] for one in frame["predictions"]]) for frame in found["frames"]]
     assert means == sorted(means)
@@ -134,9 +135,26 @@ def test_frames_are_the_worst_first_with_every_method_on_them(rows: list[Row]) -
 
 @pytest.mark.parametrize("budget", [0, 10_000, 30_000])
 def test_pictures_keep_to_their_budget(rows: list[Row], budget: int) -> None:
-    found = frames(rows, budget)
+    found = frames(kept_by(rows), budget)
     assert len(json.dumps(found["frames"])) <= budget + 1000 * len(found["frames"]) + 2
-    assert len(found["frames"]) + found["framesLeftOut"] == len(frames(rows, 10**9)["frames"])
+    assert len(found["frames"]) + found["framesLeftOut"] == len(frames(kept_by(rows), 10**9)["frames"])
+
+
+def test_places_that_flicker_are_the_worst_of_every_clip_and_method_first(rows: list[Row]) -> None:
+    kept = kept_by(rows)
+    clips = {clip.clip for clip in kept[0]}
+    found = places(kept, clips, 10**9)
+    shares = [one["share"] for one in found]
+    assert shares == sorted(shares, reverse=True)
+    assert min(shares) > 0
+    assert {(one["clip"], one["row"]) for one in found} == {(clip, row) for clip in clips for row in range(3)}
+    assert {one["clip"] for one in places(kept, sorted(clips)[:1], 10**9)} == {sorted(clips)[0]}
+    room = sum(len(one["labels"]) + len(one["changed"]) for one in found) // 2
+    some = places(kept, clips, room)
+    assert sum(len(one["labels"]) + len(one["changed"]) for one in some) <= room
+    worst = {(one["clip"], one["row"]): one for one in reversed(found)}
+    assert all(one in some for one in worst.values())
+    assert places(kept, clips, 0) == []
 
 
 @pytest.mark.parametrize(
