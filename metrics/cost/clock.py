@@ -5,17 +5,20 @@ processor time that it had is what the work takes on a quiet machine, however bu
 a file, waits for a device that interrupts, or is shared with other threads, is not seen by that clock: its own time is
 the wall's. What the work does of its own accord it does at every repetition, so the repetitions vote: a page that had
 to be fetched once, a lock that the system held once, changes nothing. Where the system does not count such switches
-(macOS), own time is wall time.
+(macOS, Windows), own time is wall time.
 """
 
 from __future__ import annotations
 
-import resource
+import sys
 from collections.abc import Sequence
 from time import perf_counter, process_time, thread_time
 from typing import NamedTuple
 
-_THREAD = getattr(resource, "RUSAGE_THREAD", None)
+if sys.platform != "win32":
+    import resource
+
+_THREAD = None if sys.platform == "win32" else getattr(resource, "RUSAGE_THREAD", None)
 OTHERS = 0.1
 """Share of the processor time from which on other threads of this process had a part in the work."""
 

@@ -139,7 +139,7 @@ def _told(plan: dict[str, Any]) -> str:
     else:
         whole = timedelta(seconds=round(plan["expected_seconds"]))
         lines.append(f"time: {plan['seconds_per_step']:.3g} s a step, {whole} in all, validation not counted")
-    lines.append(f"memory: {memory['host_peak']:.0f} MB of the host at the peak")
-    if memory["device_peak"] is not None:
-        lines[-1] += f", {memory['device_peak']:.0f} MB of the device"
+    peaks = {"host": memory["host_peak"], "device": memory["device_peak"]}
+    known = [f"{peak:.0f} MB of the {where}" for where, peak in peaks.items() if peak is not None]
+    lines.append(f"memory at the peak: {', '.join(known) or 'not known on this system'}")
     return "\n".join([*lines, "otherwise than in the paper:", *(f"- {text}" for text in plan["deviations"])])

@@ -60,11 +60,12 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
         finally:
             os.close(handle)
         os.replace(part, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        if os.name == "posix":  # Windows opens no folder
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     except OSError as error:
         raise disk_error(error, path) from None
     finally:

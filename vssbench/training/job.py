@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Mapping
@@ -32,7 +31,6 @@ from vssbench.training.loop import Conduct, Training, deterministic, make_accele
 from vssbench.training.recipe import Order, Recipe, Start
 from vssbench.training.validation import Validation
 
-KB_PER_MB = 1024 if sys.platform != "darwin" else 2**20  # macOS counts in bytes
 TRIED_STEPS = 4
 """Of a dry run; the first is not timed."""
 
@@ -138,7 +136,7 @@ class Opened:
             "seconds_per_step": pace,
             "expected_seconds": None if pace is None else pace * settings.steps,
             "memory_mb": {
-                "host_peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KB_PER_MB,
+                "host_peak": _host_peak(),
                 "device_peak": torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None,
             },
             "deviations": list(self.recipe.deviations),
@@ -178,6 +176,16 @@ class Opened:
             "packages": machine["packages"],
             "deviations": list(self.recipe.deviations),
         }
+
+
+def _host_peak() -> float | None:
+    """MB of this process at its peak; None on Windows, which has no such counter."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    per_mb = 2**20 if sys.platform == "darwin" else 1024  # macOS counts in bytes, Linux in KB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mb
 
 
 def _described(start: Start | None) -> Any:

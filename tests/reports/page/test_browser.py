@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.browser import Browser, chromium
+from tests.helpers.programs import needs
 from tests.reports.page import page_rows
 from vssbench.reports import page
 from vssbench.reports.rows import Row
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason="needs Chromium (Debian: apt-get install chromium)")
+pytestmark = needs(chromium(), "Chromium", "chromium")
 NAMES = "[...document.querySelectorAll('#board tbody tr[data-row] .method')].map(e => e.textContent)"
 BEST_FIRST = page_rows.METHODS
 

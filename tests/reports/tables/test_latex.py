@@ -7,10 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.programs import needs
 from tests.reports.tables.test_leaderboard import against, result
 from vssbench.reports import published
 from vssbench.reports.rows import Row, measured
@@ -57,7 +57,7 @@ def test_nothing_special_is_left_unescaped(text: str) -> None:
     assert len(shown.splitlines()) <= 1
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX is installed")
+@needs(shutil.which("pdflatex"), "a LaTeX", "texlive-latex-recommended")
 def test_it_compiles(tmp_path: Path) -> None:
     head = r"\documentclass[twocolumn]{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\begin{document}"
     (tmp_path / "paper.tex").write_text(f"{head}\n{latex.document(rows())}\n\\end{{document}}\n", encoding="utf-8")
