@@ -31,6 +31,12 @@ def normalisation(backbone: Backbone, space: LabelSpace) -> Statistics:
     return CITYSCAPES.get(backbone, CAMVID) if suite_name(space) == "cityscapes" else CAMVID
 
 
+def byte_statistics(backbone: Backbone, space: LabelSpace) -> Statistics:
+    """The same on the 0..255 scale."""
+    mean, std = ((255 * r, 255 * g, 255 * b) for r, g, b in normalisation(backbone, space))
+    return mean, std
+
+
 def build(backbone: Backbone, space: LabelSpace, role: Literal["hr", "lr"], fused: bool = False) -> Branch:
     """A branch with the same random weights every time, in evaluation mode.
 

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from vssbench.datasets.label_spaces import suite_name
+from vssbench.deploy.graphs import Graphs
 from vssbench.errors import UserError
 from vssbench.methods.mit import cost
+from vssbench.methods.mit.graphs import graphs
 from vssbench.methods.mit.network import ClipNetwork
 from vssbench.methods.mit.references import FIRST_REGULAR, REACH, align, network_size, reference_frames
 from vssbench.methods.mit.steps import Cached, Recompute, Single, Size, stack, upsample
@@ -124,3 +126,7 @@ class ClipMethod(Segmentor):
         if self.references == "cached":
             return cost.measured(self._regular, image, inner, size, self.network.held(image, REFERENCES))
         return cost.measured(self._regular, image.repeat(REFERENCES + 1, 1, 1, 1), inner, size)
+
+    def graphs(self, size: Size) -> Graphs:
+        """See `vssbench.deploy.graphs.HasGraphs`."""
+        return graphs(self.network, self.references, size, self.box)

@@ -128,6 +128,10 @@ class ClipNetwork(nn.Module, ABC):
         scores: Tensor = self.classify_single(self.dropout(features.fused))
         return scores
 
+    def exportable(self) -> ClipNetwork:
+        """The same network on the same parameters, by operators that every runtime has."""
+        return self
+
     @abstractmethod
     def memory(self, features: Features) -> Any:
         """What this frame offers as a reference; does not depend on any target."""

@@ -11,10 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from vssbench.datasets.label_spaces import suite_name
+from vssbench.deploy.graphs import Graphs
+from vssbench.deploy.model_file import Normalise, Resize
 from vssbench.errors import UserError
-from vssbench.methods.arseg.network import normalisation
+from vssbench.methods.arseg.network import byte_statistics
 from vssbench.methods.tdnet import weights
 from vssbench.methods.tdnet.backbones import CONFIGS, Backbone
+from vssbench.methods.tdnet.graphs import graphs
 from vssbench.methods.tdnet.network import Memory, SubNetwork
 from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted, Segmentor
@@ -87,11 +90,10 @@ class Tdnet(Segmentor):
         fixed = resize not in ("auto", None)
         self.box = parse_size(str(resize), "resize=", form="auto, none, or HEIGHTxWIDTH") if fixed else None
         self._own_size = resize is None or suite_name(self.learned) == "synthetic"
-        statistics = ((m, s) for m, s in zip(MEAN, STD, strict=True))
+        self._statistics = MEAN, STD
         if self.backbone == "tiny":
-            statistics = ((255 * m, 255 * s) for m, s in zip(*normalisation("tiny", self.learned), strict=True))
-        mean, std = zip(*statistics, strict=True)
-        self._mean, self._std = (torch.tensor(x, device=self.device).view(3, 1, 1) for x in (mean, std))
+            self._statistics = byte_statistics("tiny", self.learned)
+        self._mean, self._std = (torch.tensor(x, device=self.device).view(3, 1, 1) for x in self._statistics)
         self.reset()
 
     def input_size(self, size: Size) -> Size:
@@ -154,6 +156,13 @@ class Tdnet(Segmentor):
         assert isinstance(path, SubNetwork)
         costed = Costed(path, self.subsampling, _steps((height, width), size)).eval()
         return costed, (image, *past) if kind == "key" else (image,)
+
+    def graphs(self, size: Size) -> Graphs:
+        """See `vssbench.deploy.graphs.HasGraphs`."""
+        inner = self.input_size(size)
+        resized = (Resize(size=inner, by="opencv"),) if inner != size else ()
+        picture = (*resized, Normalise(mean=self._statistics[0], std=self._statistics[1]))
+        return graphs(self.network, self.subsampling, picture, inner, _steps(inner, size))
 
 
 class Costed(nn.Module):

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from vssbench.datasets.label_spaces import suite_name
+from vssbench.deploy.graphs import Graphs
 from vssbench.errors import UserError
 from vssbench.methods.mit import cost
 from vssbench.methods.mit.adapter import OFFICIAL_BOX, ClipMethod
 from vssbench.methods.mit.references import network_size
+from vssbench.methods.tv3s.graphs import stream_graphs
 from vssbench.methods.tv3s.network import TV3S, Backbone, States, Stream
 from vssbench.methods.tv3s.weights import load
 from vssbench.networks.numerics import Dtype
@@ -88,6 +90,9 @@ class Tv3s(ClipMethod):
         inner = network_size(*size, self.box)
         image = torch.zeros(1, 3, *inner, device=self.device)
         return cost.measured(self._stream, image, inner, size, self.network.blank(image))
+
+    def graphs(self, size: tuple[int, int]) -> Graphs:
+        return super().graphs(size) if self.memory == "window" else stream_graphs(self.network, size, self.box)
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters in all, as published, and those that are read, in a stream without the per-frame classifier."""

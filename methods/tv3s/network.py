@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vssbench.deploy.graphs import variant
 from vssbench.methods.mit.network import SIZES, ClipNetwork, Features, MitConfig, resize
 from vssbench.methods.tv3s.pieces import Pieces, pieces
+from vssbench.methods.tv3s.plain_scan import plain_scan
 from vssbench.methods.tv3s.scan import selective_scan
 
 Backbone = Literal["tiny", "mit_b1", "mit_b2", "mit_b5"]
@@ -55,7 +57,12 @@ States = tuple[tuple[State, ...], ...]
 
 
 class Mixer(nn.Module):
-    """A Mamba layer (Gu and Dao, 2023, section 3.4)."""
+    """A Mamba layer (Gu and Dao, 2023, section 3.4).
+
+    plain: scan by operators that every runtime has
+    """
+
+    plain = False
 
     def __init__(self, width: int, states: int, rank: int):
         super().__init__()
@@ -93,7 +100,8 @@ class Mixer(nn.Module):
         step, to_state, from_state = self.x_proj(u).split(self.split, -1)
         step = F.softplus(self.dt_proj(step))
         u, step, to_state, from_state = (t.to(self.D.dtype) for t in (u, step, to_state, from_state))
-        y, scanned = selective_scan(u, step, -self.A_log.T.exp(), to_state, from_state, state.scan)
+        scan = plain_scan if self.plain else selective_scan
+        y, scanned = scan(u, step, -self.A_log.T.exp(), to_state, from_state, state.scan)
         out: Tensor = self.out_proj((y + self.D * u) * F.silu(gate))
         return out, State(scanned, seen[..., 1 - CONVOLVED :])
 
@@ -138,6 +146,12 @@ class TV3S(ClipNetwork):
         self.norm = nn.RMSNorm(width, eps=1e-5)
         self.classify = nn.Conv2d(width, classes, 1)
         self.unused = nn.Conv2d(128, classes, 1)  # in every official checkpoint, read by nothing
+
+    def exportable(self) -> TV3S:
+        network = variant(self)
+        for block in network.blocks:
+            block.mixer.plain = True
+        return network
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """The size of the map for an image: that of c2, each side rounded up to whole windows."""

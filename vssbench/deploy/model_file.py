@@ -78,7 +78,7 @@ class FromOutput(Part):
     """What an earlier frame left under the name of a graph's output.
 
     of:    "key", the last key frame before this one, or the number of frames from that frame to this one
-    early: frame number in the clip -> that number instead, for the first frames of a clip
+    early: this frame's number in the clip -> that many frames instead, for the first frames of a clip
     start: what stands for it while the clip has no such frame yet: "zeros" of the input's shape. None: that cannot be
     """
 
