@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
+from vssbench.reports.names import RUN, runs
 from vssbench.reports.rows import Row, rank
 from vssbench.specs import Spec, parse
 
@@ -27,10 +28,8 @@ def ageing(rows: Sequence[Row]) -> dict[str, Ageing]:
     """
     found: dict[str, dict[int, list[float]]] = {}
     phases: Counter[str] = Counter()
-    runs: Counter[str] = Counter()
-    for row in sorted(rows, key=rank):
-        runs[row.method] += 1
-        name = _without_offset(row) + (f" #{runs[row.method]}" if runs[row.method] > 1 else "")
+    ordered = sorted(rows, key=rank)
+    for row, name in zip(ordered, names_without(_without_offset, ordered), strict=True):
         phases[name] += 1
         for distance, miou in row.distances.items():
             found.setdefault(name, {}).setdefault(distance, []).append(miou)
@@ -46,6 +45,17 @@ def _without_offset(row: Row) -> str:
         return row.method
     spec = parse(row.method)
     return str(Spec(spec.name, tuple(pair for pair in spec.args if pair[0] != "offset"), spec.at))
+
+
+def names_without(argument: Callable[[Row], str], rows: Sequence[Row]) -> list[str]:
+    """Names of a sweep's rows without the argument that it varies; with their runs where a value was measured twice.
+
+    argument: from a row to its method without that argument
+    """
+    swept = [argument(row) for row in rows]
+    count = Counter((row.group, row.method) for row in rows)
+    twice = {name for name, row in zip(swept, rows, strict=True) if count[row.group, row.method] > 1}
+    return [f"{name}{RUN}{run}" if name in twice and run else name for name, run in zip(swept, runs(rows), strict=True)]
 
 
 def interval(row: Row) -> int | None:

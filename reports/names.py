@@ -6,15 +6,58 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from vssbench.environment import commit_of
 from vssbench.reports.rows import Row
 from vssbench.results.record import RunResult
+from vssbench.results.signature import SHORT
 from vssbench.specs import INSIDE, Spec, inside, parse
+
+RUN = " @ "
+"""Between a method and its run, where several measurements of it are shown."""
 
 
 def names(rows: Sequence[Row]) -> list[str]:
-    """The methods; what stands there more than once is counted: `mpvss`, `mpvss #2`."""
+    """The methods; of several measurements of one each says its run: `mpvss @ monday, 2026-05-04, 1a2b3c4d`."""
+    return _with_runs([row.method for row in rows], rows)
+
+
+def short_names(rows: Sequence[Row]) -> list[str]:
+    """The same in a few words, for plots."""
     methods = [row.method for row in rows]
-    return distinct(methods, methods)
+    shorts = [row.method if row.origin == "published" else short(row.method) for row in rows]
+    return _with_runs(clear(shorts, methods), rows)
+
+
+def runs(rows: Sequence[Row]) -> list[str]:
+    """Each row's run by its folder, date and commit, as far as they are known; a published row's source.
+
+    Folders of one name are told apart by those that they are in.
+    """
+    places = [row.folder.resolve().parent.parts if row.folder else () for row in rows]
+    depth = 1
+    while len({place[-depth:] for place in places}) < len(set(places)):
+        depth += 1
+    return [
+        row.source or ""
+        if row.result is None
+        else ", ".join(filter(None, ["/".join(place[-depth:]), *_when(row.result)]))
+        for place, row in zip(places, rows, strict=True)
+    ]
+
+
+def _when(result: RunResult) -> list[str | None]:
+    return [(result.started or "")[:10], commit_of(result.environment, SHORT)]
+
+
+def _with_runs(shown: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """Names, those that several rows have followed by the run; what is of no known run is counted."""
+    count, seen = Counter(shown), Counter[str]()
+    found = []
+    for name, run in zip(shown, runs(rows), strict=True):
+        whole = f"{name}{RUN}{run}" if count[name] > 1 and run else name
+        seen[whole] += 1
+        found.append(whole if seen[whole] == 1 else f"{whole} #{seen[whole]}")
+    return found
 
 
 def resolved(row: Row) -> str | None:
@@ -67,32 +110,28 @@ def _in_words(spec: Spec) -> tuple[str, list[str]]:
     return f"{name} of {' and '.join(short(str(one)) for one in within)}" if within else name, said
 
 
-def shortened(methods: Sequence[str]) -> list[str]:
-    """Short names of methods, each still its own; a count behind a repeated one is kept.
+def shortened(named: Sequence[str]) -> list[str]:
+    """Short names of methods, each still its own; the run behind one is kept.
 
-    >>> shortened(["mpvss(backbone=r50)", "hold(of=mpvss)", "hold(of=mpvss) #2"])
-    ['mpvss r50', 'hold of mpvss', 'hold of mpvss #2']
+    >>> shortened(["mpvss(backbone=r50)", "hold(of=mpvss) @ monday", "hold(of=mpvss) @ friday"])
+    ['mpvss r50', 'hold of mpvss @ monday', 'hold of mpvss @ friday']
     """
-    plain = [method.partition(" #")[0] for method in methods]
-    return distinct([short(method) for method in plain], plain)
+    parts = [name.partition(RUN) for name in named]
+    methods = [method for method, _, _ in parts]
+    shorts = clear([short(method) for method in methods], methods)
+    return [name + separator + run for name, (_, separator, run) in zip(shorts, parts, strict=True)]
 
 
-def distinct(names: Sequence[str], whole: Sequence[str]) -> list[str]:
-    """The names, those that several have replaced by the whole ones; what is still the same is counted: `a`, `a #2`.
+def clear(names: Sequence[str], whole: Sequence[str]) -> list[str]:
+    """The names, those that mean several things replaced by the whole ones.
 
-    >>> distinct(["a K=auto", "a K=auto", "b", "b"], ["a(key_interval=auto(max=3))", "a(key_interval=auto)", "b", "b"])
-    ['a(key_interval=auto(max=3))', 'a(key_interval=auto)', 'b', 'b #2']
+    >>> clear(["a K=auto", "a K=auto", "b", "b"], ["a(key_interval=auto(max=3))", "a(key_interval=auto)", "b", "b"])
+    ['a(key_interval=auto(max=3))', 'a(key_interval=auto)', 'b', 'b']
     """
     meant: dict[str, set[str]] = {}
     for name, full in zip(names, whole, strict=True):
         meant.setdefault(name, set()).add(full)
-    clear = [name if len(meant[name]) == 1 else full for name, full in zip(names, whole, strict=True)]
-    seen: Counter[str] = Counter()
-    numbered = []
-    for name in clear:
-        seen[name] += 1
-        numbered.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
-    return numbered
+    return [name if len(meant[name]) == 1 else full for name, full in zip(names, whole, strict=True)]
 
 
 def _said(key: str, value: object) -> str:

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,12 @@ def set_threads(threads: int | None) -> None:
     import torch
 
     torch.set_num_threads(threads)
+
+
+def commit_of(environment: Mapping[str, Any], digits: int | None = None) -> str | None:
+    """The commit that a description names, in full or so many digits of it; "+" where the sources had changes."""
+    commit = environment.get("commit")
+    return commit[:digits] + "+" * bool(environment.get("dirty")) if commit else None
 
 
 def check_device(device: str) -> None:

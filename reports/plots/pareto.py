@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from vssbench.reports.key_frames import interval, without_interval
-from vssbench.reports.names import distinct, short
+from vssbench.reports.names import short_names
 from vssbench.reports.plots import theme
 from vssbench.reports.plots.pareto_drawing import Plot, Point, dominated, draw
 from vssbench.reports.rows import Group, Row, joined
@@ -101,8 +101,7 @@ def _left_out(unnamed: Collection[int]) -> list[str]:
 
 def _named(rows: Sequence[Row]) -> list[tuple[Row, str]]:
     """Rows with names that are short and distinct."""
-    names = [row.method if row.origin == "published" else short(row.method) for row in rows]
-    return list(zip(rows, distinct(names, [row.method for row in rows]), strict=True))
+    return list(zip(rows, short_names(rows), strict=True))
 
 
 def _point(row: Row, column: str, name: str) -> Point:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from vssbench.files.atomic import write_text
-from vssbench.reports.key_frames import interval, without_interval
+from vssbench.reports.key_frames import interval, names_without, without_interval
 from vssbench.reports.plots import theme
 from vssbench.reports.plots.sweep_drawing import ROWS, draw, parts, quantities
 from vssbench.reports.rows import Row, rank
@@ -41,7 +41,7 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = theme.FORM
 def curves(rows: Sequence[Row]) -> pd.DataFrame:
     """One line a measured row, of every dataset on which a method was measured at several intervals; else none.
 
-    Columns: those of COMPARABLE, `family` (the method without its interval; a second measurement is `#2`),
+    Columns: those of COMPARABLE, `family` (the method without its interval; with its run where it was measured twice),
     `key_interval` (frames; missing for a method that has no fixed one), `method`, and those of ROWS. Datasets are in
     the order of the figure's columns, families by name, missing numbers NaN.
     """
@@ -50,10 +50,8 @@ def curves(rows: Sequence[Row]) -> pd.DataFrame:
         return pd.DataFrame()
     lines = table(ordered).reindex(columns=[*COMPARABLE, "method", *ROWS])
     place = len(COMPARABLE)
-    lines.insert(place, "family", [without_interval(row) for row in ordered])
+    lines.insert(place, "family", names_without(without_interval, ordered))
     lines.insert(place + 1, "key_interval", pd.Series([interval(row) for row in ordered], dtype="Int64"))
-    again = lines.groupby([*COMPARABLE, "family", "key_interval"], dropna=False).cumcount()
-    lines["family"] += ["" if count == 0 else f" #{count + 1}" for count in again]
     swept = lines.groupby([*COMPARABLE, "family"])["key_interval"].transform("nunique") > 1
     lines = lines[swept.groupby([lines[name] for name in COMPARABLE]).transform("any")]
     columns = {dataset: index for index, dataset in enumerate(sorted(lines["dataset"].unique(), key=_place))}

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vssbench.reports.names import distinct, short, shortened
+from vssbench.reports.names import clear, names, runs, short, short_names, shortened
+from vssbench.reports.rows import Row, measured
+from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo
+
+INFO = DatasetInfo(
+    spec="camvid",
+    split="val",
+    labels="camvid",
+    classes=["a"],
+    clips=1,
+    frames=1,
+    labelled=1,
+    fingerprint="0",
+    names=["c"],
+)
 
 
 @pytest.mark.parametrize(
@@ -26,16 +42,50 @@ def test_a_short_name_says_what_tells_methods_apart(method: str, name: str) -> N
     assert short(method) == name
 
 
+def test_a_name_that_means_two_things_is_replaced() -> None:
+    assert clear(["a", "a", "b"], ["a(x=1)", "a(x=2)", "b"]) == ["a(x=1)", "a(x=2)", "b"]
+
+
 def test_what_would_be_the_same_stays_whole() -> None:
     autos = ["mpvss(key_interval=auto(threshold=12))", "mpvss(key_interval=auto(threshold=9))"]
     assert shortened([*autos, "mpvss(key_interval=3)"]) == [*autos, "mpvss K=3"]
 
 
-def test_one_method_measured_twice_is_counted() -> None:
-    assert shortened(["mpvss", "mpvss #2", "hold(of=mpvss)"]) == ["mpvss", "mpvss #2", "hold of mpvss"]
+def test_a_run_stays_behind_a_short_name() -> None:
+    assert shortened(["mpvss @ a", "mpvss @ b", "hold(of=mpvss)"]) == ["mpvss @ a", "mpvss @ b", "hold of mpvss"]
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz")), max_size=12))
-def test_names_are_distinct(pairs: list[tuple[str, str]]) -> None:
-    names = distinct([name for name, _ in pairs], [f"{name}({whole})" for name, whole in pairs])
-    assert len(set(names)) == len(pairs)
+def row(method: str, folder: str | None = None, day: str | None = None, commit: str | None = None) -> Row:
+    environment = {"commit": commit, "dirty": False} if commit else {}
+    weights = WeightsInfo(origin="none")
+    result = RunResult(
+        method=method, dataset=INFO, protocol="exact", weights=weights, environment=environment, started=day
+    )
+    return measured(result, Path(folder) / "method" if folder else None)
+
+
+def test_one_method_measured_several_times_is_named_with_folder_date_and_commit() -> None:
+    rows = [
+        row("mpvss(key_interval=3)", "/results/monday", "2026-05-04T10:00:00+00:00", "1a2b3c4d5e6f"),
+        row("mpvss(key_interval=3)", "/results/friday"),
+        row("arseg", "/results/friday"),
+    ]
+    monday = "monday, 2026-05-04, 1a2b3c4d"
+    assert names(rows) == [f"mpvss(key_interval=3) @ {monday}", "mpvss(key_interval=3) @ friday", "arseg"]
+    assert short_names(rows) == [f"mpvss K=3 @ {monday}", "mpvss K=3 @ friday", "arseg"]
+    assert shortened(names(rows)) == short_names(rows)
+    assert names(rows[1:]) == ["mpvss(key_interval=3)", "arseg"]
+
+
+def test_folders_of_one_name_are_told_apart_by_those_around_them() -> None:
+    assert runs([row("a", "/x/one/run"), row("a", "/x/two/run"), row("b", "/x/two/run")]) == [
+        "one/run",
+        "two/run",
+        "two/run",
+    ]
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["/x/r", "/y/r", "/z", None])), max_size=12))
+def test_names_are_distinct(pairs: list[tuple[str, str | None]]) -> None:
+    rows = [row(method, folder) for method, folder in pairs]
+    assert len(set(names(rows))) == len(set(short_names(rows))) == len(pairs)

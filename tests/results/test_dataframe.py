@@ -89,6 +89,21 @@ def test_units_and_what_is_missing(run: Path) -> None:
     assert nonkey.reason == "no nonkey frame was counted"
 
 
+def test_where_and_when_it_was_measured(tmp_path: Path) -> None:
+    commit = {"commit": "0123456789abcdef", "dirty": True, "device_name": "an accelerator"}
+    method_folder(tmp_path / "new", "mpvss", 0.9, started="2026-05-08T12:00:00+02:00", environment=commit)
+    method_folder(tmp_path / "old", "mpvss", 0.9, started="2026-05-04T10:00:00+00:00")
+    method_folder(tmp_path / "undated", "mpvss", 0.9)
+    frame = vssbench.load_results(tmp_path)
+    frame = frame[frame.metric == "mIoU"].sort_values("date").set_index("run")
+    assert [Path(run).name for run in frame.index] == ["old", "new", "undated"]
+    assert frame.date.iloc[1] == pd.Timestamp("2026-05-08 10:00", tz="UTC")
+    assert pd.isna(frame.date.iloc[2])
+    assert frame["commit"].iloc[1] == "0123456789abcdef+"
+    assert pd.isna(frame["commit"].iloc[0])
+    assert frame.machine.iloc[1] == "an accelerator"
+
+
 def test_a_lower_bound_is_told(tmp_path: Path) -> None:
     flow = {"op": "optical flow", "calls": 1, "kind": "key"}
     method_folder(tmp_path, "flowwarp(of=oracle)", 0.9, gflops={"key": 2.0, "amortised": 2.0, "uncounted": [flow]})

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from vssbench.environment import commit_of
 from vssbench.errors import UserError
 from vssbench.results.figures import Figure, Reading, accuracies, figure, figures
 from vssbench.results.record import ClipRecord, RunResult, read_result
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = (
-    *("run", "method", "dataset", "split", "codec", "protocol", "clip", "metric", "value"),
+    *("run", "date", "commit", "method", "dataset", "split", "codec", "protocol", "clip", "metric", "value"),
     *("unit", "at_least", "reason", "origin", "weights", "machine"),
 )
 """Of the frame, in order; "clip" only with per_clip."""
@@ -34,10 +35,11 @@ def load_results(
     per_clip: instead a row for every clip of them too: the headline accuracies of that clip alone, its frames by kind
               and the seconds it took, from the records beside the results
     protocol: read the records again under this one; None: each result as it was written
-    Columns: run (its directory), method, dataset, split, codec, protocol (missing for a cost), clip (per_clip), metric,
-    value (float64, NaN where missing), unit, at_least (whether it is a lower bound), reason (of a missing value),
-    origin (measured or replayed), weights (where from), machine (where the speed was measured). `vssbench list figures`
-    has the metrics' names.
+    Columns: run (its directory), date (when it began, UTC; NaT where a result does not say), commit (of vssbench, "+"
+    where its sources had changes; missing for an installed package), method, dataset, split, codec, protocol (missing
+    for a cost), clip (per_clip), metric, value (float64, NaN where missing), unit, at_least (whether it is a lower
+    bound), reason (of a missing value), origin (measured or replayed), weights (where from), machine (where the speed
+    was measured). `vssbench list figures` has the metrics' names.
     Raises UserError for a path without results, a damaged file, and records that are missing.
     """
     import pandas as pd
@@ -47,7 +49,9 @@ def load_results(
     rows = [row for file in files for row in _rows(file, per_clip, protocol)]
     columns = [name for name in COLUMNS if per_clip or name != "clip"]
     frame = pd.DataFrame(rows, columns=columns)
-    return frame.astype({name: {"value": "float64", "at_least": "bool"}.get(name, "str") for name in columns})
+    frame["date"] = pd.to_datetime(frame["date"], utc=True, format="ISO8601").astype("datetime64[s, UTC]")
+    own = {"value": "float64", "at_least": "bool", "date": "datetime64[s, UTC]"}
+    return frame.astype({name: own.get(name, "str") for name in columns})
 
 
 def result_files(path: Path) -> list[Path]:
@@ -71,6 +75,8 @@ def _rows(file: Path, per_clip: bool, protocol: str | None) -> Iterator[dict[str
     environment = result.environment
     same = {
         "run": str(file.parent.parent),
+        "date": result.started,
+        "commit": commit_of(environment),
         "method": result.method,
         "dataset": result.dataset.spec,
         "split": result.dataset.split,

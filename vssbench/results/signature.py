@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from vssbench.environment import commit_of
 from vssbench.errors import UserError
 from vssbench.results.figures import Reading, figures
 from vssbench.results.record import RunResult
@@ -99,7 +100,7 @@ def _signature(result: RunResult, reading: Reading) -> Signature:
         "device": environment.get("device_name") or environment.get("cpu") if figure.machine else None,
         "threads": str(environment["threads"]) if figure.machine and environment.get("threads") else None,
         "vssbench": (environment.get("packages") or {}).get("vssbench"),
-        "commit": (environment.get("commit") or "")[:SHORT] + ("+" if environment.get("dirty") else "") or None,
+        "commit": commit_of(environment, SHORT),
     }
     assert reading.value is not None
     text = ("≥" if reading.at_least else "") + figure.text(reading.value, significant=4)

@@ -132,9 +132,14 @@ def test_a_schedule_by_content_is_a_level_of_its_own() -> None:
 
 
 def test_a_method_measured_twice_is_two_lines() -> None:
-    twice = [result(f"mpvss(key_interval={number})", miou=value) for number in (1, 2) for value in (50.0, 60.0)]
+    days = {50.0: "2026-05-04", 60.0: "2026-05-08"}
+    twice = [
+        result(f"mpvss(key_interval={number})", miou=value, started=days[value]) for number in (1, 2) for value in days
+    ]
     rows = curves(twice)
-    assert rows.groupby("family")["key_interval"].apply(list).to_dict() == {"mpvss": [1, 2], "mpvss #2": [1, 2]}
+    assert rows.groupby("family")["key_interval"].apply(list).to_dict() == {
+        f"mpvss @ {day}": [1, 2] for day in days.values()
+    }
 
 
 def test_a_dataset_without_a_sweep_is_no_column_and_kinds_of_datasets_are_figures(tmp_path: Path) -> None:
@@ -170,12 +175,14 @@ def test_speed_beyond_what_a_clock_shows_is_drawn_at_the_edge() -> None:
     [
         (["mpvss(backbone=r50)", "hold(of=mrcfa(labels=vspw))"], ["mpvss r50", "hold of mrcfa labels=vspw"]),
         (["mpvss(backbone=r50)", "mpvss(backbone=tiny)"], ["mpvss r50", "mpvss tiny"]),
-        (["mpvss", "mpvss #2", "hold(of=oracle)"], ["mpvss", "mpvss #2", "hold of oracle"]),
+        (["mpvss @ a", "mpvss @ b", "hold(of=oracle)"], ["mpvss @ a", "mpvss @ b", "hold of oracle"]),
     ],
 )
 def test_names_are_short_where_they_stay_different(families: list[str], shown: list[str]) -> None:
     results = [
-        result(str(parse(family.removesuffix(" #2")).with_args(key_interval=number)))
+        result(
+            str(parse(family.partition(" @ ")[0]).with_args(key_interval=number)), started=family.partition(" @ ")[2]
+        )
         for family in families
         for number in (1, 2)
     ]

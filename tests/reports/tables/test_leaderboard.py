@@ -112,15 +112,15 @@ def test_metrics_asked_for_by_name_are_printed_too() -> None:
     assert list(row)[1:5] == ["mIoU", "VC4", "mIoU(protocol=mmseg)", "flicker"]  # the others are in the CSV
 
 
-def test_one_method_measured_twice_is_counted_and_its_weights_told_apart() -> None:
+def test_one_method_measured_twice_is_named_with_its_run_and_its_weights_told_apart() -> None:
     rows = [{"distance": d, "mIoU": 90.0 - d, "pixels": 9} for d in (0, 1)]
     old, new = (WeightsInfo(origin="file", path=f"{name}/a.pth", sha256=name * 16) for name in ("feed", "cafe"))
     fast = {"environment": {"cpu": "abacus", "threads": 1}, "weights": new}
-    one = result("a", 50.0, by_distance=rows, weights=old)
-    text = markdown(one, result("a", 40.0, by_distance=rows, resolved="a(x=1)", **fast))
-    assert [row["method"] for row in cells(text)] == ["`a` [2]", "`a #2` [3]"]
-    assert "\n- `a` weights: file a.pth, sha256 feedfeedfeed\n" in text
-    assert "\n- `a #2` is `a(x=1)`, weights: file a.pth, sha256 cafecafecafe\n" in text
+    one = result("a", 50.0, by_distance=rows, weights=old, started="2026-05-08")
+    text = markdown(one, result("a", 40.0, by_distance=rows, resolved="a(x=1)", started="2026-05-04", **fast))
+    assert [row["method"] for row in cells(text)] == ["`a @ 2026-05-08` [2]", "`a @ 2026-05-04` [3]"]
+    assert "\n- `a @ 2026-05-08` weights: file a.pth, sha256 feedfeedfeed\n" in text
+    assert "\n- `a @ 2026-05-04` is `a(x=1)`, weights: file a.pth, sha256 cafecafecafe\n" in text
     assert text.count("|  89.50") == 2
 
 
