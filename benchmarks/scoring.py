@@ -36,7 +36,7 @@ from vssbench.metrics.accuracy.consistency import Consistency
 from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.metrics.accuracy.protocols import PROTOCOLS
 from vssbench.metrics.plan import DEFAULT
-from vssbench.score import Submission, score
+from vssbench.scoring.folder import Submission, score
 from vssbench.specs import parse
 from vssbench.types import Frame, Prediction
 

@@ -32,14 +32,19 @@ def read(runs: Sequence[Path], protocol: str | None = None, uncertainty: bool = 
     uncertainty: with confidence intervals and, within each group, the comparisons of methods
     Raises UserError for a directory without results, for a damaged file, and where a result's records are incomplete.
     """
-    once = {run.resolve(): run for run in runs}.values()
-    rows = [_row(folder, protocol, uncertainty) for run in once for folder in folders(run)]
+    rows = uncompared(runs, protocol, uncertainty)
     return compared(rows) if uncertainty else rows
 
 
+def uncompared(runs: Sequence[Path], protocol: str | None = None, uncertainty: bool = True) -> list[Row]:
+    """The same without comparisons of the methods."""
+    once = {run.resolve(): run for run in runs}.values()
+    return [_row(folder, protocol, uncertainty) for run in once for folder in folders(run)]
+
+
 def folders(run: Path) -> list[Path]:
-    """The methods' folders of a run directory that hold a result. Raises UserError where there is none."""
-    found = [file.parent for file in sorted(run.glob("*/result.json"))]
+    """The methods' folders of a run directory that hold a result; a method's own folder. Raises UserError for none."""
+    found = [file.parent for file in sorted(run.glob("*/result.json"))] or [run] * (run / "result.json").is_file()
     if not found:
         raise UserError("holds no result.json", where=run, expected="a run directory that vssbench run wrote")
     return found

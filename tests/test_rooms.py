@@ -30,9 +30,10 @@ results
 stats
 gate
 bench
-predict score profile training testing deploy
+predict scoring profile training testing deploy
 methods
 reports
+comparing
 cli pytest_plugin
 __main__
 """

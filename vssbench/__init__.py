@@ -10,22 +10,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vssbench.comparing.differences import Difference, Differences
+    from vssbench.comparing.runs import compare
+    from vssbench.errors import NotComparable, UserError
     from vssbench.load import load_dataset, load_method
     from vssbench.results.dataframe import load_results
-    from vssbench.types import Frame, LabelSpace, Prediction, Weights
+    from vssbench.scoring.arrays import Scores, score
+    from vssbench.types import Dataset, Frame, LabelSpace, Method, Metric, Prediction, Weights
 
 __version__ = "0.1.0"
-__all__ = ["Frame", "LabelSpace", "Prediction", "Weights", "load_dataset", "load_method", "load_results"]
+__all__ = [
+    "Dataset", "Difference", "Differences", "Frame", "LabelSpace", "Method", "Metric", "NotComparable", "Prediction",
+    "Scores", "UserError", "Weights", "compare", "load_dataset", "load_method", "load_results", "score",
+]  # fmt: skip
 
-_HOME = {
-    "Frame": "types",
-    "LabelSpace": "types",
-    "Prediction": "types",
-    "Weights": "types",
-    "load_dataset": "load",
-    "load_method": "load",
-    "load_results": "results.dataframe",
+_HOMES = {
+    "comparing.differences": ("Difference", "Differences"),
+    "comparing.runs": ("compare",),
+    "errors": ("NotComparable", "UserError"),
+    "load": ("load_dataset", "load_method"),
+    "results.dataframe": ("load_results",),
+    "scoring.arrays": ("Scores", "score"),
+    "types": ("Dataset", "Frame", "LabelSpace", "Method", "Metric", "Prediction", "Weights"),
 }
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
@@ -33,3 +41,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'vssbench' has no attribute {name!r}")
     return getattr(import_module(f"vssbench.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """What the package offers, whether or not it is imported yet."""
+    return sorted({*globals(), *__all__})

@@ -6,7 +6,7 @@ Exit status: 0 fine, 1 regression or findings, 2 usage or bad input, 3 not compa
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -48,11 +48,11 @@ class UserError(Exception):
         """What is wrong and where, in one line."""
         return " ".join(printable(f"{self.where}: {self.what}" if self.where is not None else self.what).split())
 
-    def __reduce__(self):  # travels between worker processes
+    def __reduce__(self) -> tuple[Callable[..., UserError], tuple[object, ...]]:  # travels between worker processes
         return _rebuild, (type(self), self.what, self.where, self.expected, self.fix)
 
 
-def _rebuild(cls, what, where, expected, fix):
+def _rebuild(cls: type[UserError], what: str, where: object, expected: str | None, fix: str | None) -> UserError:
     return cls(what, where=where, expected=expected, fix=fix)
 
 
@@ -84,6 +84,15 @@ def listed(names: Iterable[object], limit: int) -> str:
     found = [str(name) for name in names]
     rest = f" and {len(found) - limit} more" if len(found) > limit else ""
     return ", ".join(found[:limit]) + rest
+
+
+def counted(number: int | str, noun: str) -> str:
+    """The number with its noun.
+
+    >>> counted(1, "clip"), counted(2, "clip"), counted("1 of 3", "clip")
+    ('1 clip', '2 clips', '1 of 3 clips')
+    """
+    return f"{number} {noun}" if str(number) == "1" else f"{number} {noun}s"
 
 
 def first_line(error: BaseException) -> str:

@@ -106,7 +106,7 @@ def thumbnail(image: UInt8) -> NDArray[np.float32]:
         widths = np.maximum(np.diff(edges), 1).astype(np.float32)
         starts = np.minimum(edges[:-1], grey.shape[axis] - 1)
         grey = np.add.reduceat(grey, starts, axis=axis) / (widths if axis else widths[:, None])
-    return grey
+    return np.asarray(grey, np.float32)
 
 
 def change(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

@@ -29,7 +29,7 @@ from vssbench.predict.pictures import blend, legend, overlay, palette
 from vssbench.predict.stream import LabelFiles, Tally, label_space, predict
 from vssbench.predict.video import fit
 from vssbench.registry import Entry
-from vssbench.score import Submission, score
+from vssbench.scoring.folder import Submission, score
 from vssbench.specs import parse
 from vssbench.types import IGNORE, Frame, Prediction, Weights
 

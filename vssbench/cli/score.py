@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,13 +10,12 @@ import typer
 
 from vssbench.cli.options import DEFAULT, DatasetOption, JsonOption, RootOption, SplitOption
 from vssbench.cli.streams import only_ours
-from vssbench.errors import UserError, printable
+from vssbench.errors import UserError, counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from vssbench.metrics.accuracy.clip_states import ClipScore
-    from vssbench.metrics.accuracy.evaluate import Evaluation
     from vssbench.specs import Spec
     from vssbench.types import LabelSpace
 
@@ -51,7 +49,8 @@ def command(
     from vssbench.metrics.accuracy.protocols import default_protocol, find
     from vssbench.metrics.plan import DEFAULT
     from vssbench.progress import clip_progress
-    from vssbench.score import Submission, score
+    from vssbench.scoring.arrays import by_name
+    from vssbench.scoring.folder import Submission, score
     from vssbench.specs import parse, parse_list
 
     if dataset is None or predictions is None:
@@ -74,7 +73,7 @@ def command(
     if protocol == ALL:
         result |= _all(headline, opened.space, scores, specs)
     else:
-        result |= _entry(evaluate(headline, opened.space, scores, specs), opened.space)
+        result |= by_name(evaluate(headline, opened.space, scores, specs), opened.space)
     if as_json:
         typer.echo(json.dumps(result))
     else:
@@ -84,24 +83,19 @@ def command(
 def _all(headline: str, space: LabelSpace, scores: Sequence[ClipScore], specs: Sequence[Spec]) -> dict[str, Any]:
     """The headline protocol's entry, every protocol's entry under "protocols", and the differences in words."""
     from vssbench.metrics.accuracy.explain import side_by_side
+    from vssbench.scoring.arrays import by_name
 
     evaluations, differences = side_by_side(space, scores, specs)
-    entries = {name: _entry(evaluation, space) for name, evaluation in evaluations.items()}
+    entries = {name: by_name(evaluation, space) for name, evaluation in evaluations.items()}
     return {**entries[headline], "protocols": entries, "differences": differences}
-
-
-def _entry(evaluation: Evaluation, space: LabelSpace) -> dict[str, Any]:
-    def named(values: Sequence[float | None]) -> dict[str, float | None]:
-        return dict(zip(space.names, values, strict=True))
-
-    by_class = {metric: named(values) for metric, values in evaluation.by_class.items()}
-    return {**asdict(evaluation), "per_class": named(evaluation.per_class), "by_class": by_class}
 
 
 def _show(result: Mapping[str, Any]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+
+    from vssbench.scoring.arrays import missing
 
     entries = result.get("protocols") or {result["protocol"]: result}
     table = Table(box=box.SIMPLE)
@@ -113,26 +107,18 @@ def _show(result: Mapping[str, Any]) -> None:
         table.add_row(metric, *("-" if value is None else f"{value:.2f}" for value in values))
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(
-        f"{printable(result['predictions'])} on {result['dataset']} {result['split']}: {result['clips']} clips, "
-        f"{result['labelled']} labelled frames; in %",
+        f"{printable(result['predictions'])} on {result['dataset']} {result['split']}: "
+        f"{counted(result['clips'], 'clip')}, {counted(result['labelled'], 'labelled frame')}; in %",
         soft_wrap=True,
     )
     console.print(table)
     for name, entry in entries.items():
-        for line in [*_missing(entry["reasons"]), *entry["notes"], *_left_out(entry["skipped"])]:
+        for line in [*missing(entry["reasons"]), *entry["notes"], *_left_out(entry["skipped"])]:
             console.print(printable(f"{name}: {line}"), soft_wrap=True)
     for line in result["caveats"]:
         console.print(printable(line), soft_wrap=True)
     for line in result.get("differences", ()):
         console.print(printable(f"- {line}"), soft_wrap=True)
-
-
-def _missing(reasons: Mapping[str, str]) -> list[str]:
-    """The reasons, each once with all the metrics it holds for."""
-    metrics: dict[str, list[str]] = {}
-    for metric, reason in reasons.items():
-        metrics.setdefault(reason, []).append(metric)
-    return [f"no {', '.join(names)}: {reason}" for reason, names in metrics.items()]
 
 
 def _left_out(skipped: Mapping[str, str]) -> list[str]:

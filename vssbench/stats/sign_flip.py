@@ -121,7 +121,7 @@ def matters(bounds: NDArray[np.floating], wanted: NDArray[np.bool_]) -> NDArray[
     What is no smaller than a p is only counted among those that its correction is over, whatever it is.
     """
     unsure = ~surely_one(bounds)
-    return unsure & (bounds < bounds[wanted & unsure].max(initial=0.0))
+    return np.asarray(unsure & (bounds < bounds[wanted & unsure].max(initial=0.0)))
 
 
 def surely_one(bounds: NDArray[np.floating]) -> NDArray[np.bool_]:

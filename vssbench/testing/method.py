@@ -82,7 +82,8 @@ def _maker(method: Any) -> Make:
         return lambda: load_method(method)
     if not inspect.isclass(method) and hasattr(method, "prepare"):
         return lambda: method
-    return method
+    made: Make = method
+    return made
 
 
 def _clips(frames: Iterable[Frame] | None) -> list[Clip]:

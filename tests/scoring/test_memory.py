@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.metrics.accuracy.videos import still
-from vssbench import score as scoring
 from vssbench.metrics.plan import DEFAULT
-from vssbench.score import Submission, score
+from vssbench.scoring import folder as scoring
+from vssbench.scoring.folder import Submission, score
 
 SIZE = (240, 320)
 

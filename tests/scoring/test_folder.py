@@ -16,7 +16,7 @@ from vssbench.datasets.label_spaces import load_space
 from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.metrics.accuracy.protocols import PROTOCOLS
 from vssbench.metrics.plan import DEFAULT
-from vssbench.score import Submission, score
+from vssbench.scoring.folder import Submission, score
 from vssbench.specs import parse
 
 SIZE = (6, 8)

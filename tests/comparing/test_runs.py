@@ -1,0 +1,138 @@
+"""`vssbench.compare`: the numbers of the reports and of the gate, and what may not be compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import vssbench
+from tests.comparing.made import speed, two_runs
+from tests.reports.made import method_folder
+from vssbench.comparing.differences import HEADER
+from vssbench.errors import NotComparable, UserError
+from vssbench.gate.speed import Timing, judge
+from vssbench.results.record import read_result
+from vssbench.stats import compare_folders
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> tuple[Path, Path]:
+    two_runs(tmp_path)
+    return tmp_path / "before", tmp_path / "after"
+
+
+def folder(run: Path) -> Path:
+    (found,) = run.glob("*/")
+    return found
+
+
+def test_accuracy_is_tested_as_in_the_leaderboard(runs: tuple[Path, Path]) -> None:
+    before, after = runs
+    found = vssbench.compare(before, after)
+    for metric in ("mIoU", "WIoU"):
+        one = found.of(metric)
+        expected = compare_folders([folder(after), folder(before)], metric)[0, 1]
+        assert (one.effect, one.low, one.high, one.p) == (expected.effect, expected.low, expected.high, expected.p)
+    metrics = read_result(folder(after) / "result.json").metrics
+    assert metrics is not None
+    assert found.of("mIoU").b == metrics["mIoU"]
+
+
+def test_speed_is_judged_as_by_the_gate_in_either_direction(runs: tuple[Path, Path]) -> None:
+    timings = [Timing.of(read_result(folder(run) / "result.json")) for run in runs]
+    assert timings[0] is not None
+    assert timings[1] is not None
+    faster = judge(timings[1], timings[0], "step", 0.0)
+    one, back = vssbench.compare(*runs).of("fps(step)"), vssbench.compare(*runs[::-1]).of("fps(step)")
+    assert one.p == back.p == 2 * faster.p
+    assert one.effect == pytest.approx(25, abs=0.5)
+    assert back.effect == pytest.approx(-20, abs=0.5)
+
+
+def test_counts_are_exact_and_a_lower_bound_has_no_difference(tmp_path: Path) -> None:
+    two_runs(tmp_path)
+    found = vssbench.compare(tmp_path / "before", tmp_path / "after")
+    assert found.of("gflops").effect == pytest.approx(-0.02)
+    assert (found.of("params").effect, found.of("params").p) == (0, None)
+    lacking = {"amortised": 0.1, "uncounted": [{"op": "aten::odd", "calls": 1, "kind": "key"}]}
+    two_runs(tmp_path / "bound", gflops=lacking)
+    one = vssbench.compare(tmp_path / "bound" / "before", tmp_path / "bound" / "after").of("gflops")
+    assert (one.effect, one.a_at_least, one.cells[2]) == (None, True, "≥0.1")
+    assert "lower bounds" in (one.reason or "")
+
+
+def test_two_methods_are_compared_by_their_folders_and_results(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    other = method_folder(tmp_path / "third", "mask2former", 0.95, seed=3)
+    by_folder = vssbench.compare(folder(runs[0]), other, "mIoU")
+    assert [one.method for one in by_folder] == ["mpvss -> mask2former"]
+    assert by_folder.rows == vssbench.compare(str(folder(runs[0]) / "result.json"), tmp_path / "third", ["mIoU"]).rows
+    results = [read_result(one / "result.json") for one in (folder(runs[0]), other)]
+    loose = vssbench.compare(*results).of("mIoU")
+    assert (loose.effect, loose.p) == (by_folder.of("mIoU").effect, None)
+    assert "records" in (loose.reason or "")
+
+
+def test_p_is_corrected_for_all_methods_and_the_others_are_named(tmp_path: Path) -> None:
+    for number, name in enumerate(("before", "after")):
+        for place, method in enumerate(("mpvss", "mrcfa", "tdnet")):
+            method_folder(tmp_path / name, method, 0.9 + 0.01 * number * place, seed=number + 10 * place)
+    method_folder(tmp_path / "after", "cffm", 0.9)
+    found = vssbench.compare(tmp_path / "before", tmp_path / "after", "mIoU")
+    plain = {
+        method: vssbench.compare(*(next((tmp_path / run).glob(f"{method}-*")) for run in ("before", "after")), "mIoU")
+        for method in ("mpvss", "mrcfa", "tdnet")
+    }
+    smallest = min(one.rows[0].p or 1.0 for one in plain.values())
+    assert min(one.p or 1.0 for one in found) == pytest.approx(3 * smallest)
+    assert "only in b: cffm" in found.notes
+    assert any("corrected for 3 methods (Holm)" in note for note in found.notes)
+    with pytest.raises(UserError, match="3 differences"):
+        found.of("mIoU")
+    assert found.of("mIoU", "tdnet").method == "tdnet"
+
+
+def test_what_may_not_be_compared_is_refused(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    other = method_folder(tmp_path / "other", "mpvss", 0.9, protocol="mmseg")
+    with pytest.raises(NotComparable, match="protocol: exact in a, mmseg in b"):
+        vssbench.compare(runs[0], other)
+    assert vssbench.compare(runs[0], other, protocol="mmseg").of("mIoU").p is not None
+    with pytest.raises(NotComparable, match="clips that count"):
+        vssbench.compare(runs[0], method_folder(tmp_path / "fewer", "mpvss", 0.9, clips=11))
+    for method in ("a", "b"):
+        method_folder(tmp_path / "two", f"mrcfa(backbone={method})", 0.9)
+    with pytest.raises(NotComparable, match="no method was measured"):
+        vssbench.compare(runs[0], tmp_path / "two")
+    with pytest.raises(UserError, match=r"no result\.json"):
+        vssbench.compare(runs[0], tmp_path)
+    with pytest.raises(UserError, match=r"gflops\(kye\)"):
+        vssbench.compare(*runs, figures="gflops(kye)")
+    assert vssbench.compare(*runs, figures="energy").of("energy").reason == "missing in a and b"
+
+
+def test_other_hardware_leaves_accuracy_comparable(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    elsewhere = {**speed(10.0), "environment": {"cpu": "two", "threads": 1}}
+    other = method_folder(tmp_path / "elsewhere", "mpvss", 0.9, **elsewhere)
+    found = vssbench.compare(runs[0], other)
+    assert found.of("fps(step)").effect is None
+    assert "other hardware" in (found.of("fps(step)").reason or "")
+    assert found.of("mIoU").p is not None
+    assert any("cpu: one then, two now" in note for note in found.notes)
+
+
+def test_the_same_rows_in_every_form(runs: tuple[Path, Path]) -> None:
+    found = vssbench.compare(*runs)
+    frame = found.to_dataframe()
+    assert isinstance(frame, pd.DataFrame)
+    assert list(frame["effect"]) == [one.effect for one in found]
+    assert len(frame) == len(found) == 5
+    text, md, tex = str(found), found.to_markdown(), found.to_latex()
+    for one in found:
+        for cell in one.cells[2:4]:
+            assert cell in text
+            assert cell in md
+            assert cell in tex
+    assert tex.count(r"\begin") == tex.count(r"\end") == 2
+    assert all(note in text for note in found.notes)
+    assert len(HEADER) == len(found.rows[0].cells)

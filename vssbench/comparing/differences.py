@@ -1,0 +1,142 @@
+"""The differences of two runs as an object: a table to read, a data frame, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from vssbench.errors import UserError, listed, printable
+from vssbench.reports.columns import MISSING, parse_columns
+from vssbench.reports.tables import latex, markdown
+from vssbench.results.figures import figure
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HEADER = ("method", "figure", "a", "b", "b - a", "95 % interval", "p")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure of a method in a and in b.
+
+    method:   its spec; `A -> B` where two methods were compared
+    a, b:     the figure, None where it is missing
+    effect:   b minus a in the figure's unit, of FPS in percent of a; low and high: the ends of its 95 % interval
+    p:        two-sided; corrected (Holm) where several methods were compared
+    reason:   why there is no effect, or no interval of it
+    a_at_least, b_at_least: whether it is a lower bound
+    """
+
+    method: str
+    dataset: str
+    figure: str
+    unit: str
+    a: float | None
+    b: float | None
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    reason: str | None = None
+    a_at_least: bool = False
+    b_at_least: bool = False
+
+    @property
+    def cells(self) -> list[str]:
+        """Its line of the table: as in HEADER."""
+        shown, digits, sign = figure(self.figure, check=False), ".2f", ""
+        if shown.unit == "frames/s":
+            digits, sign = ".1f", " %"
+        elif shown.unit != "%":
+            digits = ".3g"
+        values = [
+            MISSING if value is None else "≥" * bound + shown.text(value)
+            for value, bound in ((self.a, self.a_at_least), (self.b, self.b_at_least))
+        ]
+        effect = MISSING if self.effect is None else f"{self.effect:+{digits}}{sign}" if self.effect else "0"
+        interval = p = MISSING
+        if self.low is not None and self.high is not None:
+            interval = f"[{self.low:+{digits}}, {self.high:+{digits}}]{sign}"
+        if self.p is not None:
+            p = "<0.001" if self.p < 0.001 else f"{self.p:.3f}"
+        return [self.method, shown.title, *values, effect, interval, p]
+
+
+@dataclass(frozen=True, repr=False)
+class Differences:
+    """All differences of two runs, method by method. Prints as a table, and in a notebook shows one.
+
+    a, b: what was compared;  notes: what a reader should know beside the numbers
+    """
+
+    a: str
+    b: str
+    rows: tuple[Difference, ...]
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Difference]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def of(self, name: str, method: str | None = None) -> Difference:
+        """The difference in a figure, of the only method or of that one. Raises UserError where that is not one."""
+        (wanted,) = parse_columns(name)
+        found = [one for one in self.rows if one.figure == wanted and method in (None, one.method)]
+        if len(found) != 1:
+            there = listed((f"{one.figure} of {one.method}" for one in self.rows), 8)
+            raise UserError(f"{len(found)} differences are in {wanted}", expected=f"one, such as {there}")
+        return found[0]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A row per method and figure, in full precision; the columns are the fields of Difference."""
+        import pandas as pd
+
+        return pd.DataFrame(map(astuple, self.rows), columns=[one.name for one in fields(Difference)])
+
+    def to_markdown(self) -> str:
+        """The table with its notes as Markdown."""
+        lines = [[markdown.code(line[0]), *map(markdown.plain, line[1:])] for line in self._lines()]
+        parts = [
+            f"a: {markdown.code(self.a)}, b: {markdown.code(self.b)}",
+            markdown.table(HEADER, lines),
+            "\n".join(f"- {markdown.plain(note)}" for note in self.notes),
+        ]
+        return "\n\n".join(filter(None, parts)) + "\n"
+
+    def to_latex(self) -> str:
+        r"""A table environment, to be \input; it asks for the packages booktabs and, with T1, fontenc."""
+        caption = [f"b: {self.b}, minus a: {self.a}", *self.notes]
+        return "\n".join([
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{latex.escape('. '.join(caption))}.}}",
+            r"\footnotesize\setlength{\tabcolsep}{4pt}",
+            r"\begin{tabular}{llrrrrr}",
+            r"\toprule",
+            " & ".join(map(latex.escape, HEADER)) + r" \\",
+            r"\midrule",
+            *(
+                " & ".join(map(latex.escape, (*line[:2], *(cell.replace("-", "−") for cell in line[2:])))) + r" \\"
+                for line in self._lines()
+            ),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]) + "\n"  # fmt: skip
+
+    def __repr__(self) -> str:
+        align = ("left", "left", *["right"] * (len(HEADER) - 2))
+        table = tabulate(self._lines(), HEADER, disable_numparse=True, colalign=align)
+        return printable("\n".join([f"a: {self.a}", f"b: {self.b}", "", table, "", *self.notes]).rstrip())
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
+    def _lines(self) -> list[list[str]]:
+        return [one.cells for one in self.rows]
