@@ -97,6 +97,12 @@ BUILTIN: dict[str, Entry] = {
         weights="--checkpoint mmseg=FILE (.pth)",
         faster=_FASTER,
     ),
+    "onnx": Entry(
+        "vssbench.methods.onnx.adapter:Onnx",
+        "graphs in ONNX Runtime: model=DIR of export-model, or any per-frame network, model=FILE.onnx (extra onnx)",
+        licence="the model's own",
+        weights="in the graphs",
+    ),
     "tdnet": Entry(
         "vssbench.methods.tdnet.adapter:Tdnet",
         "sub-networks take turns, one a frame, and attend to what the others left of the frames before",

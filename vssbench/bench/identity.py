@@ -23,6 +23,8 @@ from vssbench.types import Weights
 
 PACKAGES = ("vssbench", "vssbench.methods", "vssbench.metrics")
 """Where the sources that run a clip lie: in a checkout in three folders."""
+FILES = ("*.json", "*.safetensors", "*.bin", "*.yaml", "*.onnx", "*.onnx.data")
+"""What is read of a folder that a spec names."""
 SHORT = 16
 """Hexadecimal digits of a digest that stands in a file for people."""
 
@@ -75,7 +77,7 @@ def named_files(specs: Iterable[Spec], checkpoints: Iterable[str] = ()) -> list[
     code = {place[0] for part in parts if (place := in_file(part.name))}
     named = {*checkpoints, *arguments, *code}
     places = [place for place, _ in map(located, map(expanded, named)) if os.path.exists(place)]
-    inside = [file for folder in places for kind in ("*.json", "*.safetensors", "*.bin") for file in folder.glob(kind)]
+    inside = [file for folder in places for kind in FILES for file in folder.glob(kind)]
     return sorted(place for place in {*places, *inside} if place.is_file())
 
 

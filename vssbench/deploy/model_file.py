@@ -8,18 +8,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from vssbench.types import Kind
 
-Size = tuple[int, int]
+Side = Annotated[int, Field(ge=1, le=16384)]
+Size = tuple[Side, Side]
 """Height and width."""
+Number = Annotated[int, Field(ge=0, le=2**31)]
+Count = Annotated[int, Field(ge=1, le=2**31)]
 
 
 class Part(BaseModel):
     """A part of the file: what is not known is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _by_key(*keys: str) -> Discriminator:
+    """Which of several parts it is, by the key that each has alone."""
+
+    def find(value: Any) -> str | None:
+        names = value if isinstance(value, Mapping) else type(value).model_fields if isinstance(value, Part) else ()
+        return next((key for key in keys if key in names), None)
+
+    return Discriminator(find, custom_error_type="part", custom_error_message=f"has none of {', '.join(keys)}")
 
 
 class Resize(Part):
@@ -83,12 +96,15 @@ class FromOutput(Part):
     """
 
     output: str
-    of: Literal["key"] | int
-    early: Mapping[int, int] = {}
+    of: Literal["key"] | Count
+    early: Mapping[Number, Count] = {}
     start: Literal["zeros"] | None = None
 
 
-Source = FromPicture | FromSide | FromOutput
+Source = Annotated[
+    Annotated[FromPicture, Tag("picture")] | Annotated[FromSide, Tag("side")] | Annotated[FromOutput, Tag("output")],
+    _by_key("picture", "side", "output"),
+]
 
 
 class When(Part):
@@ -99,9 +115,16 @@ class When(Part):
     key:    whether the schedule makes it a key frame
     """
 
-    frames: tuple[int, int | None] | None = None
-    turn: tuple[int, int] | None = None
+    frames: tuple[Number, Number | None] | None = None
+    turn: tuple[Count, Number] | None = None
     key: bool | None = None
+
+    def holds(self, number: int, key: bool) -> bool:
+        """number: of the frame in the clip; key: whether it is a key frame."""
+        first, last = self.frames or (0, None)
+        count, turn = self.turn or (1, 0)
+        inside = first <= number and (last is None or number <= last)
+        return inside and number % count == turn and self.key in (None, key)
 
 
 EVERY_FRAME = When()
@@ -142,7 +165,9 @@ class Unless(Part):
     gop: int | None = None
 
 
-Schedule = Interval | Unless
+Schedule = Annotated[
+    Annotated[Interval, Tag("key_interval")] | Annotated[Unless, Tag("unless")], _by_key("key_interval", "unless")
+]
 
 
 class Upsample(Part):
@@ -158,6 +183,11 @@ class FromScores(Part):
 
     form: Literal["scores"] = "scores"
     steps: tuple[Upsample, ...]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What it reads."""
+        return ("scores",)
 
 
 class FromSegments(Part):
@@ -175,11 +205,21 @@ class FromSegments(Part):
     resized: Size
     frame: Size
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What it reads."""
+        return ("classes", "masks")
+
 
 class FromLabels(Part):
     """The output `labels`, whole numbers [1, H, W], is what comes out."""
 
     form: Literal["labels"] = "labels"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What it reads."""
+        return ("labels",)
 
 
 Decode = Annotated[FromScores | FromSegments | FromLabels, Field(discriminator="form")]
@@ -227,7 +267,7 @@ class ModelFile(Part):
     frame: Size
     classes: tuple[str, ...]
     labels: str | Mapping[str, Any]
-    groups: Mapping[str, Any] | None = None
+    groups: Mapping[str, tuple[str, ...]] | None = None
     pictures: Mapping[str, Picture]
     graphs: Mapping[str, GraphFile]
     schedule: Schedule | None = None
@@ -238,3 +278,7 @@ class ModelFile(Part):
     weights: Origin = Origin(origin="none")
     parity: Mapping[Kind, Parity] = {}
     provenance: Mapping[str, Any] = {}
+
+    def picture_size(self, name: str) -> Size:
+        """(H, W) of a picture as a graph sees it."""
+        return (self.frame, *(one.size for one in self.pictures[name] if not isinstance(one, Normalise)))[-1]

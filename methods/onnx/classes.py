@@ -1,0 +1,84 @@
+"""Which classes graphs predict, and how they count as those that are wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from vssbench.datasets.label_spaces import SpaceFile, load_space, read_space, same_classes, spaces, written_out
+from vssbench.deploy.model_file import FromLabels, ModelFile
+from vssbench.errors import UserError, suggest
+from vssbench.methods.onnx.single_graph import SingleGraph
+from vssbench.networks.class_mapping import MODEL, ForeignClasses, foreign_classes
+from vssbench.types import LabelSpace
+
+
+def of_folder(model: ModelFile, path: Path, labels: str | LabelSpace, mapping: str | None) -> ForeignClasses:
+    """Those of an exported method. path: of model.yaml; labels, mapping: as in `foreign_classes`
+
+    Raises UserError for a file whose classes do not hold together, and as `foreign_classes` does.
+    """
+    own = _space(model, path)
+    groups = None
+    if model.groups is not None:
+        if set(model.groups) != set(own.names):
+            raise UserError("groups: not of the classes of labels", where=path, expected=", ".join(own.names))
+        numbers = {name: number for number, name in enumerate(model.classes)}
+        groups = tuple(tuple(numbers[one] for one in model.groups[name]) for name in own.names)
+    elif tuple(model.classes) != own.names:
+        raise UserError("classes: not those of labels", where=path, expected=f"{', '.join(own.names)}; or groups")
+    if mapping is None and labels == MODEL:
+        found = ForeignClasses(own, groups)
+    elif mapping is None and same_classes(space := load_space(labels), own):
+        found = ForeignClasses(space, groups)
+    else:
+        found = foreign_classes(model.classes, labels, mapping, path.parent, path.parent.name)
+    _check_groups(found, isinstance(model.decode, FromLabels), path)
+    return found
+
+
+def of_file(graph: SingleGraph, labels: str | LabelSpace, mapping: str | None) -> tuple[ForeignClasses, list[str]]:
+    """Those of a graph alone, which have numbers and no names, and what they are called."""
+    where, count = graph.info.path, graph.classes
+    if labels == MODEL and count is None:
+        raise UserError("does not say how many classes it knows", where=where, fix="labels=NAME or FILE")
+    known = None if labels == MODEL else load_space(labels)
+    count = count or (known.classes if known else 0)
+    names = [f"LABEL_{number}" for number in range(count)]
+    if known is not None and mapping is None and count != known.classes:
+        raise UserError(
+            f"gives scores of {count} classes, the labels {known.name!r} are {known.classes}",
+            where=where,
+            expected="as many, in the same order",
+            fix="mapping=FILE, which lists for each class the numbers of the network's that count as it",
+        )
+    found = foreign_classes(names, labels, mapping, where, where.stem)
+    _check_groups(found, graph.labels, where)
+    return found, names
+
+
+def _check_groups(classes: ForeignClasses, labels: bool, where: Path) -> None:
+    if classes.groups is not None and labels:
+        raise UserError(
+            "gives labels: classes that count as none of the data's cannot be left out of an argmax",
+            where=where,
+            expected="a graph that gives class scores",
+        )
+
+
+def _space(model: ModelFile, path: Path) -> LabelSpace:
+    """The label space that the file names or describes."""
+    if isinstance(model.labels, str):
+        if model.labels not in spaces():
+            raise UserError(
+                f"labels: unknown label space {model.labels!r}", where=path, expected=suggest(model.labels, spaces())
+            )
+        return load_space(model.labels)
+    try:
+        return read_space(written_out(SpaceFile.model_validate(model.labels), path.parent.name))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"labels.{'.'.join(map(str, first['loc']))}: {first['msg']}", where=path) from None
+    except ValueError as error:
+        raise UserError(f"labels: {error}", where=path) from None

@@ -1,0 +1,65 @@
+"""From what a graph gives to class scores and labels, by the output stages of the methods that graphs come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from vssbench.deploy.model_file import Decode, FromLabels, FromScores, Size
+from vssbench.errors import UserError
+from vssbench.methods.mask2former.adapter import STAGES
+from vssbench.methods.mask2former.network import Geometry
+from vssbench.methods.videomt import output as late
+from vssbench.networks.upsampling import Step, upsampled, upsampled_labels
+from vssbench.types import UInt8
+
+_STAGES = {**STAGES, "late": (late.class_scores, late.class_labels)}
+Outputs = Mapping[str, np.ndarray[Any, Any]]
+
+
+def class_scores(decode: Decode, outputs: Outputs) -> Tensor:
+    """float32[K, H, W] at the frame's size. Raises UserError for a graph that gives labels."""
+    if isinstance(decode, FromLabels):
+        raise UserError("the graph gives labels, and no class scores", expected="a graph without the argmax at its end")
+    first, *others = (_tensor(outputs[name]) for name in decode.outputs)
+    if isinstance(decode, FromScores):
+        return upsampled(first[0], *_steps(decode))
+    geometry = Geometry(decode.padded, decode.resized, decode.frame)
+    scores: Tensor = _STAGES[decode.order][0](first, *others, geometry)
+    return scores
+
+
+def class_labels(decode: Decode, outputs: Outputs, frame: Size) -> UInt8:
+    """uint8[H, W]: the argmax of `class_scores`, in the faster way that each stage has; or the graph's own labels."""
+    if isinstance(decode, FromLabels):
+        return _plain(outputs["labels"], frame)
+    first, *others = (_tensor(outputs[name]) for name in decode.outputs)
+    if isinstance(decode, FromScores):
+        return upsampled_labels(first[0], *_steps(decode))
+    geometry = Geometry(decode.padded, decode.resized, decode.frame)
+    labels: UInt8 = _STAGES[decode.order][1](first, *others, geometry)
+    return labels
+
+
+def _steps(decode: FromScores) -> tuple[Step, ...]:
+    return tuple(Step(one.size, one.kept, one.corners) for one in decode.steps)
+
+
+def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
+    return torch.from_numpy(array).float()
+
+
+def _plain(labels: np.ndarray[Any, Any], frame: Size) -> UInt8:
+    """Labels of whole numbers [1, h, w], at the frame's size by the nearest."""
+    found = labels[0]
+    if found.size and not 0 <= found.min() <= found.max() <= 255:
+        raise UserError(f"the graph gives labels from {found.min()} to {found.max()}", expected="0 to 255")
+    found = np.ascontiguousarray(found.astype(np.uint8))
+    if found.shape != tuple(frame):
+        found = np.asarray(cv2.resize(found, frame[::-1], interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+    return found
