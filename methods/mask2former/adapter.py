@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from vssbench.deploy.graphs import Graphs, per_frame
+from vssbench.deploy.model_file import FromSegments
 from vssbench.methods.mask2former import weights
 from vssbench.methods.mask2former.network import (
     BACKBONES,
@@ -85,6 +87,7 @@ class Mask2Former(PerFrame):
         self.weights = weights.load(self.network, checkpoint, wanted)
         self.numerics.place(self.network)
         self._segment = self.numerics.compiled(segment)
+        self.order: Decode = decode
         self._scores, self._labels = STAGES[decode]
 
     def prepare(self, frame: Frame) -> Input:
@@ -105,6 +108,37 @@ class Mask2Former(PerFrame):
     def frame_cost(self, network: nn.Module, size: tuple[int, int], device: torch.device) -> Counted:
         geometry = self.frames.geometry(size)
         return KeyCost(network, geometry, self._scores), (torch.zeros(1, 3, *geometry.padded, device=device),)
+
+    def graphs(self, size: tuple[int, int]) -> Graphs:
+        geometry = self.frames.geometry(size)
+        example = torch.zeros(1, 3, *geometry.padded)
+        decode = from_segments(geometry, self.order)
+        return per_frame(self.frames.picture(size), SegmentGraph(self.network), example, decode, *SEGMENTS[:2])
+
+
+SEGMENTS = Segments._fields
+
+
+def from_segments(geometry: Geometry, order: Decode) -> FromSegments:
+    """How class scores come of the outputs."""
+    return FromSegments(order=order, padded=geometry.padded, resized=geometry.resized, frame=geometry.frame)
+
+
+class SegmentGraph(nn.Module):
+    """A frame from the network's input to the segments, by operators that runtimes know.
+
+    queries: whether the query features come out too
+    """
+
+    def __init__(self, network: Any, queries: bool = False):
+        super().__init__()
+        self.network, self.queries = network, queries
+        self.backbone = network.model.pixel_level_module.encoder.config
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        with attention(self.backbone, "eager"):
+            segments = segment(self.network, image)
+        return tuple(segments) if self.queries else tuple(segments[:2])
 
 
 class KeyCost(nn.Module):

@@ -24,11 +24,11 @@ class MaskPredictor(nn.Module):
         """Queries float[Q, B, D] and features float[B, D, h, w] to what `masks_of` makes masks of, and where no
         attention goes, bool[B * heads, Q, H * W] at the size asked for.
 
-        The first is the masks themselves, float[B, Q, h, w], where gradients or counts are wanted; in inference mode it
-        is the queries' embeddings, float[B, Q, D].
+        The first is the masks themselves, float[B, Q, h, w], where gradients or counts are wanted; in inference mode,
+        and in a graph that is exported for it, it is the queries' embeddings, float[B, Q, D].
         """
         embeddings = self.mask_embedder(outputs.transpose(0, 1))
-        if torch.is_inference_mode_enabled():
+        if torch.is_inference_mode_enabled() or torch.compiler.is_exporting():
             head, shrunk = embeddings, masks_of(embeddings, _resized(pixel_embeddings, attention_mask_target_size))
         else:
             head = masks_of(embeddings, pixel_embeddings)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vssbench.datasets.label_spaces import suite_name
+from vssbench.deploy.model_file import Normalise, Pad, Picture, Resize
 from vssbench.methods.mask2former.network import STRIDE, Geometry
 from vssbench.networks.sizes import MEAN, STD, parse_size
 from vssbench.types import LabelSpace, UInt8
@@ -45,6 +46,15 @@ class FrameReader:
         resized = frame if self.edges is None else _shortest_edge(frame, *self.edges)
         height, width = (-(-side // STRIDE) * STRIDE for side in resized)
         return Geometry((height, width), resized, frame)
+
+    def picture(self, frame: tuple[int, int]) -> Picture:
+        """What `read` and `normalise` do with a frame of that size."""
+        geometry = self.geometry(frame)
+        return (*self.resizing(geometry), Normalise(mean=MEAN, std=STD), Pad(size=geometry.padded))
+
+    def resizing(self, geometry: Geometry) -> Picture:
+        """What `read` does."""
+        return () if geometry.resized == geometry.frame else (Resize(size=geometry.resized, by="pillow"),)
 
     def read(self, image: UInt8) -> tuple[Tensor, Geometry]:
         """uint8[H, W, 3] to float32[3, h, w], resized, RGB, 0..255."""

@@ -11,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vssbench.deploy.graphs import Graphs
 from vssbench.methods.mask2former.adapter import STAGES, Decode
 from vssbench.methods.mask2former.network import BACKBONES, Backbone, Geometry, Segments
 from vssbench.methods.mask2former.preprocessing import FrameReader
 from vssbench.methods.mpvss import weights
 from vssbench.methods.mpvss.cost import cost_module
 from vssbench.methods.mpvss.flow_network import flow_image
+from vssbench.methods.mpvss.graphs import graphs
 from vssbench.methods.mpvss.network import MPVSS
 from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted, Segmentor
@@ -88,6 +90,7 @@ class Mpvss(Segmentor):
         self.numerics.place(self.network)
         self._run_key = self.numerics.compiled(self.network.key)
         self._run_nonkey = self.numerics.compiled(self.network.nonkey)
+        self.order: Decode = decode
         self._scores, self._labels = STAGES[decode]
         self.reset()
 
@@ -135,3 +138,6 @@ class Mpvss(Segmentor):
         with torch.device(device or self.device):
             network = self.network if device is None else MPVSS(self.backbone, self.learned.classes).to(device)
             return cost_module(network, kind, self.frames.geometry(size), self._scores)
+
+    def graphs(self, size: tuple[int, int]) -> Graphs:
+        return graphs(self.network, self.frames, size, self.schedule, self.order)

@@ -52,8 +52,9 @@ def command(
     from vssbench import environment
     from vssbench.datasets.codec import Compressed, codec_for
     from vssbench.datasets.frames import Frames
+    from vssbench.files.atomic import claim
     from vssbench.load import Context, check_checkpoints
-    from vssbench.predict.stream import Tally, check_method, check_names, claim, label_space, own_classes
+    from vssbench.predict.stream import Tally, check_method, check_names, label_space, own_classes
     from vssbench.specs import parse
 
     spec = parse(method)

@@ -204,6 +204,22 @@ def read_space(data: dict[str, Any]) -> LabelSpace:
     )
 
 
+def as_mapping(space: LabelSpace) -> dict[str, Any]:
+    """The mapping that `read_space` makes the same label space of, to be written into a file."""
+    values = [np.flatnonzero(space.from_file == number).tolist() for number in range(space.classes)]
+    classes = [
+        {"name": name, "colour": colour.tolist(), "values": [first, *(value for value in of if value != first)]}
+        for name, colour, first, of in zip(space.names, space.colours, space.to_file.tolist(), values, strict=True)
+    ]
+    void = np.flatnonzero(space.known & (space.from_file == IGNORE)).tolist()
+    meanings = {IGNORE: "void", **dict(enumerate(space.names))}
+    colours = [{"colour": [*colour], "class": meanings[number]} for colour, number in space.from_colour.items()]
+    return {
+        "name": space.name, "classes": classes, "void": {"values": void, "write": space.void_value},
+        "stray": sorted(space.stray), "colours": colours,
+    }  # fmt: skip
+
+
 @cache
 def train_id_files(labels: str | LabelSpace) -> LabelSpace:
     """The same classes for files that hold the train ids themselves, 255 void (labelTrainIds, predictions)."""

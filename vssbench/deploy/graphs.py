@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vssbench.deploy.model_file import EVERY_FRAME, Decode, Picture, Schedule, Source, When
+from vssbench.deploy.model_file import EVERY_FRAME, Decode, FromPicture, Interval, Picture, Schedule, Source, When
+from vssbench.schedule import FixedInterval, OnChange
+from vssbench.specs import Spec
 from vssbench.types import Kind
 
 M = TypeVar("M", bound=nn.Module)
@@ -29,7 +33,7 @@ class Graph:
 
     module:  takes the inputs as positional tensors, in order; returns a tensor for each output, in order. Graphs that
              share one module, and name inputs and outputs alike, share one file
-    inputs:  name -> input
+    inputs:  name -> input; no output has the name of an input
     outputs: names, in order; what `decode` reads is among them: `scores`, or `classes` and `masks`. Every other one is
              state, which inputs of later frames name
     """
@@ -69,3 +73,34 @@ class HasGraphs(Protocol):
 
         Raises UserError for what cannot be a graph, with the reason.
         """
+
+
+def per_frame(picture: Picture, module: nn.Module, example: Tensor, decode: Decode, *outputs: str) -> Graphs:
+    """The graphs of a method that sees every frame by itself: one, `frame`, from one picture.
+
+    example: float32[1, 3, h, w];  outputs: by default `scores`
+    """
+    image = GraphInput(FromPicture(picture="image"), example)
+    frame = Graph("key", module, {"image": image}, outputs or ("scores",))
+    return Graphs({"image": picture}, {"frame": frame}, decode)
+
+
+def interval(schedule: FixedInterval | OnChange) -> Interval:
+    """A schedule as `model.yaml` says it."""
+    if isinstance(schedule, FixedInterval):
+        return Interval(key_interval=schedule.key_interval, offset=schedule.offset)
+    return Interval(key_interval=str(Spec("auto", (("threshold", schedule.threshold), ("max", schedule.max)))))
+
+
+Arrays = Mapping[str, NDArray[np.generic]]
+"""What goes into a graph, or comes out of it, by name."""
+
+
+@runtime_checkable
+class RunsGraphs(Protocol):
+    """A method that runs exported graphs, `onnx(model=DIR)`: parity and calibration look on.
+
+    watch: called after each graph on each frame with its name in model.yaml, its inputs and its outputs; None: nobody
+    """
+
+    watch: Callable[[str, Arrays, Arrays], None] | None

@@ -60,6 +60,13 @@ class Interpolate(Part):
     antialias: bool = False
 
 
+class Crop(Part):
+    """The first rows and columns, of float32[3, h, w]."""
+
+    op: Literal["crop"] = "crop"
+    size: Size
+
+
 class Pad(Part):
     """`value` at the bottom and on the right, up to a size, of float32[3, h, w]."""
 
@@ -68,7 +75,7 @@ class Pad(Part):
     value: float = 0.0
 
 
-Operation = Annotated[Resize | Normalise | Interpolate | Pad, Field(discriminator="op")]
+Operation = Annotated[Resize | Normalise | Interpolate | Crop | Pad, Field(discriminator="op")]
 Picture = tuple[Operation, ...]
 """What is done in turn with a frame, uint8[H, W, 3], to make float32[1, 3, h, w]; or uint8[1, h, w, 3] where nothing
 normalises it. Resizing of whole numbers comes before that, what is of floats after it."""
@@ -242,6 +249,10 @@ class Parity(Part):
     frames: int
     equal: float
     difference: float | None = None
+
+
+NAME = "model.yaml"
+"""Of the file."""
 
 
 class ModelFile(Part):

@@ -109,6 +109,19 @@ def _write_all(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
+def claim(folder: Path) -> None:
+    """Make the folder; raises UserError unless it is new or empty."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        filled = any(folder.iterdir())
+    except OSError as error:
+        raise UserError(
+            f"cannot be written into: {error.strerror}", where=folder, expected="a new or empty folder"
+        ) from None
+    if filled:
+        raise UserError("this folder holds files already", where=folder, fix="name a new folder in --output")
+
+
 def hold(folder: Path) -> FileLock:
     """Make the folder and hold it alone, until the lock that is returned is released or this process ends."""
     lock = FileLock(folder / ".lock", blocking=False)

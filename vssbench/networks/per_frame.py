@@ -67,6 +67,11 @@ class Segmentor(ABC):
         """How many classes predictions have."""
         return self.space.classes
 
+    @property
+    def own_classes(self) -> tuple[str, ...]:
+        """Names of the network's own classes, in the order of its scores."""
+        return self.learned.names
+
     def choose(self, asked: str | None, known: Sequence[str], usual: str) -> Any:
         """The backbone: the one asked for, else that of the weights' header, tiny for synthetic video, or the usual."""
         trained = self._trained_as and self._trained_as.get("backbone")

@@ -154,19 +154,6 @@ def check_method(method: Method, spec: Spec, dataset: Dataset, allow_untrained: 
     return found
 
 
-def claim(output: Path) -> None:
-    """Make the output folder; raises UserError unless it is new or empty."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        occupied = any(output.iterdir())
-    except OSError as error:
-        raise UserError(
-            f"cannot be written into: {error.strerror}", where=output, expected="a new or empty folder"
-        ) from None
-    if occupied:
-        raise UserError("this folder holds files already", where=output, fix="name a new folder in --output")
-
-
 class LabelFiles:
     """Writes `<root>/<clip>/<stem>.png`: 8-bit palette PNGs whose pixel values are train ids."""
 

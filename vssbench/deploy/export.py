@@ -1,0 +1,151 @@
+"""A method in a folder that a runtime reads: an ONNX file for each graph, and `model.yaml`, which says how they run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vssbench import environment, hooks
+from vssbench.datasets.label_spaces import as_mapping, suite_name
+from vssbench.deploy import to_onnx
+from vssbench.deploy.graphs import Graphs, HasGraphs
+from vssbench.deploy.model_file import NAME, GraphFile, ModelFile, Origin
+from vssbench.errors import UserError
+from vssbench.files.atomic import claim, write_text
+from vssbench.files.input_files import contents
+from vssbench.load import resolved
+from vssbench.metrics.cost.gflops import gflops
+from vssbench.networks.mapping_file import Groups
+from vssbench.specs import INSIDE, Spec
+from vssbench.types import LabelSpace, Method
+
+Size = tuple[int, int]
+
+
+def export(method: Method, spec: Spec, size: Size, folder: Path, *, grid_sample: bool = True) -> ModelFile:
+    """Write the method's graphs for frames of that size (H, W) and `model.yaml`, which comes last and is returned.
+
+    spec:        that the method was loaded from
+    folder:      a new or empty one; after a failure it is as it was
+    grid_sample: see `to_onnx.write`
+    Raises UserError for a method without graphs, with the reason; MissingExtra without the extra `onnx`.
+    """
+    to_onnx.need_onnx("export-model")
+    found = graphs_of(method, spec, size)
+    claim(folder)
+    notes: list[str] = []
+    try:
+        files = _files(found)
+        for name in dict.fromkeys(files.values()):
+            to_onnx.write(found.graphs[name], folder / f"{name}.onnx", grid_sample)
+        cost = gflops(method, None, size, note=notes.append) or {}
+        model = _described(method, spec, size, found, files, cost)
+        provenance = {**_provenance(folder, notes), "options": {"grid_sample": grid_sample}}
+        model = model.model_copy(update={"provenance": provenance})
+        save(model, folder)
+    except BaseException:
+        for file in folder.iterdir():
+            file.unlink()
+        raise
+    return model
+
+
+def graphs_of(method: Method, spec: Spec, size: Size) -> Graphs:
+    """What the method hands over. Raises UserError where that is nothing, and says what to do instead."""
+    if isinstance(method, HasGraphs):
+        return method.graphs(size)
+    inside = [name for name in INSIDE if hooks.named_by(method, name) is not None]
+    if inside:
+        instead = Spec(spec.name, tuple((name, Spec("onnx", (("model", "DIR"),))) for name in inside))
+        raise UserError(
+            f"{spec.name} is no network but runs another method: that one can be exported",
+            where=spec,
+            fix=f"export {' and '.join(str(spec.get(name)) for name in inside)}, then run {instead}",
+        )
+    if hooks.usable(method, "network") is None:
+        raise UserError(f"{spec.name} has no network to export", where=spec)
+    raise UserError(
+        "does not say what its graphs are",
+        where=spec,
+        expected="a method with graphs(size), see vssbench.deploy.graphs.HasGraphs",
+    )
+
+
+def save(model: ModelFile, folder: Path) -> None:
+    """Write `model.yaml`, in one step."""
+    data = model.model_dump(mode="json", exclude_none=True)
+    text = yaml.safe_dump(data, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
+    write_text(folder / NAME, text)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """File of the folder -> SHA-256, hexadecimal; all but `model.yaml`."""
+    return {file.name: contents(file) for file in sorted(folder.iterdir()) if file.name != NAME}
+
+
+def _files(found: Graphs) -> dict[str, str]:
+    """Graph -> the first one that has the same module, inputs and outputs, whose name the file of both has."""
+    first: dict[tuple[object, ...], str] = {}
+    return {
+        name: first.setdefault((id(graph.module), *graph.inputs, *graph.outputs), name)
+        for name, graph in found.graphs.items()
+    }
+
+
+def _described(
+    method: Any, spec: Spec, size: Size, found: Graphs, files: Mapping[str, str], cost: Mapping[str, Any]
+) -> ModelFile:
+    """All but the provenance. files: as `_files` gives them"""
+    weights = hooks.weights(method)
+    space: LabelSpace = method.space
+    names: Sequence[str] = method.own_classes
+    graphs = {
+        name: GraphFile(
+            file=f"{files[name]}.onnx",
+            kind=graph.kind,
+            inputs={key: one.source for key, one in graph.inputs.items()},
+            outputs=graph.outputs,
+            when=graph.when,
+            gflops=cost.get(graph.kind),
+        )
+        for name, graph in found.graphs.items()
+    }
+    return ModelFile(
+        method=str(resolved(method, spec, space.name)),
+        frame=size,
+        classes=tuple(names),
+        labels=suite_name(space) or as_mapping(space),
+        groups=method.groups and _by_name(method.groups, names, space),
+        pictures=found.pictures,
+        graphs=graphs,
+        schedule=found.schedule,
+        decode=found.decode,
+        weights=Origin(origin=weights.origin, sha256=weights.sha256),
+    )
+
+
+def _by_name(groups: Groups, names: Sequence[str], space: LabelSpace) -> dict[str, list[str | int]]:
+    """As `networks.mapping_file` reads it: a class by its name, or by its number where several have that name."""
+    times = Counter(names)
+    return {
+        name: [names[number] if times[names[number]] == 1 else number for number in group]
+        for name, group in zip(space.names, groups, strict=True)
+    }
+
+
+def _provenance(folder: Path, notes: Sequence[str]) -> dict[str, Any]:
+    source = environment.describe("cpu", None)
+    return {
+        "vssbench": version("vssbench"),
+        "commit": source["commit"],
+        "changed_since": source["dirty"],
+        "packages": {name: version(name) for name in ("torch", "onnx", "onnxscript", "transformers")},
+        "opset": to_onnx.OPSET,
+        "files": digests(folder),
+        **({"notes": [*notes]} if notes else {}),
+    }
