@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := $(VENV)-extras
 
-.PHONY: demo test test-slow test-extras lint types docs wheel-tree gate bench weights clean
+.PHONY: demo test test-slow test-extras lint types docs wheel-tree release-check gate bench weights clean
 
 demo: $(STAMP)
 	$(BIN)/vssbench run bench.yaml --output results/demo-$$(date +%Y%m%d-%H%M%S)
@@ -31,6 +31,13 @@ types: wheel-tree
 docs: wheel-tree
 	NO_MKDOCS_2_WARNING=1 VSSBENCH_SOURCES=$(VENV)/typed $(BIN)/mkdocs build --strict
 
+# The files of a release, in dist/: built from the sources that the sdist holds, and looked at.
+release-check: $(STAMP)
+	rm -rf dist build
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+
 # Type checkers and mkdocstrings do not follow the folder mapping of an editable install, so they read an installed
 # wheel. What is left in build/ would be packed too, deleted modules included.
 wheel-tree: $(STAMP)
@@ -52,7 +59,7 @@ bench: $(STAMP)
 
 $(STAMP): pyproject.toml setup.py constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,test,lint,docs]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,test,lint,docs,release]'
 	touch $@
 
 # mmcv brings opencv-python, which overwrites our opencv-python-headless and does not load without a display's libraries.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vssbench.scoring.arrays import Scores, score
     from vssbench.types import Dataset, Frame, LabelSpace, Method, Metric, Prediction, Weights
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Dataset", "Difference", "Differences", "Frame", "LabelSpace", "Method", "Metric", "NotComparable", "Prediction",
     "Scores", "UserError", "Weights", "compare", "load_dataset", "load_method", "load_results", "score",
