@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from vssbench.errors import counted
 from vssbench.load import innermost
 from vssbench.methods import BUILTIN
 from vssbench.metrics.cost.disturbance import disturbances
@@ -220,7 +221,8 @@ def _notes(result: RunResult, intervals: Mapping[str, Interval]) -> tuple[str, .
         notes.append(f"speed on {_machine(result)}")
     if result.skipped:
         why = next(iter(result.skipped.values()))
-        notes.append(f"{len(result.skipped)} clips do not count under {result.protocol}: {why}")
+        do = "does" if len(result.skipped) == 1 else "do"
+        notes.append(f"{counted(len(result.skipped), 'clip')} {do} not count under {result.protocol}: {why}")
     return tuple(notes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from vssbench.errors import counted
 from vssbench.reports.columns import MISSING
 from vssbench.reports.names import names
 from vssbench.reports.rows import Row
@@ -31,7 +32,7 @@ def statement(rows: Sequence[Row]) -> str:
     pairs = len(running) * (len(running) - 1) // 2
     clips = max(one.clips for one in comparisons)
     lines = [
-        f"Paired over the same {clips} clip{'s' * (clips != 1)}; p of a sign-flip test"
+        f"Paired over the same {counted(clips, 'clip')}; p of a sign-flip test"
         + (f", corrected for all {pairs} pairs (Holm)" if pairs > 1 else "")
         + ". This holds over clips, not over trainings: how far another training would move a method is not known.",
     ]

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from vssbench.errors import counted
 from vssbench.reports.key_frames import interval, without_interval
 from vssbench.reports.names import short_names
 from vssbench.reports.plots import theme
@@ -68,7 +69,7 @@ def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = N
     on_curve = {index for curve in curves if curve[-1] not in unnamed for index in curve[:-1]}
     labels = {index: f"K={interval(shown[index])}" for index in on_curve} | dict.fromkeys(unnamed, "")
     context = [group.heading, f"protocol {group.protocol}" if group.protocol else "protocol not stated"]
-    context += [f"{group.clips} clips"] if group.clips else []
+    context += [counted(group.clips, "clip")] if group.clips else []
     return Plot(
         title="\n".join([", ".join(context), *([machine] if machine else [])]),
         x_label=label,

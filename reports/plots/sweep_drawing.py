@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from vssbench.errors import counted
 from vssbench.reports.names import shortened
 from vssbench.reports.plots import theme as style
 from vssbench.reports.plots.theme import Theme
@@ -117,7 +118,7 @@ def _headings(groups: Sequence[pd.DataFrame]) -> tuple[str, list[str]]:
     headings = [", ".join(f"{key} {value}" for key, value in spec.args if (key, value) not in common) for spec in specs]
     if len(set(headings)) < len(headings):
         headings = [
-            ", ".join(filter(None, (heading, f"{first['clips']} clips", first["fingerprint"])))
+            ", ".join(filter(None, (heading, counted(first["clips"], "clip"), first["fingerprint"])))
             for heading, first in zip(headings, firsts, strict=True)
         ]
     shared = Spec(specs[0].name, tuple(common))

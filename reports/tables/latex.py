@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vssbench.errors import printable
+from vssbench.errors import counted, printable
 from vssbench.reports.columns import BUSY, Column, Mark, busy_words, columns, machines, meanings
 from vssbench.reports.names import names
 from vssbench.reports.notes import Notes, numbered
@@ -75,7 +75,7 @@ def _caption(group: Group, members: Sequence[Row], shown: Sequence[Column]) -> s
     protocol = rf"protocol \texttt{{{escape(group.protocol)}}}" if group.protocol else "protocol not stated"
     if members[0].origin == "published":
         return f"{escape(group.heading)}, published numbers as printed, {protocol}; not measured here, not ranked."
-    words = [f"{escape(group.heading)}, {protocol}, {group.clips} clips; accuracy and consistency in \\%."]
+    words = [f"{escape(group.heading)}, {protocol}, {counted(group.clips, 'clip')}; accuracy and consistency in \\%."]
     if level := level_of(members):
         words.append(rf"Deviations bound the {100 * level:.0f}\,\% confidence interval over clips.")
     if any(mark for column in shown for mark in column.marks(members)):

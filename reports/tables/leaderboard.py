@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from vssbench.errors import printable
+from vssbench.errors import counted, printable
 from vssbench.files.atomic import write_text
 from vssbench.reports.columns import BUSY, MISSING, Column, busy_words, columns, machines, meanings
 from vssbench.reports.key_frames import ageing
@@ -95,10 +95,10 @@ def _counts(result: RunResult) -> str:
     info, skipped = result.dataset, len(result.skipped)
     clips, frames = str(info.clips), str(info.frames)
     if skipped:
-        counted = sum(count or 0 for count in result.counted_kinds.values())
-        clips, frames = f"{info.clips - skipped} of {info.clips}", f"{counted} of {info.frames}"
+        counting = sum(count or 0 for count in result.counted_kinds.values())
+        clips, frames = f"{info.clips - skipped} of {info.clips}", f"{counting} of {info.frames}"
     cut = "" if info.cut_from is None else f" cut from {info.cut_from}"
-    return f"{clips} clips{cut}, {frames} frames, {len(info.classes)} classes"
+    return f"{counted(clips, 'clip')}{cut}, {counted(frames, 'frame')}, {len(info.classes)} classes"
 
 
 def _interval_words(members: Sequence[Row]) -> str:

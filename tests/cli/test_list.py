@@ -68,6 +68,8 @@ def test_unknown_group() -> None:
     shown = run("models")
     assert shown.exit_code == 2
     assert "models" in shown.output
+    shown = run("method")
+    assert (shown.exit_code, "did you mean 'methods'?" in shown.output) == (2, True)
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure() -> None:

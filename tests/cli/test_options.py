@@ -69,6 +69,30 @@ def test_sweeps() -> None:
             texts.sweep([wrong])
 
 
+@pytest.mark.parametrize(
+    ("wrong", "fix"),
+    [("1-5", "1..5"), ("1:5", "1..5"), ("1...5", "1..5"), ("1 – 5", "1..5"), ("5..1", "1..5")],
+)
+def test_a_range_that_is_written_otherwise_is_answered_with_how_it_is_written_here(wrong: str, fix: str) -> None:
+    """An argument's value would else be the text `1-5`, and the message one about whole numbers."""
+    for flag, read in (
+        ("--sweep key_interval=", lambda text: texts.sweep([f"key_interval={text}"])),
+        ("--distances ", texts.distances),
+    ):
+        with pytest.raises(UserError) as caught:
+            read(wrong)
+        assert caught.value.fix == f"{flag}{fix}"
+        with pytest.raises(UserError, match="at most 1000"):
+            read("0..5000")
+
+
+def test_metrics() -> None:
+    spec = load_spec(None, given({"metrics": "mIoU, VC@8,BIoU(width=0.2)"}))
+    assert spec.metrics == ["mIoU", "VC@8", "BIoU(width=0.2)"]
+    with pytest.raises(UserError, match="--metrics: unknown metric 'mIuO'"):
+        load_spec(None, given({"metrics": "mIuO"}))
+
+
 def test_distances() -> None:
     assert texts.distances("0..3") == [0, 1, 2, 3]
     assert texts.distances("6,0,3") == [0, 3, 6]

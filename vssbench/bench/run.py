@@ -316,7 +316,7 @@ def _conditions(spec: RunSpec, method: Spec, weights: Weights, records: Sequence
             f"every labelled frame at distances {span} from its key frame; mIoU pools them, the mean is below"
         )
     if spec.limit is not None:
-        caveats.append(f"only the first {spec.limit} clips (--limit)")
+        caveats.append(f"only the first {'clip' if spec.limit == 1 else f'{spec.limit} clips'} (--limit)")
     return caveats
 
 

@@ -8,9 +8,11 @@ import sys
 import threading
 import time
 from importlib import import_module
+from typing import Annotated
 
 import typer
 
+from vssbench import __version__
 from vssbench.cli.interrupts import interruptible
 from vssbench.cli.options import at_home
 from vssbench.cli.streams import is_own, open_streams
@@ -23,19 +25,36 @@ VERBS = (
     *("export", "export-results", "describe", "doctor", "list"),
 )
 
+
 app = typer.Typer(
     name="vssbench",
     help="Which video segmentation method gives the most accuracy for the least computation?",
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"vssbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Take what stands before the verb."""
+
+
 for verb in VERBS:
     module = import_module(f"vssbench.cli.{verb.replace('-', '_')}")
-    app.command(verb)(interruptible(at_home(module.command)))
+    summary = " ".join(module.command.__doc__.partition("\n\n")[0].split())  # of the whole help, the list cuts it off
+    app.command(verb, short_help=summary)(interruptible(at_home(module.command)))
 
 
 def _fail(error: Exception, message: str) -> None:

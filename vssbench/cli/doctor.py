@@ -10,7 +10,7 @@ import typer
 
 from vssbench.cli.options import DEFAULT, DatasetOption, JsonOption, RootOption, SplitOption
 from vssbench.cli.streams import only_ours
-from vssbench.errors import UserError, listed, printable
+from vssbench.errors import UserError, counted, listed, printable
 
 if TYPE_CHECKING:
     from vssbench.datasets.doctor.report import Report
@@ -51,12 +51,12 @@ def _lines(report: Report) -> list[str]:
     summary = report.to_json()["summary"]
     sizes = ", ".join(f"{size} ({count})" for size, count in summary["sizes"].items())
     lines = [
-        f"{report.dataset}, split {report.split}: {report.clips} clips, {report.frames} frames, "
+        f"{report.dataset}, split {report.split}: {counted(report.clips, 'clip')}, {counted(report.frames, 'frame')}, "
         f"{report.labelled} labelled; sizes {sizes or 'unknown'}"
     ]
     if report.labelled:
         seen = sorted((c for c in summary["classes"] if c["frames"]), key=lambda c: -c["percent"])
-        lines += [f"  {c['percent']:6.2f} %  {c['name']} (in {c['frames']} frames)" for c in seen]
+        lines += [f"  {c['percent']:6.2f} %  {c['name']} (in {counted(c['frames'], 'frame')})" for c in seen]
         lines.append(f"  {summary['void_percent']:6.2f} %  without a label")
         absent = [c["name"] for c in summary["classes"] if not c["frames"]]
         lines += [f"  never: {listed(absent, NAMED)}"] if absent else []

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vssbench.cli.options import RootOption
+from vssbench.errors import counted
 
 
 def command(
@@ -29,5 +30,7 @@ def command(
     with clip_progress("export", total) as advance:
         written = export(dataset, layout, output, split=split, clips=clips, advance=advance)
     reader = layout.removesuffix("-colour")
-    typer.echo(f"{written.clips} clips, {written.frames} frames, {written.labelled} labelled", err=True)
+    typer.echo(
+        f"{counted(written.clips, 'clip')}, {counted(written.frames, 'frame')}, {written.labelled} labelled", err=True
+    )
     typer.echo(f"check it with: vssbench doctor --dataset {reader} --data-root {output} --split {split}", err=True)

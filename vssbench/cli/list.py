@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from vssbench.cli import completion
 from vssbench.cli.options import JsonOption
 from vssbench.errors import UserError, suggest
 
@@ -17,9 +18,24 @@ if TYPE_CHECKING:
     from vssbench.reports.published.entries import Entry, Recomputed
 
 
+KINDS = ("methods", "datasets", "metrics", "figures", "published")
+
+
+def _known(what: str) -> str:
+    if what not in KINDS:
+        raise typer.BadParameter(f"{what!r}: {suggest(what, KINDS)}")
+    return what
+
+
 def command(
     what: Annotated[
-        Literal["methods", "datasets", "metrics", "figures", "published"], typer.Argument(help="What to list.")
+        str,
+        typer.Argument(
+            help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}.",
+            metavar="WHAT",
+            callback=_known,
+            autocompletion=completion.one(lambda: [(kind, "") for kind in KINDS]),
+        ),
     ],
     dataset: Annotated[str | None, typer.Option("--dataset", help="Of published: on this dataset only.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="Of published: names that contain this.")] = None,
@@ -36,7 +52,7 @@ def command(
     elif what == "figures":
         _figures(as_json)
     else:
-        _registered(what, as_json)
+        _registered(cast("Group", what), as_json)
 
 
 def _registered(what: Group, as_json: bool) -> None:

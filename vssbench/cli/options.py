@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_o
 import typer
 
 from vssbench.bench.spec import RunSpec
-from vssbench.cli import texts
+from vssbench.cli import completion, texts
 from vssbench.files.input_files import expanded
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FIELDS = RunSpec.model_fields
 DEFAULT = RunSpec()
-IN_FILES_ONLY = {"metrics", "latency", "rules"}
+IN_FILES_ONLY = {"latency", "rules"}
 """Fields of a run spec that are no flags."""
 
 
@@ -37,11 +37,19 @@ class Form(NamedTuple):
 
 FORMS = {
     "methods": Form(str, texts.methods, "SPEC,SPEC"),
+    "metrics": Form(str, texts.metrics, "METRIC,METRIC", "E.g. mIoU,VC@8,BIoU; default: all accuracies, VC, VCC."),
     "data_root": Form(Path, str),
     "distances": Form(str, texts.distances, "0..11", "Or 0,3,6."),
     "sweep": Form(list[str], texts.sweep, "ARGUMENT=VALUE,VALUE", "Or ARGUMENT=0..4. Repeatable."),
     "stream": Form(str, texts.rates, "FPS,FPS"),
     "checkpoint": Form(list[str], texts.checkpoints, "METHOD=PATH", "Or arseg=hr:PATH,lr:PATH. Repeatable."),
+}
+
+COMPLETIONS = {
+    "methods": completion.several(completion.methods),
+    "metrics": completion.several(completion.metrics),
+    "dataset": completion.one(completion.datasets),
+    "protocol": completion.one(completion.protocols),
 }
 
 
@@ -58,6 +66,7 @@ def option(field: str, checked: bool = False) -> Any:
         metavar=form.shown or choices,
         min=bounds.get("ge"),
         max=bounds.get("le"),
+        autocompletion=COMPLETIONS.get(field),
     )
 
 

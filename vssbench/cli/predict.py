@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vssbench.cli import completion
 from vssbench.cli.mapping_template import mapping_template
 from vssbench.cli.options import DEFAULT, CheckpointOption, DeviceOption, JsonOption, TemplateOption, ThreadsOption
 from vssbench.cli.streams import only_ours
 from vssbench.cli.texts import checkpoints
-from vssbench.errors import UserError, printable
+from vssbench.errors import UserError, counted, printable
 
 if TYPE_CHECKING:
     from vssbench.datasets.frames import Frames
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
 
 
 def command(
-    method: Annotated[str, typer.Argument(help="Method spec, e.g. 'mpvss(backbone=swin_t,labels=vspw)'.")],
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="Method spec, e.g. 'mpvss(backbone=swin_t,labels=vspw)'.",
+            autocompletion=completion.one(completion.methods),
+        ),
+    ],
     *,
     frames: Annotated[Path, typer.Option("--frames", help="A folder of images or of clips, or a video file.")],
     output: Annotated[Path, typer.Option("--output", help="A new or empty folder: <clip>/<frame stem>.png.")],
@@ -79,7 +86,7 @@ def command(
         with only_ours():
             _stream(loaded, dataset, source, output, overlays, video, limit, tally)
     except (UserError, KeyboardInterrupt):
-        print(f"vssbench: stopped; written before that: {tally.frames} frames in {output}", file=sys.stderr)
+        print(f"vssbench: stopped; written before that: {counted(tally.frames, 'frame')} in {output}", file=sys.stderr)
         raise
     if as_json:
         result = {
@@ -135,9 +142,9 @@ def _lines(tally: Tally, output: Path, video: Path | None) -> list[str]:
     """The summary for people."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in tally.all_kinds().items() if count)
     seconds = ", ".join(f"{phase} {spent:.1f} s" for phase, spent in tally.seconds.items())
-    clips = f"{len(tally.clips)} clip{'s' if len(tally.clips) != 1 else ''}"
+    clips = counted(len(tally.clips), "clip")
     return [
-        f"{tally.frames} frames of {clips} ({kinds})",
+        f"{counted(tally.frames, 'frame')} of {clips} ({kinds})",
         f"{seconds} (for speed: vssbench profile)",
         f"written to {output}" + (f" and {video}" if video else ""),
     ]

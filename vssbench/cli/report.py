@@ -8,12 +8,18 @@ from typing import Annotated
 
 import typer
 
+from vssbench.cli import completion
 from vssbench.errors import UserError
 
 
 def command(
     runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
-    protocol: Annotated[str | None, typer.Option("--protocol", help="Score again under this protocol.")] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol", help="Score again under this protocol.", autocompletion=completion.one(completion.protocols)
+        ),
+    ] = None,
     with_published: Annotated[
         bool, typer.Option("--published", help="Add the numbers that papers print for these datasets.")
     ] = False,
@@ -27,6 +33,7 @@ def command(
             "--columns",
             help="Figures to print in place of the usual ones, e.g. 'mIoU,gflops,latency(p99,end_to_end)'; "
             "`vssbench list figures` names them.",
+            autocompletion=completion.several(completion.figures),
         ),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Write leaderboard and plots here.")] = None,

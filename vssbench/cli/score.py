@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vssbench.cli import completion
 from vssbench.cli.options import DEFAULT, DatasetOption, JsonOption, RootOption, SplitOption
 from vssbench.cli.streams import only_ours
 from vssbench.errors import UserError, counted, printable
@@ -32,10 +33,20 @@ def command(
         Path | None, typer.Option("--predictions", help="Folder with <clip>/<frame stem>.png, train ids from 0.")
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option("--protocol", help="vspw, detectron2, mmseg, arseg, exact, or all side by side.")
+        str | None,
+        typer.Option(
+            "--protocol",
+            help="vspw, detectron2, mmseg, arseg, exact, or all side by side.",
+            autocompletion=completion.one(completion.protocols),
+        ),
     ] = None,
     metrics: Annotated[
-        str | None, typer.Option("--metrics", help="Comma-separated, e.g. mIoU,VC@4; default: all accuracies, VC, VCC.")
+        str | None,
+        typer.Option(
+            "--metrics",
+            help="Comma-separated, e.g. mIoU,VC@4; default: all accuracies, VC, VCC.",
+            autocompletion=completion.several(completion.metrics),
+        ),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, max=1024, help="Processes.")] = 1,
     as_json: JsonOption = False,

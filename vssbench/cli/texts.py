@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from vssbench.errors import UserError
 from vssbench.specs import parse, parse_list, parse_value
 
+RANGE = re.compile(r"(\d{1,9})\s*(-|–|:|\.{2,}|…)\s*(\d{1,9})")
+"""A range of whole numbers as people write one; `..` is how it is written here."""
+MOST = 1000
+"""Values that a range may have."""
 BRANCHES = ("hr", "lr", "reference", "update")
 
 
 def methods(text: str) -> list[str]:
     """`mpvss,hold(of=oracle)` -> canonical strings."""
+    return [str(spec) for spec in parse_list(text)]
+
+
+def metrics(text: str) -> list[str]:
+    """`mIoU,BIoU(width=0.2)` -> canonical strings."""
     return [str(spec) for spec in parse_list(text)]
 
 
@@ -24,13 +34,13 @@ def sweep(texts: Sequence[str]) -> dict[str, list[object]]:
             raise UserError(f"--sweep {text!r} cannot be read", expected="ARGUMENT=VALUE,VALUE,... or ARGUMENT=0..4")
         if key in found:
             raise UserError(f"--sweep names {key!r} twice", expected="all its values in one --sweep")
-        found[key] = _values(listed)
+        found[key] = _values(listed, f"--sweep {key}=")
     return found
 
 
 def distances(text: str) -> list[int]:
     """`0..11` or `0,3,6` -> the numbers, in order."""
-    values = _values(text)
+    values = _values(text, "--distances ")
     numbers = [value for value in values if isinstance(value, int)]
     if len(numbers) != len(values):
         raise UserError(f"--distances {text!r} cannot be read", expected="0..11, or 0,3,6")
@@ -70,9 +80,16 @@ def branches(text: str) -> str | dict[str, str]:
     return files if len(files) == len(parts) else text
 
 
-def _values(text: str) -> list[object]:
-    """`0..4` or `slow,fast` -> the values."""
-    low, dots, high = text.partition("..")
-    if dots and low.isdecimal() and high.isdecimal() and int(high) >= int(low) and int(high) - int(low) < 1000:
-        return list(range(int(low), int(high) + 1))
-    return [parse_value(value) for value in text.split(",")]
+def _values(text: str, flag: str) -> list[object]:
+    """`0..4` or `slow,fast` -> the values. flag: what stands before them, for a message."""
+    ends = RANGE.fullmatch(text)
+    if ends is None:
+        return [parse_value(value) for value in text.split(",")]
+    low, between, high = int(ends[1]), ends[2], int(ends[3])
+    if between == ".." and low <= high < low + MOST:
+        return list(range(low, high + 1))
+    raise UserError(
+        f"{flag}{text} cannot be read",
+        expected=f"LOW..HIGH for whole numbers from LOW to HIGH, at most {MOST} of them",
+        fix=f"{flag}{min(low, high)}..{max(low, high)}" if abs(high - low) < MOST else None,
+    )

@@ -9,15 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
+from vssbench.cli import completion
 from vssbench.cli.interrupts import ended_by_signals
 from vssbench.cli.options import DEFAULT, DatasetOption, DeviceOption, JsonOption, RootOption, ThreadsOption
 from vssbench.cli.streams import only_ours
 from vssbench.cli.texts import branches
-from vssbench.errors import UserError
+from vssbench.errors import UserError, counted
 
 
 def command(
-    method: Annotated[str, typer.Argument(help="Method spec, e.g. 'mpvss(backbone=swin_t)'.")],
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="Method spec, e.g. 'mpvss(backbone=swin_t)'.", autocompletion=completion.one(completion.trained)
+        ),
+    ],
     dataset: DatasetOption = None,
     data_root: RootOption = None,
     output: Annotated[Path | None, typer.Option("--output", help="Folder for the log, the state, the weights.")] = None,
@@ -130,7 +136,7 @@ def _told(plan: dict[str, Any]) -> str:
     lines = [
         f"{plan['method']}: {plan['trained_params_m']:.2f} M parameters learn, "
         f"{plan['frozen_params_m']:.2f} M are frozen",
-        f"data: {plan['clips']} clips, {plan['labelled_frames']} labelled frames",
+        f"data: {counted(plan['clips'], 'clip')}, {counted(plan['labelled_frames'], 'labelled frame')}",
         f"{settings['steps']} steps of {settings['batch']} examples of {height}x{width}, rate {settings['rate']:g}, "
         f"seed {settings['seed']}",
     ]

@@ -10,7 +10,7 @@ import typer
 
 from vssbench.cli.options import CheckpointOption, JsonOption, RootOption
 from vssbench.cli.texts import checkpoints
-from vssbench.errors import UserError, printable
+from vssbench.errors import UserError, counted, printable
 
 
 def command(
@@ -42,7 +42,8 @@ def command(
     else:
         for one in found:
             name = one.method or one.folder.name
-            print(printable(f"{name}: {one.clips} clips, {one.values} values, {len(one.differences)} differences"))
+            differences = counted(len(one.differences), "difference")
+            print(printable(f"{name}: {counted(one.clips, 'clip')}, {one.values} values, {differences}"))
             for line in one.differences:
                 print(printable(f"  {line}"))
         differing = sum(bool(one.differences) for one in found)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from vssbench.errors import UserError
+from vssbench.errors import UserError, counted
 from vssbench.metrics.accuracy.clip_states import Totals
 from vssbench.metrics.accuracy.scripts import Floats
 from vssbench.stats.on_cores import on_cores
@@ -96,7 +96,7 @@ def interval_of(found: Sample, level: float = 0.95) -> Interval:
     if not 0.5 <= level < 1:
         raise UserError(f"the confidence level is {level}", expected="at least 0.5 and below 1, such as 0.95")
     if found.clips < LEAST_CLIPS:
-        few = f"{found.clips} clip{'s' * (found.clips != 1)}: an interval over clips needs {LEAST_CLIPS}"
+        few = f"{counted(found.clips, 'clip')}: an interval over clips needs {LEAST_CLIPS}"
         return Interval(found.value, reason=few, clips=found.clips, level=level)
     nothing = np.isnan(found.drawn)
     if nothing.mean() > UNDEFINED:

@@ -194,7 +194,7 @@ def test_datasets_of_one_name_are_told_apart() -> None:
     results = [result(f"mpvss(key_interval={number})") for number in (1, 2)]
     fewer = [one.model_copy(update={"dataset": one.dataset.model_copy(update={"clips": 1})}) for one in results]
     figure = sweep_drawing.draw(curves([*results, *fewer]), LIGHT)
-    assert [axes.get_title() for axes in figure.axes[:2]] == ["1 clips, ffffffffffff", "2 clips, ffffffffffff"]
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["1 clip, ffffffffffff", "2 clips, ffffffffffff"]
 
 
 def test_the_svg_is_the_same_file_for_the_same_numbers(tmp_path: Path) -> None:
