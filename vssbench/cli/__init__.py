@@ -21,7 +21,7 @@ from vssbench.errors import UserError, listed, printable
 GRACE = 10.0
 """Seconds that threads have to end after the last word."""
 VERBS = (
-    *("run", "profile", "predict", "train", "score", "report", "check", "baseline", "verify", "cite"),
+    *("run", "profile", "predict", "train", "score", "report", "check", "baseline", "verify", "cite", "history"),
     *("export", "export-results", "describe", "doctor", "list"),
 )
 

@@ -137,7 +137,7 @@ def read_runs(runs: Sequence[Path]) -> Snapshot:
             fix = f"vssbench run ... --resume --output {run}, where it was interrupted" if started else None
             raise UserError("holds no <method>/result.json", where=run, expected=expected, fix=fix)
         for file in files:
-            result, over = _believed(file.parent)
+            result, over = believed(file.parent)
             entry = Entry.of(result)
             if entry.key in entries:
                 raise UserError(
@@ -151,8 +151,8 @@ def read_runs(runs: Sequence[Path]) -> Snapshot:
     return Snapshot(entries, folders, ", ".join(map(str, runs)), read)
 
 
-def _believed(folder: Path) -> tuple[RunResult, OverClips | None]:
-    """A method's result and its clips, where their records are beside it.
+def believed(folder: Path) -> tuple[RunResult, OverClips | None]:
+    """A method's result and its clips; None for these where their records are not beside it, or accuracy is missing.
 
     Raises UserError where its metrics do not follow from the records.
     """

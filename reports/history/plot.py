@@ -1,0 +1,103 @@
+"""The plot of one figure over time: a line per method and machine, and a ring around each change that is real."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import matplotlib.dates as mdates
+from matplotlib.figure import Figure
+
+from vssbench.reports.history.lines import History, Line, Place
+from vssbench.reports.history.runs import By, machine, version
+from vssbench.reports.names import shortened
+from vssbench.reports.plots.column_figure import Sheet, Sign
+from vssbench.reports.plots.theme import LINES, SMALL, Theme, looks, scale
+
+DASHES = ("-", "--", ":", "-.")
+"""Of machines, in the order in which they appear."""
+RING: dict[str, Any] = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none"}
+TICKS = 6
+"""So many commits have their name under the axis: more would run into each other."""
+
+
+def plots(history: History, by: By) -> Iterator[tuple[str, Callable[[Theme], Figure]]]:
+    """(file name without its ending, what draws it) for each dataset and figure."""
+    for number, place in enumerate(history.places(), 1):
+        for metric in dict.fromkeys(line.rule.metric for line in history.lines if line.place == place):
+            lines = [line for line in history.lines if (line.place, line.rule.metric) == (place, metric)]
+            name = re.sub(r"[^A-Za-z0-9]+", "_", metric).strip("_")
+            yield f"history_{name}" + (f"_{number}" if number > 1 else ""), partial(draw, history, place, lines, by)
+
+
+def draw(history: History, place: Place, lines: Sequence[Line], by: By, theme: Theme) -> Figure:
+    """lines: of one figure. by: whether the runs stand at their dates, or one beside the other by commit."""
+    figure = lines[0].rule.figure
+    shown = lines[:LINES]
+    unit = "" if figure.unit in figure.title or figure.unit in ("frames/s", "") else f" ({figure.unit})"
+    sheet = Sheet(f"{figure.title}, {place[0]}, protocol {place[1]}")
+    sheet.axes.set(ylabel=f"{figure.title}{unit}", xlabel="date of the run (UTC)" if by == "date" else "commit")
+    methods = list(dict.fromkeys(line.method for line in shown))
+    names, styles = dict(zip(methods, shortened(methods), strict=True)), looks(methods, theme)
+    machines = list(dict.fromkeys(line.machine for line in shown if line.machine))
+    commits = {name: place for place, name in enumerate(dict.fromkeys(map(version, history.rows)))}
+    signs: list[Sign] = []
+    marked = False
+    for line in shown:
+        look: dict[str, Any] = {"color": styles[line.method].colour, "marker": styles[line.method].marker}
+        look["linestyle"] = DASHES[machines.index(line.machine) % len(DASHES)] if line.machine else "-"
+        where = [
+            mdates.date2num(when) if by == "date" else float(commits[version(row)]) for when, row, _ in line.points
+        ]
+        at = {id(row): x for x, (_, row, _) in zip(where, line.points, strict=True)}
+        for piece in line.pieces:
+            sheet.axes.plot([at[id(row)] for _, row, _ in piece], [value for *_, value in piece], **look)
+        for step in (one for one in line.steps if one.real):
+            value, falls = step.after.values[figure.name] or 0.0, (step.verdict.change or 0.0) < 0
+            sheet.axes.plot(at[id(step.after)], value, **RING, color=theme.ink)
+            sheet.axes.annotate(
+                _change(step.verdict.change, step.verdict.relative), (at[id(step.after)], value),
+                (0, -12 if falls else 7),
+                textcoords="offset points", ha="center", size=SMALL, color=theme.ink,
+            )  # fmt: skip
+            marked = True
+        several = len(machines) > 1 and line.machine
+        signs.append((look, names[line.method] + (f", {line.machine}" if several else "")))
+    if marked:
+        signs.append(({**RING, "color": theme.ink}, "a change that the gate's test calls real"))
+    sheet.axes.margins(x=0.06, y=0.18)
+    scale(sheet.axes, "y", [value for line in shown for *_, value in line.points])
+    _ticks(sheet, by, commits)
+    sheet.table(signs)
+    for note in notes(lines):
+        sheet.note(note)
+    return sheet.figure
+
+
+def notes(lines: Sequence[Line]) -> Iterator[str]:
+    """What a reader of one plot must know: who changed the machine, and who is not drawn."""
+    for line in lines:
+        used = list(dict.fromkeys(machine(row) for _, row, _ in line.points))
+        if len(used) > 1:
+            yield f"{line.method} was run on {len(used)} machines, which may show in a digit: {', '.join(used)}"
+    if any(step.broken for line in lines for step in line.steps):
+        yield "A line is broken where the runs on both sides cannot be compared"
+    if len(lines) > LINES:
+        yield f"{len(lines) - LINES} further lines are not drawn"
+
+
+def _change(change: float | None, relative: bool) -> str:
+    return "" if change is None else f"{change:+.3g}{'%' * relative}"
+
+
+def _ticks(sheet: Sheet, by: By, commits: dict[str, int]) -> None:
+    axis = sheet.axes.xaxis
+    if by == "date":
+        locator = mdates.AutoDateLocator(minticks=2, maxticks=5)
+        axis.set_major_locator(locator)
+        axis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+        return
+    every = -(-len(commits) // TICKS)
+    sheet.axes.set_xticks(list(commits.values())[::every], list(commits)[::every])

@@ -1,0 +1,156 @@
+"""Which changes of a history are real: exactly the planted ones, whatever noise is around them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.reports.history.made import measured
+from tests.reports.made import method_folder
+from vssbench.errors import UserError
+from vssbench.gate.rules import DEFAULT, Rule, rules_of
+from vssbench.reports.history.lines import History, Line, history
+from vssbench.reports.history.runs import read
+from vssbench.reports.history.text import real
+
+RULES = rules_of(DEFAULT)
+ABACUS = {"cpu": "abacus", "threads": 1, "device": "cpu"}
+
+
+def day(
+    place: Path, number: int, right: float, method: str = "mpvss", clips: int = 12, seed: int | None = None, **changes
+) -> Path:
+    """A run of that day whose share of right pixels is chosen; other pixels are wrong every day."""
+    run = place / f"night-{number:02}"
+    given = {"started": f"2026-05-{number:02}T01:00:00+00:00", "environment": ABACUS, **changes}
+    method_folder(run, method, right, clips, seed=number if seed is None else seed, **given)
+    return run
+
+
+def timed(step_ms: float) -> dict[str, object]:
+    """A latency pass of six rounds of which no two are alike, beside a reference workload of one millisecond."""
+    rounds = [number for number in range(6) for _ in range(4)]
+    times = [step_ms * (1 + number / 1000) for number in range(len(rounds))]
+    zeros = [0.01] * len(rounds)
+    samples: dict[str, object] = {"round": rounds, "kind": ["key"] * len(rounds)}
+    for phase, column in (("prepare", zeros), ("step", times), ("decode", zeros)):
+        samples |= {phase: column, f"{phase}_own": column}
+    fps = {"step": 1000 / step_ms, "step+decode": 1000 / step_ms, "end_to_end": 1000 / step_ms}
+    return {"samples_ms": samples, "reference_ms": [1.0] * 6, "fps": fps}
+
+
+def found(place: Path, rules: tuple[Rule, ...] = RULES) -> History:
+    return history(read([place]), rules)
+
+
+def marked(of: History) -> dict[str, list[str]]:
+    """Figure -> the runs that changed it."""
+    changes: dict[str, list[str]] = {}
+    for line, step in real(of):
+        assert step.after.folder is not None
+        changes.setdefault(line.rule.metric, []).append(step.after.folder.parent.name)
+    return changes
+
+
+def line(of: History, metric: str) -> Line:
+    (only,) = [one for one in of.lines if one.rule.metric == metric]
+    return only
+
+
+@pytest.mark.slow
+def test_a_planted_change_of_ten_runs_is_marked_at_its_run_and_nowhere_else(tmp_path: Path) -> None:
+    for number in range(1, 11):
+        measured(tmp_path, number, key_interval=5 if number < 6 else 7)
+    of = found(tmp_path)
+    assert marked(of) == {"mIoU": ["run-06"], "WIoU": ["run-06"]}
+    assert len(line(of, "mIoU").points) == 10
+    assert all(step.verdict.paired for step in line(of, "mIoU").steps)  # every run moved a little
+
+
+@pytest.mark.parametrize("planted", [2, 6, 10])
+def test_a_change_is_marked_at_the_run_that_made_it(tmp_path: Path, planted: int) -> None:
+    for number in range(1, 11):
+        day(tmp_path, number, 0.90 if number < planted else 0.86)
+    assert marked(found(tmp_path)) == {"mIoU": [f"night-{planted:02}"], "WIoU": [f"night-{planted:02}"]}
+
+
+def test_the_order_is_that_of_the_dates_and_what_has_none_is_left_out(tmp_path: Path) -> None:
+    for number, right in ((3, 0.7), (1, 0.9), (2, 0.9)):
+        day(tmp_path, number, right)
+    undated = day(tmp_path, 4, 0.5, started=None)
+    of = found(tmp_path)
+    assert [when.day for when, _, _ in line(of, "mIoU").points] == [1, 2, 3]
+    assert marked(of)["mIoU"] == ["night-03"]
+    assert [row.folder.parent for row in of.undated if row.folder] == [undated]
+
+
+def test_so_few_clips_show_nothing_and_that_is_said(tmp_path: Path) -> None:
+    day(tmp_path, 1, 0.9, clips=3)
+    day(tmp_path, 2, 0.5, clips=3)
+    of = found(tmp_path)
+    assert marked(of) == {}
+    (step,) = line(of, "mIoU").steps
+    assert step.beyond
+    assert "so few clips cannot give less than 0.25" in step.why
+
+
+def test_what_cannot_be_compared_breaks_the_line(tmp_path: Path) -> None:
+    day(tmp_path, 1, 0.9)
+    day(tmp_path, 2, 0.5, clips=20)
+    day(tmp_path, 3, 0.9, clips=20)
+    of = found(tmp_path)
+    assert marked(of)["mIoU"] == ["night-03"]
+    assert [len(piece) for piece in line(of, "mIoU").pieces] == [1, 2]
+    assert "clips that count: 12 then, 20 now" in line(of, "mIoU").steps[0].why
+
+
+def test_without_records_there_is_no_test(tmp_path: Path) -> None:
+    for number, right in ((1, 0.9), (2, 0.5)):
+        next(day(tmp_path, number, right).glob("*/clips.jsonl")).unlink()
+    of = found(tmp_path)
+    assert marked(of) == {}
+    assert "clips.jsonl" in line(of, "mIoU").steps[0].why
+
+
+def test_a_result_that_does_not_follow_from_its_records_is_refused(tmp_path: Path) -> None:
+    day(tmp_path, 1, 0.9)
+    other = day(tmp_path, 2, 0.9)
+    file = next(other.glob("*/result.json"))
+    file.write_text(file.read_text().replace('"mIoU": 8', '"mIoU": 9', 1))
+    with pytest.raises(UserError, match="follows from the records"):
+        found(tmp_path)
+
+
+def test_speed_is_judged_on_each_machine_by_itself(tmp_path: Path) -> None:
+    """The slower machine in between is no change, nor is the way back; the step that takes 30 % longer is one."""
+    there = {"cpu": "calculator", "threads": 1, "device": "cpu"}
+    for number, ms in enumerate((10.0, 10.1, 30.0, 10.0, 30.1, 13.0), 1):
+        day(tmp_path, number, 0.9, seed=0, environment=there if ms >= 30 else ABACUS, **timed(ms))
+    of = found(tmp_path)
+    assert marked(of) == {"fps(step)": ["night-06"]}
+    machines = {one.machine: len(one.points) for one in of.lines if one.rule.metric == "fps(step)"}
+    assert machines == {"abacus, threads: 1": 4, "calculator, threads: 1": 2}
+    assert [one.machine for one in of.lines if one.rule.metric == "mIoU"] == [None]
+
+
+def test_counted_costs_need_no_test_and_others_have_none(tmp_path: Path) -> None:
+    for number, gmac, mb in ((1, 2.0, 100.0), (2, 2.0, 300.0), (3, 3.0, 300.0)):
+        costs = {"gflops": {"amortised": gmac}, "memory_mb": {"host_peak": mb}}
+        day(tmp_path, number, 0.9, seed=0, **costs)
+    of = found(tmp_path, rules_of({"gflops": "+0%", "memory(host_peak)": "+10%"}))
+    assert marked(of) == {"gflops": ["night-03"]}
+    step = line(of, "memory(host_peak)").steps[0]
+    assert (step.beyond, step.real, step.why) == (True, False, "the gate has no test for this figure")
+
+
+def test_methods_and_datasets_have_lines_of_their_own(tmp_path: Path) -> None:
+    for number in (1, 2):
+        day(tmp_path, number, 0.9, seed=0)
+        day(tmp_path, number, 0.6, "arseg", seed=1)
+    of = found(tmp_path)
+    assert [(one.method, len(one.points)) for one in of.lines if one.rule.metric == "mIoU"] == [
+        ("arseg", 2),
+        ("mpvss", 2),
+    ]
+    assert marked(of) == {}

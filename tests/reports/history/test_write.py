@@ -1,0 +1,111 @@
+"""The page, the plots and the numbers of a history."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pandas as pd
+import pytest
+
+from tests.helpers.browser import Browser, chromium
+from tests.helpers.command import vssbench
+from tests.reports.history.test_lines import ABACUS, RULES, day, timed
+from vssbench.reports.history import plot
+from vssbench.reports.history.lines import history
+from vssbench.reports.history.runs import read
+from vssbench.reports.history.write import write
+from vssbench.reports.plots.theme import LIGHT
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Six nights; the fourth is worse, and the last is on another machine."""
+    for number in range(1, 7):
+        environment = {**ABACUS, "commit": f"{(number + 1) // 2}" * 40, "cpu": "abacus" if number < 6 else "calculator"}
+        day(tmp_path / "nights", number, 0.9 if number < 4 else 0.8, environment=environment, **timed(10.0))
+    (tmp_path / "nights" / "night-03" / "report.html").write_text("<p>the third")
+    return tmp_path / "nights"
+
+
+def test_the_command_writes_page_plots_and_numbers(place: Path, tmp_path: Path) -> None:
+    done = vssbench("history", *sorted(place.iterdir(), reverse=True), "--output", tmp_path / "out", "--by", "commit")
+    assert done.status == 0
+    names = {Path(name).name for name in done.stdout.splitlines()}
+    assert {"history.html", "history.csv", "history_mIoU.png", "history_fps_step.svg", "history_mIoU_dark.svg"} <= names
+    numbers = pd.read_csv(tmp_path / "out" / "history.csv", dtype={"commit": str})
+    miou = numbers[numbers.figure == "mIoU"]
+    assert miou.real.tolist() == [False] * 3 + [True] + [False] * 2
+    assert miou.commit.tolist() == ["11111111", "11111111", "22222222", "22222222", "33333333", "33333333"]
+    assert [Path(run).name for run in miou.run] == [f"night-{number:02}" for number in range(1, 7)]
+
+
+def test_a_change_links_to_both_of_its_runs(place: Path, tmp_path: Path) -> None:
+    write(history(read([place]), RULES), tmp_path / "a" / "deep folder")
+    page = (tmp_path / "a" / "deep folder" / "history.html").read_text()
+    (row,) = [one for one in page.split("<tr")[1:] if 'class="worse"' in one and "<td>mIoU" in one]
+    after, before = (
+        (tmp_path / "a" / "deep folder" / unquote(link)).resolve() for link in re.findall('href="(.*?)"', row)
+    )
+    assert before == place / "night-03" / "report.html"
+    assert after.parent == place / "night-04"
+    assert after.is_dir()
+    assert "night-04, 2026-05-04, 22222222" in row
+    assert "night-03, 2026-05-03, 22222222" in row
+
+
+def test_without_output_the_changes_are_printed(place: Path) -> None:
+    printed = vssbench("history", place).stdout
+    assert printed.startswith("# History\n\n6 runs, 2026-05-01 to 2026-05-06.")
+    (row,) = [one for one in printed.splitlines() if "mIoU" in one and "worse" in one]
+    assert row.startswith("| `night-04, 2026-05-04, 22222222` ")
+    assert "mpvss was run on 2 machines: abacus, calculator" in printed
+
+
+def test_the_plot_has_a_ring_at_the_change_and_never_joins_two_machines(place: Path) -> None:
+    of = history(read([place]), RULES)
+    with LIGHT.applied():
+        drawn = {name: draw(LIGHT) for name, draw in plot.plots(of, "date")}
+    (axes,) = drawn["history_mIoU"].axes
+    joined, ring = axes.lines
+    assert len(joined.get_xdata()) == 6
+    assert ring.get_xdata()[0] == joined.get_xdata()[3]
+    (axes,) = drawn["history_fps_step"].axes
+    assert [len(one.get_xdata()) for one in axes.lines] == [5, 1]
+    assert len({one.get_linestyle() for one in axes.lines}) == 2
+    notes = [text.get_text().replace("\n", " ") for text in drawn["history_mIoU"].axes[0].texts]
+    assert any("run on 2 machines" in note for note in notes)
+
+
+def test_several_runs_of_a_commit_stand_in_one_place(place: Path) -> None:
+    of = history(read([place]), RULES)
+    with LIGHT.applied():
+        figure = dict(plot.plots(of, "commit"))["history_mIoU"](LIGHT)
+    assert list(figure.axes[0].lines[0].get_xdata()) == [0, 0, 1, 1, 2, 2]
+
+
+def test_names_of_anybody_stay_text(tmp_path: Path) -> None:
+    day(tmp_path / "<b>&amp", 1, 0.9, method='replay(predictions="<script>alert(1)</script>")')
+    write(history(read([tmp_path / "<b>&amp"]), RULES), tmp_path / "out")
+    page = (tmp_path / "out" / "history.html").read_text()
+    assert "<script" not in page
+    assert "<b>" not in page
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(chromium() is None, reason="needs Chromium")
+def test_a_browser_shows_it(place: Path, tmp_path: Path) -> None:
+    write(history(read([place]), RULES), tmp_path / "out")
+    program = chromium()
+    assert program is not None
+    browser = Browser(program, tmp_path / "profile")
+    try:
+        for width in (1440, 390):
+            browser.open(tmp_path / "out" / "history.html", width=width)
+            assert browser.console == []
+            assert all(asked.startswith(("file:", "data:")) for asked in browser.requests)
+            assert browser.evaluate("document.documentElement.scrollWidth") <= width
+            assert browser.evaluate("[...document.images].every(one => one.naturalWidth > 100)")
+    finally:
+        browser.close()
