@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := $(VENV)-extras
 
-.PHONY: demo test test-slow test-extras lint types docs wheel-tree release-check gate bench weights clean
+.PHONY: demo test test-slow test-extras lint lint-js types docs wheel-tree release-check gate bench weights clean
 
 demo: $(STAMP)
 	$(BIN)/vssbench run bench.yaml --output results/demo-$$(date +%Y%m%d-%H%M%S)
@@ -21,8 +21,15 @@ test-slow: $(STAMP)
 test-extras: $(EXTRAS)/.installed
 	$(EXTRAS)/bin/python -m pytest -m extra --require-extras
 
-lint: $(STAMP)
+lint: $(STAMP) lint-js
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+# The scripts of the report's page, where npm is there, as it must be in CI: Biome, of the version in package-lock.json.
+NODE := tests/reports/page
+lint-js:
+	@if ! command -v npm >/dev/null; then echo "no npm: reports/page/js is not linted"; test "$$CI" != true; else \
+	{ test -d $(NODE)/node_modules || npm ci --silent --prefix $(NODE); } && \
+	$(NODE)/node_modules/.bin/biome check --error-on-warnings --config-path $(NODE) reports/page/js; fi
 
 types: wheel-tree
 	cd $(VENV)/typed && ../bin/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache -p vssbench
@@ -108,4 +115,4 @@ $(WEIGHTS)/arseg/arseg-lr.safetensors: $(WEIGHTS)/psp18/psp18.safetensors
 	$(call TRAIN,arseg) --start $<
 
 clean:
-	rm -rf $(VENV) $(EXTRAS) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(EXTRAS) $(NODE)/node_modules build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,35 +1,59 @@
-"""The page's columns: those of the leaderboard, and on request the other metrics; what a script must know of each."""
+"""The page's columns: those of the leaderboard, and on request all that may be an axis; what a script knows of each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from vssbench.reports.columns import Column, columns, metrics
+from vssbench.reports.columns import MISSING, Column, columns, metrics
 from vssbench.reports.page.provenance import difference
 from vssbench.reports.rows import Row
 from vssbench.reports.significance import alike
-from vssbench.results.figures import figure
+from vssbench.results.figures import CATALOGUE, STREAMED
+from vssbench.results.signature import Signature
+from vssbench.specs import parse
 
 SECONDARY = ("key_frames", "gflops(key)", "gflops(nonkey)", "fps(end_to_end)")
 """Of the leaderboard's columns, those that are shown on request too."""
+TAIL = ("latency(p50,end_to_end)", "latency(p99,step)", "latency(p99,end_to_end)", "latency(max,end_to_end)", "jitter")
+METERED = ("memory", "energy", "power", "rate")
+"""Families of figures that the leaderboard has no room for."""
 
 
 def all_columns(rows: Sequence[Row], chosen: Sequence[str] = ()) -> list[tuple[Column, bool]]:
-    """The leaderboard's columns and, after its accuracies, all other metrics; each with whether it is shown at once."""
+    """The leaderboard's columns, and further ones that any row has; each with whether it is shown at once.
+
+    Further metrics stand after the leaderboard's accuracies, further costs at the end.
+    """
     first = columns(rows, chosen)
-    more = [*columns(rows), *(Column(figure(key, check=False)) for key in metrics(rows))]
-    keys = {column.key for column in first}
     found = [(column, bool(chosen) or column.key not in SECONDARY) for column in first]
     place = len(first) if chosen else sum(column.accuracy for column in first)
-    others = [(column, False) for column in dict.fromkeys(more) if column.key not in keys]
-    return [*found[:place], *others, *found[place:]]
+    known = {column.key for column in first}
+    keys = [*metrics(rows), *further(rows)]
+    more = [*(columns(rows) if chosen else ()), *(columns(rows, keys) if keys else ())]
+    others = {column: False for column in more if column.key not in known}
+    accuracies = [one for one in others.items() if one[0].accuracy]
+    costs = [one for one in others.items() if not one[0].accuracy]
+    return [*found[:place], *accuracies, *found[place:], *costs]
 
 
-def described(column: Column, primary: bool) -> dict[str, Any]:
-    """The column as JSON. better: 1 more is, -1 less is, 0 neither."""
+def further(rows: Sequence[Row]) -> list[str]:
+    """Names of the figures beyond the leaderboard: slow frames, memory, energy, and those of streams at each rate."""
+    known = dict.fromkeys(name for row in rows for name in row.values)
+    metered = [name for name, one in CATALOGUE.items() if name in TAIL or one.spec.name in METERED]
+    streamed = [name for name in known if "(" in name and parse(name, words=True).name in STREAMED]
+    return [name for name in (*metered, *streamed) if name in known]
+
+
+def described(column: Column, rows: Sequence[Row], primary: bool) -> dict[str, Any]:
+    """The column as JSON.
+
+    better: 1 more is, -1 less is, 0 neither;  cited: what a signature calls it;  words: whether its figures are words
+    """
     return {
         "key": column.key,
+        "cited": str(Signature(column.key, (), "")).removesuffix(" = "),
+        "words": any(column.value(row) is None and column.text(row) != MISSING for row in rows),
         "title": column.title,
         "better": {"more": 1, "less": -1, None: 0}[column.better],
         "topic": column.figure.topic,

@@ -10,11 +10,14 @@ from vssbench.reports.columns import machines, meanings
 from vssbench.reports.key_frames import ageing
 from vssbench.reports.names import names, short
 from vssbench.reports.notes import numbered
+from vssbench.reports.page.citations import cite
 from vssbench.reports.page.columns import all_columns, cells, described
 from vssbench.reports.page.flicker import places
 from vssbench.reports.page.frames import BUDGET, frames, kept_by
+from vssbench.reports.page.pairs import LEVEL, pairs
 from vssbench.reports.page.per_clip import LEVELS, aligned, per_clip, quantiles
 from vssbench.reports.page.provenance import provenance
+from vssbench.reports.page.runs import runs
 from vssbench.reports.plots.theme import DARK, LIGHT
 from vssbench.reports.rows import Group, Row, joined
 from vssbench.reports.significance import ALPHA
@@ -28,6 +31,7 @@ def contents(rows: Sequence[Row], chosen: Sequence[str] = ()) -> dict[str, Any]:
         "version": __version__,
         "levels": LEVELS.tolist(),
         "alpha": ALPHA,
+        "level": LEVEL,
         "palette": list(zip(LIGHT.palette, DARK.palette, strict=True)),
         "groups": [_group(group, members, BUDGET // len(groups), chosen) for group, members in groups],
     }
@@ -43,10 +47,11 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
     classes, clips = (info.classes, info.names) if info else ([], [])
     return {
         **group._asdict(),
+        "runs": runs(rows),
         "frameCount": info.frames if info else None,
         "classes": classes,
         "clipNames": clips,
-        "columns": [described(column, primary) for column, primary in shown],
+        "columns": [described(column, rows, primary) for column, primary in shown],
         "meanings": meanings(rows),
         "machines": machines(rows),
         "notes": notes.texts,
@@ -58,13 +63,14 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
                 "origin": row.origin,
                 "protocol": row.group.protocol,
                 "contender": row.contender,
-                "cells": {title: column[index] for title, column in table.items()},
+                **cite(row, {column.title: column for column, _ in shown}, {t: c[index] for t, c in table.items()}),
                 "notes": notes.of_row[index],
                 "provenance": provenance(row),
                 **_measured(row, classes, clips),
             }
             for index, (row, name) in enumerate(zip(rows, names(rows), strict=True))
         ],
+        "pairs": pairs(rows),
         "ageing": _ageing(rows),
         "streams": _streams(rows),
         **pictured,

@@ -9,28 +9,31 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from vssbench.reports.page.scripts import script
+from vssbench.reports.page.unscripted import facts, tables
+
 FOLDER = Path(__file__).parent
-STYLES = ("base", "leaderboard", "plots", "frames", "flicker", "print")
-SCRIPTS = (
-    "dom", "state", "card", "axes", "point_labels", "marks", "selection", "leaderboard", "pareto", "per_class",
-    "per_clip", "curves", "latency", "flicker", "frames", "page",
-)  # fmt: skip
-"""In the order in which they stand in the page: a script may use at once what an earlier one defines."""
+STYLES = ("base", "header", "leaderboard", "panel", "plots", "pair", "frames", "flicker", "print")
 
 
 def document(data: dict[str, Any]) -> str:
     """The page. data: JSON values, as `contents` gives them."""
-    style = "\n".join(_read(f"css/{name}.css") for name in STYLES)
-    script = "\n".join(_read(f"js/{name}.js") for name in SCRIPTS)
-    return Template(_read("template.html")).substitute(
-        policy=policy(style, script), style=style, script=script, data=embedded(data)
+    style = "\n".join((FOLDER / f"css/{name}.css").read_text(encoding="utf-8") for name in STYLES)
+    code = script()
+    return Template((FOLDER / "template.html").read_text(encoding="utf-8")).substitute(
+        policy=policy(style, code),
+        style=style,
+        script=code,
+        facts=facts(data["groups"]),
+        tables=tables(data["groups"]),
+        data=embedded(data),
     )
 
 
-def policy(style: str, script: str) -> str:
+def policy(style: str, code: str) -> str:
     """Content security policy: nothing from outside, no script and no style but these two, pictures from the file."""
     return (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
+        f"default-src 'none'; script-src '{_hash(code)}'; style-src '{_hash(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -39,10 +42,6 @@ def embedded(data: dict[str, Any]) -> str:
     """JSON that stands inside a script element: plain ASCII, and no `<`, so that no name in it can end the element."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")
-
-
-def _read(name: str) -> str:
-    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The frames that the runs kept, as many as fit: each with its ground truth and what every method made of it."""
+"""The frames that the runs kept, as many as fit: each with what every method made of it, and its truth if kept."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def frames(rows: Sequence[Sequence[KeptClip]], budget: int) -> dict[str, Any]:
     """{"colours": of the classes, "frames": worst first, by the mean over methods}.
 
     rows: as `kept_by` gives them
-    What exceeds the budget, in characters, is left out.
+    What exceeds the budget, in characters, is left out: those first of which no image was kept.
     """
     found: dict[tuple[str, int], dict[int, KeptFrame]] = {}
     colours: list[str] = []
@@ -36,24 +36,25 @@ def frames(rows: Sequence[Sequence[KeptClip]], budget: int) -> dict[str, Any]:
             colours = colours or [kept.colours[start : start + 3].hex() for start in range(0, len(kept.colours), 3)]
             for frame in kept.frames:
                 found.setdefault((kept.clip, frame.index), {})[number] = frame
-    worst = sorted(
-        (fmean(frame.accuracy for frame in by.values()), clip, index)
+    order = sorted(
+        (not any(frame.image for frame in by.values()), fmean(frame.accuracy for frame in by.values()), clip, index)
         for (clip, index), by in found.items()
-        if any(frame.image for frame in by.values())
     )
-    shown: list[dict[str, Any]] = []
-    for _, clip, index in worst:
+    shown: list[tuple[float, dict[str, Any]]] = []
+    for _, accuracy, clip, index in order:
         one = _frame(clip, found[clip, index])
         budget -= sum(map(len, [one["image"], one["labels"], *(each["labels"] for each in one["predictions"])]))
         if budget < 0:
             break
-        shown.append(one)
-    return {"colours": colours, "frames": shown, "framesLeftOut": len(worst) - len(shown)}
+        shown.append((accuracy, one))
+    worst = [one for _, one in sorted(shown, key=lambda pair: pair[0])]
+    return {"colours": colours, "frames": worst, "framesLeftOut": len(order) - len(shown)}
 
 
 def _frame(clip: str, by: dict[int, KeptFrame]) -> dict[str, Any]:
     """One frame; row: index of the method's row."""
-    pictured = next(frame for frame in by.values() if frame.image and frame.labels)
+    own = list(by.values())
+    pictured = next((frame for frame in own if frame.image and frame.labels), own[0])
     return {
         "clip": clip,
         "index": pictured.index,

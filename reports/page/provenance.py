@@ -7,8 +7,10 @@ from typing import Any
 
 from vssbench.metrics.cost.input_size import told
 from vssbench.reports.names import plugins, weights
+from vssbench.reports.page.runs import span
 from vssbench.reports.rows import Row
 from vssbench.results.record import RunResult
+from vssbench.specs import Spec, parse
 from vssbench.stats.comparison import Comparison
 from vssbench.types import KINDS
 
@@ -39,8 +41,31 @@ def provenance(row: Row) -> dict[str, Lines]:
             ]
         ),
         "speed": _speed(row, result),
+        "settings": settings(result.resolved or result.method),
         "run": _run(row, result),
     }
+
+
+def settings(method: str) -> Lines:
+    """The arguments of a method's spec, those of a method inside it by their path.
+
+    >>> settings("hold(key_interval=5,of=mask2former(backbone=r50))")
+    [('name', 'hold'), ('key_interval', '5'), ('of', 'mask2former'), ('of.backbone', 'r50')]
+    """
+    return [("name", parse(method).name), *_arguments(parse(method), "")]
+
+
+def _arguments(spec: Spec, path: str) -> Lines:
+    found: Lines = []
+    for key, value in spec.args:
+        found.append((path + key, value.name if isinstance(value, Spec) else _plain(value)))
+        if isinstance(value, Spec):
+            found += _arguments(value, f"{path}{key}.")
+    return found
+
+
+def _plain(value: object) -> str:
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def difference(found: Comparison | None) -> str:
@@ -65,9 +90,9 @@ def _gflops(result: RunResult) -> Lines:
             ("the network sees it at", result.input_size and told(result.input_size)),
             ("counter", counted.get("counter")),
             ("second counter", second.get("counter")),
-            ("which counts", _each(second)),
+            ("the second counts", _each(second)),
             ("third counter", third.get("counter")),
-            ("which counts", _each(third)),
+            ("the third counts", _each(third)),
             ("not counted", ", ".join(uncounted)),
         ]
     )
@@ -103,7 +128,7 @@ def _run(row: Row, result: RunResult) -> Lines:
             ("vssbench", (environment.get("packages") or {}).get("vssbench")),
             *plugins(row),
             ("commit", commit and commit[:12] + (" with changes" if environment.get("dirty") else "")),
-            ("measured", _span(result.started, result.finished)),
+            ("measured", span([result.started], [result.finished])),
             ("run", row.folder and f"{row.folder.parent.name}/{row.folder.name}"),
         ]
     )
@@ -111,11 +136,6 @@ def _run(row: Row, result: RunResult) -> Lines:
 
 def _kinds(kinds: dict[str, int | None]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
-
-
-def _span(started: str | None, finished: str | None) -> str:
-    days = [moment.replace("T", " ")[:16] for moment in (started, finished) if moment]
-    return " to ".join(dict.fromkeys(days)) + (" UTC" if days else "")
 
 
 def _number(figure: float | None, unit: str) -> str:

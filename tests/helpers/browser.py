@@ -71,14 +71,18 @@ class Browser:
             self._process.wait()
         os.close(self._read)
 
-    def open(self, path: Path, width: int = 1440, height: int = 900, scheme: str = "light") -> None:
-        """Load a file and wait until it is there. scheme: "light" or "dark", the colours that the reader prefers."""
+    def open(self, path: Path, width: int = 1440, height: int = 900, scheme: str = "light", fragment: str = "") -> None:
+        """Load a file and wait until it is there.
+
+        scheme: "light" or "dark", the colours that the reader prefers;  fragment: what follows in the address, with #
+        """
         self.console.clear()
         self.requests.clear()
         self._loaded = False
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.send("Page.navigate", url=path.resolve().as_uri())
+        again = f"?{self._number}" if fragment else ""  # another fragment alone would load nothing
+        self.send("Page.navigate", url=path.resolve().as_uri() + again + fragment)
         deadline = time.monotonic() + PATIENCE
         while not self._loaded:
             self._handle(self._receive(deadline))

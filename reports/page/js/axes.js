@@ -1,9 +1,11 @@
 // From figures to pixels, and the frame of a plot: grid, ticks, titles; as wide as its place.
 
-const MARGIN = { left: 52, right: 16, top: 12, bottom: 44 };
+import { svg } from "./dom.js";
+
+export const MARGIN = { left: 52, right: 16, top: 12, bottom: 44 };
 
 /** A scale over the values: {at(value) -> pixel, ticks: [value, ...]}. from, to: pixels; log where all are positive. */
-function scale(values, from, to, log = false, pad = 0.06) {
+export function scale(values, from, to, log = false, pad = 0.06) {
   const finite = values.filter(Number.isFinite);
   const warp = log && finite.every((value) => value > 0) ? Math.log10 : (value) => value;
   let low = warp(Math.min(...finite));
@@ -44,7 +46,10 @@ function decades(low, high) {
  * An empty plot in `host`: {root, x, y, width, height}. xs, ys: the values that must fit; log: of the x axis.
  * summary: what a screen reader says of it, as the points alone mean little.
  */
-function plot(host, { xs, ys, xTitle, yTitle, log = false, height = 420, summary, right = MARGIN.right, integers = false }) {
+export function plot(
+  host,
+  { xs, ys, xTitle, yTitle, log = false, height = 420, summary, right = MARGIN.right, integers = false },
+) {
   const width = Math.max(host.clientWidth, 280);
   const x = scale(xs, MARGIN.left, width - right, log);
   const y = scale(ys, height - MARGIN.bottom, MARGIN.top);
@@ -62,27 +67,21 @@ function plot(host, { xs, ys, xTitle, yTitle, log = false, height = 420, summary
   }
   const middle = (height - MARGIN.bottom + MARGIN.top) / 2;
   grid.append(svg("text", { class: "axis", x: width - right, y: height - 8, "text-anchor": "end" }, xTitle));
-  grid.append(svg("text", { class: "axis", transform: `translate(13 ${middle}) rotate(-90)`, "text-anchor": "middle" }, yTitle));
-  const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": summary }, grid);
+  grid.append(
+    svg("text", { class: "axis", transform: `translate(13 ${middle}) rotate(-90)`, "text-anchor": "middle" }, yTitle),
+  );
+  const root = svg(
+    "svg",
+    { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": summary },
+    grid,
+  );
   host.replaceChildren(root);
   return { root, x, y, width, height };
 }
 
 /** The ticks whose texts do not run into each other. */
-function thinned(ticks, at) {
+export function thinned(ticks, at) {
   const kept = [];
   for (const tick of ticks) if (!kept.length || at(tick) - at(kept.at(-1)) > 34) kept.push(tick);
   return kept;
-}
-
-/** Draw again what depends on the width of its place. */
-function whenResized(host, draw) {
-  let width = 0;
-  new ResizeObserver(() => {
-    if (width && host.clientWidth && host.clientWidth !== width) {
-      draw();
-      highlight();
-    }
-    width = host.clientWidth;
-  }).observe(host);
 }

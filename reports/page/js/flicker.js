@@ -1,28 +1,43 @@
 // Where a clip's labels changed from one frame to the next although no motion explains it, the worst places first.
 
+import { byId, el, hint } from "./dom.js";
+import { mixed, pixels } from "./pictures.js";
+import { methodButton } from "./selection.js";
+import { state, visible } from "./state.js";
+import { highlight } from "./views.js";
+
 const UNEXPLAINED = [230, 80, 30];
 
-function drawFlicker(clip) {
+export function drawFlicker(clip) {
   const host = byId("flicker");
   const rows = new Map(visible().map((row) => [row.id, row]));
-  const shown = (one) => one.clip === clip && rows.has(one.row) && (!state.selected.size || state.selected.has(one.row));
+  const shown = (one) =>
+    one.clip === clip && rows.has(one.row) && (!state.selected.size || state.selected.has(one.row));
   const places = state.group.flicker.filter(shown);
   if (!places.length) return host.replaceChildren();
-  const title = el("h3", {}, `Flicker in ${clip}`);
-  const hint = el("p", { class: "hint" }, "Pixels whose label changed since the frame before although no motion explains it, in percent of what can be compared; worst first.");
-  host.replaceChildren(title, hint, el("div", { class: "flicker-strip", tabindex: 0, role: "group", "aria-label": `Flicker in ${clip}, worst first` }, places.map((one) => placeOf(one, rows.get(one.row)))));
+  const what = "Pixels whose label changed since the frame before although no motion explains it,";
+  const strip = { class: "flicker-strip", tabindex: 0, role: "group", "aria-label": `Flicker in ${clip}, worst first` };
+  host.replaceChildren(
+    el("h3", {}, `Flicker in ${clip}`),
+    hint(what, "in percent of what can be compared; worst first."),
+    el(
+      "div",
+      strip,
+      places.map((one) => placeOf(one, rows.get(one.row))),
+    ),
+  );
   highlight();
 }
 
 function placeOf(one, row) {
   const share = one.share < 10 ? one.share.toFixed(1) : one.share.toFixed(0);
-  const label = `${row.method}, frame ${one.stem || one.index}: ${share} % changed`;
-  const canvas = el("canvas", { role: "img", "aria-label": label });
+  const place = `frame ${one.stem || one.index}`;
+  const canvas = el("canvas", { role: "img", "aria-label": `${row.method}, ${place}: ${share} % changed` });
   paintFlicker(canvas, one);
-  return el("figure", {}, canvas, el("figcaption", {}, methodButton(row), el("small", {}, `frame ${one.stem || one.index} · ${share} %`)));
+  return el("figure", {}, canvas, el("figcaption", {}, methodButton(row), el("small", {}, `${place} · ${share} %`)));
 }
 
-/** The prediction in pale colours, and over it what changed; the picture of changes is grey where it was made smaller. */
+/** The prediction in pale colours, and over it what changed, which is grey where its picture was made smaller. */
 async function paintFlicker(canvas, one) {
   const labels = await pixels(`data:image/png;base64,${one.labels}`);
   const changed = await pixels(`data:image/png;base64,${one.changed}`, labels);

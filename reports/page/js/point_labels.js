@@ -1,22 +1,34 @@
 // Names beside points: each where it covers no point, no line and no other name.
 
-const pen = document.createElement("canvas").getContext("2d");
+import { svg } from "./dom.js";
+
+export const LONGEST = 200; // pixels of a name beside a point
+export const pen = document.createElement("canvas").getContext("2d");
 pen.font = "11.5px system-ui, sans-serif";
 
 /**
  * points: [{x, y, text}, ...] in order of importance; corners: of a line that names keep off.
  * Gives for each point {x, y, anchor}, or null where there is no room.
  */
-function placed(points, box, obstacles, corners) {
+export function placed(points, box, obstacles, corners) {
   const taken = obstacles.map(({ x, y }) => [x - 7, y - 7, x + 7, y + 7]);
   corners.slice(1).forEach(([x, y], index) => {
     const [left, top] = corners[index];
     taken.push([Math.min(left, x) - 1, Math.min(top, y) - 1, Math.max(left, x) + 1, Math.max(top, y) + 1]);
   });
   return points.map((point) => {
-    const width = pen.measureText(point.text).width;
+    const width = shownWidth(point.text);
     for (const distance of [10, 18, 28])
-      for (const [dx, dy] of [[1, 0], [-1, 0], [0.8, -1], [-0.8, -1], [0.8, 1], [-0.8, 1], [0, -1], [0, 1]]) {
+      for (const [dx, dy] of [
+        [1, 0],
+        [-1, 0],
+        [0.8, -1],
+        [-0.8, -1],
+        [0.8, 1],
+        [-0.8, 1],
+        [0, -1],
+        [0, 1],
+      ]) {
         const anchor = dx > 0 ? "start" : dx < 0 ? "end" : "middle";
         const x = point.x + dx * distance;
         const y = point.y + dy * distance + 4;
@@ -32,12 +44,16 @@ function placed(points, box, obstacles, corners) {
   });
 }
 
-/** The text, cut with an ellipsis where it is wider than so many pixels. */
-function cut(text, width) {
-  if (pen.measureText(text).width <= width) return text;
-  let length = text.length;
-  while (length > 1 && pen.measureText(`${text.slice(0, length)}…`).width > width) length--;
-  return `${text.slice(0, length)}…`;
+/** A name at a point, of which no more than `room` pixels are seen. The text stays whole, as it is a button's label. */
+export function nameAt(text, x, y, { room, anchor = "start", style = "name" }) {
+  const width = pen.measureText(text).width;
+  if (width <= room) return svg("text", { class: style, x, y, "text-anchor": anchor }, text);
+  const left = { start: x, middle: x - room / 2, end: x - room }[anchor];
+  const place = { class: "window", x: left, y: y - 12, width: room, height: 17 };
+  return svg("svg", place, svg("text", { class: style, x: 0, y: 12 }, text));
 }
+
+/** How wide a name is drawn. */
+const shownWidth = (text) => Math.min(pen.measureText(text).width, LONGEST);
 
 const overlap = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];

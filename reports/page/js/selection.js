@@ -1,7 +1,12 @@
-// Selection: what belongs to a row carries its id, and stands out or steps back everywhere at once.
+// What belongs to a row carries its id, and selects it when it is pressed.
+
+import { el } from "./dom.js";
+import { glyph } from "./marks.js";
+import { state } from "./state.js";
+import { selectionChanged } from "./views.js";
 
 /** Mark an element as a row's. */
-function belongs(element, row) {
+export function belongs(element, row) {
   element.setAttribute("data-row", row.id);
   return element;
 }
@@ -15,8 +20,10 @@ function selects(element, row) {
 }
 
 /** The same for an SVG element, which is no button by itself. */
-function selectsAsButton(element, row, label) {
-  for (const [name, value] of Object.entries({ tabindex: 0, role: "button", "aria-label": label })) element.setAttribute(name, value);
+export function selectsAsButton(element, row, label) {
+  for (const [name, value] of Object.entries({ tabindex: 0, role: "button", "aria-label": label })) {
+    element.setAttribute(name, value);
+  }
   element.addEventListener("keydown", (event) => {
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
@@ -26,36 +33,17 @@ function selectsAsButton(element, row, label) {
   return selects(element, row);
 }
 
-function toggle(id) {
-  if (!state.selected.delete(id)) state.selected.add(id);
-  highlight();
-  for (const follow of followers) follow();
+/** A method's name, which selects it. */
+export function methodButton(row) {
+  const name = el("button", { type: "button", class: "method" }, glyph(row), el("span", {}, row.method));
+  return belongs(selects(name, row), row);
 }
 
-const followers = []; // functions that draw anew when the selection changes
+function toggle(id) {
+  if (!state.selected.delete(id)) state.selected.add(id);
+  selectionChanged();
+}
 
 function hover(id, on) {
   for (const element of document.querySelectorAll(`[data-row="${id}"]`)) element.classList.toggle("hovered", on);
 }
-
-/** Bring every element in line with the selection. A view in which nothing of it stands is left as it is. */
-function highlight() {
-  for (const section of document.querySelectorAll("main > section")) {
-    const elements = [...section.querySelectorAll("[data-row]")];
-    const chosen = (element) => state.selected.has(+element.dataset.row);
-    const any = elements.some(chosen);
-    for (const element of elements) {
-      element.classList.toggle("selected", chosen(element));
-      element.classList.toggle("dimmed", any && !chosen(element));
-      if (element.matches("button, [role=button]")) element.setAttribute("aria-pressed", chosen(element));
-    }
-  }
-  byId("clear").hidden = !state.selected.size;
-}
-
-byId("clear").addEventListener("click", () => {
-  state.selected.clear();
-  highlight();
-  for (const follow of followers) follow();
-  byId("text").focus();
-});

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,37 +12,11 @@ from tests.helpers.programs import needs
 from tests.reports.page import page_rows
 from vssbench.reports import page
 from vssbench.reports.rows import Row
+from vssbench.results.signature import signatures
 
 pytestmark = needs(chromium(), "Chromium", "chromium")
 NAMES = "[...document.querySelectorAll('#board tbody tr[data-row] .method')].map(e => e.textContent)"
 BEST_FIRST = page_rows.METHODS
-
-
-@pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = chromium()
-    assert program
-    browser = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
-
-
-@pytest.fixture(scope="module")
-def written(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    cost_only = page_rows.partial("a", gflops={"amortised": 3.0})
-    return page.write([*rows, page_rows.published(), cost_only], tmp_path_factory.mktemp("page"))
-
-
-@pytest.fixture
-def browser(started: Browser, written: Path) -> Iterator[Browser]:
-    """The page, freshly opened on the run's group; afterwards it must have been silent and alone."""
-    started.open(written)
-    started.evaluate("document.querySelectorAll('#groups button')[1].click()")
-    yield started
-    assert started.console == []
-    assert [address[:40] for address in started.requests if not address.startswith("data:")] == [
-        written.resolve().as_uri()[:40]
-    ]
 
 
 def test_it_opens_with_every_section_filled(browser: Browser) -> None:
@@ -142,18 +115,33 @@ def test_a_selection_shows_everywhere(browser: Browser) -> None:
     assert browser.evaluate("document.querySelectorAll('.selected, .dimmed').length") == 0
 
 
-def test_arrow_keys_walk_over_figures_and_show_where_they_come_from(browser: Browser) -> None:
+def test_arrow_keys_walk_over_figures_and_enter_shows_where_they_come_from(browser: Browser) -> None:
     for table in ("#board", ".heat"):
         assert browser.evaluate(f"document.querySelectorAll('{table} td[tabindex=\"0\"]').length") == 1
+    panel = "document.getElementById('panel-body').textContent"
     browser.evaluate("document.querySelector('#board td[tabindex=\"0\"]').focus()")
     browser.press("ArrowDown")
-    browser.press("ArrowRight")
-    card = browser.evaluate("document.getElementById('card').textContent")
-    assert f"{BEST_FIRST[1]} · WIoU" in card
-    assert "protocolexact" in card
-    assert browser.evaluate("document.activeElement.getAttribute('aria-describedby')") == "card"
+    assert browser.evaluate("document.getElementById('panel').hidden")
+    browser.press("Enter")
+    assert f"{BEST_FIRST[1]} · mIoU" in browser.evaluate(panel)
+    browser.press("ArrowRight")  # an open panel follows
+    assert f"{BEST_FIRST[1]} · WIoU" in browser.evaluate(panel)
+    assert "protocolexact" in browser.evaluate(panel)
     browser.press("Escape")
-    assert browser.evaluate("document.getElementById('card').hidden")
+    assert browser.evaluate("document.getElementById('panel').hidden")
+
+
+def test_the_panel_covers_no_figure_that_it_explains_and_cites_it(browser: Browser, rows: list[Row]) -> None:
+    browser.click("#board tbody tr:nth-child(3) td")
+    bottom, top = browser.evaluate(
+        "[document.querySelector('td.shown').getBoundingClientRect().bottom,"
+        " document.getElementById('panel').getBoundingClientRect().top]"
+    )
+    assert bottom <= top
+    assert rows[2].result is not None
+    line = str(signatures(rows[2].result)["mIoU"])
+    assert browser.evaluate("document.querySelector('#panel .cite code').textContent") == line
+    assert browser.evaluate("document.querySelector('#panel .cite button').textContent") == "Copy the signature"
 
 
 def test_hovering_a_point_shows_its_figures(browser: Browser) -> None:

@@ -1,0 +1,158 @@
+"""The view of the page in a browser: filters, columns, files, and the address that brings it back."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.browser import Browser, chromium
+from tests.helpers.programs import needs
+from tests.reports.page import page_rows
+from vssbench.reports import page, read_runs
+from vssbench.reports.rows import Row
+
+pytestmark = needs(chromium(), "Chromium", "chromium")
+BEST_FIRST = page_rows.METHODS
+NAMES = "[...document.querySelectorAll('#board tbody tr[data-row] .method')].map(e => e.textContent)"
+HEADS = "[...document.querySelectorAll('#board thead button')].map(e => e.textContent)"
+COUNT = "document.getElementById('count').textContent"
+SAVED = """(() => { let found; const make = URL.createObjectURL;
+    URL.createObjectURL = blob => { found = blob.text(); return 'data:,'; };
+    HTMLAnchorElement.prototype.click = () => {};
+    document.getElementById('%s').click(); URL.createObjectURL = make; return found; })()"""
+
+
+def type_filter(browser: Browser, text: str) -> None:
+    browser.evaluate("(e => { e.value = ''; e.focus(); })(document.getElementById('text'))")
+    browser.type(text)
+
+
+def test_figures_are_compared_in_the_filter(browser: Browser) -> None:
+    type_filter(browser, "GFLOPs > 3")
+    assert browser.evaluate(NAMES) == [BEST_FIRST[0], BEST_FIRST[1], f"Paper {page_rows.HOSTILE}"]
+    type_filter(browser, "hold, gflops<=4")
+    assert browser.evaluate(NAMES) == [BEST_FIRST[1]]  # the third is a lower bound: it may cost more
+    assert browser.evaluate(COUNT) == "1 of 4 methods · GFLOPs <= 4"
+    type_filter(browser, "interval=8 miou > 1")
+    assert browser.evaluate(NAMES) == [BEST_FIRST[2]]
+    type_filter(browser, "speed of light > 3")
+    assert browser.evaluate(COUNT) == 'no column is called "speed of light"'
+    assert len(browser.evaluate(NAMES)) == 4
+
+
+def test_columns_are_picked_and_may_be_axes(browser: Browser) -> None:
+    before = browser.evaluate(HEADS)
+    browser.click("#picker summary")
+    browser.evaluate(
+        "[...document.querySelectorAll('#columns label')].find(e => e.textContent.includes('mIoU on show at 30'))"
+        ".querySelector('input').click()"
+    )
+    assert set(browser.evaluate(HEADS)) == {*before, "mIoU on show at 30 fps"}
+    browser.evaluate("[...document.querySelectorAll('#columns button')][1].click()")
+    assert len(browser.evaluate(HEADS)) > len(before) + 10
+    browser.evaluate("[...document.querySelectorAll('#columns button')][0].click()")
+    assert browser.evaluate(HEADS) == before
+    costs = browser.evaluate(
+        "[...document.querySelectorAll('#tradeoff select')].map(e => [...e.options].map(o => o.text))"
+    )
+    assert {"latency p99 end to end (ms)", "memory host peak (MB)", "mIoU on show at 30 fps"} <= set(costs[0])
+    assert "mIoU on show at 30 fps" in costs[1]
+
+
+def test_what_is_shown_is_saved(browser: Browser) -> None:
+    type_filter(browser, "oracle")
+    browser.click("[data-column='GFLOPs']")
+    rows = list(csv.DictReader(io.StringIO(browser.evaluate(SAVED % "csv"))))
+    assert [row["method"] for row in rows] == BEST_FIRST[::-1] == browser.evaluate(NAMES)
+    assert [float(row["gflops"]) for row in rows] == [0.2, 4, 8]
+    whole = json.loads(browser.evaluate(SAVED % "json"))
+    assert [row["method"] for row in whole["methods"]] == BEST_FIRST[::-1]
+    assert whole["methods"][0]["figures"]["gflops"]["atLeast"] is True
+    assert whole["methods"][0]["figures"]["mIoU"]["signature"].startswith("mIoU|protocol:exact|data:synthetic")
+    assert whole["protocol"] == "exact"
+
+
+def test_the_address_brings_the_view_back(started: Browser, browser: Browser, written: Path) -> None:
+    browser.click("[data-column=GFLOPs]")
+    type_filter(browser, "oracle")
+    browser.click("#board tbody tr:nth-child(2) .method")
+    browser.click("#theme")
+    choose = "e => { e.value = 'params (M)'; e.dispatchEvent(new Event('change')); }"
+    browser.evaluate(f"({choose})(document.querySelector('#tradeoff select'))")
+    browser.click("#sections a[href='#tradeoff']")
+    view = """[location.hash, document.getElementById('board').textContent,
+        document.querySelector('.selected').textContent, document.querySelector('#tradeoff select').value,
+        getComputedStyle(document.body).colorScheme,
+        document.getElementById('tradeoff').getBoundingClientRect().top < innerHeight / 2]"""
+    seen = browser.evaluate(view)
+    assert seen[0].startswith("#tradeoff?group=1&")
+    started.open(written, fragment=seen[0])
+    assert started.evaluate(view) == seen
+
+
+@pytest.mark.parametrize("hash", ["#nothing?group=99&sort=no&family=no&selected=no&column=no&x=no&frame=-4", "#?%%%"])
+def test_an_address_that_means_nothing_here_is_no_obstacle(started: Browser, written: Path, hash: str) -> None:
+    started.open(written, fragment=hash)
+    assert started.evaluate(NAMES) == ["a"]
+    assert started.console == []
+
+
+def test_a_press_anywhere_on_a_head_sorts(browser: Browser) -> None:
+    head = "document.querySelector('[data-column=GFLOPs]').closest('th').getBoundingClientRect()"
+    corner: Any = browser.evaluate(f"(b => [b.right - 2, b.top + 3])({head})")
+    for kind in ("mousePressed", "mouseReleased"):
+        browser.send("Input.dispatchMouseEvent", type=kind, x=corner[0], y=corner[1], button="left", clickCount=1)
+    assert browser.evaluate(NAMES)[:3] == BEST_FIRST[::-1]
+
+
+@pytest.mark.parametrize("width", [390, 768])
+def test_a_wide_table_says_that_there_is_more(started: Browser, written: Path, width: int) -> None:
+    started.open(written, width=width, fragment="#?group=1")
+    cue = "document.querySelector('#leaderboard > .cue').innerText"
+    assert started.evaluate("innerWidth") == width
+    started.evaluate("new Promise(requestAnimationFrame)")
+    assert "more columns" in started.evaluate(cue)
+    more = "document.querySelector('#leaderboard > .scroll').classList.contains('more')"
+    assert started.evaluate(more)
+    scroll = "e => { e.scrollLeft = 9999; return new Promise(done => setTimeout(done, 100)); }"
+    started.evaluate(f"({scroll})(document.querySelector('#leaderboard > .scroll'))")
+    assert not started.evaluate(more)
+
+
+def test_two_methods_stand_side_by_side(started: Browser, rows: list[Row], tmp_path: Path) -> None:
+    competing = read_runs.compared([dataclasses.replace(row, told=False) for row in rows])
+    started.open(page.write(competing, tmp_path))
+    verdict = started.evaluate("document.querySelector('.verdict').textContent")
+    effect = competing[1].to_best["mIoU"].effect
+    assert effect is not None
+    assert f"{abs(effect):.2f}" in verdict
+    assert "so few clips cannot tell two methods apart" in verdict
+    text = "document.querySelector('.pairs').textContent"
+    shown = started.evaluate(text)
+    assert "key_interval42" in shown
+    assert "protocol" not in shown
+    started.click(".settings button")
+    assert "protocolexactexact" in started.evaluate(text)
+    started.evaluate("[...document.querySelectorAll('#clips button')].find(e => e.textContent === 'Swap').click()")
+    assert "key_interval24" in started.evaluate(text)
+    turned = started.evaluate("document.querySelector('.verdict').textContent")
+    assert verdict.startswith("A − B: −")
+    assert turned == verdict.replace("A − B: −", "A − B: +")
+
+
+def test_every_kept_frame_can_be_looked_at(browser: Browser) -> None:
+    kept = browser.evaluate("document.querySelectorAll('.strip button').length")
+    assert kept == page_rows.CLIPS * 8
+    assert browser.evaluate("document.querySelectorAll('.strip i').length") >= 1
+    browser.evaluate("document.querySelector('.strip i').closest('button').click()")
+    canvases = browser.evaluate("""(async () => {
+        while (document.querySelectorAll('.frame-grid canvas').length < 3) await new Promise(requestAnimationFrame);
+        return document.querySelectorAll('.frame-grid canvas').length; })()""")
+    assert canvases == 3
+    assert "no ground truth" in browser.evaluate("document.querySelector('#frames .body').textContent")
