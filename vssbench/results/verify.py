@@ -135,4 +135,4 @@ def _same(one: Any, other: Any) -> bool:
 
 def _told(value: Any) -> str:
     text = "missing" if value is None else f"{value:.6g}" if isinstance(value, float) else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= 60 else f"{text[:30]}...{text[-27:]}"
