@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from vssbench.datasets.label_spaces import suite_name
+from vssbench.deploy.model_file import Interpolate, Normalise, Picture, Resize
 from vssbench.methods.espnet import network, network_v2
-from vssbench.methods.espnet.common import Base, Input, bilinear
+from vssbench.methods.espnet.common import Base, Input, Size, bilinear
 from vssbench.networks.checkpoints import Checkpoint, load_strict, read
 from vssbench.networks.numerics import Dtype
 from vssbench.networks.sizes import MEAN, STD
@@ -38,7 +39,7 @@ class ESPNet(Base):
     """
 
     name = "espnet"
-    stride = network.STRIDE
+    stride, bgr = network.STRIDE, True
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class ESPNet(Base):
         self.backbone: network.Backbone = self.choose(backbone, get_args(network.Backbone), "p2_q8")
         on_cityscapes = suite_name(self.learned) == "cityscapes"
         mean, std = CITYSCAPES if on_cityscapes else CAMVID
+        self._statistics = mean, std
         self._mean, self._std = (torch.tensor(x, device=self.device)[:, None, None] for x in (mean, std))
         file = None if checkpoint is None else read(checkpoint)
         skip = _skip(file) or ("level1" if on_cityscapes else "b1")
@@ -76,6 +78,12 @@ class ESPNet(Base):
         pixels = torch.from_numpy(frame.image.copy()).to(self.device)  # torch takes no views that run backwards
         return Input(bilinear(self.normalised(pixels.permute(2, 0, 1)[None]), seen), size)
 
+    def picture(self, size: Size, seen: Size) -> Picture:
+        (blue, green, red), deviations = self._statistics
+        scale = tuple(255 * one for one in reversed(deviations))
+        normalise = Normalise(mean=(red, green, blue), std=(scale[0], scale[1], scale[2]))
+        return (normalise,) if seen == size else (normalise, Interpolate(size=seen))
+
 
 class ESPNetV2(Base):
     """ESPNetv2 (Mehta et al., CVPR 2019) with the head of EdgeNets, frame by frame.
@@ -89,7 +97,7 @@ class ESPNetV2(Base):
     """
 
     name = "espnetv2"
-    stride = network_v2.STRIDE
+    stride, bgr = network_v2.STRIDE, False
 
     def __init__(
         self,
@@ -123,6 +131,10 @@ class ESPNetV2(Base):
             image = np.asarray(Image.fromarray(image).resize(seen[::-1], Image.Resampling.BILINEAR))
         pixels = torch.from_numpy(image.copy()).to(self.device)
         return Input(((pixels.permute(2, 0, 1) - self._mean) / self._std)[None], size)
+
+    def picture(self, size: Size, seen: Size) -> Picture:
+        normalise = Normalise(mean=MEAN, std=STD)
+        return (normalise,) if seen == size else (Resize(size=seen, by="pillow"), normalise)
 
 
 def _skip(file: Checkpoint | None) -> network.Skip | None:

@@ -13,6 +13,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from vssbench.datasets.label_spaces import suite_name
+from vssbench.deploy.graphs import Graphs, per_frame
+from vssbench.deploy.model_file import FromScores, Picture, Upsample
 from vssbench.errors import UserError
 from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted, PerFrame
@@ -78,6 +80,7 @@ class Base(PerFrame):
     """
 
     stride: ClassVar[int]
+    bgr: ClassVar[bool]
 
     def __init__(
         self,
@@ -126,6 +129,22 @@ class Base(PerFrame):
         rows, columns = (_nearest(new, old) for new, old in zip(y.size, labels.shape, strict=True))
         return labels if labels.shape == y.size else labels[rows[:, None], columns]
 
+    def graphs(self, size: Size) -> Graphs:
+        if self.void:
+            raise UserError(
+                "void=true predicts an id that is no class, which no graph's description can say",
+                where=self.name,
+                fix="leave void out",
+            )
+        seen = self.sizes.seen(size)
+        decode = FromScores(steps=(Upsample(size=size, kept=size),))
+        module = ScoreGraph(self.network, size, self.candidates, self.bgr)
+        return per_frame(self.picture(size, seen), module, torch.zeros(1, 3, *seen), decode)
+
+    @abstractmethod
+    def picture(self, size: Size, seen: Size) -> Picture:
+        """What `prepare` does with a frame of that size, but for the order of the channels."""
+
     def frame_cost(self, network: nn.Module, size: Size, device: torch.device) -> Counted:
         image = torch.zeros(1, 3, *self.sizes.seen(size), device=device)
         return FrameCost(network, size, self.candidates), (image,)
@@ -140,6 +159,17 @@ class FrameCost(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return enlarged(self.network(image)[0, : self.classes], self.size)
+
+
+class ScoreGraph(FrameCost):
+    """The same for a batch of one, float[1, 3, h, w] RGB to float[1, classes, H, W]. bgr: the network takes BGR"""
+
+    def __init__(self, network: nn.Module, size: Size, classes: int, bgr: bool):
+        super().__init__(network, size, classes)
+        self.bgr = bgr
+
+    def forward(self, image: Tensor) -> Tensor:
+        return super().forward(image.flip(1) if self.bgr else image)[None]
 
 
 def enlarged(scores: Tensor, size: Size) -> Tensor:

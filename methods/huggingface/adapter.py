@@ -9,10 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vssbench.deploy.graphs import Graphs, per_frame
+from vssbench.deploy.model_file import FromScores, Upsample
 from vssbench.methods.huggingface import model_folder
+from vssbench.methods.huggingface.graphs import Batched, LogitsGraph, picture_of
 from vssbench.networks.class_mapping import MODEL, foreign_classes
 from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted, PerFrame
+from vssbench.networks.upsampling import Step, upsampled
 from vssbench.types import Frame, LabelSpace
 
 
@@ -63,6 +67,7 @@ class HuggingFace(PerFrame):
         folder = model_folder.find(model, revision)
         self.config = model_folder.configuration(folder)
         names = [str(self.config.id2label[number]) for number in sorted(self.config.id2label)]
+        self._names = tuple(names)
         classes = foreign_classes(names, labels, mapping, model, Path(model).name)
         super().__init__(classes.space, device, dtype, compile)
         self.groups = classes.groups
@@ -84,6 +89,25 @@ class HuggingFace(PerFrame):
 
     def class_scores(self, y: Output) -> Tensor:
         return class_scores(self.processor, y.outputs, y.size)
+
+    def graphs(self, size: tuple[int, int]) -> Graphs:
+        noise = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+        arguments, _ = self.prepare(Frame("", 0, noise))
+        picture = picture_of(self.processor, noise, arguments, self.name)
+        with torch.no_grad():
+            outputs = self.network(**arguments)
+            scores = class_scores(self.processor, outputs, size)
+        pixels, logits = arguments.pop("pixel_values"), getattr(outputs, "logits", None)
+        step = Step(size, size)
+        if logits is not None and torch.equal(upsampled(logits[0], step), scores):  # the quicker way to the same
+            module: nn.Module = LogitsGraph(self.network, arguments)
+        else:
+            module = Batched(KeyCost(self.network, self.processor, arguments, size))
+        return per_frame(picture, module, pixels, FromScores(steps=(Upsample(size=size, kept=size),)))
+
+    @property
+    def own_classes(self) -> tuple[str, ...]:
+        return self._names
 
     def frame_cost(self, network: nn.Module, size: tuple[int, int], device: torch.device) -> Counted:
         arguments, _ = self.prepare(Frame("", 0, np.zeros((*size, 3), np.uint8)))

@@ -9,8 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vssbench.deploy.graphs import Graphs, per_frame
+from vssbench.deploy.model_file import FromScores, Upsample
+from vssbench.errors import UserError
 from vssbench.methods.mmseg import config_reader as configs
 from vssbench.methods.mmseg import library
+from vssbench.methods.mmseg.graphs import Reordered, picture_of
 from vssbench.networks.checkpoints import load_strict, read
 from vssbench.networks.class_mapping import MODEL, foreign_classes
 from vssbench.networks.numerics import Dtype, running
@@ -68,6 +72,7 @@ class MMSeg(PerFrame):
         loader = data.get("test_dataloader")
         dataset = loader.get("dataset") if isinstance(loader, dict) else None
         names = library.class_names(dataset, network.out_channels)
+        self._names = tuple(names)
         classes = foreign_classes(names, labels, mapping, config, path.stem)
         super().__init__(classes.space, device, dtype, compile)
         self.network, self.groups, self.weights = network, classes.groups, classes.noted(Weights("untrained"))
@@ -91,6 +96,24 @@ class MMSeg(PerFrame):
 
     def class_scores(self, y: Output) -> Tensor:
         return class_scores(self.network, y.logits, y.sample)
+
+    def graphs(self, size: tuple[int, int]) -> Graphs:
+        if self.network.test_cfg.get("mode") == "slide":
+            raise UserError(
+                "its test_cfg cuts a frame into tiles (mode slide), which a graph cannot count over",
+                where=self.name,
+                fix='a config with test_cfg = dict(mode="whole")',
+            )
+        noise = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+        image, sample = self.prepare(Frame("", 0, noise))
+        preprocessor = self.network.data_preprocessor
+        picture = picture_of(preprocessor, noise, image, tuple(sample.metainfo["img_shape"]), self.name)
+        module = Reordered(KeyCost(self.network, sample), bgr=not preprocessor.channel_conversion)
+        return per_frame(picture, module, image, FromScores(steps=(Upsample(size=size, kept=size),)))
+
+    @property
+    def own_classes(self) -> tuple[str, ...]:
+        return self._names
 
     def frame_cost(self, network: nn.Module, size: tuple[int, int], device: torch.device) -> Counted:
         image, sample = self.prepare(Frame("", 0, np.zeros((*size, 3), np.uint8)))

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from vssbench.deploy.clip_state import ClipState
 from vssbench.deploy.graph_file import read_graph
-from vssbench.deploy.model_file import Decode, FromPicture, FromSide, Interval, ModelFile, Size, Unless
+from vssbench.deploy.graphs import Watch
+from vssbench.deploy.model_file import NAME, Decode, FromPicture, FromSide, Interval, ModelFile, Size, Unless
 from vssbench.deploy.pictures import Pictures
-from vssbench.deploy.read_model import NAME, read_model
+from vssbench.deploy.read_model import read_model
 from vssbench.deploy.sessions import Optimise, Provider, Session, check_provider
 from vssbench.errors import UserError
 from vssbench.files.input_files import contents, expanded
@@ -79,6 +80,7 @@ class Onnx(Segmentor):
     """
 
     name = "onnx"
+    watch: Watch | None = None
 
     def __init__(
         self,
@@ -203,6 +205,8 @@ class Onnx(Segmentor):
         model, _ = self._plan(x.size)
         if self._single is not None:
             outputs = {model.decode.outputs[0]: outputs[self._single.output]}
+        if self.watch is not None:
+            self.watch(name, inputs, outputs)
         self._state.leave(outputs, x.pictures, key)
         if key or self._key is None:
             self._age = 0

@@ -8,6 +8,8 @@ from typing import NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
+from vssbench.deploy.graphs import Graphs, per_frame
+from vssbench.deploy.model_file import FromScores, Normalise, Upsample
 from vssbench.methods.segformer.network import Backbone, build, check_size, load
 from vssbench.networks.numerics import Dtype, attention, running
 from vssbench.networks.per_frame import Counted, PerFrame
@@ -76,9 +78,27 @@ class SegFormer(PerFrame):
     def class_labels(self, y: Output) -> UInt8:
         return upsampled_labels(y.logits[0], Step(y.size, y.size))
 
+    def graphs(self, size: tuple[int, int]) -> Graphs:
+        check_size(size)
+        decode = FromScores(steps=(Upsample(size=size, kept=size),))
+        picture = (Normalise(mean=MEAN, std=STD),)
+        return per_frame(picture, ScoreGraph(self.network), torch.zeros(1, 3, *size), decode)
+
     def frame_cost(self, network: nn.Module, size: tuple[int, int], device: torch.device) -> Counted:
         check_size(size)
         return KeyCost(network, size), (torch.zeros(1, 3, *size, device=device),)
+
+
+class ScoreGraph(nn.Module):
+    """A frame from the network's input to logits at stride 4, float[1, C, h, w]."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.network(image, return_dict=False)[0]
+        return logits
 
 
 class KeyCost(nn.Module):

@@ -95,6 +95,8 @@ def interval(schedule: FixedInterval | OnChange) -> Interval:
 Arrays = Mapping[str, NDArray[np.generic]]
 """What goes into a graph, or comes out of it, by name."""
 
+Watch = Callable[[str, Arrays, Arrays], None]
+
 
 @runtime_checkable
 class RunsGraphs(Protocol):
@@ -103,4 +105,4 @@ class RunsGraphs(Protocol):
     watch: called after each graph on each frame with its name in model.yaml, its inputs and its outputs; None: nobody
     """
 
-    watch: Callable[[str, Arrays, Arrays], None] | None
+    watch: Watch | None

@@ -36,11 +36,13 @@ def _by_key(*keys: str) -> Discriminator:
 
 
 class Resize(Part):
-    """Bilinear, of whole numbers 0..255: as OpenCV's resize(INTER_LINEAR), or as Pillow's resize(BILINEAR)."""
+    """Of whole numbers 0..255: as OpenCV's resize with INTER_LINEAR or INTER_CUBIC, or as Pillow's with BILINEAR or
+    BICUBIC."""
 
     op: Literal["resize"] = "resize"
     size: Size
     by: Literal["opencv", "pillow"]
+    kernel: Literal["bilinear", "bicubic"] = "bilinear"
 
 
 class Normalise(Part):

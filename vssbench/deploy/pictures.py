@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from vssbench.deploy.model_file import Interpolate, Normalise, Operation, Pad, Picture, Resize
+from vssbench.deploy.model_file import Crop, Interpolate, Normalise, Operation, Pad, Picture, Resize
 from vssbench.types import UInt8
 
 Array = np.ndarray[Any, Any]
@@ -46,9 +46,13 @@ def _apply(operation: Operation, x: Any) -> Any:
     if isinstance(operation, Resize):
         if x.shape[:2] == operation.size:
             return x
+        cubic = operation.kernel == "bicubic"
         if operation.by == "pillow":
-            return np.asarray(Image.fromarray(x).resize((width, height), Image.Resampling.BILINEAR))
-        return cv2.resize(x, (width, height), interpolation=cv2.INTER_LINEAR)
+            kernel = Image.Resampling.BICUBIC if cubic else Image.Resampling.BILINEAR
+            return np.asarray(Image.fromarray(x).resize((width, height), kernel))
+        return cv2.resize(x, (width, height), interpolation=cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR)
+    if isinstance(operation, Crop):
+        return x[:, :height, :width]
     if isinstance(operation, Pad):
         return F.pad(x, (0, width - x.shape[2], 0, height - x.shape[1]), value=operation.value)
     assert isinstance(operation, Interpolate)

@@ -11,11 +11,10 @@ from pydantic import BaseModel, ValidationError
 from vssbench.deploy import model_file
 from vssbench.deploy.consistency import faults, misfits
 from vssbench.deploy.graph_file import GraphInfo, read_graph
-from vssbench.deploy.model_file import ModelFile
+from vssbench.deploy.model_file import NAME, ModelFile
 from vssbench.errors import UserError
 from vssbench.files.yaml_file import complaint, read_yaml
 
-NAME = "model.yaml"
 FORM = "a folder that vssbench export-model wrote: model.yaml and the graphs that it names"
 SHOWN = 3
 """So many mistakes of one file are told at once."""
