@@ -19,7 +19,17 @@ from vssbench.types import KINDS
 
 ACCURACY = ("mIoU", "WIoU", "VC@8", "VC@16")
 SPEEDS = ("fps(step)", "fps(step+decode)", "fps(end_to_end)")
-COST = ("key_frames", "gflops", "gflops(key)", "gflops(nonkey)", "params", PRINTED.name, *SPEEDS)
+COST = (
+    "key_frames",
+    "gflops",
+    "gflops(key)",
+    "gflops(nonkey)",
+    "params",
+    PRINTED.name,
+    *SPEEDS,
+    "file_size",
+    "agreement",
+)
 """What is printed of every method beside its accuracies, where any has it."""
 PARTS = tuple(f"gflops({kind})" for kind in KINDS)
 """What a frame of one kind costs: less of it is good for the whole, and no contest by itself."""
@@ -107,6 +117,18 @@ class Column:
         return self.figure.unit == "frames/s" and value > FASTEST
 
 
+class Words(Column):
+    """A column that says something in words: it has no numbers and marks nobody."""
+
+    def text(self, row: Row) -> str:
+        found: str | None = getattr(row, self.key)
+        return found or MISSING
+
+
+WORDS = [Words(Figure(name, name, "", lambda result: None, "speed")) for name in ("runtime", "precision")]
+"""What ran the networks, where that is more than one thing, or not the usual one."""
+
+
 def busy_words(rows: Sequence[Row], shown: Sequence[Column]) -> str:
     """What BUSY means, where it stands; else empty."""
     if not any(column.busy(row) for column in shown for row in rows):
@@ -117,6 +139,8 @@ def busy_words(rows: Sequence[Row], shown: Sequence[Column]) -> str:
 def columns(rows: Sequence[Row], chosen: Sequence[str] = ()) -> list[Column]:
     """What a table of these rows prints: accuracies, then the costs that any of them has; or those that were chosen.
 
+    Between them WORDS, unless all ran as most do.
+
     Rows of one group: published ones, whose speeds are of many machines, have one column of speed that is not ranked.
     """
     named = machines(rows)
@@ -126,13 +150,14 @@ def columns(rows: Sequence[Row], chosen: Sequence[str] = ()) -> list[Column]:
             found += [Column(one, machine, letter if len(named) > 1 else "") for letter, machine in named.items()]
         else:
             found.append(Column(one))
+    words = [] if all(row.plain for row in rows) else WORDS
     if chosen:
-        return found
+        return [*words, *found]
     has = {column for column in found if any(column.value(row) is not None for row in rows)}
     plain = not any(column.key == "gflops(nonkey)" for column in has)  # then `gflops(key)` says nothing new
-    return [
-        column for column in found if column.accuracy or (column in has and not (plain and column.key == "gflops(key)"))
-    ]
+    costs = [column for column in found if column in has and not (plain and column.key == "gflops(key)")]
+    first = [column for column in found if column.accuracy]
+    return [*first, *words, *(column for column in costs if not column.accuracy)]
 
 
 def parse_columns(text: str) -> tuple[str, ...]:

@@ -96,6 +96,29 @@ class Row:
     source: str | None = None
 
     @property
+    def runtime(self) -> str | None:
+        """What ran its networks: "torch", "torch, compiled", "onnxruntime", "onnxruntime, cuda"; None: nothing did.
+
+        Where a GPU ran torch, the machine says so.
+        """
+        ran = self.result.runtime if self.result else None
+        if ran is None:
+            return None
+        name = ran["name"].partition(" ")[0]
+        beside = ["compiled"] * ran["compiled"] + [ran["provider"]] * (name != "torch" and ran["provider"] != "cpu")
+        return ", ".join([name, *beside])
+
+    @property
+    def precision(self) -> str | None:
+        """In what its networks ran: "float32", "bf16", "fp16", "int8"."""
+        return self.result.runtime["precision"] if self.result and self.result.runtime else None
+
+    @property
+    def plain(self) -> bool:
+        """Whether its networks ran as they mostly do: eagerly, by torch, in float32; or it has none."""
+        return (self.runtime, self.precision) in ((None, None), ("torch", "float32"))
+
+    @property
     def contender(self) -> bool:
         """Whether its mIoU takes part in the comparison of methods."""
         return self.contends("mIoU")
@@ -210,7 +233,8 @@ def _notes(result: RunResult, intervals: Mapping[str, Interval]) -> tuple[str, .
     missing = _by_reason(result.reasons.items())
     known = [name for name in intervals if (result.metrics or {}).get(name) is not None]
     unsure = _by_reason((name, intervals[name].reason) for name in known)
-    notes = [*result.caveats, *result.notes, *_seen(result)]
+    notes = [] if result.failure is None else [f"failed: {result.failure}"]
+    notes += [*result.caveats, *result.notes, *_seen(result)]
     notes += ["is given the ground truth: not ranked"] if _told(result.method) else []
     notes += [f"no {', '.join(names)}: {why}" for why, names in missing.items()]
     notes += [

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 from vssbench.errors import UserError, cause
-from vssbench.types import KINDS, Dataset, Digests, Frame, Kind, Method, Weights
+from vssbench.types import KINDS, Dataset, Digests, Frame, Kind, Method, Runtime, Weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,6 +116,13 @@ class HasNumerics(Protocol):
     """
 
     numerics: Any
+
+
+@runtime_checkable
+class HasRuntime(Protocol):
+    """`runtime`: what runs the networks, where that is not torch as `numerics` says."""
+
+    runtime: Runtime
 
 
 @runtime_checkable
@@ -223,6 +230,7 @@ METHOD: dict[str, Hook] = {
     "numerics": Hook(
         HasNumerics, "an object with compile, a bool", lambda value: isinstance(getattr(value, "compile", None), bool)
     ),
+    "runtime": Hook(HasRuntime, "a vssbench.types.Runtime", lambda value: isinstance(value, Runtime)),
     "weights": Hook(HasWeights, "a vssbench.Weights", lambda value: isinstance(value, Weights)),
     "clip_files": Hook(HasClipFiles, "a function", callable),
     "classes": Hook(HasClasses, "a whole number, 1 or more", _count),

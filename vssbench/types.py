@@ -107,6 +107,33 @@ class Weights:
     note: str | None = None
 
 
+@dataclass(frozen=True)
+class Runtime:
+    """What runs a method's networks; part of every result.
+
+    name:        the program and its version, "torch 2.13.0", "onnxruntime 1.32.0"
+    provider:    on what it runs them: "cpu", "cuda", "tensorrt", "openvino"
+    precision:   of convolutions and products: "float32", "bf16", "fp16" or "int8"
+    compiled:    whether networks were compiled for this machine first
+    opset, calibration: of a graph: of its operators, and the frames that its int8 ranges were taken from
+    file_bytes:  of a deployed model: of its folder's files
+    agreement:   of a deployed model: percent of the pixels that it labels as the method does from which it came
+    options:     in which it was started
+    notes:       what a reader must know, a sentence each
+    """
+
+    name: str
+    provider: str
+    precision: str
+    compiled: bool = False
+    opset: int | None = None
+    calibration: str | None = None
+    file_bytes: int | None = None
+    agreement: float | None = None
+    options: Mapping[str, str | int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class LabelSpace:
     """The classes of a dataset and what its files call them (read from labels/*.yaml, applied once, by the dataset).

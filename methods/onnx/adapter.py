@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from vssbench.deploy.model_file import NAME, Decode, FromPicture, FromSide, Inte
 from vssbench.deploy.pictures import Pictures
 from vssbench.deploy.read_model import read_model
 from vssbench.deploy.sessions import Optimise, Provider, Session, check_provider
-from vssbench.errors import UserError
+from vssbench.errors import UserError, listed
 from vssbench.files.input_files import contents, expanded
 from vssbench.methods.onnx import classes
 from vssbench.methods.onnx.decode import class_labels, class_scores
@@ -30,7 +31,7 @@ from vssbench.networks.per_frame import Segmentor
 from vssbench.networks.sizes import parse_size
 from vssbench.schedule import FixedInterval, OnChange, change, schedule, thumbnail
 from vssbench.specs import Spec, parse
-from vssbench.types import KINDS, Frame, Kind, LabelSpace, UInt8, Weights
+from vssbench.types import KINDS, Frame, Kind, LabelSpace, Runtime, UInt8, Weights
 
 Array = np.ndarray[Any, Any]
 _UNSEEN = np.empty((0, 0), np.float32)
@@ -133,6 +134,18 @@ class Onnx(Segmentor):
         }
         self.needs = frozenset(sides if self._unless is None else {*sides, self._unless})
         threads = threads or torch.get_num_threads()
+        options: dict[str, str | int] = {"optimise": optimise, "threads": threads}
+        self.runtime = Runtime(
+            name=f"onnxruntime {version('onnxruntime')}",
+            provider=self.provider,
+            precision=self.model.precision,
+            opset=max(info.opset for info in files.values()),
+            calibration=self.model.calibration,
+            file_bytes=sum(info.bytes for info in files.values()),
+            agreement=None if not self.model.parity else 100 * min(one.equal for one in self.model.parity.values()),
+            options=options,
+            notes=tuple(_notes(self.model)) if self._single is None else (),
+        )
         self._sessions = {path: Session(info, self.provider, threads, optimise) for path, info in files.items()}
         self._state = ClipState(self.model)
         self._planned: tuple[Size, ModelFile, Pictures] | None = None
@@ -236,6 +249,19 @@ class Onnx(Segmentor):
 
     def class_labels(self, y: Output) -> UInt8:
         return class_labels(y.decode, y.outputs, y.size)
+
+
+def _notes(model: ModelFile) -> Iterator[str]:
+    """What a reader must know of an exported method, a sentence each."""
+    if model.parity:
+        shares = ", ".join(f"{100 * one.equal:.2f} % of {kind} frames" for kind, one in model.parity.items())
+        yield f"labels as {model.method} gives them on {shares}, compared when it was exported"
+    else:
+        yield f"its labels were not compared with those of {model.method}, from which it was exported"
+    if model.precision == "int8":
+        yield f"int8 ranges from {model.calibration or 'frames that model.yaml does not name'}"
+    if model.kept_float:
+        yield f"in floating point all the same: {listed(model.kept_float, 5)}"
 
 
 def _refuse(place: Path, why: str, **arguments: object) -> None:

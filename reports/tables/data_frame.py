@@ -37,7 +37,8 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
     others = [name for name in CATALOGUE if name in there and name not in COMPARABLE]
     streamed = [name for row in rows for name in row.values if parse(name, words=True).name in STREAMED]
     costs = dict.fromkeys((*COST, *others, *streamed))
-    return pd.DataFrame([_line(row, accuracies, costs) for row in sorted(rows, key=rank)])
+    plain = all(row.plain for row in rows)
+    return pd.DataFrame([_line(row, accuracies, costs, plain) for row in sorted(rows, key=rank)])
 
 
 def csv(frame: pd.DataFrame) -> str:
@@ -51,7 +52,7 @@ def _cell(value: object) -> object:
     return "'" * value.startswith(("=", "+", "-", "@", "\t", "\r")) + printable(value)
 
 
-def _line(row: Row, accuracies: Iterable[str], costs: Iterable[str]) -> dict[str, object]:
+def _line(row: Row, accuracies: Iterable[str], costs: Iterable[str], plain: bool) -> dict[str, object]:
     info, best = row.result, row.to_best.get("mIoU")
     return {
         **row.group._asdict(),
@@ -65,6 +66,7 @@ def _line(row: Row, accuracies: Iterable[str], costs: Iterable[str]) -> dict[str
         "machine was busy": row.busy,
         "mIoU minus the best's": best and best.effect,
         "p (Holm)": best and best.adjusted,
+        **({} if plain else {"runtime": row.runtime, "precision": row.precision}),
         "weights": info and (info.weights.sha256 or info.weights.origin),
         "source": row.source,
         "notes": "; ".join(row.notes),

@@ -29,6 +29,10 @@ LATENCY = {
 WHOLE = {
     "gflops": {"amortised": 1.0, "key": 2.0, "nonkey": 0.5, "warmup": 3.0, "nominal": 1.25, "uncounted": []},
     "params_m": 3.5,
+    "runtime": {
+        "name": "onnxruntime 1.32.0", "provider": "cpu", "precision": "int8", "compiled": False, "opset": 18,
+        "calibration": None, "file_mb": 3.5, "agreement": 99.9, "options": {},
+    },
     "params_training_only_m": 0.5,
     "fps": {"step": 12.0, "step+decode": 11.0, "end_to_end": 10.0},
     "latency_ms": LATENCY,
@@ -82,6 +86,7 @@ def test_every_number_of_a_result_has_one_name(tmp_path: Path) -> None:
         **{f"IoU(class={name})": value for name, value in result.per_class.items()},
         "mIoU(distance=0)": result.by_distance[0]["mIoU"], "mIoU(distance=mean)": result.by_distance[0]["mIoU"],
         "gflops": 1.0, "gflops(key)": 2.0, "gflops(nonkey)": 0.5, "gflops(warmup)": 3.0, "gflops(nominal)": 1.25,
+        "file_size": 3.5, "agreement": 99.9,
         "params": 3.5, "params(training_only)": 0.5, "energy": 0.5, "energy(spread)": 0.01, "power": 30.0,
         **{f"fps({scope})": value for scope, value in WHOLE["fps"].items()},
         **{f"memory({where})": value for where, value in WHOLE["memory_mb"].items()},

@@ -192,3 +192,23 @@ def test_a_method_that_fails_in_the_latency_pass_is_one_message(tmp_path: Path) 
     failed = vssbench(*run)
     assert_refused(failed)
     assert "failsinreset failed: ValueError: nothing to forget" in failed.stderr
+
+
+def test_a_method_that_fails_is_a_row_with_its_reason(tmp_path: Path) -> None:
+    root = vspw(tmp_path / "vspw")
+    names = "oracle,failsonb,replay(predictions=nowhere)"
+    run = arguments(root, tmp_path / "run", "--on-error", "skip-method", methods=names)
+    assert vssbench(*run).status == 0
+    found = results(tmp_path / "run")
+    assert [*found] == ["failsonb", "oracle", "replay(predictions=nowhere)"]
+    assert found["oracle"].dataset.names == ["a", "b", "c"]
+    assert found["failsonb"].metrics is None
+    assert found["failsonb"].failure == "clip 'b', frame 1 (001): failsonb failed: RuntimeError: out of luck"
+    assert "nowhere" in str(found["replay(predictions=nowhere)"].failure)
+    table = (tmp_path / "run" / "leaderboard.md").read_text()
+    assert "| `failsonb` [" in table
+    assert "failed: clip 'b', frame 1 (001): failsonb failed" in table
+    assert vssbench("verify", str(tmp_path / "run")).status == 0
+    assert vssbench(*run, "--resume").status == 0
+    assert results(tmp_path / "run")["oracle"].metrics == found["oracle"].metrics
+    assert_refused(vssbench(*arguments(root, tmp_path / "none", "--on-error", "skip-method", methods="failsonb")))

@@ -12,6 +12,7 @@ from vssbench import environment
 from vssbench.bench import approximation, repeatability
 from vssbench.bench.identity import identity, outside, speed_conditions
 from vssbench.bench.pool import alone, clip_records
+from vssbench.bench.runtime import recorded, runtime
 from vssbench.bench.session import Bench, Failed, Ran, Streamed, Task
 from vssbench.bench.spec import RunSpec
 from vssbench.bench.streaming import latencies
@@ -21,6 +22,7 @@ from vssbench.errors import UserError, listed
 from vssbench.files.input_files import expanded
 from vssbench.hooks import weights
 from vssbench.load import innermost, resolved
+from vssbench.metrics.accuracy.protocols import default_protocol
 from vssbench.metrics.cost.energy import energy
 from vssbench.metrics.cost.latency import device_barrier, measure, repeat
 from vssbench.metrics.cost.memory import device_peak
@@ -29,11 +31,19 @@ from vssbench.metrics.cost.reference_workload import reference_workload
 from vssbench.progress import Progress
 from vssbench.results.fold import Measured, fold
 from vssbench.results.kept_frames import FrameFolder
-from vssbench.results.record import SCHEMA, ClipRecord, DatasetInfo, RunResult, count_kinds, files_digest
+from vssbench.results.record import (
+    SCHEMA,
+    ClipRecord,
+    DatasetInfo,
+    RunResult,
+    WeightsInfo,
+    count_kinds,
+    files_digest,
+)
 from vssbench.results.run_folder import MethodFolder, RunDirectory
 from vssbench.results.signature import lines
 from vssbench.results.streaming import Camera, StreamRecord, Take
-from vssbench.specs import Spec
+from vssbench.specs import Spec, parse
 from vssbench.types import Frame, Method, Weights
 
 NAMED = 5
@@ -48,18 +58,21 @@ class Measurement:
     def __init__(self, spec: RunSpec, methods: Sequence[Spec]):
         """Raises UserError for a dataset or a method that is not there or does not fit."""
         latencies.check(spec, methods)
-        self.spec, self.methods = spec, methods
+        self.spec, self.asked = spec, methods
+        self.broken: dict[Spec, str] = {}
         self.bench = Bench(spec)
         self.environment = environment.describe(spec.device, spec.threads)
         self.info = self.bench.describe()
         self.weights: dict[Spec, Weights] = {}
         self.codecs: dict[Spec, CodecSpec | None] = {}
         for method in methods:
-            opened = self.bench.load(method)
-            self.weights[method] = weights(opened)
-            self.codecs[method] = self.bench.codec(opened)
-            if isinstance(source := self.bench.source(opened), Compressed):
-                source.check()
+            try:
+                self._load(method)
+            except UserError as error:
+                if spec.on_error != "skip-method":
+                    raise
+                self.broken[method] = error.brief
+        self._drop_broken()
         self.motion_ms: dict[CodecSpec | None, list[float]] = {}
         self.failed: dict[tuple[str, Spec], str] = {}
         self.left_out: dict[str, str] = {}
@@ -67,17 +80,33 @@ class Measurement:
         self.folders: dict[Spec, MethodFolder] = {}
         self.frames: dict[Spec, FrameFolder] = {}
 
+    def _load(self, method: Spec) -> None:
+        """See that a method can be built and fed."""
+        opened = self.bench.load(method)
+        self.weights[method] = weights(opened)
+        self.codecs[method] = self.bench.codec(opened)
+        if isinstance(source := self.bench.source(opened), Compressed):
+            source.check()
+
+    def _drop_broken(self) -> None:
+        """Go on with the methods that did not fail; raises UserError where all did."""
+        self.methods = [method for method in self.asked if method not in self.broken]
+        if not self.methods:
+            method, reason = next(iter(self.broken.items()))
+            raise UserError(f"every method failed, {method} for one: {reason}")
+
     def open(self, directory: RunDirectory, named: bool) -> None:
         """Take a folder for each method. named: its name says the dataset too.
 
         Raises UserError where a folder holds what was measured under other conditions.
         """
-        for method in self.methods:
-            rests_on = identity(self.spec, method, self.weights[method], self.codecs[method])
+        for method in self.asked:
+            rests_on = identity(self.spec, method, self.weights.get(method, Weights()), self.codecs.get(method))
             name = f"{method} on {self.spec.dataset}" if named else str(method)
             self.folders[method] = directory.method(name, rests_on)
             self.frames[method] = FrameFolder(self.folders[method].folder, self.spec.keep_frames)
-            self._set_changed_aside(method)
+            if method not in self.broken:
+                self._set_changed_aside(method)
 
     def _set_changed_aside(self, method: Spec) -> None:
         """Forget the records of clips whose files are no longer those that were measured."""
@@ -107,12 +136,16 @@ class Measurement:
         """
         for task, outcome in clip_records(self.bench, self._tasks(), progress):
             if isinstance(outcome, Failed):
-                self.failed[outcome.clip, task.method] = outcome.reason
+                if self.spec.on_error == "skip-method":
+                    self.broken.setdefault(task.method, outcome.reason)
+                else:
+                    self.failed[outcome.clip, task.method] = outcome.reason
                 continue
             assert isinstance(outcome, Ran)
             if outcome.kept is not None:  # first: what is not in the records is run again
                 self.frames[task.method].add(outcome.kept)
             self.folders[task.method].add(outcome.record)
+        self._drop_broken()
         self.left_out = self._failing()
         self.info = self._with_files(self.bench.without(self.info, self.left_out))
         loaded = {method: self.bench.load(method) for method in self.methods}
@@ -120,18 +153,44 @@ class Measurement:
         frames = self._frames(loaded)
         self._time(loaded, frames, progress)
         self._stream(loaded, progress)
-        for method in self.methods:
-            progress.show(str(method), "counting multiply-accumulates")
-            height, width = frames[method][0].image.shape[:2]
-            result = self._fold(method, loaded[method], (height, width))
-            if self._scored(method) and (unsteady := repeatability.caveat(loaded[method], frames[method][:COMPARED])):
-                result.caveats.append(unsteady)
-            if plain[method] != method and self._scored(method):
-                progress.show(str(method), f"comparing with {plain[method]}")
-                result.caveats.append(self._difference(plain[method], loaded[method], frames[method]))
+        for method in self.asked:
+            if method in self.broken:
+                result = self._without_figures(method)
+            else:
+                progress.show(str(method), "counting multiply-accumulates")
+                result = self._whole(method, loaded[method], plain[method], frames[method], progress)
             result.started, result.finished = started, datetime.now(UTC).isoformat(timespec="seconds")
             self.folders[method].write("result.json", result.to_json())
             yield result
+
+    def _whole(
+        self, method: Spec, loaded: Method, plain: Spec, frames: Sequence[Frame], progress: Progress
+    ) -> RunResult:
+        """The result of one method with what its options change.
+
+        plain:  it without such options
+        frames: of one clip
+        """
+        height, width = frames[0].image.shape[:2]
+        result = self._fold(method, loaded, (height, width))
+        if self._scored(method) and (unsteady := repeatability.caveat(loaded, frames[:COMPARED])):
+            result.caveats.append(unsteady)
+        if plain != method and self._scored(method):
+            progress.show(str(method), f"comparing with {plain}")
+            result.caveats.append(self._difference(plain, loaded, frames))
+        return result
+
+    def _without_figures(self, method: Spec) -> RunResult:
+        """The row of a method that failed."""
+        found = self.weights.get(method, Weights())
+        return RunResult(
+            method=str(method),
+            dataset=self.info,
+            protocol=self.spec.protocol or default_protocol(innermost(parse(self.spec.dataset)).name),
+            weights=WeightsInfo(origin=found.origin, path=found.path, sha256=found.sha256),
+            failure=self.broken[method],
+            environment=dict(self.environment),
+        )
 
     def _with_files(self, info: DatasetInfo) -> DatasetInfo:
         """The same with the digest of the files; raises UserError where they changed while the run was going on."""
@@ -285,6 +344,9 @@ class Measurement:
             result.caveats.append(f"measured anew, for what had changed: {'; '.join(self.folders[method].changed)}")
         if innermost(method).name == "replay":
             result.caveats += surplus(self.bench.dataset, expanded(str(innermost(method).get("predictions"))))
+        if ran := runtime(loaded):
+            result.runtime = recorded(ran)
+            result.caveats += ran.notes
         result.environment = dict(self.environment)
         if plugins := outside(self.spec, method):
             result.environment["plugins"] = plugins

@@ -148,7 +148,7 @@ class Bench:
             if any(0xD800 <= ord(letter) < 0xE000 for name in (clip, *stems) for letter in name):
                 raise UserError("a name that is not UTF-8", where=f"clip {clip!r}", fix="rename the clip or its frames")
         except UserError as error:
-            if self.spec.on_error == "stop":
+            if self.spec.on_error != "skip-clip":
                 raise
             return Failed(clip, error.brief)
         return stems

@@ -184,8 +184,10 @@ class RunSpec(_Strict):
     address: str = Field(
         default="local", description="Ray: auto, HOST:PORT, or local (default): a cluster of its own, here."
     )
-    on_error: Literal["stop", "skip-clip"] = Field(
-        default="stop", description="stop (default), or skip-clip: leave a failing clip out for every method."
+    on_error: Literal["stop", "skip-clip", "skip-method"] = Field(
+        default="stop",
+        description="stop (default), skip-clip: leave a failing clip out for every method, "
+        "or skip-method: a failing method is a row with its reason.",
     )
     keep_frames: int = Field(
         default=3, ge=0, le=100, description="Pictures of each method's worst frames to keep; 0: none."

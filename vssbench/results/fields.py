@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # code reads these by computed keys, which no TypedDict takes
     Samples = dict[str, Any]
     Environment = dict[str, Any]
     Streaming = dict[str, Any]
+    Runtime = dict[str, Any]
 else:
     KindName = Kind
     TimedKind = Kind | Literal["all"]
@@ -154,6 +155,21 @@ else:
         before_first: Count
         age_ms: Age
         missed: Percent | None
+
+    class Runtime(TypedDict):
+        """As `vssbench.types.Runtime`. file_mb: 10**6 bytes; agreement: percent."""
+
+        __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+        name: str
+        provider: str
+        precision: str
+        compiled: bool
+        opset: Count | None
+        calibration: str | None
+        file_mb: Amount | None
+        agreement: Percent | None
+        options: dict[str, str | int]
 
     class Environment(TypedDict, total=False):
         """What a number was measured with."""

@@ -332,6 +332,14 @@ COSTS = (
     _power("energy", "energy (J)", "J/frame", _energy("joules_per_frame")),
     _power("energy(spread)", "energy spread (J)", "J/frame", _energy("spread")),
     _power("power", "power (W)", "W", _energy("watts")),
+    Figure(
+        "file_size", "file (MB)", "MB",
+        lambda result: (result.runtime or {}).get("file_mb"), "params", "less", None,
+    ),
+    Figure(
+        "agreement", "labels as the original's (%)", "%",
+        lambda result: (result.runtime or {}).get("agreement"), "params", "more",
+    ),
     Figure("key_frames", "key frames %", "%", _key_frames, "schedule", decimals=1),
     Figure("clips", "clips", "clips", lambda result: result.dataset.clips, "schedule", decimals=0),
     _frames("frames", "frames", take=lambda result: result.dataset.frames),

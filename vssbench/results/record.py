@@ -31,6 +31,7 @@ from vssbench.results.fields import (
     Latency,
     Percent,
     Rate,
+    Runtime,
     Samples,
     Size,
     Streaming,
@@ -133,7 +134,9 @@ class RunResult(_Record):
     memory_mb:   host memory, and device memory where there is a device
     streaming:   of each frame rate, what a viewer sees while the method is busy with one frame at a time
     energy:      joules a frame of an NVIDIA device, or the reason why there is none
+    runtime:     what ran the networks; null where there is none
     skipped:     clip -> why it does not count under `protocol`
+    failure:     why the method has no figures at all; with --on-error skip-method
     failed:      clip -> why it could not be measured; it is left out for every method of the run
     notes:       what the protocol made of these clips (windows left out, pixels booked elsewhere)
     caveats:     what a reader must know before comparing this row
@@ -154,6 +157,7 @@ class RunResult(_Record):
     by_distance: list[Distance] = []
     skipped: dict[str, str] = {}
     failed: dict[str, str] = {}
+    failure: str | None = None
     notes: list[str] = []
     kinds: dict[KindName, Count | None] = {}
     counted_kinds: dict[KindName, Count | None] = {}
@@ -168,6 +172,7 @@ class RunResult(_Record):
     memory_mb: dict[str, Amount | None] | None = None
     energy: Energy | None = None
     streaming: list[Streaming] = []
+    runtime: Runtime | None = None
     weights: WeightsInfo
     caveats: list[str] = []
     environment: Environment = {}

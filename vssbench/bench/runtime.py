@@ -1,0 +1,30 @@
+"""What ran a method's networks, as a result says it: a runtime of its own, or torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from vssbench import environment, hooks
+from vssbench.types import Method, Runtime
+
+
+def runtime(method: Method) -> Runtime | None:
+    """Of a method, or of the one inside it; None where no network runs."""
+    for layer in hooks.layers(method):
+        said: Runtime | None = hooks.usable(layer, "runtime")
+        if said is not None:
+            return said
+        numerics = hooks.usable(layer, "numerics")
+        if numerics is not None:
+            device = str(getattr(numerics, "device", "cpu")).partition(":")[0]
+            dtype = str(getattr(numerics, "dtype", "float32"))
+            return Runtime(f"torch {environment.version_of('torch')}", device, dtype, bool(numerics.compile))
+    return None
+
+
+def recorded(found: Runtime) -> dict[str, Any]:
+    """As it stands in a result."""
+    record = {name: value for name, value in asdict(found).items() if name != "notes"}
+    size = record.pop("file_bytes")
+    return record | {"file_mb": None if size is None else size / 1e6, "options": dict(found.options)}
