@@ -5,11 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vssbench.deploy.graphs import Graphs
 from vssbench.errors import UserError
 from vssbench.methods.arseg import weights
 from vssbench.methods.arseg.common import Base, Input, Output, Size, scaled
+from vssbench.methods.arseg.creff import plain_local_attention
+from vssbench.methods.arseg.graphs import graphs
 from vssbench.methods.arseg.network import Backbone, Costed, FusedFrame, WholeFrame, build
-from vssbench.methods.arseg.warp import Form
+from vssbench.methods.arseg.warp import Form, plain_warp
 from vssbench.methods.arseg.warp import resize as resized
 from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted
@@ -106,11 +109,16 @@ class ArSeg(Base):
         image = torch.zeros(1, 3, *size, device=self.device)
         if kind == "key":
             return Costed(self._key, size).eval(), (image,)
-        plain = FusedFrame(self._nonkey.branch, self._nonkey.form, plain=True)
+        plain = FusedFrame(self._nonkey.branch, self._nonkey.form, plain_warp, plain_local_attention)
         grid = self._key.branch.grid(size)
         reference = torch.zeros(1, self._key.branch.channels, *grid, device=self.device)
         motion = torch.zeros(1, 2, *size, device=self.device)
         return Costed(plain, size).eval(), (resized(image, scaled(size, self.scale)), reference, motion)
+
+    def graphs(self, size: Size) -> Graphs:
+        """See `vssbench.deploy.graphs.HasGraphs`."""
+        small = self.picture(size, self.scale)
+        return graphs(self.hr, self.lr, self.warp, {"image": self.picture(size, 1.0), "small": small}, size, self.gop)
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters of both networks, and of each with its training heads (the published convention)."""

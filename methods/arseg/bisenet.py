@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vssbench.methods.arseg.layers import Branch, ConvNormReLU, ResNet18, global_mean
 from vssbench.methods.arseg.warp import resize
+from vssbench.networks.upsampling import Size, Step
 
 CONTEXT, FEATURE, HEAD = 128, 256, 64
 
@@ -98,9 +99,10 @@ class BiSeNet(Branch):
     def grid(self, size: tuple[int, int]) -> tuple[int, int]:
         return -(-size[0] // 16) * 2, -(-size[1] // 16) * 2
 
-    def finish(self, scores: Tensor, size: Sequence[int]) -> Tensor:
-        """Logits: eight times the feature's size, from there to `size`."""
-        return resize(enlarge(scores, 8), size)
+    def steps(self, scores: Size, size: Size) -> tuple[Step, ...]:
+        """Eight times the feature's size, from there to `size`."""
+        whole = 8 * scores[0], 8 * scores[1]
+        return Step(whole, whole), *super().steps(scores, size)
 
     def auxiliary(self, inner: tuple[Tensor, ...], size: Sequence[int]) -> tuple[Tensor, ...]:
         """Logits from the context path at 1/8 and 1/16, each brought to about `size`."""

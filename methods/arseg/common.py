@@ -7,9 +7,10 @@ from typing import NamedTuple, get_args
 import torch
 from torch import Tensor
 
+from vssbench.deploy.model_file import Interpolate, Normalise, Picture
 from vssbench.errors import UserError
 from vssbench.methods.arseg.layers import Branch
-from vssbench.methods.arseg.network import Backbone, normalisation
+from vssbench.methods.arseg.network import Backbone, byte_statistics, normalisation
 from vssbench.methods.arseg.warp import resize
 from vssbench.networks.numerics import Dtype
 from vssbench.networks.per_frame import Segmentor
@@ -68,6 +69,13 @@ class Base(Segmentor):
         """float[1, 3, scale H, scale W], normalised first, then resized."""
         pixels = torch.tensor(frame.image).to(self.device).permute(2, 0, 1).unsqueeze(0)
         return resize(self.normalised(pixels), scaled(frame.image.shape[:2], scale))
+
+    def picture(self, size: Size, scale: float) -> Picture:
+        """What `image` does with a frame of that size."""
+        mean, std = byte_statistics(self.backbone, self.learned)
+        small = scaled(size, scale)
+        resized = (Interpolate(size=small, align_corners=True),) if small != size else ()
+        return Normalise(mean=mean, std=std), *resized
 
     def normalised(self, images: Tensor) -> Tensor:
         """Frames float[N, 3, H, W], RGB, 0..255, as the networks take them."""

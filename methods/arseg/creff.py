@@ -20,6 +20,10 @@ SHARES = 4
 """Parts of the map per thread, so that a thread that is held up does not hold up the others."""
 
 
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Local attention in one of its forms, on queries, keys and values."""
+
+
 class CReFF(nn.Module):
     """U + attention of U's queries over the 7x7 windows of the reference; U is the LR feature at its size."""
 
@@ -29,17 +33,17 @@ class CReFF(nn.Module):
             nn.Conv2d(channels, channels, 3, padding=1, groups=channels) for _ in range(3)
         )
 
-    def forward(self, reference: Tensor, feature: Tensor, plain: bool = False) -> Tensor:
+    def forward(self, reference: Tensor, feature: Tensor, attend: Attend | None = None) -> Tensor:
         """The fused feature, float[N, C, H, W]; N is 1 unless gradients are recorded.
 
         reference: float[N, C, H, W], the warped HR feature
         feature:   float[N, C, h, w], of the LR branch
-        plain:     attend as the definition says, for counting operations
+        attend:    None: `local_attention`
         """
         # Channels last: the attention reads whole vectors, and depthwise convolutions are four times as fast on a CPU.
         feature = resize(feature.contiguous(memory_format=torch.channels_last), reference.shape[-2:])
         reference = reference.contiguous(memory_format=torch.channels_last)
-        attend = plain_local_attention if plain else local_attention
+        attend = attend or local_attention
         return attend(self.query(feature), self.key(reference), self.value(reference)).add_(feature)
 
 

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vssbench.methods.arseg.creff import CReFF
+from vssbench.methods.arseg.warp import resize
+from vssbench.networks.upsampling import Size, Step
 
 Dilations = Sequence[tuple[int, int]]
 UNDILATED: Dilations = ((1, 1), (1, 1))
@@ -86,10 +88,12 @@ class Branch(nn.Module, ABC):
     channels:   of the feature
     classifier: the 1x1 convolution, the same in both branches of a trained pair
     creff:      the fusion module of an LR branch, None in an HR branch
+    log_softmax: whether the scores at the frame's size are log-probabilities
     """
 
     channels: int
     classifier: nn.Conv2d
+    log_softmax = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,9 +107,15 @@ class Branch(nn.Module, ABC):
     def grid(self, size: tuple[int, int]) -> tuple[int, int]:
         """(h, w) of the feature of an image of that size."""
 
-    @abstractmethod
+    def steps(self, scores: Size, size: Size) -> tuple[Step, ...]:
+        """From scores of one size (h, w) to another, as the official evaluation resizes them."""
+        return (Step(size, size, corners=True),)
+
     def finish(self, scores: Tensor, size: Sequence[int]) -> Tensor:
-        """What the classifier says, float[1, classes, h, w], at `size` as the official evaluation resizes it."""
+        """What the classifier says, float[1, classes, h, w], at `size`: logits, or log-probabilities."""
+        for step in self.steps((scores.shape[-2], scores.shape[-1]), (size[0], size[1])):
+            scores = resize(scores, step.size, step.corners)
+        return scores.log_softmax(1) if self.log_softmax else scores
 
     @abstractmethod
     def auxiliary(self, inner: tuple[Tensor, ...], size: Sequence[int]) -> tuple[Tensor, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch.nn.functional as F
@@ -9,10 +10,10 @@ from torch import Tensor, nn
 
 from vssbench.datasets.label_spaces import suite_name
 from vssbench.methods.arseg.bisenet import BiSeNet
-from vssbench.methods.arseg.creff import CReFF
+from vssbench.methods.arseg.creff import Attend, CReFF, local_attention
 from vssbench.methods.arseg.layers import Branch
 from vssbench.methods.arseg.pspnet import PSPCamVid, PSPCityscapes, tiny
-from vssbench.methods.arseg.warp import Form, motion_on, plain_warp, warp
+from vssbench.methods.arseg.warp import Form, motion_on, warp
 from vssbench.networks.checkpoints import seeded
 from vssbench.types import LabelSpace
 
@@ -72,12 +73,14 @@ class WholeFrame(nn.Module):
 class FusedFrame(nn.Module):
     """A frame between key frames: the LR branch on the small frame, fused with the key frame's warped feature.
 
-    plain: by the operators that FLOP counters know and the attention as defined, 49 keys a pixel; slower, same result
+    carry, attend: other forms of warping and attention, with the same results
     """
 
-    def __init__(self, branch: Branch, form: Form, plain: bool = False):
+    def __init__(
+        self, branch: Branch, form: Form, carry: Callable[..., Tensor] = warp, attend: Attend = local_attention
+    ):
         super().__init__()
-        self.branch, self.form, self.plain = branch, form, plain
+        self.branch, self.form, self.carry, self.attend = branch, form, carry, attend
 
     def forward(self, image: Tensor, reference: Tensor, motion: Tensor) -> tuple[Tensor, ...]:
         """Scores, float[1, classes, h, w], and the fused feature, float[1, C, h, w].
@@ -88,9 +91,8 @@ class FusedFrame(nn.Module):
         """
         assert self.branch.creff is not None
         feature, _ = self.branch.feature(image)
-        carry = plain_warp if self.plain else warp
-        warped = carry(reference, motion_on(reference.shape[-2:], motion), self.form)
-        fused = self.branch.creff(warped, feature, self.plain)
+        warped = self.carry(reference, motion_on(reference.shape[-2:], motion), self.form)
+        fused = self.branch.creff(warped, feature, self.attend)
         return classify(self.branch.classifier, fused), fused
 
 

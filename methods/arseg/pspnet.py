@@ -39,6 +39,8 @@ class PSPCamVid(Branch):
     dropout: share of channels dropped in training, after the pyramid and after each step up
     """
 
+    log_softmax = True
+
     def __init__(
         self,
         classes: int,
@@ -73,10 +75,6 @@ class PSPCamVid(Branch):
     def grid(self, size: tuple[int, int]) -> tuple[int, int]:
         return -(-size[0] // 8) * 8, -(-size[1] // 8) * 8
 
-    def finish(self, scores: Tensor, size: Sequence[int]) -> Tensor:
-        """Log-probabilities."""
-        return F.log_softmax(resize(scores, size), 1)
-
     def auxiliary(self, inner: tuple[Tensor, ...], size: Sequence[int]) -> tuple[Tensor, ...]:
         """(float[1, classes],): logits of which classes the image holds."""
         return (self.presence(F.adaptive_max_pool2d(inner[0], 1).flatten(1)),)
@@ -107,10 +105,6 @@ class PSPCityscapes(Branch):
 
     def grid(self, size: tuple[int, int]) -> tuple[int, int]:
         return -(-size[0] // 8), -(-size[1] // 8)
-
-    def finish(self, scores: Tensor, size: Sequence[int]) -> Tensor:
-        """Logits."""
-        return resize(scores, size)
 
     def auxiliary(self, inner: tuple[Tensor, ...], size: Sequence[int]) -> tuple[Tensor, ...]:
         """(float[1, classes, *size],): logits from the trunk's third layer."""

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from vssbench.deploy.graphs import Graphs
 from vssbench.errors import UserError
 from vssbench.methods.mask2former.network import Geometry
 from vssbench.methods.mask2former.preprocessing import FrameReader
 from vssbench.methods.videomt import weights
+from vssbench.methods.videomt.graphs import graphs
 from vssbench.methods.videomt.network import BACKBONES, Backbone, Found, build, positions, segment
 from vssbench.methods.videomt.output import class_labels, class_scores
 from vssbench.networks.numerics import Dtype, attention, running
@@ -151,6 +153,11 @@ class Videomt(Segmentor):
             geometry = self.frames.geometry(size)
             state = torch.zeros(1, network.config.num_queries, network.config.hidden_size)
             return FrameCost(network, geometry), (torch.zeros(1, 3, *geometry.padded), state)
+
+    def graphs(self, size: tuple[int, int]) -> Graphs:
+        """See `vssbench.deploy.graphs.HasGraphs`."""
+        picture, geometry = self.frames.picture(size), self.frames.geometry(size)
+        return graphs(self.network, self.averaged, {"image": picture}, geometry)
 
 
 class FrameCost(nn.Module):

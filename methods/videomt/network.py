@@ -118,7 +118,12 @@ def predict(network: VideomtForUniversalSegmentation, mixed: Tensor, padded: tup
 
 def segment(network: VideomtForUniversalSegmentation, image: Tensor, table: Tensor, state: Tensor | None) -> Found:
     """One normalised, padded frame, float[1, 3, H, W]; table: see `positions`; state: None for the first of a clip."""
-    mixed = torch.cat((queries(network, state), tokens(network, image, table)), dim=1)
+    return answer(network, image, table, queries(network, state))
+
+
+def answer(network: VideomtForUniversalSegmentation, image: Tensor, table: Tensor, asked: Tensor) -> Found:
+    """The same for query tokens as they stand, float[1, Q, D]."""
+    mixed = torch.cat((asked, tokens(network, image, table)), dim=1)
     for layer in network.layers[-network.config.num_blocks :]:
         mixed = layer(mixed)
     height, width = image.shape[-2:]

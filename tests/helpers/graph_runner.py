@@ -29,7 +29,8 @@ from vssbench.deploy.model_file import (
     Unless,
     When,
 )
-from vssbench.methods.mask2former.network import Geometry, class_scores
+from vssbench.methods.mask2former import network as mask2former
+from vssbench.methods.videomt import output as videomt
 from vssbench.networks.upsampling import Step, upsampled
 from vssbench.schedule import FixedInterval, schedule
 
@@ -126,10 +127,12 @@ def decode(graphs: Graphs, outputs: dict[str, Tensor]) -> Tensor:
     """float[C, H, W] at the frame's size."""
     form = graphs.decode
     if isinstance(form, FromScores):
-        return upsampled(outputs["scores"][0], *(Step(one.size, one.kept, one.corners) for one in form.steps))
+        scores = upsampled(outputs["scores"][0], *(Step(one.size, one.kept, one.corners) for one in form.steps))
+        return scores.log_softmax(0) if form.log_softmax else scores
     assert isinstance(form, FromSegments)
-    assert form.order == "exact"
-    return class_scores(outputs["classes"], outputs["masks"], Geometry(form.padded, form.resized, form.frame))
+    stages = {"exact": mask2former.class_scores, "fast": mask2former.fast_scores, "late": videomt.class_scores}
+    geometry = mask2former.Geometry(form.padded, form.resized, form.frame)
+    return stages[form.order](outputs["classes"], outputs["masks"], geometry)
 
 
 def check_graphs(method: Any, size: tuple[int, int], clip: Sequence[Frame], call: Any = None) -> list[Ran]:

@@ -196,7 +196,7 @@ def test_phase_two_compares_with_the_frozen_networks_feature(hr, fusing):
             feature, _ = method.lr.feature(resize(current, (32, 48)))
             if fusing:
                 warped = plain_warp(method.hr.feature(key)[0], motion_on((64, 96), motion[None]))
-                feature = method.lr.creff(warped, feature, plain=True)
+                feature = method.lr.creff(warped, feature, plain_local_attention)
             whole = resize(feature, (64, 96))
             squares.append((method.hr.feature(current)[0] - whole).square().mean())
             losses += slow_cross_entropy(method.lr.finish(method.lr.classifier(feature), (64, 96)), labels)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vssbench.methods.arseg.creff import CReFF, local_attention, plain_local_attention
+from vssbench.methods.arseg.tiled_attention import tiled_attention
 
 
 def definition(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -38,7 +39,8 @@ def test_exact_for_every_size_and_tile(channels, height, width, tile, seed):
     expected = definition(*inputs)
     with torch.no_grad():
         assert (local_attention(*inputs, tile) - expected).abs().max() < 1e-5
-        assert (plain_local_attention(*inputs) - expected).abs().max() < 1e-5
+        for attend in (plain_local_attention, tiled_attention):
+            assert (attend(*inputs) - expected).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -84,8 +86,8 @@ def test_creff_adds_the_attention_to_the_resized_feature():
     upper = F.interpolate(small, (24, 30), mode="bilinear", align_corners=True)
     with torch.no_grad():
         expected = upper + definition(creff.query(upper), creff.key(reference), creff.value(reference))
-        for plain in (False, True):
-            assert torch.allclose(creff(reference, small, plain).double(), expected, atol=1e-5)
+        for attend in (local_attention, plain_local_attention, tiled_attention):
+            assert torch.allclose(creff(reference, small, attend).double(), expected, atol=1e-5)
     kept = reference.clone()
     creff(reference, small).sum().backward()
     assert torch.equal(reference, kept)

@@ -188,10 +188,14 @@ class Upsample(Part):
 
 
 class FromScores(Part):
-    """Labels are the argmax over classes of the output `scores`, float[1, C, h, w], after these steps."""
+    """Labels are the argmax over classes of the output `scores`, float[1, C, h, w], after these steps.
+
+    log_softmax: whether class scores are the logarithm of the softmax of that; labels are the same
+    """
 
     form: Literal["scores"] = "scores"
     steps: tuple[Upsample, ...]
+    log_softmax: bool = False
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -1,0 +1,42 @@
+"""The graphs of arseg do, frame by frame, what the method does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.helpers.clip_methods import varied
+from tests.helpers.graph_runner import check_graphs
+from vssbench import Frame, load_method
+
+SIZE = (64, 96)
+
+
+def moving(size: tuple[int, int] = SIZE) -> list[Frame]:
+    """Two groups of pictures; vectors of several pixels, also out of the frame."""
+    noise = np.random.default_rng(0)
+    return [
+        frame if number % 5 == 0 else replace(frame, side={"motion": noise.normal(0, 6, (*size, 2)).astype(np.float32)})
+        for number, frame in enumerate(varied(size, 8))
+    ]
+
+
+@pytest.mark.parametrize("arguments", ["", "warp=consistent,scale=0.3", "backbone=bise18,labels=cityscapes"])
+def test_keys_and_frames_between(arguments):
+    ran = check_graphs(load_method(f"arseg({arguments})"), SIZE, moving())
+    assert [one.graph for one in ran] == ["key", *(["nonkey"] * 4), "key", *(["nonkey"] * 2)]
+
+
+def test_a_size_of_no_whole_cells():
+    size = (50, 75)
+    check_graphs(load_method("arseg"), size, moving(size))
+
+
+def test_training_heads_are_left_out():
+    graphs = load_method("arseg").graphs(SIZE)
+    assert graphs.graphs["key"].outputs == ("scores", "feature")
+    assert len(graphs.graphs["key"].module(torch.zeros(1, 3, *SIZE))) == 2
+    assert graphs.schedule.gop == 12
