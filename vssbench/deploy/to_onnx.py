@@ -45,7 +45,8 @@ def write(graph: Graph, file: Path, grid_sample: bool = True) -> None:
     examples = tuple(one.example.clone() for one in graph.inputs.values())  # of one tensor twice, one input
     try:
         with torch.inference_mode(False), torch.no_grad(), _quiet():
-            traced: Any = torch.export.export(graph.module.eval(), examples, strict=False)
+            graph.module.eval()(*examples)  # once for real: a table that is made while traced and kept has no values
+            traced: Any = torch.export.export(graph.module, examples, strict=False)
             if not grid_sample:
                 traced = traced.run_decompositions({_GRID_SAMPLE: by_gathers})
             program: Any = torch.onnx.export(
