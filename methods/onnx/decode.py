@@ -28,10 +28,11 @@ def class_scores(decode: Decode, outputs: Outputs) -> Tensor:
         raise UserError("the graph gives labels, and no class scores", expected="a graph without the argmax at its end")
     first, *others = (_tensor(outputs[name]) for name in decode.outputs)
     if isinstance(decode, FromScores):
-        return upsampled(first[0], *_steps(decode))
+        scores = upsampled(first[0], *_steps(decode))
+        return scores.log_softmax(0) if decode.log_softmax else scores
     geometry = Geometry(decode.padded, decode.resized, decode.frame)
-    scores: Tensor = _STAGES[decode.order][0](first, *others, geometry)
-    return scores
+    summed: Tensor = _STAGES[decode.order][0](first, *others, geometry)
+    return summed
 
 
 def class_labels(decode: Decode, outputs: Outputs, frame: Size) -> UInt8:

@@ -107,6 +107,25 @@ def test_one_tensor_as_the_example_of_two_inputs(tmp_path: Path) -> None:
     assert max(differences(graph, tmp_path / "one.onnx").values()) < 1e-5
 
 
+class Keeping(nn.Module):
+    """A module that makes a table when it is first asked, and keeps it."""
+
+    table: torch.Tensor | None = None
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
+        if self.table is None:
+            self.table = torch.arange(3.0) + 1
+        return (x * self.table,)
+
+
+def test_a_table_that_a_module_keeps_has_values(tmp_path: Path) -> None:
+    module = Keeping()
+    graph = Graph("key", module, {"x": GraphInput(FromPicture(picture="none"), torch.zeros(3))}, ("product",))
+    to_onnx.write(graph, tmp_path / "one.onnx")
+    assert module.table is not None
+    assert module.table.tolist() == [1, 2, 3]
+
+
 @pytest.mark.parametrize("spec", ["hold(of=mask2former)", "oracle"])
 def test_what_is_no_network_is_refused_with_what_to_do(spec: str, tmp_path: Path) -> None:
     with pytest.raises(UserError) as refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -12,7 +13,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from vssbench import Frame
+from vssbench import Frame, load_method
+from vssbench.deploy.export import export
 from vssbench.deploy.graphs import Graphs
 from vssbench.deploy.model_file import (
     FromPicture,
@@ -33,6 +35,7 @@ from vssbench.methods.mask2former import network as mask2former
 from vssbench.methods.videomt import output as videomt
 from vssbench.networks.upsampling import Step, upsampled
 from vssbench.schedule import FixedInterval, schedule
+from vssbench.specs import parse
 
 TOLERANCE = 1e-4
 
@@ -147,3 +150,18 @@ def check_graphs(method: Any, size: tuple[int, int], clip: Sequence[Frame], call
         torch.testing.assert_close(one.scores, expected, atol=TOLERANCE, rtol=TOLERANCE)
         assert np.mean(one.scores.argmax(0).numpy() == method.decode(y).labels) >= 0.9999, number
     return ran
+
+
+def check_exported(spec: str, folder: Path, clip: Sequence[Frame]) -> None:
+    """The same in ONNX Runtime, from the files of an exported folder."""
+    method = load_method(spec)
+    export(method, parse(spec), clip[0].image.shape[:2], folder)
+    other = load_method(f"onnx(model={folder})")
+    for one in (method, other):
+        one.reset()
+    for number, frame in enumerate(clip):
+        y, z = (one.step(one.prepare(frame)) for one in (method, other))
+        found, expected = other.decode(z), method.decode(y)
+        assert (found.kind, found.age) == (expected.kind, expected.age), number
+        assert np.mean(found.labels == expected.labels) >= 0.999, number
+        np.testing.assert_allclose(other.scores(z), method.scores(y), atol=10 * TOLERANCE, rtol=10 * TOLERANCE)

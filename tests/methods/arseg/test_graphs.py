@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.helpers.clip_methods import varied
-from tests.helpers.graph_runner import check_graphs
+from tests.helpers.graph_runner import check_exported, check_graphs
 from vssbench import Frame, load_method
 
 SIZE = (64, 96)
@@ -40,3 +40,9 @@ def test_training_heads_are_left_out():
     assert graphs.graphs["key"].outputs == ("scores", "feature")
     assert len(graphs.graphs["key"].module(torch.zeros(1, 3, *SIZE))) == 2
     assert graphs.schedule.gop == 12
+
+
+@pytest.mark.slow
+@pytest.mark.extra("onnx")
+def test_in_onnx_runtime(tmp_path):
+    check_exported("arseg", tmp_path / "out", moving())

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.helpers.clip_methods import varied
-from tests.helpers.graph_runner import check_graphs, run_graphs
+from tests.helpers.graph_runner import check_exported, check_graphs, run_graphs
 from vssbench import load_method
 from vssbench.errors import UserError
 from vssbench.methods.tv3s.plain_scan import plain_scan
@@ -70,3 +70,10 @@ def test_the_plain_scan(length):
     given = (u, step, rate, torch.randn(2, length, 3), torch.randn(2, length, 3), state)
     for found, expected in zip(plain_scan(*given), selective_scan(*given), strict=True):
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.extra("onnx")
+@pytest.mark.parametrize("spec", ["mrcfa", "cffm", "tv3s", "tv3s(memory=stream)"])
+def test_in_onnx_runtime(spec, tmp_path):
+    check_exported(spec, tmp_path / "out", varied(SIZE, 11))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.helpers.clip_methods import varied
-from tests.helpers.graph_runner import check_graphs
+from tests.helpers.graph_runner import check_exported, check_graphs
 from vssbench import load_method
 
 SIZE = (64, 96)
@@ -23,3 +23,9 @@ def test_four_in_turn():
     assert [one.graph for one in ran[:5]] == ["warmup0", "warmup1", "warmup2", "turn3", "turn0"]
     past = ("value_3", "query_2", "key_2", "value_2", "query_1", "key_1", "value_1")
     assert [*method.graphs(SIZE).graphs["turn2"].inputs] == ["image", "key_3", *past]
+
+
+@pytest.mark.slow
+@pytest.mark.extra("onnx")
+def test_in_onnx_runtime(tmp_path):
+    check_exported("tdnet", tmp_path / "out", varied(SIZE, 5))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.helpers.clip_methods import varied
-from tests.helpers.graph_runner import check_graphs
+from tests.helpers.graph_runner import check_exported, check_graphs
 from vssbench import load_method
 
 SIZE = (64, 96)
@@ -32,3 +32,10 @@ def test_the_first_frame_has_the_learned_queries_alone():
     with torch.inference_mode():
         first, other = (module(image, state, torch.zeros(1))[0] for state in torch.randn(2, 1, 20, 128))
     assert torch.equal(first, other)
+
+
+@pytest.mark.slow
+@pytest.mark.extra("onnx")
+@pytest.mark.parametrize("classes", ["frame", "running"])
+def test_in_onnx_runtime(classes, tmp_path):
+    check_exported(f"videomt(classes={classes})", tmp_path / "out", varied(SIZE, 3))
