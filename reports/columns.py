@@ -1,6 +1,7 @@
 """The columns of a leaderboard: what is printed, and which rows are best in it.
 
-Nothing stands in one column that must not be compared: speeds of several machines have a column each.
+Nothing stands in one column that must not be compared: speeds of several machines have a column each, and so has
+memory that was measured alone and with other methods loaded.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Literal
 from vssbench.metrics.plan import DEFAULT
 from vssbench.reports.rows import PRINTED, Row
 from vssbench.results.figures import Better, Figure, figure
+from vssbench.results.stream_figures import is_assumed
 from vssbench.specs import parse_list
 from vssbench.types import KINDS
 
@@ -47,11 +49,13 @@ class Column:
 
     machine: of a figure that belongs to one, the only one whose rows have it here
     letter:  what the machine is called in the heading, where there are several
+    alone:   of memory, whether it was measured in a process of the method's own; rows of the other sort have none here
     """
 
     figure: Figure
     machine: str | None = None
     letter: str = ""
+    alone: bool | None = None
 
     @property
     def key(self) -> str:
@@ -60,7 +64,8 @@ class Column:
 
     @property
     def title(self) -> str:
-        return f"{self.figure.title} ({self.letter})" if self.letter else self.figure.title
+        sort = {None: "", True: ", alone", False: ", together"}[self.alone]
+        return f"{self.figure.title}{sort} ({self.letter})" if self.letter else f"{self.figure.title}{sort}"
 
     @property
     def better(self) -> Better | None:
@@ -72,6 +77,8 @@ class Column:
         return self.figure.topic == "accuracy"
 
     def value(self, row: Row) -> float | None:
+        if self.alone is not None and row.result is not None and row.result.memory_alone != self.alone:
+            return None
         return row.values.get(self.key) if self.machine in (None, row.machine) else None
 
     def text(self, row: Row) -> str:
@@ -88,7 +95,9 @@ class Column:
 
     def busy(self, row: Row) -> bool:
         """Whether the figure is there, and the machine on which a clock or a meter gave it was not quiet."""
-        return row.busy and self.figure.machine and self.value(row) is not None
+        if not row.busy or not self.figure.machine or self.value(row) is None:
+            return False
+        return row.result is None or not is_assumed(self.figure.spec, row.result.streaming)
 
     def marks(self, rows: Sequence[Row]) -> list[Mark | None]:
         """Best and second best among the rows that compete here, as printed: equal figures share a mark.
@@ -144,9 +153,13 @@ def columns(rows: Sequence[Row], chosen: Sequence[str] = ()) -> list[Column]:
     Rows of one group: published ones, whose speeds are of many machines, have one column of speed that is not ranked.
     """
     named = machines(rows)
+    sorts = {row.result.memory_alone for row in rows if row.result and row.result.memory_mb}
+    memories: list[bool | None] = sorted(sorts, reverse=True) if True in sorts else [None]
     found = []
     for one in map(_figure, chosen or (*accuracies(rows), *COST)):
-        if one.machine and named:
+        if one.spec.name == "memory":
+            found += [Column(one, alone=alone) for alone in memories]
+        elif one.machine and named:
             found += [Column(one, machine, letter if len(named) > 1 else "") for letter, machine in named.items()]
         else:
             found.append(Column(one))

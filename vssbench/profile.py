@@ -16,15 +16,18 @@ import cv2
 import numpy as np
 
 from vssbench import hooks
+from vssbench.bench.memory import memory_alone
 from vssbench.bench.spec import LatencySpec
 from vssbench.datasets.read_pixels import read_image
 from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
+from vssbench.load import Context
 from vssbench.metrics.cost.disturbance import disturbances
 from vssbench.metrics.cost.energy import energy
 from vssbench.metrics.cost.latency import Samples, device_barrier, measure, repeat, summarise
 from vssbench.metrics.cost.memory import device_peak
 from vssbench.metrics.cost.method_cost import cost
+from vssbench.specs import parse
 from vssbench.types import Frame, Method
 
 FORMATS = {"jpeg": ".jpg", "png": ".png"}
@@ -39,11 +42,13 @@ def profile(
     device: str = "cpu",
     latency: LatencySpec | None = None,
     note: Note = lambda text: None,
+    alone: Context | None = None,
 ) -> dict[str, dict[str, Any]]:
     """The profile of each method at frames of that size (height, width); all are timed together, taking turns.
 
     latency: how to time; None: computation and parameters only
     note:    told what is being done
+    alone:   what the methods were built with: the memory of each is measured in a process of its own; None: in this one
     Amortised GFLOPs and FPS are over the method's nominal schedule. Where that follows from the video, there are no
     amortised GFLOPs, and FPS are over the frames themselves. What of a method cannot be counted is missing, and "notes"
     say why; they say too where the machine was not quiet.
@@ -53,13 +58,17 @@ def profile(
     for name, method in methods.items():
         note(f"counting {name}")
         profiles[name] = {**cost(method, None, size), "weights": hooks.weights(method).origin}
-    nothing = dict.fromkeys(("fps", "latency_ms", "file_decoding_ms", "memory_mb", "energy"))
+    nothing = dict.fromkeys(("fps", "latency_ms", "file_decoding_ms", "memory_mb", "memory_measured", "energy"))
     timed: dict[str, dict[str, Any]] = {name: {**nothing, "notes": []} for name in methods}
     if latency is not None:
         note(f"making {latency.frames} frames of {size[0]}x{size[1]}")
         frames = [frame.read_only() for frame in made_frames(list(methods.values()), size, latency.frames)]
         note(f"timing {len(methods)} methods, which take turns")
         timed = _time(methods, frames, device, latency)
+        if alone is not None:
+            for name, one in timed.items():
+                note(f"measuring the memory of {name} in a process of its own")
+                one |= {"memory_mb": memory_alone(alone, parse(name), frames), "memory_measured": "alone"}
     return {
         name: {**profiles[name], **one, "notes": profiles[name]["notes"] + one["notes"]} for name, one in timed.items()
     }
@@ -125,6 +134,7 @@ def _time(
             **_speed(method, samples, reading),
             "file_decoding_ms": reading,
             "memory_mb": memory | device_peak(run, device),
+            "memory_measured": "together",
             "energy": energy(run, device),
         }
     return timed

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from vssbench.metrics.accuracy.clip_states import Clips, ClipStates
+from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, Totals
 from vssbench.metrics.accuracy.confusion import FIGURES, Booked, Confusion, read_areas
 from vssbench.metrics.accuracy.damage import refusing_damage, require, whole_numbers
+from vssbench.metrics.accuracy.rounded_sum import plain_sum
 from vssbench.metrics.accuracy.scripts import Counts
 from vssbench.types import Frame, LabelSpace, Prediction
 
@@ -41,9 +43,10 @@ _NOTHING = -1
 """No age of a prediction."""
 
 
-def accuracies(clips: Clips) -> dict[str, float | str | None]:
-    """Accuracy -> percent, or why there is none; None for what the protocol leaves out.
+def totals(clips: Clips) -> dict[str, Totals | str | None]:
+    """Accuracy -> its totals, or why there are none; None for what the protocol leaves out.
 
+    The pixels of `Confusion`'s, with those for which nothing was shown among the ground truth.
     Raises UserError for a state that no run has left.
     """
     blank = [_blank(record, clips.space) for record in clips.records]
@@ -52,16 +55,23 @@ def accuracies(clips: Clips) -> dict[str, float | str | None]:
     booked = clips.once(Booked)
     if isinstance(booked.figures, str):
         return dict.fromkeys(FIGURES, booked.figures)
-    sums = booked.rows.sum(0)
-    sums[: clips.space.classes] += np.sum(blank, axis=0)
-    found: dict[str, float | str | None] = {}
+    columns = booked.rows.copy()
+    columns[:, : clips.space.classes] += blank
+    found: dict[str, Totals | str | None] = {}
     for name in FIGURES:
+        read = partial(read_areas, clips.protocol.means, name)
         if FIGURES[name](booked.figures) is None:
             found[name] = None
+        elif np.isnan(read(columns.sum(axis=0))):
+            found[name] = booked.not_a_number()
         else:
-            value = float(read_areas(clips.protocol.means, name, sums))
-            found[name] = booked.not_a_number() if np.isnan(value) else value
+            found[name] = Totals(clips.names, columns, read, partial(read, add=plain_sum))
     return found
+
+
+def accuracies(clips: Clips) -> dict[str, float | str | None]:
+    """Accuracy -> percent, or why there is none; None for what the protocol leaves out. Raises UserError as above."""
+    return {name: one.value() if isinstance(one, Totals) else one for name, one in totals(clips).items()}
 
 
 def _blank(record: ClipStates, space: LabelSpace) -> Counts:

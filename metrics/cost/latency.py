@@ -13,7 +13,6 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise, starmap
-from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from vssbench.errors import blaming
 from vssbench.hooks import compiles
 from vssbench.metrics.cost import clock
+from vssbench.metrics.cost.memory import HostPeak
 from vssbench.types import KINDS, PHASES, Frame, Method
 
 SCOPES: dict[str, tuple[str, ...]] = {
@@ -43,7 +43,7 @@ class Timed(NamedTuple):
     """What the latency pass measured of one method.
 
     samples:      "round", "kind", "prepare", "step", "decode", "prepare_own", ..: columns of equal length, milliseconds
-    memory_mb:    "host_peak", "host_working"
+    memory_mb:    "host_peak", "host_working", with every method loaded
     reference_ms: own times of the reference workload before and after each round; empty without one
     """
 
@@ -74,7 +74,7 @@ def measure(
     for method, frames in methods:
         _pass(method, frames if compiles(method) else frames[:warmup], synchronise)
     passes: list[list[Pass]] = [[] for _ in methods]
-    memory: list[dict[str, float | None]] = [{"host_peak": None, "host_working": None} for _ in methods]
+    memory = [HostPeak() for _ in methods]
     references: list[list[list[float]]] = [[] for _ in methods]
     spent = [0.0] * len(methods)
     _time_reference(reference, synchronise)
@@ -84,17 +84,17 @@ def measure(
             done = len(passes[index])
             if done and spent[index] + spent[index] / done > seconds:
                 continue
-            resident = _reset_peak_memory()
-            start = perf_counter()
-            passes[index].append(_pass(method, frames, synchronise))
-            spent[index] += perf_counter() - start
-            _note_memory(memory[index], resident)
+            with memory[index].watching():
+                start = perf_counter()
+                passes[index].append(_pass(method, frames, synchronise))
+                spent[index] += perf_counter() - start
             after = _time_reference(reference, synchronise)
             if reference:
                 references[index].append(before + after)
             before = after
             advance()
-    return [Timed(*one) for one in zip(map(_columns, passes), memory, references, strict=True)]
+    watched = (one.mb for one in memory)
+    return [Timed(*one) for one in zip(map(_columns, passes), watched, references, strict=True)]
 
 
 def summarise(samples: Samples, kinds: Mapping[str, int | None] | None = None) -> dict[str, Any]:
@@ -197,28 +197,3 @@ def _pass(method: Method, frames: Sequence[Frame], synchronise: Callable[[], Non
             synchronise()
             readings.append((prediction.kind, (begun, prepared, stepped, clock.read())))
     return [(kind, tuple(starmap(clock.between, pairwise(read)))) for kind, read in readings]
-
-
-def _reset_peak_memory() -> float | None:
-    """Resident MB now, with the process's peak counter set back to it; None where the system offers neither."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-        return _status_mb("VmRSS")
-    except OSError:
-        return None
-
-
-def _note_memory(memory: dict[str, float | None], before: float | None) -> None:
-    """host_peak: the process's peak with every method of the run loaded; host_working: what this method added to it."""
-    if before is None:
-        return
-    peak = _status_mb("VmHWM")
-    memory["host_peak"] = max(peak, memory["host_peak"] or 0.0)
-    memory["host_working"] = max(peak - before, memory["host_working"] or 0.0)
-
-
-def _status_mb(key: str) -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(key + ":"):
-            return int(line.split()[1]) / 1024
-    raise OSError(f"no {key} in /proc/self/status")

@@ -21,7 +21,7 @@ from vssbench.reports.page.runs import runs
 from vssbench.reports.plots.theme import DARK, LIGHT
 from vssbench.reports.rows import Group, Row, joined
 from vssbench.reports.significance import ALPHA
-from vssbench.reports.streams import curve
+from vssbench.reports.streams import curve, limits
 
 
 def contents(rows: Sequence[Row], chosen: Sequence[str] = ()) -> dict[str, Any]:
@@ -90,10 +90,18 @@ def _measured(row: Row, classes: list[str], clips: list[str]) -> dict[str, Any]:
 
 
 def _streams(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """A curve a method that was streamed at several frame rates, in the form of `_ageing`."""
+    """A curve a method that was streamed at several frame rates, in the form of `_ageing`; of a point with a confidence
+    interval its ends, too."""
     found = [(index, name, curve(row)) for index, (row, name) in enumerate(zip(rows, names(rows), strict=True))]
     return [
-        {"name": name, "row": index, "points": [(fps, round(miou, 4)) for fps, miou in points.items()]}
+        {
+            "name": name,
+            "row": index,
+            "points": [
+                [round(value, 4) for value in (fps, miou, *(limits(rows[index], fps) or ()))]
+                for fps, miou in points.items()
+            ],
+        }
         for index, name, points in found
         if len(points) > 1
     ]

@@ -113,8 +113,9 @@ def _speed(row: Row, result: RunResult) -> Lines:
             ("timed frames", f"{len(samples['step'])}, batch 1" if samples.get("step") else None),
             ("the network sees a frame at", result.input_size and told(result.input_size)),
             ("amortised over", _kinds(result.kinds)),
-            ("host memory", _number(memory.get("host_working"), "MB")),
+            ("host memory", _number(memory.get("host_peak" if result.memory_alone else "host_working"), "MB")),
             ("device memory", _number(memory.get("device_peak"), "MB")),
+            ("memory measured", "in a process of its own" if result.memory_alone else None),
         ]
     )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 COMPARABLE = Group._fields
 """Columns that say which rows may be compared."""
+ENDS = ("low", "high")
 COST = ("key_frames", "gflops", *PARTS, "params", *SPEEDS, PRINTED.name)
 """Costs that have a column whether or not any row has them."""
 
@@ -27,8 +28,8 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
     Columns: those of COMPARABLE, method (and in full, with every default), origin; each metric in percent with the ends
     of its confidence interval ("mIoU low", "mIoU high") and p of its difference to the best ("VC@8 p (Holm)"), where
     there is one; COST and whatever else any row has; whether gflops is a lower bound; the machine of the speeds and
-    whether it was busy meanwhile; the difference to the best in mIoU with its p; weights, source, notes. Accuracy class
-    by class and distance by distance is `vssbench.load_results`'.
+    whether it was busy meanwhile; whether memory was measured alone or together; the difference to the best in mIoU
+    with its p; weights, source, notes. Accuracy class by class and distance by distance is `vssbench.load_results`'.
     """
     import pandas as pd
 
@@ -61,9 +62,16 @@ def _line(row: Row, accuracies: Iterable[str], costs: Iterable[str], plain: bool
         "origin": row.origin,
         **_accuracies(row, accuracies),
         **{name: row.values.get(name) for name in costs},
+        **{
+            f"{name} {end}": getattr(row.intervals[name], end)
+            for name in row.intervals
+            if name in costs
+            for end in ENDS
+        },
         "gflops is a lower bound": "gflops" in row.at_least,
         "machine": row.machine,
         "machine was busy": row.busy,
+        "memory measured": info and info.memory_mb and ("alone" if info.memory_alone else "together"),
         "mIoU minus the best's": best and best.effect,
         "p (Holm)": best and best.adjusted,
         **({} if plain else {"runtime": row.runtime, "precision": row.precision}),
@@ -78,7 +86,7 @@ def _accuracies(row: Row, names: Iterable[str]) -> dict[str, float | None]:
     for name in names:
         found[name] = row.values.get(name)
         interval = row.intervals.get(name)
-        found |= {f"{name} {end}": getattr(interval, end) if interval else None for end in ("low", "high")}
+        found |= {f"{name} {end}": getattr(interval, end) if interval else None for end in ENDS}
         if name in row.to_best and name != "mIoU":
             found[f"{name} p (Holm)"] = row.to_best[name].adjusted
     return found

@@ -5,35 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vssbench.reports.columns import MISSING
+from vssbench.reports.columns import MISSING, machines
 from vssbench.reports.names import names
-from vssbench.reports.rows import Row
+from vssbench.reports.rows import Row, level_of
+from vssbench.reports.streams import limits
 from vssbench.reports.tables.markdown import code
 from vssbench.reports.tables.markdown import table as tabulated
 
 
 def text(rows: Sequence[Row]) -> str:
     """A table with a line per method; empty where no method was streamed."""
-    named = zip(names(rows), rows, strict=True)
-    shown = [(name, row, row.result.streaming) for name, row in named if row.result and row.result.streaming]
+    all_named = zip(names(rows), rows, strict=True)
+    shown = [(name, row, row.result.streaming) for name, row in all_named if row.result and row.result.streaming]
     if not shown:
         return ""
     rates = sorted({one["fps"] for _, _, entries in shown for one in entries})
     header = ["method", "per frame (ms)", *(f"{fps:g} fps" for fps in rates), "no drop up to (fps)"]
+    known = machines(rows)
+    letters = {machine: f" ({letter})" for letter, machine in known.items()} if len(known) > 1 else {}
     lines = []
     for name, row, entries in shown:
         by_rate = {one["fps"]: one for one in entries}
         highest = row.values.get("rate(without_drop)")
-        cells = [_cell(by_rate[fps]) if fps in by_rate else MISSING for fps in rates]
-        lines.append([code(name), _latency(entries[0]), *cells, MISSING if highest is None else f"{highest:.1f}"])
+        cells = [_cell(row, by_rate[fps]) if fps in by_rate else MISSING for fps in rates]
+        where = "" if entries[0]["assumed"] else letters.get(row.machine or "", "")
+        lines.append(
+            [code(name), _latency(entries[0]) + where, *cells, MISSING if highest is None else f"{highest:.1f}"]
+        )
     return "\n\n".join(["### What a camera's viewer sees", _words(shown), tabulated(header, lines)])
 
 
 def _words(shown: Sequence[tuple[str, Row, Sequence[dict[str, Any]]]]) -> str:
+    level = level_of(row for _, row, _ in shown)
+    interval = f" with the {100 * level:.0f} % confidence interval over clips" if level else ""
     words = (
-        "mIoU of what is on show when each frame arrives, in %; in brackets how old that is on average, and the share "
-        "of frames that the method dropped. A method is busy with one frame at a time and takes the newest one when it "
-        "is free; until its first output every pixel counts as wrong."
+        f"mIoU of what is on show when each frame arrives, in %{interval}; in parentheses how old that is on average, "
+        "and the share of frames that the method dropped. A method is busy with one frame at a time and takes the "
+        "newest one when it is free; until its first output every pixel counts as wrong."
     )
     in_turn = [code(name) for name, _, entries in shown if entries[0]["take"] == "every"]
     assumed = [code(name) for name, _, entries in shown if entries[0]["assumed"]]
@@ -44,12 +52,14 @@ def _words(shown: Sequence[tuple[str, Row, Sequence[dict[str, Any]]]]) -> str:
     return words
 
 
-def _cell(entry: dict[str, Any]) -> str:
+def _cell(row: Row, entry: dict[str, Any]) -> str:
     miou, age = entry["metrics"].get("mIoU"), entry["age_ms"]["mean"]
     dropped = 100 * (1 - entry["taken"] / entry["frames"])
     if miou is None:
         return MISSING
-    return f"{miou:.2f} ({MISSING if age is None else f'{age:.0f} ms'}, {dropped:.0f} %)"
+    ends = limits(row, entry["fps"])
+    interval = "" if ends is None else f" [{ends[0]:z.1f}, {ends[1]:z.1f}]"
+    return f"{miou:.2f}{interval} ({MISSING if age is None else f'{age:.0f} ms'}, {dropped:.0f} %)"
 
 
 def _latency(entry: dict[str, Any]) -> str:

@@ -369,3 +369,56 @@ def test_a_result_that_does_not_follow_from_its_records_is_refused(tmp_path: Pat
     with pytest.raises(UserError, match=r"result.json: mIoU is .*, and .* follows from the records") as caught:
         read_runs([folder])
     assert "vssbench verify" in str(caught.value)
+
+
+def test_memory_alone_is_no_match_for_memory_together() -> None:
+    rules = rules_of({"memory(host_peak)": "+10%"})
+    alone = result(memory_measured="alone")
+    assert of(judged(alone, alone, rules), "memory(host_peak)").status == "pass"
+    assert of(judged(result(), result(memory_measured="together"), rules), "memory(host_peak)").status == "pass"
+    for now, before in ((alone, result()), (result(memory_measured="together"), alone)):
+        verdict = of(judged(now, before, rules), "memory(host_peak)")
+        assert verdict.status == "incomparable"
+        assert "in a process of its own" in str(verdict.why)
+
+
+def streamed(miou: float, assumed: bool, spent: float = 40.0, cpu: str = "one", **changes: Any) -> Any:
+    entry = {
+        "fps": 30.0, "take": "newest", "assumed": assumed, "latency_ms": {"key": spent}, "metrics": {"mIoU": miou},
+        "reasons": {}, "frames": 12, "taken": 9, "before_first": 1,
+        "age_ms": {"mean": 66.7, "p99": 100.0}, "missed": 20.0,
+    }  # fmt: skip
+    return result(streaming=[{**entry, **changes}], environment={"cpu": cpu})
+
+
+STREAM_RULES = rules_of({"sIoU(fps=30)": -0.5, "missed(fps=30)": 1})
+
+
+@pytest.mark.parametrize(("miou", "status"), [(59.6, "pass"), (59.4, "fail"), (60.6, "improved")])
+def test_a_stream_has_rules(miou: float, status: str) -> None:
+    for assumed in (True, False):
+        report = judged(streamed(miou, assumed), streamed(60.0, assumed), STREAM_RULES)
+        assert of(report, "sIoU(fps=30)").status == status
+
+
+def test_assumed_streams_are_compared_across_machines_and_measured_ones_are_not() -> None:
+    report = judged(streamed(60.0, True, cpu="two"), streamed(60.0, True), STREAM_RULES)
+    assert of(report, "sIoU(fps=30)").status == "pass"
+    assert "other hardware" in str(of(report, "missed(fps=30)").why)  # of timed frames, whatever was assumed
+    report = judged(streamed(60.0, False, cpu="two"), streamed(60.0, False), STREAM_RULES)
+    assert of(report, "sIoU(fps=30)").status == "incomparable"
+    assert "other hardware (cpu: one then, two now" in str(of(report, "sIoU(fps=30)").why)
+
+
+@pytest.mark.parametrize(
+    ("now", "why"),
+    [
+        (streamed(60.0, False), "times per frame were assumed then, and are measured now"),
+        (streamed(60.0, True, spent=20.0), r"ms per frame: {'key': 40.0} then, {'key': 20.0} now"),
+        (streamed(60.0, True, take="every"), "frames taken: newest then, every now"),
+    ],
+)
+def test_other_assumptions_are_another_question(now: Any, why: str) -> None:
+    verdict = of(judged(now, streamed(60.0, True), STREAM_RULES), "sIoU(fps=30)")
+    assert verdict.status == "incomparable"
+    assert why in str(verdict.why)

@@ -158,3 +158,17 @@ def test_measured_groups_come_before_published_ones_and_missing_last() -> None:
 
 def test_random_weights_are_known_from_the_result() -> None:
     assert measured(result("mpvss", 40.0).model_copy(update={"weights": WeightsInfo(origin="untrained")})).untrained
+
+
+def test_memory_alone_and_together_stand_in_columns_of_their_own() -> None:
+    def of(name: str, how: str | None) -> Row:
+        known = {"memory_mb": {"host_peak": 300.0}, "memory_measured": how}
+        return measured(result(name, 40.0).model_copy(update=known))
+
+    rows = [of("a", "alone"), of("b", "together"), of("old", None)]
+    alone, together = columns(rows, ["memory(host_peak)"])
+    assert (alone.title, together.title) == ("memory host peak (MB), alone", "memory host peak (MB), together")
+    assert [alone.text(row) for row in rows] == ["300.0", "–", "–"]
+    assert [together.text(row) for row in rows] == ["–", "300.0", "300.0"]
+    (only,) = columns(rows[:1], ["memory(host_peak)"])
+    assert only.title == alone.title

@@ -11,6 +11,7 @@ from typing import Any
 from vssbench import environment
 from vssbench.bench import approximation, repeatability
 from vssbench.bench.identity import identity, outside, speed_conditions
+from vssbench.bench.memory import memory_alone
 from vssbench.bench.pool import alone, clip_records
 from vssbench.bench.runtime import recorded, runtime
 from vssbench.bench.session import Bench, Failed, Ran, Streamed, Task
@@ -152,6 +153,7 @@ class Measurement:
         plain = {method: approximation.published(method, loaded[method]) for method in self.methods}
         frames = self._frames(loaded)
         self._time(loaded, frames, progress)
+        self._remember(frames, progress)
         self._stream(loaded, progress)
         for method in self.asked:
             if method in self.broken:
@@ -268,9 +270,25 @@ class Measurement:
                     "reference_ms": references,
                     "motion_ms": self.motion_ms[self.codecs[method]] if "motion" in loaded[method].needs else [],
                     "memory_mb": memory | device_peak(again, self.spec.device),
+                    "memory_measured": "together",
                     "energy": energy(again, self.spec.device),
                 }
                 self.folders[method].write_json("latency.json", record)
+
+    def _remember(self, frames: Mapping[Spec, Sequence[Frame]], progress: Progress) -> None:
+        """The memory of each method alone, in place of what it was beside the others."""
+        if self.spec.memory != "alone" or not self.spec.latency.enabled:
+            return
+        for method in self.methods:
+            record = self._timed(method)
+            assert record is not None  # see _time
+            if record.get("memory_measured") != "alone":
+                progress.show(str(method), "memory, in a process of its own")
+                with alone(self.spec):
+                    found = memory_alone(self.bench.context, method, frames[method])
+                self.folders[method].write_json(
+                    "latency.json", {**record, "memory_mb": found, "memory_measured": "alone"}
+                )
 
     def _stream(self, loaded: Mapping[Spec, Method], progress: Progress) -> None:
         """Every clip at every frame rate. What methods take is fixed by now: no number of workers changes a digit."""

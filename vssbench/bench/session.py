@@ -104,10 +104,14 @@ class Bench:
             )
         self._draw = Draw(self.dataset.clips(), spec.keep_frames)
 
+    @property
+    def context(self) -> Context:
+        """What every method of the run is built with."""
+        return Context(self.dataset.space, self.spec.device, self.spec.checkpoint, self.spec.threads)
+
     def load(self, spec: Spec) -> Method:
         """A fresh method with the run's label space, device and checkpoints, and what it needs at hand."""
-        context = Context(self.dataset.space, self.spec.device, self.spec.checkpoint, self.spec.threads)
-        method = context.load(spec)
+        method = self.context.load(spec)
         missing = sorted(set(method.needs) - {"labels"} - side(self.source(method)))
         if missing:
             raise UserError(f"{spec} needs {', '.join(missing)}, which {self.dataset.name} does not give")

@@ -189,6 +189,10 @@ class RunSpec(_Strict):
         description="stop (default), skip-clip: leave a failing clip out for every method, "
         "or skip-method: a failing method is a row with its reason.",
     )
+    memory: Literal["together", "alone"] = Field(
+        default="together",
+        description="together (default): with every method loaded; alone: each in a process of its own, for seconds.",
+    )
     keep_frames: int = Field(
         default=3, ge=0, le=100, description="Pictures of each method's worst frames to keep; 0: none."
     )

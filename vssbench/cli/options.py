@@ -115,6 +115,7 @@ RootOption = Annotated[Path | None, option("data_root")]
 SplitOption = Annotated[str, option("split")]
 DeviceOption = Annotated[str, option("device")]
 ThreadsOption = Annotated[int | None, option("threads", checked=True)]
+MemoryOption = Annotated[Literal["together", "alone"], option("memory")]
 CheckpointOption = Annotated[list[str] | None, option("checkpoint")]
 TemplateOption = Annotated[
     Path | None,

@@ -14,6 +14,7 @@ from vssbench.cli.options import (
     CheckpointOption,
     DeviceOption,
     JsonOption,
+    MemoryOption,
     MethodsOption,
     TemplateOption,
     ThreadsOption,
@@ -35,11 +36,12 @@ LEGEND = """step: the network; decode: upsampling, argmax, to host; prepare: res
 Each scope contains those above it; a JPEG and a PNG are alternatives. Milliseconds are means over the timed frames,
 `all` over key and nonkey frames as they came; FPS is over the method's own key-frame interval, where it has one."""
 MEMORY = {
-    "host_peak": "host peak with all methods loaded",
-    "host_working": "of which this method's frames added",
-    "device_peak": "device peak with all methods loaded",
-    "device_working": "of which this method's frames added",
+    "host_peak": "host peak",
+    "host_working": "of which its frames added",
+    "device_peak": "device peak",
+    "device_working": "of which its frames added",
 }
+MEASURED = {"together": "with all methods loaded", "alone": "in a process of its own"}
 
 
 def command(
@@ -50,6 +52,7 @@ def command(
     checkpoint: CheckpointOption = None,
     device: DeviceOption = DEFAULT.device,
     threads: ThreadsOption = None,
+    memory: MemoryOption = DEFAULT.memory,
     as_json: JsonOption = False,
 ) -> None:
     """Measure computation, parameters, speed, memory and energy of methods on made frames of one size."""
@@ -68,7 +71,8 @@ def command(
     context = Context(None, device, checkpoints(checkpoint or ()), threads)
     with only_ours(), mapping_template(template):
         loaded = {str(spec): context.load(spec) for spec in specs}
-        profiles = profile(loaded, wanted, device, None if no_latency else LatencySpec(), _note)
+        latency = None if no_latency else LatencySpec()
+        profiles = profile(loaded, wanted, device, latency, _note, context if memory == "alone" else None)
     if as_json:
         found = {"methods": profiles, "size": list(wanted), "environment": environment.describe(device, threads)}
         print(json.dumps(without_nan(found)))
@@ -155,7 +159,8 @@ def _resources(found: dict[str, Any]) -> list[str]:
     lines = []
     if memory:
         lines.append(
-            "memory: " + ", ".join(f"{MEMORY.get(name, name)} {value:.0f} MB" for name, value in memory.items())
+            f"memory {MEASURED[found['memory_measured']]}: "
+            + ", ".join(f"{MEMORY.get(name, name)} {value:.0f} MB" for name, value in memory.items())
         )
     if found["energy"]:
         joules, reason = found["energy"]["joules_per_frame"], found["energy"]["reason"]

@@ -30,6 +30,9 @@ SCHEMA = 1
 ENVIRONMENT = ("python", "packages", "plugins", "cpu", "threads", "device", "device_name", "commit", "dirty")
 """What is kept of a result's environment."""
 
+STREAM = ("fps", "take", "assumed", "latency_ms")
+"""What is kept of a result's streams."""
+
 Key = tuple[str, str]
 """Method and dataset, "camvid val": what a result of today is compared with."""
 
@@ -41,6 +44,8 @@ class Entry(BaseModel):
              none, with the cause in `reasons`
     timing:  what a comparison of speed needs; None: speed was not measured, or without the reference workload
     skipped: clip -> why it does not count under the protocol
+    streams: of each frame rate "fps", "take", "assumed" and "latency_ms", as in the result
+    memory_alone: whether memory was measured in a process of the method's own
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -56,6 +61,8 @@ class Entry(BaseModel):
     reasons: dict[str, str]
     timing: Timing | None
     environment: dict[str, Any]
+    memory_alone: bool = False
+    streams: list[dict[str, Any]] = []
 
     @property
     def key(self) -> Key:
@@ -82,6 +89,8 @@ class Entry(BaseModel):
             reasons={name: one.reason for name, one in found.items() if one.reason},
             timing=Timing.of(result),
             environment={name: result.environment[name] for name in ENVIRONMENT if name in result.environment},
+            memory_alone=result.memory_alone,
+            streams=[{name: one[name] for name in STREAM} for one in result.streaming],
         )
 
 

@@ -12,11 +12,12 @@ from dataclasses import replace
 
 from vssbench.errors import NotComparable, UserError, listed
 from vssbench.gate.baseline import Entry, Key, Snapshot
-from vssbench.gate.comparable import changes, lost_clips, other_files, other_machine, other_reading
+from vssbench.gate.comparable import changes, lost_clips, other_files, other_memory, other_reading, other_times
 from vssbench.gate.rules import DEFAULT, Rule, rules_of
 from vssbench.gate.speed import judge
 from vssbench.gate.verdict import ALL, ORDER, Report, Status, Verdict
 from vssbench.results.figures import figure, near
+from vssbench.results.stream_figures import ACCURACIES
 from vssbench.stats.comparison import Comparison, compare_totals
 from vssbench.stats.over_clips import OverClips
 from vssbench.stats.same_clips import in_order, refuse_others
@@ -107,7 +108,7 @@ def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[R
     assert latest is not None
     standing, over_clips = _standing(key, before, now, current), {}
     if standing is None and key in baseline.folders:
-        moved = [rule.metric for rule in rules if rule.figure.metric and _figure(before, rule) != _figure(now, rule)]
+        moved = [rule.metric for rule in rules if _by_clip(rule) and _figure(before, rule) != _figure(now, rule)]
         try:
             over_clips = paired(baseline.over_clips(key), current.over_clips(key), moved)
         except NotComparable as error:
@@ -129,6 +130,11 @@ def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[R
         else:
             assert now is not None
             yield _judged(verdict, rule, before, now)
+
+
+def _by_clip(rule: Rule) -> bool:
+    """Whether its figure adds up over clips."""
+    return rule.figure.metric or rule.figure.spec.name in ACCURACIES
 
 
 def _figure(entry: Entry | None, rule: Rule) -> float | None:
@@ -158,8 +164,10 @@ def _judged(verdict: Verdict, rule: Rule, before: Entry | None, now: Entry) -> V
         return replace(verdict, status="absent" if verdict.baseline is None else "missing", why=_cause(rule, now))
     if rule.is_speed:
         return _speed(verdict, rule, before, now)
-    if rule.figure.machine and (others := other_machine(before, now)):
-        return replace(verdict, status="incomparable", why=f"measured on other hardware ({'; '.join(others)})")
+    if why := other_times(rule.figure, before, now):
+        return replace(verdict, status="incomparable", why=why)
+    if rule.figure.spec.name == "memory" and (others := other_memory(before, now)):
+        return replace(verdict, status="incomparable", why=f"measured otherwise ({'; '.join(others)})")
     change = verdict.current - verdict.baseline
     slack = NOISE * max(abs(verdict.baseline), abs(verdict.current))
     if rule.relative and change:

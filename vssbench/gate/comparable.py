@@ -8,6 +8,8 @@ from typing import Any
 from vssbench.environment import HARDWARE
 from vssbench.errors import listed
 from vssbench.gate.baseline import Entry, Key
+from vssbench.results.figures import Figure
+from vssbench.results.stream_figures import of_stream
 
 NAMED = 3
 """So many clips are named where some are missing."""
@@ -56,6 +58,34 @@ def other_files(before: Entry, now: Entry) -> list[str]:
 def other_machine(before: Entry, now: Entry) -> list[str]:
     """What differs in the hardware that a clock or a meter ran on."""
     return _differing({key: (before.environment.get(key), now.environment.get(key)) for key in HARDWARE})
+
+
+def other_times(figure: Figure, before: Entry, now: Entry) -> str | None:
+    """Why a figure that is read off a clock or a meter cannot be compared; None where it can, or is no such figure.
+
+    What a stream shows with assumed times per frame is the same on any machine.
+    """
+    if not figure.machine:
+        return None
+    then, today = (of_stream(figure.spec, one.streams) for one in (before, now))
+    if then is not None and today is not None:
+        if then["assumed"] != today["assumed"]:
+            told = ["assumed" if one["assumed"] else "measured" for one in (then, today)]
+            return f"times per frame were {told[0]} then, and are {told[1]} now"
+        if then["assumed"]:
+            named = {"ms per frame": "latency_ms", "frames taken": "take"}
+            others = _differing({what: (then[name], today[name]) for what, name in named.items()})
+            return f"other times per frame were assumed ({'; '.join(others)})" if others else None
+    others = other_machine(before, now)
+    return f"measured on other hardware ({'; '.join(others)})" if others else None
+
+
+def other_memory(before: Entry, now: Entry) -> list[str]:
+    """What differs in the process that memory was measured in."""
+    told = [
+        "in a process of its own" if one.memory_alone else "with all methods of its run loaded" for one in (before, now)
+    ]
+    return _differing({"memory": (told[0], told[1])})
 
 
 def changes(old: Mapping[Key, Entry], new: Mapping[Key, Entry]) -> Iterator[str]:

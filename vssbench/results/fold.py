@@ -120,6 +120,7 @@ def speed(result: RunResult, timed: Mapping[str, Any]) -> None:
     summary = summarise(timed["samples_ms"], result.kinds or None)
     result.fps, result.latency_ms = summary["fps"], summary["latency_ms"]
     result.samples_ms, result.memory_mb = timed["samples_ms"], timed["memory_mb"]
+    result.memory_measured = timed.get("memory_measured", "together")
     result.reference_ms = [median(runs) for runs in timed.get("reference_ms", [])] or None
     result.energy = timed["energy"]
 

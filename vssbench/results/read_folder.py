@@ -30,6 +30,10 @@ class Kept:
     def has_records(self) -> bool:
         return self._file.exists()
 
+    @property
+    def has_streams(self) -> bool:
+        return (self.folder / STREAMS).exists()
+
     def records(self) -> list[ClipRecord]:
         """Of the clips of the result, in its order; none of a result without accuracy.
 

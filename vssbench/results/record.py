@@ -29,6 +29,7 @@ from vssbench.results.fields import (
     Gflops,
     KindName,
     Latency,
+    MemoryMeasured,
     Percent,
     Rate,
     Runtime,
@@ -132,6 +133,7 @@ class RunResult(_Record):
     input_size:  frame kind -> [H, W] of what the network sees of a frame of `gflops.size`, padding included
     params_m:    millions of parameters that inference uses; those that only training reads stand apart
     memory_mb:   host memory, and device memory where there is a device
+    memory_measured: "together": with every method of the run in one process; "alone": in one of its own; None: not
     streaming:   of each frame rate, what a viewer sees while the method is busy with one frame at a time
     energy:      joules a frame of an NVIDIA device, or the reason why there is none
     runtime:     what ran the networks; null where there is none
@@ -170,6 +172,7 @@ class RunResult(_Record):
     samples_ms: Samples | None = None
     reference_ms: list[Amount] | None = None
     memory_mb: dict[str, Amount | None] | None = None
+    memory_measured: MemoryMeasured | None = None
     energy: Energy | None = None
     streaming: list[Streaming] = []
     runtime: Runtime | None = None
@@ -197,6 +200,11 @@ class RunResult(_Record):
         if self.metrics is not None and frames not in (0, self.dataset.frames):
             raise ValueError(f"kinds of {frames} frames, of {self.dataset.frames}")
         return self
+
+    @property
+    def memory_alone(self) -> bool:
+        """Whether memory was measured in a process of the method's own."""
+        return self.memory_measured == "alone"
 
     def to_json(self) -> str:
         """Indented JSON with a final newline, the same text for the same result."""
@@ -228,8 +236,8 @@ def _with_files(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_signatures(data: dict[str, Any]) -> dict[str, Any]:
-    """From 3: a citation was made when it was asked for."""
-    return {**data, "signatures": {}}
+    """From 3: a citation was made when it was asked for, and memory measured with all methods in one process."""
+    return {**data, "signatures": {}, "memory_measured": "together" if data.get("memory_mb") else None}
 
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {

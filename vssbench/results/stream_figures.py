@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vssbench.metrics.accuracy import on_show
+from vssbench.metrics.accuracy.clip_states import Clips, Totals
 from vssbench.metrics.cost.camera import highest_rate
 from vssbench.metrics.cost.latency import milliseconds
+from vssbench.results.read_folder import Kept
 from vssbench.results.record import RunResult
 from vssbench.specs import Spec
 
 ACCURACIES = {"sIoU": "mIoU", "sWIoU": "WIoU", "spixel_accuracy": "pixel_accuracy", "sclass_accuracy": "class_accuracy"}
 """Figure under a stream -> the accuracy that it is."""
+NOT_DEFINED = "not defined by the protocol"
 Take = Callable[[RunResult], float | str | None]
 
 
@@ -39,6 +43,34 @@ def at_rate(fps: float) -> dict[str, Take]:
         named("p99", fps, "age"): of_entry(lambda one: _or(one["age_ms"]["p99"], never)),
         named("", fps, "missed"): of_entry(lambda one: _or(one["missed"], "no frame was timed in this run")),
     }
+
+
+def totals(kept: Kept, clips: Clips) -> dict[str, Totals | str]:
+    """Name of each accuracy under a stream -> its totals, or why there are none; nothing where no records are beside.
+
+    clips: of the method's plain records, whose protocol is taken
+    Raises UserError for records that are damaged or incomplete.
+    """
+    found: dict[str, Totals | str] = {}
+    for camera, records in kept.streams() if kept.has_streams else ():
+        of_metric = on_show.totals(Clips(clips.protocol.name, kept.space, records))
+        for name, metric in ACCURACIES.items():
+            total = of_metric[metric]
+            found[named("", camera.fps, name)] = NOT_DEFINED if total is None else total
+    return found
+
+
+def of_stream(figure: Spec, streams: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Of a result's streams the one whose times per frame a figure rests on; None where it rests on none."""
+    if figure.name in (*ACCURACIES, "dropped", "age"):
+        return next((one for one in streams if one["fps"] == figure.get("fps")), None)
+    return streams[0] if figure.name == "rate" and streams else None
+
+
+def is_assumed(figure: Spec, streams: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a figure rests on times per frame that were assumed, and so says nothing of a machine."""
+    stream = of_stream(figure, streams)
+    return stream is not None and bool(stream["assumed"])
 
 
 def named(word: str, fps: float, name: str) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vssbench.errors import UserError
 from vssbench.files.atomic import read_json
-from vssbench.results.fields import Amount, Count, Energy, Samples, Size
+from vssbench.results.fields import Amount, Count, Energy, MemoryMeasured, Samples, Size
 
 if TYPE_CHECKING:
     Rounds = list[list[float]]
@@ -30,6 +30,7 @@ class _Timings(BaseModel):
     reference_ms: Rounds = []
     motion_ms: list[Amount] = []
     memory_mb: dict[str, Amount | None]
+    memory_measured: MemoryMeasured = "together"
     energy: Energy
 
 

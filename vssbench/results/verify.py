@@ -112,7 +112,7 @@ def _speed(found: Verified, result: RunResult, folder: Path, conditions: str) ->
     measured_on = {**result.environment, "conditions": conditions}
     for name in (*HARDWARE, "conditions"):
         found.compare(f"conditions of the timings, {name}", timed["conditions"].get(name), measured_on.get(name))
-    for name in ("fps", "latency_ms", "samples_ms", "reference_ms", "memory_mb", "energy"):
+    for name in ("fps", "latency_ms", "samples_ms", "reference_ms", "memory_mb", "memory_measured", "energy"):
         found.compare(name, getattr(result, name), getattr(again, name))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vssbench.errors import NotComparable
 from vssbench.metrics.accuracy.clip_states import Clips, Totals
+from vssbench.results import stream_figures
 from vssbench.results.read_folder import Kept
 from vssbench.stats.bootstrap import Interval, Sample, interval_of, samples
 from vssbench.stats.comparison import Comparison, Paired, compare_pairs
@@ -21,7 +22,8 @@ class OverClips:
 
     folder:  where it was read
     data:    what two methods must agree in to be compared: dataset, split, classes, files and protocol
-    totals:  metric -> its totals, or why it has none; nothing of a method that was measured for cost only
+    totals:  metric, or accuracy under a stream -> its totals, or why it has none; nothing of a method that was measured
+             for cost only
     samples: metric -> its resamples, of those that are looked at again
     """
 
@@ -33,14 +35,15 @@ class OverClips:
 
 
 def over_clips(kept: Kept, clips: Clips, metrics: Iterable[str] = ()) -> OverClips:
-    """Of the metrics of a method's result, and of further ones. clips: its own, from `kept.clips`."""
+    """Of the metrics of a method's result, of further ones, and of its streams. clips: its own, from `kept.clips`."""
     info = kept.result.dataset
     files = f"(files {info.fingerprint[:12]} {info.files or 'of unknown contents'})"
     data = info.spec, info.split, info.labels, files, clips.protocol.name
     if kept.result.metrics is None:
         return OverClips(kept.folder, data)
     names = list(dict.fromkeys([*kept.result.metrics, *metrics]))
-    return OverClips(kept.folder, data, truth(clips), totals_under(clips, names))
+    found = totals_under(clips, names) | stream_figures.totals(kept, clips)
+    return OverClips(kept.folder, data, truth(clips), found)
 
 
 def samples_of(totals: Mapping[str, Totals | str], resamples: int = 10_000, seed: int = 0) -> dict[str, Sample]:

@@ -42,7 +42,7 @@ function drawCurves(kind) {
   const names = Math.min(widest + 20, host.clientWidth / 3);
   const frame = plot(host, {
     xs: all.map(([x]) => x),
-    ys: all.map(([, value]) => value),
+    ys: all.flatMap(([, ...values]) => values),
     height: 360,
     right: names,
     integers: kind.integers,
@@ -87,11 +87,16 @@ function curveOf(curve, nameY, frame, names, kind) {
   );
   for (const point of points) {
     const [x, y] = at(point);
+    const [, , low, high] = point;
+    const limits = low === undefined ? "" : `, ${low.toFixed(1)} to ${high.toFixed(1)} over clips`;
+    if (limits) {
+      const interval = `M${x},${frame.y.at(low)}V${frame.y.at(high)}`;
+      group.prepend(svg("path", { class: `error ${colour(row.family)}`, d: interval }));
+    }
     const dot = row ? mark(row, x, y, 3.5) : svg("circle", { class: "mark joined", cx: x, cy: y, r: 3.5 });
     const lines = row ? [] : [["joined", "the phases of a sweep"]];
-    group.append(
-      describe(dot, () => ({ title: `${name} · ${kind.place(point[0])}`, value: `${point[1]} % mIoU`, lines })),
-    );
+    const value = `${point[1]} % mIoU${limits}`;
+    group.append(describe(dot, () => ({ title: `${name} · ${kind.place(point[0])}`, value, lines })));
   }
   const figures = points.map(([x, value]) => `${value.toFixed(1)} % at ${x}`).join(", ");
   const said = `${nameOf(curve)}: ${figures}`;
