@@ -157,7 +157,9 @@ def test_the_command_says_which_and_ends_with_1(folder: Path, capsys, monkeypatc
         return int(caught.value.code or 0)
 
     assert verb("--again", "1") == 0
-    assert "verified: 1 results" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "3 clips (1 measured again)" in printed
+    assert "verified: 1 results" in printed
     edit(folder / "result.json", lambda data: data["metrics"].update(mIoU=99.0))
     assert verb() == 1
     assert "1 of 1 results do not hold" in capsys.readouterr().out

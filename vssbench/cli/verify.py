@@ -42,8 +42,8 @@ def command(
     else:
         for one in found:
             name = one.method or one.folder.name
-            differences = counted(len(one.differences), "difference")
-            print(printable(f"{name}: {counted(one.clips, 'clip')}, {one.values} values, {differences}"))
+            clips = counted(one.clips, "clip") + (f" ({min(again, one.clips)} measured again)" if again else "")
+            print(printable(f"{name}: {clips}, {one.values} values, {counted(len(one.differences), 'difference')}"))
             for line in one.differences:
                 print(printable(f"  {line}"))
         differing = sum(bool(one.differences) for one in found)
