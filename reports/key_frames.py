@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import NamedTuple
 
-from vssbench.reports.names import RUN, runs
+from vssbench.reports.names import RUN, runs, short
 from vssbench.reports.rows import Row, rank
 from vssbench.specs import Spec, parse
 
 
 class Ageing(NamedTuple):
-    """phases: runs joined;  miou: frames since the key frame -> mIoU in percent, by distance."""
+    """How a prediction ages.
+
+    phases: runs joined;  row: the first of them, without its offset
+    miou:   frames since the key frame -> mIoU in percent, by distance
+    """
 
     phases: int
     miou: dict[int, float]
+    row: Row
 
 
 def ageing(rows: Sequence[Row]) -> dict[str, Ageing]:
@@ -27,14 +33,16 @@ def ageing(rows: Sequence[Row]) -> dict[str, Ageing]:
     one method measured twice, each run stands for itself.
     """
     found: dict[str, dict[int, list[float]]] = {}
+    first: dict[str, Row] = {}
     phases: Counter[str] = Counter()
     ordered = sorted(rows, key=rank)
     for row, name in zip(ordered, names_without(_without_offset, ordered), strict=True):
         phases[name] += 1
+        first.setdefault(name, replace(row, method=_without_offset(row)))
         for distance, miou in row.distances.items():
             found.setdefault(name, {}).setdefault(distance, []).append(miou)
     return {
-        name: Ageing(phases[name], {distance: fmean(values) for distance, values in sorted(by.items())})
+        name: Ageing(phases[name], {distance: fmean(values) for distance, values in sorted(by.items())}, first[name])
         for name, by in found.items()
         if len(by) > 1
     }
@@ -59,14 +67,25 @@ def names_without(argument: Callable[[Row], str], rows: Sequence[Row]) -> list[s
 
 
 def interval(row: Row) -> int | None:
-    """The fixed interval in frames, given or by default; None for a method that has none."""
+    """The fixed interval in frames, given or by default; None for a method that has none, and for a published row."""
+    if row.origin == "published":
+        return None
     resolved = row.result.resolved if row.result and row.result.resolved else row.method
     given = parse(row.method).get("key_interval", parse(resolved).get("key_interval"))
     return given if isinstance(given, int) else None
 
 
+def variant(row: Row) -> str:
+    """What a sweep over the interval has in common, in a few words."""
+    if row.origin == "published":
+        return row.method
+    return row.called.removesuffix(f" K={interval(row)}") or short(without_interval(row))
+
+
 def without_interval(row: Row) -> str:
     """The method without its interval, where that is a number of frames."""
+    if row.origin == "published":
+        return row.method
     spec = parse(row.method)
     if not isinstance(spec.get("key_interval", 0), int):
         return row.method

@@ -18,13 +18,13 @@ RUN = " @ "
 
 def names(rows: Sequence[Row]) -> list[str]:
     """The methods; of several measurements of one each says its run: `mpvss @ monday, 2026-05-04, 1a2b3c4d`."""
-    return _with_runs([row.method for row in rows], rows)
+    return _with_runs([row.called or row.method for row in rows], rows)
 
 
 def short_names(rows: Sequence[Row]) -> list[str]:
     """The same in a few words, for plots."""
-    methods = [row.method for row in rows]
-    shorts = [row.method if row.origin == "published" else short(row.method) for row in rows]
+    methods = [row.called or row.method for row in rows]
+    shorts = [row.called or (row.method if row.origin == "published" else short(row.method)) for row in rows]
     return _with_runs(clear(shorts, methods), rows)
 
 
@@ -63,7 +63,7 @@ def _with_runs(shown: Sequence[str], rows: Sequence[Row]) -> list[str]:
 def resolved(row: Row) -> str | None:
     """The spec with every default, where the method's name does not say it all."""
     found = row.result.resolved if row.result else None
-    return None if found == row.method else found
+    return (found or row.method) if row.called else None if found == row.method else found
 
 
 def weights(result: RunResult) -> str | None:

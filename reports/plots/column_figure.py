@@ -6,8 +6,7 @@ as high as they need.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from vssbench.reports.plots.theme import COLUMN, LINES, SMALL, TEXT, Theme, looks, wrapped
+from vssbench.reports.plots.theme import COLUMN, SMALL, TEXT, wrapped
 
 Sign = tuple[dict[str, Any], str]
 """The properties of a marker or line, and what it stands for."""
@@ -42,17 +41,6 @@ class Sheet:
     def figure(self) -> Figure:
         self._fit()
         return self._figure
-
-    def curves(self, curves: Mapping[str, Mapping[Any, float]], theme: Theme) -> None:
-        """A line per name, from x to y; all are named below, and of very many the first are shown."""
-        signs, seen = [], looks(curves, theme)
-        for name, points in islice(curves.items(), LINES):
-            line: dict[str, Any] = {"color": seen[name].colour, "marker": seen[name].marker}
-            self.axes.plot(sorted(points), [points[x] for x in sorted(points)], **line)
-            signs.append((line, name))
-        self.table(signs)
-        if len(curves) > LINES:
-            self.note(f"{len(curves) - LINES} methods of lower accuracy are not shown")
 
     def table(self, signs: Sequence[Sign]) -> None:
         """Signs and what they stand for, down the columns, of which there are as many as fit."""

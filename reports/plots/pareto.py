@@ -25,8 +25,8 @@ from vssbench.reports.rows import Group, Row, joined
 from vssbench.results.figures import figure
 
 ACCURACY = "mIoU"
-NAMED = 40
-"""So many methods of a plot have a name and intervals: more of them hide each other in a paper's column."""
+NAMED = 24
+"""Of so many methods each has a name and intervals; of more the front and those that a user named."""
 NO_INTERVALS: dict[str, Any] = {"x_interval": None, "y_interval": None}
 SPEED = "fps(step+decode)"
 COSTS = {  # figure -> (file name, axis label)
@@ -43,31 +43,38 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = theme.FORM
     Further groups are numbered (pareto_fps_2), and so are further machines of a group (pareto_fps_machine2).
     """
     written = []
+    families = frozenset(row.family for row in rows)
     for number, (group, members) in enumerate(joined(rows), 1):
         for column, (name, _) in COSTS.items():
             for place, machine in enumerate(_machines(members) if column == SPEED else [None], 1):
-                found = plot(group, members, column, machine)
+                found = plot(group, members, column, machine, families)
                 if len(found.points) > 1:
                     further = (f"_{number}" if number > 1 else "") + (f"_machine{place}" if place > 1 else "")
                     written += theme.write(partial(draw, found), folder / f"pareto_{name}{further}", formats)
     return written
 
 
-def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = None) -> Plot:
-    """What one plot shows of rows that may be compared; machine: the one whose speeds are shown.
+def plot(
+    group: Group, rows: Sequence[Row], column: str, machine: str | None = None, families: Collection[str] = ()
+) -> Plot:
+    """What one plot shows of rows that may be compared.
 
-    Rows that differ in nothing but the key-frame interval are one curve, the rarest key frames name it.
+    Rows that differ in nothing but the key-frame interval are one curve, the rarest key frames name it. What is printed
+    twice of one method is one point where the figures are the same, and else named once, at the better one.
+    machine:  the one whose speeds are shown
+    families: of everything that the report shows
     """
     _, label = COSTS[column]
     more = figure(column).better == "more"
     eligible = [row for row in rows if row.origin != "published" or column in ("gflops", "params")]
-    shown = [row for row in eligible if _absence(row, column, machine) is None]
+    shown = _once([row for row in eligible if _absence(row, column, machine) is None], column)
     absent = [row for row in eligible if _absence(row, column, machine) is not None]
     curves = _curves(shown)
     points = [_point(row, column, name) for row, name in _named(shown)]
-    unnamed = _unnamed(points, more)
+    unnamed = _unnamed(points, [bool(row.called) for row in shown], more)
     on_curve = {index for curve in curves if curve[-1] not in unnamed for index in curve[:-1]}
-    labels = {index: f"K={interval(shown[index])}" for index in on_curve} | dict.fromkeys(unnamed, "")
+    labels = {index: f"K={interval(shown[index])}" for index in on_curve}
+    labels |= dict.fromkeys([*unnamed, *_repeated(shown)], "")
     context = [group.heading, f"protocol {group.protocol}" if group.protocol else "protocol not stated"]
     context += [counted(group.clips, "clip")] if group.clips else []
     return Plot(
@@ -79,30 +86,54 @@ def plot(group: Group, rows: Sequence[Row], column: str, machine: str | None = N
             replace(point, label=labels.get(index, point.label), **(NO_INTERVALS if index in unnamed else {}))
             for index, point in enumerate(points)
         ),
-        families=frozenset(row.family for row in rows),
+        families=frozenset(families) | {row.family for row in rows},
         curves=tuple(curves),
         notes=(*_remarks([*_named(absent), *_named(shown)], column, machine), *_left_out(unnamed)),
+        keyed=bool(unnamed),
         x_top=theme.FASTEST if column == SPEED else math.inf,
     )
 
 
-def _unnamed(points: Sequence[Point], more_is_better: bool) -> set[int]:
-    """Who goes without name and intervals where there are more than NAMED: neither on the front nor among the best."""
+def _unnamed(points: Sequence[Point], asked: Sequence[bool], more_is_better: bool) -> set[int]:
+    """Who goes without name and intervals where there are more than NAMED: who is neither on the front nor asked for.
+
+    Of a front of more than NAMED the most accurate keep their names.
+    """
     if len(points) <= NAMED:
         return set()
     x, y = np.array([(point.x, point.y) for point in points]).T
     rivals = np.array([point.contender and not point.at_least for point in points])
     behind = dominated(x, y, more_is_better, rivals) | ~rivals
-    return set(np.lexsort((-y, behind))[NAMED:].tolist())
+    front = np.lexsort((-y, behind))[: min(NAMED, int((~behind).sum()))].tolist()
+    return {index for index in range(len(points)) if index not in front and not asked[index]}
 
 
 def _left_out(unnamed: Collection[int]) -> list[str]:
-    return [f"{len(unnamed)} methods further down are dots without a name"] if unnamed else []
+    return [f"{counted(len(unnamed), 'method')} off the front without a name"] if unnamed else []
+
+
+def _once(rows: Sequence[Row], column: str) -> list[Row]:
+    """The rows, of published ones under one name with the same figures the first."""
+    found: dict[object, Row] = {}
+    for place, row in enumerate(rows):
+        known = row.method, row.values.get(ACCURACY), row.values.get(column)
+        found.setdefault(known if row.origin == "published" else place, row)
+    return list(found.values())
+
+
+def _repeated(rows: Sequence[Row]) -> set[int]:
+    """Published rows of a name that a more accurate one has too."""
+    best: dict[str, int] = {}
+    printed = [index for index, row in enumerate(rows) if row.origin == "published"]
+    for index in sorted(printed, key=lambda index: -_number(rows[index], ACCURACY)):
+        best.setdefault(rows[index].method, index)
+    return set(printed) - set(best.values())
 
 
 def _named(rows: Sequence[Row]) -> list[tuple[Row, str]]:
-    """Rows with names that are short and distinct."""
-    return list(zip(rows, short_names(rows), strict=True))
+    """Rows with names that are short, and distinct where they were measured."""
+    names = zip(rows, short_names(rows), strict=True)
+    return [(row, row.method if row.origin == "published" else name) for row, name in names]
 
 
 def _point(row: Row, column: str, name: str) -> Point:
@@ -111,6 +142,7 @@ def _point(row: Row, column: str, name: str) -> Point:
         name=name,
         label=name,
         family=row.family,
+        runtime=row.runtime,
         x=min(x, theme.FASTEST) if column == SPEED else x,
         y=_number(row, ACCURACY),
         published=row.origin == "published",
@@ -148,15 +180,15 @@ def _remarks(named: Sequence[tuple[Row, str]], column: str, machine: str | None)
 
 
 def _curves(rows: Sequence[Row]) -> list[tuple[int, ...]]:
-    """Indices of rows that differ in their key-frame interval only, three and more, by interval."""
-    found: dict[str, list[tuple[int, int]]] = {}
+    """Indices of rows that differ in their key-frame interval only, two and more, by interval."""
+    found: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for index, row in enumerate(rows):
         if row.origin != "published" and (frames := interval(row)) is not None:
-            found.setdefault(without_interval(row), []).append((frames, index))
+            found.setdefault((without_interval(row), row.runtime), []).append((frames, index))
     return [
         tuple(index for _, index in sorted(members))
         for members in found.values()
-        if len(members) > 2 and len({frames for frames, _ in members}) == len(members)
+        if len(members) > 1 and len({frames for frames, _ in members}) == len(members)
     ]
 
 

@@ -7,6 +7,7 @@ number, and a key under the plot says whose it is.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -21,6 +22,7 @@ from vssbench.reports.plots import theme as style
 from vssbench.reports.plots.column_figure import HEIGHT, WIDTH, Sheet
 from vssbench.reports.plots.label_drawing import annotate
 from vssbench.reports.plots.label_placement import Bools, Floats, Scene
+from vssbench.reports.plots.overlaps import rings
 from vssbench.reports.plots.theme import Look, Theme
 
 
@@ -66,6 +68,7 @@ class Point:
     """One method.
 
     label:     what stands beside it, or nothing; its name explains a number
+    runtime:   what ran it, where it is not torch: if any point has one, shapes are those of runtimes
     contender: may be on the front;  at_least: x is a lower bound;  x_interval, y_interval: low and high
     """
 
@@ -74,6 +77,7 @@ class Point:
     family: str
     x: float
     y: float
+    runtime: str = ""
     published: bool = False
     contender: bool = True
     at_least: bool = False
@@ -85,8 +89,9 @@ class Point:
 class Plot:
     """Points and what is written around them.
 
-    families: all that any plot of the group shows, so that each looks the same in all
+    families: all that any figure of the report shows, so that each looks the same in all
     curves:   indices of points to be joined, in order
+    keyed:    some points have no name: their families are told below
     x_top:    what stands there reads as that or more
     """
 
@@ -99,6 +104,7 @@ class Plot:
     curves: tuple[tuple[int, ...], ...] = ()
     notes: tuple[str, ...] = ()
     x_top: float = math.inf
+    keyed: bool = False
 
 
 def draw(plot: Plot, theme: Theme) -> Figure:
@@ -108,15 +114,15 @@ def draw(plot: Plot, theme: Theme) -> Figure:
     rivals = np.array([point.contender and not point.at_least for point in points])
     beaten = dominated(x, y, plot.more_is_better, rivals)
     best, dim = rivals & ~beaten, beaten & np.array([not point.published for point in points])
-    looks = style.looks(plot.families, theme)
+    looks = _looks(plot, theme)
     worse = -1 if plot.more_is_better else 1
 
     sheet = Sheet(plot.title)
     axes = sheet.axes
-    for point, faint in zip(points, dim, strict=True):
-        _mark(axes, point, looks[point.family], 0.4 if faint else 1.0, worse, theme)
+    for point, look, faint in zip(points, looks, dim, strict=True):
+        _mark(axes, point, look, 0.4 if faint else 1.0, worse, theme)
     for curve in plot.curves:
-        axes.plot(x[[*curve]], y[[*curve]], color=looks[points[curve[0]].family].colour, lw=0.7, alpha=0.4, zorder=1.7)
+        axes.plot(x[[*curve]], y[[*curve]], color=looks[curve[0]].colour, lw=0.7, alpha=0.4, zorder=1.7)
     axes.margins(0.09)
     style.scale(axes, "x", x.tolist(), plot.x_top)
     axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
@@ -130,9 +136,33 @@ def draw(plot: Plot, theme: Theme) -> Figure:
     axes.fill(*np.vstack([steps, [corner]]).T, color=theme.faint, alpha=0.08, lw=0, zorder=0)
     axes.set_xlabel(f"{plot.x_label}  ({'←' if worse > 0 else '→'} better)")
     axes.set_ylabel(f"{plot.y_label}  (→ better)")
-    numbers = annotate(axes, _scene(axes, plot, steps), [point.label for point in points], dim, theme)
+    scene = _scene(axes, plot, steps)
+    seen = zip(looks, scene.points, strict=True)
+    rings(axes, [((look.colour, look.marker, MARKER), spot) for look, spot in seen], (WIDTH, HEIGHT))
+    numbers = annotate(axes, scene, _together(points, [point.label for point in points]), dim, theme)
     _explain(sheet, plot, numbers, looks, theme)
     return sheet.figure
+
+
+def _looks(plot: Plot, theme: Theme) -> list[Look]:
+    """Of each point: the colour of its family, and its shape, or that of its runtime where there are several."""
+    families, runtimes = style.looks(plot.families, theme), sorted({point.runtime for point in plot.points})
+    of_runtime = dict(zip(runtimes, style.MARKERS * len(runtimes), strict=False))
+    found = [families[point.family] for point in plot.points]
+    if not any(runtimes):
+        return found
+    return [look._replace(marker=of_runtime[point.runtime]) for look, point in zip(found, plot.points, strict=True)]
+
+
+def _together(points: Sequence[Point], texts: Sequence[str]) -> list[str]:
+    """The texts of the points, those of one place joined at the first of them."""
+    places: dict[tuple[float, float], list[int]] = {}
+    for index, point in enumerate(points):
+        places.setdefault((point.x, point.y), []).append(index)
+    found = [""] * len(points)
+    for first, *others in places.values():
+        found[first] = ", ".join(filter(None, dict.fromkeys(texts[index] for index in (first, *others))))
+    return found
 
 
 def _mark(axes: Axes, point: Point, look: Look, alpha: float, worse: int, theme: Theme) -> None:
@@ -143,11 +173,7 @@ def _mark(axes: Axes, point: Point, look: Look, alpha: float, worse: int, theme:
     if point.y_interval:
         axes.plot((point.x, point.x), point.y_interval, **thin)
     if point.at_least:
-        arrow = {"arrowstyle": "<-,head_width=0.15,head_length=0.25", "shrinkA": 0, "shrinkB": MARKER / 2}
-        colours = {"color": look.colour, "alpha": alpha, "lw": 0.9}
-        axes.annotate(
-            "", (point.x, point.y), (worse * ARROW, 0), textcoords="offset points", arrowprops=arrow | colours
-        )
+        style.arrow(axes, (point.x, point.y), (worse * ARROW, 0), look.colour, alpha=alpha)
     axes.plot(point.x, point.y, **_marker(look, point.published, theme), alpha=alpha, zorder=3)
 
 
@@ -177,7 +203,7 @@ def _scene(axes: Axes, plot: Plot, steps: Floats) -> Scene:
     )  # fmt: skip
 
 
-def _explain(sheet: Sheet, plot: Plot, numbers: dict[int, str], looks: dict[str, Look], theme: Theme) -> None:
+def _explain(sheet: Sheet, plot: Plot, numbers: dict[int, str], looks: Sequence[Look], theme: Theme) -> None:
     """What the signs in the plot mean, whose the numbers are, and the notes."""
     plain, points = Look(theme.faint, "o"), plot.points
     published = [point.published for point in points]
@@ -189,13 +215,21 @@ def _explain(sheet: Sheet, plot: Plot, numbers: dict[int, str], looks: dict[str,
         (thin, "95 % interval", any(point.x_interval or point.y_interval for point in points)),
         (arrow, "at least: not all work is counted", any(point.at_least for point in points)),
     ]
+    shapes = {point.runtime: look.marker for point, look in zip(points, looks, strict=True)}
+    signs += [
+        (_marker(Look(theme.faint, marker), False, theme), name or "torch", any(shapes))
+        for name, marker in sorted(shapes.items())
+    ]
     sheet.table([(look, text) for look, text, occurs in signs if occurs])
+    names = _together(points, [point.name for point in points])
     sheet.table([
         (
-            _marker(looks[points[index].family], points[index].published, theme),
-            f"{number or f'at {points[index].x:g}, {points[index].y:g}:'} {points[index].name}",
+            _marker(looks[index], points[index].published, theme),
+            f"{number or f'at {points[index].x:g}, {points[index].y:g}:'} {names[index]}",
         )
         for index, number in numbers.items()
     ])  # fmt: skip
+    unnamed = {point.family: look for point, look in zip(points, looks, strict=True) if plot.keyed and not point.label}
+    sheet.table([(_marker(look, False, theme), family) for family, look in sorted(unnamed.items())])
     for note in plot.notes:
         sheet.note(note)

@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from vssbench.reports.names import names, shortened
 from vssbench.reports.plots import theme as style
 from vssbench.reports.plots.column_figure import Sheet
+from vssbench.reports.plots.curves import Curve, curves
+from vssbench.reports.plots.curves import draw as draw_lines
 from vssbench.reports.plots.theme import Theme
 from vssbench.reports.rows import Row, grouped
 from vssbench.reports.streams import curve
 
-Curves = Mapping[str, Mapping[float, float]]
-"""Method -> frames per second -> mIoU on show in percent."""
-
 
 def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORMATS) -> list[Path]:
     """stream.<format>, and stream_2 ... for further datasets and protocols; none where no method has two rates."""
-    found = []
+    families = frozenset(row.family for row in rows)
+    written: list[Path] = []
+    number = 0
     for group, members in grouped(rows):
-        known = {name: curve(row) for name, row in zip(names(members), members, strict=True)}
-        several = {name: points for name, points in known.items() if len(points) > 1}
-        curves = dict(zip(shortened(list(several)), several.values(), strict=True))
-        if curves:
-            found.append((curves, f"{group.dataset}, protocol {group.protocol}"))
-    written = []
-    for number, (curves, title) in enumerate(found, 1):
-        stem = folder / (f"stream_{number}" if number > 1 else "stream")
-        written += style.write(partial(draw, curves, title), stem, formats)
+        several = [row for row in members if len(curve(row)) > 1]
+        if several:
+            lines = curves(several, [curve(row) for row in several])
+            number += 1
+            stem = folder / (f"stream_{number}" if number > 1 else "stream")
+            title = f"{group.heading}, protocol {group.protocol}"
+            written += style.write(partial(draw, lines, families, title), stem, formats)
     return written
 
 
-def draw(curves: Curves, title: str, theme: Theme) -> Figure:
+def draw(lines: Sequence[Curve], families: Collection[str], title: str, theme: Theme) -> Figure:
     """A line per method, each named under the plot; of very many the first, which are the most accurate."""
     sheet = Sheet(title)
-    sheet.axes.set(xlabel="camera, frames per second", ylabel="mIoU on show (%)")
-    sheet.curves(curves, theme)
-    rates = sorted({fps for by in curves.values() for fps in by})
-    sheet.axes.set_xscale("log")
-    sheet.axes.xaxis.set_major_locator(FixedLocator(rates))
-    sheet.axes.xaxis.set_minor_locator(NullLocator())
-    sheet.axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes, rates = sheet.axes, sorted({fps for line in lines for fps in line.points})
+    axes.set(xlabel="camera, frames per second", ylabel="mIoU on show (%)", xscale="log")
+    axes.xaxis.set_major_locator(FixedLocator(rates))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    draw_lines(sheet, lines, families, theme)
     return sheet.figure

@@ -14,7 +14,7 @@ import pandas as pd
 from vssbench.files.atomic import write_text
 from vssbench.reports.key_frames import interval, names_without, without_interval
 from vssbench.reports.plots import theme
-from vssbench.reports.plots.sweep_drawing import ROWS, draw, parts, quantities
+from vssbench.reports.plots.sweep_drawing import BOUND, ROWS, draw, parts, quantities
 from vssbench.reports.rows import Row, rank
 from vssbench.reports.tables.data_frame import COMPARABLE, csv, table
 
@@ -31,10 +31,13 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = theme.FORM
         return []
     written = [folder / "sweep.csv"]
     write_text(written[0], csv(swept))
+    families = frozenset(row.family for row in rows)
     figures = swept.groupby([swept["dataset"].map(_kind), "protocol"], sort=False)
     drawn = [group for _, group in figures if quantities(group)]
     for number, group in enumerate(drawn, 1):
-        written += theme.write(partial(draw, group), folder / (f"sweep_{number}" if number > 1 else "sweep"), formats)
+        written += theme.write(
+            partial(draw, group, families=families), folder / (f"sweep_{number}" if number > 1 else "sweep"), formats
+        )
     return written
 
 
@@ -42,13 +45,13 @@ def curves(rows: Sequence[Row]) -> pd.DataFrame:
     """One line a measured row, of every dataset on which a method was measured at several intervals; else none.
 
     Columns: those of COMPARABLE, `family` (the method without its interval; with its run where it was measured twice),
-    `key_interval` (frames; missing for a method that has no fixed one), `method`, and those of ROWS. Datasets are in
-    the order of the figure's columns, families by name, missing numbers NaN.
+    `key_interval` (frames; missing for a method that has no fixed one), `method`, those of ROWS, and BOUND. Datasets
+    are in the order of the figure's columns, families by name, missing numbers NaN.
     """
     ordered = sorted((row for row in rows if row.origin != "published"), key=rank)
     if not ordered:
         return pd.DataFrame()
-    lines = table(ordered).reindex(columns=[*COMPARABLE, "method", *ROWS])
+    lines = table(ordered).reindex(columns=[*COMPARABLE, "method", *ROWS, BOUND])
     place = len(COMPARABLE)
     lines.insert(place, "family", names_without(without_interval, ordered))
     lines.insert(place + 1, "key_interval", pd.Series([interval(row) for row in ordered], dtype="Int64"))

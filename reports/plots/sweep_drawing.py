@@ -1,23 +1,28 @@
-"""How the figure of a sweep is drawn: a panel a dataset and quantity, a line a method, one legend.
+"""How the figure of a sweep is drawn: a panel per dataset and quantity, a line per method, one legend.
 
-Colours are safe for the colour-blind, and markers and dashes tell the same; the size is that of two columns of a paper.
+Colours are those of all figures, safe for the colour-blind; markers and dashes tell the same. The size is that of a
+column of a paper, or of two.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.markers import CARETUP
 
 from vssbench.errors import counted
 from vssbench.reports.names import shortened
 from vssbench.reports.plots import theme as style
+from vssbench.reports.plots.overlaps import show_hidden
 from vssbench.reports.plots.theme import Theme
+from vssbench.reports.rows import family
 from vssbench.reports.tables.data_frame import COMPARABLE
 from vssbench.specs import Spec, parse
 
@@ -27,47 +32,59 @@ ROWS = {  # figure -> axis label
     "gflops": "GFLOPs a frame",
     "fps(step)": "FPS (step)",
 }
-DASHES = ((5, 2), (1, 1.5), (6, 2, 1, 2), (2, 2), (9, 2), (4, 1, 1, 1, 1, 1))
+BOUND = "gflops is a lower bound"
+"""The column that says so."""
+ARROW = 11.0
+"""Length of the arrow on a lower bound, in points."""
+PANEL = (200.0, 80.0)
+"""Width and height of a panel in points, nearly."""
 
 
 class Look(NamedTuple):
-    """How a family is drawn, the same in every panel: one style for the points of a sweep, one for a level."""
+    """How a method is drawn, the same in every panel: one style for the points of a sweep, one for a level."""
 
     label: str
     line: dict[str, Any]
     level: dict[str, Any]
 
 
-def draw(rows: pd.DataFrame, theme: Theme) -> Figure:
+def draw(rows: pd.DataFrame, theme: Theme, families: Collection[str] = ()) -> Figure:
     """rows: of `curves`, of datasets that differ in arguments only, under one protocol; what nobody has gets no row.
 
-    Of very many methods the most accurate are shown.
+    Of very many methods the most accurate are shown. families: of everything that the report shows
     """
     best = rows.groupby("family")["mIoU"].max().sort_values(ascending=False, kind="stable")
     rows = rows[rows["family"].isin(best.index[: style.LINES])]
     groups = [group for _, group in rows.groupby(list(COMPARABLE), sort=False)]
     title, headings = _headings(groups)
     shown = quantities(rows)
-    looks = _looks(rows, theme)
+    looks = _looks(rows, families, theme)
     width = style.COLUMN if len(groups) == 1 else style.PAGE
     figure = Figure(figsize=(width, 0.75 + 0.14 * len(looks) + 1.2 * len(shown)), layout="constrained")
+    drawn: dict[Axes, list[Line2D]] = {}
     panels = figure.subplots(len(shown), len(groups), sharex=True, sharey="row", squeeze=False)
     for line, name in zip(panels, shown, strict=True):
         for axes, group in zip(line, groups, strict=True):
-            _panel(axes, group, name, looks)
+            drawn[axes] = _panel(axes, group, name, looks)
         line[0].set_ylabel(ROWS[name])
-        values = [value for axes in line for value in _drawn(axes)]
+        values = [value for axes in line for value in _values(drawn[axes])]
         style.scale(line[0], "y", values, style.FASTEST if name.startswith("fps") else math.inf)
     for top, bottom, heading in zip(panels[0], panels[-1], headings, strict=True):
         top.set_title(heading)
         bottom.set_xlabel("key-frame interval (frames)")
         bottom.set_xticks(sorted(rows["key_interval"].dropna().unique()))
+    for axes, lines in drawn.items():
+        axes.margins(x=0.05, y=0.14)
+        axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # what is drawn from here on moves nothing
+        show_hidden(axes, lines, PANEL)
     figure.align_ylabels()
     if len(best) > style.LINES:
         title += f"; {style.LINES} of {len(best)} methods"
     figure.suptitle(style.wrapped(title, 72 * width - 10, style.TEXT))
-    handles = {line.get_label(): line for axes in panels.flat for line in axes.lines}
+    handles = {line.get_label(): line for lines in drawn.values() for line in lines}
     named = {look.label: handles[look.label] for look in looks.values() if look.label in handles}
+    if "gflops" in shown and _bound(rows).any():
+        named["lower bound"] = Line2D([], [], color=theme.faint, marker=CARETUP, ms=4, ls="none")
     columns = int((72 * width - 10) / (max(map(style.breadth, named)) + 32))
     ncols = min(max(columns, 1), len(named))
     figure.legend(named.values(), named, loc="outside lower left", ncols=ncols, handlelength=2.8)
@@ -79,34 +96,45 @@ def quantities(rows: pd.DataFrame) -> list[str]:
     return [name for name in ROWS if rows[name].fillna(0).ne(0).any()]
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: dict[str, Look]) -> None:
-    """One quantity on one dataset: points of each interval, joined; a level across for what has none."""
-    for family, points in rows.dropna(subset=name).groupby("family"):
+def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: dict[str, Look]) -> list[Line2D]:
+    """One quantity on one dataset: points of each interval, joined; a level across for what has none.
+
+    What is a lower bound has an arrow on it: upwards, where the true number is.
+    """
+    drawn: list[Line2D] = []
+    for method, points in rows.dropna(subset=name).groupby("family"):
         values = points[name].clip(upper=style.FASTEST) if name.startswith("fps") else points[name]
-        look = looks[str(family)]
+        look = looks[str(method)]
         fixed = points["key_interval"].dropna().astype(int)
         if len(fixed):
-            axes.plot(fixed, values[fixed.index], label=look.label, **look.line)
+            drawn += axes.plot(fixed, values[fixed.index], label=look.label, **look.line)
         else:
-            axes.axhline(values.iloc[0], label=look.label, **look.level)
+            drawn.append(axes.axhline(values.iloc[0], label=look.label, **look.level))
+        for place in points.index[_bound(points)] if name == "gflops" else ():
+            x, data = (fixed[place], axes.transData) if place in fixed else (0.97, axes.get_yaxis_transform())
+            style.arrow(axes, (x, values[place]), (0, ARROW), look.line["color"], transform=data)
+    return drawn
 
 
-def _drawn(axes: Axes) -> list[float]:
-    return [float(value) for line in axes.lines for value in np.atleast_1d(line.get_ydata())]
+def _bound(rows: pd.DataFrame) -> pd.Series:
+    return rows[BOUND].fillna(False).astype(bool)
 
 
-def _looks(rows: pd.DataFrame, theme: Theme) -> dict[str, Look]:
-    """Family -> look: colours, markers and dashes in order, methods with an interval first."""
+def _values(lines: Sequence[Line2D]) -> list[float]:
+    return [float(value) for line in lines for value in np.atleast_1d(line.get_ydata())]
+
+
+def _looks(rows: pd.DataFrame, families: Collection[str], theme: Theme) -> dict[str, Look]:
+    """Family -> look: the colours of all other figures; what has no interval is a level, told by its dashes."""
     intervals = rows.groupby("family")["key_interval"].count()
-    families = [*intervals.index[intervals > 0], *intervals.index[intervals == 0]]
-    labels = shortened(families)
+    swept, levels = intervals.index[intervals > 0], intervals.index[intervals == 0]
+    methods = rows.groupby("family")["method"].first()
+    named = {name: family(methods[name]) for name in (*swept, *levels)}
+    seen = style.looks_of_lines(named, families, theme)
     looks = {}
-    for number, (family, label) in enumerate(zip(families, labels, strict=True)):
-        colour, marker = style.look(number, theme)
-        # Hollow markers, each smaller than the one before: where methods agree, all are still seen.
-        hollow = {"marker": marker, "ms": max(6.0 - 1.5 * number, 2.5), "mfc": "none"}
-        dashes = DASHES[sum(intervals[other] == 0 for other in families[:number]) % len(DASHES)]
-        looks[family] = Look(label, {"color": colour, **hollow}, {"color": colour, "dashes": dashes})
+    for (name, look), label in zip(seen.items(), shortened(list(seen)), strict=True):
+        dashes = style.DASHES[1:][list(levels).index(name) % len(style.DASHES[1:])] if name in levels else ()
+        looks[name] = Look(label, look.line, {"color": look.colour, "dashes": dashes})
     return looks
 
 

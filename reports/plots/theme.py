@@ -8,7 +8,8 @@ its background by a contrast of 3:1 and more; both themes go through the same hu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +36,8 @@ FONT = "DejaVu Sans"
 TEXT, SMALL = 7.0, 6.5
 """Font sizes in points; nothing is smaller."""
 MARKERS = "osD^vPX"
+DASHES = ((), (5, 2), (1, 1.5), (6, 2, 1, 2), (9, 2), (4, 1, 1, 1, 1, 1))
+"""Of the lines of one family: on and off, in widths of the line; the first is solid."""
 FASTEST = 1e4
 """FPS from which on a clock says nothing, as in the leaderboard: no network has run. Drawn at this level."""
 _UNDATED = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -83,18 +86,41 @@ DARK = Theme(
 
 
 class Look(NamedTuple):
+    """How one method is drawn. dashes: of its lines, one of DASHES."""
+
     colour: str
     marker: str
+    dashes: tuple[float, ...] = ()
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """As matplotlib calls it."""
+        return {"color": self.colour, "marker": self.marker, **({"dashes": self.dashes} if self.dashes else {})}
 
 
 def looks(families: Iterable[str], theme: Theme) -> dict[str, Look]:
-    """Family -> look, by name: 56 families before one repeats."""
-    return {family: look(number, theme) for number, family in enumerate(sorted(set(families)))}
+    """Family -> look, by name: 56 families before one repeats.
+
+    families: those of everything that a report shows, so that a method looks the same in all of its figures
+    """
+    return {
+        family: Look(theme.palette[number % len(theme.palette)], MARKERS[number % len(MARKERS)])
+        for number, family in enumerate(sorted(set(families)))
+    }
 
 
-def look(number: int, theme: Theme) -> Look:
-    """The first, second ... look of a theme."""
-    return Look(theme.palette[number % len(theme.palette)], MARKERS[number % len(MARKERS)])
+def looks_of_lines(lines: Mapping[str, str], families: Iterable[str], theme: Theme) -> dict[str, Look]:
+    """Name -> look, for lines of which several may be of one family: then their dashes differ.
+
+    lines: name -> family;  families: as for `looks`
+    """
+    known, seen = looks({*families, *lines.values()}, theme), Counter[str]()
+    found = {}
+    for name in sorted(lines):
+        family = lines[name]
+        found[name] = known[family]._replace(dashes=DASHES[seen[family] % len(DASHES)])
+        seen[family] += 1
+    return {name: found[name] for name in lines}
 
 
 def write(draw: Callable[[Theme], Figure], stem: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
@@ -109,6 +135,14 @@ def write(draw: Callable[[Theme], Figure], stem: Path, formats: Sequence[str] = 
                     save = partial(figure.savefig, format=ending, metadata=_UNDATED[ending])
                     replace(written[-1], save)
     return written
+
+
+def arrow(axes: Axes, at: tuple[float, float], along: tuple[float, float], colour: str, **look: Any) -> None:
+    """The arrow of a lower bound: from a point, so many points (1/72 inch) to where the true value may be."""
+    transform = look.pop("transform", axes.transData)
+    shape: dict[str, Any] = {"arrowstyle": "<-,head_width=0.15,head_length=0.25", "shrinkA": 0, "shrinkB": 2.5}
+    shape |= {"color": colour, "lw": 0.9, **look}
+    axes.annotate("", at, along, xycoords=transform, textcoords="offset points", arrowprops=shape)
 
 
 def breadth(text: str, size: float = SMALL) -> float:

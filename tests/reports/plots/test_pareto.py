@@ -138,7 +138,55 @@ def test_a_sweep_over_the_interval_is_a_curve_that_is_named_once() -> None:
     plot = plotted([*rows, row("mask2former", 81.0, 1.0)], "gflops")
     assert [point.label for point in plot.points] == ["mpvss K=10", "K=2", "K=5", "mask2former"]
     assert plot.curves == ((1, 2, 0),)
-    assert plotted(rows[:2], "gflops").curves == ()
+    assert plotted(rows[:2], "gflops").curves == ((1, 0),)
+    assert plotted(rows[:1], "gflops").curves == ()
+
+
+def test_a_method_has_one_colour_in_all_plots_of_a_report(tmp_path: Path) -> None:
+    """Also where another group, or another figure, lacks some of the methods."""
+    seen = LIGHT.palette[["cffm", "mpvss", "tdnet"].index("tdnet")]
+    other = Group("vspw val", "vspw", "f01", 9)
+    rows = [row("mpvss", 40.0, 1.0), row("cffm", 50.0, 2.0), row("tdnet", 60.0, 3.0)]
+    rows += [row("tdnet", 50.0, 3.0, group=other), row("tdnet(subsampling=2)", 51.0, 4.0, group=other)]
+    for path in pareto.write(rows, tmp_path, ("svg",)):
+        if "dark" not in path.name:
+            assert seen in path.read_text(), path.name
+    assert LIGHT.palette[0] not in (tmp_path / "pareto_gflops_2.svg").read_text()
+
+
+def test_what_is_printed_twice_is_one_point_or_named_once() -> None:
+    same = [published("MPVSS R50", 70.0, 1.0), published("MPVSS R50", 70.0, 1.0)]
+    twice = [published("MPVSS R101", 71.0, 3.0), published("MPVSS R101", 72.0, 3.0)]
+    plot = plotted([row("mpvss", 40.0, 2.0), *same, *twice], "gflops")
+    assert [(point.y, point.label) for point in plot.points] == [
+        (40.0, "mpvss"), (70.0, "MPVSS R50"), (71.0, ""), (72.0, "MPVSS R101"),
+    ]  # fmt: skip
+
+
+def test_points_in_one_place_are_seen_and_named_together() -> None:
+    rows = [
+        row("mask2former", 80.0, 1.0),
+        *(row(f"hold(key_interval={k},of=mask2former)", 81.0 - k, 1 / k) for k in (1, 5)),
+    ]
+    figure = draw(plotted(rows, "gflops"), LIGHT)
+    assert "mask2former, K=1" in texts(figure)
+    rings = [
+        line for line in figure.axes[0].lines if line.get_gid() == "hidden" and line.get_markerfacecolor() == "none"
+    ]
+    assert [line.get_markeredgecolor() for line in rings] == [LIGHT.palette[1]]  # mask2former, under hold
+
+
+def test_the_runtime_is_a_shape_where_there_are_several() -> None:
+    rows = [row("mpvss", 40.0, 1.0), row("cffm", 50.0, 2.0, runtime="onnx cpu"), row("tdnet", 60.0, 3.0)]
+    rows.append(row("mpvss(backbone=r50)", 61.0, 4.0, runtime="onnx cpu"))
+    plot = plotted(rows, "gflops")
+    figure = draw(plot, LIGHT)
+    shapes = [line.get_marker() for line in figure.axes[0].lines if line.get_zorder() == 3]
+    assert shapes[0] == shapes[2] != shapes[1] == shapes[3]
+    assert {"torch", "onnx cpu"} <= set(texts(figure))
+    plain = draw(plotted([replace(one, runtime="") for one in rows], "gflops"), LIGHT)
+    assert not {"torch", "onnx cpu"} & set(texts(plain))
+    assert len({line.get_marker() for line in plain.axes[0].lines if line.get_zorder() == 3}) == 3  # by family
 
 
 def test_the_front_is_a_staircase_through_the_best() -> None:
@@ -147,22 +195,23 @@ def test_the_front_is_a_staircase_through_the_best() -> None:
     assert _front(figure) == {(1.0, 40.0), (2.0, 40.0), (2.0, 60.0), (4.0, 60.0), (4.0, 70.0)}
 
 
-def test_of_very_many_methods_the_front_and_the_best_are_named() -> None:
+def test_of_very_many_methods_the_front_and_those_that_were_asked_for_are_named() -> None:
     random = np.random.default_rng(0)
     span = Interval(1.0, 0.0, 2.0)
     rows = [row(f"m{n}", float(random.uniform(40, 80)), float(random.uniform(1, 99))) for n in range(90)]
     rows = [replace(one, intervals={"mIoU": span}) for one in [*rows, row("cheapest", 30.0, 0.5)]]
+    rows.append(row("ours", 41.0, 98.0, called="Ours"))
     found = plotted(rows, "gflops")
     named = {point.name for point in found.points if point.label}
-    assert len(found.points) == 91
-    assert len(named) == pareto.NAMED
-    ordered = sorted(found.points, key=lambda point: -point.y)
-    assert {point.name for point in ordered[:20]} | {"cheapest"} <= named
+    assert len(found.points) == 92
+    best = [one for one in found.points if not any(other.x <= one.x and other.y > one.y for other in found.points)]
+    assert named == {point.name for point in best} | {"Ours"}
     assert {bool(point.y_interval) for point in found.points if not point.label} == {False}
-    assert found.notes == ("51 methods further down are dots without a name",)
+    assert found.notes == (f"{92 - len(named)} methods off the front without a name",)
     with LIGHT.applied():
-        said = [text.split()[-1] for text in texts(draw(found, LIGHT)) if re.search(r"\bm\d+$|cheapest", text)]
-    assert sorted(said) == sorted(named)
+        said = texts(draw(found, LIGHT))
+    assert {text.split()[-1] for text in said if re.fullmatch(r"(\d+ )?(m\d+|cheapest|Ours)", text)} >= named
+    assert set(texts(draw(found, LIGHT))) >= {point.family for point in found.points if not point.label}  # the key
 
 
 def test_a_curve_whose_last_point_has_no_name_is_named_by_the_others() -> None:
@@ -199,13 +248,17 @@ def test_every_point_is_named_and_nothing_covers_a_name(points: list[Point], mor
     inside = {text: box for text, box in boxes.items() if frame.contains(*box.p0)}
     written = [text.get_text() for text in inside]
     entries = [text.split() for text in texts(figure) if re.match(r"\d+ m", text)]
+    together: dict[tuple[float, float], list[str]] = {}
+    for point in points:
+        together.setdefault((point.x, point.y), []).append(point.name)
     numbers = sorted((text for text in written if text.isdigit()), key=int)
     assert numbers == [number for number, *_ in entries] == [str(count + 1) for count in range(len(numbers))]
     explained = {"".join(words) for _, *words in entries}
+    joined = [", ".join(names) for names in together.values()]
     assert {text for text in written if not text.isdigit()} == {
-        point.name for point in points if "".join(point.name.split()) not in explained
+        names for names in joined if "".join(names.split()) not in explained
     }
-    assert len(written) == len(points)
+    assert len(written) == len(joined)
     spots = axes.transData.transform([(point.x, point.y) for point in points])
     for text, box in inside.items():
         assert not any(box.overlaps(other) for one, other in inside.items() if one is not text)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from vssbench.reports.plots import sweep, sweep_drawing
-from vssbench.reports.plots.theme import LIGHT, LINES
+from vssbench.reports.plots.theme import LIGHT, LINES, looks
 from vssbench.reports.rows import measured
 from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo
 from vssbench.specs import parse
@@ -64,6 +64,7 @@ def lines(figure, row: int, column: int) -> dict[str, tuple[list[float], list[fl
     return {
         line.get_label(): (list(np.asarray(line.get_xdata(), float)), list(np.asarray(line.get_ydata(), float)))
         for line in panels[row * columns + column].lines
+        if line.get_gid() != "hidden"
     }
 
 
@@ -90,6 +91,24 @@ def test_every_panel_shows_the_results_of_its_dataset() -> None:
                 expected = [value(own[parse(method).with_args(key_interval=interval)]) for interval in (1, 2, 10)]
                 assert drawn[label] == ([1, 2, 10], expected)
             assert drawn["mask2former"][1] == [value(own[parse("mask2former")])] * 2
+
+
+def test_a_lower_bound_is_an_arrow_and_colours_are_those_of_the_report() -> None:
+    bound = {"amortised": 0.5, "uncounted": [{"op": "aten::odd", "calls": 1, "kind": "key"}]}
+    given = [result(f"mpvss(key_interval={k})", gflops=bound if k == 2 else {"amortised": 0.6}) for k in (1, 2)]
+    rows = curves([*given, result("mask2former")])
+    assert list(rows[rows["method"] == "mpvss(key_interval=2)"]["gflops is a lower bound"]) == [True]
+    families = {"arseg", "mask2former", "mpvss"}
+    figure = sweep_drawing.draw(rows, LIGHT, families)
+    arrows = [len([text for text in axes.texts if text.arrow_patch is not None]) for axes in figure.axes]
+    assert arrows == [0, 0, 1, 0]  # of GFLOPs
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["mpvss", "mask2former", "lower bound"]
+    drawn = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
+    seen = looks(families, LIGHT)
+    assert {name: drawn[name] for name in ("mpvss", "mask2former")} == {
+        name: seen[name].colour for name in ("mpvss", "mask2former")
+    }
 
 
 def test_the_csv_has_the_same_numbers_in_the_same_order(tmp_path: Path) -> None:
