@@ -69,7 +69,6 @@ class Row:
     untrained: the weights are random
     told:      the method, or one that it wraps, is given the ground truth
     machine:   where the speed was measured; None: it was not
-    runtime:   what ran the network where it is not torch, such as `onnx cpu`: a shape of its own in a plot
     called:    the name that a user gave it, in place of the method's; a swept interval is part of it
     busy:      the machine slept or did other work meanwhile
     result, folder: of a measured row
@@ -91,7 +90,6 @@ class Row:
     untrained: bool = False
     told: bool = False
     machine: str | None = None
-    runtime: str = ""
     called: str = ""
     busy: bool = False
     result: RunResult | None = None

@@ -142,7 +142,7 @@ def _point(row: Row, column: str, name: str) -> Point:
         name=name,
         label=name,
         family=row.family,
-        runtime=row.runtime,
+        runtime=row.runtime or "",
         x=min(x, theme.FASTEST) if column == SPEED else x,
         y=_number(row, ACCURACY),
         published=row.origin == "published",

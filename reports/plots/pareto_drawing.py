@@ -59,6 +59,8 @@ def staircase(x: Floats, y: Floats, more_is_better: bool, worst: tuple[float, fl
 
 LEAST_SPAN = 0.5
 """Points of percent that the accuracies' axis spans at least: finer numbers at its ticks would not fit."""
+PLAIN = {"", "torch"}
+"""Runtimes that need no shapes of their own."""
 MARKER, ARROW = 5.0, 13.0
 """Points (1/72 inch): the size of a marker, and how far the arrow of a lower bound goes."""
 
@@ -68,7 +70,8 @@ class Point:
     """One method.
 
     label:     what stands beside it, or nothing; its name explains a number
-    runtime:   what ran it, where it is not torch: if any point has one, shapes are those of runtimes
+    runtime:   what ran it, or nothing where there is no network, or it is not known. If not all is torch, shapes are
+               those of runtimes
     contender: may be on the front;  at_least: x is a lower bound;  x_interval, y_interval: low and high
     """
 
@@ -146,11 +149,11 @@ def draw(plot: Plot, theme: Theme) -> Figure:
 
 def _looks(plot: Plot, theme: Theme) -> list[Look]:
     """Of each point: the colour of its family, and its shape, or that of its runtime where there are several."""
-    families, runtimes = style.looks(plot.families, theme), sorted({point.runtime for point in plot.points})
-    of_runtime = dict(zip(runtimes, style.MARKERS * len(runtimes), strict=False))
+    families, runtimes = style.looks(plot.families, theme), {point.runtime for point in plot.points}
     found = [families[point.family] for point in plot.points]
-    if not any(runtimes):
+    if runtimes <= PLAIN:
         return found
+    of_runtime = dict(zip(sorted(runtimes), style.MARKERS * len(runtimes), strict=False))
     return [look._replace(marker=of_runtime[point.runtime]) for look, point in zip(found, plot.points, strict=True)]
 
 
@@ -215,9 +218,9 @@ def _explain(sheet: Sheet, plot: Plot, numbers: dict[int, str], looks: Sequence[
         (thin, "95 % interval", any(point.x_interval or point.y_interval for point in points)),
         (arrow, "at least: not all work is counted", any(point.at_least for point in points)),
     ]
-    shapes = {point.runtime: look.marker for point, look in zip(points, looks, strict=True)}
+    shapes = {point.runtime: look.marker for point, look in zip(points, looks, strict=True) if not point.published}
     signs += [
-        (_marker(Look(theme.faint, marker), False, theme), name or "torch", any(shapes))
+        (_marker(Look(theme.faint, marker), False, theme), name or "no network", not shapes.keys() <= PLAIN)
         for name, marker in sorted(shapes.items())
     ]
     sheet.table([(look, text) for look, text, occurs in signs if occurs])

@@ -177,22 +177,22 @@ def test_points_in_one_place_are_seen_and_named_together() -> None:
 
 
 def test_the_runtime_is_a_shape_where_there_are_several() -> None:
-    rows = [row("mpvss", 40.0, 1.0), row("cffm", 50.0, 2.0, runtime="onnx cpu"), row("tdnet", 60.0, 3.0)]
-    rows.append(row("mpvss(backbone=r50)", 61.0, 4.0, runtime="onnx cpu"))
-    plot = plotted(rows, "gflops")
-    figure = draw(plot, LIGHT)
-    shapes = [line.get_marker() for line in figure.axes[0].lines if line.get_zorder() == 3]
-    assert shapes[0] == shapes[2] != shapes[1] == shapes[3]
-    assert {"torch", "onnx cpu"} <= set(texts(figure))
-    plain = draw(plotted([replace(one, runtime="") for one in rows], "gflops"), LIGHT)
-    assert not {"torch", "onnx cpu"} & set(texts(plain))
-    assert len({line.get_marker() for line in plain.axes[0].lines if line.get_zorder() == 3}) == 3  # by family
+    plot = plotted(
+        [row(name, 40.0 + n, 1.0 + n) for n, name in enumerate(("mpvss", "cffm", "tdnet", "oracle"))], "gflops"
+    )
 
+    def drawn(*runtimes: str) -> tuple[list[Any], set[str]]:
+        points = [replace(point, runtime=runtime) for point, runtime in zip(plot.points, runtimes, strict=True)]
+        figure = draw(replace(plot, points=tuple(points)), LIGHT)
+        return [line.get_marker() for line in figure.axes[0].lines if line.get_zorder() == 3], set(texts(figure))
 
-def test_the_front_is_a_staircase_through_the_best() -> None:
-    rows = [row("a", 40.0, 1.0), row("b", 60.0, 2.0), row("c", 50.0, 2.5), row("d", 70.0, 4.0)]
-    figure = draw(plotted(rows, "gflops"), LIGHT)
-    assert _front(figure) == {(1.0, 40.0), (2.0, 40.0), (2.0, 60.0), (4.0, 60.0), (4.0, 70.0)}
+    shapes, said = drawn("torch", "onnxruntime", "torch", "")
+    assert shapes[0] == shapes[2]
+    assert len(set(shapes)) == 3
+    assert {"torch", "onnxruntime", "no network"} <= said
+    shapes, said = drawn("torch", "torch", "torch", "")
+    assert len(set(shapes)) == 4  # by family
+    assert not {"torch", "no network"} & said
 
 
 def test_of_very_many_methods_the_front_and_those_that_were_asked_for_are_named() -> None:
