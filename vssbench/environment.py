@@ -53,10 +53,18 @@ def set_threads(threads: int | None) -> None:
     torch.set_num_threads(threads)
 
 
-def commit_of(environment: Mapping[str, Any], digits: int | None = None) -> str | None:
-    """The commit that a description names, in full or so many digits of it; "+" where the sources had changes."""
+def vssbench_commit(environment: Mapping[str, Any], digits: int | None = None) -> str | None:
+    """vssbench's, in full or so many digits of it, with "+" where its sources had changes; None of a package."""
     commit = environment.get("commit")
     return commit[:digits] + "+" * bool(environment.get("dirty")) if commit else None
+
+
+def commit_of(environment: Mapping[str, Any], digits: int | None = None) -> str | None:
+    """What changed from run to run: the commit of the project that the run was started in, else vssbench's."""
+    project = environment.get("project_commit")
+    if not project:
+        return vssbench_commit(environment, digits)
+    return project[:digits] + "+" * (project.endswith("+") and digits is not None)
 
 
 def check_device(device: str) -> None:
@@ -107,14 +115,32 @@ def _device_name(device: str) -> str | None:
 
 
 def _commit() -> dict[str, Any]:
-    head, changed = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
-    return {"commit": head, "dirty": None if changed is None else bool(changed)}
+    """Of vssbench's sources, and of another project that this process was started in; "+": it has changes.
+
+    An installed package has none, though it may lie inside somebody's checkout: git must know its files.
+    """
+    here, there = Path(__file__).parent, Path.cwd()
+    known = _git(here, "ls-files", "--error-unmatch", Path(__file__).name) is not None
+    head, changed = (_git(here, "rev-parse", "HEAD"), _changed(here)) if known else (None, None)
+    found = {"commit": head, "dirty": changed}
+    if (root := _root(there)) and not (known and root == _root(here)) and (project := _git(there, "rev-parse", "HEAD")):
+        found["project_commit"] = project + "+" * bool(_changed(there))
+    return found
 
 
-def _git(*arguments: str) -> str | None:
-    command = ["git", *arguments]
+def _root(folder: Path) -> str | None:
+    return _git(folder, "rev-parse", "--show-toplevel")
+
+
+def _changed(folder: Path) -> bool | None:
+    """Whether any file that git knows is otherwise than committed."""
+    said = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return None if said is None else bool(said)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=True)
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

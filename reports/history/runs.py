@@ -41,7 +41,7 @@ def dated(rows: Sequence[Row]) -> tuple[list[tuple[datetime, Row]], list[Row]]:
 
 
 def version(row: Row) -> str:
-    """The commit of vssbench, "+" where its sources had changes; of an installed package its version."""
+    """The commit of the project that the run was started in, or of vssbench; of an installed package its version."""
     environment = row.result.environment if row.result else {}
     released = (environment.get("packages") or {}).get("vssbench")
     return commit_of(environment, SHORT) or (f"vssbench {released}" if released else "not known")

@@ -54,6 +54,21 @@ def test_it_says_what_the_number_rests_on(tmp_path: Path) -> None:
     assert str(found["fps(step)"]) == f"fps(step){common}|device:a processor|threads:2{end} = 12.0"
 
 
+def test_runtime_and_precision_are_said_where_they_matter(tmp_path: Path) -> None:
+    runtime = {
+        "name": "onnxruntime 1.32.0", "provider": "cpu", "precision": "int8", "compiled": False, "opset": 18,
+        "calibration": None, "file_mb": 1.0, "agreement": None, "options": {},
+    }  # fmt: skip
+    fps = {"step": 12.0, "step+decode": 11.0, "end_to_end": 10.0}
+    found = signatures(made(tmp_path / "int8", fps=fps, runtime=runtime))
+    assert "|runtime:onnxruntime 1.32.0|precision:int8" in str(found["fps(step)"])
+    assert "runtime" not in dict(found["mIoU"].parts)
+    assert dict(found["mIoU"].parts)["precision"] == "int8"
+    plain = signatures(made(tmp_path / "float32", fps=fps, runtime=runtime | {"precision": "float32"}))
+    assert "precision" not in dict(plain["mIoU"].parts)
+    assert dict(plain["fps(step)"].parts)["precision"] == "float32"
+
+
 def test_what_was_cited_otherwise_is_named(tmp_path: Path) -> None:
     result = made(tmp_path)
     mine = signatures(result)["mIoU"]

@@ -35,11 +35,11 @@ def load_results(
     per_clip: instead a row for every clip of them too: the headline accuracies of that clip alone, its frames by kind
               and the seconds it took, from the records beside the results
     protocol: read the records again under this one; None: each result as it was written
-    Columns: run (its directory), date (when it began, UTC; NaT where a result does not say), commit (of vssbench, "+"
-    where its sources had changes; missing for an installed package), method, dataset, split, codec, protocol (missing
-    for a cost), clip (per_clip), metric, value (float64, NaN where missing), unit, at_least (whether it is a lower
-    bound), reason (of a missing value), origin (measured or replayed), weights (where from), machine (where the speed
-    was measured). `vssbench list figures` has the metrics' names.
+    Columns: run (its directory), date (when it began, UTC; NaT where a result does not say), commit (of the project
+    that it was started in, else of vssbench, with "+" where there were changes), method, dataset, split, codec,
+    protocol (missing for a cost), clip (per_clip), metric, value (float64, NaN where missing), unit, at_least (whether
+    it is a lower bound), reason (of a missing value), origin (measured or replayed), weights (where from), machine
+    (where the speed was measured). `vssbench list figures` has the metrics' names.
     Raises UserError for a path without results, a damaged file, and records that are missing.
     """
     import pandas as pd

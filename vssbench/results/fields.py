@@ -188,5 +188,6 @@ else:
         device: str
         device_name: str | None
         commit: str | None
+        project_commit: str
         dirty: bool | None
         accuracy_processors: list[str]

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from vssbench.environment import commit_of
+from vssbench.environment import vssbench_commit
 from vssbench.errors import UserError
 from vssbench.results.figures import Reading, figures
 from vssbench.results.record import RunResult
@@ -85,7 +85,8 @@ def _signature(result: RunResult, reading: Reading) -> Signature:
     accuracy = figure.topic == "accuracy"
     environment = result.environment
     size = (result.gflops or {}).get("size")
-    sha = result.weights.sha256
+    sha, runtime = result.weights.sha256, result.runtime or {}
+    exact = runtime.get("precision") in (None, "float32")
     parts = {
         "protocol": reading.protocol if accuracy else None,
         "data": f"{info.spec}.{info.split}",
@@ -97,10 +98,12 @@ def _signature(result: RunResult, reading: Reading) -> Signature:
         "weights": sha[:SHORT] if sha else None if result.weights.origin == "none" else result.weights.origin,
         "frame": "x".join(map(str, size)) if size and figure.topic in ("gflops", "speed") else None,
         "counter": (result.gflops or {}).get("counter") if figure.topic == "gflops" else None,
+        "runtime": runtime.get("name") if figure.machine else None,
+        "precision": runtime.get("precision") if figure.machine or not exact else None,
         "device": environment.get("device_name") or environment.get("cpu") if figure.machine else None,
         "threads": str(environment["threads"]) if figure.machine and environment.get("threads") else None,
         "vssbench": (environment.get("packages") or {}).get("vssbench"),
-        "commit": commit_of(environment, SHORT),
+        "commit": vssbench_commit(environment, SHORT),
     }
     assert reading.value is not None
     text = ("≥" if reading.at_least else "") + figure.text(reading.value, significant=4)
