@@ -22,7 +22,7 @@ GRACE = 10.0
 """Seconds that threads have to end after the last word."""
 VERBS = (
     *("run", "profile", "predict", "train", "score", "report", "check", "baseline", "verify", "cite", "history"),
-    *("export", "export-results", "describe", "doctor", "list"),
+    *("export", "export-model", "export-results", "describe", "doctor", "list"),
 )
 
 

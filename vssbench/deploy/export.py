@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
-from vssbench import environment, hooks
+from vssbench import __version__, environment, hooks
 from vssbench.datasets.label_spaces import as_mapping, suite_name
 from vssbench.deploy import to_onnx
 from vssbench.deploy.graphs import Graphs, HasGraphs
 from vssbench.deploy.model_file import NAME, GraphFile, ModelFile, Origin
 from vssbench.errors import UserError
-from vssbench.files.atomic import claim, write_text
+from vssbench.files.atomic import new_folder, write_text
 from vssbench.files.input_files import contents
 from vssbench.load import resolved
 from vssbench.metrics.cost.gflops import gflops
@@ -31,28 +31,29 @@ def export(method: Method, spec: Spec, size: Size, folder: Path, *, grid_sample:
     """Write the method's graphs for frames of that size (H, W) and `model.yaml`, which comes last and is returned.
 
     spec:        that the method was loaded from
-    folder:      a new or empty one; after a failure it is as it was
+    folder:      a new or empty one; after a failure it is empty
     grid_sample: see `to_onnx.write`
     Raises UserError for a method without graphs, with the reason; MissingExtra without the extra `onnx`.
     """
     to_onnx.need_onnx("export-model")
+    numerics = hooks.usable(method, "numerics")
+    if numerics is not None and getattr(numerics, "dtype", "float32") != "float32":
+        raise UserError(
+            f"dtype={numerics.dtype} is how torch runs it; graphs are written in float32",
+            where=spec,
+            fix="leave dtype out, and say --precision fp16",
+        )
     found = graphs_of(method, spec, size)
-    claim(folder)
     notes: list[str] = []
-    try:
+    with new_folder(folder):
         files = _files(found)
         for name in dict.fromkeys(files.values()):
             to_onnx.write(found.graphs[name], folder / f"{name}.onnx", grid_sample)
         cost = gflops(method, None, size, note=notes.append) or {}
         model = _described(method, spec, size, found, files, cost)
-        provenance = {**_provenance(folder, notes), "options": {"grid_sample": grid_sample}}
+        provenance = {**_provenance(notes), "options": {"grid_sample": grid_sample}}
         model = model.model_copy(update={"provenance": provenance})
-        save(model, folder)
-    except BaseException:
-        for file in folder.iterdir():
-            file.unlink()
-        raise
-    return model
+        return save(model, folder)
 
 
 def graphs_of(method: Method, spec: Spec, size: Size) -> Graphs:
@@ -76,16 +77,14 @@ def graphs_of(method: Method, spec: Spec, size: Size) -> Graphs:
     )
 
 
-def save(model: ModelFile, folder: Path) -> None:
-    """Write `model.yaml`, in one step."""
+def save(model: ModelFile, folder: Path) -> ModelFile:
+    """Write `model.yaml`, in one step, with the digests of the files that lie next to it."""
+    digests = {file.name: contents(file) for file in sorted(folder.iterdir()) if file.name != NAME}
+    model = model.model_copy(update={"provenance": {**model.provenance, "files": digests}})
     data = model.model_dump(mode="json", exclude_none=True)
     text = yaml.safe_dump(data, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
     write_text(folder / NAME, text)
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """File of the folder -> SHA-256, hexadecimal; all but `model.yaml`."""
-    return {file.name: contents(file) for file in sorted(folder.iterdir()) if file.name != NAME}
+    return model
 
 
 def _files(found: Graphs) -> dict[str, str]:
@@ -138,14 +137,13 @@ def _by_name(groups: Groups, names: Sequence[str], space: LabelSpace) -> dict[st
     }
 
 
-def _provenance(folder: Path, notes: Sequence[str]) -> dict[str, Any]:
+def _provenance(notes: Sequence[str]) -> dict[str, Any]:
     source = environment.describe("cpu", None)
     return {
-        "vssbench": version("vssbench"),
+        "vssbench": __version__,
         "commit": source["commit"],
         "changed_since": source["dirty"],
         "packages": {name: version(name) for name in ("torch", "onnx", "onnxscript", "transformers")},
         "opset": to_onnx.OPSET,
-        "files": digests(folder),
         **({"notes": [*notes]} if notes else {}),
     }

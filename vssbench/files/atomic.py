@@ -6,7 +6,8 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -120,6 +121,18 @@ def claim(folder: Path) -> None:
         ) from None
     if filled:
         raise UserError("this folder holds files already", where=folder, fix="name a new folder in --output")
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """`claim` the folder; after a failure inside it is empty again."""
+    claim(folder)
+    try:
+        yield
+    except BaseException:
+        for file in folder.iterdir():
+            file.unlink()
+        raise
 
 
 def hold(folder: Path) -> FileLock:

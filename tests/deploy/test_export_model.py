@@ -1,0 +1,132 @@
+"""`vssbench export-model`: what it writes, what it compares, and when it says no."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import yaml
+
+from tests.helpers.command import Outcome
+from vssbench.datasets.synthetic.dataset import Synthetic
+from vssbench.deploy import parity
+from vssbench.deploy.export import save
+from vssbench.deploy.model_file import ModelFile
+from vssbench.deploy.read_model import read_model
+from vssbench.errors import UserError
+from vssbench.load import load_method
+
+pytestmark = pytest.mark.extra("onnx")
+SIZE = (64, 96)
+FRAMES = "synthetic(height=64,width=96,clips=2)"
+Run = Callable[..., Outcome]
+
+
+def exported(vssbench: Run, folder: Path, method: str, *more: object) -> tuple[Outcome, ModelFile]:
+    done = vssbench("export-model", method, "--size", "64x96", "--output", folder, "--limit", 3, *more)
+    return done, read_model(folder).file
+
+
+def test_what_is_written_runs_and_does_as_the_method_does(vssbench: Run, tmp_path: Path) -> None:
+    done, model = exported(vssbench, tmp_path / "out", "espnet", "--json")
+    assert done.status == 0
+    assert json.loads(done.stdout)["model"] == model.model_dump(mode="json")
+    assert model.parity["key"].frames == 3
+    assert model.parity["key"].equal > 0.999
+    assert model.weights.origin == "packaged"
+    assert load_method(f"onnx(model={tmp_path / 'out'})").weights.origin == "file"
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_fewer_bits_make_a_smaller_file_of_nearly_the_same(vssbench: Run, precision: str, tmp_path: Path) -> None:
+    more = ("--calibrate", FRAMES, "--calibrate-frames", 8) if precision == "int8" else ()
+    done, model = exported(vssbench, tmp_path / "out", "espnet", "--precision", precision, *more)
+    assert done.status == 0
+    assert precision in done.stderr
+    assert model.precision == precision
+    assert parity.LEAST[precision] < model.parity["key"].equal < 1
+    full = exported(vssbench, tmp_path / "full", "espnet")[0]
+    assert "float32" in full.stderr
+    sizes = [(tmp_path / name / "frame.onnx").stat().st_size for name in ("out", "full")]
+    assert sizes[0] < 0.6 * sizes[1]
+    if precision == "int8":
+        assert model.calibration == f"{FRAMES}, split train, 8 frames"
+        assert "network.classifier" in model.kept_float
+        kinds = {node.op_type for node in onnx.load(tmp_path / "out" / "frame.onnx").graph.node}
+        assert "QuantizeLinear" in kinds
+
+
+def test_graphs_that_differ_are_an_exit_status(vssbench: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parity, "LEAST", dict.fromkeys(parity.LEAST, 1.1))
+    done, _ = exported(vssbench, tmp_path / "out", "espnet")
+    assert done.status == 1
+    assert "of the labels are equal on key frames" in done.stderr
+    assert exported(vssbench, tmp_path / "allowed", "espnet", "--allow-different")[0].status == 0
+
+
+def test_another_method_s_graphs_are_found_out(vssbench: Run, tmp_path: Path) -> None:
+    exported(vssbench, tmp_path / "out", "espnet", "--checkpoint", "espnet=untrained")
+    graphs = load_method(f"onnx(model={tmp_path / 'out'})")
+    frames = parity.frames_of(Synthetic(height=64, width=96), SIZE, 2)
+    found, ran = parity.compare(load_method("espnet"), graphs, frames)
+    model = read_model(tmp_path / "out").file.model_copy(update={"parity": found})
+    assert parity.differing(model) == ["key"]
+    assert ran == {"frame"}
+
+
+def test_a_graph_that_never_ran_is_named(vssbench: Run, tmp_path: Path) -> None:
+    done, model = exported(vssbench, tmp_path / "out", "tdnet", "--limit", 2)
+    assert done.status == 1
+    assert "ran on none of 2 frames" in done.stderr
+    assert set(model.parity) == {"warmup"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("espnet", "--precision", "int8"), "--calibrate DATASET"),
+        (("espnet", "--calibrate", "synthetic"), "--precision int8"),
+        (("espnet(dtype=bf16)",), "leave dtype out"),
+        (("hold(of=espnet)",), "hold(of=onnx(model=DIR))"),
+        (("oracle",), "no network to export"),
+        (("espnet", "--size", "64by96"), "HEIGHTxWIDTH"),
+        (("espnet", "--dataset", "synthetic"), "a frame is 128x224"),
+        (("espnet", "--precision", "int8", "--calibrate", "synthetic"), "a frame is 128x224"),
+    ],
+)
+def test_mistakes_are_one_message(arguments: tuple[str, ...], said: str, vssbench: Run, tmp_path: Path) -> None:
+    done = vssbench("export-model", "--size", "64x96", "--output", tmp_path / "out", *arguments)
+    assert done.status == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) <= 3
+
+
+def test_nothing_is_written_over(vssbench: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    done = vssbench("export-model", "espnet", "--size", "64x96", "--output", tmp_path)
+    assert done.status == 2
+    assert [one.name for one in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_after_a_failure_the_folder_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vssbench.deploy import export
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise UserError("no room")
+
+    monkeypatch.setattr(export, "save", fail)
+    with pytest.raises(UserError, match="no room"):
+        export.export(load_method("espnet"), export.Spec("espnet"), SIZE, tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_the_digests_are_of_the_files_that_are_there(vssbench: Run, tmp_path: Path) -> None:
+    _, model = exported(vssbench, tmp_path / "out", "espnet")
+    (tmp_path / "out" / "frame.onnx").write_bytes(b"another")
+    again = save(model, tmp_path / "out")
+    assert again.provenance["files"] != model.provenance["files"]
+    assert yaml.safe_load((tmp_path / "out" / "model.yaml").read_text())["provenance"] == again.provenance
