@@ -7,8 +7,10 @@ from typing import Literal
 import torch
 from torch import nn
 
+from vssbench.deploy.graphs import Graphs, per_frame
 from vssbench.methods.arseg import weights
 from vssbench.methods.arseg.common import Base, Input, Output, Size, scaled
+from vssbench.methods.arseg.graphs import Scores, finished
 from vssbench.methods.arseg.network import Backbone, Costed, WholeFrame, build
 from vssbench.networks.numerics import Dtype, running
 from vssbench.networks.per_frame import Counted, PerFrame
@@ -54,6 +56,11 @@ class Alone(Base, PerFrame):
 
     def frame_cost(self, network: nn.Module, size: Size, device: torch.device) -> Counted:
         return Costed(network, size).eval(), (torch.zeros(1, 3, *scaled(size, self.scale), device=device),)
+
+    def graphs(self, size: Size) -> Graphs:
+        seen = scaled(size, self.scale)
+        module, example = Scores(WholeFrame(self.branch, auxiliary=False)), torch.zeros(1, 3, *seen)
+        return per_frame(self.picture(size, self.scale), module, example, finished(self.branch, seen, size))
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters with the training heads (the published convention)."""

@@ -64,7 +64,7 @@ def test_graphs_that_differ_are_an_exit_status(vssbench: Run, tmp_path: Path, mo
     monkeypatch.setattr(parity, "LEAST", dict.fromkeys(parity.LEAST, 1.1))
     done, _ = exported(vssbench, tmp_path / "out", "espnet")
     assert done.status == 1
-    assert "of the labels are equal on key frames" in done.stderr
+    assert "of labels are equal on key frames" in done.stderr
     assert exported(vssbench, tmp_path / "allowed", "espnet", "--allow-different")[0].status == 0
 
 
@@ -78,10 +78,11 @@ def test_another_method_s_graphs_are_found_out(vssbench: Run, tmp_path: Path) ->
     assert ran == {"frame"}
 
 
+@pytest.mark.slow
 def test_a_graph_that_never_ran_is_named(vssbench: Run, tmp_path: Path) -> None:
-    done, model = exported(vssbench, tmp_path / "out", "tdnet", "--limit", 2)
+    done, model = exported(vssbench, tmp_path / "out", "tdnet", "--limit", 1)
     assert done.status == 1
-    assert "ran on none of 2 frames" in done.stderr
+    assert "ran on none of 1 frames" in done.stderr
     assert set(model.parity) == {"warmup"}
 
 
