@@ -94,12 +94,13 @@ def _data(file: Path) -> str:
 
 def _runs(history: History, named: dict[int, str], folder: Path) -> Iterator[str]:
     """The rows of the table of runs, the latest first; a run of several methods is one."""
-    seen = set()
+    runs: dict[object, list[Row]] = {}
     for row in reversed(history.rows):
-        run = row.folder.resolve().parent if row.folder else id(row)
-        if run not in seen:
-            seen.add(run)
-            started = (row.result.started or "") if row.result else ""
-            cells = (started.replace("T", " ")[:16], version(row), machine(row))
-            rest = "".join(f"<td>{_text(cell)}</td>" for cell in cells)
-            yield f'<tr><th scope="row">{_link(row, named[id(row)], folder)}</th>{rest}</tr>'
+        runs.setdefault(row.folder.resolve().parent if row.folder else id(row), []).append(row)
+    for rows in runs.values():
+        started = (rows[0].result.started or "") if rows[0].result else ""
+        machines = "; ".join(dict.fromkeys(map(machine, rows)))
+        cells = "".join(
+            f"<td>{_text(cell)}</td>" for cell in (started.replace("T", " ")[:16], version(rows[0]), machines)
+        )
+        yield f'<tr><th scope="row">{_link(rows[0], named[id(rows[0])], folder)}</th>{cells}</tr>'

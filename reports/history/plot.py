@@ -10,14 +10,15 @@ from typing import Any
 import matplotlib.dates as mdates
 from matplotlib.figure import Figure
 
-from vssbench.reports.history.lines import History, Line, Place
+from vssbench.gate.verdict import change
+from vssbench.reports.history.lines import History, Line, Place, Step
 from vssbench.reports.history.runs import By, machine, version
 from vssbench.reports.names import shortened
 from vssbench.reports.plots.column_figure import Sheet, Sign
 from vssbench.reports.plots.theme import LINES, SMALL, Theme, looks, scale
 
 DASHES = ("-", "--", ":", "-.")
-"""Of machines, in the order in which they appear."""
+"""Of machines, in the order in which they appear; from the second on their signs are hollow."""
 RING: dict[str, Any] = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none"}
 TICKS = 6
 """So many commits have their name under the axis: more would run into each other."""
@@ -25,11 +26,15 @@ TICKS = 6
 
 def plots(history: History, by: By) -> Iterator[tuple[str, Callable[[Theme], Figure]]]:
     """(file name without its ending, what draws it) for each dataset and figure."""
+    seen: set[str] = set()
     for number, place in enumerate(history.places(), 1):
         for metric in dict.fromkeys(line.rule.metric for line in history.lines if line.place == place):
             lines = [line for line in history.lines if (line.place, line.rule.metric) == (place, metric)]
-            name = re.sub(r"[^A-Za-z0-9]+", "_", metric).strip("_")
-            yield f"history_{name}" + (f"_{number}" if number > 1 else ""), partial(draw, history, place, lines, by)
+            name = f"history_{re.sub(r'[^A-Za-z0-9]+', '_', metric).strip('_')}" + (f"_{number}" if number > 1 else "")
+            while name in seen:  # classes of a plug-in may differ in signs only
+                name += "_"
+            seen.add(name)
+            yield name, partial(draw, history, place, lines, by)
 
 
 def draw(history: History, place: Place, lines: Sequence[Line], by: By, theme: Theme) -> Figure:
@@ -47,7 +52,8 @@ def draw(history: History, place: Place, lines: Sequence[Line], by: By, theme: T
     marked = False
     for line in shown:
         look: dict[str, Any] = {"color": styles[line.method].colour, "marker": styles[line.method].marker}
-        look["linestyle"] = DASHES[machines.index(line.machine) % len(DASHES)] if line.machine else "-"
+        if line.machine and (place_of := machines.index(line.machine)):
+            look |= {"linestyle": DASHES[place_of % len(DASHES)], "markerfacecolor": theme.background}
         where = [
             mdates.date2num(when) if by == "date" else float(commits[version(row)]) for when, row, _ in line.points
         ]
@@ -55,13 +61,7 @@ def draw(history: History, place: Place, lines: Sequence[Line], by: By, theme: T
         for piece in line.pieces:
             sheet.axes.plot([at[id(row)] for _, row, _ in piece], [value for *_, value in piece], **look)
         for step in (one for one in line.steps if one.real):
-            value, falls = step.after.values[figure.name] or 0.0, (step.verdict.change or 0.0) < 0
-            sheet.axes.plot(at[id(step.after)], value, **RING, color=theme.ink)
-            sheet.axes.annotate(
-                _change(step.verdict.change, step.verdict.relative), (at[id(step.after)], value),
-                (0, -12 if falls else 7),
-                textcoords="offset points", ha="center", size=SMALL, color=theme.ink,
-            )  # fmt: skip
+            _mark(sheet, step, at[id(step.after)], theme)
             marked = True
         several = len(machines) > 1 and line.machine
         signs.append((look, names[line.method] + (f", {line.machine}" if several else "")))
@@ -88,8 +88,14 @@ def notes(lines: Sequence[Line]) -> Iterator[str]:
         yield f"{len(lines) - LINES} further lines are not drawn"
 
 
-def _change(change: float | None, relative: bool) -> str:
-    return "" if change is None else f"{change:+.3g}{'%' * relative}"
+def _mark(sheet: Sheet, step: Step, x: float, theme: Theme) -> None:
+    """The ring around a change, and by how much the figure moved, on the side to which it did."""
+    y, falls = step.after.values[step.rule.metric] or 0.0, (step.verdict.change or 0.0) < 0
+    sheet.axes.plot(x, y, **RING, color=theme.ink)
+    sheet.axes.annotate(
+        change(step.verdict), (x, y), (0, -12 if falls else 7), textcoords="offset points", ha="center",
+        size=SMALL, color=theme.ink,
+    )  # fmt: skip
 
 
 def _ticks(sheet: Sheet, by: By, commits: dict[str, int]) -> None:

@@ -96,6 +96,7 @@ def test_names_of_anybody_stay_text(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(chromium() is None, reason="needs Chromium")
 def test_a_browser_shows_it(place: Path, tmp_path: Path) -> None:
+    day(place, 7, 0.8, method="hold(key_interval=5,of=mask2former(backbone=r50,labels=somebody_elses))")
     write(history(read([place]), RULES), tmp_path / "out")
     program = chromium()
     assert program is not None
