@@ -31,7 +31,8 @@ def all_columns(rows: Sequence[Row], chosen: Sequence[str] = ()) -> list[tuple[C
     known = {column.key for column in first}
     keys = [*metrics(rows), *further(rows)]
     more = [*(columns(rows) if chosen else ()), *(columns(rows, keys) if keys else ())]
-    others = {column: False for column in more if column.key not in known}
+    has = {column for column in more if any(column.value(row) is not None for row in rows)}
+    others = {column: False for column in more if column.key not in known and (column in has or column.accuracy)}
     accuracies = [one for one in others.items() if one[0].accuracy]
     costs = [one for one in others.items() if not one[0].accuracy]
     return [*found[:place], *accuracies, *found[place:], *costs]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vssbench import __version__
-from vssbench.reports.columns import machines, meanings
+from vssbench.reports.columns import machines
 from vssbench.reports.key_frames import ageing
 from vssbench.reports.names import names, short
 from vssbench.reports.notes import numbered
@@ -14,6 +14,7 @@ from vssbench.reports.page.citations import cite
 from vssbench.reports.page.columns import all_columns, cells, described
 from vssbench.reports.page.flicker import places
 from vssbench.reports.page.frames import BUDGET, frames, kept_by
+from vssbench.reports.page.legend import legend
 from vssbench.reports.page.pairs import LEVEL, pairs
 from vssbench.reports.page.per_clip import LEVELS, aligned, per_clip, quantiles
 from vssbench.reports.page.provenance import provenance
@@ -52,10 +53,9 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
         "classes": classes,
         "clipNames": clips,
         "columns": [described(column, rows, primary) for column, primary in shown],
-        "meanings": meanings(rows),
+        "legend": legend(rows, [column for column, _ in shown], notes),
         "machines": machines(rows),
         "notes": notes.texts,
-        "notesOfAll": notes.of_all,
         "rows": [
             {
                 "method": name,

@@ -10,7 +10,7 @@ from string import Template
 from typing import Any
 
 from vssbench.reports.page.scripts import script
-from vssbench.reports.page.unscripted import facts, tables
+from vssbench.reports.page.unscripted import facts, tables, title
 
 FOLDER = Path(__file__).parent
 STYLES = ("base", "header", "leaderboard", "panel", "plots", "pair", "frames", "flicker", "print")
@@ -24,6 +24,7 @@ def document(data: dict[str, Any]) -> str:
         policy=policy(style, code),
         style=style,
         script=code,
+        title=title(data["groups"]),
         facts=facts(data["groups"]),
         tables=tables(data["groups"]),
         data=embedded(data),

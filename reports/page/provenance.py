@@ -90,9 +90,9 @@ def _gflops(result: RunResult) -> Lines:
             ("the network sees it at", result.input_size and told(result.input_size)),
             ("counter", counted.get("counter")),
             ("second counter", second.get("counter")),
-            ("the second counts", _each(second)),
+            ("count by the second", _each(second)),
             ("third counter", third.get("counter")),
-            ("the third counts", _each(third)),
+            ("count by the third", _each(third)),
             ("not counted", ", ".join(uncounted)),
         ]
     )

@@ -9,6 +9,11 @@ from typing import Any
 MARKS = {"best": "strong", "second": "u"}
 
 
+def title(groups: Sequence[Mapping[str, Any]]) -> str:
+    """The heading, which a script replaces where another group is looked at."""
+    return _text(groups[0]["dataset"] if len(groups) == 1 else "vssbench report")
+
+
 def facts(groups: Sequence[Mapping[str, Any]]) -> str:
     """For each group its runs; a script shows those of the group that is looked at."""
     listed = ["".join(_run(one, len(group["runs"])) for one in group["runs"]) for group in groups]
@@ -45,7 +50,7 @@ def _group(group: Mapping[str, Any]) -> str:
         f"<h3>{_text(group['dataset'])}, {_text(protocol)}</h3>"
         f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(group["dataset"])}, {_text(protocol)}">'
         f'<table class="board"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-        f'<p class="hint">{_text(group["meanings"])}</p><ol class="notes">{notes}</ol>'
+        f'<p class="hint">{_text(group["legend"])}</p><ol class="notes">{notes}</ol>'
     )
 
 
@@ -60,7 +65,8 @@ def _row(row: Mapping[str, Any], columns: Iterable[str]) -> str:
 def _cell(cell: Mapping[str, Any]) -> str:
     tag = MARKS.get(cell["mark"], "span")
     span = f"<small>{cell['low']:.1f}–{cell['high']:.1f}</small>" if "low" in cell else ""
-    return f"<td><{tag}>{_text(cell['text'])}</{tag}>{span}</td>"
+    signs = "!" * cell.get("busy", False) + "≈" * cell.get("alike", False)
+    return f"<td><{tag}>{_text(cell['text'])}</{tag}>{signs}{span}</td>"
 
 
 def _text(text: str) -> str:

@@ -17,8 +17,8 @@ const TOPICS = {
   schedule: "Schedule",
 };
 
-/** What a topic is called where columns are listed. */
-export const topicOf = ({ topic }) => TOPICS[topic] ?? topic;
+/** What a topic is called where columns are listed; figures of a stream are one of their own. */
+export const topicOf = ({ key, topic }) => (key?.includes("fps=") ? "Stream" : (TOPICS[topic] ?? topic));
 
 keep(
   "filter",
@@ -103,13 +103,13 @@ function drawPicker() {
       " ",
       button("All", () => pick(new Set(boxes.keys()))),
     ),
-    ...[...topics].map(([topic, own]) =>
-      el(
-        "fieldset",
-        {},
-        el("legend", {}, topic),
-        own.map(({ title }) => boxes.get(title)),
-      ),
+    el(
+      "div",
+      { class: "topics" },
+      [...topics].map(([topic, own]) => {
+        const listed = own.map(({ title }) => boxes.get(title));
+        return el("fieldset", {}, el("legend", {}, topic), listed);
+      }),
     ),
   );
 }

@@ -101,7 +101,7 @@ function strip(frames, listed) {
       part("frames", "body").querySelectorAll(".strip button")[listed.indexOf(index)].focus();
     };
     const picture = frame.image
-      ? el("img", { src: `data:image/jpeg;base64,${frame.image}`, alt: "", loading: "lazy" })
+      ? el("img", { src: `data:image/jpeg;base64,${frame.image}`, alt: "" })
       : el("i", {}, "labels only");
     const place = frame.stem || frame.index;
     const words = [el("span", {}, `${frame.clip} · ${place}`), el("span", {}, `${mean.toFixed(0)} % right`)];

@@ -4,7 +4,7 @@ import { byId, el } from "./dom.js";
 import { heading, sorted } from "./ordering.js";
 import { aboutFigure, explain } from "./panel.js";
 import { belongs, methodButton } from "./selection.js";
-import { data, measured, shownColumns, state, visible } from "./state.js";
+import { measured, shownColumns, state, visible } from "./state.js";
 import { changed, views } from "./views.js";
 import { walkable } from "./walking.js";
 
@@ -35,7 +35,7 @@ function drawLeaderboard() {
     ),
   );
   walkable(board);
-  byId("legend").textContent = legend(rows);
+  byId("legend").textContent = `${state.group.legend} ${HELP}`;
   byId("notes").replaceChildren(
     ...state.group.notes.map((note, index) => el("li", { id: `note-${index + 1}`, tabindex: -1 }, note)),
   );
@@ -64,31 +64,10 @@ function published(rows, columns) {
   });
 }
 
-function legend(rows) {
-  const letters = Object.entries(state.group.machines);
-  const everywhere = state.group.notesOfAll;
-  const cells = rows.flatMap((row) => Object.values(row.cells));
-  const level = cells.find((one) => one.level)?.level;
-  const touch = matchMedia("(pointer: coarse)").matches;
-  return [
-    cells.some(({ mark }) => mark) ? "Bold: best; underlined: second best." : "",
-    level ? `Under a figure: its ${100 * level} % confidence interval over clips.` : "",
-    cells.some(({ busy }) => busy) ? "!: the machine slept or was busy meanwhile; the notes say by how much." : "",
-    cells.some(({ alike }) => alike)
-      ? `≈: not to be told from the best of its column (p ≥ ${data.alpha}, over clips, corrected for all pairs).`
-      : "",
-    letters.length > 1
-      ? `Speeds: ${letters.map(([letter, machine]) => `(${letter}) ${machine}`).join("; ")}; they cannot be compared.`
-      : "",
-    state.group.meanings,
-    everywhere.length ? `Of every method: note ${everywhere.join(", ")}.` : "",
-    touch
-      ? "Tap a figure to see where it comes from and how to cite it, and a method to select it everywhere."
-      : "Click a figure (or the arrow keys and Enter) to see where it comes from and how to cite it.",
-  ]
-    .filter(Boolean)
-    .join(" ");
-}
+const touch = matchMedia("(pointer: coarse)").matches;
+const HELP = touch
+  ? "Tap a figure to see where it comes from and how to cite it, and a method to select it everywhere."
+  : "Click a figure (or the arrow keys and Enter) to see where it comes from and how to cite it.";
 
 function tableRow(row, columns) {
   const notes = row.notes.map((number) =>

@@ -42,8 +42,11 @@ export function highlight() {
   byId("clear").hidden = !state.selected.size;
 }
 
+const sized = []; // functions that draw what depends on the width of its place
+
 /** Draw again what depends on the width of its place. */
 export function whenResized(host, draw) {
+  sized.push(draw);
   let width = 0;
   new ResizeObserver(() => {
     if (width && host.clientWidth && host.clientWidth !== width) {
@@ -52,4 +55,13 @@ export function whenResized(host, draw) {
     }
     width = host.clientWidth;
   }).observe(host);
+}
+
+// A sheet of paper is narrower than a window: what depends on the width is drawn for it, and then for the window again.
+for (const event of ["beforeprint", "afterprint"]) {
+  addEventListener(event, () => {
+    document.documentElement.classList.toggle("paper", event === "beforeprint");
+    for (const draw of sized) draw();
+    highlight();
+  });
 }
