@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 from vssbench.errors import NotComparable
 from vssbench.metrics.accuracy.clip_states import Totals
-from vssbench.reports.page.per_clip import METRICS
 from vssbench.reports.rows import Row
 from vssbench.stats.over_clips import OverClips, Pairs, compare_methods
 
 LEVEL = 0.95
 """Of the intervals."""
+TESTED = ("mIoU", "VC@8", "VC@16")
+"""Of the metrics that are shown clip by clip; pixel accuracy would take as long as all of these."""
 SHOWN = 20
 """So many of a group's rows, the best ones, are compared: 190 pairs."""
 
@@ -24,14 +25,17 @@ def pairs(rows: Sequence[Row]) -> dict[str, list[tuple[Any, ...]]]:
     p is corrected for all pairs of the rows that compete, whether shown or not; a pair is left out where one of the two
     does not compete. low, high: None for `reason`.
     """
+    running: dict[tuple[int, ...], list[str]] = {}  # metrics of the same rows are tested together
+    for metric in TESTED:
+        places = tuple(place for place, row in enumerate(rows) if row.contends(metric) and _totals(row, metric))
+        running.setdefault(places, []).append(metric)
     found: dict[str, list[tuple[Any, ...]]] = {}
-    for metric in METRICS:
-        places = [index for index, row in enumerate(rows) if row.contends(metric) and _totals(row, metric)]
-        methods = [over for index in places if (over := rows[index].over_clips)]
+    for places, names in running.items():
+        methods = [over for place in places if (over := rows[place].over_clips)]
         tested = list(combinations(range(len(methods)), 2))
         shown = {pair for pair in tested if pair[1] < SHOWN}
         if tested:
-            found[metric] = _compared(methods, metric, Pairs(tested, shown), places)
+            found |= _compared(methods, dict.fromkeys(names, Pairs(tested, shown)), places)
     return found
 
 
@@ -39,19 +43,24 @@ def _totals(row: Row, metric: str) -> bool:
     return row.over_clips is not None and isinstance(row.over_clips.totals.get(metric), Totals)
 
 
-def _compared(methods: Sequence[OverClips], metric: str, asked: Pairs, places: Sequence[int]) -> list[tuple[Any, ...]]:
+def _compared(
+    methods: Sequence[OverClips], asked: Mapping[str, Pairs], places: Sequence[int]
+) -> dict[str, list[tuple[Any, ...]]]:
     try:
-        made = compare_methods(methods, {metric: asked}, LEVEL)[metric]
+        made = compare_methods(methods, asked, LEVEL)
     except NotComparable:
-        return []  # the page says that these were not compared; the leaderboard says why
-    return [
-        (
-            places[i], places[j], _rounded(one.effect), _rounded(one.low), _rounded(one.high),
-            _rounded(one.adjusted), _rounded(one.least), one.reason,
-        )
-        for (i, j), one in sorted(made.items())
-        if one.effect is not None and one.adjusted is not None
-    ]  # fmt: skip
+        return {}  # the page says that these were not compared; the leaderboard says why
+    return {
+        metric: [
+            (
+                places[i], places[j], _rounded(one.effect), _rounded(one.low), _rounded(one.high),
+                _rounded(one.adjusted), _rounded(one.least), one.reason,
+            )
+            for (i, j), one in sorted(found.items())
+            if one.effect is not None and one.adjusted is not None
+        ]
+        for metric, found in made.items()
+    }  # fmt: skip
 
 
 def _rounded(value: float | None) -> float | None:

@@ -57,7 +57,7 @@ const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2
 /** The difference of the two over all clips in words, of the comparisons that the report made. */
 function verdict(a, b, metric, clips) {
   const found = state.group.pairs[metric]?.find(([i, j]) => i === Math.min(a.id, b.id) && j === Math.max(a.id, b.id));
-  if (!found) return "Whether the difference is one of chance was not computed for these two.";
+  if (!found) return `Whether their difference in ${metric} is one of chance was not computed.`;
   const [first, , ...one] = found;
   const [effect, low, high, p, least, reason] = one;
   const [value, from, to] = first === a.id ? [effect, low, high] : [-effect, -high, -low];

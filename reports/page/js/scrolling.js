@@ -14,13 +14,14 @@ function watch(place) {
   const seen = new ResizeObserver(update);
   seen.observe(place);
   seen.observe(place.firstElementChild);
+  return update;
 }
 
-const watched = new WeakSet();
+const watched = new WeakMap(); // a table's place -> what looks at it again
 const look = () => {
   for (const place of document.querySelectorAll(".scroll")) {
-    if (!watched.has(place)) watch(place);
-    watched.add(place);
+    if (!watched.has(place)) watched.set(place, watch(place));
+    watched.get(place)(); // at once: what is below must not move once it can be pressed
   }
 };
 new MutationObserver(look).observe(document.querySelector("main"), { childList: true, subtree: true });
