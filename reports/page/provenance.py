@@ -109,6 +109,8 @@ def _speed(row: Row, result: RunResult) -> Lines:
         [
             ("machine", row.machine),
             ("device", environment.get("device")),
+            ("runtime", row.runtime),
+            ("precision", row.precision),
             ("torch", (environment.get("packages") or {}).get("torch")),
             ("timed frames", f"{len(samples['step'])}, batch 1" if samples.get("step") else None),
             ("the network sees a frame at", result.input_size and told(result.input_size)),

@@ -44,21 +44,24 @@ function decades(low, high) {
 
 /**
  * An empty plot in `host`: {root, x, y, width, height}. xs, ys: the values that must fit; log: of the x axis.
+ * names: what stands at 0, 1, ... of an x axis that has no numbers.
  * summary: what a screen reader says of it, as the points alone mean little.
  */
 export function plot(
   host,
-  { xs, ys, xTitle, yTitle, log = false, height = 420, summary, right = MARGIN.right, integers = false },
+  { xs, ys, xTitle, yTitle, log = false, height = 420, summary, right = MARGIN.right, integers = false, names = null },
 ) {
   const width = Math.max(host.clientWidth, 280);
-  const x = scale(xs, MARGIN.left, width - right, log);
+  const x = scale(names ? [-0.5, names.length - 0.5] : xs, MARGIN.left, width - right, log);
   const y = scale(ys, height - MARGIN.bottom, MARGIN.top);
-  const ticks = integers ? x.ticks.filter(Number.isInteger) : x.ticks;
+  const ticks = names ? [...names.keys()] : integers ? x.ticks.filter(Number.isInteger) : x.ticks;
   const grid = svg("g", { class: "grid", "aria-hidden": "true" });
   for (const tick of thinned(ticks, x.at)) {
     const at = x.at(tick);
     grid.append(svg("line", { x1: at, x2: at, y1: MARGIN.top, y2: height - MARGIN.bottom }));
-    grid.append(svg("text", { x: at, y: height - MARGIN.bottom + 16, "text-anchor": "middle" }, String(tick)));
+    grid.append(
+      svg("text", { x: at, y: height - MARGIN.bottom + 16, "text-anchor": "middle" }, names?.[tick] ?? String(tick)),
+    );
   }
   for (const tick of y.ticks) {
     const at = y.at(tick);

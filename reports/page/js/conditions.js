@@ -52,7 +52,8 @@ export function matches(text, group) {
   const { words, comparisons } = conditions(text, group.columns);
   return (row) => {
     const notes = row.notes.map((number) => group.notes[number - 1]);
-    const held = [row.method, row.family, row.origin, ...notes].join("\n").toLowerCase();
+    const figures = group.columns.filter((one) => one.words).map(({ title }) => row.cells[title].text);
+    const held = [row.method, row.family, row.origin, ...figures, ...notes].join("\n").toLowerCase();
     const passes = ({ column, sign, bound }) => {
       const { value, atLeast } = row.cells[column.title];
       return value !== null && HOLDS[sign](value, bound) && !(atLeast && sign.match(/[<≤]/));

@@ -21,7 +21,7 @@ function drawLeaderboard() {
       el(
         "tr",
         {},
-        [{ title: "method", better: 0 }, ...columns].map((one) => heading(one, sortBy)),
+        [{ title: "method", better: 0, words: true }, ...columns].map((one) => heading(one, sortBy)),
       ),
     ),
     el(

@@ -30,12 +30,12 @@ export function sorted(rows) {
 }
 
 /** The head of a column: all of it is pressed to sort by it. */
-export function heading({ title, better }, sortBy) {
+export function heading({ title, better, words }, sortBy) {
   const untouched = state.sort.title === null;
   const active = untouched ? title === FIRST : state.sort.title === title;
   const up = !untouched && state.sort.up;
   const press = () => {
-    const first = better < 0 || title === "method"; // the first press puts the best on top
+    const first = better < 0 || words; // the first press puts the best on top, of words the first
     sortBy({ title, up: active ? !up : first });
   };
   const said = better > 0 ? "more is better" : better < 0 ? "less is better" : null;

@@ -1,98 +1,36 @@
 // The Pareto plot: accuracy against what it costs, the front drawn, the rest stepping back.
 
-import { keep } from "./address.js";
 import { MARGIN, plot } from "./axes.js";
-import { check, choice, hint, missing, part, svg } from "./dom.js";
-import { topicOf } from "./filters.js";
+import { hint, missing, part, svg } from "./dom.js";
 import { front, staircase } from "./front.js";
 import { colour, mark } from "./marks.js";
-import { FIRST } from "./ordering.js";
 import { LONGEST, nameAt, placed } from "./point_labels.js";
 import { belongs, selectsAsButton } from "./selection.js";
-import { figure, isBound, state, visible } from "./state.js";
+import { figure, isBound, visible } from "./state.js";
 import { describe } from "./tooltip.js";
-import { changed, views, whenResized } from "./views.js";
-
-const tradeoff = { x: null, y: null, log: null }; // null: as the page opens
-
-keep(
-  "x",
-  () => tradeoff.x,
-  ([title = null]) => {
-    Object.assign(tradeoff, { x: title, log: null });
-  },
-);
-keep(
-  "y",
-  () => tradeoff.y,
-  ([title = null]) => {
-    tradeoff.y = title;
-  },
-);
-keep(
-  "scale",
-  () => (tradeoff.log === null ? null : tradeoff.log ? "log" : "linear"),
-  ([name]) => {
-    tradeoff.log = name ? name === "log" : null;
-  },
-);
-
-/** The columns that may be an axis, and those that are: {costs, accuracies, x, y}. */
-function axes() {
-  const known = (one) => state.group.rows.some((row) => figure(row, one.title) !== null);
-  const usable = state.group.columns.filter((one) => one.better && known(one));
-  const accuracies = usable.filter((one) => one.topic === "accuracy");
-  const costs = [...usable.filter((one) => one.topic !== "accuracy"), ...accuracies];
-  const titled = (list, wanted, first) =>
-    list.find((one) => one.title === wanted) ?? list.find((one) => one.title === first) ?? list[0];
-  const x = titled(costs, tradeoff.x, "GFLOPs");
-  return { costs, accuracies, x, y: titled(accuracies, tradeoff.y, FIRST), log: tradeoff.log ?? (x && spread(x) > 10) };
-}
-
-function drawControls() {
-  const { costs, accuracies, x, y, log } = axes();
-  const change = (name) => (value) => {
-    tradeoff[name] = value;
-    if (name === "x") tradeoff.log = null;
-    changed(() => {
-      drawControls();
-      drawTradeoff();
-    });
-  };
-  const titles = (list) => list.map((one) => [one.title, one.title, topicOf(one)]);
-  const controls = [
-    choice("Cost", titles(costs), x?.title, change("x")),
-    choice("Accuracy", titles(accuracies), y?.title, change("y")),
-    check("logarithmic", log, change("log")),
-  ];
-  part("tradeoff", "controls").replaceChildren(...(x && y ? controls : []));
-}
-
-/** How many times the largest figure is the smallest; 1 where a logarithm cannot show them. */
-function spread({ title }) {
-  const values = state.group.rows.map((row) => figure(row, title)).filter((value) => value !== null);
-  return values.length && Math.min(...values) > 0 ? Math.max(...values) / Math.min(...values) : 1;
-}
+import { axes, drawControls, placeOn, wordsOf } from "./tradeoff.js";
+import { views, whenResized } from "./views.js";
 
 function drawTradeoff() {
   const host = part("tradeoff", "body");
   const { x, y, log } = axes();
-  const both = (row) => figure(row, x.title) !== null && figure(row, y.title) !== null;
+  const both = (row) => placeOn(x, row) !== null && figure(row, y.title) !== null;
   const rows = x && y ? visible().filter(both) : [];
   if (!rows.length) return host.replaceChildren(missing("No method here has both an accuracy and a cost."));
-  const best = front(rows, x, y);
+  const best = x.words ? [] : front(rows, x, y);
   const leading = best.map((row) => row.method).join(", ");
   const frame = plot(host, {
-    xs: rows.map((row) => figure(row, x.title)),
+    xs: rows.map((row) => placeOn(x, row)),
     ys: rows.flatMap((row) => [figure(row, y.title), row.cells[y.title].low, row.cells[y.title].high]),
     log,
-    xTitle: `${x.title}, ${x.better > 0 ? "more" : "less"} is better`,
+    names: wordsOf(x),
+    xTitle: x.words ? x.title : `${x.title}, ${x.better > 0 ? "more" : "less"} is better`,
     yTitle: `${y.title} (%)${y.better < 0 ? ", less is better" : ""}`,
     summary: `${y.title} against ${x.title} of ${rows.length} methods. On the front: ${leading || "none"}.`,
   });
   const at = (row) => ({
     row,
-    x: frame.x.at(figure(row, x.title)),
+    x: frame.x.at(placeOn(x, row)),
     y: frame.y.at(figure(row, y.title)),
     text: row.short,
   });
@@ -136,5 +74,5 @@ function pointOf({ row, x: left, y: top, text: name }, place, onFront, frame, x,
   return belongs(selectsAsButton(group, row, `${row.short}: ${said}`), row);
 }
 
-views.push(drawControls, drawTradeoff);
+views.push(() => drawControls(drawTradeoff), drawTradeoff);
 whenResized(part("tradeoff", "body"), drawTradeoff);

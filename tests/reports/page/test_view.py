@@ -14,8 +14,9 @@ import pytest
 from tests.helpers.browser import Browser, chromium
 from tests.helpers.programs import needs
 from tests.reports.page import page_rows
+from tests.reports.test_runtimes import ran
 from vssbench.reports import page, read_runs
-from vssbench.reports.rows import Row
+from vssbench.reports.rows import Row, measured
 
 pytestmark = needs(chromium(), "Chromium", "chromium")
 BEST_FIRST = page_rows.METHODS
@@ -63,6 +64,24 @@ def test_columns_are_picked_and_may_be_axes(browser: Browser) -> None:
     )
     assert {"latency p99 end to end (ms)", "memory host peak (MB)", "mIoU on show at 30 fps"} <= set(costs[0])
     assert "mIoU on show at 30 fps" in costs[1]
+
+
+def test_columns_of_words_sort_filter_and_are_an_axis(started: Browser, tmp_path: Path) -> None:
+    made = [ran("a"), ran("b", "onnxruntime 1.32.0", "int8"), ran("c", "onnxruntime 1.32.0", provider="cuda")]
+    started.open(page.write([measured(one) for one in made], tmp_path))
+    assert {"runtime", "precision"} <= set(started.evaluate(HEADS))
+    type_filter(started, "int8")
+    assert started.evaluate(NAMES) == ["b"]
+    type_filter(started, "")
+    started.evaluate("document.getElementById('text').dispatchEvent(new Event('input'))")
+    started.click("[data-column=runtime]")
+    assert started.evaluate(NAMES) == ["b", "c", "a"]
+    choose = "e => { e.value = 'runtime'; e.dispatchEvent(new Event('change')); }"
+    started.evaluate(f"({choose})(document.querySelector('#tradeoff select'))")
+    ticks = started.evaluate("[...document.querySelectorAll('#tradeoff .grid text')].map(e => e.textContent)")
+    assert ticks[:3] == ["onnxruntime", "onnxruntime, cuda", "torch"]
+    rows = list(csv.DictReader(io.StringIO(started.evaluate(SAVED % "csv"))))
+    assert [row["runtime"] for row in rows] == ["onnxruntime", "onnxruntime, cuda", "torch"]
 
 
 def test_what_is_shown_is_saved(browser: Browser) -> None:
