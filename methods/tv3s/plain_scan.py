@@ -19,29 +19,25 @@ def plain_scan(
     """
     length = u.shape[1]
     runs = next(count for count in range(isqrt(length), 0, -1) if length % count == 0)
+    # float[P, R, 1, 1, D] or [P, R, 1, N, 1] of one token of every run; its axis stays, so that nothing is reshaped.
     tokens = [
-        [part.squeeze(2) for part in x.unflatten(1, (runs, length // runs)).split(1, 2)]
-        for x in (u, step, to_state, from_state)
+        x.unflatten(1, (runs, -1)).unsqueeze(axis).split(1, 2)
+        for x, axis in ((u, 3), (step, 3), (to_state, 4), (from_state, 3))
     ]
-    held, ahead = (
-        torch.zeros_like(state).unsqueeze(1),
-        torch.zeros_like(step[:, :1]),
-    )  # float[P, R, N, D]; float[P, R, D]
+    held, ahead = torch.zeros_like(state)[:, None, None], torch.zeros_like(step[:, :1, None, None])
     alone, passed = [], []
-    for now, one, into, out in zip(*tokens, strict=True):
-        kept = (one.unsqueeze(2) * rate).exp()
-        held = kept * held + (one * now).unsqueeze(2) * into.unsqueeze(3)
+    for now, one, entry, view in zip(*tokens, strict=True):
+        held = (one * rate).exp() * held + (one * now) * entry
         ahead = ahead + one
-        alone.append(out.unsqueeze(2) @ held)
+        alone.append(view @ held)
         passed.append(ahead)
-    kept = (ahead.unsqueeze(2) * rate).exp()
-    starts = []
-    for decay, added in zip(kept.unbind(1), held.unbind(1), strict=True):
+    kept, state, starts = (ahead * rate).exp(), state[:, None, None], []
+    for decay, added in zip(kept.split(1, 1), held.split(1, 1), strict=True):
         starts.append(state)
         state = decay * state + added
-    start = torch.stack(starts, 1)
+    start = torch.cat(starts, 1)
     y = [
-        found + out.unsqueeze(2) @ ((ahead.unsqueeze(2) * rate).exp() * start)
-        for found, ahead, out in zip(alone, passed, tokens[3], strict=True)
+        found + view @ ((ahead * rate).exp() * start)
+        for found, ahead, view in zip(alone, passed, tokens[3], strict=True)
     ]
-    return torch.cat(y, 2).flatten(1, 2), state
+    return torch.cat(y, 2).flatten(1, 3), state.flatten(0, 2)
