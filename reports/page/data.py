@@ -33,6 +33,7 @@ def contents(rows: Sequence[Row], chosen: Sequence[str] = ()) -> dict[str, Any]:
         "levels": LEVELS.tolist(),
         "alpha": ALPHA,
         "level": LEVEL,
+        "families": sorted({row.family for row in rows}),
         "palette": list(zip(LIGHT.palette, DARK.palette, strict=True)),
         "groups": [_group(group, members, BUDGET // len(groups), chosen) for group, members in groups],
     }

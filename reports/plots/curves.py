@@ -38,7 +38,8 @@ class Curve(NamedTuple):
 def curves(rows: Sequence[Row], points: Sequence[Mapping[Any, float]]) -> list[Curve]:
     """A line per row. Those of one method at several key-frame intervals share a name, and have K at their ends."""
     whole = short_names(rows)
-    variants = clear([variant(row) for row in rows], [row.called or without_interval(row) for row in rows])
+    full = [variant(row) if row.called else without_interval(row) for row in rows]
+    variants = clear([variant(row) for row in rows], full)
     keys = [name + "".join(long.partition(RUN)[1:]) for name, long in zip(variants, whole, strict=True)]
     intervals = {key: {interval(row) for row, other in zip(rows, keys, strict=True) if other == key} for key in keys}
     return [

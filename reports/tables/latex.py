@@ -26,10 +26,24 @@ ESCAPED = {
 LEFT_OUT = ("key_frames", "fps(step)", "fps(end_to_end)")
 
 
+LONGEST = 40
+"""Lines of a table that fit a page with its notes; a longer one is broken into pages."""
+NAME = 28
+"""Characters of a name that is not broken."""
+
+
 def document(rows: Sequence[Row], chosen: Sequence[str] = ()) -> str:
-    r"""A table* environment for each group, to be \input; it asks for the packages booktabs and, with T1, fontenc."""
-    tables = [_table(group, members, number, chosen) for number, (group, members) in enumerate(grouped(rows), 1)]
-    return "\n\n".join(["% needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs}", *tables]) + "\n"
+    r"""A table* for each group, or a longtable where it has more than LONGEST lines, to be \input.
+
+    It asks for the packages booktabs and graphicx, longtable where there is one, and, with T1, fontenc. A longtable is
+    set in one column, in a document of two as well.
+    """
+    groups = list(grouped(rows))
+    packages = ["[T1]{fontenc}", "{booktabs}", "{graphicx}"]
+    packages += ["{longtable}"] if any(len(members) > LONGEST for _, members in groups) else []
+    needs = "% needs " + ", ".join(rf"\usepackage{package}" for package in packages)
+    tables = [_table(group, members, number, chosen) for number, (group, members) in enumerate(groups, 1)]
+    return "\n\n".join([needs, *tables]) + "\n"
 
 
 def escape(text: str) -> str:
@@ -53,22 +67,60 @@ def _table(group: Group, members: Sequence[Row], number: int, chosen: Sequence[s
     ]
     lines = [" & ".join(line) + r" \\" for line in zip(first, *cells, strict=True)]
     below = _below(members, shown, notes)
-    return "\n".join([
+    caption = rf"\caption{{{_caption(group, members, shown)}}}\label{{tab:leaderboard-{number}}}"
+    # A name that is longer than a table has room for is broken between its arguments.
+    wide = "l" if max(map(len, names(members))) <= NAME else r"p{15em}"
+    form = _long if len(members) > LONGEST else _short
+    return "\n".join(form(wide, len(shown), caption, header + r" \\", lines, below))
+
+
+def _short(first: str, columns: int, caption: str, header: str, lines: Sequence[str], below: str) -> list[str]:
+    """Across both columns of a page, where LaTeX finds room; smaller where it is wider than that."""
+    return [
         r"\begin{table*}",
         r"\centering",
-        rf"\caption{{{_caption(group, members, shown)}}}",
-        rf"\label{{tab:leaderboard-{number}}}",
+        caption,
         r"\footnotesize\setlength{\tabcolsep}{4pt}",
-        rf"\begin{{tabular}}{{l{'r' * len(shown)}}}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{first}{'r' * columns}}}",
         r"\toprule",
-        header + r" \\",
+        header,
         r"\midrule",
         *lines,
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}}",
         *([r"\par\smallskip", rf"\parbox{{\linewidth}}{{\raggedright {below}}}"] if below else []),
         r"\end{table*}",
-    ])  # fmt: skip
+    ]
+
+
+def _long(first: str, columns: int, caption: str, header: str, lines: Sequence[str], below: str) -> list[str]:
+    """Over as many pages as it needs, its header on each, in the middle even where it is wider than the text.
+
+    longtable knows one column only.
+    """
+    return [
+        r"\makeatletter\newif\ifintwo\if@twocolumn\intwotrue\onecolumn\fi\makeatother",
+        r"\begingroup\scriptsize\setlength{\tabcolsep}{3pt}\setlength{\LTcapwidth}{\textwidth}",
+        r"\setlength{\LTleft}{0pt plus 1fill minus 1fill}\setlength{\LTright}{\LTleft}",
+        rf"\begin{{longtable}}{{{first}{'r' * columns}}}",
+        caption + r" \\",
+        r"\toprule",
+        header,
+        r"\midrule",
+        r"\endfirsthead",
+        rf"\multicolumn{{{columns + 1}}}{{l}}{{\tablename~\thetable, continued}} \\",
+        r"\toprule",
+        header,
+        r"\midrule",
+        r"\endhead",
+        r"\bottomrule",
+        r"\endfoot",
+        *lines,
+        r"\end{longtable}",
+        *([rf"{{\raggedright {below}\par}}"] if below else []),
+        r"\endgroup\ifintwo\twocolumn\fi",
+    ]
 
 
 def _caption(group: Group, members: Sequence[Row], shown: Sequence[Column]) -> str:
@@ -98,8 +150,9 @@ def _title(column: Column) -> str:
 
 def _name(row: Row, name: str) -> str:
     if row.origin == "published":
-        return rf"\textit{{{escape(name)}}}$^\dagger$"
-    return rf"\texttt{{{escape(name)}}}"
+        return rf"\raggedright\textit{{{_breakable(name)}}}$^\dagger$"
+    spelled = _breakable(name).replace(",", r",\allowbreak ").replace("(", r"(\allowbreak ")
+    return rf"\raggedright\texttt{{{spelled}}}"
 
 
 def _cell(column: Column, row: Row, mark: Mark | None) -> str:
@@ -116,8 +169,13 @@ def _raised(numbers: Sequence[int]) -> str:
     return rf"\textsuperscript{{{','.join(map(str, numbers))}}}" if numbers else ""
 
 
+def _breakable(text: str) -> str:
+    """Running text; an address in it may be broken at its strokes."""
+    return escape(text).replace("/", r"/\allowbreak ")
+
+
 def _below(members: Sequence[Row], shown: Sequence[Column], notes: Notes) -> str:
     """What the costs and their marks are, and the notes."""
-    listed = [rf"\textsuperscript{{{number}}}~{escape(text)}." for number, text in enumerate(notes.texts, 1)]
+    listed = [rf"\textsuperscript{{{number}}}~{_breakable(text)}." for number, text in enumerate(notes.texts, 1)]
     words = [meanings(members), busy_words(members, shown)]
     return " ".join(filter(None, [*map(escape, words), *listed]))

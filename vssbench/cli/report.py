@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vssbench.cli import completion
-from vssbench.errors import UserError
+from vssbench.errors import UserError, printable
 
 
 def command(
@@ -36,6 +37,12 @@ def command(
             autocompletion=completion.several(completion.figures),
         ),
     ] = None,
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            "--names", help="YAML file of what methods are called, such as 'mpvss: Ours'; plots name these in any case."
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Write leaderboard and plots here.")] = None,
 ) -> None:
     """Join runs into one leaderboard; with --protocol score their records again, without running anything.
@@ -48,9 +55,10 @@ def command(
     from vssbench.metrics.accuracy.protocols import find
     from vssbench.reports import published, read_runs, write
     from vssbench.reports.columns import parse_columns
-    from vssbench.reports.tables import leaderboard
+    from vssbench.reports.tables import leaderboard, own_names
 
     chosen = parse_columns(columns) if columns else ()
+    own = own_names.read(names) if names else {}
     asked = write.parse_formats(formats) if formats else None
     if protocol:
         find(protocol)
@@ -59,6 +67,9 @@ def command(
     rows = read_runs.read(runs, protocol)
     if with_published:
         rows += published.rows(rows)
+    rows, unused = own_names.named(rows, own)
+    for note in unused:
+        print(f"vssbench: {names}: {printable(note)}", file=sys.stderr)
     if output is None:
         print(leaderboard.text(rows, asked[0] if asked else "md", chosen), end="")
     else:

@@ -2,7 +2,7 @@
 // where its figures are printed ones.
 
 import { svg } from "./dom.js";
-import { data, families, state } from "./state.js";
+import { data } from "./state.js";
 
 /** The path of some corners and of their turns by a quarter. */
 function polygon(r, corners) {
@@ -42,12 +42,12 @@ for (const [index, [light, dark]] of data.palette.entries()) {
   document.documentElement.style.setProperty(`--c${index}`, `light-dark(${light}, ${dark})`);
 }
 
-/** The class that gives a family its colour. */
-export const colour = (family) => `c${families(state.group).indexOf(family) % data.palette.length}`;
+/** The class that gives a family its colour: by its place in the whole report, as in the other plots. */
+export const colour = (family) => `c${data.families.indexOf(family) % data.palette.length}`;
 
 /** A method's mark at a point. */
 export function mark(row, x, y, size = 5) {
-  const shape = SHAPES[families(state.group).indexOf(row.family) % SHAPES.length];
+  const shape = SHAPES[data.families.indexOf(row.family) % SHAPES.length];
   const hollow = row.origin === "published" ? " hollow" : "";
   return svg("path", {
     class: `mark ${colour(row.family)}${hollow}`,

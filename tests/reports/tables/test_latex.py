@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.programs import needs
 from tests.reports.tables.test_leaderboard import against, result
 from vssbench.reports import published
+from vssbench.reports.columns import parse_columns
 from vssbench.reports.rows import Row, measured
-from vssbench.reports.tables import latex
+from vssbench.reports.tables import latex, own_names
 from vssbench.stats import Interval
 
 
@@ -29,7 +32,8 @@ def rows() -> list[Row]:
 
 def test_a_table_has_a_cell_for_every_column() -> None:
     for table in latex.document(rows()).split(r"\begin{table*}")[1:]:
-        (spec,) = re.findall(r"\\begin\{tabular\}\{(l?r*)\}", table)
+        (spec,) = re.findall(r"\\begin\{tabular\}\{((?:l|p\{15em\})r*)\}", table)
+        spec = spec.replace("p{15em}", "l")
         inner = table.partition(r"\toprule")[2].partition(r"\bottomrule")[0]
         lines = [line for line in inner.splitlines() if line.endswith(r"\\")]
         assert len(lines) >= 2
@@ -48,6 +52,45 @@ def test_marks_intervals_and_doubts_stand_in_the_cells() -> None:
     assert r"predictions=\textquotedbl{}50\%\_a\&b\textquotedbl{}" in text
 
 
+def many(count: int = latex.LONGEST + 20) -> list[Row]:
+    """A group that no page holds, with names that no column holds."""
+    span = {"mIoU": Interval(50.0, 48.1, 53.2), "VC@8": Interval(80.0, 79.0, 81.0)}
+    specs = (f"flowwarp(key_interval={n},of=mask2former(backbone=swin_t))" for n in range(1, count + 1))
+    return [
+        measured(result(spec, 60.0 - n / 10, gflops={"amortised": 9.0, "key": 10.0, "nonkey": 8.0}), intervals=span)
+        for n, spec in enumerate(specs)
+    ]
+
+
+def test_a_table_longer_than_a_page_is_broken_and_has_its_header_on_each() -> None:
+    text = latex.document(many())
+    assert r"\usepackage{longtable}" in text.splitlines()[0]
+    assert text.count(r"\begin{longtable}") == text.count(r"\end{longtable}") == 1
+    assert r"\begin{table*}" not in text
+    assert text.count(r"GFLOPs\\key") == 2
+    assert text.index(r"\endfirsthead") < text.index(r"\endhead") < text.index(r"\endfoot") < text.index("60.00")
+    short = latex.document(many(latex.LONGEST))
+    assert "longtable" not in short
+
+
+def test_a_long_name_may_be_broken_between_its_arguments() -> None:
+    text = latex.document(many(3))
+    assert (
+        r"\texttt{flowwarp(\allowbreak key\_interval=1,\allowbreak of=mask2former(\allowbreak backbone=swin\_t))}"
+        in text
+    )
+    assert r"\begin{tabular}{p{15em}r" in text
+    assert r"\begin{tabular}{lr" in latex.document([measured(result("mpvss", 50.0))])
+
+
+def test_columns_and_names_are_the_user_s() -> None:
+    named, _ = own_names.named(rows(), {"mpvss": "Ours_1"})
+    text = latex.document(named, parse_columns("mIoU,VC@8,gflops"))
+    assert r"method & mIoU & VC8 & GFLOPs \\" in re.sub(r"\\textsuperscript\{[\d,]*\}", "", text)
+    assert r"\texttt{Ours\_1}" in text
+    assert r"\texttt{mpvss}" not in text
+
+
 @given(st.text(max_size=60))
 def test_nothing_special_is_left_unescaped(text: str) -> None:
     shown = latex.escape(text)
@@ -58,9 +101,16 @@ def test_nothing_special_is_left_unescaped(text: str) -> None:
 
 
 @needs(shutil.which("pdflatex"), "a LaTeX", "texlive-latex-recommended")
-def test_it_compiles(tmp_path: Path) -> None:
-    head = r"\documentclass[twocolumn]{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\begin{document}"
-    (tmp_path / "paper.tex").write_text(f"{head}\n{latex.document(rows())}\n\\end{{document}}\n", encoding="utf-8")
+@pytest.mark.parametrize("document", ["[twocolumn]{article}", "{article}"])
+@pytest.mark.parametrize("table", [rows, many])
+def test_it_compiles_and_no_table_leaves_the_page(
+    tmp_path: Path, table: Callable[[], list[Row]], document: str
+) -> None:
+    text = latex.document(table())
+    packages = text.splitlines()[0].removeprefix("% needs ").replace(", ", "")
+    paper = rf"\documentclass{document}{packages}\begin{{document}}%{chr(10)}{text}\end{{document}}"
+    (tmp_path / "paper.tex").write_text(paper, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
+    assert not re.search(r"Overfull \\hbox .* (in alignment|in paragraph)", done.stdout)
