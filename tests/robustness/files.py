@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -194,9 +195,10 @@ def names(chance: random.Random, folder: Path) -> None:
 
 
 def records(chance: random.Random, folder: Path) -> None:
-    """The files of a finished run, cut short or with a line lost: a report says so, or does not need them."""
+    """The files of a finished run, cut short or with a line lost: who reads them says so, or does without."""
     root = vspw(folder / "vspw", ("a", "b"), length=2)
     assert _run(root, folder, "oracle").status == 0
+    shutil.copytree(folder / "run", folder / "before")
     place = chance.choice([path for path in (folder / "run").glob("*/*.json*") if path.suffix in (".json", ".jsonl")])
     data = place.read_bytes()
     kind = chance.choice(("cut", "swapped", "noise"))
@@ -209,9 +211,16 @@ def records(chance: random.Random, folder: Path) -> None:
         at = data.find(b":", chance.randrange(len(data))) + 1
         end = min(end for end in (data.find(b",", at), data.find(b"}", at), len(data)) if end >= 0)
         place.write_bytes(data[:at] + chance.choice(words) + data[end:])
-    for command in (["report", folder / "run", "--protocol", "exact", "--json"], ["report", folder / "run", "--json"]):
-        outcome = vssbench(*command, "--output", folder / "report")
-        assert outcome.status == 0 or assert_refused(outcome) is None
+    run = folder / "run"
+    commands = (
+        ["report", run, "--output", folder / "report"], ["report", run, "--protocol", "exact"], ["cite", run],
+        ["cite", run, "--protocol", "exact"], ["verify", run], ["history", folder / "before", run],
+    )  # fmt: skip
+    for command in commands:
+        outcome = vssbench(*command)
+        if outcome.status not in (0, int(command[0] == "verify")):
+            assert_refused(outcome)
+            assert not outcome.stderr.startswith("Usage: "), outcome
 
 
 def _predict(root: Path, output: Path, chance: random.Random) -> Path:
