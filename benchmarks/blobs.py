@@ -29,6 +29,24 @@ def write(root: Path, clips: int, frames: int, palette: bool) -> None:
     (root / "val.txt").write_text("\n".join(names) + "\n")
 
 
+def write_motion(root: Path) -> None:
+    """What TC looks at, of what `write` wrote: images, and smooth flow in flow/<clip>/<frame>.flo, both made up."""
+    rng = np.random.default_rng(0)
+    height, width = SIZE
+    texture = cv2.GaussianBlur(rng.integers(0, 256, (*SIZE, 3), np.uint8), (0, 0), 3)
+    made = root / "flow" / "made"
+    made.mkdir(parents=True)
+    for number in range(8):  # 3 MB each: all frames share them
+        coarse = rng.normal(0, 3, (12, 20, 2)).astype(np.float32)
+        flow = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        (made / f"{number}.flo").write_bytes(b"PIEH" + np.array([width, height], "<i4").tobytes() + flow.tobytes())
+    for clip in (root / "val.txt").read_text().split():
+        (root / "flow" / clip).mkdir()
+        for index, image in enumerate(sorted((root / "data" / clip / "origin").iterdir())):
+            (root / "flow" / clip / f"{image.stem}.flo").hardlink_to(made / f"{index % 8}.flo")
+            cv2.imwrite(str(image), np.roll(texture, (index, 2 * index), (0, 1)))
+
+
 class _Blobs:
     """Forty ellipses that drift and turn; the prediction lags, wobbles at its borders and misnames some."""
 

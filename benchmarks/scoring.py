@@ -5,6 +5,7 @@
 Writes moving blobs in the VSPW layout into a temporary folder, 480x853 with 124 classes. Every figure is a ratio of two
 times of one round, decoding and scoring taking turns; the median of the rounds is printed, with the range. Linux only.
 
+* With TC flow files (.flo) are read besides; what it is compared with still is decoding labels and predictions alone.
 * Decoding is the plain loop over the files, by the decoder that scoring uses (the others are timed beside it).
 * On one core nothing can be decoded by a second thread while the first one counts: that row is the work itself.
 * On two workers the same loop runs in two processes, started in the same way; both times have the start in them.
@@ -27,7 +28,7 @@ from time import perf_counter, process_time
 
 import cv2
 import numpy as np
-from blobs import SIZE, write
+from blobs import SIZE, write, write_motion
 from PIL import Image
 
 from vssbench.datasets.label_spaces import load_space
@@ -81,12 +82,21 @@ def decode_all(root: Path, workers: int) -> None:
         list(pool.map(partial(decode, root), clips))
 
 
-def score_all(root: Path, workers: int, protocols: list[str], metrics: tuple[str, ...] = DEFAULT) -> None:
-    submission = Submission("vspw", root, "val", root / "predictions", metrics)
+def score_all(
+    root: Path, workers: int, protocols: list[str], metrics: tuple[str, ...] = DEFAULT, split: str = "val"
+) -> None:
+    submission = Submission("vspw", root, split, root / "predictions", metrics)
     scores = score(submission, workers)
     space = submission.open().space
     for protocol in protocols:
         evaluate(protocol, space, scores, [parse(metric) for metric in metrics])
+
+
+def tc_dis_ratio(root: Path) -> float:
+    """Processor time of TC with estimated flow over that of decoding, on the first clip."""
+    (root / "first.txt").write_text("clip000\n")
+    job = partial(score_all, root, 1, ["vspw"], ("TC(flow=dis)",), "first")
+    return _cpu(job) / min(_cpu(partial(decode, root, "clip000")) for _ in range(3))
 
 
 def window_loops(truth: np.ndarray, guess: np.ndarray) -> list[list[float]]:
@@ -153,11 +163,13 @@ def _score_and_look(submission: Submission) -> float:
 
 
 def ratios(root: Path, workers: int, rounds: int) -> None:
+    tc = f'TC(flow=files,root="{root / "flow"}")'
     jobs = {
         "decode": partial(decode_all, root, workers),
         "one protocol": partial(score_all, root, workers, ["vspw"]),
         "all protocols": partial(score_all, root, workers, list(PROTOCOLS)),
         "with BIoU": partial(score_all, root, workers, ["vspw"], (*DEFAULT, "BIoU")),
+        "BIoU, TC": partial(score_all, root, workers, ["vspw"], (*DEFAULT, "BIoU", tc)),
     }
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in jobs}
     for _ in range(rounds):
@@ -198,6 +210,7 @@ def measure(root: Path, rounds: int) -> None:
         print(f"{title}, {workers} worker(s), {len(allowed)} core(s):")
         os.sched_setaffinity(0, allowed)
         ratios(root, workers, rounds)
+    print(f"TC(flow=dis): CPU x{tc_dis_ratio(root):.1f}")
     short, long = (peak(root, frames) for frames in LENGTHS)
     print(f"peak memory: {LENGTHS[0]} frames {short:.1f} MiB, {LENGTHS[1]} frames {long:.1f} MiB, x{long / short:.3f}")
 
@@ -215,6 +228,8 @@ def main() -> None:
         root = options.folder or Path(temporary)
         if not (root / "val.txt").exists():
             write(root, options.clips, options.frames, options.palette)
+        if not (root / "flow").exists():
+            write_motion(root)
         measure(root, options.rounds)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal
 
 import cv2
@@ -18,6 +19,7 @@ _PRESETS: dict[Preset, int] = {
     "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
     "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
 }
+_ROWS = 64
 _SMALLEST = 32
 """OpenCV's DIS picks its pyramid by the width alone; with fewer rows or columns it crashes or returns NaN."""
 
@@ -47,6 +49,30 @@ def warped_labels(labels: UInt8, flow: Float32) -> UInt8:
     return cv2.remap(labels, *_source(flow), cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
 
 
+def warped_from_within(labels: UInt8, flow: Float32) -> UInt8:
+    """The same with IGNORE where the source is outside of the other frame, to half a pixel; NaN is outside.
+
+    A few rows at a time: what is worked on stays in the cache.
+    """
+    height, width = flow.shape[:2]
+    grid, room = _grid(height, width), np.empty((min(_ROWS, height), width, 2), np.float32)
+    warped, ends = np.empty((height, width), np.uint8), _ends(height, width)
+    for top in range(0, height, _ROWS):
+        rows = slice(top, top + _ROWS)
+        part, found = flow[rows], warped[rows]
+        source = np.add(part, grid[rows], out=room[: len(part)])
+        cv2.remap(labels, source, None, cv2.INTER_NEAREST, dst=found, borderMode=cv2.BORDER_REPLICATE)
+        cv2.bitwise_or(found, cv2.bitwise_not(cv2.inRange(source, *ends)), dst=found)
+    return warped
+
+
+def from_within(flow: Float32) -> NDArray[np.bool_]:
+    """bool[H, W]: whether a pixel's source is within the other frame, to half a pixel."""
+    height, width = flow.shape[:2]
+    inside = np.asarray(cv2.inRange(flow + _grid(height, width), *_ends(height, width)), np.uint8)
+    return inside.view(np.bool_)
+
+
 def warped_planes(scores: Float32, flow: Float32, outside: Literal["nearest", "zero"] = "nearest") -> Iterator[Float32]:
     """float32[H, W] for each class of float32[C, H, W] scores, read bilinearly at each pixel's source.
 
@@ -56,6 +82,18 @@ def warped_planes(scores: Float32, flow: Float32, outside: Literal["nearest", "z
     source, border = _source(flow), cv2.BORDER_REPLICATE if outside == "nearest" else cv2.BORDER_CONSTANT
     for plane in scores:
         yield cv2.remap(plane, *source, cv2.INTER_LINEAR, borderMode=border, borderValue=0)
+
+
+@lru_cache(maxsize=2)
+def _grid(height: int, width: int) -> Float32:
+    """float32[H, W, 2]: x and y of each pixel."""
+    return np.dstack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)))
+
+
+def _ends(height: int, width: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The first and the last x and y that are within: the half pixel counts on one side alone."""
+    last = [float(np.nextafter(np.float32(side - 0.5), np.float32(-1))) for side in (width, height)]
+    return (-0.5, -0.5), (last[0], last[1])
 
 
 def _source(flow: Float32) -> tuple[Float32, Float32]:

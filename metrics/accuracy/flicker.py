@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vssbench.metrics.accuracy.flow_sources import Dis, Exact, FlowSource
-from vssbench.optical_flow import warped_labels
+from vssbench.metrics.accuracy.flow_sources import Dis, Exact, FlowSource, seen_before
 from vssbench.types import Frame, UInt8
 
 SIDE = 512
@@ -44,11 +43,12 @@ def flicker(before: tuple[Frame, UInt8], now: tuple[Frame, UInt8], classes: int)
         return None
     step = max(1, math.ceil(max(labels.shape) / SIDE))
     source: FlowSource = Exact(True, None) if "flow" in frame.side else Dis(True, None)
-    source.take(_reduced(last, step), follows=False)
-    flow, seen = source.take(_reduced(frame, step), follows=True)
+    then = np.ascontiguousarray(then[::step, ::step])
+    source.take(_reduced(last, step), then.shape, follows=False)
+    flow, seen = source.take(_reduced(frame, step), then.shape, follows=True)
     assert flow is not None
-    warped = warped_labels(np.ascontiguousarray(then[::step, ::step]), flow)
-    compared = seen & (warped < classes)
+    warped = seen_before(then, flow, seen)
+    compared = warped < classes
     changed = compared & (warped != labels[::step, ::step])
     count = np.count_nonzero(compared)
     return Flicker(changed, 100 * np.count_nonzero(changed) / count if count else None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import cv2
 import numpy as np
@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from vssbench.errors import UserError
 from vssbench.files.atomic import regular
 from vssbench.files.input_files import expanded
-from vssbench.optical_flow import DenseFlow, Float32
-from vssbench.types import Frame, UInt8
+from vssbench.optical_flow import DenseFlow, Float32, from_within, warped_from_within, warped_labels
+from vssbench.types import IGNORE, Frame, UInt8
 
 Seen = NDArray[np.bool_]
+Size = tuple[int, ...]
 _SHARE, _PIXELS = 0.01, 0.5
 """Of the check of Sundaram, Brox and Keutzer (ECCV 2010, section 3.2)."""
 
@@ -32,9 +33,10 @@ class FlowSource(Protocol):
 
     def __init__(self, occlusion: bool, root: str | None): ...
 
-    def take(self, frame: Frame, follows: bool) -> tuple[Float32 | None, Seen]:
-        """The flow to the last frame, and which pixels were seen there.
+    def take(self, frame: Frame, size: Size, follows: bool) -> tuple[Float32 | None, Seen | None]:
+        """The flow to the last frame, and which pixels were seen there; None: all that come from within it.
 
+        size:    (height, width) of the frame; it has an image only where `needs` says so
         follows: whether the last frame is the one before this; if not, or if there is none, no flow is wanted
         """
 
@@ -47,11 +49,10 @@ class Exact:
     def __init__(self, occlusion: bool, root: str | None):
         self._occlusion = occlusion
 
-    def take(self, frame: Frame, follows: bool) -> tuple[Float32 | None, Seen]:
+    def take(self, frame: Frame, size: Size, follows: bool) -> tuple[Float32 | None, Seen | None]:
         if not follows:
-            return None, _none()
-        flow = np.asarray(frame.side["flow"])
-        return flow, frame.side["flow_valid"] if self._occlusion else _inside(flow)
+            return None, None
+        return np.asarray(frame.side["flow"]), frame.side["flow_valid"] if self._occlusion else None
 
 
 class Dis:
@@ -63,14 +64,13 @@ class Dis:
         self._occlusion, self._dense = occlusion, DenseFlow("medium")
         self._last: UInt8 | None = None
 
-    def take(self, frame: Frame, follows: bool) -> tuple[Float32 | None, Seen]:
+    def take(self, frame: Frame, size: Size, follows: bool) -> tuple[Float32 | None, Seen | None]:
         grey, last = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), self._last
         self._last = grey
         if last is None or not follows:
-            return None, _none()
+            return None, None
         flow = self._dense(grey, last)
-        seen = _inside(flow)
-        return flow, seen & _returns(flow, self._dense(last, grey)) if self._occlusion else seen
+        return flow, from_within(flow) & _returns(flow, self._dense(last, grey)) if self._occlusion else None
 
 
 class Files:
@@ -80,35 +80,36 @@ class Files:
 
     def __init__(self, occlusion: bool, root: str | None):
         self._root = Path(expanded(str(root)))
+        self._room = np.empty((0, 0, 2), "<f4")
 
-    def take(self, frame: Frame, follows: bool) -> tuple[Float32 | None, Seen]:
+    def take(self, frame: Frame, size: Size, follows: bool) -> tuple[Float32 | None, Seen | None]:
         if not follows:
-            return None, _none()
-        stem, size = self._root / frame.clip / frame.stem, frame.image.shape[:2]
+            return None, None
+        stem = self._root / frame.clip / frame.stem
         path = stem.with_name(f"{stem.name}.flo")
         if path.exists():
-            flow = _middlebury(path, size)
-            return flow, _inside(flow)
+            if self._room.shape[:2] != size:
+                self._room = np.empty((*size, 2), "<f4")
+            return _middlebury(path, self._room), None
         path = stem.with_name(f"{stem.name}.png")
         regular(path, expected=f"the flow of this frame to the one before, as .flo or .png, in {self._root}")
         flow, known = _kitti(path, size)
-        return flow, _inside(flow) & known
+        return flow, from_within(flow) & known
 
 
 SOURCES: dict[str, type[FlowSource]] = {"exact": Exact, "dis": Dis, "files": Files}
 
 
-def _none() -> Seen:
-    return np.empty((0, 0), np.bool_)
+def seen_before(labels: UInt8, flow: Float32, seen: Seen | None) -> UInt8:
+    """uint8[H, W]: the labels of the frame before as the flow moves them, IGNORE where they were not seen.
 
-
-def _inside(flow: Float32) -> Seen:
-    """Which pixels come from within the frame before, to half a pixel."""
-    height, width = flow.shape[:2]
-    x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    inside: Seen = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
-    return inside
+    flow, seen: as a source gives them
+    """
+    if seen is None:
+        return warped_from_within(labels, flow)
+    warped = warped_labels(labels, flow)
+    warped[~seen] = IGNORE
+    return warped
 
 
 def _returns(flow: Float32, forward: Float32) -> Seen:
@@ -122,22 +123,25 @@ def _returns(flow: Float32, forward: Float32) -> Seen:
     return there
 
 
-def _middlebury(path: Path, size: tuple[int, ...]) -> Float32:
-    """The tag "PIEH", width and height as int32, then u and v of each pixel as float32, little-endian."""
-    data = regular(path).read_bytes()
-    if data[:4] != b"PIEH" or len(data) < 12:
-        raise UserError("is no flow file", where=path, expected="Middlebury's .flo")
-    width, height = struct.unpack("<ii", data[4:12])
-    _check_size(path, (height, width), size)
-    if len(data) != 12 + 8 * height * width:
-        raise UserError(f"has {len(data)} bytes", where=path, expected=f"{12 + 8 * height * width}: it is cut short")
-    flow = np.frombuffer(data, "<f4", offset=12).reshape(height, width, 2).astype(np.float32)
-    if not np.isfinite(flow).all():
+def _middlebury(path: Path, into: NDArray[Any]) -> Float32:
+    """The tag "PIEH", width and height as int32, then u and v of each pixel as float32, little-endian.
+
+    into: float32[H, W, 2] of the frame's size, little-endian: fresh memory for every file would cost more than reading
+    """
+    with regular(path).open("rb") as file:
+        header, size = file.read(12), os.fstat(file.fileno()).st_size
+        if header[:4] != b"PIEH" or len(header) < 12:
+            raise UserError("is no flow file", where=path, expected="Middlebury's .flo")
+        width, height = struct.unpack("<ii", header[4:])
+        _check_size(path, (height, width), into.shape[:2])
+        if size != 12 + into.nbytes or file.readinto(into.data) != into.nbytes:
+            raise UserError(f"has {size} bytes", where=path, expected=f"{12 + into.nbytes}: it is cut short")
+    if not np.isfinite(into).all():
         raise UserError("holds numbers that are not finite", where=path)
-    return flow
+    return into.astype(np.float32, copy=False)
 
 
-def _kitti(path: Path, size: tuple[int, ...]) -> tuple[Float32, Seen]:
+def _kitti(path: Path, size: Size) -> tuple[Float32, Seen]:
     """KITTI's devkit: 16 bits, red and green are 64 u + 2**15 and 64 v + 2**15, blue is 1 where the flow is known."""
     with path.open("rb") as file:  # before anything is decoded: a header may claim any size
         header = file.read(24)
@@ -154,6 +158,6 @@ def _kitti(path: Path, size: tuple[int, ...]) -> tuple[Float32, Seen]:
     return np.stack([(u - 2**15) / 64, (v - 2**15) / 64], axis=-1), valid > 0
 
 
-def _check_size(path: Path, found: tuple[int, int], size: tuple[int, ...]) -> None:
+def _check_size(path: Path, found: tuple[int, int], size: Size) -> None:
     if found != size:
         raise UserError(f"is {found[0]}x{found[1]}", where=path, expected=f"{size[0]}x{size[1]}, the size of its frame")

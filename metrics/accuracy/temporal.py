@@ -23,12 +23,11 @@ from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, Totals
 from vssbench.metrics.accuracy.confusion import pair_counts
 from vssbench.metrics.accuracy.consistency import digits_of, read_windows
 from vssbench.metrics.accuracy.damage import refusing_damage, require, require_own, whole_numbers
-from vssbench.metrics.accuracy.flow_sources import SOURCES, FlowSource
+from vssbench.metrics.accuracy.flow_sources import SOURCES, FlowSource, seen_before
 from vssbench.metrics.accuracy.rounded_sum import rounded_sum
 from vssbench.metrics.accuracy.scripts import PERCENT, Floats
-from vssbench.optical_flow import warped_labels
 from vssbench.specs import Spec
-from vssbench.types import IGNORE, Frame, LabelSpace, Prediction
+from vssbench.types import Frame, LabelSpace, Prediction
 
 Counts = NDArray[np.int64]
 
@@ -136,11 +135,10 @@ class Temporal(ClipMetric):
                 expected="one size in a clip",
             )
         for recipe, source in self._sources.items():
-            flow, seen = source.take(frame, follows)
+            flow, seen = source.take(frame, prediction.labels.shape, follows)
             if follows and flow is not None:
                 assert self._last is not None
-                warped = warped_labels(self._last[1], flow)
-                warped[~seen] = IGNORE
+                warped = seen_before(self._last[1], flow, seen)
                 self._pairs[recipe].append(self._counted(warped, prediction.labels))
         self._last = (frame.index, prediction.labels.copy())  # a method may write its next one into the same array
 

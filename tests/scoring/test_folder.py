@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import sys
 
 import numpy as np
@@ -259,3 +260,26 @@ def test_frames_without_labels_need_no_prediction(tmp_path, monkeypatch):
     (tmp_path / "a" / "9.png").unlink()
     with pytest.raises(Exception, match=r"missing: 1 \(.*a/9\.png"):
         score(submission)
+
+
+def test_flow_from_files_needs_no_image_and_knows_which_frames_follow_each_other(data):
+    """The images here are empty files. Frame 3 of a clip is missing: 2 and 4 are no pair."""
+    root, predictions = data
+    for folder in (root / "data" / "long" / "mask", predictions / "long"):
+        (folder / f"{3:08d}.png").unlink()
+    (root / "data" / "long" / "origin" / f"{3:08d}.jpg").unlink()
+    flow = b"PIEH" + struct.pack("<ii", *SIZE[::-1]) + bytes(8 * SIZE[0] * SIZE[1])
+    for clip in LENGTHS:
+        (root / "flow" / clip).mkdir(parents=True)
+        for mask in (root / "data" / clip / "mask").iterdir():
+            (root / "flow" / clip / f"{mask.stem}.flo").write_bytes(flow)
+    spec = f'TC(flow=files,root="{root / "flow"}")'
+    for workers in (1, 2):
+        scores = score(Submission("vspw", root, "val", predictions, (spec, "mIoU")), workers)
+        pairs = [len(one.states["temporal"][0]["pairs"]["files,occlusion=false"]) for one in scores]
+        assert pairs == [LENGTHS["short"] - 1, LENGTHS["long"] - 3, LENGTHS["longer"] - 1]
+    found = evaluate("vspw", load_space("vspw"), scores, [parse(spec)]).metrics[str(parse(spec))]
+    assert found is not None
+    assert 0 < found < 100  # predictions flicker over a still flow
+    plain = score(Submission("vspw", root, "val", predictions, ("mIoU",)))
+    assert [one.states["confusion"] for one in plain] == [one.states["confusion"] for one in scores]

@@ -121,6 +121,10 @@ class FileDataset(ABC):
     def stems(self, clip: str) -> list[str]:
         return [item.stem for item in self.items(clip)]
 
+    def indices(self, clip: str) -> Sequence[int]:
+        """Where the frames that are there stand in the clip, as `Frame.index` says."""
+        return positions(self.stems(clip))
+
     def frames(self, clip: str) -> Iterator[Frame]:
         size = None
         for index, item in _placed(self.items(clip)):

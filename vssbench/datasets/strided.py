@@ -77,6 +77,10 @@ class Strided:
         stems = self.inner.stems(clip)
         return [stems[place] for place in self.kept(clip).places]
 
+    def indices(self, clip: str) -> Sequence[int]:
+        """Of the frames that stay, as `Frame.index` says."""
+        return self.kept(clip).indices
+
     def frames(self, clip: str) -> Iterator[Frame]:
         indices = dict(zip(*self.kept(clip)[:2], strict=True))
         for place, frame in enumerate(self.inner.frames(clip)):

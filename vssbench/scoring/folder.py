@@ -5,9 +5,10 @@ Predictions are `<clip>/<frame stem>.png`, train ids from 0. What is missing is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -16,8 +17,10 @@ import numpy as np
 from vssbench import environment
 from vssbench.bench.clip import ahead
 from vssbench.bench.processes import in_processes
+from vssbench.datasets.on_disk import FileDataset
 from vssbench.datasets.prediction_files import check_files
 from vssbench.datasets.read_pixels import read_prediction
+from vssbench.datasets.strided import Strided
 from vssbench.errors import UserError
 from vssbench.hooks import side
 from vssbench.load import load_dataset
@@ -93,8 +96,7 @@ def score_clip(dataset: Dataset, clip: str, predictions: Path, metrics: Sequence
     counting = plan(metrics, dataset.space)
     frames = labelled = 0
     looks = bool(looking(metrics))
-    shown = dataset.frames(clip) if looks else _without_images(dataset, clip)
-    for frame, predicted in _predicted(shown, clip, predictions, looks, threads):
+    for frame, predicted in _predicted(_shown(dataset, clip, metrics), clip, predictions, looks, threads):
         frames += 1
         labelled += frame.labels is not None
         prediction = _NO_PREDICTION if predicted is None else Prediction(predicted, "key")
@@ -103,9 +105,19 @@ def score_clip(dataset: Dataset, clip: str, predictions: Path, metrics: Sequence
     return ClipScore(clip, frames, labelled, {metric.name: metric.state() for metric in counting})
 
 
-def _without_images(dataset: Dataset, clip: str) -> Iterator[Frame]:
-    for index, (stem, labels) in enumerate(dataset.labels(clip)):
-        yield Frame(clip, index, _NO_IMAGE, labels, stem=stem)
+def _shown(dataset: Dataset, clip: str, metrics: Sequence[str]) -> Iterator[Frame]:
+    """The frames as metrics see them: without images, which take most of the time, where none looks at them."""
+    looks = looking(metrics)
+    places: Iterable[int] = count()
+    if looks:
+        known = isinstance(dataset, FileDataset | Strided)
+        if not known or any(metric.frame_needs(spec) for spec, metric in looks.items()):
+            return dataset.frames(clip)
+        places = dataset.indices(clip)  # which frames follow each other matters to it
+    return (
+        Frame(clip, index, _NO_IMAGE, labels, stem=stem)
+        for index, (stem, labels) in zip(places, dataset.labels(clip), strict=False)
+    )
 
 
 def _predicted(
@@ -121,7 +133,7 @@ def _predicted(
             file = predictions / clip / f"{frame.stem}.png"
             predicted = read_prediction(file)
             shape = frame.image.shape[:2] if frame.labels is None else frame.labels.shape
-            if predicted.shape != shape:
+            if shape not in (predicted.shape, _NO_IMAGE.shape[:2]):
                 expected = f"{shape[0]}x{shape[1]}, the size of its {'frame' if frame.labels is None else 'labels'}"
                 raise UserError(f"is {size(predicted)}", where=file, expected=expected)
             yield frame, predicted

@@ -16,9 +16,10 @@ from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
 from vssbench.metrics.accuracy.clip_states import Clips, ClipScore
 from vssbench.metrics.accuracy.evaluate import read
-from vssbench.metrics.accuracy.flow_sources import _inside, _returns
+from vssbench.metrics.accuracy.flow_sources import _returns
 from vssbench.metrics.accuracy.temporal import Temporal
 from vssbench.metrics.plan import plan
+from vssbench.optical_flow import from_within
 from vssbench.specs import parse
 from vssbench.testing import check_metric
 from vssbench.types import IGNORE, Frame, LabelSpace, Prediction
@@ -149,8 +150,8 @@ def test_what_comes_back_elsewhere_was_hidden() -> None:
     seen = _returns(flow, forward)
     assert not seen[1, 3]
     assert seen[:, 2:].sum() == 4 * 4 - 1
-    assert _inside(flow)[:, 2:].all()
-    assert not _inside(flow)[:, :2].any()
+    assert from_within(flow)[:, 2:].all()
+    assert not from_within(flow)[:, :2].any()
 
 
 @pytest.mark.parametrize("ending", ["flo", "png"])
