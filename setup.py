@@ -1,6 +1,6 @@
 """The top-level folders methods/, metrics/ and reports/ are installed as vssbench.methods and so on.
 
-README.md is shown by package indexes too, which have no files beside it: its links are made absolute.
+README.md is shown by package indexes too, which have no files next to it: its links are made absolute.
 """
 
 import re

@@ -129,7 +129,7 @@ def table(costs: Costs, sigma: float) -> None:
     clip = costs.frame * MEAN_FRAMES + costs.trip + costs.listing
     print(f"\nthe driver alone keeps up with {clip / (costs.driver + costs.listing):.0f} workers")
     rates = ", ".join(f"{workers / costs.frame:.0f} by {workers}" for workers in WORKERS)
-    print(f"frames a second that are read from one place: {rates}")
+    print(f"frames per second that are read from one place: {rates}")
 
 
 def clips_a_second(spec: RunSpec) -> float:

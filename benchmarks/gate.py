@@ -114,7 +114,7 @@ def _send(connection: Any, name: str, slower: float) -> None:
 
 @contextmanager
 def busy(count: int) -> Iterator[None]:
-    """So many processes beside, each multiplying matrices that do not fit a core's cache."""
+    """So many processes at the same time, each multiplying matrices that do not fit a core's cache."""
     others = [multiprocessing.get_context("spawn").Process(target=_multiply, daemon=True) for _ in range(count)]
     for other in others:
         other.start()
@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--slower", default="0,0.1", help="shares by which the candidate's step is slower")
     parser.add_argument("--methods", default="mpvss(key_interval=2),mask2former,psp18")
     parser.add_argument("--start", choices=("fork", "spawn"), default="fork")
-    parser.add_argument("--busy", type=int, default=0, help="processes beside")
+    parser.add_argument("--busy", type=int, default=0, help="other processes at the same time")
     parser.add_argument("--samples", help="file for the timings, a JSON line a comparison")
     arguments = parser.parse_args()
     names = [str(spec) for spec in parse_list(arguments.methods)]

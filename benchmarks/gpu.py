@@ -4,7 +4,7 @@
     python benchmarks/gpu.py --device cpu --methods mask2former,videomt --size 64x96 --rounds 1    # to try it
 
 Two tables. The first: of each golden output the share of pixels with the official label, in the frame with the fewest,
-by float32 (TF32 off), by float32 with TF32, and with dtype=bf16; beside it, what the golden asks for in float32. The
+by float32 (TF32 off), by float32 with TF32, and with dtype=bf16; next to it, what the golden asks for in float32. The
 second: milliseconds of a frame's step for each kind of frame, by the suite's latency pass and by CUDA's own events, in
 the same three numerics and with compile=true. What does not fit into the time, or has no files, is listed as left out.
 """

@@ -1,4 +1,4 @@
-"""What the harness costs: the latency pass beside a bare loop, reading ahead beside reading in turn, and the start.
+"""What the harness costs: the latency pass next to a bare loop, reading ahead next to reading in turn, and the start.
 
     python benchmarks/harness.py [--rounds 15] [--starts 5]
 

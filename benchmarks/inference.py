@@ -1,4 +1,4 @@
-"""How long the networks' steps take, beside transformers' unmodified models timed in the same run.
+"""How long the networks' steps take, next to transformers' unmodified models timed in the same run.
 
     python benchmarks/inference.py [--size 480x853] [--threads 2] [--rounds 5] [--options] [--only mrcfa]
 

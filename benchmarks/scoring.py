@@ -1,4 +1,4 @@
-"""How long scoring takes beside only decoding the same PNGs, VC beside loops over windows, and memory beside length.
+"""How long scoring takes next to only decoding the same PNGs, VC next to loops over windows, and memory against length.
 
     python benchmarks/scoring.py [--clips 20] [--frames 71] [--rounds 3] [--palette] [--folder DIR]
 

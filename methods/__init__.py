@@ -57,7 +57,7 @@ BUILTIN: dict[str, Entry] = {
     ),
     "mpvss": Entry(
         "vssbench.methods.mpvss.adapter:Mpvss",
-        "mask2former on key frames, its masks carried to the others by one flow a query",
+        "mask2former on key frames, its masks carried to the others by one flow per query",
         paper="Weng et al., Mask Propagation for Efficient Video Semantic Segmentation, NeurIPS 2023",
         licence="CC BY-NC 4.0",
         weights="packaged for synthetic (tiny); else --checkpoint mpvss=FILE (the official .pth; a "
@@ -105,7 +105,7 @@ BUILTIN: dict[str, Entry] = {
     ),
     "tdnet": Entry(
         "vssbench.methods.tdnet.adapter:Tdnet",
-        "sub-networks take turns, one a frame, and attend to what the others left of the frames before",
+        "sub-networks take turns, one per frame, and attend to what the others left of the frames before",
         paper="Hu et al., Temporally Distributed Networks for Fast Video Semantic Segmentation, CVPR 2020",
         licence="MIT",
         weights="packaged for synthetic (tiny); else --checkpoint tdnet=FILE (the official .pkl)",

@@ -101,7 +101,7 @@ def short(method: str) -> str:
 
 
 def _in_words(spec: Spec) -> tuple[str, list[str]]:
-    """Names from the outside in, and arguments; of two methods inside, each has its own arguments beside it."""
+    """Names from the outside in, and arguments; of two methods inside, each has its own arguments next to it."""
     name, within = spec.name.rpartition(":")[2], inside(spec)
     said = [_said(key, value) for key, value in spec.args if key not in INSIDE]
     if len(within) == 1:

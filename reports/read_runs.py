@@ -20,7 +20,7 @@ from vssbench.stats.totals import require_follows, totals_under
 
 COMPARED = "mIoU"
 """The metric in which methods are compared one by one; in the others each is compared with the best."""
-NO_RECORDS = "the clips' records (clips.jsonl) are not beside the result"
+NO_RECORDS = "the clips' records (clips.jsonl) are not next to the result"
 
 
 def read(runs: Sequence[Path], protocol: str | None = None, uncertainty: bool = True) -> list[Row]:

@@ -1,4 +1,4 @@
-"""What every report shows: one row a method, measured or published, and what may stand in one table with it.
+"""What every report shows: one row per method, measured or published, and what may stand in one table with it.
 
 Two rows of one group may be compared in accuracy. Speed depends on the machine too: `Row.machine` says which.
 """
@@ -203,7 +203,7 @@ def level_of(rows: Iterable[Row]) -> float | None:
 
 
 def joined(rows: Iterable[Row]) -> Iterator[tuple[Group, list[Row]]]:
-    """Each measured group with the published rows of its dataset after its own; then those that stand beside none."""
+    """Each measured group with the published rows of its dataset after its own; then those that stand next to none."""
     groups = list(grouped(rows))
     published = [(group, members) for group, members in groups if members[0].origin == "published"]
     stand_beside = set()

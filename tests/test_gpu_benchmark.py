@@ -98,10 +98,10 @@ def test_agreement_is_that_of_the_worst_frame() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference material is not beside the project")
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference material is not next to the project")
 @pytest.mark.parametrize("name", goldens.NAMES)
 def test_goldens_on_the_cpu(name: str, tmp_path: Path) -> None:
     if name.startswith("espnet") and not (SHARED / "data" / "camvid").is_dir():
-        pytest.skip("the frames of CamVid are not beside the project")
+        pytest.skip("the frames of CamVid are not next to the project")
     golden = goldens.read(name, REFERENCE, tmp_path)
     assert goldens.agreement(load_method(golden.spec, checkpoint=golden.checkpoint), golden) >= golden.least

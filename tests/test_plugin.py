@@ -30,7 +30,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def python(code: str, *args: str, site: Path | None) -> subprocess.CompletedProcess[str]:
-    """Python beside the plugin; outside the project's folder, so that only what is installed is found."""
+    """Python next to the plugin; outside the project's folder, so that only what is installed is found."""
     environment = {**os.environ, "PYTHONPATH": str(site) if site else ""}
     command = [sys.executable, "-c", code, *args]
     return subprocess.run(command, env=environment, cwd=site, capture_output=True, text=True, check=False)

@@ -138,11 +138,11 @@ def test_the_table_says_which_kinds_of_frame_cost_what(vssbench):
     specs = "segformer,mpvss(key_interval=2),mpvss(key_interval=auto)"
     status, out, _ = vssbench("profile", "--methods", specs, "--size", "64x96", "--no-latency")
     assert status == 0
-    every, fixed, adaptive = (line for line in out.splitlines() if "  GFLOPs a frame" in line)
+    every, fixed, adaptive = (line for line in out.splitlines() if "  GFLOPs per frame" in line)
     assert re.search(r"[\d.]+ on every frame$", every)
     assert re.search(r"key [\d.]+, nonkey [\d.]+, amortised [\d.]+ over the method's own interval$", fixed)
     assert adaptive.endswith("amortised not known")
-    assert "note: no GFLOPs a frame: how often each kind runs follows from the video" in out
+    assert "note: no GFLOPs per frame: how often each kind runs follows from the video" in out
 
 
 def test_the_table_marks_a_disagreement(vssbench):

@@ -108,7 +108,7 @@ def test_a_run_that_cannot_start_is_one_message(project: pytest.Pytester) -> Non
     (project.path / "run" / "notes.txt").write_text("mine")
     done = project.runpytest(*PLUGIN, "--vssbench-output=run", "-k", "mIoU")
     done.assert_outcomes(errors=2, deselected=5)
-    assert done.stdout.str().count("run: this folder holds files already") == 2  # a test each
+    assert done.stdout.str().count("run: this folder already holds files") == 2  # a test each
     assert "Traceback" not in done.stdout.str()
 
 

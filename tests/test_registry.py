@@ -130,7 +130,7 @@ def test_code_in_a_file(here: Path) -> None:
             "mine.py:Mine",
             "there is no class or function 'Mine' in it\n  expected: did you mean 'Main'",
         ),
-        ("Mine = 3", "mine.py:Mine", "Mine is no class or function"),
+        ("Mine = 3", "mine.py:Mine", "Mine is not a class or function"),
         ("\n1 / 0", "mine.py:Mine", "mine.py:2: cannot be imported: ZeroDivisionError: division by zero"),
         ("class Mine\n", "mine.py:Mine", "mine.py:1: cannot be imported: SyntaxError: expected ':'"),
         ("import not_there_at_all", "mine.py:Mine", "mine.py:1: cannot be imported: ModuleNotFoundError"),

@@ -13,7 +13,7 @@ from typing import Any
 
 PACKAGES = ("vssbench", "numpy", "opencv-python-headless", "torch", "transformers", "av")
 HARDWARE = ("cpu", "threads", "device", "device_name")
-"""What of a description must agree where speeds are compared, or continued."""
+"""The parts of a description that must agree where speeds are compared, or continued."""
 
 
 def describe(device: str, threads: int | None) -> dict[str, Any]:
@@ -84,14 +84,14 @@ def check_device(device: str) -> None:
 
 
 def _threads() -> int:
-    """Torch's, loaded or not: a resumed run may not need it, and was measured on the same threads all the same."""
+    """The number of threads that torch uses, loaded or not: a resumed run may not need torch, and still has them."""
     import torch
 
     return torch.get_num_threads()
 
 
 def version_of(name: str) -> str | None:
-    """Of an installed package; None for one that is not there."""
+    """The version of an installed package; None where it is absent."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 
 def printable(text: object) -> str:
-    r"""The text with control characters escaped: a name from somebody's file moves no cursor and hides no words.
+    r"""The text with control characters escaped, so a name from a foreign file cannot move the cursor or hide words.
 
-    Line breaks stay. Escaped too: what turns the direction of writing, and half characters, which no stream takes.
+    Line breaks stay. Also escaped: what changes the direction of writing, and lone surrogates, which no stream accepts.
 
     >>> printable("road\x1b[2J")
     'road\\x1b[2J'
@@ -24,7 +24,7 @@ def printable(text: object) -> str:
 
 
 class UserError(Exception):
-    """Something that the user can mend. Its message is `printable`, whatever foreign text it quotes.
+    """A mistake that the user can fix. Its message is `printable`, whatever foreign text it quotes.
 
     what:     what is wrong, in one sentence
     where:    file, line, key or clip concerned
@@ -57,7 +57,7 @@ def _rebuild(cls: type[UserError], what: str, where: object, expected: str | Non
 
 
 class NotComparable(UserError):
-    """Two results that must not be compared: another protocol, dataset or machine."""
+    """Two results that must not be compared: they differ in protocol, dataset or machine."""
 
     exit_status = 3
 
@@ -80,7 +80,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def listed(names: Iterable[object], limit: int) -> str:
-    """'a, b and 3 more': the first `limit` names, and how many there are besides."""
+    """'a, b and 3 more': the first `limit` names, and how many follow."""
     found = [str(name) for name in names]
     rest = f" and {len(found) - limit} more" if len(found) > limit else ""
     return ", ".join(found[:limit]) + rest
@@ -96,21 +96,21 @@ def counted(number: int | str, noun: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what somebody else's error says; the name of its type where it says nothing."""
+    """The first line of a foreign error's message; the name of its type where the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def cause(error: BaseException) -> str:
-    """What was raised and what it says, in one line."""
+    """The error's type and message, in one line."""
     kind, said = type(error).__name__, first_line(error)
     return kind if said == kind else f"{kind}: {said}"
 
 
 @contextmanager
 def blaming(whose: str, where: str) -> Iterator[None]:
-    """Around anybody's code: whatever it raises becomes a UserError that says whose it is and keeps the cause.
+    """A context for foreign code: whatever it raises becomes a UserError that names the owner and keeps the cause.
 
-    Ctrl-C goes on, with a note of whose code it met: it may have been hanging.
+    Ctrl-C passes through, with a note of whose code it interrupted: it may have been hanging.
     """
     try:
         yield

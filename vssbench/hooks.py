@@ -141,7 +141,7 @@ class HasClasses(Protocol):
 
 @runtime_checkable
 class HasSide(Protocol):
-    """Of a dataset, `side`: names of the inputs beside the image that its frames carry (`Frame.side`)."""
+    """Of a dataset, `side`: names of the inputs besides the image that its frames carry (`Frame.side`)."""
 
     side: frozenset[str]
 
@@ -401,7 +401,7 @@ def key_frames(method: object, lengths: Sequence[int]) -> list[int] | None:
 
 
 def side(dataset: Dataset) -> frozenset[str]:
-    """Names of the inputs beside the image that its frames carry."""
+    """Names of the inputs besides the image that its frames carry."""
     return frozenset(offered(dataset, "side") or ())
 
 

@@ -23,15 +23,15 @@ from vssbench.specs import INSIDE, Spec, parse, walk
 from vssbench.types import Dataset, LabelSpace, Method, Weights
 
 FILLED_IN = frozenset(("device", "checkpoint", "context", "root", "split", "load"))
-"""Arguments of constructors that no spec carries: the caller fills them in."""
+"""Constructor arguments that no spec carries: the caller fills them in."""
 Checkpoint = str | Path | Mapping[str, str | Path]
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the caller knows and a spec need not repeat; wrappers hand it on to the method they wrap.
+    """What the caller knows and a spec need not repeat; wrappers pass it on to the method that they wrap.
 
-    labels:      the dataset's label space; None where nothing is known of the data, and the spec, the weights or the
+    labels:      the dataset's label space; None where nothing is known about the data, and the spec, the weights or the
                  method's default say it
     device:      torch device string
     checkpoints: method name, or spec where one name stands for several -> file (or {"hr": file, "lr": file}), or
@@ -61,9 +61,9 @@ class Context:
         return self.checkpoints.get(str(spec), self.checkpoints.get(spec.name))
 
     def label_space(self, spec: Spec) -> LabelSpace | None:
-        """The classes that the method is to predict: the data's, those that the spec names, or those of its weights.
+        """The classes that the method will predict: the data's, those that the spec names, or those of its weights.
 
-        Raises UserError where the spec names others than the data has.
+        Raises UserError where the spec names classes that differ from the data's.
         """
         named = spec.get("labels")
         if named in (None, MODEL):
@@ -76,7 +76,7 @@ class Context:
                 f"labels={named} has {space.classes} classes, the data {self.labels.classes} of {self.labels.name!r}",
                 where=spec,
                 expected="the classes of the data",
-                fix="leave labels= out; where the network knows others, mapping=FILE says which count as which",
+                fix="leave labels= out; where the network has other classes, mapping=FILE says which count as which",
             )
         return space
 
@@ -135,7 +135,7 @@ def load_dataset(
 
 
 def resolved(method: Method, spec: Spec, labels: str | None = None) -> Spec:
-    """The spec with every argument that was left to its default: what exactly is measured under a short name.
+    """The spec with every default written out: what exactly is measured under a short name.
 
     labels: name of the label space that the method was loaded with where the spec names none
     """
@@ -160,7 +160,7 @@ def resolved(method: Method, spec: Spec, labels: str | None = None) -> Spec:
 
 
 def innermost(spec: Spec) -> Spec:
-    """The method that has weights: the one a checkpoint is for when wrappers stand around it."""
+    """The method that has weights: the one that a checkpoint is for, inside any wrappers."""
     inner = spec.get("of")
     return spec if inner is None else innermost(parse(inner if isinstance(inner, Spec) else str(inner)))
 
@@ -172,7 +172,7 @@ def check_arguments(group: registry.Group, spec: Spec) -> None:
 
 
 def check_checkpoints(names: Iterable[str], specs: Sequence[Spec]) -> None:
-    """Raise UserError for a file that is meant for none of the methods: a slip that would pass for missing weights."""
+    """Raise UserError for a checkpoint that fits none of the methods: a slip that would look like missing weights."""
     known = {name for spec in specs for inner in walk(spec) for name in (inner.name, str(inner))}
     for name in names:
         if name not in known:
@@ -202,7 +202,7 @@ def _build(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any], pr
         raise type(error)(error.what, where=spec, expected=error.expected, fix=error.fix) from error
     if lacking := [part for part in hooks.lacking(built, protocol) if part != "name"]:  # which it gets now
         raise UserError(
-            f"is no {protocol.__name__.lower()}: it lacks {', '.join(lacking)}",
+            f"is not a {protocol.__name__.lower()}: it lacks {', '.join(lacking)}",
             where=spec,
             expected=f"what vssbench.types.{protocol.__name__} describes",
             fix="CONTRIBUTING.md shows one in 20 lines",
@@ -215,7 +215,7 @@ def _build(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any], pr
 
 
 def _note_checkpoint(method: Method, given: Checkpoint) -> None:
-    """A file that was given is part of the result, whether the method speaks of its weights or not."""
+    """Record a given checkpoint in the result, whether or not the method reports its weights."""
     said = hooks.usable(method, "weights") or Weights()
     if said.sha256 or said.origin == "untrained":
         return
@@ -238,7 +238,7 @@ def _weights(factory: Callable[..., Any], method: str, args: Mapping[str, Any]) 
 
 
 def _at_home(file: str | Path) -> str | Path:
-    """The file as it is named, but for a leading `~`."""
+    """The path with a leading `~` expanded."""
     return str(expanded(file)) if str(file).startswith("~") else file
 
 

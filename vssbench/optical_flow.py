@@ -1,4 +1,4 @@
-"""Dense optical flow by OpenCV's DIS, and what is carried along it: methods propagate with it, TC compares with it."""
+"""Dense optical flow by OpenCV's DIS, and warping along it: methods propagate with it, TC compares with it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What methods cost at a frame size: computation, parameters, speed, memory, energy. Needs no data and no weights.
 
-Frames are made: textured scenes that move, so that schedules that look at the picture have something to see.
+Frames are synthetic: textured scenes that move, so that schedules that look at the picture see changes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from vssbench.types import Frame, Method
 
 FORMATS = {"jpeg": ".jpg", "png": ".png"}
 MADE = {"labels", "motion", "flow", "flow_valid"}
-"""The inputs beside the image that made frames carry."""
+"""The inputs besides the image that the synthetic frames carry."""
 Note = Callable[[str], None]
 
 
@@ -50,7 +50,7 @@ def profile(
     note:    told what is being done
     alone:   what the methods were built with: the memory of each is measured in a process of its own; None: in this one
     Amortised GFLOPs and FPS are over the method's nominal schedule. Where that follows from the video, there are no
-    amortised GFLOPs, and FPS are over the frames themselves. What of a method cannot be counted is missing, and "notes"
+    amortised GFLOPs, and FPS are over the frames themselves. What cannot be counted is missing, and "notes"
     say why; they say too where the machine was not quiet.
     Raises UserError for a method that needs inputs which made frames do not have, or that fails at that size.
     """
@@ -98,7 +98,7 @@ def made_frames(methods: Sequence[Method], size: tuple[int, int], count: int) ->
 def file_decoding(frames: Sequence[Frame], repeats: int = 3) -> dict[str, dict[str, float]]:
     """Milliseconds to read a frame from a file: {"jpeg", "png"} -> {"mean", "p50", "p90", "p99", "n", "bytes"}.
 
-    bytes: the mean size of the files, for noise compresses badly and made frames have some
+    bytes: the mean size of the files: the synthetic frames contain noise, which compresses badly
     """
     figures = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -18,14 +18,14 @@ from rich.progress import Progress as Bar
 from vssbench.errors import printable
 
 EVERY = 30.0
-"""Seconds between two lines where there is no terminal; a log has no bar that could move."""
+"""Seconds between two lines where there is no terminal."""
 
 
 class Shown:
-    """A bar while in use as a context manager; lines where stderr is no terminal, and none in what is soon done."""
+    """A bar while in use as a context manager; lines where stderr is not a terminal, and none for what is soon done."""
 
     def __init__(self, console: Console, what: str, total: int | None, unit: str = ""):
-        """what: is being done;  total: None where that is not known yet;  unit: of what is counted"""
+        """what: is being done;  total: None while it is unknown;  unit: what is counted"""
         units = [TextColumn(f"{unit}, left:")] if unit else []
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -52,12 +52,12 @@ class Shown:
         self._bar.stop()
 
     def describe(self, text: str) -> None:
-        """Say what is being worked on; the end of a long text."""
+        """Show what is being worked on; of a long text its end."""
         self._what = printable(text)
         self._bar.update(self._task, description=escape(self._what[-60:]))
 
     def tick(self, count: int = 1) -> None:
-        """That many more are done."""
+        """Advance by that many."""
         self._done += count
         self._bar.advance(self._task, count)
         if self._lines and monotonic() - self._said >= EVERY:
@@ -81,18 +81,18 @@ class Progress(Shown):
         super().__init__(Console(stderr=True), "starting", None, "frames")
 
     def start(self, frames: int) -> None:
-        """Say how many frames there are in all."""
+        """Set the total number of frames."""
         self._total = frames
         self._bar.update(self._task, total=frames)
 
     def show(self, method: str, clip: str) -> None:
-        """Say what is being worked on."""
+        """Show what is being worked on."""
         self.describe(f"{method}  {clip}")
 
 
 @contextmanager
 def clip_progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
-    """A bar over clips: gives the function to call with each clip that is done."""
+    """A bar over clips; yields the function to call after each clip."""
     with Shown(Console(stderr=True), what, total) as shown:
 
         def advance(clip: str) -> None:

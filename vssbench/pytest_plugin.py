@@ -1,6 +1,6 @@
 """The gate as tests: `pytest --vssbench bench.yaml --vssbench-baseline baseline.json`.
 
-One test a method, dataset and rule, `mpvss|synthetic|mIoU`, and one a method and dataset that times the network's steps
+One test per method, dataset and rule, `mpvss|synthetic|mIoU`, and one per method and dataset that times the steps
 through pytest-benchmark, `mpvss|synthetic|step`, whose storage and comparison commands then work on them. The benchmark
 runs once, when the first test needs it.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gate:
-    """What is asked. methods, datasets: the sweep's; rules: of the run spec, else the default ones that fit."""
+    """The request. methods, datasets: those of the sweep; rules: the run spec's, else the default ones that fit."""
 
     spec: RunSpec
     methods: list[Spec]
@@ -103,7 +103,7 @@ class Benchmark(pytest.File):
 
 
 class Test(pytest.Function):
-    """A test that stands in the run spec, not in a Python file."""
+    """A test that comes from the run spec, not from a Python file."""
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, self.name  # pytest places no warning without a line
@@ -155,7 +155,7 @@ def _judged(key: Key, rule: Rule) -> Callable[..., None]:
 
 
 def _timed(gate: Gate, key: Key) -> Callable[..., None]:
-    """The test that times one step a round, frame after frame of the first clip, through pytest-benchmark."""
+    """The test that times one step per round, frame after frame of the first clip, through pytest-benchmark."""
 
     def test(benchmark: Any) -> None:
         from vssbench.bench.session import Bench

@@ -31,7 +31,7 @@ class Entry:
     summary: one line for `vssbench list`
     origin:  the distribution that brings it, or the file
     paper, licence, needs, weights: for methods with a network: the paper, the licence of the official weights,
-             what inputs it needs beside the frame, and where its weights come from
+             what inputs it needs besides the frame, and where its weights come from
     faster:  arguments that trade digits for speed
     recipe:  "module:attribute" of its training recipe, where it has one
     """
@@ -49,7 +49,7 @@ class Entry:
 
 @cache
 def entries(group: Group) -> dict[str, Entry]:
-    """All names of a group: the package's own and those of installed plugins. A name taken twice is an error."""
+    """All names of a group: the package's own and those of installed plugins. A duplicate name is an error."""
     found: dict[str, Entry] = dict(importlib.import_module(f"vssbench.{group}").BUILTIN)
     for point in entry_points(group=f"vssbench.{group}"):
         origin = point.dist.name if point.dist else "an unknown package"
@@ -67,7 +67,7 @@ def find(group: Group, name: str) -> Entry:
     """What is known of a name. Raises UserError for one that is unknown."""
     if found := in_file(name):
         if group == "metrics":
-            raise UserError("a metric is not found by its file", where=name, fix="offer it as an entry point")
+            raise UserError("a metric cannot be named by its file", where=name, fix="offer it as an entry point")
         return Entry(name, origin=found[0])
     known = entries(group)
     if name not in known:
@@ -96,7 +96,7 @@ def resolve(group: Group, name: str) -> Any:
 
 
 def _from_file(file: str, name: str) -> Any:
-    """What a Python file calls by that name. The file is run as it is; other modules of its folder can be imported."""
+    """What a Python file defines under that name. The file is executed; other modules of its folder can be imported."""
     source, place = read_bytes(expanded(file)), expanded(file).resolve()
     key = f"vssbench_file_{sha256(bytes(place) + source).hexdigest()[:16]}"
     if key not in sys.modules:
@@ -121,7 +121,7 @@ def _from_file(file: str, name: str) -> Any:
     if not isinstance(made, type | FunctionType):
         own = [key for key, one in vars(module).items() if getattr(one, "__module__", None) == module.__name__]
         raise UserError(
-            f"there is no class or function {name!r} in it" if made is None else f"{name} is no class or function",
+            f"there is no class or function {name!r} in it" if made is None else f"{name} is not a class or function",
             where=file,
             expected=suggest(name, own),
         )

@@ -84,7 +84,7 @@ class Prediction:
 
 
 def _locked(array: Any) -> Any:
-    """A view of the array that cannot be written into; what is no array is left as it is."""
+    """A view of the array that cannot be written into; what is not an array is left as it is."""
     if not isinstance(array, np.ndarray):
         return array
     view = array.view()

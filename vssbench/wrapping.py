@@ -83,5 +83,5 @@ class Wrapper:
     def held(self, group: Group, index: int) -> tuple[Prediction, int]:
         """The key frame's prediction, and its age on the frame at that index."""
         if group.prediction is None:
-            raise RuntimeError("decode the key frame before the frames that live on it")
+            raise RuntimeError("decode the key frame before the frames that depend on it")
         return group.prediction, group.prediction.age + index - group.index

@@ -162,7 +162,7 @@ class Accel(Wrapper):
         return y.scores
 
     def _fused(self, y: _Stepped, held: _Held) -> Float32:
-        assert held.scores is not None, "decode the key frame before the frames that live on it"
+        assert held.scores is not None, "decode the key frame before the frames that depend on it"
         warped = _warped(held.scores, y.flow)
         if self.chain:
             held.scores = warped

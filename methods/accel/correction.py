@@ -40,7 +40,7 @@ class Correction(nn.Conv2d):
 
 
 class Corrected(nn.Module):
-    """What a frame between key frames computes beside flow and warp, for the counters.
+    """What a frame between key frames computes besides flow and warp, for the counters.
 
     update: the update branch up to its class scores, float[C, H, W] or float[1, C, H, W], which come first
     """

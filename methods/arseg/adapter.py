@@ -29,7 +29,7 @@ class ArSeg(Base):
     scale:     size of the frames between key frames
     gop:       key-frame distance that our encoder is asked for; the method follows the video: a frame without
                side["motion"] (float32[H, W, 2] to the key frame, pixels, x first) starts a group and is a key frame
-    warp:      "official" reproduces the published code's border behaviour, "consistent" mends it
+    warp:      "official" reproduces the published code's border behaviour, "consistent" fixes it
     auxiliary: run the training heads on key frames, as the official forward does; the output is the same
     resize:    none; frames are always used at their own size
     dtype, compile: see `vssbench.networks.numerics`
@@ -102,7 +102,7 @@ class ArSeg(Base):
     def cost_module(self, kind: Kind, size: Size) -> Counted:
         """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
 
-        The attention is computed as defined (49 keys a pixel), so that counting matrix products counts the method; the
+        The attention is computed as defined (49 keys per pixel), so counting matrix products counts the method; the
         fast form that `step` runs multiplies masked keys too.
         """
         self.check_kind(kind)

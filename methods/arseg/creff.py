@@ -132,7 +132,7 @@ def _lay(room: Tensor, x: Tensor, first: int, left: int) -> Tensor:
 
 
 def plain_local_attention(query: Tensor, key: Tensor, value: Tensor, rows: int = 16) -> Tensor:
-    """The same as it is defined, 49 keys a pixel, some rows at a time: slow, and its products are what it costs."""
+    """The same as it is defined, 49 keys per pixel, some rows at a time: slow, and its products are what it costs."""
     key, value = (_channels_last(x, (REACH,) * 4) for x in (key, value))
     strips = []
     for top in range(0, query.shape[2], rows):

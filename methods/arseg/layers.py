@@ -29,7 +29,7 @@ class ConvNormReLU(nn.Sequential):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut."""
+    """Two 3x3 convolutions next to a shortcut."""
 
     def __init__(self, inner: int, width: int, stride: int, dilations: tuple[int, int]):
         super().__init__()

@@ -138,7 +138,7 @@ class ESPNetV2(Base):
 
 
 def _skip(file: Checkpoint | None) -> network.Skip | None:
-    """What the decoder of the file's network sees beside its own outputs; None where the file does not say."""
+    """What the decoder of the file's network sees besides its own outputs; None where the file does not say."""
     last = None if file is None else file.tensors.get("conv.conv.weight")
     if last is None or last.ndim != 4:
         return None

@@ -86,7 +86,7 @@ class EESP(nn.Module):
 
 
 class Downsampler(nn.Module):
-    """Half the size: the pooled input beside an EESP unit, and the picture itself, as small, added to both."""
+    """Half the size: the pooled input next to an EESP unit, and the picture itself, as small, added to both."""
 
     def __init__(self, channels: int, out: int):
         super().__init__()

@@ -134,7 +134,7 @@ def image_processor(folder: Path) -> Any:
             "no such file",
             where=folder / "preprocessor_config.json",
             expected=FOLDER,
-            fix="save the image processor beside the network: processor.save_pretrained(FOLDER)",
+            fix="save the image processor next to the network: processor.save_pretrained(FOLDER)",
         )
     for part in _PARTS[1:]:
         if (folder / part).exists():

@@ -43,7 +43,7 @@ class Output(NamedTuple):
 
 
 class ClipMethod(Segmentor):
-    """A method that sees each frame beside three earlier ones. Subclasses load a network and call `open` with it.
+    """A method that sees each frame with three earlier ones. Subclasses load a network and call `open` with it.
 
     The first three frames after `reset` are segmented alone, the next six have the official table of references; these
     nine are of kind "warmup".

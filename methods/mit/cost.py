@@ -14,7 +14,7 @@ class Costed(nn.Module):
     """One step and the upsampling of decode, every result returned, so that a tracing counter drops nothing."""
 
     def __init__(self, step: nn.Module, inner: Size, outer: Size, held: Any):
-        """inner, outer: sizes of the network's input and of the frame; held: what the step takes beside the image."""
+        """inner, outer: sizes of the network's input and of the frame; held: what the step takes besides the image."""
         super().__init__()
         self.step, self.sizes, self.shape = step, (inner, outer), tree_flatten(held)[1]
 

@@ -53,7 +53,7 @@ TINY_MANNER = Manner(warm_up=200, head_factor=3, scales=(1.0, 1.5))
 
 
 def deviations(tiny: Settings) -> tuple[str, ...]:
-    """What the recipes do otherwise than their papers; tiny: the settings of that network."""
+    """What the recipes do differently from their papers; tiny: the settings of that network."""
     return (
         "starts from random weights unless --start names a file (the paper: a backbone trained on ImageNet)",
         "the warm-up takes at most a tenth of the steps",

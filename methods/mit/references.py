@@ -28,8 +28,8 @@ def network_size(height: int, width: int, box: tuple[int, int] | None) -> tuple[
 def align(image: UInt8, box: tuple[int, int] | None) -> UInt8:
     """uint8[H, W, 3] at `network_size`, by the official two bilinear resizes on bytes (OpenCV): fit, then stretch.
 
-    The second resize belongs to the methods: MRCFA's network does not run on sides that are no multiples of 32, and the
-    others, which would, are published with it.
+    The second resize belongs to the methods: MRCFA's network needs sides that are multiples of 32, and the
+    others, which do not, are published with it.
     """
     height, width = image.shape[:2]
     for target in (fitted(height, width, box), network_size(height, width, box)):

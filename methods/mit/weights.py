@@ -32,7 +32,7 @@ _PARTS = {
 _KEY_VALUE = re.compile(r"backbone\.stages\.(\d)\.blocks\.(\d+)\.attention\.([kv])_proj\.(weight|bias)")
 _BACKBONE = "backbone."
 _HEADS = ("head.", "classifier.", "decode_head.")
-"""What may stand beside a backbone in a file that is read for the backbone."""
+"""What may stand next to a backbone in a file that is read for the backbone."""
 _UNSEEN = ("num_attention_heads", "sr_ratios", "strides", "patch_sizes", "mlp_ratios")
 """Of a transformers configuration, what must agree because shapes cannot tell it."""
 
@@ -106,7 +106,7 @@ def is_backbone(path: str | Path, own: Sequence[str]) -> bool:
 
 
 def fill_backbone(network: ClipNetwork, path: str | Path, backbone: str) -> None:
-    """The backbone's weights from a file that `is_backbone`; what stands beside them is not read.
+    """The backbone's weights from a file that `is_backbone`; what stands next to them is not read.
 
     Raises UserError for a file that does not fit.
     """

@@ -79,7 +79,7 @@ def build_pipeline(steps: Any, where: Path) -> Callable[[dict[str, Any]], Any]:
     from mmengine.registry import DefaultScope
 
     if not isinstance(steps, list | tuple) or not all(isinstance(step, Mapping) for step in steps) or not steps:
-        raise UserError("test_pipeline is no list of steps", where=where)
+        raise UserError("test_pipeline is not a list of steps", where=where)
     kept = [_checked(step, where) for step in steps if step.get("type") != "LoadAnnotations"]
     kept[0] = {**kept[0], "type": "LoadImageFromNDArray"}
     with _user_error(where), _quiet(), DefaultScope.overwrite_default_scope("mmseg"):

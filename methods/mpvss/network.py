@@ -1,4 +1,4 @@
-"""MPVSS: Mask2Former on key frames, its masks carried to the other frames by one flow a query."""
+"""MPVSS: Mask2Former on key frames, its masks carried to the other frames by one flow per query."""
 
 from __future__ import annotations
 

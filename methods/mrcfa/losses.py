@@ -1,4 +1,4 @@
-"""Losses of MRCFA (Sun et al., ECCV 2022): beside the output at test, each reference alone against the target."""
+"""Losses of MRCFA (Sun et al., ECCV 2022): besides the output at test, each reference alone against the target."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Replay:
         path = self._path(frame.clip, frame.stem)
         if not path.is_file():
             raise UserError(
-                "the prediction is missing", where=path, expected="one file a frame, <clip>/<frame stem>.png"
+                "the prediction is missing", where=path, expected="one file per frame, <clip>/<frame stem>.png"
             )
         labels = read_prediction(path)
         if labels.shape != frame.image.shape[:2]:

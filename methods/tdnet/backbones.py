@@ -36,7 +36,7 @@ class Config:
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions beside a shortcut; the 3x3 has the stride and the dilation."""
+    """1x1, 3x3 and 1x1 convolutions next to a shortcut; the 3x3 has the stride and the dilation."""
 
     def __init__(self, inner: int, width: int, stride: int, dilation: int):
         super().__init__()

@@ -185,7 +185,7 @@ class TV3S(ClipNetwork):
 
         frames: float[B, T, embed, H, W] on the grid; target: of the last; states: None for zero
         """
-        height, width = (int(side) for side in frames.shape[-2:])  # int: traced sizes are no integers
+        height, width = (int(side) for side in frames.shape[-2:])  # int: traced sizes are not integers
         cuts = self._cuts(height, width, frames.device)
         if states is None:
             states = tuple(block.blank(cut, len(frames)) for block, cut in zip(self.blocks, cuts, strict=True))

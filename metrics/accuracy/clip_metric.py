@@ -19,7 +19,7 @@ from vssbench.types import Frame, LabelSpace, Prediction
 
 
 class ClipMetric(ABC):
-    """Base of the metrics whose state is a list with one entry a clip: {"frames", "labelled", ...}, all integers.
+    """Base of the metrics whose state is a list with one entry per clip: {"frames", "labelled", ...}, all integers.
 
     Subclasses implement `_begin`, `_add` and `_finish` for the clip in hand, and `totals`, from which all figures come.
 

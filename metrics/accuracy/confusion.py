@@ -40,7 +40,7 @@ class Confusion(ClipMetric):
     """Counts of (ground truth, predicted value) pairs.
 
     State of a clip: "counts": {distance: [flat indices into [C + 1, 256], counts]}, ascending;
-    "outside": [[predicted value that is no class, first frame with it], ...].
+    "outside": [[predicted value that is not a class, first frame with it], ...].
     """
 
     name = "confusion"
@@ -116,7 +116,7 @@ class Booked:
     matrix:  int64[C + 1, 256] over the clips that count; None where no counts were kept
     figures: the accuracies of that matrix, or why there are none
     rows:    float64[clips, 3 C], the Areas of each clip, where there are figures
-    Raises UserError under a strict protocol where an id that is no class is predicted.
+    Raises UserError under a strict protocol where an id that is not a class is predicted.
     """
 
     def __init__(self, clips: Clips):
@@ -191,7 +191,7 @@ def _refuse_outside(clips: Clips) -> None:
             others = sorted({value for value, _ in outside} - {value})
             also = f" (nor is {', '.join(map(str, others))}, also predicted)" if others else ""
             raise UserError(
-                f"the predicted id {value} is no class{also}",
+                f"the predicted id {value} is not a class{also}",
                 where=f"clip {record.clip}, frame {first} (the first is 0)",
                 expected=f"0 to {clips.space.classes - 1} under the protocol {clips.protocol.name}",
                 fix="give classes their train ids, from 0, not the values of label files; or read them under the "

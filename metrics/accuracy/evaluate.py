@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Evaluation:
     """What one protocol says of some clips.
 
-    metrics:   percent by name; None where undefined, with the cause in `reasons`
+    metrics:   percent by name; None where undefined, with the reason in `reasons`
     per_class: IoU in percent in train-id order, None for classes the protocol leaves out
     by_class:  the same of other metrics that have a figure for each class, by metric string
     skipped:   clip -> why the protocol leaves it out
@@ -46,7 +46,7 @@ def evaluate(protocol: str, space: LabelSpace, records: Sequence[ClipStates], sp
 
     A spec with a protocol of its own, `mIoU(protocol=mmseg)`, is read under that one and keeps its full name. Metrics
     that say no totals are merged over all clips and asked for their own numbers.
-    Raises UserError for an unknown protocol, and under `exact` for a predicted id that is no class.
+    Raises UserError for an unknown protocol, and under `exact` for a predicted id that is not a class.
     """
     return read(Clips(protocol, space, records), specs)
 

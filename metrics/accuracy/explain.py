@@ -50,7 +50,7 @@ def differences(readings: Mapping[str, Clips | str], specs: Sequence[Spec]) -> l
 def _clips(able: Mapping[str, Clips]) -> list[str]:
     return [
         f"clips: {name} leaves out {len(clips.skipped)} of {len(clips.all)} "
-        f"(it wants {clips.protocol.shortest} labelled frames or more)"
+        f"(it needs {clips.protocol.shortest} labelled frames or more)"
         for name, clips in able.items()
         if clips.skipped
     ]
@@ -76,7 +76,7 @@ def _classes(able: Mapping[str, Clips]) -> list[str]:
     if never:
         lines.append(
             f"classes: {never} of {classes} occur in neither ground truth nor prediction: all means leave them out, "
-            "but for those of arseg and espnet, which are not a number then"
+            "except those of arseg and espnet, which are then undefined"
         )
     return lines
 
@@ -88,7 +88,7 @@ def _outside(readings: Mapping[str, Clips | str]) -> list[str]:
     if matrix is None or not values:
         return []
     pixels = int(matrix[:, len(matrix) - 1 :].sum())
-    lines = [f"ids: {pixels} pixels are predicted as {', '.join(map(str, values))}, which is no class"]
+    lines = [f"ids: {pixels} pixels are predicted as {', '.join(map(str, values))}, which is not a class"]
     for name, clips in readings.items():
         figures = None if isinstance(clips, str) else clips.once(Booked).figures
         if figures is None:

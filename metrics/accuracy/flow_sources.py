@@ -146,13 +146,13 @@ def _kitti(path: Path, size: Size) -> tuple[Float32, Seen]:
     with path.open("rb") as file:  # before anything is decoded: a header may claim any size
         header = file.read(24)
     if header[:8] != b"\x89PNG\r\n\x1a\n" or len(header) < 24:
-        raise UserError("is no PNG", where=path, expected="KITTI's PNG of three channels with 16 bits")
+        raise UserError("is not a PNG", where=path, expected="KITTI's PNG of three channels with 16 bits")
     width, height = struct.unpack(">II", header[16:24])
     _check_size(path, (height, width), size)
     stored = cv2.imread(os.fspath(path), cv2.IMREAD_UNCHANGED)
     if stored is None or stored.dtype != np.uint16 or stored.shape != (height, width, 3):
         raise UserError(
-            "is no flow file, or a damaged one", where=path, expected="KITTI's PNG of three channels with 16 bits"
+            "is not a flow file, or a damaged one", where=path, expected="KITTI's PNG of three channels with 16 bits"
         )
     valid, v, u = np.moveaxis(stored.astype(np.float32), 2, 0)
     return np.stack([(u - 2**15) / 64, (v - 2**15) / 64], axis=-1), valid > 0

@@ -44,15 +44,15 @@ def _other_numbering(matrix: Counts, space: LabelSpace) -> list[str]:
     ids, file_values, labelled = np.arange(space.classes), space.to_file.astype(int), matrix[:-1]
     example = f"{space.name}: {file_values[0]} for {space.names[0]}"
     for other, what in (
-        (file_values, f"the file value of the label's class ({example}): the ones or the others are renumbered"),
-        (ids + 1, "one above the label's class: the ones or the others are off by one"),
-        (ids - 1, "one below the label's class: the ones or the others are off by one"),
+        (file_values, f"the file value of the label's class ({example}): one of the two is renumbered"),
+        (ids + 1, "one above the label's class: one of the two is off by one"),
+        (ids - 1, "one below the label's class: one of the two is off by one"),
     ):
         if (share := _agreement(matrix, other)) >= MOSTLY:
             return [f"on {100 * share:.1f} % of the labelled pixels the prediction is {what}"]
     total, one = labelled.sum(), labelled.sum(axis=0).max()
     if one >= NEARLY * total:
-        return [f"{100 * one / total:.1f} % of the labelled pixels are predicted as one and the same id"]
+        return [f"{100 * one / total:.1f} % of the labelled pixels are predicted as the same id"]
     return []
 
 

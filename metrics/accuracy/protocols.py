@@ -30,7 +30,7 @@ class Protocol:
     means:    from booked pixels to accuracies
     shortest: labelled frames that a clip must have
     windows:  None where the protocol has no VC
-    strict:   a predicted id that is no class is an error
+    strict:   a predicted id that is not a class is an error
     """
 
     name: str
@@ -52,7 +52,7 @@ _ALL = (
         "exact",
         "Our recommendation. All clips and all windows; pixels without a label are left out everywhere, VC included; "
         "mIoU is the mean over the classes with ground truth, a set that does not depend on the method; a predicted id "
-        "that is no class is an error. VC@n is the mean over the windows of all clips together.",
+        "that is not a class is an error. VC@n is the mean over the windows of all clips together.",
         scripts.exact_areas,
         scripts.over_ground_truth,
         windows=Windows(last=True, void=False),
@@ -64,8 +64,8 @@ _ALL = (
         "mIoU is the mean over the classes with ground truth; a predicted id from C on is booked in another class's "
         "row (255 of 124 classes: two rows down, column 7). VC@n is the mean over the windows of all clips together, "
         "without the last window of each clip, and void counts as a label. VCC@n takes the same windows without void. "
-        "Not reproduced: hidden files beside the masks count towards the script's 16 frames, and a stray value (VSPW's "
-        "252) that stays in place is to the script a label of its own.",
+        "Not reproduced: hidden files next to the masks count as some of the script's 16 frames, and a stray value (as "
+        "252 in VSPW) that stays in place is a label of its own to the script.",
         scripts.vspw_areas,
         scripts.over_ground_truth,
         shortest=17,
@@ -98,7 +98,7 @@ _ALL = (
         "cityscapes",
         "Cityscapes' official script (cityscapesScripts 2.3.0, evalPixelLevelSemanticLabeling). All clips; the mean "
         "over classes that occur in ground truth or prediction, predicted-only ones as 0; void ground truth counts "
-        "nowhere, and a predicted void, or any other id that is no class, is a miss. WIoU and accuracies are read off "
+        "nowhere, and a predicted void, or any other id that is not a class, is a miss. WIoU and accuracies come from "
         "the same pixels; the script prints none. Its category and instance scores are not computed, and no VC.",
         scripts.open_areas,
         scripts.over_unions,
@@ -127,7 +127,7 @@ _ALL = (
         "arseg",
         "AR-Seg's evaluator. One matrix over the split and the plain mean over all classes of the label space (on "
         "CamVid 12, with void as a class: labels=camvid12); if a class occurs neither in ground truth nor prediction, "
-        "mIoU is not a number. The script counts in float32 and loses single pixels above 2**24 a cell; counts here "
+        "mIoU is not a number. The script counts in float32 and loses single pixels above 2**24 per cell; counts here "
         "are exact. The paper quotes the plain mean of the mIoU at distances 0 to 11 from the key frame. It computes "
         "no VC.",
         scripts.arseg_areas,

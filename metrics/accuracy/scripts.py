@@ -114,10 +114,10 @@ class PlainMeans(Figures):
 
 
 def exact_areas(matrix: Counts) -> Areas | str:
-    """Void is left out; a predicted value that is no class stops it."""
+    """Void is left out; a predicted value that is not a class stops it."""
     outside = outside_values(matrix, len(matrix) - 1)
     if outside:
-        return f"the predictions hold {listed(outside, 5)}, which is no class"
+        return f"the predictions hold {listed(outside, 5)}, which is not a class"
     return _square(matrix[:-1, : len(matrix) - 1])
 
 
@@ -177,7 +177,7 @@ def no_areas(matrix: Counts) -> str:
 
 
 def arseg_areas(matrix: Counts) -> Areas | str:
-    """AR-Seg: a predicted value that is no class stops it, unless the ground truth is void there."""
+    """AR-Seg: a predicted value that is not a class stops it, unless the ground truth is void there."""
     outside = outside_values(matrix[:-1], len(matrix) - 1)
     if outside:
         return f"its matrix has no column for the predicted id {listed(outside, 5)}"

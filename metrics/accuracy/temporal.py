@@ -64,7 +64,7 @@ class Temporal(ClipMetric):
         super().__init__(space, specs)
         self._recipes = sorted({Recipe.of(spec) for spec in self.specs}, key=str)
         if len({str(recipe) for recipe in self._recipes}) < len(self._recipes):
-            raise UserError("TC of flow files is asked from two folders", expected="one folder a run")
+            raise UserError("TC(flow=files) names two folders", expected="one folder per run")
 
     @classmethod
     def check_spec(cls, spec: Spec) -> None:
@@ -79,13 +79,15 @@ class Temporal(ClipMetric):
             raise UserError("the metric TC takes no '@' number", where=spec, fix="write TC(flow=dis)")
         if spec.get("flow") not in SOURCES:
             raise UserError(
-                f"TC says nothing without its flow, and {spec} names none that there is",
+                f"TC needs a known flow, and {spec} names none",
                 expected=" or ".join(f"TC(flow={name})" for name in SOURCES),
             )
         if (spec.get("flow") == "files") != (spec.get("root") is not None):
             raise UserError("a folder of flow files belongs to flow=files", where=spec, fix="TC(flow=files,root=DIR)")
         if spec.get("flow") == "files" and spec.get("occlusion"):
-            raise UserError("files of one direction do not say what is hidden", where=spec, fix="leave out occlusion")
+            raise UserError(
+                "flow files of one direction do not show what is hidden", where=spec, fix="leave out occlusion"
+            )
         protocols.find(str(spec.get("protocol", "exact")))
 
     @classmethod
@@ -194,7 +196,7 @@ def _pairs(record: ClipStates, recipe: str, classes: int) -> Counts | None:
         pairs = [pair for clip in state for pair in clip["pairs"][recipe]]
         require(len(pairs) < max(1, record.frames), "fewer pairs than frames")
         lengths = np.array([len(pair) for pair in pairs], np.int64)
-        require(not (lengths % 4).any(), "four numbers a class")
+        require(not (lengths % 4).any(), "four numbers per class")
         rows = whole_numbers(list(chain.from_iterable(pairs))).reshape(-1, 4)
         which = np.repeat(np.arange(len(pairs)), lengths // 4)
         require(not len(rows) or int(rows[:, 0].max()) < classes, f"classes below {classes}")

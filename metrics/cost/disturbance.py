@@ -57,7 +57,7 @@ def _sum(samples: Samples, columns: Sequence[str]) -> Times:
 
 
 def _mean(samples: Samples, times: Times, share_of: Mapping[str, float]) -> float:
-    """Milliseconds a frame over the schedule."""
+    """Milliseconds per frame over the schedule."""
     kind_of = np.array(samples["kind"])
     return float(sum(share * times[kind_of == kind].mean() for kind, share in share_of.items()))
 

@@ -17,12 +17,12 @@ POWERCAP = Path("/sys/class/powercap")
 
 
 def energy(run: Callable[[], int], device: str, seconds: float = SECONDS, windows: int = WINDOWS) -> dict[str, Any]:
-    """Joules a frame: {"joules_per_frame", "watts", "spread", "windows", "seconds", "covers", "reason"}.
+    """Joules per frame: {"joules_per_frame", "watts", "spread", "windows", "seconds", "covers", "reason"}.
 
     run:     processes some frames, waits for the device and returns how many there were
     device:  torch device string
     seconds: the least length of a window
-    spread:  standard deviation over the windows, joules a frame
+    spread:  standard deviation over the windows, joules per frame
     covers:  whose energy it is
     Where nothing can be measured the figures are None and "reason" says why.
     """
@@ -90,7 +90,7 @@ def _processors() -> tuple[Callable[[], float], str]:
         ranges = [int((zone / "max_energy_range_uj").read_text()) for zone in zones]
         last = [int((zone / "energy_uj").read_text()) for zone in zones]
     except (OSError, ValueError) as error:
-        raise _Unavailable(f"not measured on cpu: RAPL cannot be read: {error} (root alone may, by default)") from None
+        raise _Unavailable(f"not measured on cpu: RAPL cannot be read: {error} (by default only root may)") from None
     names = ", ".join(_text(zone / "name", zone.name) for zone in zones)
     total = 0
 

@@ -6,7 +6,7 @@ define, convolutions and matrix products, they must agree within 1 %: a trace dr
 dispatcher does not see into fused kernels.
 
 ptflops' `aten` backend is the third, for papers that print it: convolutions, addmm, mm and bmm with their biases, and
-neither baddbmm nor fused attention; it is no witness, for its formulas are fvcore's. Its `pytorch` backend is not used:
+neither baddbmm nor fused attention; it is not a witness: its formulas are fvcore's. Its `pytorch` backend is not used:
 it exchanges functions of torch in the whole process, which stay so in every module that is imported meanwhile, and it
 fails on attention whose operands are given by name, as Mask2Former's are.
 """

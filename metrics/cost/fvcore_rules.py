@@ -1,4 +1,4 @@
-"""What fvcore's counter is told beside its own table: more operators, and those that the convention leaves out.
+"""What fvcore's counter is told besides its own table: more operators, and those that the convention leaves out.
 
 The convention is that of detectron2's analyze_model, which the papers of this field print: one multiply-accumulate
 counts one; bilinear resizing and grid sampling count 4 an output element, normalisation 1 to 5 an element and pooling

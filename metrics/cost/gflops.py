@@ -56,7 +56,7 @@ def gflops(
     size:    of the frame, (height, width); the method's own resizing applies
     lengths: frames of the clips in which those kinds ran
     note:    told, in a sentence each, what failed and why a figure is missing
-    "key", "nonkey", "warmup", "amortised" and "nominal" are 1e9 multiply-accumulates a frame, None where there is none.
+    "key", "nonkey", "warmup", "amortised" and "nominal" are 1e9 multiply-accumulates per frame, None where absent.
     """
     layers = [_layer(method, size, note) for method in hooks.layers(method)]
     if not layers[-1].flops or any(layer.runs_inner is None for layer in layers[:-1]):
@@ -217,12 +217,14 @@ def _times(cost: float | None, frames: int) -> float | None:
 def _missing(layers: Sequence[Layer], kinds: Kinds | None, cost: Cost) -> str:
     """Why there are no amortised GFLOPs."""
     if kinds is None:
-        return "no GFLOPs a frame: how often each kind runs follows from the video, and none was scored"
+        return "no GFLOPs per frame: how often each kind runs follows from the video, and none was scored"
     unknown = [kind for kind, n in kinds.items() if n and cost.get(kind) is None]
     if "nonkey" in unknown and layers[0].runs_inner == "key" and "nonkey" in cost:
         name = layers[0].method.name
-        return f"no GFLOPs a frame: how many nonkey frames are those of the method inside {name} follows from the video"
-    return f"no GFLOPs a frame: {' and '.join(unknown)} frames ran, and what one of them computes was not counted"
+        return (
+            f"no GFLOPs per frame: how many nonkey frames are those of the method inside {name} follows from the video"
+        )
+    return f"no GFLOPs per frame: {' and '.join(unknown)} frames ran, and what one of them computes was not counted"
 
 
 def _findings(counted: Sequence[tuple[Kind, Flops]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ InputSize = dict[Kind, list[int]]
 
 
 def told(found: Mapping[str, Sequence[int]]) -> str:
-    """In words: one size, or one a kind.
+    """In words: one size, or one per kind.
 
     >>> told({"key": [480, 864], "nonkey": [240, 432]})
     '480x864 (nonkey frames: 240x432)'

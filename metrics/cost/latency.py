@@ -3,7 +3,7 @@
 A round is one pass of one method over the same frames; the methods take turns, so that a machine that drifts hits all
 alike. A clock is read only after the device has finished. FPS is reported for step, step + decode and end to end
 (prepare + step + decode; reading files is not in it), so that any published convention can be matched and named.
-FPS and latency are the wall's. For comparing runs, each sample has its own time beside it (`metrics.clock`), and a
+FPS and latency are the wall's. For comparing runs, each sample has its own time next to it (`metrics.clock`), and a
 reference workload is timed between the passes, outside of every sample.
 """
 
@@ -66,7 +66,7 @@ def measure(
     methods:     each with its frames: one clip, already decoded, in order
     warmup:      frames that each method runs before the first timed round
     rounds:      timed passes of each method over its frames, at most
-    seconds:     time limit a method; at least one round is always timed
+    seconds:     time limit per method; at least one round is always timed
     synchronise: waits for the device
     advance:     called after every round of a method
     reference:   the reference workload; it is timed between the passes
@@ -102,7 +102,7 @@ def summarise(samples: Samples, kinds: Mapping[str, int | None] | None = None) -
 
     kinds: how often each frame kind ran in the accuracy pass; FPS is amortised over that schedule (over the timed
            frames themselves where it is None, or where a kind of the schedule was never timed)
-    Returns {"fps": {scope: frames a second}, "latency_ms": {kind or "all": {scope: {"mean", "p50", ..., "n"}}}}.
+    Returns {"fps": {scope: frames per second}, "latency_ms": {kind or "all": {scope: {"mean", "p50", ..., "n"}}}}.
     """
     kind_of = np.array(samples["kind"])
     times = {scope: milliseconds(samples, scope) for scope in SCOPES}

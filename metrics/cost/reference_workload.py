@@ -1,4 +1,4 @@
-"""A fixed piece of work, timed beside the methods: how fast is this machine, just now?
+"""A fixed piece of work, timed along with the methods: how fast is this machine, just now?
 
 A time divided by that of the reference workload compares over moments at which a machine was slower or faster, and
 less well over machines. It does on small tensors what segmentation networks do: convolutions, a matrix product,

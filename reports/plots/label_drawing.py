@@ -1,4 +1,4 @@
-"""Names beside the points of a plot. A name that finds no place becomes a number, for a key to explain."""
+"""Names next to the points of a plot. A name that finds no place becomes a number, for a key to explain."""
 
 from __future__ import annotations
 

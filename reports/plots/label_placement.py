@@ -88,7 +88,7 @@ class Scene:
 
 
 def place(scene: Scene, sizes: ArrayLike, reach: ArrayLike) -> Floats:
-    """float64[N, 4]: the box of each point's label, NaN where none of its candidates is free beside the other labels.
+    """float64[N, 4]: the box of each point's label, NaN where none of its candidates is free of the other labels.
 
     sizes: [N, 2], width and height; reach: [N], how far from its point's edge a label may stand. Of the first N points
     of the scene: further ones have no label.
@@ -132,7 +132,7 @@ def candidates(scene: Scene, number: int, size: Floats, reach: float) -> Floats:
 
 
 def leaders(scene: Scene, number: int, boxes: ArrayLike) -> Floats:
-    """float64[A, 4]: from each box to the edge of the point it names; of no length where the box stands beside it."""
+    """float64[A, 4]: from each box to the edge of the point it names; of no length where the box stands next to it."""
     point = scene.points[number]
     end = nearest(boxes, point[None])[:, 0]
     away = point - end
@@ -153,7 +153,7 @@ class _Search:
         self.losses = np.ones(len(options))
 
     def settle(self, number: int, drive_out: bool) -> None:
-        """Give one label the best place beside the others, or the best of those where others give way."""
+        """Give one label the best place given the others, or the best of those where others give way."""
         self.chosen.pop(number, None)
         boxes, lines = self.options[number], self.leaders[number]
         if not len(boxes):

@@ -1,6 +1,6 @@
 """Pareto plots: accuracy against what it costs. Which methods stand in which plot; `pareto_figure` draws them.
 
-Only methods of one group share a plot, for speed those of one machine. Published figures stand beside the measured ones
+Only methods of one group share a plot, for speed those of one machine. Published figures are next to measured ones
 of the same dataset in the plots of GFLOPs and parameters, and never on the front: they were measured by other programs.
 """
 
@@ -30,7 +30,7 @@ NAMED = 24
 NO_INTERVALS: dict[str, Any] = {"x_interval": None, "y_interval": None}
 SPEED = "fps(step+decode)"
 COSTS = {  # figure -> (file name, axis label)
-    "gflops": ("gflops", "GFLOPs a frame, amortised"),
+    "gflops": ("gflops", "GFLOPs per frame, amortised"),
     "params": ("params", "parameters (M)"),
     SPEED: ("fps", "FPS, step + decode"),
     "VC@8": ("vc", "consistency VC8 (%)"),

@@ -1,6 +1,6 @@
 """The sweep over the key-frame interval: what is lost, and what is saved, as key frames become rare.
 
-A figure of accuracy, consistency, GFLOPs and speed over the interval, and its numbers beside it.
+A figure of accuracy, consistency, GFLOPs and speed over the interval, and its numbers next to it.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from vssbench.specs import Spec, parse
 ROWS = {  # figure -> axis label
     "mIoU": "mIoU (%)",
     "VC@8": "VC8 (%)",
-    "gflops": "GFLOPs a frame",
+    "gflops": "GFLOPs per frame",
     "fps(step)": "FPS (step)",
 }
 BOUND = "gflops is a lower bound"

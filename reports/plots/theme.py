@@ -124,7 +124,7 @@ def looks_of_lines(lines: Mapping[str, str], families: Iterable[str], theme: The
 
 
 def write(draw: Callable[[Theme], Figure], stem: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """<stem>.<format> for each format, and <stem>_dark.svg beside an SVG. The same figure, the same bytes."""
+    """<stem>.<format> for each format, and <stem>_dark.svg next to an SVG. The same figure, the same bytes."""
     written = []
     for theme, endings in ((LIGHT, formats), (DARK, [ending for ending in formats if ending == "svg"])):
         if endings:
@@ -171,7 +171,7 @@ def wrapped(text: str, width: float, size: float = SMALL) -> str:
 def scale(axes: Axes, which: Literal["x", "y"], values: Iterable[float], top: float = math.inf) -> None:
     """A logarithmic axis with plain numbers at its ticks where the values above zero span more than a decade.
 
-    Zero stands beside the smallest of them, on a linear stretch. What lies at `top` reads as that or more.
+    Zero stands next to the smallest of them, on a linear stretch. What lies at `top` reads as that or more.
     """
     shown = list(values)
     above = [value for value in shown if value > 0]

@@ -23,7 +23,7 @@ COST = ("key_frames", "gflops", *PARTS, "params", *SPEEDS, PRINTED.name)
 
 
 def table(rows: Sequence[Row]) -> pd.DataFrame:
-    """One row a method, group by group, best mIoU first; missing is NaN.
+    """One row per method, group by group, best mIoU first; missing is NaN.
 
     Columns: those of COMPARABLE, method (and in full, with every default), origin; each metric in percent with the ends
     of its confidence interval ("mIoU low", "mIoU high") and p of its difference to the best ("VC@8 p (Holm)"), where

@@ -43,7 +43,7 @@ def test_a_flag_is_blamed_where_the_flag_is_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("limit: 1\nlimit: 2\n", "bench.yaml:2:1: key 'limit' stands twice"),
+        ("limit: 1\nlimit: 2\n", "bench.yaml:2:1: key 'limit' appears twice"),
         ("- a\n", "bench.yaml:1:1: is not a mapping"),
         ("methods: [a\nlimit: 3", "bench.yaml:2:6: is not YAML"),
         ("methods: !!python/object/apply:os.system ['true']\n", "bench.yaml:1:10"),

@@ -107,7 +107,7 @@ def test_both_layouts_give_a_colour_the_same_class():
     assert next(colour for colour, train_id in space.from_colour.items() if train_id == IGNORE) == (0, 0, 0)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="CamVid is not beside the project")
+@pytest.mark.skipif(not REAL.is_dir(), reason="CamVid is not next to the project")
 @pytest.mark.parametrize(("split", "lengths"), [("train", [62, 101, 68, 120, 16]), ("val", [101]), ("test", [62, 171])])
 def test_real_camvid(split, lengths):
     dataset = load_dataset("camvid", REAL, split)

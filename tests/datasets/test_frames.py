@@ -72,7 +72,7 @@ def test_messages(tmp_path):
         load_dataset("frames", tmp_path / "nowhere")
     folder(tmp_path / "a")
     folder(tmp_path)
-    with pytest.raises(UserError, match="images beside clips"):
+    with pytest.raises(UserError, match="images next to clips"):
         load_dataset("frames", tmp_path)
     with pytest.raises(UserError, match="unknown label space 'cityscape'"):
         load_dataset("frames(labels=cityscape)", tmp_path / "a")

@@ -20,7 +20,7 @@ from vssbench.specs import parse
 from vssbench.types import IGNORE, LabelSpace
 
 REFERENCE = SHARED / "reference" / "labels"
-reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference label lists are not beside the project")
+reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference label lists are not next to the project")
 
 
 @pytest.mark.parametrize("name", ["vspw", "cityscapes", "camvid", "camvid12"])

@@ -103,7 +103,7 @@ def test_nothing_is_worse_than_itself(metrics: dict[str, float | None], gflops: 
 
 
 def timed(frames_ms: float, reference_ms: float = 2.0, rounds: int = 20, cpu: str = "one") -> Snapshot:
-    """A method that takes so many milliseconds a frame, give or take a thousandth, beside the reference workload."""
+    """A method that takes so many milliseconds per frame, give or take a thousandth, next to the reference workload."""
     blocks = [frames_ms * (1 + 0.001 * (number % 7 - 3)) for number in range(rounds)]
     timing = Timing({"cpu": cpu, "threads": 1}, dict.fromkeys(SCOPES, blocks), [reference_ms] * rounds)
     side = snapshot(result(fps={"step": 1000 / frames_ms}))
@@ -231,7 +231,7 @@ def test_a_rule_that_nothing_fits_fails_and_says_what_there_is() -> None:
         ({"protocol": "vspw"}, "protocol: exact then, vspw now"),
         ({"codec": "h264(gop=12)"}, "codec: none then, h264(gop=12) now"),
         ({"dataset": {"labels": "other"}}, "labels: made then, other now"),
-        ({"dataset": {"classes": [*CLASSES[::-1]]}}, "the classes of made are others"),
+        ({"dataset": {"classes": [*CLASSES[::-1]]}}, "the classes of made have changed"),
         ({"dataset": {"fingerprint": "e" * 64}}, "files of the split: ffffffffffff then, eeeeeeeeeeee now"),
         ({"clips": ("a", "b", "c", "d")}, "clips that count: 3 then, 4 now; frames: 12 then, 16 now"),
         ({"clips": ("x", "y", "z"), "dataset": {"fingerprint": "e" * 64}}, "files of the split"),
@@ -305,7 +305,7 @@ def test_what_a_clock_says_is_compared_on_one_machine_only() -> None:
     assert of(report, "memory(host_working)").status == "pass"
     verdict = of(report, "latency(p99,end_to_end)")
     assert verdict.status == "incomparable"
-    assert "measured on other hardware (cpu: one then, two now" in str(verdict.why)
+    assert "measured on different hardware (cpu: one then, two now" in str(verdict.why)
 
 
 def test_a_class_has_rules_too_and_no_interval(tmp_path: Path) -> None:

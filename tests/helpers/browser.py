@@ -1,4 +1,4 @@
-"""Headless Chromium for the tests, over the pipe of its DevTools protocol: no package beside the browser is needed.
+"""Headless Chromium for the tests, over the pipe of its DevTools protocol: no package next to the browser is needed.
 
 A page is driven as a person drives it (keys, clicks at an element's place) and asked what it shows (`evaluate`).
 """

@@ -39,10 +39,10 @@ def run(method: ClipMethod, clip: list[Frame]) -> list[Output]:
 
 
 def golden(name: str) -> dict[str, np.ndarray]:
-    """The official outputs of that file; the test is skipped where they do not lie beside the project."""
+    """The official outputs of that file; the test is skipped where they do not lie next to the project."""
     path = REFERENCE / "golden" / f"{name}.npz"
     if not path.is_file():
-        pytest.skip("the golden files are not beside the project")
+        pytest.skip("the golden files are not next to the project")
     return dict(np.load(path))
 
 
@@ -50,7 +50,7 @@ def layout(name: str) -> dict[str, dict]:
     """Official name -> {"shape", "dtype"} of all that the official checkpoint holds; skips as `golden` does."""
     path = REFERENCE / "layouts" / f"{name}.json"
     if not path.is_file():
-        pytest.skip("the official layouts are not beside the project")
+        pytest.skip("the official layouts are not next to the project")
     content: dict[str, dict] = json.loads(path.read_text())
     return content
 

@@ -296,7 +296,7 @@ def test_a_classifier_that_nothing_reads_is_apart():
 def test_gflops_are_the_official_codes(backbone):
     path = REFERENCE / "published" / "flops_recomputed_cffm.json"
     if not path.is_file():
-        pytest.skip("the recomputed figures are not beside the project")
+        pytest.skip("the recomputed figures are not next to the project")
     recomputed = json.loads(path.read_text())["models"][backbone]
     for references, name in (("cached", "streaming_cached_features"), ("recompute", "recompute_references")):
         method = Cffm("vspw", backbone=backbone, references=references)

@@ -259,7 +259,7 @@ def test_a_mapping_must_name_every_class(folder: Path, tmp_path: Path) -> None:
         method(folder, "camvid", mapping=str(tmp_path / "mapping.yaml"))
     for text, message in {
         "Sky: [0\n": r"mapping\.yaml:2:1: is not YAML",
-        "Sky: [0]\nSky: [1]\n": r"mapping\.yaml:2:1: key 'Sky' stands twice",
+        "Sky: [0]\nSky: [1]\n": r"mapping\.yaml:2:1: key 'Sky' appears twice",
         "a: &a [*a]": "it holds itself",
         "[Sky]": "is not a mapping",
     }.items():

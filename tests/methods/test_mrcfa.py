@@ -60,7 +60,7 @@ def golden(request) -> dict[str, np.ndarray]:
     """The official outputs. Trimmed: targets 1 and 5, every fourth cell of the logits, frame 3 (no reference) black."""
     path = DATA / "mrcfa_golden.npz" if request.param == "trimmed" else REFERENCE / "golden" / "mrcfa_mit_b1_vspw.npz"
     if not path.is_file():
-        pytest.skip("the whole golden file is not beside the project")
+        pytest.skip("the whole golden file is not next to the project")
     content = dict(np.load(path))
     if "aligned_frames" not in content:
         content["aligned_frames"] = np.stack([align(image, None) for image in content["frames"]])

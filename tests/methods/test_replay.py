@@ -77,7 +77,7 @@ def test_another_size(folder: Path, clip: list[Frame]) -> None:
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16", "1", "LA"])
 def test_pixels_that_are_no_indices(folder: Path, clip: list[Frame], mode: str) -> None:
     Image.new(mode, (11, 9)).save(path_of(folder, clip[0]))
-    with pytest.raises(UserError, match=r"a colour mask where indices|bits a pixel"):
+    with pytest.raises(UserError, match=r"a colour mask where indices|bits per pixel"):
         replay(folder).prepare(clip[0])
 
 

@@ -25,7 +25,7 @@ from vssbench.testing import check_method, random_clip
 
 REFERENCE = SHARED / "reference"
 PUBLISHED = REFERENCE / "published" / "flops_recomputed_tdnet.json"
-beside = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference material is not beside the project")
+beside = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference material is not next to the project")
 
 
 def layout(backbone: str) -> dict[str, dict]:
@@ -173,7 +173,7 @@ def test_without_a_checkpoint_the_weights_are_random_and_the_same_every_time() -
 @beside
 @pytest.mark.parametrize("backbone", ["td4_psp18", "td2_psp50"])
 def test_parameters_and_gflops_are_the_recomputed_ones(backbone: str) -> None:
-    """The trunks' ImageNet classifiers, which nothing reads, are no part of our networks."""
+    """The trunks' ImageNet classifiers, which nothing reads, are not part of our networks."""
     published = json.loads(PUBLISHED.read_text())["models"][backbone]
     method = Tdnet("cityscapes", backbone=backbone, resize=None)
     parameters = sum(parameter.numel() for parameter in method.network.parameters()) / 1e6

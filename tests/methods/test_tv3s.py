@@ -361,7 +361,7 @@ def test_a_stream_does_not_read_the_per_frame_classifier():
 def test_gflops_are_the_official_codes(network):
     path = REFERENCE / "published" / "flops_recomputed_tv3s.json"
     if not path.is_file():
-        pytest.skip("the recomputed figures are not beside the project")
+        pytest.skip("the recomputed figures are not next to the project")
     labels, size = ("cityscapes", (512, 1024)) if "cityscapes" in network else ("vspw", (480, 864))
     recomputed = json.loads(path.read_text())["models"][network.removesuffix("_vspw")]
     names = {

@@ -198,7 +198,7 @@ def test_results_say_which_of_several_networks_in_a_file(shipped, tmp_path: Path
         found[place] = result(monkeypatch, tmp_path / f"run{place}", *arguments)
         assert found[place]["weights"]["path"] == f"{file}{place}"
     (caveat,) = (caveat for caveat in found[""]["caveats"] if caveat.startswith("weights: "))
-    assert "entry 'model' of the file; beside it, not read: 'model_ema'" in caveat
+    assert "entry 'model' of the file; next to it, not read: 'model_ema'" in caveat
     assert not any(caveat.startswith("weights: ") for caveat in found["#model_ema"]["caveats"])
     assert found[""]["identity"]["weights"] != found["#model_ema"]["identity"]["weights"]
 

@@ -49,11 +49,11 @@ CHOSEN: dict[str, tuple[Any, str]] = {
     "another name": ({"model_state_dict": WEIGHTS, "epoch": 3}, "the entry 'model_state_dict' of the file"),
     "net": ({"net": WEIGHTS}, "the entry 'net'"),
     "a name of its own": ({"segmentor": WEIGHTS}, "the entry 'segmentor'"),
-    "EMA beside": ({"model": WEIGHTS, "model_ema": AVERAGED}, "the entry 'model' .* not read: 'model_ema'"),
+    "EMA next to it": ({"model": WEIGHTS, "model_ema": AVERAGED}, "the entry 'model' .* not read: 'model_ema'"),
     "EMA in names": ({"state_dict": named("model.") | named("ema_model.", AVERAGED)}, "'state_dict.ema_model'"),
     "EMA alone": ({"ema": WEIGHTS}, "the entry 'ema'"),
     "the one before": ({"model": WEIGHTS, "best": AVERAGED}, "the entry 'model' .* not read: 'best'"),
-    "a name of its own beside a score": ({"segmentor": WEIGHTS, "best": torch.tensor(0.4)}, "the entry 'segmentor'"),
+    "a name of its own next to a score": ({"segmentor": WEIGHTS, "best": torch.tensor(0.4)}, "the entry 'segmentor'"),
 }
 UNCLEAR: dict[str, Any] = {
     "two usual names": {"model": WEIGHTS, "net": AVERAGED},

@@ -84,7 +84,7 @@ def test_what_was_cited_otherwise_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "mIoU 37.49", "mIoU|protocol = 3", "mIoU|:x = 3", "mIoU|a:b = many"])
 def test_other_text_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match="is no signature"):
+    with pytest.raises(UserError, match="is not a signature"):
         parse(text)
 
 

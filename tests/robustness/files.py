@@ -169,7 +169,7 @@ NAMES = [
 
 
 def names(chance: random.Random, folder: Path) -> None:
-    """Clips of hostile names: measured under exactly these names, or refused; nothing is written beside the output."""
+    """Clips of hostile names: measured under exactly these names, or refused; nothing is written next to the output."""
     root = vspw(folder / "vspw", ("a", "b"))
     chosen = []
     for clip in ("a", "b"):

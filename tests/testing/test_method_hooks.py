@@ -255,10 +255,14 @@ def test_a_dataset_that_offers_everything_passes() -> None:
         ("side", frozenset({"depth"}), "side names depth, which no frame of clip 'a' carries"),
         ("side", "motion", "the hook side is 'motion'"),
         ("split", 3, "the hook split is 3"),
-        ("frame", lambda self, clip, index: next(self.frames(clip)), "frame('a', 3) is another than frames() gives"),
+        (
+            "frame",
+            lambda self, clip, index: next(self.frames(clip)),
+            "frame('a', 3) differs from the frame that frames() gives",
+        ),
         ("frame", raising, "RuntimeError"),
         ("labelled", lambda self, clip: [0, 2], "labelled('a') is [0, 2], frames 0, 1, 2, 3 have labels"),
-        ("digests", lambda self, clip: iter([("000000", None)]), "digests('a') are others than the frames carry"),
+        ("digests", lambda self, clip: iter([("000000", None)]), "digests('a') differ from those of the frames"),
         ("video", lambda self, clip: "a.mp4", "video('a') gives 'a.mp4', expected a path of a file, or None"),
     ],
 )

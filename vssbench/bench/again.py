@@ -30,7 +30,7 @@ def asked(run: Path, data_root: str | None = None, checkpoint: dict[str, Any] | 
 
 
 def differences(spec: RunSpec, folder: Path, clips: int) -> Iterator[str]:
-    """Run some clips of one method's folder again, evenly spread; yields a line per record that comes out otherwise.
+    """Run some clips of one method's folder again, evenly spread; yields a line per record that comes out differently.
 
     Raises UserError where the dataset or the method is not there.
     """
@@ -48,13 +48,13 @@ def differences(spec: RunSpec, folder: Path, clips: int) -> Iterator[str]:
 def _otherwise(name: str, then: ClipRecord, now: ClipRecord) -> Iterator[str]:
     if then.files and then.files != now.files:
         parts = [part for part in then.files if then.files[part] != now.files.get(part)]
-        yield f"clip {name}: the {' and '.join(parts)} are other files than those that were measured"
+        yield f"clip {name}: the {' and '.join(parts)} differ from the files that were measured"
     for field in ("frames", "labelled", "kinds"):
         before, after = getattr(then, field), getattr(now, field)
         if before != after:
             yield f"clip {name}: {field} {before} then, {after} now"
     yield from (
-        f"clip {name}: the counts of {metric} come out otherwise"
+        f"clip {name}: the counts of {metric} come out differently"
         for metric in then.states
         if then.states[metric] != now.states.get(metric)
     )

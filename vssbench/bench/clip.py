@@ -79,7 +79,7 @@ def run_frame(method: Method, frame: Frame) -> tuple[Prediction, tuple[float, fl
         raise UserError(
             f"{method.name}: the step gives NaN",
             where=where,
-            expected="numbers: of NaN no class can be said",
+            expected="numbers: NaN has no class",
             fix="look at the weights, and at the number format where it is not float32",
         )
     return prediction, (prepared - start, stepped - prepared, end - stepped)
@@ -131,7 +131,7 @@ def check_prediction(method: Method, frame: Frame, prediction: Any, classes: int
             f"predicts class {int(labels.max())}",
             where=where,
             expected=f"train ids 0 to {classes - 1}",
-            fix="give classes their places in the dataset's list, from 0: not the values of its label files",
+            fix="number classes by their places in the dataset's list, from 0, not by the values of its label files",
         )
 
 

@@ -1,6 +1,6 @@
 """What the numbers of a run rest on: what was asked, the code that ran, and the contents of the files that specs name.
 
-A run is continued only under one identity: what was asked otherwise is refused, and what has changed underneath (code,
+A run is continued only under one identity: a different request is refused, and what has changed underneath (code,
 a plug-in, weights, a file) is named, and measured anew.
 """
 
@@ -102,7 +102,7 @@ def _version(entry: registry.Entry) -> str:
     """Of a distribution; of a file its digest."""
     if in_file(entry.target):
         return f"sha256 {contents(expanded(entry.origin))[:SHORT]}"
-    return environment.version_of(entry.origin) or "of no version"
+    return environment.version_of(entry.origin) or "without a version"
 
 
 def _code(packages: Iterable[str]) -> str:

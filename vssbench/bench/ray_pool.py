@@ -60,7 +60,7 @@ class Worker:
         """frames: the driver's `listing` of the clip."""
         if listing(self.bench, task.clip) != frames:
             raise UserError(
-                f"the clip {task.clip!r} has other frames there than on the driver",
+                f"the clip {task.clip!r} has different frames there than on the driver",
                 where=platform.node(),
                 expected="the same files under the same paths on every node",
             )
@@ -142,7 +142,7 @@ class Spread:
                 raise UserError(
                     f"no worker has started in {PATIENCE:.0f} seconds",
                     where=self.spec.address,
-                    fix="`ray status` shows who holds the cluster; every finished clip is kept: --resume",
+                    fix="`ray status` shows who is using the cluster; every finished clip is kept: --resume",
                 )
 
     def _check_room(self) -> None:
@@ -154,7 +154,7 @@ class Spread:
             raise UserError(
                 f"no node of the cluster has the {cpus} CPU and {gpus} GPU that a worker takes",
                 where=self.spec.address,
-                expected=f"a node that has; there are: {has}",
+                expected=f"a node that has them; there are: {has}",
                 fix="fewer --threads, or nodes started with more --num-cpus or --num-gpus",
             )
 
@@ -195,7 +195,7 @@ class Spread:
         if other:
             differences = "; ".join(f"{key}: {there.get(key)} there, {here.get(key)} here" for key in other)
             raise UserError(
-                f"a worker would not measure the same ({differences})",
+                f"a worker would measure something else ({differences})",
                 where=opened.node,
                 expected="the same versions and the same files under the same paths on every node",
             )
@@ -245,7 +245,7 @@ def connected(spec: RunSpec) -> Iterator[Any]:
             f"no Ray cluster can be used: {first_line(error)}",
             where=f"--address {spec.address}",
             expected="auto on a node of a cluster, the head's HOST:PORT, or local",
-            fix="docs/cluster.md starts one; RAY_AUTH_MODE=token and RAY_AUTH_TOKEN must be as on its nodes",
+            fix="docs/cluster.md starts one; RAY_AUTH_MODE=token and RAY_AUTH_TOKEN must be the same as on its nodes",
         ) from None
     with redirect_stdout(sys.stderr):  # where Ray prints what its nodes have to say, the last of it while it shuts down
         try:
@@ -272,7 +272,7 @@ def alone(spec: RunSpec) -> Iterator[None]:
             group = ray.util.placement_group([held | {name: 0.001}])
             if not group.wait(PATIENCE):
                 raise UserError(
-                    f"other work of the cluster has been running on this node for {PATIENCE:.0f} seconds; "
+                    f"other work has been running on this node of the cluster for {PATIENCE:.0f} seconds; "
                     "speed is not measured on a shared machine",
                     where=spec.address,
                     fix="--resume later, or --no-latency: every clip is kept",

@@ -19,13 +19,13 @@ def caveat(method: Method, frames: Sequence[Frame]) -> str | None:
     try:
         first, second = _labels(method, frames), _labels(method, frames)
     except UserError as error:
-        return f"fails on frames that it had an answer to before: {error.brief}"
+        return f"fails on frames that it answered before:  {error.brief}"
     shares = [100 * np.mean(one != other) for one, other in zip(first, second, strict=True)]
     if not any(shares):
         return None
     return (
-        f"answers differently each time: of {len(shares)} frames of clip {frames[0].clip}, run twice, "
-        f"{np.mean(shares):.2f} % of the pixels got another label; these numbers are those of one run"
+        f"gives a different answer each time: of {len(shares)} frames of clip {frames[0].clip}, run twice, "
+        f"{np.mean(shares):.2f} % of the pixels got a different label; these numbers hold for one run only"
     )
 
 

@@ -359,7 +359,9 @@ class Measurement:
         result.resolved = str(resolved(loaded, method, self.info.labels))
         result.caveats += self.bench.caveats()
         if self.folders[method].changed:
-            result.caveats.append(f"measured anew, for what had changed: {'; '.join(self.folders[method].changed)}")
+            result.caveats.append(
+                f"measured again, because this had changed:  {'; '.join(self.folders[method].changed)}"
+            )
         if innermost(method).name == "replay":
             result.caveats += surplus(self.bench.dataset, expanded(str(innermost(method).get("predictions"))))
         if ran := runtime(loaded):
@@ -383,11 +385,11 @@ def _conditions(spec: RunSpec, method: Spec, weights: Weights, records: Sequence
     """What a reader must know of how the run was asked for."""
     caveats = []
     if records is None:
-        why = f"{weights.path} fills a part of the network only" if weights.path else "no weights"
+        why = f"{weights.path} fills only a part of the network" if weights.path else "no weights"
         name = innermost(method).name
         caveats.append(f"{why}: cost only; accuracy needs --checkpoint {name}=PATH (or --allow-untrained)")
     elif weights.origin == "untrained":
-        caveats.append("untrained: the accuracy is that of random weights")
+        caveats.append("untrained: the accuracy is of random weights")
     if weights.note is not None:
         caveats.append(f"weights: {weights.note}")
     if spec.distances is not None:
@@ -412,7 +414,7 @@ def run(
 
     datasets: where the dataset is swept, what to run on in place of the spec's; the folders then name theirs
     What is finished is on disk at once; with `resume` finished clips are not measured again.
-    Raises UserError for anything the user can mend, after keeping all that was measured.
+    Raises UserError for anything the user can fix, after keeping all that was measured.
     """
     environment.check_device(spec.device)
     specs = [spec.model_copy(update={"dataset": str(dataset)}) for dataset in datasets] or [spec]

@@ -114,7 +114,7 @@ class Bench:
         method = self.context.load(spec)
         missing = sorted(set(method.needs) - {"labels"} - side(self.source(method)))
         if missing:
-            raise UserError(f"{spec} needs {', '.join(missing)}, which {self.dataset.name} does not give")
+            raise UserError(f"{spec} needs {', '.join(missing)}, which {self.dataset.name} does not provide")
         source = self.source(method)
         check_side(self.spec.metrics, side(source), source.name)
         if method.lookahead:
@@ -169,7 +169,7 @@ class Bench:
         """One task; the method is kept for the next one. Failed only where such clips are skipped."""
         spec, clip, camera = task
         try:
-            with blaming(f"{spec} on {self.dataset.name}", f"clip {clip!r}"):  # datasets and metrics may be anybody's
+            with blaming(f"{spec} on {self.dataset.name}", f"clip {clip!r}"):  # datasets and metrics may be plug-ins
                 return self._run(spec, clip, tick) if camera is None else self._stream(spec, clip, camera, tick)
         except UserError as error:
             if self.spec.on_error == "stop":
@@ -230,12 +230,14 @@ class Bench:
         if self.spec.engine == "ray":
             caveats.append("accuracy over a Ray cluster; speed and cost on the driver's machine, with no clips running")
         if len(self.machines) > 1:
-            caveats.append(f"clips ran on different processors, which may show in a digit: {', '.join(self.machines)}")
+            caveats.append(
+                f"clips ran on different processors, which may change the last digits:  {', '.join(self.machines)}"
+            )
         if self.lacking:
             one, where = next(iter(self.lacking.items()))
             caveats.append(
                 f"frames are missing in {len(self.lacking)} of {len(self.lengths)} clips ({one}: {listed(where, 3)}); "
-                "the others keep the places that their numbers give them, so key frames and the distances to them stay "
+                "the others keep the places given by their numbers, so key frames and the distances to them stay "
                 "where they were (the next frame makes up for a missing key frame); windows of VC, references and the "
                 "codec count the frames that are there"
             )
@@ -244,7 +246,7 @@ class Bench:
         missing = self.dataset.missing if isinstance(self.dataset, Distances) else {}
         lacking = ", ".join(f"{count} at d={distance}" for distance, count in missing.items() if count)
         if lacking:
-            caveats.append(f"labelled frames without so many frames before them do not count: {lacking}")
+            caveats.append(f"labelled frames with too few frames before them do not count:  {lacking}")
         return caveats
 
     def _sources(self) -> list[str]:
@@ -289,7 +291,7 @@ class Bench:
         names = [clip for clip in self.lengths if clip not in failed]
         if not names:
             clip, reason = next(iter(failed.items()))
-            raise UserError(f"every clip failed, {clip!r} for one: {reason}", where=self.spec.dataset)
+            raise UserError(f"every clip failed, for example {clip!r}: {reason}", where=self.spec.dataset)
         frames = sum(self.lengths[clip] for clip in names)
         changes = {"clips": len(names), "frames": frames, "names": names, "cut_from": self._cut_from(names)}
         return info.model_copy(update=changes | {"fingerprint": digest([info.fingerprint, *sorted(failed)])})

@@ -94,7 +94,7 @@ class LatencySpec(_Strict):
         default=6, ge=0, le=10**6, description="frames run before the first timed round, for each method"
     )
     rounds: int = Field(default=10, ge=1, le=10**6, description="timed passes over those frames, at most")
-    seconds: float = Field(default=10.0, gt=0, description="time limit a method; at least one round is always timed")
+    seconds: float = Field(default=10.0, gt=0, description="time limit per method; at least one round is always timed")
 
     @property
     def schedule(self) -> dict[str, Any]:
@@ -109,7 +109,7 @@ FrameKind = Literal["key", "nonkey", "warmup"]
 class StreamSpec(_Strict):
     """What a camera would see: the frame rates, and how long the methods take for a frame."""
 
-    fps: list[Annotated[float, Field(gt=0, le=10_000)]] = Field(min_length=1, description="frames a second")
+    fps: list[Annotated[float, Field(gt=0, le=10_000)]] = Field(min_length=1, description="frames per second")
     latency: Literal["p50", "p90", "p99", "mean"] = Field(
         default="p50", description="which of a kind's measured times a frame takes: p50, p90, p99 or mean"
     )
@@ -165,7 +165,7 @@ class RunSpec(_Strict):
         description="Score each labelled frame at each of these distances from its key frame (AR-Seg's protocol).",
     )
     sweep: dict[str, Annotated[list[int | float | str], Field(min_length=1)]] = Field(
-        default={}, description="Argument of methods or of the dataset, and values of it: each is measured."
+        default={}, description="Argument of methods or of the dataset, and its values: each is measured."
     )
     stream: Annotated[StreamSpec | None, BeforeValidator(_stream)] = Field(
         default=None, description="Frame rates of a camera: score what is on show when each frame arrives."
@@ -179,7 +179,7 @@ class RunSpec(_Strict):
     threads: int | None = Field(default=None, ge=1, le=1024, description="CPU threads of the networks.")
     workers: int = Field(default=1, ge=1, le=1024, description="Processes for the accuracy pass.")
     engine: Literal["local", "ray"] = Field(
-        default="local", description="local (default), or ray: those processes are over a Ray cluster."
+        default="local", description="local (default), or ray: the processes are spread over a Ray cluster."
     )
     address: str = Field(
         default="local", description="Ray: auto, HOST:PORT, or local (default): a cluster of its own, here."

@@ -66,7 +66,7 @@ def expand(methods: Sequence[Spec], dataset: Spec, sweep: Mapping[str, Sequence[
             else:
                 specs[spec] = None
     if not specs:
-        raise UserError("the sweep leaves nothing to run", where="; ".join(left_out))
+        raise UserError("the sweep has nothing to run", where="; ".join(left_out))
     datasets = _combinations(dataset, {key: sweep[key] for key in for_dataset}) if for_dataset else []
     return Expanded(list(specs), list(dict.fromkeys(datasets)), left_out)
 

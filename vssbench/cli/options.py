@@ -23,7 +23,7 @@ IN_FILES_ONLY = {"latency", "rules"}
 
 
 class Form(NamedTuple):
-    """How a flag gives a field that is no plain value.
+    """How a flag gives a field that is not a plain value.
 
     type: what Typer reads;  read: makes the field's value of it
     shown: in the place of the type, in the help;  more: said after the field's description

@@ -37,7 +37,7 @@ def command(
     output: Annotated[Path, typer.Option("--output", help="A new or empty folder: <clip>/<frame stem>.png.")],
     overlays: Annotated[bool, typer.Option("--overlay", help="Also <output>/overlays/<clip>/<stem>.jpg.")] = False,
     video: Annotated[
-        Path | None, typer.Option("--video", help="A new video file: frames beside predictions (.mp4, .mkv, .mov).")
+        Path | None, typer.Option("--video", help="A new video file: frames next to predictions (.mp4, .mkv, .mov).")
     ] = None,
     labels: Annotated[
         str | None,

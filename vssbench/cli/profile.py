@@ -114,7 +114,7 @@ def _computation(found: dict[str, Any]) -> list[str]:
         lines.append(f"the network sees a frame at {told(found['input_size'])}, padding included")
     if record is None:
         return [*lines, *notes]
-    lines.append(f"GFLOPs a frame (multiply-accumulates): {_by_kind(record)}")
+    lines.append(f"GFLOPs per frame (multiply-accumulates): {_by_kind(record)}")
     lines += _conventions(record)
     first, second = (record["counter"], record["second"]["counter"].split(",")[0])
     for one in record["disagreements"]:
@@ -164,7 +164,7 @@ def _resources(found: dict[str, Any]) -> list[str]:
         )
     if found["energy"]:
         joules, reason = found["energy"]["joules_per_frame"], found["energy"]["reason"]
-        lines.append(f"energy: {reason}" if joules is None else f"energy: {joules:.3f} J a frame")
+        lines.append(f"energy: {reason}" if joules is None else f"energy: {joules:.3f} J per frame")
     return lines
 
 

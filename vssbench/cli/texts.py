@@ -48,7 +48,7 @@ def distances(text: str) -> list[int]:
 
 
 def rates(text: str) -> list[float]:
-    """`10,15,29.97` -> frames a second."""
+    """`10,15,29.97` -> frames per second."""
     try:
         return [float(value) for value in text.split(",")]
     except ValueError:
@@ -68,7 +68,7 @@ def checkpoints(texts: Sequence[str]) -> dict[str, str | dict[str, str]]:
             raise UserError(f"--checkpoint {text!r} cannot be read", expected="METHOD=PATH")
         name = str(parse(name))
         if name in files:
-            raise UserError(f"--checkpoint names {name!r} twice", expected="one file a method")
+            raise UserError(f"--checkpoint names {name!r} twice", expected="one file per method")
         files[name] = branches(path)
     return files
 

@@ -148,4 +148,4 @@ def _told(plan: dict[str, Any]) -> str:
     peaks = {"host": memory["host_peak"], "device": memory["device_peak"]}
     known = [f"{peak:.0f} MB of the {where}" for where, peak in peaks.items() if peak is not None]
     lines.append(f"memory at the peak: {', '.join(known) or 'not known on this system'}")
-    return "\n".join([*lines, "otherwise than in the paper:", *(f"- {text}" for text in plan["deviations"])])
+    return "\n".join([*lines, "different from the paper:", *(f"- {text}" for text in plan["deviations"])])

@@ -20,7 +20,7 @@ def command(
     checkpoint: CheckpointOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compute every figure of every result again from the records and timings beside it; check every value's range.
+    """Compute every figure of every result again from the records and timings next to it; check every value's range.
 
     With --again also measure some clips once more and compare the records. Exit status 1 where anything differs.
     """

@@ -70,7 +70,7 @@ class Difference:
 class Differences:
     """All differences of two runs, method by method. Prints as a table, and in a notebook shows one.
 
-    a, b: what was compared;  notes: what a reader should know beside the numbers
+    a, b: what was compared;  notes: what a reader should know next to the numbers
     """
 
     a: str

@@ -29,7 +29,7 @@ from vssbench.stats.sign_flip import holm
 Source = str | Path | RunResult
 """A run directory, a method's folder in one, its result.json, or a result that was read."""
 COSTS = ("gflops", "params", *SPEEDS)
-"""What is compared beside the metrics where nothing is asked for."""
+"""What is compared next to the metrics where nothing is asked for."""
 BOUNDS = "work is missing from the counts, which are lower bounds"
 LISTED = 8
 
@@ -169,7 +169,7 @@ def _differences(a: Row, b: Row, machines: Sequence[str], asked: Sequence[str] |
         elif one.name.startswith("fps("):
             yield _speed(base, a, b, one)
         elif one.machine and machines:
-            yield replace(base, reason=f"measured on other hardware ({'; '.join(machines)})")
+            yield replace(base, reason=f"measured on different hardware ({'; '.join(machines)})")
         else:
             effect = (values[1] or 0.0) - (values[0] or 0.0)
             known = tested.get(name, Comparison(effect, reason=NO_RECORDS if one.metric else None))
@@ -189,7 +189,7 @@ def _speed(base: Difference, a: Row, b: Row, one: Figure) -> Difference:
     """FPS as the gate judges it, in both directions."""
     before, now = (Timing.of(_result(row)) for row in (a, b))
     if before is None or now is None:
-        return replace(base, reason="no reference workload was timed beside it")
+        return replace(base, reason="no reference workload was timed along with it")
     (scope,) = one.spec.words
     try:
         slower, faster = judge(before, now, scope, 0.0), judge(now, before, scope, 0.0)

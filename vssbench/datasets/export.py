@@ -151,9 +151,7 @@ def export(
     if layout not in LAYOUTS:
         raise UserError(f"unknown layout {layout!r}", expected=suggest(layout, LAYOUTS))
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UserError(
-            "will not write into it: not an empty folder", where=output, fix="name a new folder in --output"
-        )
+        raise UserError("the output folder is not empty", where=output, fix="name a new folder in --output")
     writer = LAYOUTS[layout](output, split)
     if dataset.space.classes > writer.space.classes:
         raise UserError(
@@ -189,14 +187,14 @@ def write(path: Path, pixels: UInt8) -> None:
 
 
 def _file_values(space: LabelSpace) -> UInt8:
-    """uint8[256]: train id -> file value, void for everything that is no class."""
+    """uint8[256]: train id -> file value, void for everything that is not a class."""
     table = np.full(256, space.void_value, np.uint8)
     table[: space.classes] = space.to_file
     return table
 
 
 def _mask_colours(space: LabelSpace) -> UInt8:
-    """uint8[256, 3]: train id -> mask colour, a colour that means void for everything that is no class."""
+    """uint8[256, 3]: train id -> mask colour, a colour that means void for everything that is not a class."""
     table = np.empty((256, 3), np.uint8)
     table[:] = next(colour for colour, train_id in space.from_colour.items() if train_id == IGNORE)
     table[: space.classes] = space.colours

@@ -41,8 +41,8 @@ class Codec:
     """How a clip is encoded: H.264 with no B pictures and one reference, so that each vector has a known length.
 
     gop:      frames from one intra frame to the next
-    bit_rate: bits a second; AR-Seg: 3,000,000 for CamVid, 5,000,000 for Cityscapes
-    fps:      frames a second, which the bit rate refers to; AR-Seg: 30 for CamVid, 17 for Cityscapes
+    bit_rate: bits per second; AR-Seg: 3,000,000 for CamVid, 5,000,000 for Cityscapes
+    fps:      frames per second, which the bit rate refers to; AR-Seg: 30 for CamVid, 17 for Cityscapes
     """
 
     gop: int = 12
@@ -215,10 +215,10 @@ def _pictures(path: Path) -> Iterator[Any]:
         codec = picture_track(container, path).codec_context.name
     if codec not in EXPORTING:
         raise UserError(
-            f"motion vectors cannot be had from {codec}",
+            f"motion vectors cannot be read from {codec}",
             where=path,
             expected=f"one of {', '.join(sorted(EXPORTING))}",
-            fix="encode it anew: ffmpeg -i FILE -c:v libx264 NEW_FILE.mp4",
+            fix="encode it again: ffmpeg -i FILE -c:v libx264 NEW_FILE.mp4",
         )
     return pictures(path, {"flags2": "+export_mvs"})
 

@@ -53,7 +53,7 @@ class Header:
 def read_header(data: bytes, path: Path, what: str = "image") -> Header:
     """The header of a file's content. what: image, or label file, for the message.
 
-    Raises UserError for what is no image, states more pixels than the limit, or is a PNG whose checksums do not hold.
+    Raises UserError for what is not an image, states more pixels than the limit, or is a PNG with wrong checksums.
     """
     try:
         exif = dict(_png_chunks(data)).get(b"eXIf") if data.startswith(PNG) else None
@@ -120,4 +120,4 @@ def _limit() -> int:
     try:
         return int(given) if given else USUAL_PIXELS
     except ValueError:
-        raise UserError(f"{given!r} is no number of pixels", where=MAX_PIXELS, expected="a whole number") from None
+        raise UserError(f"{given!r} is not a number of pixels", where=MAX_PIXELS, expected="a whole number") from None

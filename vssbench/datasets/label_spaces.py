@@ -115,7 +115,7 @@ def bare_void(value: object) -> Any:
 
 
 class SpaceFile(BaseModel):
-    """A label space as people write it; a dataset description (`datasets.folder`) says more beside it."""
+    """A label space as people write it; a dataset description (`datasets.folder`) says more besides it."""
 
     model_config = ConfigDict(extra="forbid")
     classes: Annotated[list[Annotated[_Class, BeforeValidator(_bare_class)]], Field(min_length=1, max_length=IGNORE)]
@@ -129,7 +129,7 @@ class SpaceFile(BaseModel):
 KEYS = {key for model in (SpaceFile, _Class, Void) for key in model.model_fields}
 """Of a label space's file."""
 OF_DESCRIPTIONS = ("images", "labels", "splits", "masks", "channel", "instances", "fps")
-"""What a dataset description says beside its classes: it is a file of classes too."""
+"""What a dataset description says besides its classes: it is a file of classes too."""
 
 
 def read_file(path: Path) -> LabelSpace:

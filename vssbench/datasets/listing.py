@@ -50,7 +50,7 @@ def images(folder: Path) -> Files:
             continue
         if stem in found:
             raise UserError(
-                f"two images have the name {stem!r}", where=folder, fix=f"remove {name} or {stem}{found[stem]}"
+                f"two images have the same name {stem!r}", where=folder, fix=f"remove {name} or {stem}{found[stem]}"
             )
         found[stem] = sys.intern(suffix)
     return Files(folder, found)
@@ -103,10 +103,12 @@ def video_names(file: Path) -> list[str]:
         if not name:
             continue
         if name in (".", "..") or "/" in name or "\\" in name:
-            raise UserError(f"{name!r} is no video name", where=f"{file}:{line}", expected="one folder name a line")
+            raise UserError(
+                f"{name!r} is not a video name", where=f"{file}:{line}", expected="one folder name per line"
+            )
         if name in names:
             raise UserError(f"{name!r} is listed twice", where=f"{file}:{line}", expected=f"line {names[name]} only")
         names[name] = line
     if not names:
-        raise UserError("the list names no video", where=file, expected="one folder name a line")
+        raise UserError("the list names no video", where=file, expected="one folder name per line")
     return list(names)

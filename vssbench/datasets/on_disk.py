@@ -86,7 +86,7 @@ class FileDataset(ABC):
         if root is None:
             raise UserError(f"{self.name} needs the folder that holds it", fix=f"--data-root DIR with {self.layout}")
         if Path(split).name != split:
-            raise UserError(f"{split!r} is no split", expected="a plain name such as train, val or test")
+            raise UserError(f"{split!r} is not a split", expected="a plain name such as train, val or test")
         self.root, self.split = Path(root), split
         self._items: dict[str, list[tuple[int, Item]]] = {}
 
@@ -196,7 +196,7 @@ class FileDataset(ABC):
         return []
 
     def opaque(self, clip: str) -> bool:
-        """Whether the clip is one file (a video) rather than a file a frame."""
+        """Whether the clip is one file (a video) rather than a file per frame."""
         return False
 
     def rate(self, clip: str) -> Fraction | None:
@@ -267,5 +267,5 @@ def _hw(size: Sequence[int]) -> str:
 
 
 def write_release(root: Path, split: str, release: Release) -> None:
-    """Keep beside an exported split what it holds, so that `doctor` compares with that instead of the real release."""
+    """Keep next to an exported split what it holds, so that `doctor` compares with that instead of the real release."""
     (root / EXPORT_RECORD).write_text(json.dumps({split: asdict(release)}, indent=1) + "\n", encoding="utf-8")

@@ -40,7 +40,7 @@ _PADDING = re.compile(r"Corrupt JPEG data: [1-3] extraneous bytes before marker 
 
 
 class _Advice(NamedTuple):
-    """What is said of PNGs that are no indices. what: the kind of file;  colours, deep: what to do about them."""
+    """What is said of PNGs that are not indices. what: the kind of file;  colours, deep: what to do about them."""
 
     what: str
     colours: str
@@ -50,17 +50,17 @@ class _Advice(NamedTuple):
 _LABELS = _Advice(
     "label file",
     "use the dataset's index masks, or map the colours to file values; " + DOCTOR,
-    "save it again with 8 bits a pixel and the values as they are; " + DOCTOR,
+    "save it again with 8 bits per pixel and the values as they are; " + DOCTOR,
 )
 _DESCRIBED = _Advice(
     "label file",
     "write `masks: colours` in the description, or `channel: red` where the values stand in one channel; " + DOCTOR,
-    "save it again with 8 bits a pixel and the values as they are; " + DOCTOR,
+    "save it again with 8 bits per pixel and the values as they are; " + DOCTOR,
 )
 _PREDICTIONS = _Advice(
     "prediction",
-    "write the train id of each pixel, the class's place in the dataset's list from 0, not its colour",
-    "write train ids, from 0, with 8 bits a pixel",
+    "write the train id of each pixel (the class's place in the dataset's list, from 0), not its colour",
+    "write train ids, from 0, with 8 bits per pixel",
 )
 
 
@@ -128,7 +128,7 @@ def read_values(path: Path, channel: str | None = None, digest: Any = None) -> U
     if channel is None or kind == _GREY:
         return _indices(path, _DESCRIBED, data)
     if kind == _PALETTE or depth != 8:
-        what = "a palette where a channel of colours" if kind == _PALETTE else f"{depth} bits a channel where 8 bits"
+        what = "a palette where a channel of colours" if kind == _PALETTE else f"{depth} bits per channel where 8 bits"
         raise UserError(f"{what} is expected", where=path, expected=f"an RGB PNG with the values in {channel}")
     return np.ascontiguousarray(_pillow(data, path, "RGB", _DESCRIBED)[..., ("red", "green", "blue").index(channel)])
 
@@ -225,11 +225,11 @@ def _indices(path: Path, advice: _Advice, data: bytes) -> UInt8:
         raise UserError("not a PNG file", where=path, expected=f"a {advice.what} as PNG", fix=AGAIN)
     depth, kind = data[24], data[25]
     if kind not in (_GREY, _PALETTE):
-        expected = "a PNG with one index a pixel, grey or with a palette"
+        expected = "a PNG with one index per pixel, grey or with a palette"
         raise UserError("a colour mask where indices are expected", where=path, expected=expected, fix=advice.colours)
     if depth > 8 or (kind == _GREY and depth < 8):
         raise UserError(
-            f"a {advice.what} of {depth} bits a pixel", where=path, expected="8 bits a pixel", fix=advice.deep
+            f"a {advice.what} of {depth} bits per pixel", where=path, expected="8 bits per pixel", fix=advice.deep
         )
     return _pillow(data, path, None, advice)
 

@@ -65,7 +65,7 @@ class Strided:
         by: int = 2,
     ):
         if by < 1:
-            raise UserError(f"by={by} does not fit", expected="1 or more: every so many frames one")
+            raise UserError(f"by={by} does not fit", expected="1 or more: take every by-th frame")
         self.inner, self.by, self.split = load(of), by, split
         self.name, self.space = f"strided(by={by},of={self.inner.name})", self.inner.space
         self._clips: dict[str, Kept] = {}
@@ -124,7 +124,7 @@ class Strided:
         return self._clips[clip]
 
     def note(self, clips: Sequence[str]) -> str | None:
-        """What a reader must know beside the spec: clips that begin later, and labels that are left out."""
+        """What a reader must know besides the spec: clips that begin later, and labels that are left out."""
         kept = [self.kept(clip) for clip in clips]
         late, lost = [one.phase for one in kept if one.phase], sum(one.lost for one in kept)
         said = []

@@ -79,7 +79,7 @@ def pictures(path: Path, options: dict[str, str] | None = None) -> Iterator[Any]
                         f"picture {came.pictures} is {here[0]}x{here[1]}, those before {size[0]}x{size[1]}",
                         where=path,
                         expected="one size in a clip",
-                        fix="cut the file where the size changes, or encode it anew at one size",
+                        fix="cut the file where the size changes, or encode it again at one size",
                     )
                 if picture.is_corrupt:
                     raise _damaged(path, f"picture {came.pictures} is damaged")
@@ -91,7 +91,7 @@ def pictures(path: Path, options: dict[str, str] | None = None) -> Iterator[Any]
 
 
 class _Came:
-    """What has been read of a file, beside what its container states."""
+    """What has been read of a file, besides what its container states."""
 
     def __init__(self, container: Any, stream: Any):
         self._container, self._stream = container, stream
@@ -144,7 +144,7 @@ class _Came:
 
 def _damaged(path: Path, what: str) -> UserError:
     return UserError(
-        f"{what}: it was cut short, or parts are damaged",
+        f"{what}: it was cut off, or parts are damaged",
         where=path,
         expected="a video file that decodes whole",
         fix="copy it again, or encode what there is: ffmpeg -i FILE NEW_FILE.mp4",

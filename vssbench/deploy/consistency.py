@@ -60,7 +60,7 @@ def _of_picture(place: str, picture: Picture) -> Iterator[Fault]:
         if isinstance(operation, Resize) and floats:
             yield f"{place}.{number}", "resize comes after normalise", "it is of bytes; interpolate is of floats"
         elif isinstance(operation, Normalise) and floats:
-            yield f"{place}.{number}", "normalise stands twice", "once"
+            yield f"{place}.{number}", "normalise appears twice", "once"
         elif not isinstance(operation, Resize | Normalise) and not floats:
             yield f"{place}.{number}", f"{operation.op} comes before normalise", "it is of floats"
         floats |= isinstance(operation, Normalise)

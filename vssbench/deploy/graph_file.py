@@ -175,7 +175,7 @@ def _value(onnx: Any, path: Path, value: Any) -> Value:
 
 
 def _outside(path: Path, graph: Any) -> list[Path]:
-    """The files that the graph's tensors lie in beside its own; each in the folder of the graph, or below it."""
+    """The files that the graph's tensors lie in next to its own; each in the folder of the graph, or below it."""
     folder, found = path.parent.resolve(), {}
     for tensor in _tensors(graph):
         if tensor.data_location != tensor.EXTERNAL:

@@ -91,7 +91,7 @@ class FromPicture(Part):
 
 
 class FromSide(Part):
-    """What the dataset gives beside the image, such as `motion`: float32[H, W, D] becomes float32[1, D, H, W]."""
+    """What the dataset gives besides the image, such as `motion`: float32[H, W, D] becomes float32[1, D, H, W]."""
 
     side: str
 

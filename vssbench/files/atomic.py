@@ -1,4 +1,4 @@
-"""Files that are whole or not there: one step from the old to the new, one writer a folder, and no pipes to read."""
+"""Files that are complete or absent: replaced in one step, one writer per folder, and no pipes are read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PART = ".part"
 
 
 def regular(path: Path, expected: str | None = None) -> Path:
-    """The path of a file with an end and a beginning: a pipe would be waited for, and /dev/zero read for ever.
+    """The path of a regular file: reading a pipe would wait, and reading /dev/zero would never end.
 
     Raises UserError where there is none, or a folder, pipe, device or socket. expected: for its message
     """
@@ -51,7 +51,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Replace a file in one step by what `write` puts into the file that it is given, which no other writer has."""
+    """Replace a file in one step by what `write` puts into a temporary file of its own."""
     part = path.with_name(f".{uuid4().hex}{PART}")
     try:
         write(part)
@@ -120,7 +120,7 @@ def claim(folder: Path) -> None:
             f"cannot be written into: {error.strerror}", where=folder, expected="a new or empty folder"
         ) from None
     if filled:
-        raise UserError("this folder holds files already", where=folder, fix="name a new folder in --output")
+        raise UserError("this folder already holds files", where=folder, fix="name a new folder in --output")
 
 
 @contextmanager
@@ -136,7 +136,7 @@ def new_folder(folder: Path) -> Iterator[None]:
 
 
 def hold(folder: Path) -> FileLock:
-    """Make the folder and hold it alone, until the lock that is returned is released or this process ends."""
+    """Make the folder and lock it, until the returned lock is released or this process ends."""
     lock = FileLock(folder / ".lock", blocking=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,7 +151,7 @@ def hold(folder: Path) -> FileLock:
 
 
 def occupied(folder: Path) -> bool:
-    """Whether there is anything but what a run that measured nothing leaves behind."""
+    """Whether the folder holds more than what a run that measured nothing leaves behind."""
     left = {".lock", "run.json", "identity.json"}
     return any(path.is_file() and path.name not in left and path.suffix != PART for path in folder.rglob("*"))
 
@@ -167,5 +167,5 @@ def disk_error(error: OSError, path: Path) -> UserError:
     return UserError(
         f"cannot be written: {error.strerror or error}",
         where=path,
-        fix=fixes.get(error.errno or 0, "mend the cause, then continue with --resume: every finished clip is kept"),
+        fix=fixes.get(error.errno or 0, "fix the cause, then continue with --resume: every finished clip is kept"),
     )

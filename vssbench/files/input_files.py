@@ -12,7 +12,7 @@ AGAIN = "copy or download the file again"
 
 
 def expanded(path: str | Path) -> Path:
-    """The path with a leading `~` or `~name` as a shell reads it: in quotes, YAML and specs no shell has seen it."""
+    """The path with a leading `~` or `~name` expanded: no shell has seen a path in quotes, in YAML or in a spec."""
     try:
         return Path(path).expanduser()
     except RuntimeError:

@@ -1,6 +1,6 @@
 """A YAML file with the place of every key and value in it, so that complaints can name line and column.
 
-An anchor lets a few lines stand for thousands of millions of values: files are bounded with their aliases written out.
+An anchor lets a few lines mean billions of values: files are limited with their aliases expanded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vssbench.errors import UserError, suggest
 from vssbench.files.atomic import regular
 
 LONGEST, MOST_VALUES, LONGEST_NUMBER = 10**6, 10**5, 100
-"""Bytes of a file, values in it with every alias written out, characters of a number (1:30 is one, to base 60)."""
+"""Limits: bytes of a file, values with every alias expanded, characters of a number (1:30 is one, in base 60)."""
 _NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 Place = dict[tuple[str | int, ...], tuple[int, int]]
 
@@ -24,7 +24,7 @@ Place = dict[tuple[str | int, ...], tuple[int, int]]
 def read_yaml(
     path: Path, expected: str = "lines like `methods: [mpvss, mrcfa]`"
 ) -> tuple[dict[str, Any], Place, list[str]]:
-    """The mapping in a YAML file, where each key and value stands (line and column from 1), and what stands twice.
+    """The mapping in a YAML file, the place of each key and value (line and column from 1), and the duplicate keys.
 
     expected: of the file, for the message where it holds no mapping
     """
@@ -39,7 +39,7 @@ def read_yaml(
         check_values(node)
         places: Place = {}
         repeated = [
-            f"{path}:{line}:{column}: key {key!r} stands twice"
+            f"{path}:{line}:{column}: key {key!r} appears twice"
             for key, line, column in _locate(node, (), places, set())
         ]
         return loader.construct_document(node), places, repeated
@@ -52,7 +52,7 @@ def read_yaml(
 
 
 def read_text(path: Path) -> str:
-    """The content of a settings file. Raises UserError where it cannot be read, or is far longer than any is."""
+    """The content of a settings file. Raises UserError where it cannot be read, or is far too long to be one."""
     if regular(path).stat().st_size > LONGEST:
         raise UserError(f"has more than {LONGEST} bytes", where=path, expected="a file of settings")
     try:
@@ -67,7 +67,7 @@ def check_values(node: yaml.Node) -> None:
 
 
 def _values(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many values there are in a node. known: of the nodes before, by their ids; -1 while one is counted."""
+    """The number of values in a node. known: those of earlier nodes by id; -1 while a node is being counted."""
     if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
         raise yaml.MarkedYAMLError(problem=f"a number of {len(node.value)} digits", problem_mark=node.start_mark)
     if id(node) not in known:
@@ -77,13 +77,13 @@ def _values(node: yaml.Node, known: dict[int, int]) -> int:
         known[id(node)] = 1 + sum(_values(child, known) for child in inner)
     count = known[id(node)]
     if count < 0 or count > MOST_VALUES:
-        what = "it holds itself" if count < 0 else f"more than {MOST_VALUES} values, aliases written out"
+        what = "it holds itself" if count < 0 else f"more than {MOST_VALUES} values with aliases expanded"
         raise yaml.MarkedYAMLError(problem=what, problem_mark=node.start_mark)
     return count
 
 
 def complaint(problem: Any, path: Path | None, places: Place, known: Iterable[str]) -> str:
-    """What pydantic found wrong, with file, line, column and key, in one line; known: keys, for one that is not."""
+    """A pydantic error with file, line, column and key, in one line; known: the valid keys, for an unknown one."""
     where, message = problem["loc"], problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         message, where = f"unknown key; {suggest(str(where[-1]), known)}", (*where, "")
@@ -94,7 +94,7 @@ def complaint(problem: Any, path: Path | None, places: Place, known: Iterable[st
 
 
 def scalar(text: str) -> str:
-    """The text as YAML writes it in one line, in quotes where it would mean something else."""
+    """The text as one line of YAML, quoted where it would otherwise mean something else."""
     if not text.isprintable():
         return json.dumps(text)
     written: str = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=10**9)
@@ -102,7 +102,7 @@ def scalar(text: str) -> str:
 
 
 def _locate(node: yaml.Node, path: tuple[str | int, ...], places: Place, seen: set[int]):
-    """Note where everything stands; yields keys that stand twice in one mapping. Aliases are not followed."""
+    """Record the place of everything; yields keys that appear twice in one mapping. Aliases are not followed."""
     places.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
     if id(node) in seen:
         return

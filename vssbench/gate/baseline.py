@@ -1,4 +1,4 @@
-"""What a comparison needs of results, in one small file that a repository keeps: the baseline.
+"""The baseline: what a comparison needs of results, in one small file that a repository keeps.
 
 Either side of a comparison is a `Snapshot`: the runs of today, and a baseline file or the runs of another day. A
 baseline keeps figures, not records: with a run's folder in its place the gate can also compare clip by clip.
@@ -28,20 +28,20 @@ from vssbench.stats.totals import require_follows
 SCHEMA = 1
 
 ENVIRONMENT = ("python", "packages", "plugins", "cpu", "threads", "device", "device_name", "commit", "dirty")
-"""What is kept of a result's environment."""
+"""The parts of a result's environment that are kept."""
 
 STREAM = ("fps", "take", "assumed", "latency_ms")
 """What is kept of a result's streams."""
 
 Key = tuple[str, str]
-"""Method and dataset, "camvid val": what a result of today is compared with."""
+"""Method and dataset, "camvid val": what today's result is compared with."""
 
 
 class Entry(BaseModel):
     """One method on one dataset.
 
     figures: name in the catalogue -> number, every one that a rule can be of; None where it was asked for and there is
-             none, with the cause in `reasons`
+             none, with the reason in `reasons`
     timing:  what a comparison of speed needs; None: speed was not measured, or without the reference workload
     skipped: clip -> why it does not count under the protocol
     streams: of each frame rate "fps", "take", "assumed" and "latency_ms", as in the result
@@ -95,7 +95,7 @@ class Entry(BaseModel):
 
 
 class Baseline(BaseModel):
-    """The file. reason: why these figures are the accepted ones; updated: when they became so, ISO 8601."""
+    """The file. reason: why these figures are the accepted ones; updated: when they were accepted, ISO 8601."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -115,7 +115,7 @@ class Snapshot:
     """One side of a comparison.
 
     folders: each entry's own, where its records are kept;  title: for people
-    read:    what was read of the records already
+    read:    the records that were read already
     """
 
     entries: Mapping[Key, Entry]
@@ -174,7 +174,7 @@ def believed(folder: Path) -> tuple[RunResult, OverClips | None]:
 
 
 def read_baseline(path: Path) -> Baseline:
-    """A baseline file; a newer schema, a damaged file or nothing to compare with is one clear message."""
+    """Read a baseline file. A newer schema, a damaged file or an empty one is one clear message."""
     expected = "a file that `vssbench baseline update` wrote, or a run directory"
     try:
         data = json.loads((regular(path) if path.exists() else path).read_text(encoding="utf-8"))
@@ -183,7 +183,7 @@ def read_baseline(path: Path) -> Baseline:
         raise UserError(f"cannot be read: {error}", where=path, expected=expected, fix=fix) from None
     schema = data.get("schema") if isinstance(data, dict) else None
     if type(schema) is not int or schema < 1 or "entries" not in data:
-        raise UserError("is no baseline", where=path, expected=expected)
+        raise UserError("is not a baseline", where=path, expected=expected)
     if schema > SCHEMA:
         raise UserError(
             f"has schema {schema}; this vssbench reads up to {SCHEMA}", where=path, fix="pip install --upgrade vssbench"
@@ -197,7 +197,7 @@ def read_baseline(path: Path) -> Baseline:
     names = [" on ".join(entry.key) for entry in found.entries]
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"{name} stands twice", where=path, expected="one entry a method and dataset")
+            raise UserError(f"{name} appears twice", where=path, expected="one entry per method and dataset")
     return found
 
 
@@ -214,7 +214,7 @@ def keyed(entries: Iterable[Entry]) -> dict[Key, Entry]:
 
 
 def updated(old: Mapping[Key, Entry], new: Mapping[Key, Entry], reason: str, prune: bool) -> Baseline:
-    """The baseline after `new` was accepted. prune: leave out what it lacks, which else stays as it was."""
+    """The baseline after `new` was accepted. prune: drop what `new` lacks, which otherwise stays as it was."""
     if not reason.strip():
         raise UserError("a baseline needs a reason", fix='--reason "what changed, and why that is right"')
     kept = dict(new) if prune else {**old, **new}

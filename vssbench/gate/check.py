@@ -1,7 +1,7 @@
 """One verdict for each method, dataset and rule: is this figure worse than the baseline's by more than the rule allows?
 
-Whatever the baseline has and the results lack (a method, a clip, a figure) is a failure. What was measured otherwise
-(other files, classes, protocol or codec; for speed other hardware) is not comparable, which is no pass either.
+Whatever the baseline has and the results lack (a method, a clip, a figure) is a failure. What was measured differently
+(other files, classes, protocol or codec; for speed other hardware) is not comparable, which is not a pass either.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from vssbench.stats.over_clips import OverClips
 from vssbench.stats.same_clips import in_order, refuse_others
 
 NAMED = 8
-"""So many figures are named where a rule fits none."""
+"""How many figures a message names where a rule fits none."""
 NOISE = 1e-9
-"""Share of a figure that is taken for the rounding of floats; quality and cost are otherwise compared to the digit."""
+"""Share of a figure that counts as rounding of floats; quality and cost are otherwise compared to the digit."""
 
 
 def check(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule] | None = None) -> Report:
-    """Judge the results of today. rules: None takes those of DEFAULT that fit anything on either side."""
+    """Judge today's results. rules: None takes those of DEFAULT that fit a figure on either side."""
     baseline, renamed = under_names_of(current, baseline)
     entries = [*baseline.entries.values(), *current.entries.values()]
     asked = default_rules(entries) if rules is None else tuple(rules)
@@ -48,7 +48,7 @@ def check(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule] | None = 
 
 
 def under_names_of(current: Snapshot, baseline: Snapshot) -> tuple[Snapshot, list[str]]:
-    """The baseline with the names of today for methods that are the same once every default is written out, and a note
+    """The baseline under today's names for methods that are the same once every default is written out, and a note
     for each: `hold(of=oracle)` and `hold(key_interval=5,of=oracle)` are one method."""
     fresh = {
         (entry.resolved, key[1]): key
@@ -64,7 +64,7 @@ def under_names_of(current: Snapshot, baseline: Snapshot) -> tuple[Snapshot, lis
     folders = {names.get(key, key): folder for key, folder in baseline.folders.items()}
     read = {names.get(key, key): over for key, over in baseline.read.items()}
     told = "the same method, with its defaults written out"
-    notes = [f"{then[0]} then is {now[0]} now: {told}" for then, now in names.items()]
+    notes = [f"{then[0]} is now called {now[0]}: {told}" for then, now in names.items()]
     return replace(baseline, entries=entries, folders=folders, read=read), notes
 
 
@@ -91,7 +91,7 @@ def _measured(entries: Iterable[Entry]) -> list[str]:
 
 
 def _told(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule], by_default: bool) -> Iterator[str]:
-    """What a reader should know who takes a pass for a comparison."""
+    """What a reader should know before trusting a pass."""
     before, now = ({folder.resolve() for folder in side.folders.values()} for side in (baseline, current))
     if before & now:
         yield "the results are compared with themselves: the baseline is the same folder"
@@ -102,7 +102,7 @@ def _told(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule], by_defau
 
 
 def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[Rule]) -> Iterator[Verdict]:
-    """On one method and dataset, one a rule."""
+    """The verdicts on one method and dataset, one per rule."""
     before, now = baseline.entries.get(key), current.entries.get(key)
     latest = now or before
     assert latest is not None
@@ -179,7 +179,7 @@ def _judged(verdict: Verdict, rule: Rule, before: Entry | None, now: Entry) -> V
 
 
 def _speed(verdict: Verdict, rule: Rule, before: Entry, now: Entry) -> Verdict:
-    """The verdict on a speed: what timing.judge says of the two."""
+    """The verdict on a speed, by `speed.judge`."""
     if before.timing is None or now.timing is None:
         which = "baseline" if before.timing is None else "results"
         return replace(verdict, status="incomparable", why=f"no reference workload was timed in the {which}")

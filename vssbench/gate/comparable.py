@@ -12,12 +12,12 @@ from vssbench.results.figures import Figure
 from vssbench.results.stream_figures import of_stream
 
 NAMED = 3
-"""So many clips are named where some are missing."""
+"""How many clips a message names where some are missing."""
 _MACHINE = ("python", *HARDWARE)
 
 
 def lost_clips(before: Entry, now: Entry) -> str | None:
-    """Which clips of the baseline no longer count; None where all are others, which is another set and not a loss."""
+    """Which clips of the baseline no longer count; None where no clip is shared: that is another set, not a loss."""
     kept = set(now.clips)
     lost = [clip for clip in before.clips if clip not in kept]
     if not lost or (kept and len(lost) == len(before.clips)):
@@ -36,7 +36,7 @@ def other_reading(before: Entry, now: Entry) -> list[str]:
         }
     )
     if before.dataset.labels == now.dataset.labels and before.dataset.classes != now.dataset.classes:
-        differing.append(f"the classes of {now.dataset.labels} are others")
+        differing.append(f"the classes of {now.dataset.labels} have changed")
     return differing
 
 
@@ -89,7 +89,7 @@ def other_memory(before: Entry, now: Entry) -> list[str]:
 
 
 def changes(old: Mapping[Key, Entry], new: Mapping[Key, Entry]) -> Iterator[str]:
-    """What else is not as it was and may explain a verdict: weights, defaults, versions, machine. Each line once."""
+    """What else has changed and may explain a verdict: weights, defaults, versions, machine. Each line once."""
     seen = set()
     for key, before in old.items():
         if key not in new:

@@ -13,7 +13,7 @@ _SYMBOLS = {"fail": "❌", "missing": "❌", "incomparable": "⚠️", "improved
 
 
 def markdown(report: Report) -> str:
-    """The comparison: what is to be looked at as a table, the rest folded away under it."""
+    """The comparison: a table of what needs a look, with the rest folded away under it."""
     first = [verdict for verdict in report.verdicts if verdict.status not in ("pass", "absent")]
     rest = [verdict for verdict in report.verdicts if verdict.status in ("pass", "absent")]
     parts = [f"## vssbench: {headline(report)}"]

@@ -1,4 +1,4 @@
-"""The gate's findings as JUnit XML: a suite a dataset, a test a method and figure."""
+"""The gate's findings as JUnit XML: a suite per dataset, a test per method and figure."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Rule:
     metric:     name of a figure: "mIoU", "VC@8", "gflops(key)", "fps(step)", "latency(p99,end_to_end)"
     limit:      signed, in the figure's unit (points for percentages), or in percent of the baseline where `relative`
     calibrated: of speed: measured on other hardware, compare the ratios to the reference workload
-    Raises UserError for a limit in the direction that is better and for what no figure can be.
+    Raises UserError for a limit in the better direction and for an unknown figure.
     """
 
     metric: str
@@ -47,18 +47,18 @@ class Rule:
         object.__setattr__(self, "figure", figure(self.metric))
         object.__setattr__(self, "metric", self.figure.name)
         if not math.isfinite(self.limit):
-            raise UserError(f"the limit {self.limit} of {self.metric} is no number", expected=_FORM)
+            raise UserError(f"the limit {self.limit} of {self.metric} is not a number", expected=_FORM)
         if self.is_speed and not self.relative:
             raise UserError(
-                f"the limit {self.limit:g} of {self.metric} is in frames a second",
+                f"the limit {self.limit:g} of {self.metric} is in frames per second",
                 expected="a percentage, such as -5%: speed is judged relative to the baseline's",
             )
         if self.calibrated and not self.is_speed:
-            raise UserError(f"{self.metric} is no speed and cannot be calibrated", expected=_FORM)
+            raise UserError(f"{self.metric} is not a speed and cannot be calibrated", expected=_FORM)
         better = self.figure.better
         if better is None and self.limit == 0:
             raise UserError(
-                f"which direction of {self.metric} is worse cannot be known here", expected="a limit other than 0"
+                f"which direction of {self.metric} is worse is not known here", expected="a limit other than 0"
             )
         if better and self.limit and (self.limit < 0) != (better == "more"):
             high, sign = ("higher", "-") if better == "more" else ("lower", "+")
@@ -86,7 +86,7 @@ class Rule:
 
     @property
     def is_speed(self) -> bool:
-        """Whether it is of frames a second, which are judged against the reference workload."""
+        """Whether it is of frames per second, which are judged against the reference workload."""
         return self.figure.spec.name == "fps"
 
     @property
@@ -109,7 +109,7 @@ def rules_of(lines: Mapping[str, object], where: Path | None = None) -> tuple[Ru
     names = [rule.metric for rule in rules]
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"{name} has two rules", where=where, expected="one limit a metric")
+            raise UserError(f"{name} has two rules", where=where, expected="one limit per metric")
     return tuple(rules)
 
 

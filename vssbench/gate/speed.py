@@ -2,12 +2,12 @@
 
 A block is one round of the latency pass: the mean own time (`metrics.clock`) of each frame kind by how often that kind
 runs, divided by what the reference workload took around the same round, so that a slow or shared machine slows both.
-Frames of a round are correlated, rounds nearly not: blocks, not frames, are what the rank test counts.
+Frames of one round are correlated, rounds hardly: the rank test counts blocks, not frames.
 
 Two processes that run the same code differ by more than their blocks say: by 1 to 3 % on a machine that nine others
-keep busy (`benchmarks/gate.py`), where the rank test alone would call 3 % of such pairs regressions. Hence both keys,
-and no sound limit on FPS much below 5 % from single runs. Nor does all work suffer alike: from a quiet machine to that
-one the ratio itself moved by 1 to 7 %. What is compared closely is best measured back to back.
+keep busy (`benchmarks/gate.py`), where the rank test alone would call 3 % of such pairs regressions. Hence both,
+and no limit on FPS much below 5 % is sound for single runs. Not all work slows down alike: from a quiet machine to
+that one the ratio itself moved by 1 to 7 %. Measure back to back what you compare closely.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from vssbench.metrics.cost.latency import OWN, SCOPES, shares
 from vssbench.results.record import RunResult
 
 SIGNIFICANT = 0.01
-"""A rank test with a p value of at most this says that the blocks differ."""
+"""The blocks differ where the rank test's p value is at most this."""
 LEAST_BLOCKS = 5
-"""Blocks that each side needs: of fewer, no order is rarer than `SIGNIFICANT`."""
+"""Blocks that each side needs: with fewer, no p value can be below `SIGNIFICANT`."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Timing:
     """What a latency comparison needs of one method in one run.
 
     hardware:     `HARDWARE` of the run's environment
-    blocks_ms:    scope -> one figure a round: milliseconds a frame, amortised over the schedule
+    blocks_ms:    scope -> one figure per round: milliseconds per frame, amortised over the schedule
     reference_ms: the reference workload in the same rounds
     """
 
@@ -49,7 +49,7 @@ class Timing:
         if not all(0 < time < np.inf for time in self.reference_ms):
             raise ValueError("the reference workload takes some time")
         if not all(0 <= time < np.inf for blocks in self.blocks_ms.values() for time in blocks):
-            raise ValueError("a block takes no less than no time")
+            raise ValueError("a block cannot take negative time")
 
     @classmethod
     def of(cls, result: RunResult) -> Timing | None:
@@ -99,13 +99,13 @@ class Timing:
 class LatencyVerdict:
     """What was found for one scope.
 
-    change:         relative change of FPS against the reference workload, -0.05: 5 % fewer frames a second
-    low, high:      its 95 % interval over blocks; what differs from process to process is not in it
-    p:              how likely blocks that do not differ are ordered like these, in favour of the baseline
+    change:         relative change of FPS against the reference workload, -0.05: 5 % fewer frames per second
+    low, high:      its 95 % interval over blocks; it leaves out differences between processes
+    p:              how likely such an order, in favour of the baseline, is for blocks that do not differ
     regressed:      the change exceeds the limit and p is significant
     blocks:         how many the baseline and the current run have
-    reason:         why nothing can be said, None where something can; no pass: nothing was judged
-    other_hardware: what of the hardware differs; only the ratio to the reference workload speaks for the change then
+    reason:         why nothing can be said, which is not a pass; else None
+    other_hardware: what differs in the hardware; only the ratio to the reference workload then counts
     """
 
     change: float
@@ -119,7 +119,7 @@ class LatencyVerdict:
 
 
 def judge(baseline: Timing, current: Timing, scope: str, limit: float, calibrated: bool = False) -> LatencyVerdict:
-    """Whether FPS fell by more than `limit` (-0.05: 5 %) and the blocks bear it out.
+    """Whether FPS fell by more than `limit` (-0.05: 5 %) and the blocks confirm it.
 
     scope:      "step", "step+decode" or "end_to_end"
     calibrated: whether the reference workload may stand for other hardware
@@ -132,7 +132,7 @@ def judge(baseline: Timing, current: Timing, scope: str, limit: float, calibrate
     )
     if other and not calibrated:
         raise NotComparable(
-            f"speed was measured on other hardware ({'; '.join(other)})",
+            f"speed was measured on different hardware ({'; '.join(other)})",
             fix="update the baseline on this hardware, or write `calibrated` after the limit, to judge the ratio to "
             "the reference workload alone",
         )
@@ -142,7 +142,7 @@ def judge(baseline: Timing, current: Timing, scope: str, limit: float, calibrate
         why = f"{blocks[0]} and {blocks[1]} rounds were timed; a rank test needs {LEAST_BLOCKS} of each"
         return LatencyVerdict(np.nan, np.nan, np.nan, np.nan, False, blocks, why, other)
     if not (before.all() and now.all()):
-        why = "a round took no time that the clock can tell"
+        why = "a round was too short for the clock"
         return LatencyVerdict(np.nan, np.nan, np.nan, np.nan, False, blocks, why, other)
     change, low, high = _change(before, now)
     p = float(mannwhitneyu(now, before, alternative="greater").pvalue)
@@ -150,7 +150,7 @@ def judge(baseline: Timing, current: Timing, scope: str, limit: float, calibrate
 
 
 def _change(before: NDArray[np.float64], now: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Change of FPS and its 95 % interval that go with the rank test: Hodges and Lehmann's, over pairs of blocks."""
+    """The change of FPS and its 95 % interval that go with the rank test: Hodges-Lehmann, over pairs of blocks."""
     changes = np.sort((before[:, None] / now[None, :]).ravel()) - 1
     n, m = len(before), len(now)
     rank = int(n * m / 2 - 1.96 * np.sqrt(n * m * (n + m + 1) / 12))

@@ -18,13 +18,13 @@ STYLES: dict[Status, str] = {
     "absent": "dim",
 }  # fmt: skip
 SHOWN = 20
-"""So many figures of a method are listed where a baseline changes, accuracies and costs before clocks and classes."""
+"""How many figures per method are listed where a baseline changes; accuracy and cost come before speed and classes."""
 LOG_WIDTH = 180
-"""Columns where the output is no terminal, such as the log of a CI job."""
+"""Columns where the output is not a terminal, such as the log of a CI job."""
 
 
 def comparison(report: Report) -> str:
-    """The table, the notes and the outcome; in colour for a terminal only."""
+    """The table, the notes and the outcome; in colour only on a terminal."""
     said: list[Text | Table] = [
         _text(f"{dataset}, protocol {protocol}", "bold")
         for dataset, protocol in dict.fromkeys((verdict.dataset, verdict.protocol) for verdict in report.verdicts)
@@ -46,7 +46,7 @@ def comparison(report: Report) -> str:
 
 
 def difference(old: Mapping[Key, Entry], new: Mapping[Key, Entry]) -> str:
-    """What a new baseline changes against the old one: figures, and what they were measured with."""
+    """What differs between a new baseline and the old one: figures, and what they were measured with."""
     table = _table(["method", "dataset", "figure", "old", "new"], right=("old", "new"))
     notes: list[str] = []
     for key in sorted({**old, **new}):

@@ -18,12 +18,12 @@ ORDER: tuple[Status, ...] = ("fail", "missing", "incomparable", "improved", "new
 FAILURES: tuple[Status, ...] = ("fail", "missing")
 
 ALL = "(all)"
-"""Stands for method and dataset in the verdict on a rule that fits none."""
+"""Replaces method and dataset in the verdict on a rule that fits none."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one figure.
+    """The verdict on one figure.
 
     metric, limit, relative: the rule's
     protocol: of the accuracy
@@ -31,7 +31,7 @@ class Verdict:
               of speed the change relative to the reference workload
     status:   fail: worse beyond the limit; missing: the baseline has it and the results do not; incomparable;
               improved: better by more than the limit; pass; new: the baseline lacks it; absent: neither side has it
-    why:      what the status rests on, where the numbers do not say it
+    why:      the reason for the status, where the numbers do not show it
     paired:   the change over the same clips with its interval, where both sides' records are at hand; for information
     """
 
@@ -55,7 +55,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """All verdicts, the worst first. notes: what a reader should know beside them; baseline, results: their titles."""
+    """All verdicts, the worst first. notes: what a reader should know besides them; baseline, results: their titles."""
 
     verdicts: tuple[Verdict, ...]
     rules: tuple[Rule, ...]
@@ -106,12 +106,12 @@ MEANING: dict[Status, str] = {
 
 
 def plain(text: str) -> str:
-    """On one line, what cannot be printed written out: a clip's name is a file's and need not be text."""
+    """The text on one line with unprintable characters escaped: a clip's name is a file name and need not be text."""
     return printable(" ".join(text.split()))
 
 
 def headline(report: Report) -> str:
-    """One line: the outcome, and how many of what."""
+    """One line: the outcome, and the number of verdicts of each status."""
     counted = ", ".join(f"{count} {MEANING[status]}" for status, count in report.counts.items())
     return f"{HEADLINES[report.exit_status]}: {counted}"
 

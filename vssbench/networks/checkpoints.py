@@ -228,7 +228,7 @@ def seeded(name: str) -> Iterator[None]:
 def _read_torch(path: Path, zipped: bool) -> Any:
     import torch
 
-    # What lies beside the weights (settings, a training log, a learning rate) is of any class, and of no interest.
+    # What lies next to the weights (settings, a training log, a learning rate) is of any class, and of no interest.
     makers = {name: numpy_pickle.MAKERS.get(name) or safe_pickle.foreign(name) for name in _asked_for(path, zipped)}
     known: list[Any] = [(made, name) for name, made in makers.items()]
     try:

@@ -48,7 +48,7 @@ def read_mapping(path: str | Path, names: Sequence[str], space: LabelSpace) -> G
             expected="a list of the network's classes, [] where it knows none",
         )
     if not all(isinstance(listed, list) for listed in data.values()):
-        raise UserError("is no mapping of lists", where=path, expected=FORM)
+        raise UserError("is not a mapping of lists", where=path, expected=FORM)
     if missing := [name for name in space.names if name not in data]:
         raise UserError(
             f"says nothing of {', '.join(missing)}", where=path, fix="give each a list, [] where the network knows none"

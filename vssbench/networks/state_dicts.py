@@ -1,6 +1,6 @@
 """Which of the mappings in a file is the network's state dict, and what trainers put before its names.
 
-Trainers write a state dict into entries of many names, averaged weights (EMA) beside it, and the names of their own
+Trainers write a state dict into entries of many names, averaged weights (EMA) next to it, and the names of their own
 modules before the network's. What is plain is taken, and said; where there is a choice, the user makes it.
 """
 
@@ -61,7 +61,7 @@ def state_dict(content: Any, path: Path, wanted: str | None, expected: str) -> S
         note = None
     elif others:
         beside = listed(map(repr, others), 3)
-        note = f"{note}; beside it, not read: {beside} (to take that: --checkpoint METHOD={path.name}#{others[0]})"
+        note = f"{note}; next to it, not read: {beside} (to take that: --checkpoint METHOD={path.name}#{others[0]})"
     return StateDict({name.removeprefix(prefix): tensor for name, tensor in tensors.items()}, prefix, note)
 
 
@@ -118,7 +118,7 @@ def _prefix(names: Iterator[str] | Collection[str]) -> str:
 
 
 def _tensors(content: dict[Any, Any]) -> Iterator[tuple[str, Any]]:
-    """The entries that are tensors or arrays; what else stands among them (an epoch, settings) is no weight."""
+    """The entries that are tensors or arrays; what else is among them (an epoch, settings) is not a weight."""
     import torch
 
     return ((str(name), value) for name, value in dict.items(content) if isinstance(value, torch.Tensor | np.ndarray))

@@ -17,7 +17,7 @@ _ROWS = 2  # of the legend: a fixed height, since a video's frames are of one si
 
 
 def palette(space: LabelSpace) -> UInt8:
-    """uint8[256, 3] RGB: train id -> colour, black for what is no class."""
+    """uint8[256, 3] RGB: train id -> colour, black for what is not a class."""
     colours = np.zeros((256, 3), np.uint8)
     colours[: space.classes] = space.colours
     return colours

@@ -219,4 +219,4 @@ def write_file(path: Path, data: Any) -> None:
 def cannot_write(path: Path, error: Exception) -> UserError:
     """The one message for a full disk, a folder without permission and the like."""
     reason = getattr(error, "strerror", None) or str(error)
-    return UserError(f"cannot be written: {reason}", where=path, fix="mend the cause; the frames before stay written")
+    return UserError(f"cannot be written: {reason}", where=path, fix="fix the cause; the frames before stay written")

@@ -1,4 +1,4 @@
-"""The side-by-side video of `vssbench predict --video`: each frame beside its prediction."""
+"""The side-by-side video of `vssbench predict --video`: each frame next to its prediction."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CONTAINERS = (".mp4", ".mkv", ".mov")
 
 
 class SideBySide:
-    """A video file, H.264: each frame beside its prediction, all clips one after the other. A context manager.
+    """A video file, H.264: each frame next to its prediction, all clips one after the other. A context manager.
 
     Its size is the first frame's; a clip of another size is fitted into that. The file is complete after `close`.
     """
 
     def __init__(self, path: Path, space: LabelSpace, rate: Fraction | None = None):
-        """path: a new file; rate: frames a second. Raises UserError where nothing can be written there."""
+        """path: a new file; rate: frames per second. Raises UserError where nothing can be written there."""
         import av
 
         if path.suffix.lower() not in CONTAINERS:

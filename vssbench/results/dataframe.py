@@ -33,7 +33,7 @@ def load_results(
 
     path:     a run directory, a folder of run directories, a method's folder, a result.json, or several of these
     per_clip: instead a row for every clip of them too: the headline accuracies of that clip alone, its frames by kind
-              and the seconds it took, from the records beside the results
+              and the seconds it took, from the records next to the results
     protocol: read the records again under this one; None: each result as it was written
     Columns: run (its directory), date (when it began, UTC; NaT where a result does not say), commit (of the project
     that it was started in, else of vssbench, with "+" where there were changes), method, dataset, split, codec,

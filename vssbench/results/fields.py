@@ -142,7 +142,7 @@ else:
         p99: Amount | None
 
     class Streaming(TypedDict):
-        """One frame rate. metrics: percent, with the cause in `reasons` where null; missed: percent of timed frames."""
+        """One frame rate. metrics: percent, null with its reason in `reasons`; missed: percent of timed frames."""
 
         __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 

@@ -215,7 +215,7 @@ def _at_distance(distance: int) -> Figure:
 
 
 def _at_rate(fps: float) -> list[Figure]:
-    """Those of a stream at that many frames a second."""
+    """Those of a stream at that many frames per second."""
     return [_streamed(name, take) for name, take in stream_figures.at_rate(fps).items()]
 
 

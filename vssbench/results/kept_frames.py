@@ -2,7 +2,7 @@
 
 Which frames of a clip may be kept is drawn from the clip's name, so it is the same for every method, in one process or
 eight, fresh or resumed. Of each drawn frame a method keeps its prediction, and where that changed since the frame
-before although no motion explains it; of those that it got most wrong, one a clip where there are enough clips, also
+before although no motion explains it; of those that it got most wrong, one per clip where there are enough clips, also
 the image and the ground truth. So a report can put methods side by side, and nothing is run twice.
 
     <method>/frames/<clip>.json    the drawn frames of one clip; pictures are at most SIDE pixels wide or high

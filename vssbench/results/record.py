@@ -1,7 +1,7 @@
 """The versioned result record: what one method did on one dataset, and exactly how that was measured.
 
 A result is a fold over clip records. Percentages are stored as papers print them (65.01, not 0.6501); what is
-missing is null, with the reason beside it.
+missing is null, with the reason next to it.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class RunResult(_Record):
 
     resolved:    the method's spec with every default written out
     codec:       how the frames were compressed before the method saw them; null: not at all
-    metrics:     headline numbers in percent under `protocol`; None with the cause in `reasons`
+    metrics:     headline numbers in percent under `protocol`; None with the reason in `reasons`
     per_class:   class -> IoU in percent
     by_class:    another metric that has a figure for each class -> class -> percent
     by_distance: [{"distance", "mIoU", "pixels"}]: accuracy over the distance to the key frame

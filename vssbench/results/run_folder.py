@@ -70,7 +70,7 @@ class RunDirectory:
         try:
             if not resume and occupied(folder):
                 raise UserError(
-                    "this folder holds files already", where=folder, fix="choose another --output, or add --resume"
+                    "this folder already holds files", where=folder, fix="choose another --output, or add --resume"
                 )
             _refuse_newer(folder / "run.json")
             for part in folder.rglob(f".*{PART}"):  # of a run that was killed
@@ -103,7 +103,7 @@ class MethodFolder:
     records:    clip -> record, of those measured under the identity that the folder was opened with
     streamed: conditions -> record, of the clips streamed at frame rates, stale ones among them
     conditions: digest of that identity
-    changed:    "what: value then, value now", of what is otherwise than when the folder was last opened
+    changed:    "what: value then, value now", of what differs from when the folder was last opened
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any]):
@@ -208,7 +208,7 @@ def read_identity(folder: Path) -> dict[str, Any]:
         identity = None
     if not isinstance(identity, dict):
         raise UserError(
-            "does not say under which conditions the records beside it were measured",
+            "does not say under which conditions the records next to it were measured",
             where=path,
             expected="the file that vssbench run wrote",
             fix="run again with another --output",

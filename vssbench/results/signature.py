@@ -42,11 +42,11 @@ def parse(text: str) -> Signature:
     """The signature of its line; `parse(str(one)) == one`. Raises UserError for anything else."""
     found = re.fullmatch(r"(?P<what>[^\n]+) = (?P<value>≥?-?\d+(\.\d+)?(e[+-]?\d+)?|-)", text.strip())
     if found is None:
-        raise UserError(f"{text.strip()[:80]!r} is no signature", expected=_FORM)
+        raise UserError(f"{text.strip()[:80]!r} is not a signature", expected=_FORM)
     figure, *parts = found["what"].split("|")
     pairs = [part.partition(":") for part in parts]
     if any(not name or not colon for name, colon, _ in pairs):
-        raise UserError(f"{text.strip()[:80]!r} is no signature", expected=_FORM)
+        raise UserError(f"{text.strip()[:80]!r} is not a signature", expected=_FORM)
     return Signature(unquote(figure), tuple((name, unquote(value)) for name, _, value in pairs), found["value"])
 
 
@@ -65,7 +65,7 @@ def lines(result: RunResult) -> dict[str, str]:
 
 
 def differences(cited: Signature, result: RunResult) -> list[str]:
-    """What a citation says otherwise than the result, a line each; empty where it holds."""
+    """Where a citation and the result differ, one line each; empty where it holds."""
     mine = signatures(result).get(cited.figure)
     if mine is None:
         return [f"the result has no {cited.figure}"]

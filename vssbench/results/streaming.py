@@ -1,4 +1,4 @@
-"""What a run keeps of streams at a frame rate, a line a clip and rate, and the figures that follow from it."""
+"""What a run keeps of streams at a frame rate, a line per clip and rate, and the figures that follow from it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class StreamRecord(BaseModel):
         if sum(self.ages.values()) + self.before_first != self.frames:
             raise ValueError(f"ages of {sum(self.ages.values())} frames and {self.before_first} before the first")
         if not all(age.isdecimal() and age.isascii() for age in self.ages):
-            raise ValueError("ages that are no whole microseconds")
+            raise ValueError("ages that are not whole microseconds")
         return self
 
 
@@ -85,7 +85,7 @@ def read_records(folder: Path) -> list[StreamRecord]:
 class Camera(NamedTuple):
     """A camera in front of one method.
 
-    fps:     frames a second
+    fps:     frames per second
     take:    "newest": a free method takes the last frame that came; "every": all of them in turn
     latency: (frame kind, whole microseconds that one takes), each kind once
     assumed: whether those were given, not measured

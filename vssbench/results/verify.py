@@ -1,4 +1,4 @@
-"""Does a result follow from what lies beside it? Every figure computed again from the records and the timings."""
+"""Does a result follow from what lies next to it? Every figure computed again from the records and the timings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Verified:
     differences: list[str] = field(default_factory=list)
 
     def compare(self, what: str, stands: Any, follows: Any) -> None:
-        """Note where two JSON values differ. stands: in the file;  follows: from what lies beside it."""
+        """Note where two JSON values differ. stands: in the file;  follows: from what lies next to it."""
         for place, one, other in _leaves(what, without_nan(stands), without_nan(follows)):
             self.values += 1
             if not _same(one, other):
@@ -88,7 +88,7 @@ def _accuracy(found: Verified, kept: Kept, identity: dict[str, Any]) -> None:
     for record in records:
         found.compare(f"conditions of clip {record.clip}", record.conditions, conditions)
     gflops = result.gflops
-    wrapped = bool(inside(parse(result.method)))  # its inner method's kinds are no part of the record
+    wrapped = bool(inside(parse(result.method)))  # its inner method's kinds are not part of the record
     if gflops is not None and gflops.get("amortised") is not None and not wrapped:
         ran = {kind: count for kind, count in kinds.items() if count}
         spent = [gflops.get(kind) for kind in ran]
@@ -104,7 +104,7 @@ def _speed(found: Verified, result: RunResult, folder: Path, conditions: str) ->
         return
     path = folder / "latency.json"
     if not path.exists():
-        found.differences.append("fps stands in the result, and there is no latency.json that it could follow from")
+        found.differences.append("the result has fps, and there is no latency.json to compute it from")
         return
     again = result.model_copy(deep=True)
     timed = read_timings(path)

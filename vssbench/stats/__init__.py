@@ -1,4 +1,4 @@
-"""Confidence intervals and comparisons from clip records, with neither torch nor a plot.
+"""Confidence intervals and comparisons from clip records, without torch and without plots.
 
     interval(records, space, "mIoU", "vspw")   -> Interval(value, low, high, reason, ...)
     compare(a, b, space, "mIoU", "vspw")       -> Comparison(effect, low, high, p, reason, ...)
@@ -60,7 +60,7 @@ def compare(
 ) -> Comparison:
     """A minus B on the same clips: effect, interval and the p value of the sign-flip test.
 
-    alternative: "greater" asks whether A is better (for metrics of which more is better), "less" whether it is worse
+    alternative: "greater" asks whether A is better (for metrics where more is better), "less" whether it is worse
     Raises NotComparable unless both are records of the same clips with the same ground truth.
     """
     first, second = Clips(protocol, space, a), Clips(protocol, space, b)

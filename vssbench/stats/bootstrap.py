@@ -1,4 +1,4 @@
-"""Clip-level bootstrap: how far would the number move with other clips of the same kind?
+"""Clip-level bootstrap: how far would the number move on other clips of the same kind?
 
 Clips are resampled, their totals summed and the protocol's formula applied to the sum. Frames of one clip resemble each
 other, so the clip is the unit. The plain percentile interval is too narrow here, for two reasons. With n clips its
@@ -10,7 +10,7 @@ jackknife's width, and its centre at the number less the bootstrap's estimate of
 
 Chosen by coverage (benchmarks/coverage.py, 500 trials, 95 % intervals, mIoU under `exact`, 124 classes of which the
 rare ones are in 1 % of the clips): 94.6, 92.6, 94.2 and 95.2 % with 10, 30, 100 and 343 clips. The percentile interval
-holds the truth in 86 % with 100 clips; basic and BCa, which take what rare classes do for a bias to mend, in 82 %.
+holds the truth in 86 % with 100 clips; basic and BCa, which correct the effect of rare classes as a bias, in 82 %.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _CACHED = 2**18
 class Interval:
     """A number in percent with its confidence interval, or the reason why it has none.
 
-    clips: how many clips say anything of it, out of those that count under the protocol
+    clips: how many of the clips that count under the protocol contribute to it
     """
 
     value: float | None
@@ -52,9 +52,9 @@ class Interval:
 
 @dataclass(frozen=True)
 class Sample:
-    """A number and how it moves with the clips; those of two methods on the same clips may be subtracted.
+    """A number and how it varies with the clips; for two methods on the same clips they may be subtracted.
 
-    drawn: float64[resamples], of each resample;  left: float64[clips], without each clip;  NaN where there is no number
+    drawn: float64[resamples], per resample;  left: float64[clips], with each clip left out;  NaN where undefined
     """
 
     value: float
@@ -73,7 +73,7 @@ def sample(totals: Totals, resamples: int = 10_000, seed: int = 0) -> Sample:
 
 
 def samples(totals: Sequence[Totals], resamples: int = 10_000, seed: int = 0) -> list[Sample]:
-    """The same of several metrics of one method: what they have in common is added up once."""
+    """The same for several metrics of one method: sums that they share are computed once."""
     if resamples < 100:
         raise UserError(f"{resamples} resamples are too few", expected="100 or more, better 10000")
     made: dict[int, Sample] = {}

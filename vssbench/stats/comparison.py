@@ -19,10 +19,10 @@ class Comparison:
     """A minus B in points of percent.
 
     low, high: the interval of the effect; None with the cause in `reason`
-    p:         of the sign-flip test; it needs no least number of clips, but n clips cannot give less than 2 / 2**n
+    p:         of the sign-flip test; it works for any number of clips, but n clips cannot give less than 2 / 2**n
     adjusted:  p after Holm's correction, where this is one of several comparisons
-    least:     no corrected p can be smaller, for so few clips or so many comparisons, whatever the methods do
-    clips:     how many clips say anything of the metric
+    least:     the smallest corrected p that so few clips or so many comparisons allow, whatever the methods do
+    clips:     how many clips contribute to the metric
     """
 
     effect: float | None
@@ -60,7 +60,7 @@ class Paired:
     pairs:   all that are tested: p is corrected for their number (Holm)
     shown:   those of them that are given
     samples: of the methods, where already at hand
-    with_intervals: False saves the resampling of clips; effect and p are the same
+    with_intervals: False skips the resampling of clips; effect and p are the same
     """
 
     methods: Mapping[int, Totals]
@@ -70,7 +70,7 @@ class Paired:
     with_intervals: bool = True
 
     def asked(self) -> Asked:
-        """The same by place in the list of methods."""
+        """The same, by position in the list of methods."""
         place = {method: row for row, method in enumerate(self.methods)}
         rows = [(place[i], place[j]) for i, j in self.pairs]
         exact = {row for row, pair in zip(rows, self.pairs, strict=True) if pair in self.shown}

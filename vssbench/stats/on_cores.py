@@ -1,4 +1,4 @@
-"""Work on arrays on every core: NumPy lets go of Python's lock while it computes."""
+"""Work on arrays on every core: NumPy releases Python's lock while it computes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vssbench.environment import cores
 T = TypeVar("T")
 R = TypeVar("R")
 MOST = 8
-"""Cores that are used at most: each needs memory of its own."""
+"""The most cores that are used: each needs memory of its own."""
 
 
 def workers() -> int:

@@ -1,4 +1,4 @@
-"""One method's clips in numbers that add up: what intervals, comparisons and the page are made from."""
+"""One method's clips as numbers that add up: intervals, comparisons and the page are made from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vssbench.stats.totals import totals_under
 
 @dataclass(frozen=True)
 class OverClips:
-    """What is needed of one method's clips under one protocol; the records, which are large, may go.
+    """All that is needed of one method's clips under one protocol; the records, which are large, can be dropped.
 
     folder:  where it was read
     data:    what two methods must agree in to be compared: dataset, split, classes, files and protocol
@@ -66,10 +66,10 @@ def intervals_of(
 class Pairs:
     """Which methods are compared with which: (i, j) is method i minus method j.
 
-    tested: chosen before looking at the results. Against a winner that was chosen by its result, all pairs are what to
+    tested: chosen before looking at the results. Where the winner was chosen by its result, all pairs are what to
             correct p for
     shown:  those of them that are given, which saves the time of all others
-    with_intervals: False saves the time of resampling clips; effect and p are the same
+    with_intervals: False skips the resampling of clips; effect and p are the same
     """
 
     tested: Sequence[tuple[int, int]]

@@ -1,9 +1,9 @@
-"""A permutation test at clip level: could the difference of two methods be one of chance?
+"""A permutation test at clip level: could the difference of two methods be due to chance?
 
 The two methods' totals are swapped in random clips: if it made no difference which method made the predictions, the
 observed difference is one of these like any other (Fisher's sign-flip test; the difference is that of the formula over
-all clips, since mIoU is no mean of the clips' own mIoU). All pairs of methods see the same swaps, so the sums over
-clips are taken once a method, not once a pair; and once for all metrics that are read off the same columns.
+all clips, since mIoU is not the mean of the clips' own mIoU). All pairs of methods see the same swaps, so the sums over
+clips are computed once per method, not once per pair, and once for all metrics that are read off the same columns.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vssbench.stats.on_cores import on_cores, workers
 
 Alternative = Literal["two-sided", "greater", "less"]
 _CACHED, _MEMORY = 2**17, 2**22
-"""Numbers that are worked on at a time, and those of all methods that are kept meanwhile."""
+"""How many numbers are processed at a time, and how many of all methods are kept meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
     worst = 0.0
     for rank, (p, index) in enumerate(tests):
         if not 0 <= p <= 1:
-            raise UserError(f"the p value {p} is no probability", expected="0 to 1")
+            raise UserError(f"the p value {p} is not a probability", expected="0 to 1")
         worst = max(worst, min(1.0, (len(tests) - rank) * p))
         adjusted[index] = worst
     return adjusted

@@ -24,9 +24,9 @@ def totals_under(clips: Clips, metrics: Sequence[str | Spec]) -> dict[str, Total
     """Metric string -> its totals, or why it has none.
 
     A protocol in a metric's own string goes before that of the clips. Metrics that read one state share their
-    `columns`. Clips that are cut from one are one row, under its name: they share frames, and are no independent
+    `columns`. Clips that are cut from one are one row, under its name: they share frames, and are not independent
     witnesses. Raises UserError for a metric string that does not fit, a clip that occurs twice, and under `exact` for a
-    predicted id that is no class.
+    predicted id that is not a class.
     """
     _refuse_twice(clips.all)
     found = {str(spec): _totals(spec, clips) for spec in map(parse, metrics)}
@@ -38,7 +38,7 @@ def totals_under(clips: Clips, metrics: Sequence[str | Spec]) -> dict[str, Total
 
 
 def require_follows(result: RunResult, known: Mapping[str, Totals | str], protocol: str, where: Path) -> None:
-    """Raise UserError unless the metrics of a result are those that follow from the records beside it.
+    """Raise UserError unless the metrics of a result are those that follow from the records next to it.
 
     known: their totals, read under `protocol`; another one than the result's says nothing of its numbers
     """
@@ -50,7 +50,7 @@ def require_follows(result: RunResult, known: Mapping[str, Totals | str], protoc
         if stands is None or not math.isclose(stands, follows, rel_tol=1e-9):
             value = "missing" if stands is None else f"{stands:.6g}"
             raise UserError(
-                f"{name} is {value}, and {follows:.6g} follows from the records beside it",
+                f"{name} is {value}, and {follows:.6g} follows from the records next to it",
                 where=where,
                 expected="a result and records of one run, as it wrote them",
                 fix=f"vssbench verify {where.parent.parent} lists all that differs",

@@ -110,7 +110,7 @@ def _hooks(findings: Findings, dataset: Dataset, clip: str) -> None:
         return
     frames = list(dataset.frames(clip))
     absent = sorted(hooks.side(dataset) - {name for frame in frames for name in frame.side})
-    findings.expect(not absent, f"side names {', '.join(absent)}, which no frame of clip {clip!r} carries")
+    findings.expect(not absent, f"side names {', '.join(absent)}, which no frame of clip {clip!r} has")
     labelled = [place for place, frame in enumerate(frames) if frame.labels is not None]
     said = hooks.labelled(dataset, clip)
     findings.expect(
@@ -119,10 +119,10 @@ def _hooks(findings: Findings, dataset: Dataset, clip: str) -> None:
     last = len(frames) - 1
     alone = replace(hooks.frame(dataset, clip, last), side={})  # which may lack what needs other frames
     known = same(replace(frames[last], side={}), alone)
-    findings.expect(known, f"frame({clip!r}, {last}) is another than frames() gives")
+    findings.expect(known, f"frame({clip!r}, {last}) differs from the frame that frames() gives")
     digests = hooks.offered(dataset, "digests")
     agree = digests is None or list(digests(clip)) == [(frame.stem, frame.digests) for frame in frames]
-    findings.expect(agree, f"digests({clip!r}) are others than the frames carry")
+    findings.expect(agree, f"digests({clip!r}) differ from those of the frames")
     video = hooks.video(dataset, clip)
     usable = video is None or (isinstance(video, Path) and video.is_file())
     findings.expect(usable, f"video({clip!r}) gives {video!r}, expected a path of a file, or None")

@@ -233,7 +233,7 @@ def _causal(findings: Findings, make: Make, clips: list[Clip], alone: Alone) -> 
 
 
 def _inputs(findings: Findings, clips: list[Clip], kept: list[Clip]) -> None:
-    """Compare with copies from before the first run, and mend what was written to."""
+    """Compare with copies from before the first run, and restore what was written to."""
     for clip, copies in zip(clips, kept, strict=True):
         touched = [old.index for old, frame in zip(copies, clip, strict=True) if not same(old, frame)]
         findings.expect(
@@ -257,7 +257,7 @@ def _outputs(findings: Findings, make: Make, clips: list[Clip], alone: Alone) ->
     kept.clear()
     _stream(make(), clips[0], check=overwrite)
     changed = _difference(alone[0], kept)
-    findings.expect(changed is None, f"whoever writes into a returned prediction changes later ones: {changed}")
+    findings.expect(changed is None, f"writing into a returned prediction changes later ones: {changed}")
 
 
 _CHECKS: dict[str, Callable[[Findings, Make, list[Clip], Alone], None]] = {

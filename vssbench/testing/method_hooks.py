@@ -84,7 +84,7 @@ def _scores(findings: Findings, scores: Any, prediction: Prediction, frame: Fram
         findings.expect(False, f"scores() gives {found}, expected float32[C, {size[0]}, {size[1]}]")
         return
     same = np.mean(scores.argmax(axis=0) == prediction.labels)
-    findings.expect(same >= AGREEMENT, f"the argmax of scores() is the prediction on {same:.1%} of the pixels only")
+    findings.expect(same >= AGREEMENT, f"the argmax of scores() is the prediction on only {same:.1%} of the pixels")
 
 
 def _passed_on(findings: Findings, wrapper: Any, predictions: Sequence[Prediction], watch: _Watch) -> None:
@@ -142,7 +142,7 @@ def _uncountable(made: Any) -> str | None:
     if not isinstance(made, tuple) or len(made) != 2 or not isinstance(made[0], nn.Module):
         return "gives no (torch module, inputs)"
     if not isinstance(made[1], tuple) or not all(isinstance(one, Tensor) for one in made[1]):
-        return "gives inputs that are no tuple of tensors"
+        return "gives inputs that are not a tuple of tensors"
     try:
         count(*made)
     except Exception as error:
@@ -163,4 +163,4 @@ def _parameters(findings: Findings, method: Method) -> None:
     network = hooks.usable(method, "network")
     learnt = network is not None and any(True for _ in network.parameters())
     if (learnt or counts is not None) and hooks.usable(method, "weights") is None:
-        findings.expect(False, 'has a network and no weights: Weights("untrained") where nobody has trained it')
+        findings.expect(False, 'has a network and no weights: Weights("untrained") for an untrained network')

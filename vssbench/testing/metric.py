@@ -68,7 +68,7 @@ def check_metric(
         for clip in clips:
             findings.expect(
                 _same(_streamed(make(), clip), _updated(make(), clip)),
-                f"{len(clip)} frames, streamed, give another state",
+                f"{len(clip)} frames, streamed, give a different state",
             )
     if isinstance(factory, HasTotals):
         with findings.check("totals"):
@@ -185,7 +185,9 @@ def _merge(findings: Findings, make: Make, done: list[Metric]) -> None:
     before = [_text(metric) for metric in done]
     first, *others = (_folded(make, order) for order in permutations(done))
     numbers = first.compute()
-    findings.expect(all(other.compute() == numbers for other in others), "another order of merging gives other numbers")
+    findings.expect(
+        all(other.compute() == numbers for other in others), "a different order of merging gives different numbers"
+    )
     pairs = [_folded(make, done[:2]), _folded(make, done[2:])]
     findings.expect(_same(_folded(make, pairs), _folded(make, done)), "merging pairs first gives another total")
     loaded = [_clone(make, metric) for metric in done]

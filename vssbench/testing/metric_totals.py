@@ -68,7 +68,7 @@ def _well_formed(findings: Findings, found: Totals, clips: Clips, what: str) -> 
     ):
         return False
     return findings.expect(
-        np.array_equal(found.columns, np.floor(found.columns)), f"{what}: a column that is no whole number"
+        np.array_equal(found.columns, np.floor(found.columns)), f"{what}: a column that is not a whole number"
     )
 
 

@@ -1,4 +1,4 @@
-"""Training: what every recipe shares. The recipes themselves stand beside their networks, in methods/<method>/train.py.
+"""Training: what every recipe shares. Recipes are next to their networks, methods/<method>/recipe.py.
 
 recipe    what a recipe is: examples, losses, parameter groups, the files it writes
 clips     random access to labelled frames

@@ -38,7 +38,7 @@ class Report(Shown):
 def _losses(entry: Mapping[str, Any], steps: int) -> str:
     parts = ", ".join(f"{name} {value:.4g}" for name, value in entry["losses"].items())
     left = timedelta(seconds=round((steps - entry["step"]) * entry["seconds_per_step"]))
-    pace = f"{entry['seconds_per_step']:.3g} s a step, left {left}"
+    pace = f"{entry['seconds_per_step']:.3g} s per step, left {left}"
     return f"step {entry['step']}/{steps}: loss {entry['loss']:.4g} ({parts}), rate {entry['rate']:.3g}, {pace}"
 
 

@@ -57,14 +57,16 @@ class TrainingFolder:
         if resume and record.exists():
             before = read_json(record)
             if not isinstance(before, dict):
-                raise UserError("is not what a training writes", where=record, fix="choose another --output")
+                raise UserError("was not written by a training", where=record, fix="choose another --output")
             if not (self.folder / STATE).exists() and any(self.folder.glob("*.safetensors")):
                 raise UserError("this training is finished", where=self.folder, fix="choose another --output")
             if told := ", ".join(line for key in IDENTITY for line in _changes(key, before.get(key), self.asked[key])):
-                raise UserError(f"was begun with other conditions: {told}", where=record, fix="choose another --output")
+                raise UserError(
+                    f"was started under other conditions:  {told}", where=record, fix="choose another --output"
+                )
         elif occupied(self.folder):
             fix = "choose another --output" + ("" if resume else ", or add --resume")
-            raise UserError("this folder holds files already", where=self.folder, fix=fix)
+            raise UserError("this folder already holds files", where=self.folder, fix=fix)
         else:
             write_json(record, self.asked)
 

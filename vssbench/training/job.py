@@ -84,14 +84,14 @@ class Job:
         )
         if self.method.get("mapping") is not None:
             raise UserError(
-                f"{self.method} has a mapping, and a training learns the classes of the data",
-                fix="leave it out; vssbench run takes it for weights of other classes",
+                f"{self.method} has a mapping, and training learns the classes of the data",
+                fix="leave it out; vssbench run uses it for weights of other classes",
             )
         recipe = found(order)
         if (plain := published(self.method, recipe.method)) != self.method:
             raise UserError(
-                f"a training would not heed all of {self.method}: dtype, compile and decode are options of inference",
-                fix=f"vssbench train {plain!s}; --precision bf16 trains in other numbers",
+                f"training ignores a part of {self.method}: dtype, compile and decode are options of inference",
+                fix=f"vssbench train {plain!s}; --precision bf16 chooses the numbers to train in",
             )
         return Opened(self, clips, recipe, Training(recipe, clips, accelerator, self.conduct.workers))
 

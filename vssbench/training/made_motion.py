@@ -1,7 +1,7 @@
 """A frame's made-up past: what one labelled frame may have looked like a moment ago, and how its pixels moved since.
 
 For videos whose labelled frames lie too far apart to be a pair (CamVid's training frames: a second). The camera moves
-towards a point, shifts, and near things move otherwise than far ones: a zoom, a shift and a smooth random field. No
+towards a point, shifts, and near things move differently from far ones: a zoom, a shift and a smooth random field. No
 object moves on its own and nothing is uncovered, so real pairs are better wherever there are any.
 """
 

@@ -48,7 +48,7 @@ class Order:
     device:   torch device
     start:    weights to start from, None for random ones (arseg: {"hr": file})
     settings: what was changed of the recipe's own figures, by field of `Settings`
-    options:  what a recipe has beside settings, by name; see `Recipe.options`
+    options:  what a recipe has besides settings, by name; see `Recipe.options`
     codec:    codec spec, for recipes that need motion
     """
 
@@ -107,8 +107,8 @@ class Recipe(ABC):
     """How one method is trained. Subclasses take an `Order`; a UserError says what of it does not fit.
 
     frames:   how many frames an example has
-    options:  names and default numbers of what the user may set beside `Settings`
-    deviations: what the recipe does otherwise than its paper, a sentence each, for the log and the documentation
+    options:  names and default numbers of what the user may set besidess `Settings`
+    deviations: what the recipe does differently from its paper, a sentence each, for the log and the documentation
     method:   the adapter over the very networks that are trained: validation runs it
     module:   forward(Batch) -> {name: scalar Tensor}, weighted losses whose sum is minimised; its `train()` keeps in
               evaluation mode what must stay there

@@ -1,4 +1,4 @@
-"""Own video in the ways in which it may lie, what files beside it say, and what describe says where it cannot tell."""
+"""Own video in the ways in which it may lie, what files next to it say, and what describe says where it cannot tell."""
 
 from __future__ import annotations
 
@@ -348,7 +348,7 @@ def test_several_kinds_of_masks(tmp_path: Path) -> None:
             lambda root: [
                 in_colours(np.asarray(Image.open(path))).save(path) for path in (root / "masks/a").glob("*1.png")
             ],
-            "1 of 4 masks hold colours, the others values",
+            "1 of 4 masks hold colours, the others hold values",
         ),
     ],
 )
@@ -369,7 +369,7 @@ def test_colours_that_were_interpolated(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"masks of \d+ colours, such as RGB"):
         look(masks)
     root = video(tmp_path / "own", {"a": 2}, masks=None)
-    with pytest.raises(UserError, match="--labels frames names pictures that are no masks"):
+    with pytest.raises(UserError, match="--labels frames names pictures that are not masks"):
         describe(root, labels="frames")
 
 

@@ -116,7 +116,7 @@ def test_vspw_with_its_own_table(tmp_path: Path, arrays: Any) -> None:
 
 @pytest.mark.parametrize("clips", [1, 2])
 def test_cityscapes(clips: int, tmp_path: Path, arrays: Any) -> None:
-    """Beside ids there are colours, instances and the stills; the video and the ids are taken."""
+    """Next to ids there are colours, instances and the stills; the video and the ids are taken."""
     root = tmp_path / "cityscapes"
     export(arrays(clip_count=clips, length=30), "cityscapes", root)
     for path in sorted((root / "gtFine").rglob("*_labelIds.png")):

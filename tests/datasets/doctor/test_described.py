@@ -22,7 +22,7 @@ from vssbench.load import load_dataset
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """Two clips of four frames; the description lies beside them."""
+    """Two clips of four frames; the description lies next to them."""
     write_tree(tmp_path, {"a": 4, "b": 4})
     describe(tmp_path / "d.yaml")
     return tmp_path
@@ -103,7 +103,7 @@ def test_files_that_are_left_out_for_their_names(own: Path) -> None:
     Image.fromarray(picture("a", 4)).save(own / "frames/a/00004.jpg")
     (own / "frames/a/00003.png").rename(own / "frames/a/00003.PNG")
     Image.fromarray(picture("b", 4)).save(own / "frames/b/00004.tif")
-    (own / "frames/b/00001_depth.bmp").write_bytes(b"")  # beside frames, and none
+    (own / "frames/b/00001_depth.bmp").write_bytes(b"")  # next to frames, and none
     found = told(examined(own))
     assert "a: files left out for their names: 2 (00003.PNG, 00004.jpg)" in found
     assert "b: files left out for their names: 1 (00004.tif)" in found

@@ -33,7 +33,7 @@ MISTAKES = {
     "a pattern that begins with a brace": (
         ("images: frames/{clip}", "images: {clip}"),
         "DIR/my_video.yaml:2:15: is not YAML: expected <block end>, but found '<scalar>'\n"
-        '  fix: a text that begins with a brace stands in quotes: images: "{clip}/{frame}.png"',
+        '  fix: quote a text that begins with a brace:  images: "{clip}/{frame}.png"',
     ),
     "a placeholder that there is not": (
         ("frames/{clip}", "frames/{video}"),
@@ -56,7 +56,7 @@ MISTAKES = {
     ),
     "a clip's name that is a number to YAML": (
         ("[cam2_*]", "[0002]"),
-        "DIR/my_video.yaml:6:3: splits.val: 2 is a number to YAML, as 0002 is 2; write names of clips in quotes",
+        "DIR/my_video.yaml:6:3: splits.val: 2 is a number in YAML (0002 is 2); write names of clips in quotes",
     ),
     "a list of clips that is not there": (
         ("[cam2_*]", "lists/val.txt"),

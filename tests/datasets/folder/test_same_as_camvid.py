@@ -63,13 +63,13 @@ def test_a_made_tree(tmp_path: Path) -> None:
     compare(*as_folders(tmp_path / "exported", "val", tmp_path), "val", tmp_path)
 
 
-@pytest.mark.skipif(not (REAL / "camvid").is_dir(), reason="CamVid is not beside the project")
+@pytest.mark.skipif(not (REAL / "camvid").is_dir(), reason="CamVid is not next to the project")
 def test_real_video(tmp_path: Path) -> None:
     """Eighteen consecutive frames at 15 Hz, so that VC has its windows."""
     compare(*as_folders(REAL / "camvid", "val", tmp_path, most=18), "val", tmp_path)
 
 
-@pytest.mark.skipif(not (REAL / "camvid720").is_dir(), reason="CamVid in 720x960 is not beside the project")
+@pytest.mark.skipif(not (REAL / "camvid720").is_dir(), reason="CamVid in 720x960 is not next to the project")
 def test_real_masks_of_colours(tmp_path: Path) -> None:
     """The release's masks by its 32 colours, with sequence and number in one name."""
     said = {

@@ -155,7 +155,7 @@ def arseg(videos, classes):
 
 
 def exact(videos, classes):
-    """None instead of a dictionary where a predicted id is no class: that is an error."""
+    """None instead of a dictionary where a predicted id is not a class: that is an error."""
     if any(predicted >= classes for _, predicted in pixels(videos)):
         return None
     table = [[0] * classes for _ in range(classes)]

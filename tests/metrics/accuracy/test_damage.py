@@ -28,7 +28,7 @@ SPECS = [parse("mIoU"), parse("VC@2")]
 def record() -> ClipScore:
     rng = np.random.default_rng(0)
     truth, guess = rng.integers(0, 3, (2, 20, 4, 6)).astype(np.uint8)
-    guess[0, 0, 0] = 7  # an id that is no class: "outside" has an entry
+    guess[0, 0, 0] = 7  # an id that is not a class: "outside" has an entry
     return measure(SPACE, "street", truth, guess, SPECS, ages=[0, 1, 2, 0, 1] * 4)
 
 

@@ -77,9 +77,7 @@ def test_off_by_one_without_a_dataset_that_numbers_so():
 
 def test_one_id_everywhere():
     labels = scene(124)
-    assert (
-        "100.0 % of the labelled pixels are predicted as one and the same id" in said(VSPW, labels, labels * 0 + 7)[0]
-    )
+    assert "100.0 % of the labelled pixels are predicted as the same id" in said(VSPW, labels, labels * 0 + 7)[0]
 
 
 def test_what_was_not_counted_is_not_judged():

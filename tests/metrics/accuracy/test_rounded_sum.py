@@ -47,7 +47,7 @@ def test_shares_of_many_resamples(classes: int, order: str) -> None:
 
 
 def test_halfway_between_two_numbers() -> None:
-    """What lies in the middle is rounded to even, what is a trace beside it is not."""
+    """What lies in the middle is rounded to even, what is a trace next to it is not."""
     middle = [1.0, 2.0**-53]
     same(np.array([[*middle, 0.0], [*middle, 2.0**-120], [*middle, -(2.0**-120)], [1 + 2.0**-52, 2.0**-53, 0.0]]))
 

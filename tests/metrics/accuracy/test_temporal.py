@@ -224,11 +224,11 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("001.flo", b"", "is no flow file"),
+        ("001.flo", b"", "is not a flow file"),
         ("001.flo", FLO + bytes(40), "has 52 bytes.*60"),
         ("001.flo", FLO + np.full(12, np.nan, "<f4").tobytes(), "not finite"),
         ("001.flo", b"PIEH" + np.array([2**30, 2**30], "<i4").tobytes(), "is 1073741824x1073741824.*2x3"),
-        ("001.png", b"no picture", "is no PNG"),
+        ("001.png", b"no picture", "is not a PNG"),
         ("001.png", PNG + bytes([0, 1, 0, 0]) * 2, "is 65536x65536.*2x3"),
         ("001.png", PNG + bytes([0, 0, 0, 3, 0, 0, 0, 2]), "damaged"),
     ],

@@ -93,10 +93,10 @@ def test_the_record_and_its_amortisation():
 def test_what_cannot_be_amortised_is_missing_and_says_why():
     adaptive, notes = counted(Fake(OnChange(), key=100, nonkey=10))
     assert (adaptive["nominal"], adaptive["amortised"]) == (None, None)
-    assert notes == ["no GFLOPs a frame: how often each kind runs follows from the video, and none was scored"]
+    assert notes == ["no GFLOPs per frame: how often each kind runs follows from the video, and none was scored"]
     unknown, notes = counted(PER_FRAME, {"key": 3, "nonkey": 9})
     assert (unknown["nominal"], unknown["amortised"]) == (KEY, None)
-    assert notes == ["no GFLOPs a frame: nonkey frames ran, and what one of them computes was not counted"]
+    assert notes == ["no GFLOPs per frame: nonkey frames ran, and what one of them computes was not counted"]
 
 
 @pytest.mark.parametrize("scored", [False, True])
@@ -143,7 +143,7 @@ def test_a_hold_of_a_method_with_two_kinds():
     record, notes = counted(Around(MPVSS, "key", OnChange()), {"key": 3, "nonkey": 27}, [21, 9])
     assert (record["nominal"], record["amortised"]) == (None, None)
     assert notes == [
-        "no GFLOPs a frame: how many nonkey frames are those of the method inside around follows from the video"
+        "no GFLOPs per frame: how many nonkey frames are those of the method inside around follows from the video"
     ]
 
 
@@ -264,7 +264,7 @@ def test_one_kind_that_fails_leaves_the_others():
     method.cost_module = lambda kind, size: good("key", size) if kind == "key" else raising(ValueError("odd"))()
     record, notes = counted(method, {"key": 2, "nonkey": 8})
     assert (record["key"], record["nonkey"], record["amortised"]) == (KEY, None, None)
-    assert "no GFLOPs a frame: nonkey frames ran, and what one of them computes was not counted" in notes
+    assert "no GFLOPs per frame: nonkey frames ran, and what one of them computes was not counted" in notes
     assert notes[0].startswith("no GFLOPs of nonkey and warmup frames: cost_module of fake: ValueError: odd")
 
 

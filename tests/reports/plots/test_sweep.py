@@ -74,7 +74,7 @@ def test_every_panel_shows_the_results_of_its_dataset() -> None:
     assert [axes.get_title() for axes in figure.axes[:3]] == ["motion slow", "motion medium", "motion fast"]
     assert figure.get_suptitle() == "synthetic val, protocol exact"
     assert [axes.get_ylabel() for axes in figure.axes[::3]] == [
-        "mIoU (%)", "VC8 (%)", "GFLOPs a frame", "FPS (step)",
+        "mIoU (%)", "VC8 (%)", "GFLOPs per frame", "FPS (step)",
     ]  # fmt: skip
     read = (
         lambda one: one.metrics["mIoU"],

@@ -133,7 +133,7 @@ def test_what_the_costs_are_is_said_where_there_are_any() -> None:
 
 
 def test_a_table_that_mixes_input_sizes_says_who_saw_what() -> None:
-    """86.6 GFLOPs of a network that enlarges its input stood beside 0.34 under "a frame of 128x224"."""
+    """86.6 GFLOPs of a network that enlarges its input stood next to 0.34 under "a frame of 128x224"."""
     gflops = {"amortised": 1.0, "convention": "mac", "size": [128, 224]}
     plain_one = result("a", 50.0, gflops=gflops, input_size={"key": [128, 224]})
     large = result("b", 40.0, gflops=gflops, input_size={"key": [512, 896], "nonkey": [256, 448]})

@@ -19,7 +19,7 @@ from vssbench.errors import UserError
 from vssbench.types import IGNORE, LabelSpace
 
 _DISTINCT = 8
-"""So many colours of a label space of the suite are no chance."""
+"""So many colours of a label space of the suite are not a coincidence."""
 
 
 @dataclass
@@ -42,12 +42,12 @@ class Classes:
 
 
 def classes_of(meaning: Meaning, pattern: str, tables: Sequence[Table]) -> Classes:
-    """The classes and what is void. pattern: of the masks;  tables: what files beside them say"""
+    """The classes and what is void. pattern: of the masks;  tables: what files next to them say"""
     if known := _known(meaning, pattern):
         return known
     if len(meaning.counts) > IGNORE:
         raise UserError(
-            f"{len(meaning.counts)} values in {pattern}", expected="masks of classes: --labels PART names other ones"
+            f"{len(meaning.counts)} values in {pattern}", expected="masks of classes; --labels PART chooses others"
         )
     fitting = [(share, table) for table in tables if (share := _covered(meaning, table)) >= 0.5]
     if not fitting:
@@ -72,7 +72,7 @@ def _known(meaning: Meaning, pattern: str) -> Classes | None:
         for one in named:  # the class's own colour first: it is the one that is written
             one.keys.sort(key=lambda key: colour(key) != one.colour)
         void = [key for key, train_id in ids.items() if train_id == IGNORE]
-        return Classes(named, void, "a release that was recognised", [f"names: {why}"])
+        return Classes(named, void, "a known release", [f"names: {why}"])
     return None
 
 

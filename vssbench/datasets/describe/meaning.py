@@ -78,14 +78,14 @@ def look(masks: Sequence[Path]) -> Meaning:
         raise failed
     if plain and coloured:
         raise UserError(
-            f"{len(coloured)} of {len(masks)} masks hold colours, the others values",
+            f"{len(coloured)} of {len(masks)} masks hold colours, the others hold values",
             where=coloured[0],
             expected="one kind of masks",
-            fix="describe them apart, by --labels with a part of their paths",
+            fix="describe them separately, with --labels with a part of their paths",
         )
     if coloured:
         return _colours(coloured[0], counts, occurs, len(coloured))
-    read_values(plain[0])  # says what its reader would say: of another kind of file, or of less than 8 bits a pixel
+    read_values(plain[0])  # says what its reader would say: of another kind of file, or of less than 8 bits per pixel
     if wide:
         return _instances(plain[0], counts, occurs, len(plain))
     palette = dict(palettes.pop()) if len(palettes) == 1 else {}
@@ -99,7 +99,7 @@ def _colours(where: Path, counts: Counter[int], occurs: Counter[int], read: int)
     alike = all(red == green == blue for red, green, blue in rgb.values()) and len(rgb) > 2
     coded = max(reds - {255}, default=0) <= _CODED and len(rgb) > len(reds) > 1 and max(reds) > 0
     if alike or coded:
-        guess = "the value stands in the red channel" + ("" if alike else ", an instance's number in the others")
+        guess = "the value is in the red channel" + ("" if alike else ", an instance's number in the others")
         by_red, in_masks = Counter[int](), Counter[int]()
         for number, pixels in counts.items():
             by_red[number & 255] += pixels
@@ -112,7 +112,7 @@ def _colours(where: Path, counts: Counter[int], occurs: Counter[int], read: int)
             where=where,
             expected=f"values, or at most {MOST_COLOURS} colours",
             fix="take masks that were neither resized with interpolation nor saved as JPEG; where colours number "
-            "objects, take the masks of classes; --labels names others",
+            "objects, take the class masks; --labels chooses others",
         )
     return Meaning("colours", counts, occurs, read)
 
@@ -137,5 +137,5 @@ def _instances(where: Path, counts: Counter[int], occurs: Counter[int], read: in
         f"values up to {max(counts)}, which are not class * 100, 256 or 1000 + instance",
         where=where,
         expected="values of at most 255, or with instances",
-        fix="save the masks with one byte a pixel",
+        fix="save the masks with one byte per pixel",
     )

@@ -19,7 +19,7 @@ MOST_MASKS = 200
 class Overview:
     """splits: from list files: split -> file, or names of clips;  others: what else would have fitted, in words.
 
-    meaning, classes: None and none where there are no masks
+    meaning, classes: None and none where there are not masks
     """
 
     root: Path
@@ -57,6 +57,6 @@ def describe(
     advance(f"reading {len(masks)} masks")
     meaning = look(masks)
     if damaged := len(masks) - meaning.read:
-        others.append(f"{damaged} masks that cannot be read: doctor names them")
+        others.append(f"{damaged} masks that cannot be read; doctor names them")
     classes = classes_of(meaning, pair.labels.pattern, tables.find(texts))
     return Overview(root, pair, meaning, classes, lists, [*pair.others, *others])

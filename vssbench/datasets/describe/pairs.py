@@ -21,7 +21,7 @@ from vssbench.files.input_files import read_bytes
 Key = tuple[str | None, str, str]
 """(split, clip, frame)."""
 PREFERRED = ("labelids", "labeltrainids", "watershed")
-"""Words in the patterns of masks that datasets publish beside others, the better ones first."""
+"""Words in the patterns of masks that datasets publish next to others, the better ones first."""
 _COMPARABLE, _MOSTLY, _SHOWN = 0.9, 0.5, 3
 _PLAIN = re.compile(r"(\D*)(\d+)")
 
@@ -115,13 +115,13 @@ def choose(root: Path, found: Sequence[Series], images: str | None = None, label
 
 
 def _wanted(series: list[Series], text: str | None, what: str, root: Path, frames: list[Series]) -> list[Series]:
-    """Those that have the text in them. frames: what is no mask"""
+    """Those that have the text in them. frames: what is not a mask"""
     if text is None:
         return series
     fit = [one for one in _all(series) if text in str(one)]
     if not fit and any(text in str(one) for one in _all(frames)):
         raise UserError(
-            f"--{what} {text} names pictures that are no masks: they have many values and no flat parts",
+            f"--{what} {text} names pictures that are not masks: they have many values and no flat parts",
             where=root,
             expected="PNG masks that were neither resized with interpolation nor saved as JPEG before",
         )

@@ -1,4 +1,4 @@
-"""Splits from text files that list the clips: train.txt with a name a line, or with the paths of their frames."""
+"""Splits from text files that list the clips: train.txt with a name per line, or with the paths of their frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of classes from files beside the masks: class_dict.csv, label_colors.txt, labels.txt, tables with ids, JSON."""
+"""Names of classes from files next to the masks: class_dict.csv, label_colors.txt, labels.txt, id tables, JSON."""
 
 from __future__ import annotations
 

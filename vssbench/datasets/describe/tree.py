@@ -1,4 +1,4 @@
-"""The pictures below a folder, by folder and by the end of their names, and the text files beside them."""
+"""The pictures below a folder, by folder and by the end of their names, and the text files next to them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Leaf:
 def walk(root: Path) -> tuple[list[Leaf], list[Path]]:
     """(the pictures, the small text files), both in natural order. Hidden files are left out, links are followed once.
 
-    Raises UserError for what is no folder.
+    Raises UserError for what is not a folder.
     """
     if not root.is_dir():
         raise UserError("no such folder", where=root, expected="a folder with images and masks below it")

@@ -101,7 +101,7 @@ def _classes(found: Overview) -> Iterator[str]:
 
 
 def _more_colours(found: Overview, meaning: Meaning) -> Iterator[str]:
-    """Colours beside the classes' own: of void, and further ones of a class."""
+    """Colours besides the classes' own: of void, and further ones of a class."""
     more = [("void", key) for key in found.classes.void]
     more += [(one.name, key) for one in found.classes.named for key in one.keys[1:]]
     if more:

@@ -31,7 +31,7 @@ from vssbench.types import IGNORE, Dataset, LabelSpace, UInt8
 VOID_MOSTLY, VOID_COMMONEST, COMMONEST = 0.5, 0.15, 3
 """Void is too much from the first share on; from the second on where it is among so many of the commonest classes.
 CamVid has 2 to 4 %."""
-COMPLETE = "complete the download, or say beside your numbers that a part was measured"
+COMPLETE = "complete the download, or say next to your numbers that a part was measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def _see(dataset: FileDataset, item: Item) -> _Seen:
 
 
 def _faults(one: _Seen, usual: Size | None, space: LabelSpace) -> Iterator[UserError]:
-    """Faults that show only beside the other file or the other frames."""
+    """Faults that show only next to the other file or the other frames."""
     for label_size, previous in ((one.label_size, None), (None, usual)):
         try:
             if one.size:

@@ -26,7 +26,7 @@ def odd_names(dataset: FileDataset, clip: str, listing: Listing) -> Iterator[Fin
             str(first.parent),
             f"files left out for their names: {len(left_out)} ({listed(sorted(left_out), SHOWN)})",
             f"frames with names such as {first.name}",
-            "rename or convert them, or move them away",
+            "rename, convert or move them",
         )
     paths = [path for item in listing.items for path in (item.image, item.label) if path is not None]
     odd = [path for path in (*paths, *listing.orphans) if not _is_text(path.name)]
@@ -61,7 +61,7 @@ def splits(dataset: Dataset) -> tuple[list[Finding], list[str]]:
                     str(dataset.root),
                     f"in {dataset.split} and in {other} too, clips: {len(both)} ({listed(both, SHOWN)})",
                     "each clip in one split",
-                    "take them out of one of the two: a network that was trained on a clip knows it",
+                    "take them out of one of the two: a network that was trained on a clip has seen it",
                 )
             )
     if not notes and (unlisted := dataset.unlisted()):

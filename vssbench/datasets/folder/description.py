@@ -34,7 +34,7 @@ from vssbench.errors import UserError, suggest
 from vssbench.files.yaml_file import Place, complaint, read_yaml
 from vssbench.types import IGNORE, LabelSpace
 
-EXPECTED = "a dataset description: images, labels, classes, one a line"
+EXPECTED = "a dataset description: images, labels, classes, one per line"
 Loc = tuple[str | int, ...]
 _WORDS = {
     "missing": "is missing",
@@ -60,13 +60,15 @@ def _clips(value: object) -> object:
     """A text file, or names and globs of clips."""
     if not isinstance(value, list):
         if not isinstance(value, str) or not value:
-            raise ValueError("must be a text file with a clip's name a line, or a list of names such as [cam1, cam2_*]")
+            raise ValueError(
+                "must be a text file with one clip name per line, or a list of names such as [cam1, cam2_*]"
+            )
         return value
     for name in value:
         if isinstance(name, int | float):
-            raise ValueError(f"{name} is a number to YAML, as 0002 is 2; write names of clips in quotes")
+            raise ValueError(f"{name} is a number in YAML (0002 is 2); write names of clips in quotes")
         if not isinstance(name, str) or not name:
-            raise ValueError(f"{name!r} is no name of a clip")
+            raise ValueError(f"{name!r} is not a name of a clip")
     if not value:
         raise ValueError("names no clip")
     return value
@@ -163,7 +165,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Place, list[str]]:
     except UserError as error:
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         bare = re.search(r"^(images|labels): *(\{[^#\n]*\}[^#\s]*)", text, re.MULTILINE)
-        fix = f'a text that begins with a brace stands in quotes: {bare[1]}: "{bare[2]}"' if bare else error.fix
+        fix = f'quote a text that begins with a brace:  {bare[1]}: "{bare[2]}"' if bare else error.fix
         raise UserError(error.what, where=error.where, expected=error.expected, fix=fix) from None
 
 
@@ -196,14 +198,14 @@ def _faults(file: _File) -> Iterator[tuple[Loc, str]]:
     if file.masks == "colours":
         for place, entry in enumerate(file.classes):
             if entry.colour is None:
-                yield ("classes", place), f"{entry.name!r} has no colour, and `masks: colours` goes by colours"
+                yield ("classes", place), f"{entry.name!r} has no colour, and `masks: colours` needs one"
         for key in ("channel", "instances"):
             if getattr(file, key) is not None:
-                yield (key,), "is for masks of values, and `masks` says colours"
+                yield (key,), "is for masks of values, but `masks` says colours"
     elif file.colours:
-        yield ("colours",), "is for `masks: colours`, and `masks` says values"
+        yield ("colours",), "is for `masks: colours`, but `masks` says values"
     if file.labels is not None and Pattern(file.labels).by_split and not Pattern(file.images).by_split:
-        yield ("labels",), "has {split}, and `images` has not"
+        yield ("labels",), "has {split}, but `images` does not"
     if file.labels is not None and Pattern(file.labels).by_clip != Pattern(file.images).by_clip:
         yield ("labels",), "must have {clip} where `images` has it, and only there"
 

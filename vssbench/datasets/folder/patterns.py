@@ -27,7 +27,7 @@ WHOLE = "video"
 
 
 class Pattern:
-    """Raises ValueError, in words for whoever wrote it, for text that is no pattern."""
+    """Raises ValueError, in words for whoever wrote it, for text that is not a pattern."""
 
     def __init__(self, text: str):
         self.text = text
@@ -36,7 +36,7 @@ class Pattern:
         if unknown := [name for name in places if name not in KNOWN]:
             raise ValueError(f"{text!r} has an unknown placeholder {{{unknown[0]}}}; {suggest(unknown[0], KNOWN)}")
         if text.startswith("/") or "\\" in text or "" in (*self.folders, self.file):
-            raise ValueError(f"{text!r} is no relative path with / between its parts, {such}")
+            raise ValueError(f"{text!r} is not a relative path with / between its parts, {such}")
         if "{frame}" not in self.file or places.count("frame") > 1:
             raise ValueError(f"{text!r} must have {{frame}} once, in its last part, such as {{frame}}.png")
         if "{split}" in self.file:
@@ -106,7 +106,7 @@ class Found:
     def nearly(self, clip: str) -> list[Path]:
         """Files of a clip's folder that would fit in another case, or with the suffix of another kind of image.
 
-        Their frames are named as others are: a 00001_depth.png beside 00001.jpg is something else.
+        Their frames are named as others are: a 00001_depth.png next to 00001.jpg is something else.
         """
         folder, (name, _, _) = self.clips.get(clip), self.pattern.file.rpartition(".")
         if folder is None or "{frame}" not in name:

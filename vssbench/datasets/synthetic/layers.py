@@ -20,7 +20,7 @@ from vssbench.datasets.synthetic.textures import Pattern, value_noise, wave
 DENSITY = 2
 """Texels per pixel at zoom 1."""
 EXTRA_OBJECTS = 7
-"""Objects of a scene beside the one of every kind."""
+"""Objects of a scene besides the one of every kind."""
 
 Box = tuple[slice, slice]
 Found = tuple[NDArray[np.int32], NDArray[np.bool_]]

@@ -14,7 +14,7 @@ TAG = "vssbench.key"
 def write(entry: Entry, output: str, project: str) -> bool:
     """One result as a finished run; False where the experiment has it already.
 
-    output: a folder (its runs are in mlflow.db there, its files beside it), or the tracking URI of a server
+    output: a folder (its runs are in mlflow.db there, its files next to it), or the tracking URI of a server
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
