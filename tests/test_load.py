@@ -194,5 +194,5 @@ def test_what_a_constructor_from_outside_raises_is_one_message(monkeypatch: pyte
     monkeypatch.setattr(registry, "resolve", lambda group, name: made[name])
     with pytest.raises(UserError, match=r"failing.size=4.: Failing failed: ZeroDivisionError: no size\n"):
         load_method("failing(size=4)")
-    with pytest.raises(UserError, match="half: is no method: it lacks needs, lookahead, reset, step, decode\n"):
+    with pytest.raises(UserError, match="half: is not a method: it lacks needs, lookahead, reset, step, decode\n"):
         load_method("half")

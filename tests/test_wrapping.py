@@ -75,7 +75,10 @@ def test_threads_reach_it() -> None:
         (["run", "--methods", f"hold(of={TINY}(widht=3))"], "did you mean 'width'"),
         (["run", "--methods", f"{STEADY}(of=oracle)"], "oracle has no scores to compare"),
         (["profile", "--size", "32x48", "--methods", f"{EXAMPLE}:UserError"], "the argument 'what'"),
-        (["profile", "--size", "32x48", "--methods", f"{EXAMPLE}:Weights"], "is no method: it lacks needs, lookahead"),
+        (
+            ["profile", "--size", "32x48", "--methods", f"{EXAMPLE}:Weights"],
+            "is not a method: it lacks needs, lookahead",
+        ),
         (["train", TINY, "--dataset", "synthetic", "--output", "out"], "has no training recipe"),
     ],
 )

@@ -41,7 +41,7 @@ def run(folder: Path, root: Path, resume: bool = False, methods: tuple[str, ...]
 
 
 def clips_of(folder: Path) -> dict[str, float]:
-    """Clip -> the seconds of its record: one measured anew has others."""
+    """Clip -> the seconds of its record: one measured again has others."""
     (file,) = folder.glob("*/clips.jsonl")
     return {clip: record.seconds["step"] for clip, record in read_clips(file).items()}
 

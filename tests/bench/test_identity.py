@@ -1,4 +1,4 @@
-"""What a run rests on: what has changed since is named and measured anew, and nothing else is."""
+"""What a run rests on: what has changed since is named and measured again, and nothing else is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(folder: Path, resume: bool = False, **changes: Any) -> RunResult:
 
 
 def stamps(folder: Path) -> tuple[list[float], int]:
-    """The seconds of each record (a record measured anew has others), and when the speed was measured."""
+    """The seconds of each record (a record measured again has others), and when the speed was measured."""
     (clips,) = folder.glob("*/clips.jsonl")
     seconds = [json.loads(line)["seconds"]["step"] for line in clips.read_text().splitlines()]
     return seconds, clips.with_name("latency.json").stat().st_mtime_ns
@@ -41,7 +41,7 @@ def test_nothing_has_changed(tmp_path: Path) -> None:
     before = stamps(tmp_path)
     again = run(tmp_path, resume=True)
     assert stamps(tmp_path) == before
-    assert not any("measured anew" in caveat for caveat in again.caveats)
+    assert not any("measured again" in caveat for caveat in again.caveats)
 
 
 @pytest.mark.parametrize("what", ["vssbench", "packages"])
@@ -57,7 +57,7 @@ def test_other_code_measures_everything_anew(tmp_path: Path, monkeypatch: pytest
     assert not set(before[0]) & set(after[0])
     assert before[1] != after[1]
     assert again.metrics == first.metrics
-    (caveat,) = (caveat for caveat in again.caveats if "measured anew" in caveat)
+    (caveat,) = (caveat for caveat in again.caveats if "measured again" in caveat)
     assert f"{what}: " in caveat
 
 
@@ -143,6 +143,6 @@ def test_a_method_in_a_file_is_measured_anew_when_the_file_has_changed(
     again = run(folder, resume=True, methods=[spec], workers=workers)
     assert stamps(folder) != before
     assert again.metrics != first.metrics
-    (caveat,) = (caveat for caveat in again.caveats if "measured anew" in caveat)
+    (caveat,) = (caveat for caveat in again.caveats if "measured again" in caveat)
     assert "files: {'flat.py': " in caveat
     assert run(tmp_path / "fresh", methods=[spec]).metrics == again.metrics

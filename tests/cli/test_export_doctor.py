@@ -53,7 +53,7 @@ def test_mistakes_are_one_message(vssbench, tmp_path):
         (("doctor",), "which dataset?"),
         (("doctor", "--dataset", "vspv"), "did you mean 'vspw'"),
         (("doctor", "--dataset", "vspw", "--data-root", tmp_path), "this is not the vspw layout"),
-        (("export", SOURCE, "--layout", "vspw", "--output", tmp_path), "not an empty folder"),
+        (("export", SOURCE, "--layout", "vspw", "--output", tmp_path), "output folder is not empty"),
         (("export", SOURCE, "--layout", "voc", "--output", tmp_path / "a"), "unknown layout 'voc'"),
     ):
         status, out, err = vssbench(*words)

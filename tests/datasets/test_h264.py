@@ -195,7 +195,7 @@ def test_codecs(tmp_path):
         if works:
             assert max(error(path, (2, 1))) < 0.5
         else:
-            with pytest.raises(UserError, match="motion vectors cannot be had from hevc"):
+            with pytest.raises(UserError, match="motion vectors cannot be read from hevc"):
                 list(decode(path))
 
 

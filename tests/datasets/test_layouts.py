@@ -149,7 +149,11 @@ def test_vspw_keeps_the_order_of_its_list_and_stays_inside(tmp_path, arrays):
     names = tmp_path / "val.txt"
     names.write_text("clip_1\n\nclip_0\n")
     assert read("vspw", tmp_path).clips() == ["clip_1", "clip_0"]
-    for text, message in (("../clip_0", "no video name"), ("clip_0\nclip_0", "listed twice"), ("\n", "names no video")):
+    for text, message in (
+        ("../clip_0", "not a video name"),
+        ("clip_0\nclip_0", "listed twice"),
+        ("\n", "names no video"),
+    ):
         names.write_text(text)
         with pytest.raises(UserError, match=message):
             read("vspw", tmp_path)
@@ -173,7 +177,7 @@ def test_wrong_root_is_one_message(tmp_path, arrays, layout):
     assert caught.value.fix == f"--data-root {tmp_path / 'below'}"
     with pytest.raises(UserError, match="split 'test'"):
         read(layout, tmp_path / "below", "test")
-    with pytest.raises(UserError, match="no split"):
+    with pytest.raises(UserError, match="not a split"):
         read(layout, tmp_path / "below", "../val")
 
 
@@ -223,7 +227,7 @@ def test_a_mask_without_its_frame_does_not_drop_out_silently(tmp_path, arrays):
 
 def test_export_refuses_what_it_cannot_hold(tmp_path, arrays):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="not an empty folder"):
+    with pytest.raises(UserError, match="output folder is not empty"):
         export(arrays(), "vspw", tmp_path)
     with pytest.raises(UserError, match="did you mean 'vspw'"):
         export(arrays(), "vspv", tmp_path / "a")
@@ -248,7 +252,7 @@ def test_frames_are_in_the_order_of_their_numbers(tmp_path):
         write(tmp_path / f"{name}.png", np.zeros((2, 2), np.uint8))
     assert list(images(tmp_path)) == ["1", "1²3", "02", "9", "10", "a", "①", "②", "１"]
     write(tmp_path / "9.jpg", np.zeros((2, 2), np.uint8))
-    with pytest.raises(UserError, match="two images have the name '9'"):
+    with pytest.raises(UserError, match="two images have the same name '9'"):
         images(tmp_path)
 
 

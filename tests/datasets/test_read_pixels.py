@@ -88,7 +88,7 @@ def test_other_bit_depths_are_refused(tmp_path):
     cv2.imwrite(str(tmp_path / "deep.png"), LABELS.astype(np.uint16))
     Image.fromarray(LABELS > 7).save(tmp_path / "flat.png")
     for name, bits in (("deep", 16), ("flat", 1)):
-        with pytest.raises(UserError, match=f"{bits} bits a pixel"):
+        with pytest.raises(UserError, match=f"{bits} bits per pixel"):
             read_indices(tmp_path / f"{name}.png")
 
 
@@ -286,7 +286,7 @@ def test_a_header_that_states_too_many_pixels_is_not_decoded(tmp_path, monkeypat
     monkeypatch.setenv(MAX_PIXELS, "3456")
     assert (read_image(tmp_path / "b.png") == NOISE).all()
     monkeypatch.setenv(MAX_PIXELS, "many")
-    with pytest.raises(UserError, match="'many' is no number of pixels"):
+    with pytest.raises(UserError, match="'many' is not a number of pixels"):
         read_image(tmp_path / "b.png")
 
 

@@ -350,7 +350,7 @@ def test_a_method_with_its_defaults_written_out_is_the_same_method() -> None:
     report = check(snapshot(full), snapshot(short), RULES)
     assert {verdict.status for verdict in report.verdicts} == {"pass"}
     assert {verdict.method for verdict in report.verdicts} == {"hold(key_interval=5,of=oracle)"}
-    assert any("hold(of=oracle) then is hold(key_interval=5,of=oracle) now" in note for note in report.notes)
+    assert any("hold(of=oracle) is now called hold(key_interval=5,of=oracle)" in note for note in report.notes)
     other = result("hold(key_interval=2,of=oracle)", resolved="hold(key_interval=2,of=oracle,offset=0)")
     assert {verdict.status for verdict in check(snapshot(other), snapshot(short), RULES).verdicts} == {"missing", "new"}
 

@@ -171,7 +171,7 @@ def test_a_verdict_says_nothing_of_hardware_that_agrees() -> None:
 
 @pytest.mark.parametrize(("blocks", "reference"), [([1.0], [0.0]), ([1.0], [math.inf]), ([-1.0], [1.0]), ([1.0], [])])
 def test_times_that_no_clock_gives_are_refused(blocks: list[float], reference: list[float]) -> None:
-    with pytest.raises(ValueError, match=r"some time|no time|its round"):
+    with pytest.raises(ValueError, match=r"some time|negative time|its round"):
         Timing(HARDWARE, {"step": blocks}, reference)
 
 

@@ -58,7 +58,7 @@ def test_holm():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.5, None, 0.9]) == [1.0, None, 1.0]
     assert holm([]) == []
-    with pytest.raises(UserError, match="no probability"):
+    with pytest.raises(UserError, match="not a probability"):
         holm([1.5])
 
 

@@ -1,7 +1,7 @@
 """What the numbers of a run rest on: what was asked, the code that ran, and the contents of the files that specs name.
 
 A run is continued only under one identity: a different request is refused, and what has changed underneath (code,
-a plug-in, weights, a file) is named, and measured anew.
+a plug-in, weights, a file) is named, and measured again.
 """
 
 from __future__ import annotations

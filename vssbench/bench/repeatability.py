@@ -19,7 +19,7 @@ def caveat(method: Method, frames: Sequence[Frame]) -> str | None:
     try:
         first, second = _labels(method, frames), _labels(method, frames)
     except UserError as error:
-        return f"fails on frames that it answered before:  {error.brief}"
+        return f"fails on frames that it answered before: {error.brief}"
     shares = [100 * np.mean(one != other) for one, other in zip(first, second, strict=True)]
     if not any(shares):
         return None

@@ -48,7 +48,7 @@ from vssbench.specs import Spec, parse
 from vssbench.types import Frame, Method, Weights
 
 NAMED = 5
-"""So many clips are named that were measured anew."""
+"""So many clips are named that were measured again."""
 COMPARED = 24
 """Frames by which a method is compared with itself: run twice, and as published."""
 
@@ -246,7 +246,7 @@ class Measurement:
         return {method: taken[codec] for method, codec in self.codecs.items()}
 
     def _time(self, loaded: Mapping[Spec, Method], frames: Mapping[Spec, Sequence[Frame]], progress: Progress) -> None:
-        """The latency pass over all methods together; measured anew unless every method has it."""
+        """The latency pass over all methods together; measured again unless every method has it."""
         if not self.spec.latency.enabled or all(map(self._timed, loaded)):
             return
         progress.show("latency", f"{len(loaded)} methods, interleaved")
@@ -360,7 +360,7 @@ class Measurement:
         result.caveats += self.bench.caveats()
         if self.folders[method].changed:
             result.caveats.append(
-                f"measured again, because this had changed:  {'; '.join(self.folders[method].changed)}"
+                f"measured again, because this had changed: {'; '.join(self.folders[method].changed)}"
             )
         if innermost(method).name == "replay":
             result.caveats += surplus(self.bench.dataset, expanded(str(innermost(method).get("predictions"))))

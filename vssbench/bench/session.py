@@ -231,7 +231,7 @@ class Bench:
             caveats.append("accuracy over a Ray cluster; speed and cost on the driver's machine, with no clips running")
         if len(self.machines) > 1:
             caveats.append(
-                f"clips ran on different processors, which may change the last digits:  {', '.join(self.machines)}"
+                f"clips ran on different processors, which may change the last digits: {', '.join(self.machines)}"
             )
         if self.lacking:
             one, where = next(iter(self.lacking.items()))
@@ -246,7 +246,7 @@ class Bench:
         missing = self.dataset.missing if isinstance(self.dataset, Distances) else {}
         lacking = ", ".join(f"{count} at d={distance}" for distance, count in missing.items() if count)
         if lacking:
-            caveats.append(f"labelled frames with too few frames before them do not count:  {lacking}")
+            caveats.append(f"labelled frames with too few frames before them do not count: {lacking}")
         return caveats
 
     def _sources(self) -> list[str]:

@@ -144,7 +144,7 @@ class _Came:
 
 def _damaged(path: Path, what: str) -> UserError:
     return UserError(
-        f"{what}: it was cut off, or parts are damaged",
+        f"{what}: it was cut short, or parts are damaged",
         where=path,
         expected="a video file that decodes whole",
         fix="copy it again, or encode what there is: ffmpeg -i FILE NEW_FILE.mp4",

@@ -1,9 +1,9 @@
 """The run directory: what is measured is on disk before the next clip starts, and survives any interruption.
 
     <run>/run.json                  what was asked
-    <run>/<method>/identity.json    what the numbers depend on; --resume measures anew what has changed
+    <run>/<method>/identity.json    what the numbers depend on; --resume measures again what has changed
     <run>/<method>/clips.jsonl      one line a finished clip
-    <run>/<method>/stale.jsonl      lines of clips that were measured anew, for something had changed
+    <run>/<method>/stale.jsonl      lines of clips that were measured again, for something had changed
     <run>/<method>/latency.json     raw timings
     <run>/<method>/stream.jsonl     one line a finished clip and frame rate; a stale one is passed over
     <run>/<method>/result.json      the fold
@@ -142,7 +142,7 @@ class MethodFolder:
         return list(other.values())
 
     def set_aside(self, clips: Collection[str]) -> None:
-        """Move the records of clips that are to be measured anew to stale.jsonl, which nothing reads."""
+        """Move the records of clips that are to be measured again to stale.jsonl, which nothing reads."""
         if clips:
             append(self.folder / "stale.jsonl", b"".join(_line(self.records.pop(clip)) for clip in clips))
             replace(self.clips_file, lambda part: part.write_bytes(b"".join(map(_line, self.records.values()))))

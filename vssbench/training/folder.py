@@ -62,7 +62,7 @@ class TrainingFolder:
                 raise UserError("this training is finished", where=self.folder, fix="choose another --output")
             if told := ", ".join(line for key in IDENTITY for line in _changes(key, before.get(key), self.asked[key])):
                 raise UserError(
-                    f"was started under other conditions:  {told}", where=record, fix="choose another --output"
+                    f"was started under other conditions: {told}", where=record, fix="choose another --output"
                 )
         elif occupied(self.folder):
             fix = "choose another --output" + ("" if resume else ", or add --resume")

@@ -278,7 +278,7 @@ def test_masks_that_were_saved_as_jpeg(tmp_path: Path) -> None:
 
 def test_masks_that_the_reader_would_refuse(tmp_path: Path) -> None:
     root = video(tmp_path / "bits", {"a": 2}, mask=lambda ids: Image.fromarray(ids == 1))
-    with pytest.raises(UserError, match="a label file of 1 bits a pixel"):
+    with pytest.raises(UserError, match="a label file of 1 bits per pixel"):
         describe(root)
     root = video(tmp_path / "bmp", {"a": 2}, masks="masks/{clip}/{frame}.bmp")
     with pytest.raises(UserError, match="not a PNG file"):

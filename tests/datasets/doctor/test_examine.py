@@ -81,7 +81,7 @@ def test_every_planted_fault_is_found_at_once(vspw):
         ("clip_0", "00000004.png"): "stray label value 252",
         ("clip_0", "00000005.png"): "label value 200 has no meaning in vspw",
         ("clip_0", "00000006.png"): "labels of 6x16 for a frame of 12x16",
-        ("clip_0", "00000007.png"): "a label file of 16 bits a pixel",
+        ("clip_0", "00000007.png"): "a label file of 16 bits per pixel",
         ("clip_0", "00000008.jpg"): "a frame without its label file",
         ("clip_1", "00000003.jpg"): "a frame of 6x8 after one of 12x16",
         ("clip_1", "00000003.png"): "labels of 12x16 for a frame of 6x8",

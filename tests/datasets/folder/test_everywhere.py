@@ -69,10 +69,10 @@ def test_the_gate(place: Path) -> None:
 
 def test_resuming_under_another_content_measures_anew(place: Path) -> None:
     before = run()
-    assert "measured anew" not in str(run("--resume"))
+    assert "measured again" not in str(run("--resume"))
     describe(place / "mine.yaml", classes=[{"name": name, "values": [(k + 1) % 3]} for k, name in enumerate(CLASSES)])
     after = run("--resume")
-    assert any("measured anew" in caveat and "mine.yaml" in caveat for caveat in after["caveats"])
+    assert any("measured again" in caveat and "mine.yaml" in caveat for caveat in after["caveats"])
     assert after["metrics"]["mIoU"] == pytest.approx(before["metrics"]["mIoU"])
     assert after["metrics"] == run("--output", "fresh")["metrics"]
 

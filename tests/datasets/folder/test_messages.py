@@ -33,7 +33,7 @@ MISTAKES = {
     "a pattern that begins with a brace": (
         ("images: frames/{clip}", "images: {clip}"),
         "DIR/my_video.yaml:2:15: is not YAML: expected <block end>, but found '<scalar>'\n"
-        '  fix: quote a text that begins with a brace:  images: "{clip}/{frame}.png"',
+        '  fix: quote a text that begins with a brace: images: "{clip}/{frame}.png"',
     ),
     "a placeholder that there is not": (
         ("frames/{clip}", "frames/{video}"),
@@ -72,8 +72,8 @@ MISTAKES = {
     ),
     "colours without colours": (
         ("void: [255]", "masks: colours"),
-        "DIR/my_video.yaml:8:5: classes.0: 'road' has no colour, and `masks: colours` goes by colours\n"
-        "DIR/my_video.yaml:10:5: classes.2: 'tree' has no colour, and `masks: colours` goes by colours",
+        "DIR/my_video.yaml:8:5: classes.0: 'road' has no colour, and `masks: colours` needs one\n"
+        "DIR/my_video.yaml:10:5: classes.2: 'tree' has no colour, and `masks: colours` needs one",
     ),
     "a class that was forgotten": (
         ("  - tree\n", ""),

@@ -165,7 +165,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Place, list[str]]:
     except UserError as error:
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         bare = re.search(r"^(images|labels): *(\{[^#\n]*\}[^#\s]*)", text, re.MULTILINE)
-        fix = f'quote a text that begins with a brace:  {bare[1]}: "{bare[2]}"' if bare else error.fix
+        fix = f'quote a text that begins with a brace: {bare[1]}: "{bare[2]}"' if bare else error.fix
         raise UserError(error.what, where=error.where, expected=error.expected, fix=fix) from None
 
 

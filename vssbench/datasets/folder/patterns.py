@@ -171,7 +171,7 @@ class Found:
                 frames = found.setdefault(match.groupdict().get("clip", clip or WHOLE), {})
                 if match["frame"] in frames:
                     raise UserError(
-                        f"two images have the name {match['frame']!r}",
+                        f"two images have the same name {match['frame']!r}",
                         where=folder,
                         fix=f"remove {name} or {frames[match['frame']]}",
                     )
