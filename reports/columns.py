@@ -32,7 +32,7 @@ COST = (
     "file_size",
     "agreement",
 )
-"""What is printed of every method beside its accuracies, where any has it."""
+"""What is printed of every method besides its accuracies, where any has it."""
 PARTS = tuple(f"gflops({kind})" for kind in KINDS)
 """What a frame of one kind costs: less of it is good for the whole, and no contest by itself."""
 MISSING = "–"

@@ -47,7 +47,7 @@ def profile(
     """The profile of each method at frames of that size (height, width); all are timed together, taking turns.
 
     latency: how to time; None: computation and parameters only
-    note:    told what is being done
+    note:    called with what is being done
     alone:   what the methods were built with: the memory of each is measured in a process of its own; None: in this one
     Amortised GFLOPs and FPS are over the method's nominal schedule. Where that follows from the video, there are no
     amortised GFLOPs, and FPS are over the frames themselves. What cannot be counted is missing, and "notes"

@@ -25,7 +25,7 @@ _KERNELS: dict[int, Literal["bilinear", "bicubic"]] = {
 class LogitsGraph(nn.Module):
     """A frame from the network's input to its logits, float[1, K, h, w].
 
-    arguments: what the processor gives beside the input
+    arguments: what the processor gives next to the input
     """
 
     def __init__(self, network: nn.Module, arguments: dict[str, Any]):

@@ -1,4 +1,4 @@
-"""The graphs of a method that sees each frame beside three earlier ones: one frame alone, one with references."""
+"""The graphs of a method that sees each frame with three earlier ones: one for a frame alone, one with references."""
 
 from __future__ import annotations
 

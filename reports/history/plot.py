@@ -38,7 +38,7 @@ def plots(history: History, by: By) -> Iterator[tuple[str, Callable[[Theme], Fig
 
 
 def draw(history: History, place: Place, lines: Sequence[Line], by: By, theme: Theme) -> Figure:
-    """lines: of one figure. by: whether the runs stand at their dates, or one beside the other by commit."""
+    """lines: of one figure. by: whether the runs stand at their dates, or one next to the other by commit."""
     figure = lines[0].rule.figure
     shown = lines[:LINES]
     unit = "" if figure.unit in figure.title or figure.unit in ("frames/s", "") else f" ({figure.unit})"

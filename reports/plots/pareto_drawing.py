@@ -69,7 +69,7 @@ MARKER, ARROW = 5.0, 13.0
 class Point:
     """One method.
 
-    label:     what stands beside it, or nothing; its name explains a number
+    label:     what stands next to it, or nothing; its name explains a number
     runtime:   what ran it, or nothing where there is no network, or it is not known. If not all is torch, shapes are
                those of runtimes
     contender: may be on the front;  at_least: x is a lower bound;  x_interval, y_interval: low and high

@@ -83,7 +83,7 @@ def test_a_method_alone_does_not_carry_the_one_before(code: Path, tmp_path: Path
     assert 55 < working < 75
     for name, result in alone.items():
         assert result.memory_measured == "alone"
-        assert result.samples_ms == together[name].samples_ms  # nothing else was measured anew
+        assert result.samples_ms == together[name].samples_ms  # nothing else was measured again
         (folder,) = (tmp_path / "run").glob(f"*{name.title()}*")
         assert verify(folder).differences == []
     again = measured(tmp_path / "run", code, resume=True)

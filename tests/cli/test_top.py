@@ -15,7 +15,7 @@ from vssbench import __version__, registry
 from vssbench.cli import VERBS
 
 SCRIPT = Path(sys.executable).with_name("vssbench")
-installed = pytest.mark.skipif(not SCRIPT.exists(), reason="the command is not installed beside this Python")
+installed = pytest.mark.skipif(not SCRIPT.exists(), reason="the command is not installed next to this Python")
 
 
 def test_the_version_is_one_line() -> None:

@@ -160,7 +160,7 @@ def test_records_that_no_run_gives_are_found_by_measuring_again(board: Path, sub
         (method / "clips.jsonl").write_text("\n".join([json.dumps(record), *lines[1:]]) + "\n")
 
     assert pull(board, submission, made_up)["Verify them"] == 1
-    assert "labels are other files than those that were measured" in (board / "summary.md").read_text()
+    assert "labels differ from the files that were measured" in (board / "summary.md").read_text()
 
 
 @pytest.mark.slow

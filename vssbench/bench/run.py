@@ -276,7 +276,7 @@ class Measurement:
                 self.folders[method].write_json("latency.json", record)
 
     def _remember(self, frames: Mapping[Spec, Sequence[Frame]], progress: Progress) -> None:
-        """The memory of each method alone, in place of what it was beside the others."""
+        """The memory of each method alone, in place of what it was next to the others."""
         if self.spec.memory != "alone" or not self.spec.latency.enabled:
             return
         for method in self.methods:

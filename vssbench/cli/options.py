@@ -19,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 FIELDS = RunSpec.model_fields
 DEFAULT = RunSpec()
 IN_FILES_ONLY = {"latency", "rules"}
-"""Fields of a run spec that are no flags."""
+"""Fields of a run spec that are not flags."""
 
 
 class Form(NamedTuple):

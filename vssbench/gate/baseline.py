@@ -161,7 +161,7 @@ def read_runs(runs: Sequence[Path]) -> Snapshot:
 
 
 def believed(folder: Path) -> tuple[RunResult, OverClips | None]:
-    """A method's result and its clips; None for these where their records are not beside it, or accuracy is missing.
+    """A method's result and its clips; None for these where their records are not next to it, or accuracy is missing.
 
     Raises UserError where its metrics do not follow from the records.
     """

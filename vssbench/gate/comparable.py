@@ -77,7 +77,7 @@ def other_times(figure: Figure, before: Entry, now: Entry) -> str | None:
             others = _differing({what: (then[name], today[name]) for what, name in named.items()})
             return f"other times per frame were assumed ({'; '.join(others)})" if others else None
     others = other_machine(before, now)
-    return f"measured on other hardware ({'; '.join(others)})" if others else None
+    return f"measured on different hardware ({'; '.join(others)})" if others else None
 
 
 def other_memory(before: Entry, now: Entry) -> list[str]:

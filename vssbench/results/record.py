@@ -135,7 +135,7 @@ class RunResult(_Record):
     memory_mb:   host memory, and device memory where there is a device
     memory_measured: "together": with every method of the run in one process; "alone": in one of its own; None: not
     streaming:   of each frame rate, what a viewer sees while the method is busy with one frame at a time
-    energy:      joules a frame of an NVIDIA device, or the reason why there is none
+    energy:      joules per frame of an NVIDIA device, or the reason why there is none
     runtime:     what ran the networks; null where there is none
     skipped:     clip -> why it does not count under `protocol`
     failure:     why the method has no figures at all; with --on-error skip-method

@@ -56,7 +56,7 @@ def verify(folder: Path) -> Verified:
         if kept.result.metrics is not None:
             _accuracy(found, kept, identity)
         elif kept.result.failure is None and read_clips(folder / "clips.jsonl"):
-            found.differences.append("metrics are missing, and there are records that they would follow from")
+            found.differences.append("metrics are missing, although there are records to compute them from")
         _speed(found, kept.result, folder, conditions_of(identity))
         if kept.result.signatures:  # a result of an older schema has none
             found.compare("signatures", kept.result.signatures, lines(kept.result))

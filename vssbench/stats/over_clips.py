@@ -24,7 +24,7 @@ class OverClips:
     data:    what two methods must agree in to be compared: dataset, split, classes, files and protocol
     totals:  metric, or accuracy under a stream -> its totals, or why it has none; nothing of a method that was measured
              for cost only
-    samples: metric -> its resamples, of those that are looked at again
+    samples: metric -> its resamples, for metrics that are used again
     """
 
     folder: Path

@@ -107,7 +107,7 @@ class Recipe(ABC):
     """How one method is trained. Subclasses take an `Order`; a UserError says what of it does not fit.
 
     frames:   how many frames an example has
-    options:  names and default numbers of what the user may set besidess `Settings`
+    options:  names and default numbers of what the user may set besides `Settings`
     deviations: what the recipe does differently from its paper, a sentence each, for the log and the documentation
     method:   the adapter over the very networks that are trained: validation runs it
     module:   forward(Batch) -> {name: scalar Tensor}, weighted losses whose sum is minimised; its `train()` keeps in

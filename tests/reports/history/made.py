@@ -11,7 +11,7 @@ from vssbench.progress import Progress
 from vssbench.specs import parse
 
 SOURCE = '''
-"""Labels of the last key frame, some pixels of which are wrong: as far as `state.json` beside this file says."""
+"""Labels of the last key frame, some pixels of which are wrong: as far as `state.json` next to this file says."""
 
 import json
 from dataclasses import replace

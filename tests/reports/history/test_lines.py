@@ -29,7 +29,7 @@ def day(
 
 
 def timed(step_ms: float) -> dict[str, object]:
-    """A latency pass of six rounds of which no two are alike, beside a reference workload of one millisecond."""
+    """A latency pass of six rounds of which no two are alike, next to a reference workload of one millisecond."""
     rounds = [number for number in range(6) for _ in range(4)]
     times = [step_ms * (1 + number / 1000) for number in range(len(rounds))]
     zeros = [0.01] * len(rounds)

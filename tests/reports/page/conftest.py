@@ -24,7 +24,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def written(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a run, of a published row beside it, and of a second group that was measured for cost only."""
+    """The page of a run, of a published row next to it, and of a second group that was measured for cost only."""
     cost_only = page_rows.partial("a", gflops={"amortised": 3.0})
     return page.write([*rows, page_rows.published(), cost_only], tmp_path_factory.mktemp("page"))
 
