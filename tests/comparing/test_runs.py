@@ -116,7 +116,7 @@ def test_other_hardware_leaves_accuracy_comparable(runs: tuple[Path, Path], tmp_
     other = method_folder(tmp_path / "elsewhere", "mpvss", 0.9, **elsewhere)
     found = vssbench.compare(runs[0], other)
     assert found.of("fps(step)").effect is None
-    assert "other hardware" in (found.of("fps(step)").reason or "")
+    assert "different hardware" in (found.of("fps(step)").reason or "")
     assert found.of("mIoU").p is not None
     assert any("cpu: one then, two now" in note for note in found.notes)
 

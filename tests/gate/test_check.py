@@ -404,10 +404,10 @@ def test_a_stream_has_rules(miou: float, status: str) -> None:
 def test_assumed_streams_are_compared_across_machines_and_measured_ones_are_not() -> None:
     report = judged(streamed(60.0, True, cpu="two"), streamed(60.0, True), STREAM_RULES)
     assert of(report, "sIoU(fps=30)").status == "pass"
-    assert "other hardware" in str(of(report, "missed(fps=30)").why)  # of timed frames, whatever was assumed
+    assert "different hardware" in str(of(report, "missed(fps=30)").why)  # of timed frames, whatever was assumed
     report = judged(streamed(60.0, False, cpu="two"), streamed(60.0, False), STREAM_RULES)
     assert of(report, "sIoU(fps=30)").status == "incomparable"
-    assert "other hardware (cpu: one then, two now" in str(of(report, "sIoU(fps=30)").why)
+    assert "different hardware (cpu: one then, two now" in str(of(report, "sIoU(fps=30)").why)
 
 
 @pytest.mark.parametrize(

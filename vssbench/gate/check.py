@@ -192,7 +192,7 @@ def _speed(verdict: Verdict, rule: Rule, before: Entry, now: Entry) -> Verdict:
     rounds = f"{found.blocks[0]} rounds then and {found.blocks[1]} now"
     why = f"change relative to the reference workload; rank test over {rounds}: p = {found.p:.2g}"
     if found.other_hardware:
-        why += f"; other hardware ({'; '.join(found.other_hardware)})"
+        why += f"; different hardware ({'; '.join(found.other_hardware)})"
     better = found.low > abs(rule.limit) / 100
     status: Status = "fail" if found.regressed else "improved" if better else "pass"
     return replace(verdict, change=100 * found.change, status=status, why=why)
