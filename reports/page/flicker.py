@@ -27,13 +27,13 @@ def places(rows: Sequence[Sequence[KeptClip]], clips: Collection[str], budget: i
                     if frame.flicker
                 ]
     shown: list[dict[str, Any]] = []
-    for *_, clip, index, row, frame in sorted(ranked, key=lambda one: one[:-1]):
+    for *_, name, index, row, frame in sorted(ranked, key=lambda one: one[:-1]):
         labels, changed = encoded(frame.prediction), encoded(frame.changed)
         budget -= len(labels) + len(changed)
         if budget < 0:
             break
         shown.append(
-            {"clip": clip, "index": index, "stem": frame.stem, "row": row, "share": round(frame.flicker or 0, 3),
+            {"clip": name, "index": index, "stem": frame.stem, "row": row, "share": round(frame.flicker or 0, 3),
              "labels": labels, "changed": changed}
         )  # fmt: skip
     return sorted(shown, key=lambda one: -one["share"])

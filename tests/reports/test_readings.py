@@ -68,7 +68,8 @@ def test_a_report_in_every_format_reads_once(
         write.write(rows, tmp_path, write.FORMATS)
     read = {(path.parent.name, path.name): count for path, count in files.items() if run in path.parents}
     names = ["clips.jsonl", "result.json", *(["identity.json"] if protocol else [])]
-    assert read == {(row.folder.name, name): 1 for row in rows if row.folder for name in names}
+    asked = {(run.name, "run.json"): 1}  # for the command in the page's header
+    assert read == {(row.folder.name, name): 1 for row in rows if row.folder for name in names} | asked
     clips = SIZE.methods * SIZE.clips
     # Windows of 8 and of 16 frames. Under another protocol the result's own figures are held against the records too.
     assert decoded == Counter({"confusion": clips, "consistency": 2 * clips})
