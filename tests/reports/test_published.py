@@ -150,7 +150,8 @@ def test_published_rows_stand_apart_and_are_never_marked() -> None:
     parts = text.split("\n## ")
     assert "`mpvss`" in parts[1]
     assert "†" not in parts[1]
-    for part in parts[2:]:
+    assert parts[-1].startswith("How to cite")
+    for part in parts[2:-1]:
         assert "published numbers" in part.splitlines()[0]
         assert "**" not in part
         assert "<ins>" not in part
