@@ -52,6 +52,27 @@ class HasCost(Protocol):
         """
 
 
+class Work(NamedTuple):
+    """What a frame computes.
+
+    macs:       operator -> multiply-accumulates, up to class scores
+    counter:    who counted, and what, in a few words
+    input_size: (H, W) of the picture as the network sees it
+    """
+
+    macs: Mapping[str, int]
+    counter: str
+    input_size: tuple[int, int] | None = None
+
+
+@runtime_checkable
+class HasWork(Protocol):
+    """`work(kind, size)`, in place of `cost_module` where what runs is no torch module."""
+
+    def work(self, kind: Kind, size: tuple[int, int]) -> Work:
+        """Of a frame of that size (H, W). Raises UserError for a kind of frame that the method does not have."""
+
+
 @runtime_checkable
 class HasOutsideTorch(Protocol):
     """`outside_torch`: frame kind -> what the method computes there outside torch, where no counter sees it."""
@@ -221,6 +242,7 @@ METHOD: dict[str, Hook] = {
     "network": Hook(HasNetwork, "a torch module", lambda value: callable(getattr(value, "parameters", None))),
     "parameter_counts": Hook(HasParameterCounts, "a function", callable),
     "cost_module": Hook(HasCost, "a function", callable),
+    "work": Hook(HasWork, "a function", callable),
     "outside_torch": Hook(HasOutsideTorch, "a mapping from frame kinds to words", _outside),
     "scores": Hook(HasScores, "a function", callable),
     "inner": Hook(Wraps, "the method that is wrapped", lambda value: isinstance(value, Method)),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vssbench.deploy import graph_macs
 from vssbench.deploy.clip_state import ClipState
 from vssbench.deploy.graph_file import read_graph
 from vssbench.deploy.graphs import Watch
@@ -23,6 +26,7 @@ from vssbench.deploy.read_model import read_model
 from vssbench.deploy.sessions import Optimise, Provider, Session, check_provider
 from vssbench.errors import UserError, listed
 from vssbench.files.input_files import contents, expanded
+from vssbench.hooks import Work
 from vssbench.methods.onnx import classes
 from vssbench.methods.onnx.decode import class_labels, class_scores
 from vssbench.methods.onnx.single_graph import Layout, SingleGraph
@@ -249,6 +253,33 @@ class Onnx(Segmentor):
 
     def class_labels(self, y: Output) -> UInt8:
         return class_labels(y.decode, y.outputs, y.size)
+
+    def work(self, kind: Kind, size: Size) -> Work:
+        """As counted on the method that was exported, else on the graphs. size: of the frame
+
+        Of several graphs of a kind those that run to a clip's end, and of these the mean.
+        """
+        self.check_kind(kind)
+        model, _ = self._plan(size)
+        names = [name for name, graph in model.graphs.items() if graph.kind == kind]
+        regular = [name for name in names if (model.graphs[name].when.frames or (0, None))[1] is None] or names
+        said = [model.graphs[name].gflops for name in regular]
+        pictures = [one for one in model.graphs[regular[0]].inputs.values() if isinstance(one, FromPicture)]
+        seen = model.picture_size(pictures[0].picture) if pictures else None
+        if None not in said:
+            counted = {"all": round(1e9 * fmean(one or 0 for one in said))}
+            return Work(counted, f"as {model.method} was counted, from which it was exported", seen)
+        shapes = {} if self._single is None else {self._single.image: self._single.shape(size)}
+        found: Counter[str] = Counter()
+        for name in regular:
+            info = self.graphs[name]
+            found.update(graph_macs.macs(info, shapes) | graph_macs.decode_macs(model.decode, info.outputs))
+        whole = {operator: round(count / len(regular)) for operator, count in found.items()}
+        return Work(whole, f"onnx {version('onnx')}, convolutions and products of the graph", seen)
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Numbers in the graphs' initialisers: see `vssbench.deploy.graph_macs.parameters`."""
+        return {"all": graph_macs.parameters(self.graphs)}
 
 
 def _notes(model: ModelFile) -> Iterator[str]:

@@ -24,8 +24,10 @@ def of_folder(model: ModelFile, path: Path, labels: str | LabelSpace, mapping: s
     if model.groups is not None:
         if set(model.groups) != set(own.names):
             raise UserError("groups: not of the classes of labels", where=path, expected=", ".join(own.names))
-        numbers = {name: number for number, name in enumerate(model.classes)}
-        groups = tuple(tuple(numbers[one] for one in model.groups[name]) for name in own.names)
+        groups = tuple(
+            tuple(one if isinstance(one, int) else model.classes.index(one) for one in model.groups[name])
+            for name in own.names
+        )
     elif tuple(model.classes) != own.names:
         raise UserError("classes: not those of labels", where=path, expected=f"{', '.join(own.names)}; or groups")
     if mapping is None and labels == MODEL:

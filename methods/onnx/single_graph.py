@@ -81,6 +81,11 @@ class SingleGraph:
             raise UserError(f"std={std} does not fit", expected="more than 0")
         return cls(info, image, output, found, size, None if labels else given.shape[1], labels, statistics)
 
+    def shape(self, frame: Size) -> tuple[int, ...]:
+        """Of the input, for a frame of that size."""
+        size = self.size or frame
+        return (1, 3, *size) if self.layout == "nchw" else (1, *size, 3)
+
     def model(self, frame: Size, classes: Sequence[str]) -> ModelFile:
         """For frames of that size; decode resizes its scores to the frame."""
         resize: list[Operation] = [Resize(size=self.size, by="opencv")] if self.size else []

@@ -33,14 +33,17 @@ class Layer:
 
     flops:      of its own work on a frame of each kind that it has; None where counting failed
     runs_inner: on which frames it runs the layer inside
+    counter:    the one that the method brings (`hooks.HasWork`), which is then the only one; None: the suite's
     """
 
     method: Any
     flops: Mapping[Kind, Flops | None]
     runs_inner: RunsInner | None
+    counter: str | None = None
 
     def own(self, figure: Callable[[Flops], int]) -> Cost:
-        return {kind: None if one is None else figure(one) / 1e9 for kind, one in self.flops.items()}
+        counted = self.counter is None or figure is _macs
+        return {kind: figure(one) / 1e9 if one is not None and counted else None for kind, one in self.flops.items()}
 
 
 def gflops(
@@ -71,6 +74,7 @@ def gflops(
     amortised = nominal if kinds is None else _amortised(layers, kinds, _observed(layers, lengths))
     if amortised is None:
         note(_missing(layers, schedule if kinds is None else kinds, cost))
+    fvcore = f"fvcore {version('fvcore')}"
     witness = f"torch {torch.__version__} FlopCounterMode / 2, convolutions and matrix products"
     counted = [(kind, one) for layer in layers for kind, one in layer.flops.items() if one is not None]
     return {
@@ -79,7 +83,7 @@ def gflops(
         "nominal": nominal,
         "convention": "mac",
         "size": list(size),
-        "counter": f"fvcore {version('fvcore')}",
+        "counter": "; ".join(dict.fromkeys(layer.counter or fvcore for layer in layers if layer.flops)),
         "second": {"counter": witness, **{kind: second.get(kind) for kind in KINDS}},
         "third": {"counter": f"ptflops {version('ptflops')}, {PTFLOPS}", **{kind: third.get(kind) for kind in KINDS}},
         **_findings(counted),
@@ -104,17 +108,30 @@ def _ptflops(flops: Flops) -> int:
 
 def _layer(method: Any, size: tuple[int, int], note: Note) -> Layer:
     wraps = hooks.inner(method) is not None
-    return Layer(method, _counted(method, size, not wraps, note), hooks.runs_inner(method) if wraps else None)
+    runs_inner = hooks.runs_inner(method) if wraps else None
+    counters: list[str] = []
+    flops = _counted(method, size, not wraps, note, counters)
+    return Layer(method, flops, runs_inner, counters[0] if counters else None)
 
 
-def _counted(method: Any, size: tuple[int, int], needs_key: bool, note: Note) -> dict[Kind, Flops | None]:
-    """The count of each kind that the method has; whatever anybody's module raises costs that count and no more."""
-    cost_module = hooks.usable(method, "cost_module")
+def _counted(
+    method: Any, size: tuple[int, int], needs_key: bool, note: Note, counters: list[str]
+) -> dict[Kind, Flops | None]:
+    """The count of each kind that the method has; whatever anybody's module raises costs that count and no more.
+
+    counters: is given the name of the method's own counter
+    """
+    cost_module, work = hooks.usable(method, "cost_module"), hooks.usable(method, "work")
     found: dict[Kind, Flops | None] = {}
     failed: dict[str, list[Kind]] = {}
-    for kind in KINDS if cost_module is not None else ():
-        what, module = f"cost_module of {method.name}", None
+    for kind in KINDS if cost_module is not None or work is not None else ():
+        what, module = f"{'work' if cost_module is None else 'cost_module'} of {method.name}", None
         try:
+            if cost_module is None:
+                done = work(kind, size)
+                found[kind] = Flops(sum(done.macs.values()), dict(done.macs), {})
+                counters.append(done.counter)
+                continue
             module, inputs = cost_module(kind, size)
             what += f", a {type(module).__name__}, cannot be counted"
             found[kind] = count(module, inputs)

@@ -24,8 +24,8 @@ def told(found: Mapping[str, Sequence[int]]) -> str:
 def input_size(method: Method, size: tuple[int, int]) -> InputSize | None:
     """Frame kind -> [H, W] of the network's input on a frame of that size (H, W), padding included.
 
-    It is what `cost_module` says (`hooks.HasCost`). A wrapper's is that of the method inside, and its own on frames of
-    which that has none. A kind on which no network runs is left out; None where nothing is known.
+    It is what `cost_module` or `work` says (`hooks.HasCost`, `HasWork`). A wrapper's is that of the method inside, and
+    its own on frames of which that has none. A kind on which no network runs is left out; None where nothing is known.
     """
     found: InputSize = {}
     for layer in hooks.layers(method):
@@ -34,9 +34,13 @@ def input_size(method: Method, size: tuple[int, int]) -> InputSize | None:
 
 
 def _own(layer: object, size: tuple[int, int]) -> Iterator[tuple[Kind, list[int]]]:
-    cost_module = hooks.usable(layer, "cost_module")
-    for kind in KINDS if cost_module is not None else ():
+    cost_module, work = hooks.usable(layer, "cost_module"), hooks.usable(layer, "work")
+    for kind in KINDS if cost_module is not None or work is not None else ():
         try:
+            if cost_module is None:
+                if seen := work(kind, size).input_size:
+                    yield kind, [*seen]
+                continue
             _, (image, *_) = cost_module(kind, size)
             *_, channels, height, width = image.shape
         except (Exception, SystemExit):  # no such kind, or no images; what fails is told where it is counted

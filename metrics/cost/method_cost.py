@@ -24,7 +24,8 @@ def cost(
     """
     notes = [fault.sentence for fault in hooks.faults(method)]
     record, counted = None, None
-    can_count = any(hooks.usable(layer, "cost_module") is not None for layer in hooks.layers(method))
+    ways = [hooks.usable(layer, way) for layer in hooks.layers(method) for way in ("cost_module", "work")]
+    can_count = any(way is not None for way in ways)
     if can_count:
         from vssbench.metrics.cost.gflops import gflops
 

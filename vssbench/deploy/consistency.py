@@ -47,7 +47,7 @@ def faults(model: ModelFile) -> Iterator[Fault]:
     if sees_keys and model.schedule is None:
         yield "schedule", "missing", "when a key frame comes, which graphs ask for: key_interval or unless"
     for name, listed in (model.groups or {}).items():
-        if others := [one for one in listed if one not in model.classes]:
+        if others := [one for one in listed if one not in (*model.classes, *range(len(model.classes)))]:
             yield f"groups.{name}", f"no such class {others[0]!r}", suggest(str(others[0]), model.classes)
     if (size := _size(model.decode)) not in (None, model.frame):
         yield "decode", f"ends at {_x(size)}", f"the frame's size, {_x(model.frame)}"

@@ -268,7 +268,8 @@ class ModelFile(Part):
     frame:       (H, W) of the frames that it takes
     classes:     names of the network's own classes, in the order of its scores
     labels:      the label space that predictions are of, as `labels=` takes it: a name, or the format of labels/*.yaml
-    groups:      where the network's own classes are others: which of them count as which, by name
+    groups:      where the network's own classes are others: which of them count as which, by name, or by number
+                 where several have that name
     pictures:    name -> how a frame becomes an input
     graphs:      name -> graph, in the order in which they are tried: the first whose `when` holds runs
     schedule:    of key frames; none where no graph asks for it
@@ -284,7 +285,7 @@ class ModelFile(Part):
     frame: Size
     classes: tuple[str, ...]
     labels: str | Mapping[str, Any]
-    groups: Mapping[str, tuple[str, ...]] | None = None
+    groups: Mapping[str, tuple[str | int, ...]] | None = None
     pictures: Mapping[str, Picture]
     graphs: Mapping[str, GraphFile]
     schedule: Schedule | None = None
