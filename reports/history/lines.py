@@ -3,7 +3,7 @@
 What moved is judged as `vssbench check` judges it, each run against the one before it. An accuracy is real where it is
 beyond its rule's limit and the sign-flip test over the same clips says so, p corrected for all changes of its line; a
 speed where the rank test over rounds says so, on one machine. GFLOPs, parameters and schedules are counted: beyond the
-limit is real. For other figures the gate has no test. What cannot be compared (other files, other clips, another codec)
+limit is real. For other figures the gate has no test. What cannot be compared (other files, other clips, other classes)
 breaks the line.
 """
 
@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from vssbench.gate.baseline import Entry, Snapshot, believed
 from vssbench.gate.check import RESAMPLES, check
@@ -30,8 +31,21 @@ from vssbench.stats.sign_flip import holm, least_p
 COUNTED = ("gflops", "params", "schedule")
 """Topics of figures that another run gives to the digit, unless something changed."""
 Clips = Callable[[Path], OverClips | None]
-Place = tuple[str, str]
-"""Dataset and protocol: what a plot is of."""
+
+
+class Place(NamedTuple):
+    """What runs of one plot agree in: dataset with split, protocol, codec ("" for none), and a title for readers."""
+
+    dataset: str
+    protocol: str
+    codec: str
+    title: str
+
+    @classmethod
+    def of(cls, row: Row) -> Place:
+        codec = (row.result and row.result.codec) or ""
+        title = row.group.heading + f", decoded from {codec}" * bool(codec)
+        return cls(row.group.dataset, row.group.protocol, codec, f"{title}, protocol {row.group.protocol}")
 
 
 @dataclass(frozen=True)
@@ -129,8 +143,7 @@ def history(rows: Sequence[Row], rules: Sequence[Rule]) -> History:
     known, undated = dated(rows)
     series: dict[tuple[Place, str], list[tuple[datetime, Row]]] = {}
     for when, row in known:
-        place = row.group.heading, row.group.protocol
-        series.setdefault((place, row.method), []).append((when, row))
+        series.setdefault((Place.of(row), row.method), []).append((when, row))
     found = [line for (place, _), members in sorted(series.items()) for line in _lines(place, members, rules)]
     order = {rule.metric: number for number, rule in enumerate(rules)}
     found.sort(key=lambda line: (line.place, order[line.rule.metric]))

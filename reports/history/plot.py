@@ -17,8 +17,8 @@ from vssbench.reports.names import shortened
 from vssbench.reports.plots.column_figure import Sheet, Sign
 from vssbench.reports.plots.theme import LINES, SMALL, Theme, looks, scale
 
-DASHES = ("-", "--", ":", "-.")
-"""Of machines, in the order in which they appear; from the second on their signs are hollow."""
+FILLS = ("full", "none", "left", "right", "bottom", "top")
+"""Of the markers of machines, in the order in which they appear: colour and shape say the method."""
 RING: dict[str, Any] = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none"}
 TICKS = 6
 """So many commits have their name under the axis: more would run into each other."""
@@ -42,18 +42,18 @@ def draw(history: History, place: Place, lines: Sequence[Line], by: By, theme: T
     figure = lines[0].rule.figure
     shown = lines[:LINES]
     unit = "" if figure.unit in figure.title or figure.unit in ("frames/s", "") else f" ({figure.unit})"
-    sheet = Sheet(f"{figure.title}, {place[0]}, protocol {place[1]}")
+    sheet = Sheet(f"{figure.title}, {place.title}")
     sheet.axes.set(ylabel=f"{figure.title}{unit}", xlabel="date of the run (UTC)" if by == "date" else "commit")
     methods = list(dict.fromkeys(line.method for line in shown))
     names, styles = dict(zip(methods, shortened(methods), strict=True)), looks(methods, theme)
     machines = list(dict.fromkeys(line.machine for line in shown if line.machine))
-    commits = {name: place for place, name in enumerate(dict.fromkeys(map(version, history.rows)))}
+    commits = {name: number for number, name in enumerate(dict.fromkeys(map(version, history.rows)))}
     signs: list[Sign] = []
     marked = False
     for line in shown:
         look: dict[str, Any] = {"color": styles[line.method].colour, "marker": styles[line.method].marker}
-        if line.machine and (place_of := machines.index(line.machine)):
-            look |= {"linestyle": DASHES[place_of % len(DASHES)], "markerfacecolor": theme.background}
+        if line.machine and (number := machines.index(line.machine)):
+            look |= {"fillstyle": FILLS[number % len(FILLS)], "markerfacecoloralt": theme.background}
         where = [
             mdates.date2num(when) if by == "date" else float(commits[version(row)]) for when, row, _ in line.points
         ]

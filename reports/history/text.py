@@ -104,8 +104,9 @@ def _row(line: Line, place: int) -> dict[str, object]:
     when, row, value = line.points[place]
     step = line.steps[place - 1] if place else None
     return {
-        "dataset": line.place[0],
-        "protocol": line.place[1],
+        "dataset": line.place.dataset,
+        "protocol": line.place.protocol,
+        "codec": line.place.codec,
         "figure": line.rule.metric,
         "method": line.method,
         "machine": line.machine or machine(row),

@@ -105,6 +105,15 @@ def test_what_cannot_be_compared_breaks_the_line(tmp_path: Path) -> None:
     assert "clips that count: 12 then, 20 now" in line(of, "mIoU").steps[0].why
 
 
+def test_compressed_video_has_lines_of_its_own(tmp_path: Path) -> None:
+    for number in range(1, 5):
+        day(tmp_path, number, 0.9 if number % 2 else 0.5, codec=None if number % 2 else "h264(gop=12)")
+    of = found(tmp_path)
+    assert marked(of) == {}
+    lines = [one for one in of.lines if one.rule.metric == "mIoU"]
+    assert [(one.place.codec, len(one.points)) for one in lines] == [("", 2), ("h264(gop=12)", 2)]
+
+
 def test_without_records_there_is_no_test(tmp_path: Path) -> None:
     for number, right in ((1, 0.9), (2, 0.5)):
         next(day(tmp_path, number, right).glob("*/clips.jsonl")).unlink()

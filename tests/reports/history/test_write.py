@@ -73,7 +73,7 @@ def test_the_plot_has_a_ring_at_the_change_and_never_joins_two_machines(place: P
     assert ring.get_xdata()[0] == joined.get_xdata()[3]
     (axes,) = drawn["history_fps_step"].axes
     assert [len(one.get_xdata()) for one in axes.lines] == [5, 1]
-    assert len({one.get_linestyle() for one in axes.lines}) == 2
+    assert len({one.get_fillstyle() for one in axes.lines}) == 2
     notes = [text.get_text().replace("\n", " ") for text in drawn["history_mIoU"].axes[0].texts]
     assert any("run on 2 machines" in note for note in notes)
 
