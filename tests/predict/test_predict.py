@@ -447,7 +447,7 @@ def test_the_legend_names_the_classes_present():
     wide = legend(few, CAMVID, 900)
     assert colours(wide) == {tuple(CAMVID.colours[train_id].tolist()) for train_id in (0, 4)}
     assert len(colours(legend(many.astype(np.uint8), CAMVID, 1200))) == CAMVID.classes
-    assert legend(many.astype(np.uint8), CAMVID, 900).shape == wide.shape  # a video's frames are of one size
+    assert legend(many.astype(np.uint8), CAMVID, 900).shape == wide.shape
     narrow = legend(many.astype(np.uint8), CAMVID, 48)  # too narrow for any name, and still a legend
     assert narrow.shape[1] == 48
 

@@ -12,8 +12,8 @@ from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
 
 OPACITY = 0.55
 """Share of the class colour in an overlay; the frame shines through with the rest."""
-_PAPER, _INK = (24, 24, 24), (240, 240, 240)
-_ROWS = 2  # of the legend: a fixed height, since a video's frames are of one size
+PAPER, INK = (24, 24, 24), (240, 240, 240)
+_ROWS = 2  # of the legend
 
 
 def palette(space: LabelSpace) -> UInt8:
@@ -35,38 +35,37 @@ def overlay(frame: Frame, prediction: Prediction, space: LabelSpace) -> UInt8:
     return np.vstack((blended, legend(prediction.labels, space, blended.shape[1])))
 
 
-def legend(labels: UInt8, space: LabelSpace, width: int, caption: str = "") -> UInt8:
-    """uint8[h, width, 3]: the classes present, largest area first, and how many found no room. h depends on width only.
-
-    caption: text before the classes
-    """
-    size = min(max(width // 60, 10), 24)
+def legend(labels: UInt8, space: LabelSpace, width: int) -> UInt8:
+    """uint8[h, width, 3]: the classes present, largest area first, and how many found no room; h is always the same."""
+    size = text_size(width)
     line = size * 3 // 2
-    sheet = Image.new("RGB", (width, _ROWS * line), _PAPER)
-    draw, font = ImageDraw.Draw(sheet), _font(size)
+    sheet = Image.new("RGB", (width, _ROWS * line), PAPER)
+    draw, letters = ImageDraw.Draw(sheet), font(size)
     areas = np.bincount(labels.ravel(), minlength=256)[: space.classes]
     present = sorted(np.flatnonzero(areas).tolist(), key=lambda train_id: -areas[train_id])
     gap = size // 2
-    more = int(draw.textlength("+000", font)) + gap  # kept free at the end of the last row
+    more = int(draw.textlength("+000", letters)) + gap  # kept free at the end of the last row
     x, row = gap, 0
-    if caption:
-        draw.text((x, line // 2), caption, _INK, font, anchor="lm")
-        x += int(draw.textlength(caption, font)) + 2 * size
     for shown, train_id in enumerate(present):
         name = space.names[train_id]
-        needed = size + gap + int(draw.textlength(name, font)) + size
+        needed = size + gap + int(draw.textlength(name, letters)) + size
         if x + needed > width - (more if row == _ROWS - 1 else 0) and row < _ROWS - 1:
             x, row = gap, row + 1
         if x + needed > width - (more if row == _ROWS - 1 else 0):
-            draw.text((x, row * line + line // 2), f"+{len(present) - shown}", _INK, font, anchor="lm")
+            draw.text((x, row * line + line // 2), f"+{len(present) - shown}", INK, letters, anchor="lm")
             break
         top = row * line + (line - size) // 2
-        draw.rectangle((x, top, x + size - 1, top + size - 1), tuple(space.colours[train_id].tolist()), _INK)
-        draw.text((x + size + gap, row * line + line // 2), name, _INK, font, anchor="lm")
+        draw.rectangle((x, top, x + size - 1, top + size - 1), tuple(space.colours[train_id].tolist()), INK)
+        draw.text((x + size + gap, row * line + line // 2), name, INK, letters, anchor="lm")
         x += needed
     return np.asarray(sheet)
 
 
+def text_size(width: int) -> int:
+    """Height of the letters under a picture of that width, in pixels."""
+    return min(max(width // 60, 10), 24)
+
+
 @lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)

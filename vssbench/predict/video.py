@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 
 from vssbench.errors import UserError
-from vssbench.predict.pictures import blend, legend
+from vssbench.predict.fixed_legend import FixedLegend
+from vssbench.predict.pictures import blend
 from vssbench.predict.stream import cannot_write
 from vssbench.types import Frame, LabelSpace, Prediction, UInt8
 
 RATE = Fraction(15)
-"""Frames a second where the source has no rate of its own."""
+"""Frames per second where the source has no rate of its own."""
 CONTAINERS = (".mp4", ".mkv", ".mov")
 
 
@@ -41,9 +42,13 @@ class SideBySide:
         self._av: Any = av
         self._container: Any = None
         self._stream: Any = None
+        self._legends: dict[int, FixedLegend] = {}  # by the width of the frames
 
     def __call__(self, frame: Frame, prediction: Prediction) -> None:
-        picture = side_by_side(frame, prediction, self.space)
+        width = 2 * frame.image.shape[1]
+        if width not in self._legends:
+            self._legends[width] = FixedLegend(self.space, width)
+        picture = side_by_side(frame, prediction, self._legends[width])
         try:
             if self._stream is None:
                 self._open(*picture.shape[:2])
@@ -87,11 +92,11 @@ class SideBySide:
                 raise
 
 
-def side_by_side(frame: Frame, prediction: Prediction, space: LabelSpace) -> UInt8:
+def side_by_side(frame: Frame, prediction: Prediction, legend: FixedLegend) -> UInt8:
     """uint8[H + h, 2 W, 3]: the frame, the blend to its right, caption and legend below."""
-    pair = np.hstack((frame.image, blend(frame.image, prediction.labels, space)))
+    pair = np.hstack((frame.image, blend(frame.image, prediction.labels, legend.space)))
     caption = f"{frame.clip}  {frame.stem}  {prediction.kind}"
-    return np.vstack((pair, legend(prediction.labels, space, pair.shape[1], caption)))
+    return np.vstack((pair, legend.draw(prediction.labels, caption)))
 
 
 def fit(picture: UInt8, height: int, width: int) -> UInt8:
