@@ -38,7 +38,7 @@ def ageing(rows: Sequence[Row]) -> dict[str, Ageing]:
     ordered = sorted(rows, key=rank)
     for row, name in zip(ordered, names_without(_without_offset, ordered), strict=True):
         phases[name] += 1
-        first.setdefault(name, replace(row, method=_without_offset(row)))
+        first.setdefault(name, row if row.called else replace(row, method=_without_offset(row)))
         for distance, miou in row.distances.items():
             found.setdefault(name, {}).setdefault(distance, []).append(miou)
     return {
@@ -49,6 +49,8 @@ def ageing(rows: Sequence[Row]) -> dict[str, Ageing]:
 
 
 def _without_offset(row: Row) -> str:
+    if row.called:
+        return row.called
     if row.origin == "published":
         return row.method
     spec = parse(row.method)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from vssbench.files.atomic import write_text
-from vssbench.reports.key_frames import interval, names_without, without_interval
+from vssbench.reports.key_frames import interval, names_without, variant, without_interval
 from vssbench.reports.plots import theme
 from vssbench.reports.plots.sweep_drawing import BOUND, ROWS, draw, parts, quantities
 from vssbench.reports.rows import Row, rank
@@ -31,12 +31,16 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = theme.FORM
         return []
     written = [folder / "sweep.csv"]
     write_text(written[0], csv(swept))
-    families = frozenset(row.family for row in rows)
+    families, measured = frozenset(row.family for row in rows), [row for row in rows if row.origin != "published"]
+    methods = zip(measured, names_without(without_interval, measured), strict=True)
+    called = {method: variant(row) for row, method in methods if row.called}
     figures = swept.groupby([swept["dataset"].map(_kind), "protocol"], sort=False)
     drawn = [group for _, group in figures if quantities(group)]
     for number, group in enumerate(drawn, 1):
         written += theme.write(
-            partial(draw, group, families=families), folder / (f"sweep_{number}" if number > 1 else "sweep"), formats
+            partial(draw, group, families=families, called=called),
+            folder / (f"sweep_{number}" if number > 1 else "sweep"),
+            formats,
         )
     return written
 

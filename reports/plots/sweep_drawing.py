@@ -7,7 +7,8 @@ column of a paper, or of two.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,17 +49,20 @@ class Look(NamedTuple):
     level: dict[str, Any]
 
 
-def draw(rows: pd.DataFrame, theme: Theme, families: Collection[str] = ()) -> Figure:
+def draw(
+    rows: pd.DataFrame, theme: Theme, families: Collection[str] = (), called: Mapping[str, str] = MappingProxyType({})
+) -> Figure:
     """rows: of `curves`, of datasets that differ in arguments only, under one protocol; what nobody has gets no row.
 
-    Of very many methods the most accurate are shown. families: of everything that the report shows
+    Of very many methods the most accurate are shown.
+    families: of everything that the report shows;  called: what a user calls a method
     """
     best = rows.groupby("family")["mIoU"].max().sort_values(ascending=False, kind="stable")
     rows = rows[rows["family"].isin(best.index[: style.LINES])]
     groups = [group for _, group in rows.groupby(list(COMPARABLE), sort=False)]
     title, headings = _headings(groups)
     shown = quantities(rows)
-    looks = _looks(rows, families, theme)
+    looks = _looks(rows, families, called, theme)
     width = style.COLUMN if len(groups) == 1 else style.PAGE
     figure = Figure(figsize=(width, 0.75 + 0.14 * len(looks) + 1.2 * len(shown)), layout="constrained")
     drawn: dict[Axes, list[Line2D]] = {}
@@ -124,7 +128,7 @@ def _values(lines: Sequence[Line2D]) -> list[float]:
     return [float(value) for line in lines for value in np.atleast_1d(line.get_ydata())]
 
 
-def _looks(rows: pd.DataFrame, families: Collection[str], theme: Theme) -> dict[str, Look]:
+def _looks(rows: pd.DataFrame, families: Collection[str], called: Mapping[str, str], theme: Theme) -> dict[str, Look]:
     """Family -> look: the colours of all other figures; what has no interval is a level, told by its dashes."""
     intervals = rows.groupby("family")["key_interval"].count()
     swept, levels = intervals.index[intervals > 0], intervals.index[intervals == 0]
@@ -134,7 +138,7 @@ def _looks(rows: pd.DataFrame, families: Collection[str], theme: Theme) -> dict[
     looks = {}
     for (name, look), label in zip(seen.items(), shortened(list(seen)), strict=True):
         dashes = style.DASHES[1:][list(levels).index(name) % len(style.DASHES[1:])] if name in levels else ()
-        looks[name] = Look(label, look.line, {"color": look.colour, "dashes": dashes})
+        looks[name] = Look(called.get(name, label), look.line, {"color": look.colour, "dashes": dashes})
     return looks
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,15 @@ def test_a_lower_bound_is_an_arrow_and_colours_are_those_of_the_report() -> None
     assert {name: drawn[name] for name in ("mpvss", "mask2former")} == {
         name: seen[name].colour for name in ("mpvss", "mask2former")
     }
+
+
+def test_a_method_that_a_user_named_has_that_name(tmp_path: Path) -> None:
+    rows = [replace(measured(result(f"mpvss(key_interval={k})")), called=f"Ours K={k}") for k in (1, 2)]
+    sweep.write([*rows, measured(result("mask2former"))], tmp_path, ["svg"])
+    text = (tmp_path / "sweep.svg").read_text()
+    assert ">Ours<" in text
+    assert ">mpvss<" not in text
+    assert ">mask2former<" in text
 
 
 def test_the_csv_has_the_same_numbers_in_the_same_order(tmp_path: Path) -> None:
