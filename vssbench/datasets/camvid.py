@@ -124,7 +124,7 @@ def _order(stem: str) -> tuple[object, int]:
 def _runs(stems: list[str]) -> list[list[str]]:
     """Cut sorted frame names into runs of one sequence whose numbers are evenly spaced, at MAX_STEP or less.
 
-    A tenth of the step is let pass: the release's 0016E5 has a label one frame late (steps 30, 31, 29, 30).
+    A tenth of the step is tolerated: the release's 0016E5 has a label one frame late (steps 30, 31, 29, 30).
     """
     runs: list[list[str]] = []
     step, last = 0, None

@@ -26,7 +26,7 @@ class Cityscapes(FileDataset):
     """A clip is the 30-frame snippet around a labelled frame; without the sequence folder it is that frame alone.
 
     Which snippets there are follows from the label files, `labelIds` before `labelTrainIds` where both are there.
-    A clip bears the name of its labelled frame, e.g. `frankfurt_000000_000294`.
+    A clip is named after its labelled frame, e.g. `frankfurt_000000_000294`.
     """
 
     layout = (

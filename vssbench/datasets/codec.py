@@ -74,7 +74,7 @@ class Compressed:
     """The dataset with every frame decoded, and side["motion"], float32[H, W, 2], on all but intra frames.
 
     cache: folder for the encoded clips; default $VSSBENCH_CACHE, else the user's cache folder
-    motion_seconds: what making the dense motion took, a number for each frame that has one, in the order they were read
+    motion_seconds: the time to make the dense motion, one number per frame that has one, in reading order
     """
 
     side = frozenset({"motion"})
@@ -86,7 +86,7 @@ class Compressed:
         self.motion_seconds: list[float] = []
 
     def check(self) -> None:
-        """Raise UserError for what would end a run at its first frame."""
+        """Raise UserError for what would stop a run at its first frame."""
         if hooks.video(self.dataset, self.dataset.clips()[0]) is None:
             check_encoder(self.cache)
 
@@ -114,7 +114,7 @@ class Compressed:
             yield Frame(clip, index, image, labels, side, stem, digests)
 
     def _images(self, clip: str, plain: list[tuple[int, Digests, Size]]) -> Iterator[UInt8]:
-        """The frames before they are encoded. plain: filled with all else that is to be kept of each."""
+        """The frames before they are encoded. plain: filled with everything else that is kept per frame."""
         plain.clear()
         for frame in self.dataset.frames(clip):
             plain.append((frame.index, digests_of(frame), frame.image.shape[:2]))
@@ -130,7 +130,7 @@ def cache_folder() -> Path:
 
 
 def codec_for(method: Method, codec: str | None, dataset: str, rate: Fraction | None = None) -> CodecSpec | None:
-    """How frames are compressed for a method: as asked, and in any case where it needs motion; None: not at all.
+    """How frames are compressed for a method: as asked, and always where it needs motion; None: not at all.
 
     dataset, rate: its name without arguments and its frames per second, for the defaults
     """

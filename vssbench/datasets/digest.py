@@ -1,7 +1,7 @@
-"""What a clip's numbers rest on, as two numbers: digests of its frames and of its labels, made while they are read.
+"""What a clip's numbers are based on: digests of its frames and of its labels, computed while they are read.
 
 Readers of files hash the bytes that they decode (`Frame.digests`), so nothing is read twice. A video file is hashed as
-a whole, made video by what it is made from; a dataset that says nothing is known by its arrays.
+a whole, synthetic video by its settings; any other dataset by its arrays.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class ClipDigest:
         self._frames, self._labels, self._labelled = sha256(), sha256(), False
 
     def add(self, stem: str, read: Digests) -> None:
-        """Take in the next frame; its labels only where it has some to be scored against."""
+        """Add the next frame, with its labels where it has any to be scored against."""
         self._frames.update(f"{stem}\0{read.image}\n".encode("utf-8", "surrogateescape"))
         if read.labels is not None:
             self._labels.update(f"{stem}\0{read.labels}\n".encode("utf-8", "surrogateescape"))
             self._labelled = True
 
     def noting(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """The same frames, taken in as they pass."""
+        """Yield the same frames, adding each on the way."""
         for frame in frames:
             self.add(frame.stem, digests(frame))
             yield frame
@@ -56,7 +56,7 @@ class ClipDigest:
 
 
 def clip_digest(dataset: Dataset, clip: str) -> ClipDigest:
-    """Of a clip as it lies there now; nothing is decoded where the dataset can do without (`hooks.HasDigests`)."""
+    """The digests of a clip as it is now; nothing is decoded where the dataset has `hooks.HasDigests`."""
     found = ClipDigest()
     for stem, read in named_digests(dataset, clip):
         found.add(stem, read)
@@ -78,7 +78,7 @@ def files_digest(files: Iterable[Path]) -> str:
 
 
 def digests(frame: Frame) -> Digests:
-    """What the frame says it was read from, else its arrays; of its labels only where it has some."""
+    """The frame's own digests, else those of its arrays; of labels only where it has any."""
     image, labels = frame.digests or (of_array(frame.image), None)
     return Digests(image, None if frame.labels is None else labels or of_array(frame.labels))
 

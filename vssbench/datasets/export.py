@@ -1,4 +1,4 @@
-"""Write a dataset's clips in the layout of VSPW, Cityscapes or CamVid, so that those readers give the same labels back.
+"""Write a dataset's clips in the layout of VSPW, Cityscapes or CamVid, so that those readers return the same labels.
 
 Train id k of the source becomes class k of the layout (VSPW: file value k + 1, Cityscapes: the k-th of its 19 classes):
 names change, label maps do not. Void stays void. An export keeps a record of what it holds (export.json).
@@ -27,7 +27,7 @@ LABEL_STEP = 5
 
 
 class _Layout(ABC):
-    """One layout under `root`; `clip` writes a clip and says (frames, labelled frames)."""
+    """One layout under `root`; `clip` writes a clip and returns (frames, labelled frames)."""
 
     labels: str
 
@@ -65,7 +65,7 @@ class _Vspw(_Layout):
 
 
 class _Cityscapes(_Layout):
-    """One snippet a clip: its first 30 frames, of which the 20th is labelled."""
+    """One snippet per clip: its first 30 frames, of which the 20th is labelled."""
 
     labels = "cityscapes"
     city = "synthetic"
@@ -142,7 +142,7 @@ def export(
     clips: int | None = None,
     advance: Callable[[str], None] = lambda clip: None,
 ) -> Release:
-    """Write the first `clips` clips (all where None) below `output` and say what was written.
+    """Write the first `clips` clips (None: all) below `output` and return what was written.
 
     advance: called with each clip's name when it is on disk
     Raises UserError for an unknown layout, a folder that is not empty, more classes than the layout has, and a clip

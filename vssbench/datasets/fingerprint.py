@@ -1,4 +1,4 @@
-"""Which clips and frames there are, as one number: the only place that hashes their names."""
+"""The names of clips and frames as one digest: the only place that hashes names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Fingerprint:
         self._digest.update(_joined([clip, *stems, "\n"]))
 
     def hexdigest(self) -> str:
-        """Of the clips so far, hexadecimal."""
+        """The digest of the clips so far, hexadecimal."""
         return self._digest.hexdigest()
 
 

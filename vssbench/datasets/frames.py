@@ -21,7 +21,7 @@ VIDEOS = frozenset((".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".m
 
 
 class Frames(FileDataset):
-    """A clip is a folder of images (in the order of their numbers) or a video file, and bears its name. No labels.
+    """A clip is a folder of images (in the order of their numbers) or a video file, and has its name. No labels.
 
     labels: the label space that methods predict in and that predictions are coloured with
     """
@@ -66,7 +66,7 @@ class Frames(FileDataset):
     def stems(self, clip: str) -> list[str]:
         if not self.opaque(clip):
             return super().stems(clip)
-        if clip not in self._counts:  # containers state wrong lengths, so the frames are counted once
+        if clip not in self._counts:  # containers state wrong lengths, so frames are counted once
             self._counts[clip] = sum(1 for _ in decode(self._sources[clip]))
         return [_stem(index) for index in range(self._counts[clip])]
 

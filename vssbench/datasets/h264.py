@@ -31,7 +31,7 @@ Motion = NDArray[np.float32]
 Size = tuple[int, int]
 
 EXPORTING = frozenset(("h264", "mpeg4", "mpeg2video", "mpeg1video"))
-"""Codecs whose decoder in libavcodec hands out motion vectors."""
+"""Codecs whose decoder in libavcodec exports motion vectors."""
 _INTRA, _BIDIRECTIONAL = 1, 3
 _MARGIN = 64  # a block may reach past the picture, by less than this
 
@@ -85,11 +85,11 @@ def encode(frames: Iterable[UInt8], path: Path, codec: Codec | None = None) -> N
 
 
 def encoded(frames: Callable[[], Iterable[UInt8]], cache: Path, codec: Codec | None = None) -> Path:
-    """The file that holds these frames, made unless the cache folder has it.
+    """The file that holds these frames, encoded unless the cache folder has it.
 
     frames: called once to be hashed, and again if there is something to encode
     The name is the hash of all that went in, and the hash of what came out: a file that was exchanged, cut short or
-    written into no longer has its name, and is made anew.
+    written into no longer has its name, and is made again.
     """
     import av
 
@@ -113,7 +113,7 @@ def encoded(frames: Callable[[], Iterable[UInt8]], cache: Path, codec: Codec | N
 
 
 def check_encoder(cache: Path) -> None:
-    """Raise UserError for what `encoded` would stumble over at its first frame: no encoder, no room to keep a file."""
+    """Raise UserError for what would stop `encoded` at its first frame: no encoder, no room for a file."""
     import av
 
     try:
@@ -138,13 +138,13 @@ def decode(
     """The frames of a video file in order, and the motion of each to the frame that starts its group.
 
     size:  (H, W) to cut the frames to; None: as they are
-    spent: takes the seconds that each motion took, decoding apart
+    spent: filled with the seconds per motion map, without decoding
     chain: "float" adds the vectors up with bilinear look-up; "whole" rounds every step to whole pixels, as AR-Seg does
     Yields uint8[H, W, 3] RGB and float32[H, W, 2] (pixels, x first), or None for an intra frame. Frames are turned as
     the file's metadata says. Pixels without a vector to an earlier picture (intra blocks, and in B pictures what is
     predicted from a later one) count as not moved since the reference. Exact for streams with one reference; vectors do
     not say which of several they mean, and the last one is taken.
-    Raises UserError for a damaged file and for a codec whose vectors cannot be had.
+    Raises UserError for a damaged file and for a codec without readable vectors.
     """
     anchor: Motion | None = None  # motion of the last picture that others refer to
     for picture in _pictures(path):

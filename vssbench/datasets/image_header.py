@@ -1,4 +1,4 @@
-"""What an image file says of itself before its pixels are decoded: its size, how it is to be turned, its checksums."""
+"""What an image file states before its pixels are decoded: its size, its orientation, its checksums."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def read_header(data: bytes, path: Path, what: str = "image") -> Header:
             width, height = image.size
             header = Header((height, width), _orientation(image, exif))
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, EOFError, ... for damaged files
-        # Of a format that it does not know, Pillow says an address.
+        # For an unknown format, Pillow's message is an address.
         why = "no image file" if isinstance(error, Image.UnidentifiedImageError) else error
         raise UserError(
             f"damaged or truncated {what} ({why})",
@@ -83,7 +83,7 @@ def read_header(data: bytes, path: Path, what: str = "image") -> Header:
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """(type, content) of every chunk of a PNG file; raises ValueError where one is cut short or its CRC does not hold.
 
-    Decoders pass over the pixels' checksums (PNG, third edition, section 5.3): a flipped bit becomes other pixels.
+    Decoders ignore the pixels' checksums (PNG, third edition, section 5.3): a flipped bit becomes other pixels.
     """
     view, place, kind = memoryview(data), len(PNG), b""
     while kind != b"IEND":
@@ -100,7 +100,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _orientation(image: Image.Image, png: bytes | None) -> int:
-    """1 to 8; 1 where the file does not say, or says what Exif does not know. png: content of a PNG's eXIf chunk."""
+    """The orientation, 1 to 8; 1 where it is absent or invalid. png: content of a PNG's eXIf chunk."""
     try:
         if png is not None:
             exif = Image.Exif()

@@ -1,8 +1,8 @@
 """The protocol of AR-Seg: every labelled frame at each distance d from the key frame (CVPR 2023, section 4.1).
 
 For a labelled frame n and a distance d the clip is frames n-d .. n, encoded alone, so that frame n-d is the key frame
-and only frame n is scored. Per-frame methods are scored on the same decoded frames, so that the loss by the codec and
-the loss by the method can be told apart.
+and only frame n is scored. Per-frame methods are scored on the same decoded frames, so that the loss from the codec and
+the loss from the method can be told apart.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Distances:
     """A dataset cut into one clip for each labelled frame and distance; the distance is the scored frame's index.
 
     missing: labelled frames without enough frames before them, by distance; they are left out at that distance only
-    Frames whose numbers tell that some between them are missing do not follow one another.
+    Frames with a gap in their numbers do not count as consecutive.
     """
 
     def __init__(self, dataset: Dataset, distances: Sequence[int], limit: int | None = None):
@@ -76,7 +76,7 @@ class Distances:
             yield stem, labels if index == distance else None
 
     def digests(self, clip: str) -> Iterator[tuple[str, Digests]]:
-        """Of the scored frame and those before it."""
+        """The stems of the scored frame and those before it."""
         source, end, distance = self._ends[clip]
         whole = named_digests(self.dataset, source)
         for index, (stem, read) in enumerate(islice(whole, end - distance, end + 1)):
@@ -84,7 +84,7 @@ class Distances:
 
 
 class ByIndex:
-    """A metric that counts distance from the first frame of the clip, whatever the method's own key frames are."""
+    """A metric that counts distance from the clip's first frame, whatever the method's key frames are."""
 
     def __init__(self, metric: Metric):
         self._metric = metric

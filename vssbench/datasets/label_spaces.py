@@ -1,4 +1,4 @@
-"""Label spaces: the classes of a dataset and what its files call them, read from labels/*.yaml or a file of the user's.
+"""Label spaces: the classes of a dataset and their values in files, read from labels/*.yaml or a user's file.
 
 The format of such a file:
 
@@ -49,7 +49,7 @@ def spaces() -> list[str]:
 
 
 def load_space(labels: str | LabelSpace) -> LabelSpace:
-    """The label space of that name or in that file; one that is there already is handed back.
+    """The label space of that name or in that file; a label space is returned as it is.
 
     labels: a name of `spaces()`, a file (.yaml or .yml), or the name of a dataset whose class has a `space`
     Raises UserError with a suggestion for an unknown name, and with file, line and key for what is wrong in a file.
@@ -68,13 +68,13 @@ def load_space(labels: str | LabelSpace) -> LabelSpace:
 
 
 def suite_name(labels: str | LabelSpace) -> str | None:
-    """The suite's name for these classes; None for others, whatever they are called: names are nobody's property."""
+    """The suite's name for these classes; None for any others, whatever they are called."""
     space = load_space(labels)
     return space.name if space.name in spaces() and same_classes(space, _named(space.name)) else None
 
 
 def same_classes(one: LabelSpace, other: LabelSpace) -> bool:
-    """Whether the train ids mean the same, by the names of the classes."""
+    """Whether the train ids mean the same, judged by class names."""
     return one.names == other.names
 
 
@@ -110,7 +110,7 @@ def _bare_class(value: object) -> object:
 
 
 def bare_void(value: object) -> Any:
-    """What a list of values says of void, in full."""
+    """The full form of `void` given as a list of values."""
     return {"values": value, "write": (*value, IGNORE)[0]} if isinstance(value, list) else value
 
 
@@ -127,7 +127,7 @@ class SpaceFile(BaseModel):
 
 
 KEYS = {key for model in (SpaceFile, _Class, Void) for key in model.model_fields}
-"""Of a label space's file."""
+"""The keys of a label space's file."""
 OF_DESCRIPTIONS = ("images", "labels", "splits", "masks", "channel", "instances", "fps")
 """What a dataset description says besides its classes: it is a file of classes too."""
 
@@ -239,7 +239,7 @@ def train_id_files(labels: str | LabelSpace) -> LabelSpace:
 
 
 def _once(pairs: Iterable[tuple[Any, int]], name: str) -> dict[Any, int]:
-    """A mapping in which no key is given twice."""
+    """A mapping without duplicate keys."""
     meaning: dict[Any, int] = {}
     for key, train_id in pairs:
         if key in meaning:
@@ -249,6 +249,6 @@ def _once(pairs: Iterable[tuple[Any, int]], name: str) -> dict[Any, int]:
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
-    """Label spaces are shared by everything that runs, so nobody writes into one."""
+    """Make the arrays read-only: label spaces are shared by everything that runs."""
     array.flags.writeable = False
     return array

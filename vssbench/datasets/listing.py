@@ -1,4 +1,4 @@
-"""Names on disk: which images a folder holds, in which order, and what their numbers say."""
+"""Names on disk: the images of a folder, their order, and what their numbers mean."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def natural(name: str) -> tuple[list[str | int], str]:
 
 
 class Files(Mapping[str, Path]):
-    """stem -> file of one folder, in order. Paths are made when they are asked for: they are four times as large as
+    """stem -> file of one folder, in order. Paths are made on demand: they take four times as much memory as
     names, and a clip may have many thousand.
 
     suffixes: stem -> suffix
@@ -62,7 +62,7 @@ def folders(folder: Path) -> list[Path]:
 
 
 def visible(folder: Path) -> Iterator[Path]:
-    """What a folder holds, in no order, hidden files left out; nothing where the folder itself is missing."""
+    """The content of a folder, unordered, without hidden files; nothing where the folder is missing."""
     return (path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else iter(())
 
 
@@ -73,9 +73,9 @@ def number(stem: str) -> int | None:
 
 
 def positions(stems: Sequence[str]) -> list[int]:
-    """Where each frame stands in its clip, from 0: one after another, but that missing frames keep their places.
+    """The position of each frame in its clip, from 0: consecutive, except that missing frames keep their places.
 
-    Which are missing follows from the numbers at the end of the names, where these tell: of one name each, rising, and
+    Missing frames follow from the numbers at the end of the names, where these are usable: one stem, rising, and
     most neighbours one step apart (of 30, say, or nearly). Two or more steps at once leave places free.
     """
     places = list(range(len(stems)))
@@ -95,7 +95,7 @@ def gaps(stems: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def video_names(file: Path) -> list[str]:
-    """The names in the list, each once, none of which leads out of the folder."""
+    """The names in the list: unique, and none leads out of the folder."""
     names: dict[str, int] = {}
     regular(file)
     for line, text in enumerate(file.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):

@@ -1,4 +1,4 @@
-"""What the datasets on disk have in common: a clip is a list of items, each a frame file and perhaps a label file."""
+"""The common half of datasets on disk: a clip is a list of items, each a frame file and perhaps a label file."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Release:
     """What a release of a dataset holds, for `doctor` to compare with; None = not known.
 
     clip_frames: frames of every clip, where all are the same
-    lacking:     so many frames fewer are known to be missing from the published download itself
+    lacking:     how many frames the published download is known to lack
     """
 
     source: str

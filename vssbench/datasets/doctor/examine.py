@@ -1,8 +1,8 @@
-"""Check a dataset before hours are spent on it: every file is read as a run reads it, and no fault hides the next.
+"""Check a dataset before hours are spent on it: every file is read as in a run, and no fault hides the next.
 
 Looks for missing and unreadable files, frames and masks that do not pair, colour masks where indices are expected,
-values without a meaning or known to be stray, sizes that differ, gaps in the frame numbers, pictures that repeat, and
-counts that are not the release's; `names` for what file names and splits tell.
+values that are unknown or known to be stray, sizes that differ, gaps in the frame numbers, repeated pictures, and
+counts that differ from the release's; `names` checks file names and splits.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from vssbench.hooks import offered
 from vssbench.types import IGNORE, Dataset, LabelSpace, UInt8
 
 VOID_MOSTLY, VOID_COMMONEST, COMMONEST = 0.5, 0.15, 3
-"""Void is too much from the first share on; from the second on where it is among so many of the commonest classes.
+"""Void is too common from the first share on; from the second on where it is one of that many commonest classes.
 CamVid has 2 to 4 %."""
 COMPLETE = "complete the download, or say next to your numbers that a part was measured"
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What reading one item gave.
+    """The outcome of reading one item.
 
     picture: digest of the frame's pixels, None where it could not be read
     pixels:  int64[256] by train id, None where no label could be read
@@ -120,7 +120,7 @@ def _see(dataset: FileDataset, item: Item) -> _Seen:
 
 
 def _faults(one: _Seen, usual: Size | None, space: LabelSpace) -> Iterator[UserError]:
-    """Faults that show only next to the other file or the other frames."""
+    """Faults that show only in comparison with the other file or the other frames."""
     for label_size, previous in ((one.label_size, None), (None, usual)):
         try:
             if one.size:
@@ -173,7 +173,7 @@ def _pairing(dataset: FileDataset, clip: str) -> Iterator[Finding]:
 
 
 def _check_frames(dataset: Dataset, clip: str, report: Report) -> None:
-    """A clip that is not made of files one can look at one by one: it is read until it fails."""
+    """Check a clip that is not made of single files: it is read until it fails."""
     for frame in dataset.frames(clip):
         report.frames += 1
         _count(report, frame.image.shape[:2], None if frame.labels is None else _histogram(frame.labels))
@@ -193,7 +193,7 @@ def _histogram(labels: UInt8) -> np.ndarray:
 
 
 def _numbering(report: Report) -> Iterator[Finding]:
-    """Void that prevails: what label files in another numbering look like, since their values have a meaning too."""
+    """Too much void: label files in a different numbering look like this, since their values are valid too."""
     void = int(report.pixels[IGNORE])
     share = void / max(1, int(report.pixels.sum()))
     more = int((report.pixels[: report.space.classes] > void).sum())
@@ -211,7 +211,7 @@ def _numbering(report: Report) -> Iterator[Finding]:
 
 
 def _compare_release(dataset: FileDataset, report: Report) -> None:
-    """Counts against what the split should hold."""
+    """Compare counts with what the split should hold."""
     try:
         release = report.release = dataset.release()
     except UserError as error:
@@ -241,7 +241,7 @@ def _compare_release(dataset: FileDataset, report: Report) -> None:
 
 
 def _lengths(dataset: FileDataset, expected: int) -> Iterator[Finding]:
-    """Clips of another length than all clips of the release have."""
+    """Clips whose length differs from that of all clips of the release."""
     for clip in dataset.clips():
         try:
             items = dataset.listing(clip).items

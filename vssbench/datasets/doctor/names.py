@@ -1,4 +1,4 @@
-"""What names tell: files that are left out for them, names that no text can hold, clips in two splits or in none."""
+"""Checks of names: files left out because of them, names that are not text, clips in two splits or in none."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from vssbench.errors import UserError, listed
 from vssbench.types import Dataset
 
 UNREAD = frozenset((".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jp2", ".heic", ".avif", ".exr"))
-"""Pictures of kinds that no dataset here reads."""
+"""Suffixes of pictures that no dataset here reads."""
 SHOWN = 5
 
 
 def odd_names(dataset: FileDataset, clip: str, listing: Listing) -> Iterator[Finding]:
-    """Files of a clip that are left out for their names, and those whose names are not UTF-8."""
+    """Files of a clip that are left out because of their names, and those whose names are not UTF-8."""
     first = listing.items[0].image
     left_out = [path.name for path in visible(first.parent) if path.suffix.lower() in UNREAD]
     left_out += [path.name for path in dataset.nearly(clip)]
@@ -43,7 +43,7 @@ def odd_names(dataset: FileDataset, clip: str, listing: Listing) -> Iterator[Fin
 
 
 def splits(dataset: Dataset) -> tuple[list[Finding], list[str]]:
-    """Clips in two splits, of which one would be learned and measured on the other; and notes: clips in none."""
+    """Clips in two splits, which would be both trained and measured on; and notes: clips in none."""
     findings: list[Finding] = []
     notes: list[str] = []
     if not isinstance(dataset, FileDataset):

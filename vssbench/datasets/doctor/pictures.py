@@ -1,4 +1,4 @@
-"""Pictures of pixels without a meaning: a frame, dimmed, with those pixels in magenta."""
+"""Pictures of pixels with unknown values: the frame, dimmed, with those pixels in magenta."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST = 20
 
 
 def write(dataset: Dataset, report: Report, folder: Path) -> None:
-    """A PNG for each value without a meaning, of the first file with it, named after the value; 20 at most.
+    """Write one PNG per unknown value, of the first file with it, named after the value; at most 20.
 
     Raises UserError where the folder cannot be written.
     """

@@ -34,7 +34,7 @@ class Finding:
 
 @dataclass
 class Occurrence:
-    """Where a value without a meaning occurs.
+    """Where an unknown value occurs.
 
     file, row, column: the first such pixel;  picture: a PNG that shows those of the first file
     """
@@ -66,7 +66,7 @@ class Report:
 
     pixels: int64[256] pixels of labelled frames by train id (255: void);  occurs: int64[256] frames with it
     turned: frames that are not stored upright
-    meaningless: value or (r, g, b) without a meaning -> where it occurs
+    meaningless: unknown value or (r, g, b) -> where it occurs
     """
 
     dataset: str
@@ -85,7 +85,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; a share of nothing is None."""
+        """The report as plain data; a share of nothing is None."""
         return {
             "dataset": self.dataset,
             "split": self.split,

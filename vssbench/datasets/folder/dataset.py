@@ -1,4 +1,4 @@
-"""The dataset `folder`: what a description says, read as every other dataset on disk is."""
+"""The dataset `folder`: the files of a description, read like any other dataset on disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vssbench.files.input_files import expanded
 from vssbench.types import UInt8
 
 FOLDERS = ("train", "val", "test", "training", "validation", "testing")
-"""What folders of splits are called."""
+"""Usual names of split folders."""
 USUAL = "val"
 """The split of a description that names none."""
 SECRET = "test"
@@ -28,7 +28,7 @@ MOST_COMPLAINTS = 10
 
 
 class Folder(FileDataset):
-    """A clip is what the description's `images` calls so; its frames are in the order of their numbers.
+    """Clips and frames are found by the description's `images`; frames are in the order of their numbers.
 
     file: the description, `my_video.yaml`; its patterns are relative to `root`, or to the folder that it lies in
     Raises UserError with every fault of the description, and with what was found on disk where nothing fits.
@@ -47,7 +47,7 @@ class Folder(FileDataset):
         self.space = self.description.space
         if not self.root.is_dir():
             raise UserError("no such folder", where=self.root, fix="check --data-root")
-        self._entries(split)  # a split that there is not is told before folders that are not there
+        self._entries(split)  # a missing split is reported before missing folders
         self._images = Found(said.images, self.root, split)
         self._labels = None if said.labels is None else Found(said.labels, self.root, split)
         tried = {"images": self._images, "labels": None if split == SECRET else self._labels}
@@ -93,7 +93,7 @@ class Folder(FileDataset):
     def clips_of(self, split: str) -> list[str]:
         """The clips of a split, each once: as a text file or the names in the list order them.
 
-        Raises UserError for a split that there is not, and for names and globs that fit no clip.
+        Raises UserError for an unknown split, and for names and globs that match no clip.
         """
         entries = self._entries(split)
         images, labels = (
@@ -120,7 +120,7 @@ class Folder(FileDataset):
         return list(found)
 
     def _entries(self, split: str) -> list[tuple[Loc, str]] | None:
-        """Names and globs of a split's clips and where they stand; None: every clip. Raises UserError for no split."""
+        """Names and globs of a split's clips and their place in the file; None: every clip."""
         splits = self.description.splits
         if splits is None and (self.description.images.by_split or split == USUAL):
             return None
@@ -143,7 +143,7 @@ class Folder(FileDataset):
         return self.description.masks.read(path, digest)
 
     def release(self) -> Release | None:
-        """What the split should hold is not known."""
+        """Nothing is known about what the split should hold."""
         return None
 
     def rate(self, clip: str) -> Fraction | None:
@@ -162,6 +162,6 @@ class Folder(FileDataset):
 
 
 def _near(name: str, images: Found) -> str:
-    """What there is instead."""
+    """What exists instead."""
     near = get_close_matches(name, images.clips, n=2, cutoff=0)
     return f"there are {len(images.clips)} clips, such as {' and '.join(map(repr, near))}"

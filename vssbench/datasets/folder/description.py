@@ -46,7 +46,7 @@ _WORDS = {
     "int_type": "must be a whole number",
     "string_type": "must be text",
 }
-"""pydantic's kinds of faults, in the words of whoever writes descriptions."""
+"""pydantic's error types, in words for the author of a description."""
 _STAND_IN: dict[str, Any] = {"images": "{clip}/{frame}.png", "classes": ["-"]}
 """For keys that are missing or wrong, so that the others can be judged all the same."""
 
@@ -90,7 +90,7 @@ class _WideVoid(Void):
 
 
 def _void(value: object) -> object:
-    """As in a file of classes, but that what is written must fit into a byte."""
+    """As in a file of classes, except that written values must fit into a byte."""
     return bare_void([v for v in value if v in range(256)]) | {"values": value} if isinstance(value, list) else value
 
 

@@ -1,4 +1,4 @@
-"""Where files lie: `frames/{clip}/{frame}.jpg`, matched against a folder, and what was there where it does not fit.
+"""Where files are: `frames/{clip}/{frame}.jpg`, matched against a folder, and what was there where it does not match.
 
 {split}   the split that is opened, in folders' names
 {clip}    the clip's name: of a folder, or the first part of a file's name (as long as it can be); without it all
@@ -23,11 +23,11 @@ KNOWN = ("split", "clip", "frame")
 _PART = re.compile(r"(\{[^{}]*\}|\*)")
 _MOST_NAMES = 1000
 WHOLE = "video"
-"""The one clip of a pattern that names none."""
+"""The only clip of a pattern without {clip}."""
 
 
 class Pattern:
-    """Raises ValueError, in words for whoever wrote it, for text that is not a pattern."""
+    """Raise ValueError, in words for the author, for text that is not a pattern."""
 
     def __init__(self, text: str):
         self.text = text
@@ -49,7 +49,7 @@ class Pattern:
 
 
 class Fitting(Mapping[str, Path]):
-    """frame -> file of one folder, in natural order; names are kept, and paths are made when they are asked for."""
+    """frame -> file of one folder, in natural order; paths are made from names on demand."""
 
     def __init__(self, folder: Path, names: Mapping[str, str]):
         self.folder, self.names = folder, names
@@ -65,9 +65,9 @@ class Fitting(Mapping[str, Path]):
 
 
 class Found:
-    """A pattern below `root`, for one split. No folder of a clip is looked into before its files are asked for.
+    """A pattern below `root`, for one split. A clip's folder is read only when its files are asked for.
 
-    misfit: where nothing fits the pattern at all, what was found instead, in words
+    misfit: where nothing matches the pattern, what was found instead, in words
     """
 
     def __init__(self, pattern: Pattern, root: Path, split: str):
@@ -96,7 +96,7 @@ class Found:
         return {name: found[name] for name in sorted(found, key=natural)}
 
     def files(self, clip: str) -> Fitting:
-        """frame -> file of a clip; empty for one that is not there."""
+        """frame -> file of a clip; empty for a missing clip."""
         folder = self.clips.get(clip)
         if folder is None:
             return Fitting(self.root, {})
@@ -104,7 +104,7 @@ class Found:
         return Fitting(folder, names)
 
     def nearly(self, clip: str) -> list[Path]:
-        """Files of a clip's folder that would fit in another case, or with the suffix of another kind of image.
+        """Files of a clip's folder that would match in another case, or with the suffix of another image format.
 
         Their frames are named as others are: a 00001_depth.png next to 00001.jpg is something else.
         """
@@ -124,7 +124,7 @@ class Found:
         ]
 
     def has(self, clip: str) -> bool:
-        """Whether any file of a clip is there."""
+        """Whether any file of a clip exists."""
         folder = self.clips.get(clip)
         if folder is None or not self.pattern.clip_is_folder:
             return folder is not None
@@ -145,7 +145,7 @@ class Found:
         return f"nothing fits {self.pattern}: in {folder} there is no {wanted}, {instead}"
 
     def _below(self, folder: Path, clip: str | None, part: str) -> Iterator[tuple[Path, str | None]]:
-        """The folders one level down that fit, each with the clip that it stands for."""
+        """The matching folders one level down, each with its clip."""
         if not _PART.search(part.replace("{split}", self.split)):
             path = folder / part.replace("{split}", self.split)
             if path.is_dir():
@@ -192,5 +192,5 @@ class Found:
 
 
 def _form(frame: str) -> str:
-    """A frame's name with every number alike."""
+    """A frame's name with every number replaced by the same mark."""
     return re.sub(r"[0-9]+", "0", frame)

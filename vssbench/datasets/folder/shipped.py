@@ -13,7 +13,7 @@ DESCRIPTIONS = Path(__file__).with_name("descriptions")
 
 
 class Shipped(Folder):
-    """A described dataset whose description is the package's own; `--data-root` says where the data lie."""
+    """A dataset whose description ships with the package; `--data-root` says where the data are."""
 
     shipped: ClassVar[Description]
 
@@ -30,7 +30,7 @@ def dataset(name: str) -> type[Shipped]:
 
 
 def __getattr__(name: str) -> type[Shipped]:
-    """So that the registry finds each under its name."""
+    """Let the registry find each by its name."""
     if not (DESCRIPTIONS / f"{name}.yaml").is_file():
         raise AttributeError(name)
     return dataset(name)
