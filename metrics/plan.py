@@ -40,7 +40,7 @@ class LooksAtFrames(Protocol):
 
 
 def looking(specs: Sequence[str | Spec]) -> dict[Spec, LooksAtFrames]:
-    """Those of metric strings whose metric looks at frames."""
+    """The metric strings whose metric looks at frames."""
     found = {spec: registry.resolve("metrics", spec.name) for spec in map(parse, specs)}
     return {spec: metric for spec, metric in found.items() if isinstance(metric, LooksAtFrames)}
 

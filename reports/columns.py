@@ -59,7 +59,7 @@ class Column:
 
     @property
     def key(self) -> str:
-        """Of the figure, in `Row.values`."""
+        """The figure's key in `Row.values`."""
         return self.figure.name
 
     @property

@@ -25,7 +25,7 @@ from vssbench.stats.comparison import Comparison
 from vssbench.stats.over_clips import OverClips
 
 PRINTED = Figure("fps(printed)", "FPS, machines differ", "frames/s", lambda result: None, "speed")
-"""Of published rows: what the clock included, they do not say."""
+"""The scope of published rows: they do not say what the clock included."""
 
 
 class Group(NamedTuple):

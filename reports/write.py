@@ -27,7 +27,7 @@ def parse_formats(text: str) -> tuple[str, ...]:
 def write(
     rows: Sequence[Row], folder: Path, formats: Sequence[str] = DEFAULT, chosen: Sequence[str] = ()
 ) -> list[Path]:
-    """Those of FORMATS that are asked for: leaderboards, the page, and the plots (with a sweep's numbers next to it).
+    """The FORMATS that are asked for: leaderboards, the page, and the plots (with a sweep's numbers next to it).
 
     chosen: figures that the tables show in place of the usual columns; leaderboard.csv always has all
     """

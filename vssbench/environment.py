@@ -115,7 +115,7 @@ def _device_name(device: str) -> str | None:
 
 
 def _commit() -> dict[str, Any]:
-    """Of vssbench's sources, and of another project that this process was started in; "+": it has changes.
+    """The commit of vssbench's sources, and of another project that this process was started in; "+": it has changes.
 
     An installed package has none, though it may lie inside somebody's checkout: git must know its files.
     """

@@ -70,7 +70,7 @@ class HasWork(Protocol):
     """`work(kind, size)`, in place of `cost_module` where what runs is no torch module."""
 
     def work(self, kind: Kind, size: tuple[int, int]) -> Work:
-        """Of a frame of that size (H, W). Raises UserError for a kind of frame that the method does not have."""
+        """The cost of a frame of that size (H, W). Raises UserError for an unknown kind of frame."""
 
 
 @runtime_checkable
@@ -162,35 +162,35 @@ class HasClasses(Protocol):
 
 @runtime_checkable
 class HasSide(Protocol):
-    """Of a dataset, `side`: names of the inputs besides the image that its frames carry (`Frame.side`)."""
+    """A dataset's `side`: names of the inputs besides the image that its frames carry (`Frame.side`)."""
 
     side: frozenset[str]
 
 
 @runtime_checkable
 class HasFrame(Protocol):
-    """Of a dataset, `frame(clip, index)`: one frame by itself; without it, training streams a clip up to the frame."""
+    """A dataset's `frame(clip, index)`: one frame by itself; without it, training streams a clip up to the frame."""
 
     def frame(self, clip: str, index: int) -> Frame: ...
 
 
 @runtime_checkable
 class HasLabelled(Protocol):
-    """Of a dataset, `labelled(clip)`: which frames have labels; without it, training reads the labels of them all."""
+    """A dataset's `labelled(clip)`: which frames have labels; without it, training reads the labels of them all."""
 
     def labelled(self, clip: str) -> Sequence[int]: ...
 
 
 @runtime_checkable
 class HasVideo(Protocol):
-    """Of a dataset, `video(clip)`: the clip's own video file, or None; its motion is then that of the file."""
+    """A dataset's `video(clip)`: the clip's own video file, or None; its motion is then that of the file."""
 
     def video(self, clip: str) -> Path | None: ...
 
 
 @runtime_checkable
 class HasDigests(Protocol):
-    """Of a dataset, `digests(clip)`: of the bytes of each frame and its labels, without decoding them.
+    """A dataset's `digests(clip)`: digests of the bytes of each frame and its labels, without decoding them.
 
     They are those that `Frame.digests` carries; without it, a resumed run reads every finished clip again to compare.
     """
@@ -208,7 +208,7 @@ class HasClipFiles(Protocol):
 
 @runtime_checkable
 class HasSplit(Protocol):
-    """Of a dataset, `split`: the part of it that was opened, for `vssbench doctor`."""
+    """A dataset's `split`: the part of it that was opened, for `vssbench doctor`."""
 
     split: str
 

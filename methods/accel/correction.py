@@ -16,7 +16,7 @@ from vssbench.specs import Spec, inside, parse
 from vssbench.types import Weights
 
 DEVIATION = 0.01
-"""Of the weights that training starts with."""
+"""Noise of the weights that training starts with."""
 
 
 class Correction(nn.Conv2d):

@@ -28,7 +28,7 @@ from vssbench.types import Frame
 
 PAPER = Settings(steps=53 * 2975, batch=1, rate=5e-4, crop=(768, 1024))
 SLOW_STEPS, SLOW = 1000, 0.1
-"""So many steps begin at that share of the rate."""
+"""The number of warm-up steps, and the share of the rate that they begin at."""
 WEIGHT_DECAY, WEIGHT_FACTOR, BIAS_FACTOR = 5e-4, 2.0, 4.0
 SMALL = Settings(steps=200, batch=4, rate=0.1, crop=(128, 224))
 

@@ -37,7 +37,7 @@ def bordered(x: Tensor, tile: Tile) -> Tensor:
 
 
 def windows(x: Tensor, tile: Tile) -> Tensor:
-    """Of a bordered map, what each tile sees: a view float[tiles down, tiles across, rows + 6, columns + 6, C]."""
+    """What each tile of a bordered map sees: a view float[tiles down, tiles across, rows + 6, columns + 6, C]."""
     rows, columns = (side + 2 * REACH for side in tile)
     return x.unfold(0, rows, tile[0]).unfold(1, columns, tile[1]).permute(0, 1, 3, 4, 2)
 

@@ -37,10 +37,10 @@ class Pooling(NamedTuple):
 
 TARGET = Pooling(patch=7, tokens=1, seen=5)
 REFERENCES = (Pooling(7, 1, 7), Pooling(3, 2, 5), Pooling(2, 3, 3))
-"""Of the frames t-9, t-6 and t-3."""
+"""For the frames t-9, t-6 and t-3."""
 POOLINGS = (TARGET, *REFERENCES)
 KEYS = WINDOW**2 + 4 * (WINDOW**2 - (WINDOW - MOVED) ** 2) + sum(one.seen**2 for one in POOLINGS)
-"""Of one window, 289: its own 49 places, 132 of its ring, 25 + 49 + 25 + 9 pooled tokens."""
+"""Tokens that one window sees, 289: its own 49 places, 132 of its ring, 25 + 49 + 25 + 9 pooled tokens."""
 
 
 class FocalAttention(nn.Module):

@@ -20,7 +20,7 @@ WIDTHS: dict[Skip, int] = {"level1": 16, "b1": 19}
 """Channels of what the decoder's last step may see: the first convolution alone, or the picture next to it."""
 _DILATIONS = (1, 2, 4, 8, 16)
 _EPS = 1e-3
-"""Of all normalisation. The input is so small (see the adapter) that PyTorch's own 1e-5 destroys the output."""
+"""Epsilon of all normalisation. The input is so small (see the adapter) that PyTorch's own 1e-5 destroys the output."""
 
 
 class Depth(NamedTuple):

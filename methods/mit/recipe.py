@@ -27,7 +27,7 @@ from vssbench.types import IGNORE, UInt8
 
 WEIGHT_DECAY = 0.01
 FIRST_RATE = 1e-6
-"""Of the warm-up, as a share of the rate."""
+"""Start of the warm-up, as a share of the rate."""
 PADDING = (124, 116, 104)
 """The mean colour, whole: 0 after normalisation, but for half a grey level."""
 

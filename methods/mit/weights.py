@@ -34,7 +34,7 @@ _BACKBONE = "backbone."
 _HEADS = ("head.", "classifier.", "decode_head.")
 """What may stand next to a backbone in a file that is read for the backbone."""
 _UNSEEN = ("num_attention_heads", "sr_ratios", "strides", "patch_sizes", "mlp_ratios")
-"""Of a transformers configuration, what must agree because shapes cannot tell it."""
+"""Keys of a transformers configuration that must agree, because shapes do not show them."""
 
 _RULES: Rules = (
     (r"backbone\.stages\.(\d)\.patch_embeddings\.proj", lambda m: f"backbone.patch_embed{one(m)}.proj"),

@@ -41,7 +41,7 @@ from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings, ro
 
 TINY = Settings(steps=6000, batch=8, rate=2e-3, crop=(128, 160))
 TINY_HEADS, TINY_POINT_SHARE = 0.1, 0.3
-"""Of the rate, for the two heads of the trained segmentor; of a mask's pixels, for the losses: see `deviations`."""
+"""Share of the rate for the segmentor's two heads; share of a mask's pixels for the losses: see `deviations`."""
 
 
 class Pairs(nn.Module):

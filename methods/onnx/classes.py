@@ -15,7 +15,7 @@ from vssbench.types import LabelSpace
 
 
 def of_folder(model: ModelFile, path: Path, labels: str | LabelSpace, mapping: str | None) -> ForeignClasses:
-    """Those of an exported method. path: of model.yaml; labels, mapping: as in `foreign_classes`
+    """The classes of an exported method. path: of model.yaml; labels, mapping: as in `foreign_classes`
 
     Raises UserError for a file whose classes do not hold together, and as `foreign_classes` does.
     """
@@ -41,7 +41,7 @@ def of_folder(model: ModelFile, path: Path, labels: str | LabelSpace, mapping: s
 
 
 def of_file(graph: SingleGraph, labels: str | LabelSpace, mapping: str | None) -> tuple[ForeignClasses, list[str]]:
-    """Those of a graph alone, which have numbers and no names, and what they are called."""
+    """The classes of a bare graph, which have numbers instead of names, and what to call them."""
     where, count = graph.info.path, graph.classes
     if labels == MODEL and count is None:
         raise UserError("does not say how many classes it knows", where=where, fix="labels=NAME or FILE")

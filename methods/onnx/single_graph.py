@@ -82,12 +82,12 @@ class SingleGraph:
         return cls(info, image, output, found, size, None if labels else given.shape[1], labels, statistics)
 
     def shape(self, frame: Size) -> tuple[int, ...]:
-        """Of the input, for a frame of that size."""
+        """The input's size for a frame of that size."""
         size = self.size or frame
         return (1, 3, *size) if self.layout == "nchw" else (1, *size, 3)
 
     def model(self, frame: Size, classes: Sequence[str]) -> ModelFile:
-        """For frames of that size; decode resizes its scores to the frame."""
+        """How frames of that size are run; decode resizes the scores to the frame."""
         resize: list[Operation] = [Resize(size=self.size, by="opencv")] if self.size else []
         mean, std = self.statistics
         picture = (*resize, *([Normalise(mean=mean, std=std)] if self.layout == "nchw" else []))

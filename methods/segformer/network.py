@@ -14,7 +14,7 @@ from vssbench.types import Weights
 
 Backbone = Literal["tiny", "mit_b0", "mit_b1", "mit_b2", "mit_b3", "mit_b4", "mit_b5"]
 LEAST_SIDE = 29
-"""Of a frame: at stride 4 the smaller side must reach the first stage's kernel of 8."""
+"""Least side of a frame: at stride 4 it must reach the first stage's kernel of 8."""
 _CONFIGS: dict[Backbone, dict[str, Any]] = {
     "tiny": {"hidden_sizes": [16, 32, 80, 128], "depths": [1, 1, 1, 1], "decoder_hidden_size": 64},
     "mit_b0": {"hidden_sizes": [32, 64, 160, 256], "depths": [2, 2, 2, 2], "decoder_hidden_size": 256},

@@ -110,7 +110,7 @@ class Tdnet(Segmentor):
         self._shape: tuple[int, ...] | None = None
 
     def prepare(self, frame: Frame) -> Input:
-        """As the official test code: OpenCV's bilinear resizing of the whole numbers, then normalisation."""
+        """Prepare a frame as the official test code does: OpenCV's bilinear resizing of bytes, then normalisation."""
         height, width = frame.image.shape[:2]
         rows, columns = self.input_size((height, width))
         image = frame.image

@@ -37,7 +37,7 @@ OWN, DEEP = 0.5, 0.1
 """Weights of the losses of a value alone and of the head on the trunk's third layer."""
 WEIGHT_DECAY = 1e-4
 FIRST_RATE = 1e-3
-"""Of the warm-up, as a share of the rate."""
+"""Start of the warm-up, as a share of the rate."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Turns(nn.Module):
 
 
 def _loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Of scores on the 1/8 grid, enlarged as the network enlarges them."""
+    """The loss of scores on the 1/8 grid, enlarged as the network enlarges them."""
     whole = F.interpolate(scores, labels.shape[-2:], mode="bilinear", align_corners=True)
     return hard_cross_entropy(whole, labels)
 

@@ -14,7 +14,7 @@ from vssbench.networks.checkpoints import Checkpoint
 from vssbench.types import Weights
 
 _UNUSED = re.compile(r"pretrained\d\.fc\.|auxlayer\d\.|teacher\.")
-"""Of an official file, what inference does not read: the trunks' ImageNet classifiers and the heads of training."""
+"""Parts of an official file that inference does not read: ImageNet classifiers of the trunks and training heads."""
 _OFFICIAL_NORM, _NORM = "layer_norm1.ln.weight", "paths.0.norm.weight"
 _LAYERS = {
     "trunk.": "pretrained{0}.",

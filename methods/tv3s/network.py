@@ -53,7 +53,7 @@ class State(NamedTuple):
 
 
 States = tuple[tuple[State, ...], ...]
-"""Of each block and each of its groups of pieces."""
+"""One state per block and group of pieces."""
 
 
 class Mixer(nn.Module):
@@ -200,7 +200,7 @@ class TV3S(ClipNetwork):
         return resize(scores, target.fused.shape[-2:]), tuple(after)
 
     def _cuts(self, height: int, width: int, device: torch.device) -> list[Pieces]:
-        """Of each block: every second one's windows are moved."""
+        """The pieces of each block: every second block's windows are shifted."""
         return [pieces(height, width, self.window, i % 2 == 1, device) for i in range(len(self.blocks))]
 
     def _dropped(self, x: Tensor, cut: Pieces | None, before: int) -> Tensor:

@@ -45,7 +45,7 @@ def selective_scan(
 
 
 def _advance(u: Tensor, step: Tensor, rate: Tensor, to_state: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """By what the state is multiplied at some tokens, which are in the first axis, and the states after each of them;
+    """The factors of the state at some tokens (first axis), and the states after each of them;
     float[L, P, N, D] both.
     """
     kept = (step.unsqueeze(-2) * rate).exp_()
@@ -109,5 +109,5 @@ selective_scan.register_autograd(_gradients, setup_context=_keep)
 
 @register_flop_formula(torch.ops.vssbench.selective_scan)
 def _flops(u: tuple[int, ...], step: tuple[int, ...], rate: tuple[int, ...], *_: Any, **__: Any) -> int:
-    """For torch's counter, of shapes, two a multiply-accumulate; `fvcore_rules.selective_scan` has the reason."""
+    """For torch's counter, from shapes, two per multiply-accumulate; `fvcore_rules.selective_scan` explains it."""
     return 2 * prod(u) * (4 * rate[0] + 1)

@@ -54,7 +54,7 @@ class Boundary(ClipMetric):
 
     @classmethod
     def check_spec(cls, spec: Spec) -> None:
-        """As of every metric; there may be a `width` too, a share of the diagonal above 0 and up to a half."""
+        """Check as for every metric; `width`, if given, is a share of the diagonal above 0 and up to a half."""
         super().check_spec(spec)
         width = spec.get("width", WIDTH)
         if isinstance(width, bool) or not isinstance(width, int | float) or not 0 < width <= _WIDEST:
@@ -67,7 +67,7 @@ class Boundary(ClipMetric):
 
     @classmethod
     def totals(cls, spec: Spec, clips: Clips) -> Totals | str:
-        """Of each clip the boundary pixels of each class; the protocol says which clips and which classes count."""
+        """The boundary pixels of each class in each clip; the protocol says which clips and classes count."""
         if clips.nothing:
             return clips.nothing
         if clips.protocol.areas is scripts.no_areas:
@@ -140,7 +140,7 @@ def _without(labels: UInt8, those: NDArray[np.bool_]) -> UInt8:
 
 
 def _counted(table: Counts, classes: int) -> list[list[int]]:
-    """Of int64[256 * 256] pairs of boundary pixels (ground truth, prediction), 255 where a map has none."""
+    """Counts from int64[256 * 256] pairs of boundary pixels (ground truth, prediction), 255 where a map has none."""
     pairs = table.reshape(VALUES, VALUES)
     areas = np.stack([pairs.sum(1), pairs.sum(0), pairs.diagonal()])[:, :classes]
     there = np.flatnonzero(areas.any(axis=0))

@@ -102,7 +102,7 @@ class Clips:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the clips that count."""
+        """The states of the clips that count."""
         return tuple(record.clip for record in self.records)
 
     @property

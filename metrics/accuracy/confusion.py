@@ -47,7 +47,7 @@ class Confusion(ClipMetric):
 
     @classmethod
     def totals(cls, spec: Spec, clips: Clips) -> Totals | str:
-        """Of each clip the pixels of each class in ground truth, in prediction and in both.
+        """The pixels of each class in each clip: in ground truth, in prediction and in both.
 
         These 3 C numbers are all that the formulas look at, of a matrix of C * C.
         """
@@ -237,7 +237,7 @@ class Cells(NamedTuple):
 
 
 def cells(clips: Clips) -> list[Cells]:
-    """Those of all clips, whether or not they count under the protocol; for Clips.everywhere."""
+    """The counts of all clips, whether or not they count under the protocol; for Clips.everywhere."""
     return [decoded(record, clips.space) for record in clips.all]
 
 

@@ -56,14 +56,14 @@ class Consistency(ClipMetric):
 
     @classmethod
     def check_spec(cls, spec: Spec) -> None:
-        """As of every metric; the number must be no more than 65536, too."""
+        """Check as for every metric; the number must be at most 65536."""
         super().check_spec(spec)
         if spec.at and spec.at > _MAX_WINDOW:
             raise UserError(f"windows of {spec.at} frames are too long", expected=f"at most {_MAX_WINDOW}")
 
     @classmethod
     def totals(cls, spec: Spec, clips: Clips) -> Totals | str:
-        """Of each clip the sum of its windows' ratios, as digits, and how many windows have one."""
+        """The sum of each clip's window ratios, as digits, and how many windows have one."""
         if clips.nothing:
             return clips.nothing
         assert spec.at is not None

@@ -22,7 +22,7 @@ class Damage(ValueError):
 
 @contextmanager
 def refusing_damage(record: ClipStates, state: str) -> Iterator[None]:
-    """Around the decoding of one clip's state: what does not fit becomes a UserError that names the clip."""
+    """A context for decoding one clip's state: what does not fit becomes a UserError that names the clip."""
     try:
         yield
     except (Damage, KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:

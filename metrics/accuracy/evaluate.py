@@ -78,7 +78,7 @@ def read(clips: Clips, specs: Sequence[Spec]) -> Evaluation:
 
 
 def totals(spec: Spec, clips: Clips) -> Totals | str | None:
-    """Those of a metric under its own protocol, or that of the clips; why it has no number; None: it says no totals.
+    """The totals of a metric under its own protocol, or the clips'; the reason for no number; None: it has no totals.
 
     Raises UserError for a metric string that does not fit.
     """

@@ -33,7 +33,7 @@ class Flicker(NamedTuple):
 
 
 def flicker(before: tuple[Frame, UInt8], now: tuple[Frame, UInt8], classes: int) -> Flicker | None:
-    """Of two frames of a clip with their predictions, uint8[H, W]; None unless they follow each other, at one size.
+    """The flicker of two frames and their predictions, uint8[H, W]; None unless they are consecutive, at one size.
 
     classes: predicted ids from here on are no class, and leave out what they were predicted for in the frame before
     The flow is the dataset's exact one where the frame carries it, else DIS.

@@ -23,7 +23,7 @@ from vssbench.types import IGNORE, Frame, UInt8
 Seen = NDArray[np.bool_]
 Size = tuple[int, ...]
 _SHARE, _PIXELS = 0.01, 0.5
-"""Of the check of Sundaram, Brox and Keutzer (ECCV 2010, section 3.2)."""
+"""Constants of the check of Sundaram, Brox and Keutzer (ECCV 2010, section 3.2)."""
 
 
 class FlowSource(Protocol):

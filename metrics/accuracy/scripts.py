@@ -87,7 +87,7 @@ class Figures:
 
     @property
     def moved(self) -> int:
-        """Of the areas."""
+        """IoU from the areas."""
         return self.areas.moved
 
 

@@ -34,7 +34,7 @@ class Waiting(Protocol[Taken]):
 
 
 class Newest(Generic[Taken]):
-    """Of the frames that wait the last one alone; those before it are dropped."""
+    """Take only the last of the waiting frames; those before it are dropped."""
 
     def __init__(self) -> None:
         self._last: deque[tuple[int, Taken]] = deque(maxlen=1)

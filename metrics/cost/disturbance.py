@@ -63,7 +63,7 @@ def _mean(samples: Samples, times: Times, share_of: Mapping[str, float]) -> floa
 
 
 def _medians(samples: Samples, times: Times) -> Times:
-    """For each sample the median of its like: frames differ by what is done on their kind, and by what they show."""
+    """For each sample the median of comparable samples: the work differs by frame kind and by content."""
     like = np.array(samples["kind"])
     rounds = len(set(samples["round"]))
     if rounds >= REPEATED and len(times) % rounds == 0:

@@ -66,13 +66,13 @@ def addbmm(inputs: list[Any], outputs: list[Any]) -> int:
 
 
 def contraction(inputs: list[Any], outputs: list[Any]) -> int:
-    """Of two tensors over some axes: each element of the result is a sum of as many products as those have places."""
+    """The count for two tensors over some axes: each element of the result sums one product per place of these."""
     both, result = prod(_sizes(inputs[0])) * prod(_sizes(inputs[1])), prod(_sizes(outputs[0]))
     return result * isqrt(both // max(result, 1))
 
 
 def selective_scan(inputs: list[Any], outputs: list[Any]) -> int:
-    """Of a state-space layer, [p, l, d] by [n, d] rates: 4 a token, channel and state, and 1 a token and channel.
+    """The count for a state-space layer, [p, l, d] by [n, d] rates: 4 per token, channel, state; 1 per token, channel.
 
     step * rate, (step * u) * to_state, decay * state + input and from_state * state; step * u. Elementwise otherwise,
     they are what the layer is made of, and so papers count them.

@@ -19,7 +19,7 @@ class HostPeak:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Around one piece of work."""
+        """A context around one piece of work."""
         before = _reset_peak()
         yield
         if before is not None:

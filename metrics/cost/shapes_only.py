@@ -51,7 +51,7 @@ class ShapesOnly(TorchDispatchMode):
         return tree_map_only(_Shape, _empty, shapes, is_leaf=lambda leaf: isinstance(leaf, _Shape))
 
     def _traced_convolution(self, args: tuple[Any, ...]) -> Any:
-        """Of a convolution the tracer records the `_convolution` that its kernel calls: call that, with tracing on."""
+        """Call `_convolution`, which the tracer records for a convolution, with tracing on."""
         torch._C._dispatch_tls_set_dispatch_key_excluded("Tracer", False)
         try:
             with self._again():

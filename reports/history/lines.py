@@ -151,7 +151,7 @@ def history(rows: Sequence[Row], rules: Sequence[Rule]) -> History:
 
 
 def _lines(place: Place, members: Sequence[tuple[datetime, Row]], rules: Sequence[Rule]) -> list[Line]:
-    """Those of one method on one dataset: a line per figure, of a speed one per machine."""
+    """The lines of one method on one dataset: one per figure, for a speed one per machine."""
     drawn = []
     for rule in rules:
         by_machine: dict[str | None, list[tuple[datetime, Row, float]]] = {}

@@ -18,10 +18,10 @@ from vssbench.reports.plots.column_figure import Sheet, Sign
 from vssbench.reports.plots.theme import LINES, SMALL, Theme, looks, scale
 
 FILLS = ("full", "none", "left", "right", "bottom", "top")
-"""Of the markers of machines, in the order in which they appear: colour and shape say the method."""
+"""Markers of machines, in order of appearance: colour and shape show the method."""
 RING: dict[str, Any] = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none"}
 TICKS = 6
-"""So many commits have their name under the axis: more would run into each other."""
+"""How many commits have their name under the axis: more would overlap."""
 
 
 def plots(history: History, by: By) -> Iterator[tuple[str, Callable[[Theme], Figure]]]:

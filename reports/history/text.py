@@ -35,7 +35,7 @@ def labels(history: History) -> dict[int, str]:
 
 
 def cells(line: Line, step: Step) -> tuple[str, ...]:
-    """Of HEADER, from the figure to what else changed: plain text."""
+    """The cells of HEADER, from the figure to what else changed: plain text."""
     figure = line.rule.figure
     then, now = (figure.text(row.values[figure.name] or 0.0, significant=4) for row in (step.before, step.after))
     said = MISSING if step.broken else moved(step.verdict)

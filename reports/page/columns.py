@@ -14,7 +14,7 @@ from vssbench.results.signature import Signature
 from vssbench.specs import parse
 
 SECONDARY = ("key_frames", "gflops(key)", "gflops(nonkey)", "fps(end_to_end)")
-"""Of the leaderboard's columns, those that are shown on request too."""
+"""The leaderboard's columns that are shown only on request."""
 TAIL = ("latency(p50,end_to_end)", "latency(p99,step)", "latency(p99,end_to_end)", "latency(max,end_to_end)", "jitter")
 METERED = ("memory", "energy", "power", "rate")
 """Families of figures that the leaderboard has no room for."""

@@ -12,11 +12,11 @@ from vssbench.reports.rows import Row
 from vssbench.stats.over_clips import OverClips, Pairs, compare_methods
 
 LEVEL = 0.95
-"""Of the intervals."""
+"""Confidence level of the intervals."""
 TESTED = ("mIoU", "VC@8", "VC@16")
-"""Of the metrics that are shown clip by clip; pixel accuracy would take as long as all of these."""
+"""The metrics that are shown clip by clip; pixel accuracy would take as long as all of these."""
 SHOWN = 20
-"""So many of a group's rows, the best ones, are compared: 190 pairs."""
+"""How many of a group's rows, the best ones, are compared: 190 pairs."""
 
 
 def pairs(rows: Sequence[Row]) -> dict[str, list[tuple[Any, ...]]]:

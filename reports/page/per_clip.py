@@ -15,7 +15,7 @@ from vssbench.results.record import RunResult
 from vssbench.types import KINDS
 
 METRICS = ("mIoU", "pixel_accuracy", "VC@8", "VC@16")
-"""Those of the result that are shown clip by clip: one number of each, not the mean over clips that papers print."""
+"""The metrics that are shown clip by clip: one number per clip, not the mean over clips that papers print."""
 
 
 def per_clip(row: Row) -> dict[str, dict[str, float]]:

@@ -26,7 +26,7 @@ from vssbench.results.figures import figure
 
 ACCURACY = "mIoU"
 NAMED = 24
-"""Of so many methods each has a name and intervals; of more the front and those that a user named."""
+"""Up to this many methods, each has a name and intervals; beyond, only the front and those that a user named."""
 NO_INTERVALS: dict[str, Any] = {"x_interval": None, "y_interval": None}
 SPEED = "fps(step+decode)"
 COSTS = {  # figure -> (file name, axis label)

@@ -148,7 +148,7 @@ def draw(plot: Plot, theme: Theme) -> Figure:
 
 
 def _looks(plot: Plot, theme: Theme) -> list[Look]:
-    """Of each point: the colour of its family, and its shape, or that of its runtime where there are several."""
+    """The colour of each point's family, and its shape, or that of its runtime where there are several."""
     families, runtimes = style.looks(plot.families, theme), {point.runtime for point in plot.points}
     found = [families[point.family] for point in plot.points]
     if runtimes <= PLAIN:

@@ -96,7 +96,7 @@ def draw(
 
 
 def quantities(rows: pd.DataFrame) -> list[str]:
-    """Those of ROWS that any method has."""
+    """The ROWS that any method has."""
     return [name for name in ROWS if rows[name].fillna(0).ne(0).any()]
 
 

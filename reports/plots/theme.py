@@ -29,7 +29,7 @@ from vssbench.files.atomic import replace
 
 FORMATS = ("png", "svg", "pdf")
 LINES = 24
-"""So many lines are drawn in one plot: more can be told apart neither by colour nor by marker."""
+"""How many lines one plot draws: more could not be told apart by colour or marker."""
 COLUMN, PAGE = 8.5 / 2.54, 17.4 / 2.54
 """Inches: the width of a column and of both columns of a paper."""
 FONT = "DejaVu Sans"
@@ -37,7 +37,7 @@ TEXT, SMALL = 7.0, 6.5
 """Font sizes in points; nothing is smaller."""
 MARKERS = "osD^vPX"
 DASHES = ((), (5, 2), (1, 1.5), (6, 2, 1, 2), (9, 2), (4, 1, 1, 1, 1, 1))
-"""Of the lines of one family: on and off, in widths of the line; the first is solid."""
+"""Dashes of the lines of one family: on and off, in line widths; the first is solid."""
 FASTEST = 1e4
 """FPS from which on a clock says nothing, as in the leaderboard: no network has run. Drawn at this level."""
 _UNDATED = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}

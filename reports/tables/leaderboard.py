@@ -26,7 +26,7 @@ from vssbench.results.record import RunResult
 from vssbench.results.signature import signatures
 
 CITED = 12
-"""So many lines to cite are printed: the most accurate rows of each table first."""
+"""How many lines to cite are printed: the most accurate rows of each table first."""
 FILES = {"md": "leaderboard.md", "csv": "leaderboard.csv", "latex": "leaderboard.tex"}
 """Format -> file."""
 
@@ -34,7 +34,7 @@ FILES = {"md": "leaderboard.md", "csv": "leaderboard.csv", "latex": "leaderboard
 def write(
     rows: Sequence[Row], folder: Path, formats: Sequence[str] = ("md", "csv"), chosen: Sequence[str] = ()
 ) -> list[Path]:
-    """Those of FILES whose format is asked for. chosen: figures that are printed in place of the usual columns."""
+    """The FILES whose format is asked for. chosen: figures that are printed in place of the usual columns."""
     written = []
     for kind, name in FILES.items():
         if kind in formats:

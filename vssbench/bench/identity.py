@@ -99,7 +99,7 @@ def _from_elsewhere(spec: RunSpec, method: Spec) -> list[registry.Entry]:
 
 
 def _version(entry: registry.Entry) -> str:
-    """Of a distribution; of a file its digest."""
+    """The version of a distribution; the digest of a file."""
     if in_file(entry.target):
         return f"sha256 {contents(expanded(entry.origin))[:SHORT]}"
     return environment.version_of(entry.origin) or "without a version"

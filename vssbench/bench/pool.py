@@ -35,7 +35,7 @@ def longest_first(tasks: Sequence[Task], lengths: Mapping[str, int]) -> list[Tas
 
 
 def alone(spec: RunSpec) -> AbstractContextManager[None]:
-    """Around what is timed in this process: no clips of the cluster run on this machine meanwhile."""
+    """A context for timing in this process: meanwhile no clips of the cluster run on this machine."""
     return ray_pool.alone(spec) if spec.engine == "ray" else nullcontext()
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from vssbench.errors import UserError, listed
 
 NAMED = 4
-"""So many tasks are named where a worker died."""
+"""How many tasks a message names where a worker died."""
 
 GRACE = 10.0
 """Seconds for a worker to end by itself."""

@@ -48,7 +48,7 @@ from vssbench.specs import Spec, parse
 from vssbench.types import Frame, Method, Weights
 
 NAMED = 5
-"""So many clips are named that were measured again."""
+"""How many of the clips that were measured again are named."""
 COMPARED = 24
 """Frames by which a method is compared with itself: run twice, and as published."""
 

@@ -10,7 +10,7 @@ from vssbench.types import Method, Runtime
 
 
 def runtime(method: Method) -> Runtime | None:
-    """Of a method, or of the one inside it; None where no network runs."""
+    """The runtime of a method, or of the one inside it; None where no network runs."""
     for layer in hooks.layers(method):
         said: Runtime | None = hooks.usable(layer, "runtime")
         if said is not None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vssbench.datasets.doctor.report import Report
 
 SHOWN, NAMED = 100, 12
-"""So many findings, and so many names of absent classes, are printed without --json."""
+"""How many findings, and names of absent classes, are printed without --json."""
 
 
 def command(

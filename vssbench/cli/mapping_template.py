@@ -14,7 +14,7 @@ from vssbench.errors import UserError, printable
 
 @contextmanager
 def mapping_template(file: Path | None) -> Iterator[None]:
-    """Around the loading of methods: with a file, what their classes lack is written there, and the command ends.
+    """A context for loading methods: with a file, what their classes lack is written there, and the command ends.
 
     file: a new one; None: the error stands
     """

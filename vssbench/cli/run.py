@@ -79,7 +79,7 @@ def command(
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Around imports: modules are not garbage, and looking for some in them is a fifth of the start with torch.
+    """A context for imports: modules are not garbage, and looking for some in them is a fifth of the start with torch.
 
     What is there in the end stays out of later collections too, which would otherwise fall into what is timed.
     """

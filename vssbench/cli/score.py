@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 SHOWN = 5
-"""So many of the clips left out are named without --json."""
+"""How many of the clips left out are named without --json."""
 
 
 def command(

@@ -151,7 +151,7 @@ def _refuse_others(before: Entry, now: Entry) -> None:
 
 
 def _differences(a: Row, b: Row, machines: Sequence[str], asked: Sequence[str] | None) -> Iterator[Difference]:
-    """Of two rows that may be compared. machines: how the hardware differs"""
+    """The comparison of two rows. machines: how the hardware differs"""
     costs = [name for name in COSTS if any(row.values.get(name) is not None for row in (a, b))]
     names = asked or [*metrics([a, b]), *costs]
     tested = _paired(a, b, names)

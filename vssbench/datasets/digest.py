@@ -46,12 +46,12 @@ class ClipDigest:
 
     @property
     def frames(self) -> str:
-        """Hexadecimal."""
+        """The digest of the frames, hexadecimal."""
         return self._frames.hexdigest()
 
     @property
     def labels(self) -> str | None:
-        """Hexadecimal; None where no frame had labels."""
+        """The digest of the labels, hexadecimal; None where no frame had any."""
         return self._labels.hexdigest() if self._labelled else None
 
 

@@ -29,7 +29,7 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings
 DOCTOR = "vssbench doctor lists every such file"
 JPEG = b"\xff\xd8"
 Value = int | tuple[int, int, int]
-"""Of a label file's pixel: a value, or RGB."""
+"""A label file's pixel: a value, or RGB."""
 Values = dict[Value, tuple[int, tuple[int, int]]]
 """value -> (pixels, row and column of the first)."""
 _UNKNOWN = 254  # marks colours and values without a meaning in the tables below; no label space has so many classes
@@ -76,7 +76,7 @@ class Meaningless(UserError):
 
     @property
     def values(self) -> Values:
-        """Those without a meaning, the commonest first."""
+        """The unknown values, the most common first."""
         if self._found is None:
             return Values()
         pixels, odd = self._found

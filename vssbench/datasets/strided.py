@@ -78,7 +78,7 @@ class Strided:
         return [stems[place] for place in self.kept(clip).places]
 
     def indices(self, clip: str) -> Sequence[int]:
-        """Of the frames that stay, as `Frame.index` says."""
+        """Positions of the frames that stay, as in `Frame.index`."""
         return self.kept(clip).indices
 
     def frames(self, clip: str) -> Iterator[Frame]:
@@ -102,7 +102,7 @@ class Strided:
         return (pair for place, pair in enumerate(self.inner.labels(clip)) if place in places)
 
     def digests(self, clip: str) -> Iterator[tuple[str, Digests]]:
-        """Of the frames that stay; of the others nothing in a result depends."""
+        """The digests of the frames that stay; no result depends on the others."""
         places = set(self.kept(clip).places)
         return (pair for place, pair in enumerate(named_digests(self.inner, clip)) if place in places)
 

@@ -71,7 +71,7 @@ class GraphInfo:
 
     @cached_property
     def sha256(self) -> str:
-        """Of all files: one digest, or the digests of several, joined by commas."""
+        """The digest of the file, or those of several, joined by commas."""
         return ",".join(map(contents, self.files))
 
     @property

@@ -49,7 +49,7 @@ def macs(graph: GraphInfo, inputs: Mapping[str, Shape] | None = None) -> dict[st
 
 
 def decode_macs(decode: Decode, outputs: Mapping[str, Value]) -> dict[str, int]:
-    """Of what follows a graph up to class scores: the product of classes and masks, by the order in which it comes."""
+    """The count from a graph's outputs to class scores: the product of classes and masks, in its order."""
     if not isinstance(decode, FromSegments):
         return {}
     (queries, classes), masks = outputs["classes"].shape[-2:], outputs["masks"].shape[-2:]
@@ -75,7 +75,7 @@ def parameters(graphs: Mapping[str, GraphInfo]) -> int:
 
 
 def _shapes(graph: GraphInfo, inputs: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Of all tensors whose shape is known; a weight's is its own."""
+    """Shapes of all tensors where known; a weight's is its own."""
     onnx = need_onnx()
     whole = graph.model.graph
     model = onnx.ModelProto(ir_version=graph.model.ir_version, opset_import=graph.model.opset_import)

@@ -17,7 +17,7 @@ from vssbench.files.yaml_file import complaint, read_yaml
 
 FORM = "a folder that vssbench export-model wrote: model.yaml and the graphs that it names"
 SHOWN = 3
-"""So many mistakes of one file are told at once."""
+"""How many mistakes of one file are reported at once."""
 _KEYS = {
     key
     for part in vars(model_file).values()

@@ -17,7 +17,7 @@ from vssbench.deploy.graphs import Graph
 from vssbench.errors import MissingExtra, UserError, cause
 
 OPSET = 18
-"""Of ONNX operators: the newest that every runtime of today's boards reads, the oldest that torch writes."""
+"""Opset: the newest that every runtime of today's boards reads, and the oldest that torch writes."""
 _GRID_SAMPLE = torch.ops.aten.grid_sampler.default
 _MODES, _PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
 

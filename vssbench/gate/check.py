@@ -74,7 +74,7 @@ def _none_fits(rule: Rule, names: Sequence[str]) -> str:
 
 
 def default_rules(entries: Iterable[Entry]) -> tuple[Rule, ...]:
-    """Those of DEFAULT whose figure is there; raises UserError where none is."""
+    """The DEFAULT rules whose figure exists; raises UserError where none does."""
     names = _measured(entries)
     if found := tuple(rule for rule in rules_of(DEFAULT) if rule.metric in names):
         return found

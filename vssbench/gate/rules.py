@@ -91,7 +91,7 @@ class Rule:
 
     @property
     def scope(self) -> str:
-        """Of a rule on speed: "step", "step+decode" or "end_to_end"."""
+        """The scope of a rule on speed: "step", "step+decode" or "end_to_end"."""
         return self.figure.spec.words[0]
 
     @property

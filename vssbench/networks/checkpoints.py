@@ -217,7 +217,7 @@ def told(checkpoint: Checkpoint) -> str:
 
 @contextmanager
 def seeded(name: str) -> Iterator[None]:
-    """Torch's random numbers follow from the name, so that two builds of an untrained network are equal."""
+    """A context in which torch's random numbers follow from the name, so that two untrained networks are equal."""
     import torch
 
     with torch.random.fork_rng(devices=[]):

@@ -61,7 +61,7 @@ def attention(config: Any, kind: Literal["eager", "sdpa"]) -> Iterator[None]:
 
 
 def running(step: F) -> F:
-    """Around `step` of an adapter that has `numerics`: inference mode, its dtype; what leaves the step is float32."""
+    """Wrap `step` of an adapter that has `numerics`: inference mode, its dtype; the step returns float32."""
 
     @wraps(step)
     def run(self: Any, x: Any) -> Any:

@@ -26,7 +26,7 @@ _DATA = frozenset(
         *(f"builtins.{name}" for name in ("bytearray", "complex", "range")),
     }
 )
-"""Of the standard library, what trainers leave next to weights; and `pathlib` and `datetime`."""
+"""Names of the standard library that trainers leave next to weights; and `pathlib` and `datetime`."""
 
 
 class Foreign:

@@ -23,7 +23,7 @@ COLUMNS = (
     *("run", "date", "commit", "method", "dataset", "split", "codec", "protocol", "clip", "metric", "value"),
     *("unit", "at_least", "reason", "origin", "weights", "machine"),
 )
-"""Of the frame, in order; "clip" only with per_clip."""
+"""Columns of the frame, in order; "clip" only with per_clip."""
 
 
 def load_results(

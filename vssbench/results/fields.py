@@ -18,7 +18,7 @@ Amount = Annotated[float, Field(ge=0, le=LARGEST)]
 Figure = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 Rate = Annotated[float, Field(gt=0, le=LARGEST)]
 MemoryMeasured = Literal["together", "alone"]
-"""With every method of the run loaded in the process, or with this one alone."""
+"""Memory with every method of the run loaded in the process, or with this one alone."""
 Size = Annotated[list[Count], Field(min_length=2, max_length=2)]
 """[H, W]"""
 

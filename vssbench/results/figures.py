@@ -85,7 +85,7 @@ class Reading(NamedTuple):
 
 
 def figures(result: RunResult) -> Iterator[Reading]:
-    """Those of a result: metrics, costs, mIoU by distance, figures by class. What was not measured is left out."""
+    """The figures of a result: metrics, costs, mIoU by distance, figures by class; only what was measured."""
     yield from accuracies(result.metrics or {}, result.reasons, result.protocol)
     distances = [_at_distance(row["distance"]) for row in result.by_distance]
     streams = [one for entry in result.streaming for one in _at_rate(entry["fps"])]
@@ -215,7 +215,7 @@ def _at_distance(distance: int) -> Figure:
 
 
 def _at_rate(fps: float) -> list[Figure]:
-    """Those of a stream at that many frames per second."""
+    """The figures of a stream at that many frames per second."""
     return [_streamed(name, take) for name, take in stream_figures.at_rate(fps).items()]
 
 

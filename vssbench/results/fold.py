@@ -25,7 +25,7 @@ from vssbench.specs import Spec, parse
 from vssbench.types import LabelSpace, Weights
 
 NAMED = 12
-"""So many clips that failed are named in a caveat."""
+"""How many failed clips a caveat names."""
 
 
 class Measured(NamedTuple):

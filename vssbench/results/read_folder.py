@@ -35,7 +35,7 @@ class Kept:
         return (self.folder / STREAMS).exists()
 
     def records(self) -> list[ClipRecord]:
-        """Of the clips of the result, in its order; none of a result without accuracy.
+        """The records of the clips of the result, in its order; none for a result without accuracy.
 
         Raises UserError for a damaged file, and where a clip of the result has no record.
         """

@@ -18,7 +18,7 @@ from vssbench.results.figures import Reading, figures
 from vssbench.results.record import RunResult
 
 SHORT = 8
-"""Hexadecimal digits of a digest."""
+"""How many hexadecimal digits of a digest are kept."""
 COSTS = ("gflops", "params", "fps(step)", "fps(step+decode)", "fps(end_to_end)")
 """Costs whose lines a result keeps, beside those of its metrics."""
 _FORM = "FIGURE|name:value|... = NUMBER, as `vssbench cite` prints it"

@@ -61,7 +61,7 @@ def totals(kept: Kept, clips: Clips) -> dict[str, Totals | str]:
 
 
 def of_stream(figure: Spec, streams: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Of a result's streams the one whose times per frame a figure rests on; None where it rests on none."""
+    """The stream of a result whose times per frame a figure is based on; None where there is none."""
     if figure.name in (*ACCURACIES, "dropped", "age"):
         return next((one for one in streams if one["fps"] == figure.get("fps")), None)
     return streams[0] if figure.name == "rate" and streams else None

@@ -64,7 +64,7 @@ class StreamRecord(BaseModel):
 
 
 def read_records(folder: Path) -> list[StreamRecord]:
-    """Those of a method's folder; a line that an interruption cut short is left out.
+    """The records of a method's folder; a line that an interruption cut short is left out.
 
     Raises UserError for a damaged line.
     """

@@ -35,7 +35,7 @@ class OverClips:
 
 
 def over_clips(kept: Kept, clips: Clips, metrics: Iterable[str] = ()) -> OverClips:
-    """Of the metrics of a method's result, of further ones, and of its streams. clips: its own, from `kept.clips`."""
+    """Totals of a method's metrics, of further ones, and of its streams. clips: its own, from `kept.clips`."""
     info = kept.result.dataset
     files = f"(files {info.fingerprint[:12]} {info.files or 'of unknown contents'})"
     data = info.spec, info.split, info.labels, files, clips.protocol.name
@@ -115,7 +115,7 @@ def _totals(method: OverClips, metric: str) -> Totals | str:
 
 
 def _paired(methods: Sequence[OverClips], metric: str, pairs: Pairs) -> Paired:
-    """Of the methods that have totals of the metric."""
+    """The comparisons of the methods that have totals of the metric."""
     known: dict[int, Totals] = {}
     for index, method in enumerate(methods):
         if not isinstance(total := _totals(method, metric), str):

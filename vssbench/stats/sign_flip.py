@@ -105,7 +105,7 @@ def least_p(clips: int, resamples: int) -> float:
 
 
 def _extreme(totals: Totals, a: Floats, b: Floats, observed: float, alternative: Alternative) -> int:
-    """In how many rows of sums, float64[R, K] each, the figures differ as far as observed."""
+    """The number of rows of sums, float64[R, K] each, in which the figures differ as far as observed."""
     size = {"two-sided": np.abs, "greater": np.positive, "less": np.negative}[alternative]
     read = totals.rough or totals.read
     found = size(read(a) - read(b))

@@ -58,7 +58,7 @@ def require_follows(result: RunResult, known: Mapping[str, Totals | str], protoc
 
 
 def totals(records: Sequence[ClipStates], space: LabelSpace, metric: str | Spec, protocol: str) -> Totals | str:
-    """Those of one metric of some records. Raises UserError for an unknown protocol, too."""
+    """The totals of one metric of some records. Also raises UserError for an unknown protocol."""
     (found,) = totals_under(Clips(protocol, space, records), [metric]).values()
     return found
 

@@ -35,7 +35,7 @@ def check_totals(
     space: LabelSpace,
     records: Sequence[ClipScore],
 ) -> None:
-    """Of all clips, of some, and of each: the totals make what `compute` gives, and a clip's row is its own affair."""
+    """For all clips, some, and each: totals agree with `compute`, and a clip's row depends on that clip only."""
     rows: dict[tuple[Spec, str], np.ndarray] = {}
     for some in (records, records[1:], *([record] for record in records)):
         clips, computed = Clips("exact", space, some), _merged(make, some).compute()

@@ -32,7 +32,7 @@ from vssbench.training.recipe import Order, Recipe, Start
 from vssbench.training.validation import Validation
 
 TRIED_STEPS = 4
-"""Of a dry run; the first is not timed."""
+"""Steps of a dry run; the first is not timed."""
 
 
 @dataclass(frozen=True)

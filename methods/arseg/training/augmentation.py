@@ -26,7 +26,7 @@ class Factors:
         return cls(*rng.uniform(1 - strength, 1 + strength, 3).tolist())
 
     def __call__(self, image: UInt8) -> UInt8:
-        """Of uint8[H, W, 3] RGB."""
+        """Distort uint8[H, W, 3] RGB."""
         pixels = (image * np.float32(self.brightness)).clip(0, 255)
         mean = (pixels @ GREY).mean()
         pixels = (mean + (pixels - mean) * np.float32(self.contrast)).clip(0, 255)

@@ -35,7 +35,7 @@ SIMILARITY = 1.0
 
 
 class Similarity(nn.Module):
-    """Both networks; forward gives the weighted losses of a batch of pairs, key frame first.
+    """Both networks; forward returns the weighted losses of a batch of pairs, key frame first.
 
     fusing: whether the LR network's feature is fused with the key frame's (False in the first stage)
     """

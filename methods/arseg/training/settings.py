@@ -51,7 +51,7 @@ TINY_LR = Figures(Settings(2400, 4, 2e-3, (128, 160)), "adam", 0.0, 0.2, (1.0,),
 
 
 def figures(backbone: Backbone, space: LabelSpace, phase: Literal["hr", "lr"]) -> Figures:
-    """Of phase 1 ("hr") or 2 ("lr"): Cityscapes' own for that label space, CamVid's for every other."""
+    """The settings of phase 1 ("hr") or 2 ("lr"): Cityscapes' own for that label space, CamVid's for every other."""
     if backbone == "tiny":
         return TINY_HR if phase == "hr" else TINY_LR
     if suite_name(space) != "cityscapes":

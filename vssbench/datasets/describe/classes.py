@@ -19,7 +19,7 @@ from vssbench.errors import UserError
 from vssbench.types import IGNORE, LabelSpace
 
 _DISTINCT = 8
-"""So many colours of a label space of the suite are not a coincidence."""
+"""This many colours of a built-in label space are not a coincidence."""
 
 
 @dataclass

@@ -12,7 +12,7 @@ from vssbench.datasets.describe.meaning import Meaning, look
 from vssbench.datasets.describe.pictures import Kinds
 
 MOST_MASKS = 200
-"""So many masks are read, evenly spaced over all of them."""
+"""How many masks are read, evenly spaced."""
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def choose(root: Path, found: Sequence[Series], images: str | None = None, label
 
 
 def _wanted(series: list[Series], text: str | None, what: str, root: Path, frames: list[Series]) -> list[Series]:
-    """Those that have the text in them. frames: what is not a mask"""
+    """The series whose pattern has the text in it. frames: what is not a mask"""
     if text is None:
         return series
     fit = [one for one in _all(series) if text in str(one)]
@@ -337,7 +337,7 @@ def _example(series: Series) -> str:
 
 
 def spread(keys: Sequence[Key], most: int) -> Iterator[Key]:
-    """At most so many of them, evenly spaced."""
+    """At most that many of them, evenly spaced."""
     count = min(most, len(keys))
     for place in range(count):
         yield keys[place * len(keys) // count]

@@ -20,7 +20,7 @@ Kind = Literal["frame", "mask", "other"]
 FEW, FLAT = 64, 0.9
 """A mask has so many values at most, or so many of its pixels equal their right neighbour."""
 _ENOUGH = 20
-"""So many folders that agree speak for all others of their name, or in their parent."""
+"""This many folders that agree decide for all others of their name, or in their parent."""
 
 
 class Pixels(NamedTuple):
@@ -78,7 +78,7 @@ class Kinds:
         return kind
 
     def _look(self, leaf: Leaf) -> Kind:
-        """Of the middle picture; where it is black or white alone, which a frame may be too, of two more."""
+        """Judge the middle picture, and two more where it is plain black or white, as a frame may be."""
         places = dict.fromkeys((len(leaf.stems) // 2, 0, len(leaf.stems) - 1))
         kinds: list[Kind] = []
         for kind, values in self._seen(leaf, list(places)):

@@ -48,7 +48,7 @@ _WORDS = {
 }
 """pydantic's error types, in words for the author of a description."""
 _STAND_IN: dict[str, Any] = {"images": "{clip}/{frame}.png", "classes": ["-"]}
-"""For keys that are missing or wrong, so that the others can be judged all the same."""
+"""Stand-ins for keys that are missing or wrong, so that the others can still be checked."""
 
 
 def _checked(text: str) -> str:

@@ -127,7 +127,7 @@ class Synthetic:
             yield stem, self._digests(clip, index)
 
     def _digests(self, clip: str, index: int) -> Digests:
-        """Of all that a frame is made from; how many others there are is not among it."""
+        """The digest of all that a frame is made from, which is independent of the number of frames."""
         made_from = ["synthetic", self.split, self.seed, self.motion, self.height, self.width, clip, index]
         digest = sha256(repr(made_from).encode()).hexdigest()
         return Digests(digest, digest)
