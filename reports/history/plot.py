@@ -15,7 +15,7 @@ from vssbench.reports.history.lines import History, Line, Place, Step
 from vssbench.reports.history.runs import By, machine, version
 from vssbench.reports.names import shortened
 from vssbench.reports.plots.column_figure import Sheet, Sign
-from vssbench.reports.plots.theme import LINES, SMALL, Theme, looks, scale
+from vssbench.reports.plots.theme import LINES, SMALL, Theme, looks_of_lines, scale
 
 FILLS = ("full", "none", "left", "right", "bottom", "top")
 """Markers of machines, in order of appearance: colour and shape show the method."""
@@ -45,13 +45,15 @@ def draw(history: History, place: Place, lines: Sequence[Line], by: By, theme: T
     sheet = Sheet(f"{figure.title}, {place.title}")
     sheet.axes.set(ylabel=f"{figure.title}{unit}", xlabel="date of the run (UTC)" if by == "date" else "commit")
     methods = list(dict.fromkeys(line.method for line in shown))
-    names, styles = dict(zip(methods, shortened(methods), strict=True)), looks(methods, theme)
+    names = dict(zip(methods, shortened(methods), strict=True))
+    families = {row.method: row.family for row in history.rows}
+    styles = looks_of_lines({method: families[method] for method in methods}, families.values(), theme)
     machines = list(dict.fromkeys(line.machine for line in shown if line.machine))
     commits = {name: number for number, name in enumerate(dict.fromkeys(map(version, history.rows)))}
     signs: list[Sign] = []
     marked = False
     for line in shown:
-        look: dict[str, Any] = {"color": styles[line.method].colour, "marker": styles[line.method].marker}
+        look = styles[line.method].line
         if line.machine and (number := machines.index(line.machine)):
             look |= {"fillstyle": FILLS[number % len(FILLS)], "markerfacecoloralt": theme.background}
         where = [
