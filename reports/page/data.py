@@ -8,7 +8,7 @@ from typing import Any
 from vssbench import __version__
 from vssbench.reports.columns import machines
 from vssbench.reports.key_frames import ageing
-from vssbench.reports.names import names, short
+from vssbench.reports.names import names, short_names
 from vssbench.reports.notes import numbered
 from vssbench.reports.page.citations import cite
 from vssbench.reports.page.columns import all_columns, cells, described
@@ -60,6 +60,7 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
         "rows": [
             {
                 "method": name,
+                "short": short,
                 "family": row.family,
                 "origin": row.origin,
                 "protocol": row.group.protocol,
@@ -69,7 +70,7 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
                 "provenance": provenance(row),
                 **_measured(row, classes, clips),
             }
-            for index, (row, name) in enumerate(zip(rows, names(rows), strict=True))
+            for index, (row, name, short) in enumerate(zip(rows, names(rows), short_names(rows), strict=True))
         ],
         "pairs": pairs(rows),
         "ageing": _ageing(rows),
@@ -83,7 +84,6 @@ def _measured(row: Row, classes: list[str], clips: list[str]) -> dict[str, Any]:
     """What a result holds beyond the leaderboard's figures; empty parts where it was not measured."""
     by_class = {"IoU": row.result.per_class, **row.result.by_class} if row.result else {}
     return {
-        "short": row.method if row.origin == "published" else short(row.method),
         "perClass": {metric: aligned(values, classes) for metric, values in by_class.items() if values},
         "latency": quantiles(row.result) if row.result else {},
         "perClip": {name: aligned(values, clips) for name, values in per_clip(row).items()},

@@ -26,7 +26,8 @@ def _run(one: Mapping[str, Any], runs: int) -> str:
     listed = "".join(f"<div><dt>{name}</dt><dd>{_fact(name, text)}</dd></div>" for name, text in lines)
     if runs == 1:
         return f"<dl>{listed}</dl>"
-    return f"<details><summary>{_text(one['name'])}</summary><dl>{listed}</dl></details>"
+    known = " · ".join(text for text in (one["name"], one["measured"], one["machine"]) if text)
+    return f"<details><summary>{_text(known)}</summary><dl>{listed}</dl></details>"
 
 
 def _fact(name: str, text: str) -> str:

@@ -1,6 +1,6 @@
 // Names beside points: each where it covers no point, no line and no other name.
 
-import { svg } from "./dom.js";
+import { el, svg } from "./dom.js";
 
 export const LONGEST = 200; // pixels of a name beside a point
 export const pen = document.createElement("canvas").getContext("2d");
@@ -49,8 +49,7 @@ export function nameAt(text, x, y, { room, anchor = "start", style = "name" }) {
   const width = pen.measureText(text).width;
   if (width <= room) return svg("text", { class: style, x, y, "text-anchor": anchor }, text);
   const left = { start: x, middle: x - room / 2, end: x - room }[anchor];
-  const place = { class: "window", x: left, y: y - 12, width: room, height: 17 };
-  return svg("svg", place, svg("text", { class: style, x: 0, y: 12 }, text));
+  return svg("foreignObject", { x: left, y: y - 13, width: room, height: 18 }, el("div", { class: style }, text));
 }
 
 /** How wide a name is drawn. */
