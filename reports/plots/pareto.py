@@ -181,7 +181,7 @@ def _remarks(named: Sequence[tuple[Row, str]], column: str, machine: str | None)
 
 def _curves(rows: Sequence[Row]) -> list[tuple[int, ...]]:
     """Indices of rows that differ in their key-frame interval only, two and more, by interval."""
-    found: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    found: dict[tuple[str, str | None], list[tuple[int, int]]] = {}
     for index, row in enumerate(rows):
         if row.origin != "published" and (frames := interval(row)) is not None:
             found.setdefault((without_interval(row), row.runtime), []).append((frames, index))

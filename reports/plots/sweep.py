@@ -37,11 +37,8 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = theme.FORM
     figures = swept.groupby([swept["dataset"].map(_kind), "protocol"], sort=False)
     drawn = [group for _, group in figures if quantities(group)]
     for number, group in enumerate(drawn, 1):
-        written += theme.write(
-            partial(draw, group, families=families, called=called),
-            folder / (f"sweep_{number}" if number > 1 else "sweep"),
-            formats,
-        )
+        stem = folder / (f"sweep_{number}" if number > 1 else "sweep")
+        written += theme.write(partial(draw, group, families=families, called=called), stem, formats)
     return written
 
 

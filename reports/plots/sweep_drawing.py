@@ -88,7 +88,8 @@ def draw(
     handles = {line.get_label(): line for lines in drawn.values() for line in lines}
     named = {look.label: handles[look.label] for look in looks.values() if look.label in handles}
     if "gflops" in shown and _bound(rows).any():
-        named["lower bound"] = Line2D([], [], color=theme.faint, marker=CARETUP, ms=4, ls="none")
+        sign: dict[str, Any] = {"color": theme.faint, "marker": CARETUP, "ms": 4, "ls": "none"}
+        named["lower bound"] = Line2D([], [], **sign)
     columns = int((72 * width - 10) / (max(map(style.breadth, named)) + 32))
     ncols = min(max(columns, 1), len(named))
     figure.legend(named.values(), named, loc="outside lower left", ncols=ncols, handlelength=2.8)

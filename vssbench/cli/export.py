@@ -30,7 +30,6 @@ def command(
     with clip_progress("export", total) as advance:
         written = export(dataset, layout, output, split=split, clips=clips, advance=advance)
     reader = layout.removesuffix("-colour")
-    typer.echo(
-        f"{counted(written.clips, 'clip')}, {counted(written.frames, 'frame')}, {written.labelled} labelled", err=True
-    )
+    what = f"{counted(written.clips or 0, 'clip')}, {counted(written.frames or 0, 'frame')}"
+    typer.echo(f"{what}, {written.labelled} labelled", err=True)
     typer.echo(f"check it with: vssbench doctor --dataset {reader} --data-root {output} --split {split}", err=True)

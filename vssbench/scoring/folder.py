@@ -110,8 +110,8 @@ def _shown(dataset: Dataset, clip: str, metrics: Sequence[str]) -> Iterator[Fram
     looks = looking(metrics)
     places: Iterable[int] = count()
     if looks:
-        known = isinstance(dataset, FileDataset | Strided)
-        if not known or any(metric.frame_needs(spec) for spec, metric in looks.items()):
+        needs = any(metric.frame_needs(spec) for spec, metric in looks.items())
+        if needs or not isinstance(dataset, FileDataset | Strided):
             return dataset.frames(clip)
         places = dataset.indices(clip)  # which frames follow each other matters to it
     return (
