@@ -30,8 +30,10 @@ def document(history: History, folder: Path, plots: Sequence[str]) -> str:
         style=style,
         span=_text(text.span(history)),
         method=_text(text.METHOD).replace("`", ""),
-        changes=_changes(found, named, folder) if found else "<p>None.</p>",
-        unclear=_folded(f"{len(unclear)} not borne out, or not comparable", _changes(unclear, named, folder))
+        changes=_changes(found, named, folder, "Changes that are real") if found else "<p>None.</p>",
+        unclear=_folded(
+            f"{len(unclear)} not borne out, or not comparable", _changes(unclear, named, folder, "Other steps")
+        )
         if unclear
         else "",
         plots="\n".join(_picture(folder, name) for name in plots),
@@ -54,8 +56,8 @@ def _folded(title: str, body: str) -> str:
     return f"<details><summary>{title}</summary>\n{body}\n</details>"
 
 
-def _changes(steps: Sequence[tuple[Line, Step]], named: dict[int, str], folder: Path) -> str:
-    """A table of steps, each with links to both of its runs."""
+def _changes(steps: Sequence[tuple[Line, Step]], named: dict[int, str], folder: Path, label: str) -> str:
+    """A table of steps, each with links to both of its runs. label: for who does not see the page"""
     head = "".join(f'<th scope="col">{name}</th>' for name in text.HEADER)
     lines = []
     for line, step in steps:
@@ -63,7 +65,7 @@ def _changes(steps: Sequence[tuple[Line, Step]], named: dict[int, str], folder: 
         kind = "open" if not step.real else "worse" if step.verdict.status == "fail" else "better"
         middle = "".join(f"<td>{_text(cell)}</td>" for cell in text.cells(line, step))
         lines.append(f'<tr class="{kind}"><th scope="row">{run}</th>{middle}<td>{before}</td></tr>')
-    return _table(f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody>", "Changes")
+    return _table(f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody>", label)
 
 
 def _table(inside: str, label: str) -> str:

@@ -9,8 +9,10 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
+from tests.helpers.axe import axe, findings
 from tests.helpers.browser import Browser, chromium
 from tests.helpers.command import vssbench
+from tests.helpers.programs import needs
 from tests.reports.history.test_lines import ABACUS, RULES, day, timed
 from vssbench.reports.history import plot
 from vssbench.reports.history.lines import history
@@ -94,19 +96,21 @@ def test_names_of_anybody_stay_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(chromium() is None, reason="needs Chromium")
-def test_a_browser_shows_it(place: Path, tmp_path: Path) -> None:
+@needs(chromium(), "Chromium", "chromium")
+def test_a_browser_shows_it_to_everyone(place: Path, tmp_path: Path) -> None:
     day(place, 7, 0.8, method="hold(key_interval=5,of=mask2former(backbone=r50,labels=somebody_elses))")
     write(history(read([place]), RULES), tmp_path / "out")
-    program = chromium()
+    script, program = axe(), chromium()
     assert program is not None
     browser = Browser(program, tmp_path / "profile")
     try:
-        for width in (1440, 390):
-            browser.open(tmp_path / "out" / "history.html", width=width)
+        for width, scheme in ((1440, "light"), (1440, "dark"), (390, "light")):
+            browser.open(tmp_path / "out" / "history.html", width=width, scheme=scheme)
             assert browser.console == []
             assert all(asked.startswith(("file:", "data:")) for asked in browser.requests)
             assert browser.evaluate("document.documentElement.scrollWidth") <= width
             assert browser.evaluate("[...document.images].every(one => one.naturalWidth > 100)")
+            browser.evaluate("document.querySelector('details') && (document.querySelector('details').open = true)")
+            assert findings(browser, script) == []
     finally:
         browser.close()
