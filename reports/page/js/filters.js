@@ -129,4 +129,10 @@ byId("json").addEventListener("click", () => save("leaderboard.json", "applicati
 document.addEventListener("click", (event) => {
   if (!event.target.closest("#picker")) byId("picker").open = false;
 });
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && byId("picker").open) {
+    byId("picker").open = false;
+    byId("picker").querySelector("summary").focus();
+  }
+});
 views.push(drawCount, drawFamilies, drawPicker);

@@ -1,5 +1,6 @@
 // How long frames take, by kind: a mean hides that a key frame costs several times the others.
 
+import { keep } from "./address.js";
 import { scale, thinned } from "./axes.js";
 import { check, choice, hint, missing, part, svg } from "./dom.js";
 import { colour } from "./marks.js";
@@ -17,6 +18,14 @@ const SCOPES = [
 ];
 const STRIP = 17;
 const LEAST = 0.1; // milliseconds: a clock says nothing below, no network has run
+
+keep(
+  "time",
+  () => (latency.scope === "step" ? null : latency.scope),
+  ([scope]) => {
+    latency.scope = SCOPES.some(([known]) => known === scope) ? scope : "step";
+  },
+);
 
 function drawLatency() {
   const host = part("latency", "body");

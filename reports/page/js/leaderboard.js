@@ -35,7 +35,7 @@ function drawLeaderboard() {
     ),
   );
   walkable(board);
-  byId("legend").textContent = `${state.group.legend} ${HELP}`;
+  byId("legend").replaceChildren(`${state.group.legend} `, el("span", { class: "help" }, HELP));
   byId("notes").replaceChildren(
     ...state.group.notes.map((note, index) => el("li", { id: `note-${index + 1}`, tabindex: -1 }, note)),
   );
