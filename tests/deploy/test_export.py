@@ -107,6 +107,28 @@ def test_one_tensor_as_the_example_of_two_inputs(tmp_path: Path) -> None:
     assert max(differences(graph, tmp_path / "one.onnx").values()) < 1e-5
 
 
+@pytest.mark.parametrize("size", [(1, 1), (7, 6)])
+def test_pooling_is_a_few_operators(size: tuple[int, int], tmp_path: Path) -> None:
+    import onnx
+
+    image = GraphInput(FromPicture(picture="none"), torch.randn(1, 4, 13, 17))
+    graph = Graph("key", Pooled(size), {"image": image}, ("means",))
+    to_onnx.write(graph, tmp_path / "one.onnx")
+    assert max(differences(graph, tmp_path / "one.onnx").values()) < 1e-5
+    assert len(onnx.load(tmp_path / "one.onnx").graph.node) <= 4
+
+
+class Pooled(nn.Module):
+    """Means over windows that overlap where sizes do not divide."""
+
+    def __init__(self, size: tuple[int, int]):
+        super().__init__()
+        self.size = size
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor]:
+        return (nn.functional.adaptive_avg_pool2d(image, self.size),)
+
+
 class Keeping(nn.Module):
     """A module that makes a table when it is first asked, and keeps it."""
 

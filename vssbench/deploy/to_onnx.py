@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,7 @@ def write(graph: Graph, file: Path, grid_sample: bool = True) -> None:
         with torch.inference_mode(False), torch.no_grad(), _quiet():
             graph.module.eval()(*examples)  # once for real: a table that is made while traced and kept has no values
             traced: Any = torch.export.export(graph.module, examples, strict=False)
-            if not grid_sample:
-                traced = traced.run_decompositions({_GRID_SAMPLE: by_gathers})
+            traced = traced.run_decompositions(_PLAIN if grid_sample else {**_PLAIN, _GRID_SAMPLE: by_gathers})
             program: Any = torch.onnx.export(
                 traced, input_names=[*graph.inputs], output_names=[*graph.outputs], opset_version=OPSET, verbose=False
             )
@@ -72,6 +71,20 @@ def write(graph: Graph, file: Path, grid_sample: bool = True) -> None:
             where=type(graph.module).__name__,
             fix="set VSSBENCH_DEBUG=1 to see the traceback",
         ) from error
+
+
+def by_products(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Return torch's `adaptive_avg_pool2d` as two matrix products: a graph else has a gather per place of a window.
+
+    maps: float[.., H, W]. Returns float[.., *size]; the mean over rows, then over columns.
+    """
+    for axis, outer in zip((-2, -1), size, strict=True):
+        inner, places = maps.shape[axis], torch.arange(outer, device=maps.device)[:, None]
+        place = torch.arange(inner, device=maps.device)
+        within = (place >= places * inner // outer) & (place < ((places + 1) * inner + outer - 1) // outer)
+        share = within.to(maps.dtype) / within.sum(1, keepdim=True)
+        maps = share @ maps if axis == -2 else maps @ share.T
+    return maps
 
 
 def by_gathers(maps: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Tensor:
@@ -102,6 +115,10 @@ def by_gathers(maps: Tensor, grid: Tensor, interpolation_mode: int, padding_mode
             total = part if total is None else total + part
     assert total is not None
     return total.permute(0, 3, 1, 2)
+
+
+_PLAIN = {torch.ops.aten.adaptive_avg_pool2d.default: by_products}
+"""Operator -> its form in a graph."""
 
 
 @contextmanager
