@@ -142,6 +142,11 @@ def test_the_panel_covers_no_figure_that_it_explains_and_cites_it(browser: Brows
     line = str(signatures(rows[2].result)["mIoU"])
     assert browser.evaluate("document.querySelector('#panel .cite code').textContent") == line
     assert browser.evaluate("document.querySelector('#panel .cite button').textContent") == "Copy the signature"
+    browser.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    browser.click("#panel .cite button")
+    assert browser.evaluate("window.copied") == line
+    browser.click("#share")
+    assert browser.evaluate("window.copied === location.href")
 
 
 def test_hovering_a_point_shows_its_figures(browser: Browser) -> None:
