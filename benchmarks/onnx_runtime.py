@@ -1,10 +1,11 @@
 """ONNX Runtime next to eager torch and torch.compile: the step of each kind of frame, all taking turns in one process.
 
-    python benchmarks/onnx_runtime.py [METHOD[@HxW] ...] [--rounds 3] [--frames 6] [--compile] [--operators 6]
+    python benchmarks/onnx_runtime.py [METHOD[@HxW] ...] [--rounds 3] [--frames 6] [--compile] [--operators 6] [--own]
 
 METHOD is a spec; without any, the tiny networks on their own frames and official ones at 480x853, with random weights
 where none are packaged. Printed are milliseconds of eager torch, and how many times as fast the others are. With
---operators ONNX Runtime's own profile says where the time of the graphs goes, in percent.
+--operators ONNX Runtime's own profile says where the time of the graphs goes, in percent. --own takes the process's own
+time in place of the wall's, which says something on a busy machine too, on one thread (OMP_NUM_THREADS=1).
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from vssbench import load_method
 from vssbench.deploy.export import export
 from vssbench.deploy.read_model import read_model
 from vssbench.errors import UserError
-from vssbench.metrics.cost.latency import measure, summarise
+from vssbench.metrics.cost.latency import measure
 from vssbench.networks.sizes import parse_size
 from vssbench.profile import made_frames
 from vssbench.specs import parse
@@ -50,7 +52,7 @@ def compared(name: str, options: argparse.Namespace) -> Iterator[str]:
         if options.compile:
             methods.append(load_method(spec.with_args(compile=True)))
         frames = made_frames([eager], shape, options.frames)
-        found = list(_timed(methods, frames, options.rounds))
+        found = list(_timed(methods, frames, options.rounds, "step_own" if options.own else "step"))
         for kind in (kind for kind in KINDS if kind in found[0]):
             times = [one[kind] for one in found]
             ratios = " ".join(f"{times[0] / time:10.2f}" for time in times[1:])
@@ -59,12 +61,15 @@ def compared(name: str, options: argparse.Namespace) -> Iterator[str]:
             yield from _operators(folder, frames, options.operators)
 
 
-def _timed(methods: Sequence[Method], frames: Sequence[Frame], rounds: int) -> Iterator[dict[str, float]]:
+def _timed(methods: Sequence[Method], frames: Sequence[Frame], rounds: int, column: str) -> Iterator[dict[str, float]]:
     """Kind of frame -> median milliseconds of the step, for each method."""
     pairs = [(method, frames) for method in methods]
     for timed in measure(pairs, warmup=len(frames), rounds=rounds, seconds=120):
-        latency = summarise(timed[0], None)["latency_ms"]
-        yield {kind: latency[kind]["step"]["p50"] for kind in KINDS if latency.get(kind)}
+        kinds, spent = timed[0]["kind"], timed[0][column]
+        yield {
+            kind: median(time for one, time in zip(kinds, spent, strict=True) if one == kind)
+            for kind in dict.fromkeys(kinds)
+        }
 
 
 def _operators(folder: Path, frames: Sequence[Frame], count: int) -> Iterator[str]:
@@ -95,6 +100,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--operators", type=int, default=0)
+    parser.add_argument("--own", action="store_true")
     parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
     print(

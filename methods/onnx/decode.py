@@ -26,12 +26,11 @@ def class_scores(decode: Decode, outputs: Outputs) -> Tensor:
     """float32[K, H, W] at the frame's size. Raises UserError for a graph that gives labels."""
     if isinstance(decode, FromLabels):
         raise UserError("the graph gives labels, and no class scores", expected="a graph without the argmax at its end")
-    first, *others = (_tensor(outputs[name]) for name in decode.outputs)
     if isinstance(decode, FromScores):
-        scores = upsampled(first[0], *_steps(decode))
+        scores = upsampled(_tensor(outputs["scores"])[0], *_steps(decode))
         return scores.log_softmax(0) if decode.log_softmax else scores
     geometry = Geometry(decode.padded, decode.resized, decode.frame)
-    summed: Tensor = _STAGES[decode.order][0](first, *others, geometry)
+    summed: Tensor = _STAGES[decode.order][0](_tensor(outputs["classes"]), _tensor(outputs["masks"]), geometry)
     return summed
 
 
@@ -39,11 +38,10 @@ def class_labels(decode: Decode, outputs: Outputs, frame: Size) -> UInt8:
     """uint8[H, W]: the argmax of `class_scores`, in the faster way that each stage has; or the graph's own labels."""
     if isinstance(decode, FromLabels):
         return _plain(outputs["labels"], frame)
-    first, *others = (_tensor(outputs[name]) for name in decode.outputs)
     if isinstance(decode, FromScores):
-        return upsampled_labels(first[0], *_steps(decode))
+        return upsampled_labels(_tensor(outputs["scores"])[0], *_steps(decode))
     geometry = Geometry(decode.padded, decode.resized, decode.frame)
-    labels: UInt8 = _STAGES[decode.order][1](first, *others, geometry)
+    labels: UInt8 = _STAGES[decode.order][1](_tensor(outputs["classes"]), _tensor(outputs["masks"]), geometry)
     return labels
 
 

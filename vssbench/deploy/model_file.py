@@ -5,7 +5,7 @@ It says all that a program needs to run the graphs next to it, without vssbench 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -285,7 +285,7 @@ class ModelFile(Part):
     frame: Size
     classes: tuple[str, ...]
     labels: str | Mapping[str, Any]
-    groups: Mapping[str, tuple[str | int, ...]] | None = None
+    groups: Mapping[str, Sequence[str | int]] | None = None
     pictures: Mapping[str, Picture]
     graphs: Mapping[str, GraphFile]
     schedule: Schedule | None = None
