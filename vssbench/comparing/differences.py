@@ -16,7 +16,8 @@ from vssbench.results.figures import figure
 if TYPE_CHECKING:
     import pandas as pd
 
-HEADER = ("method", "figure", "a", "b", "b - a", "95 % interval", "p")
+HEADER = ("figure", "a", "b", "b - a", "95 % interval", "p")
+"""Of the table; before it stands the method, where there are several."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Difference:
 
     @property
     def cells(self) -> list[str]:
-        """Its line of the table: as in HEADER."""
+        """Its line of the table, as in HEADER."""
         shown, digits, sign = figure(self.figure, check=False), ".2f", ""
         if shown.unit == "frames/s":
             digits, sign = ".1f", " %"
@@ -63,14 +64,14 @@ class Difference:
             interval = f"[{self.low:+{digits}}, {self.high:+{digits}}]{sign}"
         if self.p is not None:
             p = "<0.001" if self.p < 0.001 else f"{self.p:.3f}"
-        return [self.method, shown.title, *values, effect, interval, p]
+        return [shown.title, *values, effect, interval, p]
 
 
 @dataclass(frozen=True, repr=False)
 class Differences:
     """All differences of two runs, method by method. Prints as a table, and in a notebook shows one.
 
-    a, b: what was compared;  notes: what a reader should know next to the numbers
+    a, b: what was compared, with the method where it is one;  notes: what a reader should know next to the numbers
     """
 
     a: str
@@ -101,10 +102,10 @@ class Differences:
 
     def to_markdown(self) -> str:
         """The table with its notes as Markdown."""
-        lines = [[markdown.code(line[0]), *map(markdown.plain, line[1:])] for line in self._lines()]
+        lines = [list(map(markdown.plain, line)) for line in self._lines()]
         parts = [
             f"a: {markdown.code(self.a)}, b: {markdown.code(self.b)}",
-            markdown.table(HEADER, lines),
+            markdown.table(self._header(), lines),
             "\n".join(f"- {markdown.plain(note)}" for note in self.notes),
         ]
         return "\n\n".join(filter(None, parts)) + "\n"
@@ -117,26 +118,35 @@ class Differences:
             r"\centering",
             rf"\caption{{{latex.escape('. '.join(caption))}.}}",
             r"\footnotesize\setlength{\tabcolsep}{4pt}",
-            r"\begin{tabular}{llrrrrr}",
+            rf"\begin{{tabular}}{{{'l' * self._texts}rrrrr}}",
             r"\toprule",
-            " & ".join(map(latex.escape, HEADER)) + r" \\",
+            " & ".join(map(latex.escape, self._header())) + r" \\",
             r"\midrule",
-            *(
-                " & ".join(map(latex.escape, (*line[:2], *(cell.replace("-", "−") for cell in line[2:])))) + r" \\"
-                for line in self._lines()
-            ),
+            *(" & ".join(map(self._in_latex, range(len(line)), line)) + r" \\" for line in self._lines()),
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table}",
         ]) + "\n"  # fmt: skip
 
+    def _in_latex(self, column: int, cell: str) -> str:
+        """A cell; before a number stands a minus sign, not a hyphen."""
+        return latex.escape(cell if column < self._texts else cell.replace("-", "−"))
+
     def __repr__(self) -> str:
-        align = ("left", "left", *["right"] * (len(HEADER) - 2))
-        table = tabulate(self._lines(), HEADER, disable_numparse=True, colalign=align)
+        align = ["left"] * self._texts + ["right"] * (len(HEADER) - 1)
+        table = tabulate(self._lines(), self._header(), disable_numparse=True, colalign=align)
         return printable("\n".join([f"a: {self.a}", f"b: {self.b}", "", table, "", *self.notes]).rstrip())
 
     def _repr_markdown_(self) -> str:
         return self.to_markdown()
 
+    @property
+    def _texts(self) -> int:
+        """Columns that are no numbers."""
+        return 1 + (len({one.method for one in self.rows}) > 1)
+
+    def _header(self) -> list[str]:
+        return ["method"] * (self._texts - 1) + list(HEADER)
+
     def _lines(self) -> list[list[str]]:
-        return [one.cells for one in self.rows]
+        return [[one.method] * (self._texts - 1) + one.cells for one in self.rows]

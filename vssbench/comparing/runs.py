@@ -47,25 +47,25 @@ def compare(
     >>> import vssbench
     >>> found = vssbench.compare("before", "after")
     >>> found
-    a: before
-    b: after
+    a: before, mpvss
+    b: after, mpvss
     <BLANKLINE>
-    method    figure          a      b    b - a     95 % interval      p
-    --------  ----------  -----  -----  -------  ----------------  -----
-    mpvss     mIoU        81.71  83.38    +1.67    [+0.81, +2.47]  0.003
-    mpvss     WIoU        81.71  83.38    +1.67    [+0.81, +2.47]  0.003
-    mpvss     GFLOPs      0.116  0.096    -0.02                 –      –
-    mpvss     params (M)   3.03   3.03        0                 –      –
-    mpvss     FPS step     20.0   25.0  +25.0 %  [+23.6, +26.4] %  0.002
+    figure          a      b    b - a     95 % interval      p
+    ----------  -----  -----  -------  ----------------  -----
+    mIoU        81.71  83.38    +1.67    [+0.81, +2.47]  0.003
+    WIoU        81.71  83.38    +1.67    [+0.81, +2.47]  0.003
+    GFLOPs      0.116  0.096    -0.02                 –      –
+    params (M)   3.03   3.03        0                 –      –
+    FPS step     20.0   25.0  +25.0 %  [+23.6, +26.4] %  0.002
     <BLANKLINE>
     p of mIoU, WIoU: sign-flip test, paired over the same 12 clips; the interval is over clips
     p of FPS step: rank test over the rounds of the latency pass, of the ratio to the reference workload; two ...
     >>> round(found.of("mIoU").effect, 2)
     1.67
     >>> print(found.to_markdown().splitlines()[4])
-    | `mpvss`  |       mIoU | 81.71 | 83.38 |   +1.67 |   \[+0.81, +2.47\] | 0.003 |
+    | mIoU       | 81.71 | 83.38 |   +1.67 |   \[+0.81, +2.47\] | 0.003 |
     >>> print(found.to_latex().splitlines()[8])
-    mpvss & mIoU & 81.71 & 83.38 & +1.67 & [+0.81, +2.47] & 0.003 \\
+    mIoU & 81.71 & 83.38 & +1.67 & [+0.81, +2.47] & 0.003 \\
     >>> found.to_dataframe()[["figure", "effect", "p"]].round(3).head(2)
       figure  effect      p
     0   mIoU   1.671  0.003
@@ -86,7 +86,9 @@ def compare(
         told += changes(*({entry.key: entry} for entry in entries))
     found = _corrected(found)
     notes = dict.fromkeys([*_tests(found, pairs), *_lacking(found), *alone, *told])
-    return Differences(_title(a), _title(b), tuple(found), tuple(notes))
+    only = pairs[0] if len(pairs) == 1 else None
+    titles = [_title(source, only and only[place]) for place, source in enumerate((a, b))]
+    return Differences(titles[0], titles[1], tuple(found), tuple(notes))
 
 
 def _rows(source: Source, protocol: str | None) -> list[Row]:
@@ -100,8 +102,11 @@ def _rows(source: Source, protocol: str | None) -> list[Row]:
     return uncompared([path.parent if path.is_file() else path], protocol)
 
 
-def _title(source: Source) -> str:
-    return f"{source.method} on {source.dataset.spec}" if isinstance(source, RunResult) else str(source)
+def _title(source: Source, only: Row | None = None) -> str:
+    """What was given; with the method, where it is the only one that is compared."""
+    if isinstance(source, RunResult):
+        return f"{source.method} on {source.dataset.spec}"
+    return str(source) + (f", {only.method}" if only else "")
 
 
 def _result(row: Row) -> RunResult:
@@ -163,7 +168,8 @@ def _differences(a: Row, b: Row, machines: Sequence[str], asked: Sequence[str] |
         base = Difference(method, a.group.heading, name, one.unit, *values, a_at_least=bounds[0], b_at_least=bounds[1])
         lacking = [side for side, value in zip("ab", values, strict=True) if value is None]
         if lacking:
-            yield replace(base, reason=f"missing in {' and '.join(lacking)}")
+            said = [why for row in (a, b) if (why := _result(row).reasons.get(name)) and row.values.get(name) is None]
+            yield replace(base, reason=next(iter(said), f"missing in {' and '.join(lacking)}"))
         elif any(bounds):
             yield replace(base, reason=BOUNDS)
         elif one.name.startswith("fps("):
@@ -212,7 +218,7 @@ def _corrected(found: Sequence[Difference]) -> list[Difference]:
 
 def _tests(found: Sequence[Difference], pairs: Sequence[tuple[Row, Row]]) -> Iterator[str]:
     """What p and the intervals are."""
-    tested = dict.fromkeys(figure(one.figure, check=False) for one in found if one.p is not None)
+    tested = [figure(name, check=False) for name in dict.fromkeys(one.figure for one in found if one.p is not None)]
     named = {speed: [one.title for one in tested if (one.topic == "speed") is speed] for speed in (False, True)}
     many = f", corrected for {len(pairs)} methods (Holm)" if len(pairs) > 1 else ""
     if named[False]:
