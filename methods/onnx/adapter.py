@@ -19,6 +19,7 @@ from torch import Tensor
 from vssbench.deploy import graph_macs
 from vssbench.deploy.clip_state import ClipState
 from vssbench.deploy.graph_file import read_graph
+from vssbench.deploy.graph_shapes import check_sizes
 from vssbench.deploy.graphs import Watch
 from vssbench.deploy.model_file import NAME, Decode, FromPicture, FromSide, Interval, ModelFile, Size, Unless
 from vssbench.deploy.pictures import Pictures
@@ -116,7 +117,8 @@ class Onnx(Segmentor):
         else:
             _refuse(place, "a graph alone has no key frames", key_interval=key_interval, offset=offset)
             size = None if resize is None else parse_size(resize, "resize=")
-            self._single = SingleGraph.of(read_graph(place), layout, size, mean, std)
+            self._single = SingleGraph.of(graph := read_graph(place), layout, size, mean, std)
+            check_sizes(graph)
             counted, names = classes.of_file(self._single, labels, mapping)
             self.model, self.graphs = self._single.model((1, 1), names), {"frame": self._single.info}
             digests = []

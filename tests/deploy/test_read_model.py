@@ -266,6 +266,20 @@ def test_functions_of_its_own(tmp_path: Path) -> None:
     )
 
 
+def test_a_tensor_that_fills_the_memory(tmp_path: Path) -> None:
+    from onnx import helper
+
+    folder = made.alone(tmp_path)
+    nodes = [
+        helper.make_node("ConstantOfShape", ["size"], ["huge"]),
+        helper.make_node("ReduceMax", ["huge"], ["one"], keepdims=0),
+        helper.make_node("Add", ["image", "one"], ["scores"]),
+    ]
+    model = made.graph(nodes, IMAGE, SCORES, {"size": np.array([10**6, 10**6], np.int64)})
+    made.saved(folder / "frame.onnx", model)
+    assert told(folder) == ("DIR/frame.onnx: the tensor 'huge' has 1000000000000 numbers\n  expected: up to 1073741824")
+
+
 def test_an_opset_of_tomorrow(tmp_path: Path) -> None:
     assert refused(made.saved(tmp_path / "g.onnx", made.graph([node("Relu")], IMAGE, SCORES, opset=999))).startswith(
         "DIR/g.onnx: has opset 999\n  expected: up to "

@@ -15,12 +15,10 @@ from math import prod
 from typing import Any
 
 from vssbench.deploy.graph_file import GraphInfo, Value, need_onnx
+from vssbench.deploy.graph_shapes import Shape, shapes_of
 from vssbench.deploy.model_file import Decode, FromSegments
-from vssbench.errors import UserError, first_line
+from vssbench.errors import UserError
 
-SMALL = 1024
-"""Numbers of a constant that may say a shape."""
-Shape = tuple[int, ...]
 Formula = Callable[[Any, list[Shape], list[Shape]], int]
 """From a node and the shapes of its inputs and outputs (() where one is left out) to multiply-accumulates."""
 
@@ -31,7 +29,7 @@ def macs(graph: GraphInfo, inputs: Mapping[str, Shape] | None = None) -> dict[st
     inputs: shapes of the inputs, where the graph does not fix them
     Raises UserError where shapes do not follow from those of the inputs.
     """
-    shapes = _shapes(graph, inputs or {})
+    shapes = shapes_of(graph, inputs or {})
     found: Counter[str] = Counter()
     for node in graph.model.graph.node:
         formula = FORMULAS.get(node.op_type)
@@ -72,34 +70,6 @@ def parameters(graphs: Mapping[str, GraphInfo]) -> int:
                 content = tensor.raw_data or bytes(str(tensor), "utf-8")
                 seen[tensor.data_type, *tensor.dims, content] = prod(tensor.dims)
     return sum(seen.values())
-
-
-def _shapes(graph: GraphInfo, inputs: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Shapes of all tensors where known; a weight's is its own."""
-    onnx = need_onnx()
-    whole = graph.model.graph
-    model = onnx.ModelProto(ir_version=graph.model.ir_version, opset_import=graph.model.opset_import)
-    bare = model.graph
-    for part in ("node", "input", "output", "value_info"):
-        getattr(bare, part).extend(getattr(whole, part))
-    for tensor in whole.initializer:  # of large ones the shape says all
-        if prod(tensor.dims) <= SMALL:
-            bare.initializer.append(tensor)
-        else:
-            bare.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
-    for value in bare.input:
-        for size, wanted in zip(value.type.tensor_type.shape.dim, inputs.get(value.name, ()), strict=False):
-            size.dim_value = wanted
-    try:
-        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except Exception as error:
-        raise UserError(f"its shapes cannot be worked out: {first_line(error)}", where=graph.path) from None
-    known = {tensor.name: tuple(tensor.dims) for tensor in whole.initializer}
-    for value in (*inferred.graph.input, *inferred.graph.output, *inferred.graph.value_info):
-        sizes = tuple(one.dim_value for one in value.type.tensor_type.shape.dim)
-        if value.type.tensor_type.HasField("shape") and all(sizes):
-            known[value.name] = sizes
-    return known
 
 
 def _convolution(node: Any, inputs: list[Shape], outputs: list[Shape]) -> int:

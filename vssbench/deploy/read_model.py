@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from vssbench.deploy import model_file
 from vssbench.deploy.consistency import faults, misfits
 from vssbench.deploy.graph_file import GraphInfo, read_graph
+from vssbench.deploy.graph_shapes import check_sizes
 from vssbench.deploy.model_file import NAME, ModelFile
 from vssbench.errors import UserError
 from vssbench.files.yaml_file import complaint, read_yaml
@@ -48,6 +49,7 @@ def read_model(folder: Path) -> Exported:
             )
         if graph.file not in files:
             files[graph.file] = read_graph(folder / graph.file)
+            check_sizes(files[graph.file])
     graphs = {name: files[graph.file] for name, graph in model.graphs.items()}
     for key, what, expected in misfits(model, graphs):
         raise UserError(f"{key}: {what}", where=path, expected=expected)
