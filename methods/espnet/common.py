@@ -177,9 +177,10 @@ def enlarged(scores: Tensor, size: Size) -> Tensor:
     if scores.shape[-2:] == size:
         return scores
     rows, columns = (
-        torch.from_numpy(_nearest(new, old)).to(scores.device) for new, old in zip(size, scores.shape[-2:], strict=True)
+        torch.from_numpy(_nearest(new, old)).long().to(scores.device)
+        for new, old in zip(size, scores.shape[-2:], strict=True)
     )
-    return scores[:, rows[:, None], columns]
+    return scores[:, rows][:, :, columns]
 
 
 @lru_cache(maxsize=16)
