@@ -9,12 +9,14 @@ from typing import Any
 
 import matplotlib.dates as mdates
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from vssbench.gate.verdict import change
 from vssbench.reports.history.lines import History, Line, Place, Step
 from vssbench.reports.history.runs import By, machine, version
 from vssbench.reports.names import shortened
-from vssbench.reports.plots.column_figure import Sheet, Sign
+from vssbench.reports.plots.column_figure import HEIGHT, WIDTH, Sheet, Sign
+from vssbench.reports.plots.overlaps import show_hidden
 from vssbench.reports.plots.theme import LINES, SMALL, Theme, looks_of_lines, scale
 
 FILLS = ("full", "none", "left", "right", "bottom", "top")
@@ -51,7 +53,7 @@ def draw(history: History, place: Place, lines: Sequence[Line], by: By, theme: T
     machines = list(dict.fromkeys(line.machine for line in shown if line.machine))
     commits = {name: number for number, name in enumerate(dict.fromkeys(map(version, history.rows)))}
     signs: list[Sign] = []
-    marked = False
+    marked, drawn = False, list[Line2D]()
     for line in shown:
         look = styles[line.method].line
         if line.machine and (number := machines.index(line.machine)):
@@ -61,7 +63,7 @@ def draw(history: History, place: Place, lines: Sequence[Line], by: By, theme: T
         ]
         at = {id(row): x for x, (_, row, _) in zip(where, line.points, strict=True)}
         for piece in line.pieces:
-            sheet.axes.plot([at[id(row)] for _, row, _ in piece], [value for *_, value in piece], **look)
+            drawn += sheet.axes.plot([at[id(row)] for _, row, _ in piece], [value for *_, value in piece], **look)
         for step in (one for one in line.steps if one.real):
             _mark(sheet, step, at[id(step.after)], theme)
             marked = True
@@ -72,6 +74,8 @@ def draw(history: History, place: Place, lines: Sequence[Line], by: By, theme: T
     sheet.axes.margins(x=0.06, y=0.18)
     scale(sheet.axes, "y", [value for line in shown for *_, value in line.points])
     _ticks(sheet, by, commits)
+    sheet.axes.set(xlim=sheet.axes.get_xlim(), ylim=sheet.axes.get_ylim())  # what follows moves nothing
+    show_hidden(sheet.axes, drawn, (WIDTH, HEIGHT))
     sheet.table(signs)
     for note in notes(lines):
         sheet.note(note)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vssbench.cli import completion
 from vssbench.cli.options import JsonOption
 from vssbench.errors import UserError, listed, printable
 
@@ -21,7 +22,12 @@ def command(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
     method: Annotated[str | None, typer.Option("--method", help="Of this method only; default: of each.")] = None,
     figures: Annotated[
-        str, typer.Option("--figures", help="Comma-separated, as `vssbench list figures` names them.")
+        str,
+        typer.Option(
+            "--figures",
+            help="Comma-separated, as `vssbench list figures` names them.",
+            autocompletion=completion.several(completion.figures),
+        ),
     ] = "mIoU",
     protocol: Annotated[str | None, typer.Option("--protocol", help="Score again under this protocol.")] = None,
     check: Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from vssbench.cli import completion
 from vssbench.cli.mapping_template import mapping_template
 from vssbench.cli.options import (
     DEFAULT,
@@ -33,7 +34,13 @@ OF_EACH = 12
 
 
 def command(
-    method: Annotated[str, typer.Argument(help="Method spec, e.g. 'mpvss(backbone=r50,labels=vspw)'.")],
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="Method spec, e.g. 'mpvss(backbone=r50,labels=vspw)'.",
+            autocompletion=completion.one(completion.methods),
+        ),
+    ],
     size: Annotated[str, typer.Option("--size", help="Frame size, HEIGHTxWIDTH: graphs are for frames of one size.")],
     output: Annotated[Path, typer.Option("--output", help="A new or empty folder: model.yaml and .onnx files.")],
     *,

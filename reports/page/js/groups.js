@@ -14,13 +14,15 @@ keep(
   },
 );
 
+const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
 function drawHeader() {
   const { dataset, protocol, clips, frameCount, classes, fingerprint } = state.group;
   byId("title").textContent = dataset;
   const counts = [
     protocol ? `protocol ${protocol}` : "protocol not stated",
-    clips ? `${clips} clips` : "published numbers",
-    frameCount ? `${frameCount} frames` : "",
+    clips ? counted(clips, "clip") : "published numbers",
+    frameCount ? counted(frameCount, "frame") : "",
     classes.length ? `${classes.length} classes` : "",
     fingerprint ? `files ${fingerprint}` : "",
   ];
@@ -34,7 +36,8 @@ function drawHeader() {
 function drawGroups() {
   const plain = (group) => [group.dataset, group.protocol, group.clips ? "" : "published"].filter(Boolean).join(", ");
   const twins = (group) => data.groups.filter((other) => plain(other) === plain(group)).length > 1;
-  const named = (group) => plain(group) + (twins(group) ? `, ${group.clips} clips, files ${group.fingerprint}` : "");
+  const files = (group) => `, ${counted(group.clips, "clip")}, files ${group.fingerprint}`;
+  const named = (group) => plain(group) + (twins(group) ? files(group) : "");
   const chip = (group, index) => {
     const press = () => {
       openGroup(group);
