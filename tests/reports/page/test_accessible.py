@@ -33,6 +33,18 @@ def test_axe_finds_nothing(started: Browser, written: Path, width: int, scheme: 
         assert findings(started, script) == [], state
 
 
+def test_on_a_touch_screen_nothing_is_to_be_clicked_or_pointed_at(started: Browser, written: Path) -> None:
+    said = "document.querySelector('#leaderboard .help').textContent + document.getElementById('readout').textContent"
+    started.send("Emulation.setTouchEmulationEnabled", enabled=True)
+    try:
+        started.open(written, width=390, fragment="#?group=1")
+        assert started.evaluate(said).count("Tap a") == 2
+    finally:
+        started.send("Emulation.setTouchEmulationEnabled", enabled=False)
+    started.open(written, width=390, fragment="#?group=1")
+    assert "Tap" not in started.evaluate(said)
+
+
 def test_without_scripts_the_tables_are_there(started: Browser, written: Path) -> None:
     started.send("Emulation.setScriptExecutionDisabled", value=True)
     try:

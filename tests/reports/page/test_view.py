@@ -42,6 +42,8 @@ def test_figures_are_compared_in_the_filter(browser: Browser) -> None:
     assert browser.evaluate(COUNT) == "1 of 4 methods · GFLOPs <= 4"
     type_filter(browser, "interval=8 miou > 1")
     assert browser.evaluate(NAMES) == [BEST_FIRST[2]]
+    type_filter(browser, "FPS > 30")
+    assert browser.evaluate(COUNT) == "3 of 4 methods · FPS step > 30"
     type_filter(browser, "speed of light > 3")
     assert browser.evaluate(COUNT) == 'no column is called "speed of light"'
     assert len(browser.evaluate(NAMES)) == 4
