@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import onnx
 import pytest
 import yaml
 
@@ -56,6 +55,8 @@ def test_fewer_bits_make_a_smaller_file_of_nearly_the_same(vssbench: Run, precis
     if precision == "int8":
         assert model.calibration == f"{FRAMES}, split train, 8 frames"
         assert "network.classifier" in model.kept_float
+        import onnx
+
         kinds = {node.op_type for node in onnx.load(tmp_path / "out" / "frame.onnx").graph.node}
         assert "QuantizeLinear" in kinds
 
