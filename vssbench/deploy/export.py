@@ -60,7 +60,7 @@ def graphs_of(method: Method, spec: Spec, size: Size) -> Graphs:
     """What the method hands over. Raises UserError where that is nothing, and says what to do instead."""
     if isinstance(method, HasGraphs):
         return method.graphs(size)
-    inside = [name for name in INSIDE if hooks.named_by(method, name) is not None]
+    inside = [name for name in INSIDE if spec.get(name) is not None]
     if inside:
         instead = Spec(spec.name, tuple((name, Spec("onnx", (("model", "DIR"),))) for name in inside))
         raise UserError(
