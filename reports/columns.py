@@ -14,7 +14,7 @@ from typing import Literal
 
 from vssbench.metrics.plan import DEFAULT
 from vssbench.reports.rows import PRINTED, Row
-from vssbench.results.figures import Better, Figure, figure
+from vssbench.results.figures import TITLES, Better, Figure, figure
 from vssbench.results.stream_figures import is_assumed
 from vssbench.specs import parse_list
 from vssbench.types import KINDS
@@ -174,8 +174,16 @@ def columns(rows: Sequence[Row], chosen: Sequence[str] = ()) -> list[Column]:
 
 
 def parse_columns(text: str) -> tuple[str, ...]:
-    """`mIoU,latency(p99,end_to_end)` -> canonical names. Raises UserError for what no result can have."""
-    return tuple(dict.fromkeys(figure(str(spec)).name for spec in parse_list(text, words=True)))
+    """`mIoU,latency(p99,end_to_end)` -> canonical names; metrics as papers write them, such as VC8, too.
+
+    Raises UserError for what no result can have.
+    """
+    return tuple(dict.fromkeys(figure(_written(str(spec))).name for spec in parse_list(text, words=True)))
+
+
+def _written(name: str) -> str:
+    meant = TITLES.get(name, name)
+    return meant if is_metric(meant) else name
 
 
 def accuracies(rows: Sequence[Row]) -> list[str]:

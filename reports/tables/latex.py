@@ -151,6 +151,8 @@ def _title(column: Column) -> str:
 def _name(row: Row, name: str) -> str:
     if row.origin == "published":
         return rf"\raggedright\textit{{{_breakable(name)}}}$^\dagger$"
+    if row.called:
+        return rf"\raggedright {_breakable(name)}"
     spelled = _breakable(name).replace(",", r",\allowbreak ").replace("(", r"(\allowbreak ")
     return rf"\raggedright\texttt{{{spelled}}}"
 
