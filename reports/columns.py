@@ -154,7 +154,7 @@ def columns(rows: Sequence[Row], chosen: Sequence[str] = ()) -> list[Column]:
     """
     named = machines(rows)
     sorts = {row.result.memory_alone for row in rows if row.result and row.result.memory_mb}
-    memories: list[bool | None] = sorted(sorts, reverse=True) if True in sorts else [None]
+    memories: Sequence[bool | None] = sorted(sorts, reverse=True) if True in sorts else [None]
     found = []
     for one in map(_figure, chosen or (*accuracies(rows), *COST)):
         if one.spec.name == "memory":

@@ -64,7 +64,7 @@ function verdict(a, b, metric, clips) {
   const span =
     low === null ? `no interval: ${reason}` : `${100 * data.level} % interval ${signed(from)} to ${signed(to)}`;
   const told = p < data.alpha ? "a real difference" : "it may be chance";
-  const sure = least >= data.alpha ? "so few clips cannot tell two methods apart" : told;
+  const sure = least >= data.alpha ? "so few clips, or so many pairs, tell no two methods apart" : told;
   const chance = p < 0.001 ? "p < 0.001" : `p = ${p.toPrecision(2)}`;
   return [
     el("strong", {}, `A − B: ${signed(value)}`),
