@@ -34,7 +34,7 @@ def command(
     split: Annotated[str, typer.Option("--split", help="Split to learn from.")] = "train",
     validation: Annotated[str, typer.Option("--validation", help="Split to judge by, or none.")] = "val",
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Default: the recipe's.")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Examples a step, over all devices.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Examples per step, over all devices.")] = None,
     rate: Annotated[float | None, typer.Option("--rate", help="Learning rate.")] = None,
     crop: Annotated[str | None, typer.Option("--crop", help="HEIGHTxWIDTH of the training crops.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of all random numbers; default 0.")] = None,
