@@ -17,6 +17,11 @@ DEFAULT = ("mIoU", "WIoU", "pixel_accuracy", "class_accuracy", "VC@8", "VC@16", 
 """What is measured where nothing else is asked."""
 
 
+ON_SHOW = {"sIoU": "mIoU", "sWIoU": "WIoU", "spixel_accuracy": "pixel_accuracy", "sclass_accuracy": "class_accuracy"}
+"""Accuracy of what a camera's viewer sees -> the accuracy that it is; no metrics, since no prediction says when it was
+ready."""
+
+
 @runtime_checkable
 class ChecksSpec(Protocol):
     """A metric class that can tell, before anything is measured, whether it takes a metric string.
@@ -55,6 +60,13 @@ def check_side(specs: Sequence[str | Spec], offered: frozenset[str], dataset: st
 
 def check(spec: Spec) -> None:
     """Raise UserError for an unknown metric, and for a string that its metric does not take."""
+    if spec.name in ON_SHOW and spec.name not in registry.entries("metrics"):
+        raise UserError(
+            f"{spec.name} is no metric: predictions alone do not say when each of them was ready",
+            where=spec,
+            expected=f"{ON_SHOW[spec.name]}, or a run with a camera, which has {spec.name}(fps=30) as a figure",
+            fix="vssbench run ... --stream 30",
+        )
     metric = registry.resolve("metrics", spec.name)
     if isinstance(metric, ChecksSpec):
         metric.check_spec(spec)

@@ -118,6 +118,7 @@ def _speed(row: Row, result: RunResult) -> Lines:
             ("host memory", _number(memory.get("host_peak" if result.memory_alone else "host_working"), "MB")),
             ("device memory", _number(memory.get("device_peak"), "MB")),
             ("memory measured", "in a process of its own" if result.memory_alone else None),
+            ("energy", _energy(result.energy or {})),
         ]
     )
 
@@ -139,6 +140,13 @@ def _run(row: Row, result: RunResult) -> Lines:
 
 def _kinds(kinds: dict[str, int | None]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+
+
+def _energy(energy: Mapping[str, Any]) -> str | None:
+    """What a frame takes and whose energy that is, or why it is not known."""
+    joules = energy.get("joules_per_frame")
+    covers = f" of {energy['covers']}" if energy.get("covers") else ""
+    return energy.get("reason") if joules is None else f"{joules:.3g} J a frame{covers}"
 
 
 def _number(figure: float | None, unit: str) -> str:

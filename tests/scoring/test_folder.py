@@ -14,6 +14,7 @@ from tests.helpers.command import vssbench
 from tests.metrics.accuracy.videos import measure
 from vssbench.cli import main
 from vssbench.datasets.label_spaces import load_space
+from vssbench.load import load_dataset
 from vssbench.metrics.accuracy.evaluate import evaluate
 from vssbench.metrics.accuracy.protocols import PROTOCOLS
 from vssbench.metrics.plan import DEFAULT
@@ -283,3 +284,25 @@ def test_flow_from_files_needs_no_image_and_knows_which_frames_follow_each_other
     assert 0 < found < 100  # predictions flicker over a still flow
     plain = score(Submission("vspw", root, "val", predictions, ("mIoU",)))
     assert [one.states["confusion"] for one in plain] == [one.states["confusion"] for one in scores]
+
+
+def test_score_has_intervals_and_says_what_is_no_metric_of_predictions(tmp_path):
+    dataset, metrics = "synthetic(clips=10,frames=4,height=16,width=24)", "mIoU,BIoU,TC(flow=exact)"
+    opened, rng = load_dataset(dataset), np.random.default_rng(0)
+    for clip in opened.clips():
+        for stem, labels in opened.labels(clip):
+            save(np.where(rng.random(labels.shape) < 0.2, 0, labels).astype(np.uint8), tmp_path / clip / f"{stem}.png")
+    base = ["score", "--dataset", dataset, "--predictions", tmp_path]
+    done = vssbench(*base, "--metrics", metrics, "--json")
+    found = json.loads(done.stdout)
+    assert list(found["intervals"]) == metrics.split(",")
+    for name, (low, high) in found["intervals"].items():
+        assert low < found["metrics"][name] < high
+    text = vssbench(*base, "--metrics", metrics).stdout
+    low, high = found["intervals"]["mIoU"]
+    assert f"[{low:.1f}, {high:.1f}]" in text
+    assert "in brackets the 95 % confidence interval over clips" in text
+    done = vssbench(*base, "--metrics", "mIoU,sIoU(fps=30)")
+    assert done.status == 2
+    assert "sIoU is no metric: predictions alone do not say when each of them was ready" in done.stderr
+    assert "vssbench run ... --stream 30" in done.stderr

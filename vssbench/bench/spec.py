@@ -27,10 +27,10 @@ def _canonical(value: object, group: registry.Group) -> str:
     try:
         spec = dataset_spec(str(value)) if group == "datasets" else parse(str(value))
         for inner in walk(spec):
-            registry.find(group, inner.name)
             if group == "metrics":
                 plan.check(inner)
             else:
+                registry.find(group, inner.name)
                 check_arguments(group, inner)
     except UserError as error:
         raise ValueError(str(error)) from None

@@ -10,6 +10,7 @@ import typer
 
 from vssbench.cli import completion
 from vssbench.cli.options import DEFAULT, DatasetOption, JsonOption, RootOption, SplitOption
+from vssbench.cli.run import limits
 from vssbench.cli.streams import only_ours
 from vssbench.errors import UserError, counted, printable
 
@@ -55,7 +56,7 @@ def command(
     from vssbench.datasets.prediction_files import surplus
     from vssbench.load import dataset_spec, innermost
     from vssbench.metrics.accuracy.clip_states import Clips
-    from vssbench.metrics.accuracy.evaluate import evaluate
+    from vssbench.metrics.accuracy.evaluate import read
     from vssbench.metrics.accuracy.numbering import doubts
     from vssbench.metrics.accuracy.protocols import default_protocol, find
     from vssbench.metrics.plan import DEFAULT
@@ -63,6 +64,8 @@ def command(
     from vssbench.scoring.arrays import by_name
     from vssbench.scoring.folder import Submission, score
     from vssbench.specs import parse, parse_list
+    from vssbench.stats.over_clips import intervals_of, samples_of
+    from vssbench.stats.totals import totals_under
 
     if dataset is None or predictions is None:
         raise UserError(
@@ -80,11 +83,14 @@ def command(
         "dataset": dataset, "split": submission.split, "predictions": str(predictions), "clips": len(scores),
         "frames": sum(clip.frames for clip in scores), "labelled": sum(clip.labelled for clip in scores),
     }  # fmt: skip
-    result["caveats"] = [*surplus(opened, submission.predictions), *doubts(Clips(headline, opened.space, scores))]
+    clips = Clips(headline, opened.space, scores)
+    result["caveats"] = [*surplus(opened, submission.predictions), *doubts(clips)]
     if protocol == ALL:
         result |= _all(headline, opened.space, scores, specs)
     else:
-        result |= by_name(evaluate(headline, opened.space, scores, specs), opened.space)
+        result |= by_name(read(clips, specs), opened.space)
+    totals = totals_under(clips, specs)
+    result["intervals"] = limits(intervals_of(totals, samples_of(totals)))
     if as_json:
         typer.echo(json.dumps(result))
     else:
@@ -109,17 +115,22 @@ def _show(result: Mapping[str, Any]) -> None:
     from vssbench.scoring.arrays import missing
 
     entries = result.get("protocols") or {result["protocol"]: result}
+    intervals = result["intervals"] if len(entries) == 1 else {}  # no room for them beside other protocols
     table = Table(box=box.SIMPLE)
     table.add_column("metric")
     for name in entries:
         table.add_column(name, justify="right")
     for metric in result["metrics"]:
-        values = (entry["metrics"][metric] for entry in entries.values())
-        table.add_row(metric, *("-" if value is None else f"{value:.2f}" for value in values))
+        values = {name: entry["metrics"][metric] for name, entry in entries.items()}
+        found = {name: "-" if value is None else f"{value:.2f}" for name, value in values.items()}
+        if ends := intervals.get(metric):
+            found[result["protocol"]] += f" [{ends[0]:z.1f}, {ends[1]:z.1f}]"
+        table.add_row(metric, *found.values())
     console = Console(highlight=False, markup=False, emoji=False)
+    brackets = ", in brackets the 95 % confidence interval over clips" if any(intervals.values()) else ""
     console.print(
         f"{printable(result['predictions'])} on {result['dataset']} {result['split']}: "
-        f"{counted(result['clips'], 'clip')}, {counted(result['labelled'], 'labelled frame')}; in %",
+        f"{counted(result['clips'], 'clip')}, {counted(result['labelled'], 'labelled frame')}; in %{brackets}",
         soft_wrap=True,
     )
     console.print(table)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vssbench.metrics import plan
 from vssbench.metrics.accuracy import on_show
 from vssbench.metrics.accuracy.clip_states import Clips, Totals
 from vssbench.metrics.cost.camera import highest_rate
@@ -16,8 +17,7 @@ from vssbench.results.read_folder import Kept
 from vssbench.results.record import RunResult
 from vssbench.specs import Spec
 
-ACCURACIES = {"sIoU": "mIoU", "sWIoU": "WIoU", "spixel_accuracy": "pixel_accuracy", "sclass_accuracy": "class_accuracy"}
-"""Figure under a stream -> the accuracy that it is."""
+ACCURACIES = plan.ON_SHOW
 NOT_DEFINED = "not defined by the protocol"
 Take = Callable[[RunResult], float | str | None]
 

@@ -119,6 +119,7 @@ def test_a_figure_carries_its_interval_and_where_it_comes_from(rows: list[Row]) 
     assert "needs 10" in row["cells"]["mIoU"]["noInterval"]
     assert dict(row["provenance"]["accuracy"])["protocol"] == "exact"
     assert dict(row["provenance"]["run"])["run"].startswith("hostile/hold_")
+    assert dict(row["provenance"]["speed"])["energy"]
     assert [row["cells"]["GFLOPs"].get("atLeast") for row in group["rows"]] == [None, None, True]
     assert {one["title"] for one in group["columns"] if not one["primary"]} >= {"pixel accuracy", "key frames %"}
 
