@@ -103,7 +103,8 @@ def command(
     check_checkpoints(files, [spec])
     environment.set_threads(threads)
     data = None if dataset is None else load_dataset(dataset, data_root, split)
-    space = load_space(labels) if labels is not None else data and data.space
+    of_data = None if data is None else data.space
+    space = of_data if labels is None else load_space(labels)
     with only_ours(), mapping_template(template):
         loaded = Context(space, "cpu", files, threads).load(spec)
     folder = Spec("onnx", (("model", str(output)),))

@@ -31,7 +31,7 @@ _EXACT = {
     "Einsum": "products of two activations, which have no fixed weights",
 }
 _ONE_ACTIVATION = "a product of two activations, which have no fixed weights"
-_LAST = "the last layer before an output: its error is the scores' own"
+_LAST = "no other layer lies between it and an output: its error is the output's own"
 _PLACES = "gives the places that are sampled: a step of 8 bits may be more than a pixel"
 
 
@@ -62,7 +62,7 @@ def to_int8(folder: Path, model: ModelFile, inputs: Mapping[str, Sequence[Arrays
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
+    class Reader(CalibrationDataReader):
         def __init__(self, all_of: Iterable[Arrays]):
             self._left = iter(all_of)
 
