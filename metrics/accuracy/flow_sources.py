@@ -131,7 +131,7 @@ def _middlebury(path: Path, into: NDArray[Any]) -> Float32:
     with regular(path).open("rb") as file:
         header, size = file.read(12), os.fstat(file.fileno()).st_size
         if header[:4] != b"PIEH" or len(header) < 12:
-            raise UserError("is no flow file", where=path, expected="Middlebury's .flo")
+            raise UserError("is not a flow file", where=path, expected="Middlebury's .flo")
         width, height = struct.unpack("<ii", header[4:])
         _check_size(path, (height, width), into.shape[:2])
         if size != 12 + into.nbytes or file.readinto(into.data) != into.nbytes:

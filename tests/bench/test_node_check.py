@@ -76,7 +76,7 @@ def test_a_node_with_other_frames_is_refused_and_no_clip_is_blamed(damage: str, 
         for kind in ("origin", "mask"):
             (file,) = (clip / kind).glob("002.*")
             file.rename(file.with_stem("003")) if damage == "renamed" else file.unlink()
-    with pytest.raises(UserError, match="b' of val.txt is not there" if damage == "none" else "other frames there"):
+    with pytest.raises(UserError, match="b' of val.txt is not there" if damage == "none" else "different frames there"):
         worker.run(Task(METHOD, "b"), wanted)
     (clip.parent / "a" / "mask" / "000.png").write_bytes(b"no image")
     if on_error == "skip-clip":  # a clip that is damaged for everybody is the clip's own fault
@@ -90,7 +90,7 @@ def test_what_differs_is_named(tmp_path: Path) -> None:
     assert bench.machines == ["a processor"]
     for change in ({"torch": "1.0"}, {"clips": "0"}, {"sources": "0"}, {"a-plugin": "2"}):
         (key,) = change
-        with pytest.raises(UserError, match=f"other: a worker would not measure the same .{key}: ") as caught:
+        with pytest.raises(UserError, match=f"other: a worker would measure something else .{key}: ") as caught:
             spread._welcome(Opened("other", "a processor", shared(bench) | change))
         assert str(caught.value).count(" there, ") == 1
 

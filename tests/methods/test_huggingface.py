@@ -241,7 +241,7 @@ def test_classes_by_file(folder: Path, tmp_path: Path) -> None:
         ({"Sky": ["LABEL_77"]}, "the network has no class 'LABEL_77'"),
         ({"Sky": [11]}, "the network has no class 11"),
         ({"Sky": [0], "Building": ["LABEL_0"]}, r"lists twice: LABEL_0 \(0\)"),
-        ({"Sky": "LABEL_0"}, "no mapping of lists"),
+        ({"Sky": "LABEL_0"}, "not a mapping of lists"),
         ({}, "joins no class"),
     ],
 )

@@ -127,5 +127,5 @@ def test_a_run_says_what_is_odd_about_the_predictions(tmp_path: Path) -> None:
     assert f"1 prediction file fits no frame: {name}/000004.png; is the numbering off by one?" in result.caveats
     assert any("the prediction is one above the label's class" in caveat for caveat in result.caveats)
     spec = spec.model_copy(update={"protocol": "exact"})
-    with pytest.raises(UserError, match=r"predicts class 11\n(.*\n)*.*not the values of its label files"):
+    with pytest.raises(UserError, match=r"predicts class 11\n(.*\n)*.*not by the values of its label files"):
         run(spec, [method], tmp_path / "strict", False, Progress())

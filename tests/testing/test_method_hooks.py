@@ -252,7 +252,7 @@ def test_a_dataset_that_offers_everything_passes() -> None:
 @pytest.mark.parametrize(
     ("hook", "value", "finding"),
     [
-        ("side", frozenset({"depth"}), "side names depth, which no frame of clip 'a' carries"),
+        ("side", frozenset({"depth"}), "side names depth, which no frame of clip 'a' has"),
         ("side", "motion", "the hook side is 'motion'"),
         ("split", 3, "the hook split is 3"),
         (

@@ -215,7 +215,7 @@ class Breaks(Good):
         (Writes, "inputs are left alone: the frame's arrays were written to (frames [0"),
         (WritesMotion, "inputs are left alone"),
         (OneBuffer, "outputs are the caller's: a returned prediction was overwritten later"),
-        (HandsOutItsMemory, "outputs are the caller's: whoever writes into a returned prediction"),
+        (HandsOutItsMemory, "outputs are the caller's: writing into a returned prediction"),
         (says(labels=lambda p: p.labels.astype(np.int64)), "labels are int64, expected uint8"),
         (says(labels=lambda p: p.labels[::2]), "labels are [24, 64] for a frame of [48, 64]"),
         (says(labels=lambda p: p.labels[None]), "labels are [1, 48, 64]"),

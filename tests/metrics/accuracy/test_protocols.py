@@ -53,7 +53,7 @@ def test_exact_equals_the_slow_form(data, classes):
     videos = data.draw(sets_of_videos(classes))
     expected = slow.exact(videos, classes)
     if expected is None:
-        with pytest.raises(UserError, match=r"clip\d.*frame \d+.*no class"):
+        with pytest.raises(UserError, match=r"clip\d.*frame \d+.*not a class"):
             numbers("exact", label_space(classes), videos)
         return
     found = numbers("exact", label_space(classes), videos)

@@ -182,14 +182,14 @@ def test_flow_from_files(tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("TC", "says nothing without its flow"),
+        ("TC", "needs a known flow"),
         ("TC(flow=raft)", "expected: TC\\(flow=exact\\) or TC\\(flow=dis\\) or TC\\(flow=files\\)"),
         ("TC@8(flow=dis)", "takes no '@' number"),
         ("TC(flow=dis,pooled=1)", "expected: true or false"),
         ("TC(flow=dis,occluded=true)", "occlusion"),
         ("TC(flow=files)", "root=DIR"),
         ("TC(flow=dis,root=x)", "belongs to flow=files"),
-        ("TC(flow=files,root=x,occlusion=true)", "do not say what is hidden"),
+        ("TC(flow=files,root=x,occlusion=true)", "do not show what is hidden"),
     ],
 )
 def test_mistakes_are_named(spec: str, message: str) -> None:
