@@ -143,6 +143,20 @@ def test_splits_of_folders(form: tuple[str, str], tmp_path: Path) -> None:
     assert_read(opened(tmp_path / "own", "train")[1], {"a": 2, "b": 1})
 
 
+def test_clips_that_are_named_after_their_split_are_clips(tmp_path: Path) -> None:
+    """`val_0000` and `val_0001` are no splits, as `train2017` and `val2017` are."""
+    form = ("{clip}/images/{frame}.png", "{clip}/masks/{frame}.png")
+    clips = {"val_0000": 2, "val_0001": 1}
+    said, dataset = opened(video(tmp_path / "own", clips, *form))
+    assert "{split}" not in said["images"]
+    assert_read(dataset, clips)
+    years = ("{split}2017/images/{clip}/{frame}.png", "{split}2017/masks/{clip}/{frame}.png")
+    video(tmp_path / "years", {"a": 2, "b": 1}, *years, split="train")
+    said, dataset = opened(video(tmp_path / "years", {"c": 2}, *years, split="val"))
+    assert "{split}2017" in said["images"]
+    assert_read(dataset, {"c": 2})
+
+
 def test_splits_of_lists(tmp_path: Path) -> None:
     root = video(tmp_path / "own", {"a": 1, "b": 1, "c": 1})
     (root / "lists").mkdir()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ SPLIT, ANY = "{split}", "*"
 _FEW = 6
 _WORDS = "training|train|validation|valid|val|testing|test|dev"
 _SPLIT = re.compile(rf"(?P<before>.*?)(?P<word>{_WORDS})(?P<after>.*)", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+")
 _ROLE = re.compile(r"[\W\d_]*(annot\w*|labels?|masks?|gt|images?|frames?|seg\w*|sequences?)?[\W\d_]*", re.IGNORECASE)
 
 
@@ -139,7 +140,13 @@ def _splits(names: list[str]) -> dict[str, dict[str, str]]:
         match = _SPLIT.fullmatch(name)
         if match and (not match["before"] or not match["before"][-1].isalpha()) and _ROLE.fullmatch(match["after"]):
             found[match["before"] + SPLIT + match["after"]][name] = match["word"]
-    return found
+    # val_0000 and val_0001 are clips of one split; val2017 is a split of its own
+    counted = Counter((_NUMBER.sub("", form), word) for form, words in found.items() for word in words.values())
+    return {
+        form: words
+        for form, words in found.items()
+        if all(counted[_NUMBER.sub("", form), word] == 1 for word in words.values())
+    }
 
 
 def _alternatives(by_name: dict[str, list[Place]], level: int) -> bool:
