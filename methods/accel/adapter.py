@@ -1,10 +1,10 @@
-"""Accel: a reference method on key frames, its class scores warped from frame to frame, and on every other frame a
-cheap second method by which they are corrected.
+"""Accel: a reference method on key frames, its class scores warped from frame to frame, and a cheap second method that
+corrects them on every other frame.
 
 Jain et al., Accel: A Corrective Fusion Network for Efficient Semantic Segmentation on Video, CVPR 2019; without the
-second branch it is Deep Feature Flow (Zhu et al., CVPR 2017). Both warp the features before the task head by a
-network's flow; here it is the scores, so that any two methods of the suite can be the branches, and the flow is
-classical. Fusion is theirs: one 1x1 convolution over the scores of both, at the frame's size.
+second branch it is Deep Feature Flow (Zhu et al., CVPR 2017). Both papers warp the features before the task head by a
+network's flow. Here the scores are warped, so that any two methods of the suite can be the branches, and the flow is
+classical. The fusion is Accel's: one 1x1 convolution over the scores of both branches, at the frame's size.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from vssbench.wrapping import Group, Wrapper
 
 @dataclass
 class _Held:
-    """What is kept of the frames so far. grey: uint8[H, W] of the frame that the next flow leads to; scores:
-    float32[C, H, W], the reference's, where that frame has its pixels."""
+    """What is kept from the frames so far. grey: uint8[H, W] of the frame that the next flow leads to; scores:
+    float32[C, H, W], the reference's, aligned with that frame."""
 
     grey: UInt8
     scores: Float32 | None = None
@@ -55,9 +55,9 @@ class _Prepared:
 
 @dataclass
 class _Stepped:
-    """One frame. flow: float32[H, W, 2] to the frame that is held, pixels, x first; y: the update branch's output.
+    """One frame. flow: float32[H, W, 2] to the held frame, in pixels, x first; y: the update branch's output.
 
-    scores: float32[C, H, W] once they have been asked for
+    scores: float32[C, H, W] once they have been requested
     """
 
     index: int
@@ -71,15 +71,16 @@ class Accel(Wrapper):
     """See the module.
 
     reference: spec of the method on key frames, which has class scores
-    update:    spec of the method on all other frames, per frame, with class scores; None: no second branch and no
-               correction, which is Deep Feature Flow
+    update:    spec of the method on all other frames, a per-frame method with class scores; None: no second branch and
+               no correction, which is Deep Feature Flow
     key_interval, offset: see `FixedInterval`
-    chain:     whether the warped scores are warped on, by the flow from each frame to the one before (Accel's way);
-               else those of the key frame by the flow to it (Deep Feature Flow's)
-    flow:      "dis": DIS optical flow, computed in step; None: scores stay where they are
-    checkpoint: of the correction, as `vssbench train accel` writes it; those of the branches are given by their names
+    chain:     whether warped scores are warped again, by the flow from each frame to the previous one (as in Accel);
+               otherwise the key frame's scores are warped by the flow to the key frame (as in Deep Feature Flow)
+    flow:      "dis": DIS optical flow, computed in step; None: scores are not moved
+    checkpoint: of the correction, as `vssbench train accel` writes it; branch checkpoints are passed under the
+                branches' names
 
-    A source outside the picture has zero scores, as in the papers: the reference says nothing there.
+    A source outside the picture has zero scores, as in the papers: the reference has no say there.
     """
 
     runs_inner = "key"
@@ -123,7 +124,7 @@ class Accel(Wrapper):
             self.update.reset()
 
     def prepare(self, frame: Frame) -> _Prepared:
-        """The reference's preparation on a key frame, the update branch's on the others, grey values on all."""
+        """Prepare a key frame for the reference and any other for the update branch; compute grey values for all."""
         grey, group = _grey(frame), self.group(frame)
         if frame.index == group.index:
             group.kept = _Held(grey)
@@ -131,7 +132,7 @@ class Accel(Wrapper):
         return _Prepared(frame.index, grey, group, None if self.update is None else self.update.prepare(frame))
 
     def step(self, x: _Prepared) -> _Stepped:
-        """The reference on a key frame; on the others the flow, and the update branch."""
+        """Run the reference on a key frame; on the others compute the flow and run the update branch."""
         group = x.group
         if x.index == group.index:
             group.y = self.reference.step(group.x)
@@ -143,7 +144,7 @@ class Accel(Wrapper):
         return _Stepped(x.index, group, flow, None if self.update is None else self.update.step(x.x))
 
     def decode(self, y: _Stepped) -> Prediction:
-        """The reference's prediction on a key frame; the class of the largest corrected score on the others."""
+        """Return the reference's prediction on a key frame, the class with the largest corrected score on others."""
         if y.index == y.group.index:
             prediction = self.decode_key(y.group)
             self.scores(y)
@@ -152,7 +153,7 @@ class Accel(Wrapper):
         return Prediction(largest(self.scores(y)), "nonkey", age)
 
     def scores(self, y: _Stepped) -> Float32:
-        """Class scores, float32[C, H, W]. Frames are to be asked for in the order of the clip."""
+        """Return class scores, float32[C, H, W]. Frames must be requested in the order of the clip."""
         if y.scores is None:
             held: _Held = y.group.kept
             if y.index == y.group.index:
@@ -173,9 +174,10 @@ class Accel(Wrapper):
         return fused
 
     def both(self, frames: Sequence[Frame]) -> tuple[Float32, Float32]:
-        """What is fused on the last of some consecutive frames, of which the first is the key frame.
+        """Return the two inputs of the fusion on the last of some consecutive frames; the first is the key frame.
 
-        The reference's warped scores and the update branch's, float32[C, H, W] each; for training. Both are reset.
+        They are the reference's warped scores and the update branch's scores, float32[C, H, W] each, for training.
+        Both branches are reset.
         """
         assert self.update is not None
         self.reference.reset()
@@ -197,7 +199,7 @@ class Accel(Wrapper):
         return found
 
     def cost_module(self, kind: Kind, size: tuple[int, int]) -> Counted:
-        """The update branch and the correction on a nonkey frame of that size (H, W), and the inputs."""
+        """Return the update branch with the correction for a nonkey frame of that size (H, W), and the inputs."""
         if kind != "nonkey" or self.update is None:
             raise UserError(f"accel has no network of its own on {kind} frames", expected="nonkey, and an update")
         count = hooks.offered(self.update, "cost_module")
@@ -209,7 +211,7 @@ class Accel(Wrapper):
         return costed, (*inputs, torch.zeros(1, self.classes, *size, device=device))
 
     def parameter_counts(self) -> dict[str, int]:
-        """Those of the update branch and of the correction."""
+        """Return the counts of the update branch and the correction together."""
         if self.update is None:
             return {"all": 0}
         own, found = sum(p.numel() for p in self.correction.parameters()), parameters(self.update)
@@ -231,7 +233,7 @@ def _warped(scores: Float32, flow: Float32 | None) -> Float32:
 
 
 def _per_frame(method: Method) -> Method:
-    """The method. Raises UserError for one that remembers frames: it would see only some of a clip."""
+    """Return the method. Raises UserError if it remembers frames: it would see only part of a clip."""
     if getattr(method, "kinds", ("key",)) != ("key",) or hooks.inner(method) is not None:
         raise UserError(
             f"update={method.name} remembers frames, and would see only some of a clip",

@@ -16,11 +16,11 @@ from vssbench.specs import Spec, inside, parse
 from vssbench.types import Weights
 
 DEVIATION = 0.01
-"""Noise of the weights that training starts with."""
+"""Standard deviation of the weights that training starts from."""
 
 
 class Correction(nn.Conv2d):
-    """From the scores of both branches, the reference's first, to scores: (2C) C + C parameters, N(0, 0.01) and 0."""
+    """Scores of both branches, the reference's first, to scores: 2C * C weights, N(0, 0.01), and C biases, 0."""
 
     def __init__(self, classes: int):
         super().__init__(2 * classes, classes, 1)
@@ -31,7 +31,7 @@ class Correction(nn.Conv2d):
 
     @torch.inference_mode()
     def of(self, reference: Tensor, update: Tensor) -> Tensor:
-        """float32[C, H, W] from two such: the same by matrix products, without both in one array."""
+        """Return float32[C, H, W] from two of that shape: as forward, but by matrix products, without concatenation."""
         first, second = self.weight.flatten(1).chunk(2, dim=1)
         fused = first @ reference.flatten(1)
         fused.addmm_(second, update.flatten(1))
@@ -40,9 +40,9 @@ class Correction(nn.Conv2d):
 
 
 class Corrected(nn.Module):
-    """What a frame between key frames computes besides flow and warp, for the counters.
+    """What is computed on a frame between key frames, apart from flow and warp, for the counters.
 
-    update: the update branch up to its class scores, float[C, H, W] or float[1, C, H, W], which come first
+    update: the update branch up to its class scores, float[C, H, W] or float[1, C, H, W], its first output
     """
 
     def __init__(self, update: nn.Module, correction: Correction):
@@ -50,7 +50,7 @@ class Corrected(nn.Module):
         self.update, self.correction = update, correction
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """inputs: the update branch's, then the warped scores of the reference, float[1, C, H, W]."""
+        """Take the update branch's inputs, then the warped scores of the reference, float[1, C, H, W]."""
         *picture, warped = inputs
         found = self.update(*picture)
         scores, *rest = found if isinstance(found, tuple) else (found,)
@@ -58,10 +58,10 @@ class Corrected(nn.Module):
 
 
 def load(correction: Correction, checkpoint: str | Path | None, spec: Mapping[str, Spec]) -> Weights:
-    """Fill the correction from a file that `vssbench train accel` wrote and say where it comes from.
+    """Fill the correction from a file that `vssbench train accel` wrote and return where it comes from.
 
-    spec: of the two branches, by argument
-    Raises UserError for a file that does not fit, and for one that was trained for other branches.
+    spec: the specs of the two branches, by argument name
+    Raises UserError for a file that does not fit, or one that was trained for different branches.
     """
     if checkpoint is None:
         return Weights("untrained")
@@ -78,7 +78,7 @@ def load(correction: Correction, checkpoint: str | Path | None, spec: Mapping[st
 
 
 def _other(file: Checkpoint, spec: Mapping[str, Spec]) -> Spec | None:
-    """The method that the file's header names, if its branches are not these."""
+    """The method named in the file's header, if its branches differ from these."""
     try:
         trained = parse(str(file.trained["method"]))
     except (KeyError, UserError):
@@ -87,7 +87,7 @@ def _other(file: Checkpoint, spec: Mapping[str, Spec]) -> Spec | None:
 
 
 def joined(*parts: Weights) -> Weights:
-    """Where the weights of several networks come from, as one statement: untrained where one of them is."""
+    """Combine the origins of several networks' weights into one: untrained if any of them is."""
     known = [part for part in parts if part.origin != "none"]
     origins = {part.origin for part in known}
     origin: Any = next((one for one in ("untrained", "file", "packaged") if one in origins), "none")

@@ -1,5 +1,5 @@
-"""Training Accel (Jain et al., CVPR 2019, and the figures of the authors' release): both branches are trained networks
-and stay as they are; what is learned is the correction alone, 741 numbers for 19 classes.
+"""Training Accel (Jain et al., CVPR 2019, with the settings of the authors' release): both branches are trained
+networks and stay fixed; only the correction is learned, 741 numbers for 19 classes.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from vssbench.types import Frame
 
 PAPER = Settings(steps=53 * 2975, batch=1, rate=5e-4, crop=(768, 1024))
 SLOW_STEPS, SLOW = 1000, 0.1
-"""The number of warm-up steps, and the share of the rate that they begin at."""
+"""The number of warm-up steps, and the fraction of the rate used in them."""
 WEIGHT_DECAY, WEIGHT_FACTOR, BIAS_FACTOR = 5e-4, 2.0, 4.0
 SMALL = Settings(steps=200, batch=4, rate=0.1, crop=(128, 224))
 
 
 class Fusion(nn.Module):
-    """The correction; forward gives the loss of a batch of clips, key frame first, whose last frames have labels."""
+    """The correction; forward returns the loss of a batch of clips, key frame first, whose last frames have labels."""
 
     def __init__(self, method: Accel):
         super().__init__()
@@ -57,8 +57,8 @@ class Fusion(nn.Module):
 class AccelRecipe(Recipe):
     """See the module.
 
-    `order.start`: {"reference": file, "update": file} of the branches, those of the package where there are none; a
-    file alone is a correction to go on from.
+    `order.start`: {"reference": file, "update": file} for the branches, with the packaged files where none is given;
+    a single file is a correction to continue from.
     """
 
     frames = 5
@@ -126,7 +126,7 @@ class AccelRecipe(Recipe):
 
 
 def ends(labelled: Sequence[int], length: int, clip: str = "") -> list[int]:
-    """Numbers of the labelled frames that have so many frames, their own included. Raises UserError where none has."""
+    """The indices of the labelled frames that end a clip of `length` frames. Raises UserError if there are none."""
     found = [index for index in labelled if index >= length - 1]
     if not found:
         raise UserError(
@@ -138,7 +138,7 @@ def ends(labelled: Sequence[int], length: int, clip: str = "") -> list[int]:
 
 
 def cropped(pictures: Sequence[Picture], crop: tuple[int, int], rng: np.random.Generator) -> list[Picture]:
-    """The same place of all; a picture that is smaller than the crop stays whole there."""
+    """Crop all pictures at the same place; a side that is shorter than the crop's stays whole."""
     height, width = pictures[0].size
     size = min(crop[0], height), min(crop[1], width)
     top, left = place((height, width), size, rng)
