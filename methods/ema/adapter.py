@@ -1,7 +1,7 @@
 """An exponential moving average of a method's class scores: temporal smoothing after the fact, without training.
 
-The baseline that a claim of consistency has to beat: any method flickers less when its scores are averaged over time,
-and pays for it where things move; along optical flow it pays less.
+This is the baseline that any claim of consistency has to beat: any method flickers less when its scores are averaged
+over time. The price is errors where things move; averaging along optical flow reduces them.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class _Prepared:
 
 @dataclass
 class _Stepped:
-    """One frame. flow: float32[H, W, 2] from it to the frame before, pixels, x first; y: the inner method's output.
+    """One frame. flow: float32[H, W, 2] to the previous frame, in pixels, x first; y: the inner method's output.
 
-    average: float32[C, H, W] once it has been asked for
+    average: float32[C, H, W] once it has been requested
     """
 
     size: tuple[int, ...]
@@ -45,16 +45,16 @@ class _Stepped:
 
 
 class Ema(Wrapper):
-    """average(t) = keep * average(t - 1) + (1 - keep) * scores(t), from average(0) = scores(0); a pixel's class is its
-    largest average.
+    """average(t) = keep * average(t - 1) + (1 - keep) * scores(t), from average(0) = scores(0); a pixel's class is the
+    one with the largest average.
 
-    `of` runs on every frame; what it reports of them (kind, age) is passed on. Averaged is what its `scores` gives,
-    logits or probabilities. By the convention of the counters the average costs nothing: it is elementwise.
+    `of` runs on every frame; what it reports for them (kind, age) is passed on. The average is of what its `scores`
+    returns, logits or probabilities. By the counters' convention averaging costs nothing: it is elementwise.
 
     of:   spec of a method that has class scores
-    keep: share of the average that stays, 0 up to 1 without 1
-    flow: None: pixel by pixel; "dis": the average is fetched along DIS optical flow first, computed in step from each
-          frame to the one before, bilinear, the nearest border pixel where that lies outside
+    keep: fraction of the average that is kept, from 0 to below 1
+    flow: None: pixel by pixel; "dis": the average is first warped along DIS optical flow, computed in step from each
+          frame to the previous one; bilinear, with the nearest border pixel where the source is outside
     """
 
     runs_inner = "every"
@@ -86,12 +86,12 @@ class Ema(Wrapper):
         self._average: Float32 | None = None
 
     def prepare(self, frame: Frame) -> _Prepared:
-        """The inner method's preparation, and the grey values where there is a flow."""
+        """Prepare the frame for the inner method, and compute its grey values if there is a flow."""
         grey = None if self.flow is None else cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
         return _Prepared(frame.image.shape[:2], grey, self.inner.prepare(frame))
 
     def step(self, x: _Prepared) -> _Stepped:
-        """The inner method, and the flow back to the frame before."""
+        """Run the inner method, and compute the flow back to the previous frame."""
         before, flow = self._grey, None
         if self.flow is not None and x.grey is not None:
             if before is not None and before.shape == x.size:
@@ -100,14 +100,14 @@ class Ema(Wrapper):
         return _Stepped(x.size, flow, self.inner.step(x.x))
 
     def decode(self, y: _Stepped) -> Prediction:
-        """The class of the largest average; kind and age are the inner method's."""
+        """Return the class with the largest average; kind and age are the inner method's."""
         inner = self.inner.decode(y.y)
         return Prediction(largest(self.scores(y)), inner.kind, inner.age)
 
     def scores(self, y: _Stepped) -> Float32:
-        """The average, float32[C, H, W]. Frames are to be asked for in the order of the clip.
+        """Return the average, float32[C, H, W]. Frames must be requested in the order of the clip.
 
-        Raises UserError for a frame of another size than the one before.
+        Raises UserError if a frame's size differs from that of the previous one.
         """
         if y.average is None:
             y.average = self._average = self._averaged(y, checked_scores(self._scores(y.y), y.size))
