@@ -1,4 +1,4 @@
-"""ESPNet and ESPNetv2 behind the adapter: every frame by itself."""
+"""ESPNet and ESPNetv2 behind the adapter: each frame on its own."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from vssbench.types import Frame, LabelSpace, Weights
 
 CITYSCAPES = (72.3923111, 82.90893555, 73.15840149), (45.3192215, 46.15289307, 44.91483307)
 CAMVID = (110.33102643, 108.40886315, 105.03319369), (72.12571015, 72.69074534, 69.90434816)
-"""(mean, standard deviation) of blue, green, red in 0..255; the deviation is the mean of the images' own."""
+"""(mean, standard deviation) of blue, green, red in 0..255; the deviation is averaged over the images' own."""
 
 
 class ESPNet(Base):
     """ESPNet (Mehta et al., ECCV 2018), frame by frame.
 
-    BGR, normalised with Cityscapes' statistics for those classes and CamVid's for all others, then divided by 255.
+    BGR, normalised with Cityscapes' statistics for its classes and CamVid's for all others, then divided by 255.
     labels, mapping: as in mask2former
-    backbone:   p and q units at 1/4 and 1/8; by default tiny on synthetic video, else p2_q8
+    backbone:   p and q units at 1/4 and 1/8; by default tiny on synthetic video, otherwise p2_q8
     resize:     auto, none or HEIGHTxWIDTH, see `Sizes`
     void:       whether the output for void may win, see `Base`
     dtype, compile: see `vssbench.networks.numerics`
-    checkpoint: official .pth, or our .safetensors; the file says which of the two published forms the network has.
+    checkpoint: official .pth or our .safetensors; the file determines which of the two published forms is built.
                 None: random weights, the same every time (`load_method` passes the packaged file if any)
     Raises UserError for a file that does not fit.
     """
@@ -69,7 +69,7 @@ class ESPNet(Base):
         self.use(built)
 
     def normalised(self, images: Tensor) -> Tensor:
-        """float[N, 3, H, W], RGB, 0..255, as the network takes them: BGR, and about as small as 0.01."""
+        """Convert float[N, 3, H, W], RGB, 0..255, to the network's input: BGR, values of about 0.01."""
         return (images.flip(1) - self._mean) / self._std / 255
 
     def prepare(self, frame: Frame) -> Input:
@@ -88,11 +88,11 @@ class ESPNet(Base):
 class ESPNetV2(Base):
     """ESPNetv2 (Mehta et al., CVPR 2019) with the head of EdgeNets, frame by frame.
 
-    RGB, resized by PIL, ImageNet's statistics.
+    RGB, resized by PIL, normalised with ImageNet's statistics.
     labels, mapping: as in mask2former
-    backbone:   how wide the network is, s0.5 to s2.0
-    resize, void, dtype, compile: as in ESPNet; the published networks never learned void, and predict none
-    checkpoint: official .pth, or our .safetensors; None: random weights, the same every time
+    backbone:   the width of the network, s0.5 to s2.0
+    resize, void, dtype, compile: as in ESPNet; the published networks never learned void and do not predict it
+    checkpoint: official .pth or our .safetensors; None: random weights, the same every time
     Raises UserError for a file that does not fit.
     """
 
@@ -138,7 +138,7 @@ class ESPNetV2(Base):
 
 
 def _skip(file: Checkpoint | None) -> network.Skip | None:
-    """What the decoder of the file's network sees besides its own outputs; None where the file does not say."""
+    """What the decoder in the file sees in addition to its own outputs; None if the file does not tell."""
     last = None if file is None else file.tensors.get("conv.conv.weight")
     if last is None or last.ndim != 4:
         return None

@@ -1,4 +1,4 @@
-"""What ESPNet and ESPNetv2 have in common behind the adapter: sizes, the output for void, the way back to the frame."""
+"""What ESPNet and ESPNetv2 share behind the adapter: sizes, the output for void, resizing back to the frame."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vssbench.types import Frame, LabelSpace, UInt8
 
 Size = tuple[int, int]
 OFFICIAL: Size = (512, 1024)
-"""At which the authors' Cityscapes networks see a frame."""
+"""The size at which the authors' Cityscapes networks see a frame."""
 
 
 class Input(NamedTuple):
@@ -34,7 +34,7 @@ class Input(NamedTuple):
 
 
 class Output(NamedTuple):
-    """logits: float32[1, K, h, w] at the network's size, the one for void last; size: (H, W) of the frame."""
+    """logits: float32[1, K, h, w] at the network's size, void last; size: (H, W) of the frame."""
 
     logits: Tensor
     size: Size
@@ -43,8 +43,8 @@ class Output(NamedTuple):
 class Sizes:
     """The size at which the network sees a frame.
 
-    resize: "auto": 512x1024 for Cityscapes, as the authors test; else the frame's own, each side enlarged to the next
-            multiple of the stride; None: the frame's own, which must be such a multiple; or HEIGHTxWIDTH
+    resize: "auto": 512x1024 for Cityscapes, as in the authors' tests; otherwise the frame's own, each side enlarged to
+            the next multiple of the stride; None: the frame's own, which must be such a multiple; or HEIGHTxWIDTH
     Raises UserError for a size that the stride does not divide.
     """
 
@@ -57,7 +57,7 @@ class Sizes:
                 raise UserError(f"resize={resize} does not fit", expected=f"sides that are multiples of {stride}")
 
     def seen(self, frame: Size) -> Size:
-        """(h, w) for a frame of (H, W). Raises UserError where that is to be the frame's own and cannot be."""
+        """Return (h, w) for a frame of (H, W). Raises UserError if it must be the frame's own and cannot be."""
         if self._fixed is not None:
             return self._fixed
         height, width = (-(-side // self._stride) * self._stride for side in frame)
@@ -71,12 +71,12 @@ class Sizes:
 
 
 class Base(PerFrame):
-    """One of the two networks. Logits are at the network's size; the labels there are brought to the frame's by the
+    """One of the two networks. Logits are at the network's size; the labels are resized from there to the frame by
     nearest pixel, as the authors do for Cityscapes.
 
-    The networks have one output more than there are classes, the last, for void; with labels=camvid12 void is a class.
-    void: whether that output may win. In the authors' code it does, and such pixels are predicted as id C, which the
-          protocol `espnet` counts as misses and others refuse; without it each pixel gets the best of the classes.
+    The networks have one more output than there are classes: the last, for void. With labels=camvid12 void is a class.
+    void: whether that output may win, as in the authors' code. Such pixels are then predicted as id C, which the
+          protocol `espnet` counts as misses and others refuse. Without it each pixel gets the best of the classes.
     """
 
     stride: ClassVar[int]
@@ -106,7 +106,7 @@ class Base(PerFrame):
 
     @property
     def classes(self) -> int:
-        """How many ids predictions have, that of void included where it is predicted."""
+        """The number of ids in predictions, including void's where it is predicted."""
         return self.space.classes + self.void
 
     def use(self, network: nn.Module) -> None:
@@ -143,7 +143,7 @@ class Base(PerFrame):
 
     @abstractmethod
     def picture(self, size: Size, seen: Size) -> Picture:
-        """What `prepare` does with a frame of that size, but for the order of the channels."""
+        """Describe what `prepare` does with a frame of that size, except for the order of the channels."""
 
     def frame_cost(self, network: nn.Module, size: Size, device: torch.device) -> Counted:
         image = torch.zeros(1, 3, *self.sizes.seen(size), device=device)
@@ -162,7 +162,7 @@ class FrameCost(nn.Module):
 
 
 class ScoreGraph(FrameCost):
-    """The same for a batch of one, float[1, 3, h, w] RGB to float[1, classes, H, W]. bgr: the network takes BGR"""
+    """As FrameCost for a batch of one: float[1, 3, h, w] RGB to float[1, classes, H, W]. bgr: the network takes BGR"""
 
     def __init__(self, network: nn.Module, size: Size, classes: int, bgr: bool):
         super().__init__(network, size, classes)
@@ -173,7 +173,7 @@ class ScoreGraph(FrameCost):
 
 
 def enlarged(scores: Tensor, size: Size) -> Tensor:
-    """float[C, H, W] from float[C, h, w], each pixel that of the nearest centre."""
+    """Return float[C, H, W] from float[C, h, w], each pixel from the nearest centre."""
     if scores.shape[-2:] == size:
         return scores
     rows, columns = (
@@ -185,13 +185,13 @@ def enlarged(scores: Tensor, size: Size) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _nearest(new: int, old: int) -> np.ndarray:
-    """int[new]: the places whose centres are nearest; where two are as near, the one that PIL takes."""
+    """Return int[new]: the positions with the nearest centres; of two equally near, the one that PIL takes."""
     places = Image.fromarray(np.arange(old, dtype=np.int32)[None])
     return np.array(places.resize((new, 1), Image.Resampling.NEAREST))[0]
 
 
 def bilinear(image: Tensor, size: Size) -> Tensor:
-    """float[N, C, h, w], half-pixel centres, every pixel a mean of four (OpenCV's bilinear, not PIL's)."""
+    """Return float[N, C, h, w]: half-pixel centres, every pixel a mean of four (OpenCV's bilinear, not PIL's)."""
     if image.shape[-2:] == size:
         return image
     return F.interpolate(image, size, mode="bilinear", align_corners=False)

@@ -17,14 +17,14 @@ Backbone = Literal["tiny", "p2_q3", "p2_q5", "p2_q8"]
 Skip = Literal["level1", "b1"]
 STRIDE = 8
 WIDTHS: dict[Skip, int] = {"level1": 16, "b1": 19}
-"""Channels of what the decoder's last step may see: the first convolution alone, or the picture next to it."""
+"""Channels that the decoder's last step may see: the first convolution alone, or together with the picture."""
 _DILATIONS = (1, 2, 4, 8, 16)
 _EPS = 1e-3
-"""Epsilon of all normalisation. The input is so small (see the adapter) that PyTorch's own 1e-5 destroys the output."""
+"""Epsilon of all normalisation. The input is so small (see the adapter) that PyTorch's 1e-5 destroys the output."""
 
 
 class Depth(NamedTuple):
-    """How many units the second and the third level have."""
+    """The number of units in the second and third levels."""
 
     p: int
     q: int
@@ -51,12 +51,12 @@ def _cbr(channels: int, out: int, stride: int = 1) -> nn.Sequential:
 
 
 def _up(channels: int, out: int) -> nn.ConvTranspose2d:
-    """Twice the size."""
+    """Double the size."""
     return nn.ConvTranspose2d(channels, out, 2, stride=2, bias=False)
 
 
 class ESP(nn.Module):
-    """Efficient spatial pyramid: a reduced map through five dilations, summed from the narrowest on.
+    """Efficient spatial pyramid: a reduced map through five dilations, summed cumulatively from narrow to wide.
 
     stride:   2 halves the size
     residual: the input is added before the normalisation
@@ -85,7 +85,7 @@ class ESP(nn.Module):
 
 
 class Encoded(NamedTuple):
-    """What the decoder sees: level1 float[N, 16, H/2, W/2], b1 [N, 19, H/2, W/2], b2 [N, 131, H/4, W/4], and
+    """The decoder's input: level1 float[N, 16, H/2, W/2], b1 [N, 19, H/2, W/2], b2 [N, 131, H/4, W/4], and
     scores [N, K, H/8, W/8], the output of ESPNet-C."""
 
     level1: Tensor
@@ -123,14 +123,14 @@ class Encoder(nn.Module):
 class ESPNet(nn.Module):
     """Encoder and decoder.
 
-    outputs: of the last layer, void included where it is one
-    skip:    what the decoder's last step sees: the published Cityscapes networks level1, the CamVid network b1
+    outputs: number of outputs of the last layer, including void if it is one
+    skip:    what the decoder's last step sees: level1 in the published Cityscapes networks, b1 in the CamVid network
     """
 
     def __init__(self, outputs: int, depth: Depth, skip: Skip):
         super().__init__()
         self.skip = skip
-        width = max(outputs, len(_DILATIONS))  # a channel for each dilation, where there are fewer classes than that
+        width = max(outputs, len(_DILATIONS))  # at least one channel per dilation
         self.encoder = Encoder(width, depth)
         self.level3_C = named(conv=convolution(2 * 64 + 3, width, 1))
         self.br = _norm(width)
@@ -141,7 +141,7 @@ class ESPNet(nn.Module):
         self.classifier = _up(width, outputs)
 
     def forward(self, image: Tensor) -> Tensor:
-        """float[N, 3, H, W] as the adapter normalises it -> logits, float[N, K, H, W]."""
+        """Take float[N, 3, H, W] as the adapter normalises it; return logits, float[N, K, H, W]."""
         inner: Encoded = self.encoder(image)
         up = self.up_l3(self.br(inner.scores))
         up = self.up_l2(self.combine_l2_l3(torch.cat((self.level3_C(inner.b2), up), 1)))
@@ -151,6 +151,6 @@ class ESPNet(nn.Module):
 
 
 def build(backbone: Backbone, outputs: int, skip: Skip) -> ESPNet:
-    """The network in evaluation mode, with random weights that follow from the arguments."""
+    """Return the network in evaluation mode, with random weights determined by the arguments."""
     with seeded(f"espnet {backbone} {outputs} {skip}"):
         return ESPNet(outputs, DEPTHS[backbone], skip).eval()

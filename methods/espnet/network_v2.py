@@ -1,7 +1,7 @@
 """ESPNetv2 (Mehta et al., ESPNetv2: A Light-weight, Power Efficient, and General Purpose Convolutional Neural Network,
 CVPR 2019), with the segmentation head of the authors' EdgeNets.
 
-The logits are at the input's size, whose sides must be multiples of 16. All bilinear resizing aligns the corners.
+The logits are at the input's size, whose sides must be multiples of 16. All bilinear resizing aligns corners.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ WIDTHS: dict[Backbone, tuple[int, int, int, int]] = {
 _DECODER = (64, 48, 32)
 _BRANCHES = 4
 _WIDE, _NARROW = (1, 2, 3, 4), (1, 1, 2, 3)
-"""Dilations; the narrow ones are the last level's, whose maps are small."""
+"""Dilations; the narrow ones are for the last level, whose maps are small."""
 _SCALES = (2.0, 1.5, 1.0, 0.5, 0.1)
 _LEAST = 5
-"""Side of the smallest map of the pyramid pooling."""
+"""The shortest side that a map of the pyramid pooling may have."""
 
 
 def _cbr(channels: int, out: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -58,9 +58,9 @@ def _resized(x: Tensor, size: Sequence[int]) -> Tensor:
 
 
 class EESP(nn.Module):
-    """A reduced map through four depthwise dilations, each sum passed on to the next, and back to many channels.
+    """A reduced map through four depthwise dilations, each adding the previous sum, then expanded to all channels.
 
-    At stride 1 the input is added. At stride 2 `module_act` is in the files and is not used.
+    At stride 1 the input is added. At stride 2 `module_act` is in the files but unused.
     """
 
     def __init__(self, channels: int, out: int, dilations: Sequence[int] = _WIDE, stride: int = 1):
@@ -86,7 +86,7 @@ class EESP(nn.Module):
 
 
 class Downsampler(nn.Module):
-    """Half the size: the pooled input next to an EESP unit, and the picture itself, as small, added to both."""
+    """Half the size: the pooled input concatenated with an EESP unit, plus the picture pooled to the same size."""
 
     def __init__(self, channels: int, out: int):
         super().__init__()
@@ -96,13 +96,13 @@ class Downsampler(nn.Module):
         self.act = nn.PReLU(out)
 
     def forward(self, x: Tensor, image: Tensor) -> Tensor:
-        """image: float[N, 3, h, w], the network's input pooled to the output's size"""
+        """Downsample x. image: float[N, 3, h, w], the network's input pooled to the output's size"""
         result: Tensor = self.act(torch.cat((pool(x), self.eesp(x)), 1) + self.inp_reinf(image))
         return result
 
 
 class Encoder(nn.Module):
-    """ESPNetv2 without its classifier and what leads to it."""
+    """ESPNetv2 without its classifier and the layers that lead to it."""
 
     def __init__(self, widths: Sequence[int]):
         super().__init__()
@@ -115,7 +115,7 @@ class Encoder(nn.Module):
         self.level4 = nn.Sequential(*(EESP(four, four, _NARROW) for _ in range(7)))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The four levels, at 1/2, 1/4, 1/8 and 1/16."""
+        """Return the four levels, at 1/2, 1/4, 1/8 and 1/16."""
         quarter = pool(pool(image))
         eighth = pool(quarter)
         one = self.level1(image)
@@ -125,7 +125,7 @@ class Encoder(nn.Module):
 
 
 class ChannelShuffle(nn.Module):
-    """torch's own, and in channels-last memory twice as fast: one copy of rows."""
+    """The same as torch's, but twice as fast in channels-last memory: one copy of rows."""
 
     def __init__(self, groups: int):
         super().__init__()
@@ -137,9 +137,9 @@ class ChannelShuffle(nn.Module):
 
 
 class PyramidPooling(nn.Module):
-    """A reduced map at five sizes, a depthwise convolution at each, put together again.
+    """A reduced map at five sizes, with a depthwise convolution at each, merged again.
 
-    last: the network's last layer, with a bias and without normalisation
+    last: whether this is the network's last layer, which has a bias and no normalisation
     """
 
     def __init__(self, channels: int, out: int, reduced: int, last: bool = False):
@@ -171,7 +171,7 @@ class PyramidPooling(nn.Module):
 
 
 class Merge(nn.Module):
-    """An encoder's level for the decoder: as many channels as that has, each weighed by a glance at the whole."""
+    """An encoder level in the decoder's number of channels, each weighted by a gate on the level's global mean."""
 
     def __init__(self, channels: int, out: int):
         super().__init__()
@@ -186,7 +186,7 @@ class Merge(nn.Module):
 class ESPNetV2(nn.Module):
     """Encoder and decoder.
 
-    outputs: of the last layer, void included where it is one
+    outputs: number of outputs of the last layer, including void if it is one
     """
 
     def __init__(self, outputs: int, widths: Sequence[int]):
@@ -205,7 +205,7 @@ class ESPNetV2(nn.Module):
         self.bu_br_l2, self.bu_br_l3, self.bu_br_l4 = (nn.Sequential(*_br(width)) for width in _DECODER)
 
     def forward(self, image: Tensor) -> Tensor:
-        """float[N, 3, H, W], normalised -> logits, float[N, K, H, W]."""
+        """Take float[N, 3, H, W], normalised; return logits, float[N, K, H, W]."""
         one, two, three, four = self.base_net(image)
         y = self.bu_dec_l1(four)
         y = self.bu_dec_l2(self.bu_br_l2(_resized(y, three.shape[-2:]) + self.merge_enc_dec_l2(three)))
@@ -215,6 +215,6 @@ class ESPNetV2(nn.Module):
 
 
 def build(backbone: Backbone, outputs: int) -> ESPNetV2:
-    """The network in evaluation mode, with random weights that follow from the arguments."""
+    """Return the network in evaluation mode, with random weights determined by the arguments."""
     with seeded(f"espnetv2 {backbone} {outputs}"):
         return ESPNetV2(outputs, WIDTHS[backbone]).eval()

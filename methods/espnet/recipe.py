@@ -1,5 +1,5 @@
-"""Training ESPNet (Mehta et al., ECCV 2018, section 4.1, and the figures of the authors' release): the encoder alone on
-labels at an eighth of the size, then the whole network, a weighted cross-entropy each.
+"""Training ESPNet (Mehta et al., ECCV 2018, section 4.1, with the settings of the authors' release): first the encoder
+alone on labels at an eighth of the size, then the whole network, each with a weighted cross-entropy.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from vssbench.types import IGNORE
 
 WEIGHT_DECAY = 5e-4
 RARITY = 1.10
-"""A class of which a share f of the pixels is weighs 1 / ln(RARITY + f)."""
+"""A class that makes up a fraction f of the pixels has weight 1 / ln(RARITY + f)."""
 PADDING = (105, 108, 110)
-"""CamVid's mean colour in whole grey levels: next to 0 after normalisation."""
+"""CamVid's mean colour, rounded to integers: almost 0 after normalisation."""
 
 
 @dataclass(frozen=True)
 class Manner:
     """What a user does not change.
 
-    encoder_first: the share of the steps in which the encoder is trained alone
-    scales:        of the frame, one is drawn for each example
-    weight_decay:  of all parameters, in the gradient (Adam)
+    encoder_first: the fraction of the steps in which the encoder is trained alone
+    scales:        scales of the frame, one of which is drawn for each example
+    weight_decay:  for all parameters, in the gradient (Adam)
     """
 
     encoder_first: float
@@ -48,7 +48,7 @@ class Manner:
     weight_decay: float
 
 
-# 300 epochs of five passes for each of the two stages: over 367 images of CamVid, over 2975 of Cityscapes.
+# 300 epochs of five passes in each of the two stages: over 367 images of CamVid, or 2975 of Cityscapes.
 CAMVID = Settings(steps=183_500, batch=6, rate=5e-4, crop=(360, 480))
 CITYSCAPES = Settings(steps=1_487_500, batch=6, rate=5e-4, crop=(512, 1024))
 PAPER_MANNER = Manner(0.5, (0.5, 0.75, 1, 1.25, 1.5), WEIGHT_DECAY)
@@ -59,7 +59,7 @@ TINY_MANNER = Manner(0.2, (1.0,), 0.0)
 class Weighted(nn.Module):
     """The network and its loss.
 
-    whole: whether the whole network learns, or its encoder alone
+    whole: whether the whole network is trained, or only its encoder
     """
 
     def __init__(self, method: ESPNet):
@@ -79,8 +79,8 @@ class Weighted(nn.Module):
 
 
 class ESPNetRecipe(Recipe):
-    """See the module. `order.start`: a whole ESPNet, or its encoder (the release's ESPNet-C), which is then not trained
-    alone any more.
+    """See the module. `order.start`: a whole ESPNet, or its encoder (the release's ESPNet-C). The stage that trains
+    the encoder alone is then skipped.
     """
 
     frames = 1
@@ -136,7 +136,7 @@ class ESPNetRecipe(Recipe):
         return torch.optim.Adam(self.groups())
 
     def factor(self, step: int) -> float:
-        """In each stage halved after a third of its steps and after two; tiny: a cosine to 0."""
+        """Return 1, halved in each stage after a third and two thirds of its steps; tiny: a cosine to 0."""
         first = self._encoder_steps
         begin, length = (0, first) if step < first else (first, self.settings.steps - first)
         done = (step - begin) / max(length, 1)
@@ -155,15 +155,15 @@ class ESPNetRecipe(Recipe):
 
 
 def is_encoder(path: str | Path) -> bool:
-    """Whether a file holds ESPNet-C: the encoder's entries without its name before them."""
+    """Whether a file holds ESPNet-C: the encoder's entries without the prefix `encoder.`."""
     tensors = read(path).tensors
     return "level1.conv.weight" in tensors and "combine_l2_l3.0.bn.weight" not in tensors
 
 
 def weighted_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
-    """A scalar; scores: float[N, K, h, w]; labels: int64[N, h, w], 255 is left out.
+    """Return a scalar. scores: float[N, K, h, w]; labels: int64[N, h, w], where 255 is ignored.
 
-    Each pixel weighs 1 / ln(1.10 + the share of its class among the labelled pixels).
+    Each pixel has weight 1 / ln(1.10 + the fraction of labelled pixels that are of its class).
     """
     counts = torch.bincount(labels[labels != IGNORE], minlength=scores.shape[1])
     weights = 1 / torch.log(RARITY + counts / counts.sum().clamp(min=1))
@@ -173,7 +173,7 @@ def weighted_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
 def augment(
     pictures: Sequence[Picture], scales: Sequence[float], crop: tuple[int, int], rng: np.random.Generator
 ) -> list[Picture]:
-    """Scaled, cropped and flipped, all with the same draw; padded where a frame is below the crop."""
+    """Scale, crop and flip all pictures with the same draw; pad where a frame is smaller than the crop."""
     scale = float(rng.choice(scales))
     height, width = (int(side * scale + 0.5) for side in pictures[0].size)
     top, left = place((height, width), crop, rng)
