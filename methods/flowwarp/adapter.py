@@ -1,4 +1,4 @@
-"""A method on key frames, its answer carried to the other frames by classical dense optical flow.
+"""A method on key frames, its output carried to the other frames by classical dense optical flow.
 
 The scheme of Zhu et al., Deep Feature Flow for Video Recognition, CVPR 2017, section 3 (sparse key frames, backward
 warping), with scores or labels in place of features and DIS flow in place of a network: Kroeger et al., Fast Optical
@@ -22,7 +22,7 @@ from vssbench.wrapping import Group, Wrapper
 
 @dataclass
 class _Key:
-    """What is kept of a key frame. grey: uint8[H, W]; scores: float32[C, H, W] where the inner method has them."""
+    """What is kept from a key frame. grey: uint8[H, W]; scores: float32[C, H, W] where the inner method has them."""
 
     grey: UInt8
     scores: Float32 | None = None
@@ -39,7 +39,7 @@ class _Prepared:
 
 @dataclass(frozen=True)
 class _Stepped:
-    """One frame. flow: float32[H, W, 2] from this frame to its key frame, pixels, x first; None on the key frame."""
+    """One frame. flow: float32[H, W, 2] from this frame to its key frame, in pixels, x first; None on the key frame."""
 
     index: int
     flow: Float32 | None
@@ -47,14 +47,14 @@ class _Stepped:
 
 
 class FlowWarp(Wrapper):
-    """`of` on key frames; on the others its class scores, where it has `scores(y)`, or else its labels, are warped.
+    """`of` on key frames; on the others its class scores are warped if it has `scores(y)`, otherwise its labels.
 
     Flow is computed in step, from the current frame to the key frame, so every pixel looks up where it came from:
     bilinear for scores (then argmax), nearest for labels. A pixel from outside takes the nearest border pixel.
 
     of:                   spec of the method to run on key frames
     key_interval, offset: see `FixedInterval`
-    preset:               OpenCV's DIS presets, from quick to accurate
+    preset:               one of OpenCV's DIS presets, from fast to accurate
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class FlowWarp(Wrapper):
         self._scores = hooks.offered(self.inner, "scores")
 
     def prepare(self, frame: Frame) -> _Prepared:
-        """Grey values of every frame; the inner method's preparation on key frames."""
+        """Compute the grey values of every frame; prepare key frames for the inner method."""
         grey: UInt8 = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
         group = self.group(frame)
         if frame.index == group.index:
@@ -74,14 +74,14 @@ class FlowWarp(Wrapper):
         return _Prepared(frame.index, grey, group)
 
     def step(self, x: _Prepared) -> _Stepped:
-        """The inner method on a key frame; the flow back to the key frame on the others."""
+        """Run the inner method on a key frame; compute the flow back to the key frame on the others."""
         if x.index == x.group.index:
             x.group.y = self.inner.step(x.group.x)
             return _Stepped(x.index, None, x.group)
         return _Stepped(x.index, self.flow(x.grey, x.group.kept.grey), x.group)
 
     def decode(self, y: _Stepped) -> Prediction:
-        """The inner method's prediction on a key frame; the warp, and for scores the argmax, on the others."""
+        """Return the inner method's prediction on a key frame; warp on the others, with argmax for scores."""
         group = y.group
         if y.flow is None:
             prediction = self.decode_key(group)

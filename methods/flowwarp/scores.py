@@ -1,4 +1,4 @@
-"""Class scores that another method gives: checked, and turned into labels plane by plane."""
+"""Class scores returned by another method: checked, and turned into labels plane by plane."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vssbench.types import UInt8
 
 
 def largest(planes: Iterable[Float32]) -> UInt8:
-    """uint8[H, W]: the class of the largest of float32[C, H, W] or its planes one by one; of equals the first."""
+    """Return uint8[H, W]: the class with the largest score, given float32[C, H, W] or its planes; first of equals."""
     planes = iter(planes)
     best = next(planes).copy()
     labels = np.zeros(best.shape, np.uint8)
@@ -23,7 +23,7 @@ def largest(planes: Iterable[Float32]) -> UInt8:
 
 
 def checked_scores(scores: Any, size: tuple[int, ...]) -> Float32:
-    """What a method's `scores` gave, if it is float32[C, H, W] at the frame's size; TypeError for anything else."""
+    """Return a method's scores if they are float32[C, H, W] at the frame's size; raise TypeError otherwise."""
     if not isinstance(scores, np.ndarray) or scores.dtype != np.float32 or scores.shape[1:] != size:
         found = f"{scores.dtype}{list(scores.shape)}" if isinstance(scores, np.ndarray) else type(scores).__name__
         raise TypeError(f"scores() returned {found}, expected float32[C, {size[0]}, {size[1]}]")
