@@ -1,4 +1,4 @@
-"""The cheapest video method there is, and the one that any other has to beat: repeat the last key frame's labels."""
+"""The cheapest video method there is, and the one that every other has to beat: repeat the last key frame's labels."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from vssbench.wrapping import Group, Wrapper
 
 
 class Hold(Wrapper):
-    """`of` on key frames; on the others nothing runs and the key frame's labels are said again.
+    """`of` on key frames; on the others nothing runs and the key frame's labels are repeated.
 
-    The inner method sees key frames only, so it is prepared, stepped and decoded on those alone. What it reports of
-    them (kind, age) is passed on; a repeated frame is "nonkey", its age counted from there.
+    The inner method sees only key frames, so prepare, step and decode are called on those alone. What it reports for
+    them (kind, age) is passed on; a repeated frame is "nonkey", its age counted from the key frame's.
 
     of:                   spec of the method to run on key frames
     key_interval, offset: see `FixedInterval`
@@ -22,18 +22,18 @@ class Hold(Wrapper):
         super().__init__(of, context, key_interval, offset)
 
     def prepare(self, frame: Frame) -> tuple[int, Group]:
-        """(index, the group it belongs to)."""
+        """Return (index, the group it belongs to)."""
         return frame.index, self.group(frame)
 
     def step(self, x: tuple[int, Group]) -> tuple[int, Group]:
-        """The inner method on a key frame; nothing at all on the others."""
+        """Run the inner method on a key frame, nothing on the others."""
         index, group = x
         if index == group.index:
             group.y = self.inner.step(group.x)
         return x
 
     def decode(self, y: tuple[int, Group]) -> Prediction:
-        """The inner method's prediction on a key frame; a copy of its labels on the others."""
+        """Return the inner method's prediction on a key frame, a copy of its labels on the others."""
         index, group = y
         if index == group.index:
             return self.decode_key(group)
