@@ -1,4 +1,4 @@
-"""The command line: one module a verb, each light to import (heavy imports stand inside the functions)."""
+"""The command line: one module per verb, each light to import (heavy imports are inside the functions)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vssbench.cli.streams import is_own, open_streams
 from vssbench.errors import UserError, listed, printable
 
 GRACE = 10.0
-"""Seconds that threads have to end after the last word."""
+"""Seconds that threads have to end after the last output."""
 VERBS = (
     *("run", "profile", "predict", "train", "score", "report", "check", "baseline", "verify", "cite", "history"),
     *("export", "export-model", "export-results", "describe", "doctor", "list"),
@@ -48,25 +48,25 @@ def command(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Take what stands before the verb."""
+    """Take the options before the verb."""
 
 
 for verb in VERBS:
     module = import_module(f"vssbench.cli.{verb.replace('-', '_')}")
-    summary = " ".join(module.command.__doc__.partition("\n\n")[0].split())  # of the whole help, the list cuts it off
+    summary = " ".join(module.command.__doc__.partition("\n\n")[0].split())  # the list would cut off the whole help
     app.command(verb, short_help=summary)(interruptible(at_home(module.command)))
 
 
 def _fail(error: Exception, message: str) -> None:
     if os.environ.get("VSSBENCH_DEBUG"):
         raise error
-    with contextlib.suppress(OSError):  # stderr too is on the disk that is full
+    with contextlib.suppress(OSError):  # stderr may be on the same full disk
         print(f"vssbench: {printable(message)}", file=sys.stderr)
     sys.exit(error.exit_status if isinstance(error, UserError) else UserError.exit_status)
 
 
 def main() -> None:
-    """Entry point: a UserError is one message on stderr and its exit status, never a traceback."""
+    """Run the command line: a UserError becomes one message on stderr and its exit status, never a traceback."""
     open_streams()
     try:
         _run()
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def _leave(status: object) -> None:
-    """End this process although threads that a method or a library started may never do: they have had their time."""
+    """End this process even if threads that a method or a library started never end: they have had their time."""
     until = time.monotonic() + GRACE
     others = [one for one in threading.enumerate() if one is not threading.main_thread() and not one.daemon]
     for one in others:

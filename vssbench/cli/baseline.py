@@ -1,4 +1,4 @@
-"""`vssbench baseline`: the figures that are accepted, and why."""
+"""`vssbench baseline`: the accepted figures, and why they are accepted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def command(
     reason: Annotated[str, typer.Option("--reason", help="What changed, and why that is right; kept in the file.")],
     prune: Annotated[bool, typer.Option("--prune", help="Drop the methods that the results lack.")] = False,
 ) -> None:
-    """Accept results as the new baseline, and show what that changes. Methods that they lack stay as they were."""
+    """Accept results as the new baseline, and show what that changes. Methods without new results stay as they were."""
     from vssbench.gate.baseline import keyed, read_baseline, read_runs, updated
     from vssbench.gate.text import difference
 

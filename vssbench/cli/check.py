@@ -28,7 +28,7 @@ def command(
     """Judge results against a baseline: accuracy, cost and speed, each by its rule.
 
     Exit status: 0 no rule broken, 1 a regression or something missing, 2 bad input, 3 not comparable (and nothing
-    worse). Under GitHub Actions every problem becomes an annotation and the comparison the step's summary.
+    worse). Under GitHub Actions each problem becomes an annotation and the comparison becomes the step summary.
     """
     from vssbench.gate import github
     from vssbench.gate import junit as xml
@@ -44,16 +44,16 @@ def command(
     print(json.dumps(report.to_json()) if as_json else table.comparison(report), flush=True)
     if os.environ.get("GITHUB_ACTIONS"):
         for problem in github.problems(report):
-            print(problem, file=sys.stderr)  # the runner reads them from either stream
+            print(problem, file=sys.stderr)  # the runner reads annotations from either stream
     if junit is not None:
         _write(junit, xml.document(report), "w")
     if summary is not None:
-        _write(summary, github.markdown(report), "a")  # other commands of the step write to it as well
+        _write(summary, github.markdown(report), "a")  # other commands in the step write to it as well
     raise typer.Exit(report.exit_status)
 
 
 def check_place(file: Path | None) -> None:
-    """Raise UserError for a file that cannot be written where it is wanted."""
+    """Raise UserError for a file that cannot be written at the requested place."""
     if file is not None and not file.parent.is_dir():
         raise UserError("its folder does not exist", where=file, fix=f"mkdir -p {file.parent}")
     if file is not None and file.is_dir():

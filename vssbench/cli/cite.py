@@ -1,4 +1,4 @@
-"""`vssbench cite`: a number with all that it rests on, in one line for a paper; and whether such a line holds."""
+"""`vssbench cite`: a number with everything it depends on, in one line for a paper; and whether such a line holds."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a line per method and figure that holds the number and what it rests on: protocol, data, weights, version.
+    """Print one line per method and figure: the number and what it depends on (protocol, data, weights, version).
 
-    With --check compare such a line with the run, under the protocol that the line names, and print what differs.
+    With --check, compare such a line with the run, under the protocol that the line names, and print what differs.
     """
     from vssbench.metrics.accuracy.protocols import find
     from vssbench.results.figures import figure
@@ -70,7 +70,7 @@ def command(
 
 
 def _differences(cited: Signature, kept: list[Kept]) -> list[str]:
-    """What the line says otherwise than that result of a run which it fits best: a sweep has a method several times."""
+    """Differences from the result that fits the line best; a sweep has results of a method several times."""
     from vssbench.results.signature import differences, signatures
 
     method = dict(cited.parts).get("method")
@@ -84,7 +84,7 @@ def _differences(cited: Signature, kept: list[Kept]) -> list[str]:
 
 
 def _as_cited(kept: Kept, cited: Signature) -> RunResult:
-    """A result under the protocol that a line names, where the records can be read under it."""
+    """The result under the protocol that a line names, where the records can be scored under it."""
     from vssbench.metrics.accuracy.protocols import PROTOCOLS
     from vssbench.specs import parse
 

@@ -1,17 +1,17 @@
-"""What a shell completes: names of methods, datasets, metrics, protocols and figures, asked for when Tab is pressed."""
+"""Shell completion: names of methods, datasets, metrics, protocols and figures, looked up when Tab is pressed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
 Named = Callable[[], Iterable[tuple[str, str]]]
-"""Gives names, each with its summary."""
+"""Yields names, each with its summary."""
 Complete = Callable[[str], Iterator[tuple[str, str]]]
-"""What Typer asks: the words that may stand for one that was begun."""
+"""What Typer calls: returns the completions of an incomplete word."""
 
 
 def one(names: Named) -> Complete:
-    """A single name."""
+    """Complete a single name."""
 
     def complete(incomplete: str) -> Iterator[tuple[str, str]]:
         return ((name, summary) for name, summary in names() if name.startswith(incomplete))
@@ -20,7 +20,7 @@ def one(names: Named) -> Complete:
 
 
 def several(names: Named) -> Complete:
-    """Names with commas between them: the last one is completed."""
+    """Complete comma-separated names: only the last one is completed."""
 
     def complete(incomplete: str) -> Iterator[tuple[str, str]]:
         before, comma, last = incomplete.rpartition(",")
@@ -49,7 +49,7 @@ def datasets() -> Iterator[tuple[str, str]]:
 
 
 def metrics() -> Iterator[tuple[str, str]]:
-    """Metric strings as they are measured by default, then what else there is, with an example of its arguments."""
+    """Yield the default metrics as metric strings, then the other metrics, each with example arguments."""
     from vssbench.metrics.plan import DEFAULT, example
     from vssbench.registry import entries
 

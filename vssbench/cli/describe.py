@@ -21,7 +21,7 @@ def command(
 ) -> None:
     """Write the description of a folder for --dataset: patterns, classes with their share of pixels, splits.
 
-    What is concluded and not read in a file is marked as a guess; a person then edits names.
+    Whatever is inferred rather than read from a file is marked as a guess, for a person to check and edit.
     """
     from rich.console import Console
 

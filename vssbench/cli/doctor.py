@@ -1,4 +1,4 @@
-"""`vssbench doctor`: check a dataset before hours are spent on it."""
+"""`vssbench doctor`: check a dataset before spending hours on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vssbench.datasets.doctor.report import Report
 
 SHOWN, NAMED = 100, 12
-"""How many findings, and names of absent classes, are printed without --json."""
+"""Maximum number of findings, and of names of absent classes, printed without --json."""
 
 
 def command(
@@ -28,7 +28,7 @@ def command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read every file of a dataset, list every fault with its remedy, and summarise. Exit status 1 on findings."""
+    """Read every file of a dataset, list every fault with its fix, and summarise. Exit status 1 on findings."""
     from vssbench.datasets.doctor.examine import examine
     from vssbench.datasets.doctor.pictures import write
     from vssbench.load import load_dataset
@@ -47,7 +47,7 @@ def command(
 
 
 def _lines(report: Report) -> list[str]:
-    """The report for people: the summary, then the findings."""
+    """Lines of the report for people: the summary, then the findings."""
     summary = report.to_json()["summary"]
     sizes = ", ".join(f"{size} ({count})" for size, count in summary["sizes"].items())
     lines = [

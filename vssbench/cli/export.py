@@ -20,7 +20,7 @@ def command(
     split: Annotated[str, typer.Option("--split", help="Split to read and to write.")] = "val",
     clips: Annotated[int | None, typer.Option("--clips", min=1, help="Only the first so many clips.")] = None,
 ) -> None:
-    """Write clips in the layout of a real dataset: the same labels come back, pixel for pixel."""
+    """Write clips in the layout of a real dataset; reading them back gives the same labels, pixel for pixel."""
     from vssbench.datasets.export import export
     from vssbench.load import load_dataset
     from vssbench.progress import clip_progress

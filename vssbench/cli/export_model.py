@@ -1,4 +1,4 @@
-"""`vssbench export-model`: a method's network, with its state, as ONNX graphs that a runtime reads."""
+"""`vssbench export-model`: a method's network and its state as ONNX graphs for a runtime."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vssbench.types import Dataset, Method
 
 OF_EACH = 12
-"""Frames of one clip that ranges are taken from, at most: other clips say more than more of the same."""
+"""Maximum frames per clip that ranges are taken from: other clips add more than further frames of the same clip."""
 
 
 def command(
@@ -76,10 +76,10 @@ def command(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a method's network as ONNX graphs with model.yaml, which says how they run; onnx(model=DIR) runs them.
+    """Write a method's network as ONNX graphs with model.yaml, which says how to run them; onnx(model=DIR) does.
 
-    At the end the same frames (of --dataset, else made ones) go through the method and its graphs. Where fewer labels
-    are equal than 99.9 % (fp16: 99 %, int8: 90 %) on frames of some kind, the exit status is 1; the folder stays.
+    At the end the method and its graphs run on the same frames (from --dataset, else synthetic). The exit status is 1
+    if fewer than 99.9 % of the labels (fp16: 99 %, int8: 90 %) are equal on any kind of frame; the folder is kept.
     """
     from vssbench import environment
     from vssbench.datasets.label_spaces import load_space
@@ -131,7 +131,7 @@ def command(
 
 
 def _report(model: ModelFile, output: Path, frames: str, missed: list[str], limit: int, as_json: bool) -> None:
-    """What was written, how far it does as the method does, and on which graphs nobody looked."""
+    """Print what was written, how closely it matches the method, and which graphs were not compared."""
     from vssbench.deploy.parity import LEAST, differing
 
     different = differing(model)
@@ -156,7 +156,7 @@ def _report(model: ModelFile, output: Path, frames: str, missed: list[str], limi
 
 
 def _frames(method: Method, dataset: Dataset, size: tuple[int, int], limit: int, of_each: int | None = None) -> Any:
-    """The dataset's frames, through the codec for a method that needs its motion."""
+    """The dataset's frames, through the codec if the method needs its motion."""
     from vssbench.datasets.codec import Compressed, codec_for
     from vssbench.deploy.parity import frames_of
 
@@ -167,7 +167,7 @@ def _frames(method: Method, dataset: Dataset, size: tuple[int, int], limit: int,
 def _calibrated(
     exported: Method, model: ModelFile, output: Path, dataset: Dataset, frames: int, said: str
 ) -> ModelFile:
-    """The folder's graphs in int8."""
+    """Convert the folder's graphs to int8."""
     from vssbench.deploy.precision import collect, to_int8
 
     seen = _frames(exported, dataset, model.frame, frames, OF_EACH)
@@ -175,7 +175,7 @@ def _calibrated(
 
 
 def _lines(model: ModelFile, output: Path, frames: str) -> list[str]:
-    """The summary for people."""
+    """Lines of the summary for people."""
     sizes = {name: (output / name).stat().st_size for name in dict.fromkeys(one.file for one in model.graphs.values())}
     written = ", ".join(f"{name} ({size / 1e6:.1f} MB)" for name, size in sizes.items())
     lines = [f"written to {output}: model.yaml, {written}; {model.precision}"]

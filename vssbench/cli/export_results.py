@@ -1,4 +1,4 @@
-"""`vssbench export-results`: runs into an experiment tracker."""
+"""`vssbench export-results`: send runs to an experiment tracker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def command(
     output: Annotated[str, typer.Option("--output", help="Folder to write to; for mlflow a tracking URI too.")],
     project: Annotated[str, typer.Option("--project", help="Project, or experiment, of the tracker.")] = "vssbench",
 ) -> None:
-    """Write every result into a tracker, as one run each with its settings, figures and notes; none of them twice."""
+    """Write every result to a tracker, each as one run with its settings, figures and notes; none of them twice."""
     from vssbench.results.dataframe import result_files
     from vssbench.results.trackers import export
 

@@ -20,7 +20,7 @@ def command(
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Write page, plots and numbers here.")] = None,
 ) -> None:
-    """Show how figures changed from run to run, and which changes the gate's own test calls real.
+    """Show how figures changed from run to run, and which changes the gate's own test considers real.
 
     Without --output the changes go to stdout, as Markdown. The figures are those that have a rule.
     """

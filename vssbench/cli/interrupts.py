@@ -15,11 +15,11 @@ from vssbench.errors import printable
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM came."""
+    """Raised on SIGTERM."""
 
 
 def interruptible(command: Callable[..., None]) -> Callable[..., None]:
-    """The same command, which an interruption ends with its own status: 1 would mean a regression."""
+    """Wrap a command so that an interruption ends it with its own status: 1 would mean a regression."""
 
     @wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> None:
@@ -31,9 +31,9 @@ def interruptible(command: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def ended_by_signals(advice: str) -> Iterator[None]:
-    """SIGTERM, as schedulers send it, ends a command as Ctrl-C does: with a message, and no worker is left.
+    """Make SIGTERM, which schedulers send, end a command as Ctrl-C does: with a message, and no worker left behind.
 
-    advice: what to do, in that message
+    advice: what to do next, for that message
     """
 
     def terminate(*_: object) -> None:
@@ -46,6 +46,6 @@ def ended_by_signals(advice: str) -> Iterator[None]:
         where = f" in {error.__notes__[0]}" if getattr(error, "__notes__", None) else ""
         print(printable(f"vssbench: interrupted{where}{advice and f'; {advice}'}"), file=sys.stderr)
         number = signal.SIGTERM if isinstance(error, _Terminated) else signal.SIGINT
-        raise typer.Exit(128 + number) from None  # as shells say it
+        raise typer.Exit(128 + number) from None  # the convention of shells
     finally:
         signal.signal(signal.SIGTERM, before)

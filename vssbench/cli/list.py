@@ -1,4 +1,4 @@
-"""`vssbench list`: what is there, without importing any of it but metrics, which tell the directions of figures."""
+"""`vssbench list`: what is available, without importing any of it except metrics, which define figures' directions."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def command(
     method: Annotated[str | None, typer.Option("--method", help="Of published: names that contain this.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List methods, datasets or metrics, those of installed plugins included, or the numbers that papers print.
+    """List methods, datasets or metrics, including those of installed plugins, or the numbers that papers print.
 
-    Figures are all numbers that a result may carry, as rules, columns and data frames name them.
+    Figures are all the numbers that a result may carry, by the names used in rules, columns and data frames.
     """
     if what == "published":
         _published(dataset, method, as_json)
@@ -74,7 +74,7 @@ def _registered(what: Group, as_json: bool) -> None:
 
 
 def _details(name: str, entry: Registered) -> dict[str, str]:
-    """What is told of an entry: everything but where its code is."""
+    """The fields of an entry to print: everything except where its code is."""
     told = asdict(entry)
     del told["target"]
     told["training"] = f"vssbench train {name}" if told.pop("recipe") else ""
@@ -121,12 +121,12 @@ def _published(dataset: str | None, method: str | None, as_json: bool) -> None:
 
 
 def _stated(values: dict[str, object]) -> dict[str, object]:
-    """The values with what is not stated as null."""
+    """The values, with null for whatever is not stated."""
     return {key: value or None for key, value in values.items()}
 
 
 def _told(entry: Entry, alarms: list[str]) -> list[str]:
-    """The lines about an entry, the first with its figures."""
+    """The lines about an entry; the first has its figures."""
     from vssbench.reports.published.alarms import UNITS
 
     where = " ".join(filter(None, (entry.dataset, entry.split))) or "dataset not stated"

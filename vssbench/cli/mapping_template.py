@@ -1,4 +1,4 @@
-"""`--mapping-template FILE`: where a network's classes are not the data's, a mapping to fill in instead of an error."""
+"""`--mapping-template FILE`: if a network's classes differ from the data's, write a mapping to fill in and stop."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from vssbench.errors import UserError, printable
 
 @contextmanager
 def mapping_template(file: Path | None) -> Iterator[None]:
-    """A context for loading methods: with a file, what their classes lack is written there, and the command ends.
+    """Enter a context for loading methods: if classes do not match, write a mapping to the file and end the command.
 
-    file: a new one; None: the error stands
+    file: a new one; None: raise the error as usual
     """
     from vssbench.files.atomic import write_text
     from vssbench.networks.class_mapping import ClassesDiffer

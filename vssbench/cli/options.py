@@ -1,4 +1,4 @@
-"""Options that several verbs share, and those of a run: RunSpec's fields declare them, here is how they are written."""
+"""Options that several verbs share, and those of a run: RunSpec's fields declare them, and here is their syntax."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ IN_FILES_ONLY = {"latency", "rules"}
 
 
 class Form(NamedTuple):
-    """How a flag gives a field that is not a plain value.
+    """How a flag sets a field that is not a plain value.
 
-    type: what Typer reads;  read: makes the field's value of it
-    shown: in the place of the type, in the help;  more: said after the field's description
+    type: what Typer reads;  read: converts that to the field's value
+    shown: replaces the type in the help;  more: added after the field's description
     """
 
     type: Any
@@ -54,7 +54,7 @@ COMPLETIONS = {
 
 
 def option(field: str, checked: bool = False) -> Any:
-    """The option of a field of RunSpec. checked: by Typer against the field's bounds, where no RunSpec is made."""
+    """Return the option for a field of RunSpec. checked: Typer checks the field's bounds, where no RunSpec is made."""
     info, form = FIELDS[field], _form(field)
     choices = "|".join(get_args(info.annotation)) if get_origin(info.annotation) is Literal else None
     bounds = {
@@ -71,7 +71,7 @@ def option(field: str, checked: bool = False) -> Any:
 
 
 def with_run_options(command: Command) -> Command:
-    """The command with a flag for every field of RunSpec in place of its `**flags`, which `given` reads."""
+    """Give the command a flag for every field of RunSpec in place of its `**flags`, which `given` reads."""
     parameters = list(inspect.signature(command, eval_str=True).parameters.values())[:-1]
     own = next(place for place, one in enumerate(parameters) if one.kind is one.KEYWORD_ONLY)
     kinds = {name: Annotated[_form(name).type | None, option(name)] for name in FIELDS if name not in IN_FILES_ONLY}
@@ -84,7 +84,7 @@ def with_run_options(command: Command) -> Command:
 
 
 def at_home(command: Command) -> Command:
-    """The command with every path that it is given as a shell reads it: none has seen the `~` of --output=~/run."""
+    """Expand `~` in every path that the command is given: shells leave the one in --output=~/run alone."""
 
     def read(value: Any) -> Any:
         if isinstance(value, list):
@@ -99,7 +99,7 @@ def at_home(command: Command) -> Command:
 
 
 def given(flags: dict[str, Any]) -> dict[str, Any]:
-    """The flags that were given, as fields of RunSpec."""
+    """The flags that the user gave, as fields of RunSpec."""
     return {name: _form(name).read(value) for name, value in flags.items() if value is not None}
 
 

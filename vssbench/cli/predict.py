@@ -1,4 +1,4 @@
-"""`vssbench predict`: what a method says of frames without labels, as label PNGs, overlays and a video."""
+"""`vssbench predict`: a method's predictions for frames without labels, as label PNGs, overlays and a video."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the labels that a method predicts for frames or a video without labels; nothing is scored."""
+    """Write the labels that a method predicts for unlabelled frames or a video; nothing is scored."""
     from vssbench import environment
     from vssbench.datasets.codec import Compressed, codec_for
     from vssbench.datasets.frames import Frames
@@ -110,7 +110,7 @@ def _stream(
     limit: int | None,
     tally: Tally,
 ) -> None:
-    """Every frame through the method and into all outputs, with a progress bar.
+    """Run every frame through the method and into all outputs, with a progress bar.
 
     source: the dataset, or the dataset through the codec
     """
@@ -127,7 +127,7 @@ def _stream(
             side_by_side = SideBySide(video, dataset.space, dataset.rate(clips[0]))
             outputs.append(open_until_done.enter_context(side_by_side))
         progress = open_until_done.enter_context(Progress())
-        if not any(map(dataset.opaque, clips)):  # a video's length is known once it has been decoded
+        if not any(map(dataset.opaque, clips)):  # a video's length is only known after decoding
             total = sum(len(dataset.stems(clip)) for clip in clips)
             progress.start(min(total, limit or total))
 
@@ -139,7 +139,7 @@ def _stream(
 
 
 def _lines(tally: Tally, output: Path, video: Path | None) -> list[str]:
-    """The summary for people."""
+    """Lines of the summary for people."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in tally.all_kinds().items() if count)
     seconds = ", ".join(f"{phase} {spent:.1f} s" for phase, spent in tally.seconds.items())
     clips = counted(len(tally.clips), "clip")

@@ -1,4 +1,4 @@
-"""`vssbench profile`: what methods cost at a frame size, with no data and no weights."""
+"""`vssbench profile`: what methods cost at a given frame size, without data or weights."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def command(
     memory: MemoryOption = DEFAULT.memory,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure computation, parameters, speed, memory and energy of methods on made frames of one size."""
+    """Measure computation, parameters, speed, memory and energy of methods on synthetic frames of one size."""
     from vssbench import environment
     from vssbench.bench.spec import LatencySpec
     from vssbench.datasets.synthetic.dataset import LARGEST_SIDE, LEAST_SIDE
@@ -130,7 +130,7 @@ def _computation(found: dict[str, Any]) -> list[str]:
 
 
 def _conventions(record: dict[str, Any]) -> list[str]:
-    """What the same frames are by the conventions that papers print, each by its name."""
+    """The computation of the same frames by each convention that papers use, by the convention's name."""
     from vssbench.types import KINDS
 
     third = record["third"]["counter"]
@@ -169,7 +169,7 @@ def _resources(found: dict[str, Any]) -> list[str]:
 
 
 def _ladder(found: dict[str, Any]) -> Table:
-    """What a frame takes, scope by scope: each line contains the one above, but for the two kinds of file."""
+    """The time per frame by scope: each line includes the one above, except for the two file formats."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2))

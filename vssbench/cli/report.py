@@ -45,12 +45,12 @@ def command(
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Write leaderboard and plots here.")] = None,
 ) -> None:
-    """Join runs into one leaderboard; with --protocol score their records again, without running anything.
+    """Join runs into one leaderboard; with --protocol, score their records again without running anything.
 
-    Without --output the leaderboard goes to stdout, as Markdown or in one --format but html and plots.
+    Without --output the leaderboard goes to stdout, as Markdown or in one --format (any except html and plots).
     """
-    # Many small matrix products: where anything else runs, a second thread waits for its core longer than it works.
-    # NumPy reads this when it is imported, which is from here on.
+    # Many small matrix products: on a busy machine a second thread waits for its core longer than it works.
+    # NumPy reads this when it is imported, which happens below.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
     from vssbench.metrics.accuracy.protocols import find
     from vssbench.reports import published, read_runs, write

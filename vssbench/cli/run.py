@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Measure accuracy, consistency and speed; write results, leaderboard and plots.
 
-    --json prints {"methods": {SPEC: {...}}, "output": DIR}. Where a sweep makes several datasets of one, as
+    --json prints {"methods": {SPEC: {...}}, "output": DIR}. Where a sweep makes several datasets out of one, as
     --sweep motion=slow,fast does, it prints {"datasets": {DATASET: {"methods": {SPEC: {...}}}}, "output": DIR}.
     """
     from vssbench.bench.run import run
@@ -48,7 +48,7 @@ def command(
 
     overrides = given(flags)
     with only_ours(), _uncollected():
-        spec = load_spec(bench, overrides)  # which imports what the methods need
+        spec = load_spec(bench, overrides)  # this imports what the methods need
     if no_latency:
         spec = with_latency_off(spec)
     if resume and output is None:
@@ -60,14 +60,14 @@ def command(
     interruption = ended_by_signals(f"continue with --resume --output {folder}")
     with mapping_template(template), only_ours(), interruption, Progress() as progress:
         results = run(spec, expanded.methods, folder, resume, progress, expanded.datasets)
-    # Seconds of imports: not before a mistake could be reported.
+    # These imports take seconds, so they come after the mistakes that can be reported early.
     from vssbench.reports import read_runs, write
     from vssbench.reports.tables import leaderboard
 
     rows = read_runs.read([folder])
     try:
         write.write(rows, folder)
-    finally:  # on a disk that is full by now, too: every result is kept, and shown
+    finally:  # even if the disk is full by now: every result is kept, and shown
         if as_json:
             intervals = {(row.result.dataset.spec, row.method): row.intervals for row in rows if row.result}
             print(json.dumps(by_dataset(results, intervals) | {"output": str(folder)}))
@@ -79,15 +79,15 @@ def command(
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """A context for imports: modules are not garbage, and looking for some in them is a fifth of the start with torch.
+    """Disable garbage collection for imports: modules are not garbage, and looking costs a fifth of torch's start.
 
-    What is there in the end stays out of later collections too, which would otherwise fall into what is timed.
+    What exists afterwards also stays out of later collections, which would otherwise disturb what is timed.
     """
     gc.disable()
     try:
         yield
     finally:
-        if not gc.get_freeze_count():  # once a process: garbage that is there meanwhile is kept too
+        if not gc.get_freeze_count():  # once per process, since this keeps existing garbage too
             gc.freeze()
         gc.enable()
 
@@ -97,7 +97,7 @@ Intervals = Mapping[tuple[str, str], Mapping[str, "Interval"]]
 
 
 def by_dataset(results: Sequence[RunResult], intervals: Intervals) -> dict[str, Any]:
-    """The results of `--json`: {"methods": ...} of one dataset; of several {"datasets": {spec: {"methods": ...}}}."""
+    """The results for `--json`: {"methods": ...} of one dataset; {"datasets": {spec: {"methods": ...}}} of several."""
     datasets: dict[str, dict[str, Any]] = {}
     for result in results:
         dataset, method = result.dataset.spec, result.method
@@ -107,7 +107,7 @@ def by_dataset(results: Sequence[RunResult], intervals: Intervals) -> dict[str, 
 
 
 def summary(result: RunResult) -> dict[str, Any]:
-    """One method's entry in `--json`: everything but the raw samples and the environment's detail."""
+    """One method's entry in `--json`: everything except the raw samples and the environment's details."""
     kept = json.loads(result.to_json())
     for key in ("schema", "method", "samples_ms", "reference_ms"):
         kept.pop(key)
@@ -115,7 +115,7 @@ def summary(result: RunResult) -> dict[str, Any]:
 
 
 def limits(intervals: Mapping[str, Interval]) -> dict[str, list[float] | None]:
-    """metric -> [low, high] in percent, None where there is no interval."""
+    """metric -> [low, high] in percent; None where there is no interval."""
     return {
         name: None if found.low is None or found.high is None else [found.low, found.high]
         for name, found in intervals.items()

@@ -1,4 +1,4 @@
-"""`vssbench score`: score a folder of predictions from any program, under one protocol or all side by side."""
+"""`vssbench score`: score a folder of predictions from any program, under one protocol or all of them side by side."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 SHOWN = 5
-"""How many of the clips left out are named without --json."""
+"""Maximum number of omitted clips named without --json."""
 
 
 def command(
@@ -98,7 +98,7 @@ def command(
 
 
 def _all(headline: str, space: LabelSpace, scores: Sequence[ClipScore], specs: Sequence[Spec]) -> dict[str, Any]:
-    """The headline protocol's entry, every protocol's entry under "protocols", and the differences in words."""
+    """The headline protocol's entry, with every protocol's entry under "protocols" and the differences in words."""
     from vssbench.metrics.accuracy.explain import side_by_side
     from vssbench.scoring.arrays import by_name
 
@@ -115,7 +115,7 @@ def _show(result: Mapping[str, Any]) -> None:
     from vssbench.scoring.arrays import missing
 
     entries = result.get("protocols") or {result["protocol"]: result}
-    intervals = result["intervals"] if len(entries) == 1 else {}  # no room for them beside other protocols
+    intervals = result["intervals"] if len(entries) == 1 else {}  # no room for them next to other protocols
     table = Table(box=box.SIMPLE)
     table.add_column("metric")
     for name in entries:

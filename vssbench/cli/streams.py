@@ -1,4 +1,4 @@
-"""Standard output as the caller has left it: closed, full, read by nobody, or in an encoding that lacks our signs."""
+"""Standard output as the caller left it: closed, full, read by nobody, or in an encoding that lacks our symbols."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 SPELLED = "vssbench.spelled"
-"""Name of the error handler that writes signs out."""
+"""Name of the error handler that spells such symbols out."""
 _SIGNS = dict(zip("≥≤≈±×–−→←…†", (">=", "<=", "~", "+-", "x", "-", "-", "->", "<-", "...", "+"), strict=True))
 
 
 def _spelled(error: UnicodeError) -> tuple[str, int]:
-    """In place of characters that the encoding lacks: their ASCII spelling, or their number."""
+    """Return replacements for characters that the encoding lacks: their ASCII spelling, or their number."""
     assert isinstance(error, UnicodeEncodeError)
     lacking = error.object[error.start : error.end]
     return "".join(_SIGNS.get(sign, sign.encode("ascii", "backslashreplace").decode()) for sign in lacking), error.end
@@ -28,9 +28,9 @@ codecs.register_error(SPELLED, _spelled)
 
 
 class _Stdout(io.FileIO):
-    """Standard output. A reader that has seen enough (`| head`) makes no failure of a pass, nor a pass of a failure.
+    """Standard output. If its reader stops early (`| head`), a pass stays a pass and a failure stays a failure.
 
-    Any other failure, such as a full disk, is raised once; the interpreter writes what is left once more in the end.
+    Any other error, such as a full disk, is raised only once, although the interpreter flushes again at exit.
     """
 
     _lost = False
@@ -47,30 +47,30 @@ class _Stdout(io.FileIO):
 
 
 def open_streams() -> None:
-    """Standard streams that can be written to, whatever the caller has left of them."""
+    """Make the standard streams writable, whatever state the caller left them in."""
     while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass  # one that was closed: any file would take its place, and be written to
+        pass  # a closed one: the next file opened would take its number, and be written to
     os.close(handle)
-    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (open to the end)
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (stays open to the end)
     given, foreign = sys.stdout, sys.stdout is not sys.__stdout__
     if given is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    elif not foreign:  # as a test that captures it is
+    elif not foreign:  # such as a test's capture
         raw = io.BufferedWriter(_Stdout(1, "w", closefd=False))
         buffering = bool(given.line_buffering)
         sys.stdout = io.TextIOWrapper(raw, encoding=given.encoding, errors=SPELLED, line_buffering=buffering)
 
 
 def is_own(stream: Any) -> bool:
-    """Whether it is what `open_streams` made of standard output."""
+    """Whether the stream is what `open_streams` made of standard output."""
     return isinstance(getattr(getattr(stream, "buffer", None), "raw", None), _Stdout)
 
 
 @contextmanager
 def only_ours() -> Iterator[None]:
-    """What anybody's code prints meanwhile, here, below Python or in worker processes, goes to standard error.
+    """Send to standard error whatever other code prints meanwhile, in Python, below it or in worker processes.
 
-    Standard output is for what a verb has to say: JSON that a program reads, or a table.
+    Standard output is for the verb's own output: JSON that a program reads, or a table.
     """
     if not is_own(sys.stdout):
         with redirect_stdout(sys.stderr):
@@ -83,6 +83,6 @@ def only_ours() -> Iterator[None]:
         with redirect_stdout(sys.stderr):
             yield
     finally:
-        ctypes.CDLL(None).fflush(None)  # what C libraries still hold back
+        ctypes.CDLL(None).fflush(None)  # what C libraries still have buffered
         os.dup2(kept, 1)
         os.close(kept)

@@ -9,9 +9,9 @@ from vssbench.errors import UserError
 from vssbench.specs import parse, parse_list, parse_value
 
 RANGE = re.compile(r"(\d{1,9})\s*(-|–|:|\.{2,}|…)\s*(\d{1,9})")
-"""A range of whole numbers as people write one; `..` is how it is written here."""
+"""A range of whole numbers, in any of the usual notations; the one used here is `..`."""
 MOST = 1000
-"""Values that a range may have."""
+"""Maximum number of values in a range."""
 BRANCHES = ("hr", "lr", "reference", "update")
 
 
@@ -58,7 +58,7 @@ def rates(text: str) -> list[float]:
 def checkpoints(texts: Sequence[str]) -> dict[str, str | dict[str, str]]:
     """`["mpvss=a.pth", "arseg=hr:b.pth,lr:c.pth"]` -> `{"mpvss": "a.pth", "arseg": {"hr": "b.pth", "lr": "c.pth"}}`.
 
-    The name may be a whole spec, for two of one method in one run: `mpvss(backbone=r50)=a.pth`.
+    The name may be a whole spec, to tell apart two of the same method in one run: `mpvss(backbone=r50)=a.pth`.
     """
     files: dict[str, str | dict[str, str]] = {}
     for text in texts:
@@ -74,14 +74,14 @@ def checkpoints(texts: Sequence[str]) -> dict[str, str | dict[str, str]]:
 
 
 def branches(text: str) -> str | dict[str, str]:
-    """`hr:FILE,lr:FILE`, or one of them -> branch of arseg (or of accel) -> file; anything else is a path as it is."""
+    """`hr:FILE,lr:FILE`, or one of them -> branch of arseg (or of accel) -> file; any other text is a path as it is."""
     parts = [part.partition(":") for part in text.split(",")]
     files = {branch: file for branch, colon, file in parts if colon and branch in BRANCHES}
     return files if len(files) == len(parts) else text
 
 
 def _values(text: str, flag: str) -> list[object]:
-    """`0..4` or `slow,fast` -> the values. flag: what stands before them, for a message."""
+    """`0..4` or `slow,fast` -> the values. flag: the flag's name, for messages"""
     ends = RANGE.fullmatch(text)
     if ends is None:
         return [parse_value(value) for value in text.split(",")]

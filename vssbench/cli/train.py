@@ -1,4 +1,4 @@
-"""`vssbench train`: a method's weights from a labelled dataset, by the recipe of its paper."""
+"""`vssbench train`: train a method's weights on a labelled dataset, by the recipe of its paper."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _options(values: list[str] | None) -> dict[str, float]:
 
 
 def _start(text: str | None) -> str | dict[str, str] | None:
-    """`hr:FILE` -> {"hr": FILE}; `huggingface(model=...)` -> the folder of that model; anything else is a path."""
+    """`hr:FILE` -> {"hr": FILE}; `huggingface(model=...)` -> that model's folder; any other text is a path."""
     if text is None:
         return None
     if text.startswith("huggingface("):
@@ -130,7 +130,7 @@ def _start(text: str | None) -> str | dict[str, str] | None:
 
 
 def _told(plan: dict[str, Any]) -> str:
-    """The dry run in words."""
+    """Describe the dry run in words."""
     settings, memory = plan["settings"], plan["memory_mb"]
     height, width = settings["crop"]
     lines = [

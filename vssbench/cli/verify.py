@@ -1,4 +1,4 @@
-"""`vssbench verify`: does a result follow from its records, and do these come out again?"""
+"""`vssbench verify`: does a result follow from its records, and can those be reproduced?"""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def command(
     checkpoint: CheckpointOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compute every figure of every result again from the records and timings next to it; check every value's range.
+    """Compute every figure of every result again from the records and timings next to it; check each value's range.
 
-    With --again also measure some clips once more and compare the records. Exit status 1 where anything differs.
+    With --again, also measure some clips again and compare the records. Exit status 1 if anything differs.
     """
     from vssbench.results.verify import verify
 
