@@ -1,6 +1,6 @@
-"""The classes of a description: by names that a file gives, of a release known by its files' names, or bare.
+"""The classes of a description: named by a file, known from a release with such file names, or unnamed.
 
-Whatever is concluded and not read is a guess and says so.
+Whatever is inferred rather than read is a guess and is marked as one.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from vssbench.errors import UserError
 from vssbench.types import IGNORE, LabelSpace
 
 _DISTINCT = 8
-"""This many colours of a built-in label space are not a coincidence."""
+"""If this many colours belong to a built-in label space, that is no coincidence."""
 
 
 @dataclass
 class Named:
-    """A class. keys: its values, or packed colours; colour: for pictures, None where nothing says one."""
+    """A class. keys: its values, or packed colours; colour: for pictures, None where it is not known."""
 
     name: str
     keys: list[int]
@@ -42,7 +42,7 @@ class Classes:
 
 
 def classes_of(meaning: Meaning, pattern: str, tables: Sequence[Table]) -> Classes:
-    """The classes and what is void. pattern: of the masks;  tables: what files next to them say"""
+    """The classes and what is void. pattern: of the masks;  tables: what the files next to them say"""
     if known := _known(meaning, pattern):
         return known
     if len(meaning.counts) > IGNORE:
@@ -57,7 +57,7 @@ def classes_of(meaning: Meaning, pattern: str, tables: Sequence[Table]) -> Class
 
 
 def _known(meaning: Meaning, pattern: str) -> Classes | None:
-    """Classes of a release whose patterns or colours are its own, where all that was seen has a meaning in it."""
+    """Classes of a release with unique patterns or colours, provided that it gives a meaning to everything seen."""
     for space, why in _releases(meaning, pattern):
         if meaning.encoding == "colours":
             ids = {_packed(rgb): train_id for rgb, train_id in space.from_colour.items()}
@@ -69,7 +69,7 @@ def _known(meaning: Meaning, pattern: str) -> Classes | None:
         for key, train_id in ids.items():
             if train_id != IGNORE:
                 named[train_id].keys.append(key)
-        for one in named:  # the class's own colour first: it is the one that is written
+        for one in named:  # the class's own colour comes first: it is the one written
             one.keys.sort(key=lambda key: colour(key) != one.colour)
         void = [key for key, train_id in ids.items() if train_id == IGNORE]
         return Classes(named, void, "a known release", [f"names: {why}"])
@@ -77,7 +77,7 @@ def _known(meaning: Meaning, pattern: str) -> Classes | None:
 
 
 def _releases(meaning: Meaning, pattern: str) -> Iterator[tuple[LabelSpace, str]]:
-    """Label spaces that the masks may be of, and what speaks for it."""
+    """Yield label spaces that the masks may use, each with the evidence for it."""
     if "_gtFine_labelIds" in pattern:
         yield (
             load_space("cityscapes"),
@@ -95,7 +95,7 @@ def _releases(meaning: Meaning, pattern: str) -> Iterator[tuple[LabelSpace, str]
 
 
 def _fits(pattern: str, shipped: str) -> bool:
-    """Whether masks lie as a shipped description has it, perhaps in a folder; any part may be more or less general."""
+    """Whether a pattern matches a shipped one, perhaps below a folder; any part may be more or less general."""
     parts, wanted = (text.split("/") for text in (pattern, shipped))
     parts = parts[-len(wanted) :]
     pairs = list(zip(parts, wanted, strict=False))
@@ -105,14 +105,14 @@ def _fits(pattern: str, shipped: str) -> bool:
 
 
 def _covered(meaning: Meaning, table: Table) -> float:
-    """The share of what was seen, void apart, that a table names."""
+    """The share of what was seen, except void, that a table names."""
     seen = [key for key in meaning.counts if meaning.encoding == "colours" or key not in (0, IGNORE)]
     names = _names(meaning, table)[0]
     return sum(key in names for key in seen) / len(seen) if seen else float(bool(names))
 
 
 def _names(meaning: Meaning, table: Table) -> tuple[dict[int, str], list[str]]:
-    """(key -> class, guesses) as a table has it; palette masks may be named by their colours."""
+    """(key -> class, guesses) from a table; palette masks may be named by their colours."""
     if meaning.encoding == "colours":
         return {_packed(rgb): name for rgb, name in table.colours.items()}, []
     if table.values:
@@ -149,7 +149,7 @@ def _from_table(meaning: Meaning, table: Table) -> Classes:
 
 
 def _bare(meaning: Meaning) -> Classes:
-    """Classes without a name: a person gives them."""
+    """Classes without names, for a person to name."""
     found = Classes()
     keys = sorted(meaning.counts, key=(lambda key: -meaning.counts[key]) if meaning.encoding == "colours" else None)
     for key in keys:

@@ -18,7 +18,7 @@ Encoding = Literal["values", "red", "instances", "colours"]
 Colour = tuple[int, int, int]
 MOST_COLOURS = 255
 _CODED = 60
-"""Values of a class that stands in one channel: the highest, void apart; colours that people choose go higher."""
+"""Highest value, except void, of classes stored in one channel; colours that people choose go higher."""
 _DIVISORS, _MOST_INSTANCES = (1000, 100, 256), 250
 
 
@@ -26,11 +26,11 @@ _DIVISORS, _MOST_INSTANCES = (1000, 100, 256), 250
 class Meaning:
     """What a sample of masks holds.
 
-    counts:    value (instances taken off), or packed colour -> pixels
-    occurs:    the same -> masks
-    instances: (from, divisor), of masks with instances
-    palette:   value -> RGB, of palette masks
-    guesses:   what was concluded and may be wrong, in words
+    counts:    value (instances removed), or packed colour -> pixels
+    occurs:    the same keys -> masks
+    instances: (from, divisor), for masks with instances
+    palette:   value -> RGB, for palette masks
+    guesses:   what was inferred and may be wrong, in words
     """
 
     encoding: Encoding
@@ -42,19 +42,19 @@ class Meaning:
     guesses: list[str] = field(default_factory=list)
 
     def share(self, value: int) -> float:
-        """Percent of the pixels that were read."""
+        """The percentage of the pixels read that have the value."""
         return 100 * self.counts[value] / max(1, self.counts.total())
 
 
 def colour(number: int) -> Colour:
-    """RGB of a packed colour."""
+    """The RGB of a packed colour."""
     return number & 255, number >> 8 & 255, number >> 16
 
 
 def look(masks: Sequence[Path]) -> Meaning:
-    """Read masks and say what they hold; damaged ones are left out, for doctor to name.
+    """Read masks and return what they hold; damaged ones are left out, for doctor to name.
 
-    Raises UserError for what is neither values nor a few colours, and where no mask can be read.
+    Raises UserError for masks that hold neither values nor a few colours, and where no mask can be read.
     """
     counts: Counter[int] = Counter()
     occurs: Counter[int] = Counter()
@@ -85,7 +85,7 @@ def look(masks: Sequence[Path]) -> Meaning:
         )
     if coloured:
         return _colours(coloured[0], counts, occurs, len(coloured))
-    read_values(plain[0])  # says what its reader would say: of another kind of file, or of less than 8 bits per pixel
+    read_values(plain[0])  # raises its usual error for a different kind of file or less than 8 bits per pixel
     if wide:
         return _instances(plain[0], counts, occurs, len(plain))
     palette = dict(palettes.pop()) if len(palettes) == 1 else {}
@@ -93,7 +93,7 @@ def look(masks: Sequence[Path]) -> Meaning:
 
 
 def _colours(where: Path, counts: Counter[int], occurs: Counter[int], read: int) -> Meaning:
-    """Colours, or values that stand in the red channel (in all three alike, or with instances in the others)."""
+    """Meaning of colours, or of values in the red channel (with all three alike, or instances in the others)."""
     rgb = {number: colour(number) for number in counts}
     reds = {red for red, _, _ in rgb.values()}
     alike = all(red == green == blue for red, green, blue in rgb.values()) and len(rgb) > 2
@@ -118,7 +118,7 @@ def _colours(where: Path, counts: Counter[int], occurs: Counter[int], read: int)
 
 
 def _instances(where: Path, counts: Counter[int], occurs: Counter[int], read: int) -> Meaning:
-    """Values above a byte: class * divisor + instance from some value on."""
+    """Meaning of values above a byte: class * divisor + instance from some value on."""
     high = [value for value in counts if value > 255]
     if not high:
         return Meaning("values", counts, occurs, read)

@@ -1,4 +1,4 @@
-"""What describing a folder comes to, before it is written down."""
+"""The result of examining a folder, before it is written down."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MOST_MASKS = 200
 
 @dataclass(frozen=True)
 class Overview:
-    """splits: from list files: split -> file, or names of clips;  others: what else would have fitted, in words.
+    """splits: from list files: split -> file, or names of clips;  others: what else would have matched, in words.
 
-    meaning, classes: None and none where there are not masks
+    meaning, classes: None and an empty list where there are no masks
     """
 
     root: Path
@@ -37,11 +37,11 @@ def describe(
     most: int = MOST_MASKS,
     advance: Callable[[str], None] = lambda step: None,
 ) -> Overview:
-    """Look at a folder.
+    """Examine a folder.
 
-    images, labels: a part of the paths that are meant, where several fit;  most: masks that are read
-    advance:        told what is being done
-    Raises UserError where there are no images, where masks do not go with them, and where several fit equally well.
+    images, labels: part of the wanted paths, where several match;  most: maximum number of masks to read
+    advance:        called with what is being done
+    Raises UserError where there are no images, where masks do not match them, and where several match equally well.
     """
     advance("listing files")
     leaves, texts = tree.walk(root)

@@ -1,4 +1,4 @@
-"""Which masks belong to which frames: those that share clips' and frames' names, and the patterns that say so."""
+"""Which masks belong to which frames: those that share the names of clip and frame, and the patterns for them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from vssbench.files.input_files import read_bytes
 Key = tuple[str | None, str, str]
 """(split, clip, frame)."""
 PREFERRED = ("labelids", "labeltrainids", "watershed")
-"""Words in the patterns of masks that datasets publish next to others, the better ones first."""
+"""Words in the patterns of masks that datasets publish next to others, best first."""
 _COMPARABLE, _MOSTLY, _SHOWN = 0.9, 0.5, 3
 _PLAIN = re.compile(r"(\D*)(\d+)")
 
 
 class Names(NamedTuple):
-    """How clip and frame stand in the files' names.
+    """How the files' names encode clip and frame.
 
     before: fixed text before the frame, where the clip is a folder;  mark: between clip and frame where it is not
     """
@@ -38,9 +38,9 @@ class Names(NamedTuple):
 
 @dataclass(frozen=True)
 class Found:
-    """A series and what its pattern says of it.
+    """A series and what its pattern says about it.
 
-    pattern: as descriptions write it;  files: what it holds
+    pattern: in the syntax of descriptions;  files: what the series holds
     """
 
     series: Series
@@ -53,7 +53,7 @@ class Found:
 
     @property
     def clips(self) -> dict[str | None, list[str]]:
-        """Split, or None where folders name none -> its clips, in natural order."""
+        """Split, or None where no folder names one -> its clips, in natural order."""
         found: dict[str | None, dict[str, None]] = {}
         for split, clip, _ in self.files:
             found.setdefault(split, {})[clip] = None
@@ -62,7 +62,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Pair:
-    """shared: the frames that have a mask;  others: patterns that would have fitted too, in words."""
+    """shared: the frames that have a mask;  others: patterns that would also have matched, in words."""
 
     images: Found
     labels: Found | None = None
@@ -71,10 +71,10 @@ class Pair:
 
 
 def choose(root: Path, found: Sequence[Series], images: str | None = None, labels: str | None = None) -> Pair:
-    """The frames and masks of a folder; without masks where there are none.
+    """The frames and masks of a folder; only the frames where there are no masks.
 
-    images, labels: text in the patterns of those that are wanted
-    Raises UserError where there are no frames, where masks fit no frames, and where several fit equally well.
+    images, labels: text in the patterns of the wanted frames and masks
+    Raises UserError where there are no frames, where masks match no frames, and where several match equally well.
     """
     frames = _wanted([one for one in found if one.kind == "frame"], images, "images", root, [])
     masks = _wanted([one for one in found if one.kind == "mask"], labels, "labels", root, frames)
@@ -115,7 +115,7 @@ def choose(root: Path, found: Sequence[Series], images: str | None = None, label
 
 
 def _wanted(series: list[Series], text: str | None, what: str, root: Path, frames: list[Series]) -> list[Series]:
-    """The series whose pattern has the text in it. frames: what is not a mask"""
+    """The series whose pattern contains the text. frames: the series that are not masks"""
     if text is None:
         return series
     fit = [one for one in _all(series) if text in str(one)]
@@ -135,7 +135,7 @@ def _all(series: Sequence[Series]) -> list[Series]:
 
 
 def _unlabelled(root: Path, frames: Sequence[Series]) -> Pair:
-    """The frames alone: the largest series, and rather pictures with grain than flat ones."""
+    """The frames alone: the largest series, preferring pictures with grain to flat ones."""
     whole = sorted(frames, key=lambda one: (-one.count, _flat(one, root)))
     variants = [
         variant
@@ -154,7 +154,7 @@ def _unlabelled(root: Path, frames: Sequence[Series]) -> Pair:
 
 
 def _flat(series: Series, root: Path) -> bool:
-    """Whether the first picture is flat for the greater part, as masks are, JPEG or not."""
+    """Whether most of the first picture is flat, as in masks, JPEG or not."""
     try:
         numbers = packed(read(series.first(root)).values)
     except UserError:
@@ -163,7 +163,7 @@ def _flat(series: Series, root: Path) -> bool:
 
 
 def _pair(root: Path, frames: Series, masks: Series) -> Pair | None:
-    """The two together; None where no mask has a frame's name and size."""
+    """The two as a pair; None where no mask has a frame's name and size."""
     if "{split}" in "".join(masks.folders) and "{split}" not in "".join(frames.folders):
         return None
     if (ANY in frames.folders) != (ANY in masks.folders):
@@ -173,7 +173,7 @@ def _pair(root: Path, frames: Series, masks: Series) -> Pair | None:
         if common:
             frames, masks = clip_of(frames, common[-1]), clip_of(masks, common[-1])
         elif frames.part or masks.part:
-            return None  # one clip of several, with whatever else has frames of its numbers
+            return None  # one clip of several, paired with something else whose frames have the same numbers
     images = _read(root, frames, names := _names(frames, masks))
     labels = _read(root, masks, Names(_before(masks), None) if names.mark is None else names)
     if images is None or labels is None:
@@ -185,7 +185,7 @@ def _pair(root: Path, frames: Series, masks: Series) -> Pair | None:
 
 
 def _of_labels(key: Key, labels: Found) -> Key:
-    """The key of a frame's mask, which may lie in the same folder for all splits."""
+    """The key of a frame's mask; masks of all splits may be in the same folder."""
     return key if labels.by_split else (None, *key[1:])
 
 
@@ -196,7 +196,7 @@ def mask_of(pair: Pair, key: Key) -> Path:
 
 
 def _names(frames: Series, masks: Series | None) -> Names:
-    """Where the clip stands: in a folder, or before the last mark of every file's name."""
+    """Where the clip's name is: in a folder, or before the last mark in every file's name."""
     if not frames.places[0].names and (before := _before(frames)):
         return Names(before)
     both = (frames, masks) if masks else (frames,)
@@ -216,7 +216,7 @@ def _cut(stem: str, mark: str) -> bool:
 
 
 def _collections(frames: Series, mark: str) -> bool:
-    """Whether folders may hold several clips each, which bear the folder's name and more (a city's sequences)."""
+    """Whether each folder may hold several clips, named after the folder and more (a city's sequences)."""
     return all(
         clip.startswith(place.names[-1]) and clip != place.names[-1]
         for place in frames.places
@@ -225,7 +225,7 @@ def _collections(frames: Series, mark: str) -> bool:
 
 
 def _before(series: Series) -> str:
-    """The text before the number of every file's name, where that is all that stands there."""
+    """The text before the number in every file's name, where the names consist of just these two."""
     befores = set()
     for place in series.places:
         for stem in place.leaf.stems:
@@ -237,7 +237,7 @@ def _before(series: Series) -> str:
 
 
 def _read(root: Path, series: Series, names: Names) -> Found | None:
-    """The series by clips and frames, one clip where none has a name; None where two folders would be one clip."""
+    """The series by clip and frame, one clip where none has a name; None where two folders would become one clip."""
     files: dict[Key, Path] = {}
     folders: dict[tuple[str | None, str], tuple[str, ...]] = {}
     for place in series.places:
@@ -259,7 +259,7 @@ def _pattern(series: Series, names: Names) -> str:
 
 
 def _literal(text: str) -> str:
-    """Text as a pattern has it: what would mean something there fits as any text does."""
+    """Escape text for a pattern: characters with a meaning there become wildcards."""
     return text if "{split}" in text else re.sub(r"[{}\\]+", ANY, text)
 
 
@@ -277,7 +277,7 @@ def _size(path: Path) -> tuple[int, ...]:
 
 
 def _likeliest(root: Path, rivals: Sequence[Pair]) -> Pair:
-    """The one with the plainest masks: values before colours before instances. Raises UserError on a tie."""
+    """The pair with the plainest masks: values before colours before instances. Raises UserError on a tie."""
     ranked = sorted(((_rank(pair), place) for place, pair in enumerate(rivals)))
     alike = [rivals[place] for rank, place in ranked if rank == ranked[0][0]]
     if len(alike) > 1:
@@ -337,7 +337,7 @@ def _example(series: Series) -> str:
 
 
 def spread(keys: Sequence[Key], most: int) -> Iterator[Key]:
-    """At most that many of them, evenly spaced."""
+    """Yield at most `most` of the keys, evenly spaced."""
     count = min(most, len(keys))
     for place in range(count):
         yield keys[place * len(keys) // count]

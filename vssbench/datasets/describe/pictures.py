@@ -18,16 +18,16 @@ from vssbench.files.input_files import read_bytes
 
 Kind = Literal["frame", "mask", "other"]
 FEW, FLAT = 64, 0.9
-"""A mask has so many values at most, or so many of its pixels equal their right neighbour."""
+"""A mask has at most this many values, or at least this share of its pixels equal their right neighbour."""
 _ENOUGH = 20
-"""This many folders that agree decide for all others of their name, or in their parent."""
+"""When this many folders agree, they decide for all others with their name, or in their parent."""
 
 
 class Pixels(NamedTuple):
     """A picture as it is stored.
 
-    values:  [H, W] of grey and palette pictures, [H, W, 3] of others
-    palette: value -> RGB, of palette pictures
+    values:  [H, W] for grey and palette pictures, [H, W, 3] for others
+    palette: value -> RGB, for palette pictures
     """
 
     values: np.ndarray
@@ -35,7 +35,7 @@ class Pixels(NamedTuple):
 
 
 def read(path: Path) -> Pixels:
-    """The pixels of a file; alpha is left out. Raises UserError for a damaged file."""
+    """Read the pixels of a file without alpha. Raises UserError for a damaged file."""
     data = read_bytes(path)
     header = read_header(data, path)
     try:
@@ -51,7 +51,7 @@ def read(path: Path) -> Pixels:
 
 
 def packed(values: np.ndarray) -> np.ndarray:
-    """[H, W] of numbers: red in the low byte, blue in the third, of colours; others as they are."""
+    """[H, W] numbers: colours packed with red in the low byte and blue in the third; others unchanged."""
     if values.ndim == 2:
         return values
     red, green, blue = (values[..., channel].astype(np.uint32) for channel in range(3))
@@ -59,7 +59,7 @@ def packed(values: np.ndarray) -> np.ndarray:
 
 
 class Kinds:
-    """Frame or mask, folder by folder: one picture of each is looked at until enough of a name agree."""
+    """Decide between frame and mask, folder by folder: one picture of each until enough of the same name agree."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -67,7 +67,7 @@ class Kinds:
 
     def __call__(self, leaf: Leaf) -> Kind:
         if leaf.end.lower().endswith((".jpg", ".jpeg")):
-            return "frame"  # values do not survive it
+            return "frame"  # values do not survive JPEG
         alike = [(part, leaf.end) for part in (leaf.folder[-1:], leaf.folder[:-1])]
         for votes in (self._votes[key] for key in alike):
             if len(votes) >= _ENOUGH and len(set(votes)) == 1:
@@ -91,7 +91,7 @@ class Kinds:
         for place in places:
             try:
                 pixels = read(leaf.path(self.root, leaf.stems[place]))
-            except UserError:  # doctor names it
+            except UserError:  # doctor reports it
                 continue
             numbers = packed(pixels.values)
             count = len(np.unique(numbers))

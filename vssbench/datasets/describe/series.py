@@ -1,4 +1,4 @@
-"""Pictures that lie in one pattern: which parts of their paths are fixed, which name the split and which the clip."""
+"""Pictures whose paths match one pattern: which parts are fixed, which name the split and which the clip."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Place:
 
 @dataclass
 class Series:
-    """folders: of the pattern: a fixed name, one with {split}, or `*`;  end: of the files' names, perhaps `.*`
+    """folders: parts of the pattern: a fixed name, one with {split}, or `*`;  end: of the files' names, perhaps `.*`
 
-    part: which `*` of a larger pattern a fixed name stands for, from 1; 0: it is none of a larger one
+    part: which `*` of a larger pattern a fixed name replaces, from 1; 0: there is no larger pattern
     """
 
     kind: Kind
@@ -58,7 +58,7 @@ class Series:
 
 
 def find(leaves: Sequence[tuple[Leaf, Kind]]) -> list[Series]:
-    """The series, those with most pictures first."""
+    """Return the series, the largest first."""
     alike: dict[tuple[Kind, str, int], list[Place]] = defaultdict(list)
     for leaf, kind in leaves:
         alike[kind, leaf.end.rpartition(".")[0], len(leaf.folder)].append(Place(leaf))
@@ -72,7 +72,7 @@ def find(leaves: Sequence[tuple[Leaf, Kind]]) -> list[Series]:
 
 
 def _by_suffix(places: list[Place]) -> list[list[Place]]:
-    """All of them where each folder has one suffix; by suffix where some have several, which may be several things."""
+    """All in one group where each folder has one suffix; else by suffix, as the suffixes may be different things."""
     if len({place.leaf.folder for place in places}) == len(places):
         return [places]
     by_end: dict[str, list[Place]] = defaultdict(list)
@@ -82,13 +82,13 @@ def _by_suffix(places: list[Place]) -> list[list[Place]]:
 
 
 def _end(places: Sequence[Place]) -> str:
-    """The end that all names have; of another suffix in each folder any."""
+    """The end that all names share; with any suffix where the folders differ in it."""
     ends = {place.leaf.end for place in places}
     return ends.pop() if len(ends) == 1 else places[0].leaf.end.rpartition(".")[0] + f".{ANY}"
 
 
 def apart(series: Series) -> Iterator[Series]:
-    """The same with one `*` written out, where its folders are few: they may be alternatives, and no clips."""
+    """Yield the series with one `*` written out, where it has few folders: these may be alternatives, not clips."""
     stars = [at for at, folder in enumerate(series.folders) if folder == ANY]
     for star, at in enumerate(stars):
         by_name: dict[str, list[Place]] = defaultdict(list)
@@ -101,7 +101,7 @@ def apart(series: Series) -> Iterator[Series]:
 
 
 def clip_of(series: Series, name: str) -> Series:
-    """The same with the fixed folder of that name for the clip's, of a folder with one clip."""
+    """The series with the fixed folder of that name as the clip, for a folder with one clip."""
     at = max(place for place, folder in enumerate(series.folders) if folder == name)
     star = series.folders[:at].count(ANY)
     places = [Place(p.leaf, p.split, (*p.names[:star], name, *p.names[star:])) for p in series.places]
@@ -110,7 +110,7 @@ def clip_of(series: Series, name: str) -> Series:
 
 
 def _patterns(places: list[Place], level: int) -> Iterator[tuple[tuple[str, ...], list[Place]]]:
-    """(folders of a pattern from that level down, what lies in it)."""
+    """Yield (folders of a pattern from that level down, what is in it)."""
     if level == len(places[0].leaf.folder):
         yield (), places
         return
@@ -134,7 +134,7 @@ def _patterns(places: list[Place], level: int) -> Iterator[tuple[tuple[str, ...]
 
 
 def _splits(names: list[str]) -> dict[str, dict[str, str]]:
-    """`{split}annot` -> folder -> split, of the folders that are named after splits."""
+    """`{split}annot` -> folder -> split, for the folders that are named after splits."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for name in names:
         match = _SPLIT.fullmatch(name)
@@ -150,7 +150,7 @@ def _splits(names: list[str]) -> dict[str, dict[str, str]]:
 
 
 def _alternatives(by_name: dict[str, list[Place]], level: int) -> bool:
-    """Whether the folders hold the same clips over again (480p and 1080p), or splits, and are no clips themselves."""
+    """Whether the folders hold the same clips again (480p and 1080p), or splits, and are not clips themselves."""
     below = [{p.leaf.folder[level + 1] for p in some if len(p.leaf.folder) > level + 1} for some in by_name.values()]
     if all(below) and all(set().union(*_splits(list(names)).values()) == names for names in below):
         return True

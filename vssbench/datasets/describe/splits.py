@@ -1,4 +1,4 @@
-"""Splits from text files that list the clips: train.txt with a name per line, or with the paths of their frames."""
+"""Splits from text files that list the clips: train.txt with one name per line, or with the paths of their frames."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _MOST_MISSING = 0.1
 
 
 def find(root: Path, texts: Sequence[Path], clips: Sequence[str]) -> tuple[dict[str, str | list[str]], list[str]]:
-    """(split -> a file below `root`, or names; other files that list clips too, in words).
+    """(split -> a file below `root`, or names; other files that also list clips, in words).
 
-    A file with a name a line is handed on as it is; of one with paths the clips' names are taken out.
+    A file with one name per line is returned as it is; for a file of paths the clips' names are extracted.
     """
     known, found, others = set(clips), {}, []
     for path in texts:
@@ -42,7 +42,7 @@ def _read(path: Path) -> list[str]:
 
 
 def _clip(line: str, known: set[str]) -> str | None:
-    """The clip that a line names: itself, or the last folder of a path in it that is one."""
+    """The clip that a line names: the line itself, or the last folder of a path in it that is a clip."""
     if line in known:
         return line
     parts = [part for part in re.split(r"[/\\\s,]+", line) if part in known]

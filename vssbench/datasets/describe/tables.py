@@ -25,8 +25,8 @@ class Table:
     """What a file says.
 
     values:  file value -> class, in the file's order;  colours: RGB -> class
-    ignored: classes that it says are not scored
-    listed:  whether it is a list of names alone, whose values are their positions
+    ignored: classes that it marks as not scored
+    listed:  whether it is only a list of names, whose values are their positions
     """
 
     path: Path
@@ -40,12 +40,12 @@ class Table:
 
 
 def is_void(name: str) -> bool:
-    """Whether a class by that name means: no label."""
+    """Whether a class of that name means "no label"."""
     return bool(_VOID.fullmatch(name.strip().replace(" ", "_")))
 
 
 def find(texts: Iterable[Path]) -> list[Table]:
-    """The tables among the files, in their order."""
+    """Return the tables among the files, in order."""
     found = []
     for path in texts:
         if _FILES.search(path.stem):
@@ -70,7 +70,7 @@ def _read(path: Path) -> Table:
 
 
 def _rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Table:
-    """Rows with a class's name and its value, its colour or both."""
+    """Read rows with a class's name and its value, its colour or both."""
     table = Table(path)
     for row in rows:
         name = next((str(row[key]).strip() for key in _NAME if isinstance(row.get(key), str)), "")
@@ -99,7 +99,7 @@ def _rgb(row: Mapping[str, Any]) -> Colour | None:
 
 
 def _json(path: Path, data: Any) -> Table:
-    """{"road": 1, ...}, {"1": "road", ...}, or rows, perhaps below a key such as labels or categories."""
+    """Read {"road": 1, ...}, {"1": "road", ...}, or rows, perhaps below a key such as labels or categories."""
     if isinstance(data, dict):
         if data and all(isinstance(value, int) and not isinstance(value, bool) for value in data.values()):
             return Table(path, {value: str(name) for name, value in data.items() if 0 <= value <= 255})
@@ -114,7 +114,7 @@ def _json(path: Path, data: Any) -> Table:
 
 
 def _lines(path: Path, lines: list[str]) -> Table:
-    """`road`, `0 road`, `road 0`, `128 64 128 road` or CVAT's `road:128,64,128::`, the same in every line."""
+    """Read `road`, `0 road`, `road 0`, `128 64 128 road` or CVAT's `road:128,64,128::`, the same in every line."""
     table = Table(path)
     if all(re.fullmatch(r"[^:]+:\d+,\d+,\d+:.*", line) for line in lines):
         for line in lines:

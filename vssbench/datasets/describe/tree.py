@@ -14,15 +14,15 @@ from vssbench.files.yaml_file import LONGEST
 
 TEXTS = frozenset((".csv", ".txt", ".json", ".tsv", ".lst"))
 _MOST_ENDS = 8
-"""A folder whose files end in more ways than this has names of no system."""
+"""If a folder's files end in more ways than this, their names follow no system."""
 _NUMBER = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """The pictures of one folder whose names end alike.
+    """The pictures of one folder whose names have the same end.
 
-    folder: its path below the root, part by part;  end: `_leftImg8bit.png`;  stems: what stands before the end
+    folder: its path below the root, part by part;  end: `_leftImg8bit.png`;  stems: the names up to the end
     """
 
     folder: tuple[str, ...]
@@ -34,9 +34,9 @@ class Leaf:
 
 
 def walk(root: Path) -> tuple[list[Leaf], list[Path]]:
-    """(the pictures, the small text files), both in natural order. Hidden files are left out, links are followed once.
+    """(the pictures, the small text files), both in natural order. Skips hidden files, follows each link once.
 
-    Raises UserError for what is not a folder.
+    Raises UserError for anything that is not a folder.
     """
     if not root.is_dir():
         raise UserError("no such folder", where=root, expected="a folder with images and masks below it")
@@ -60,7 +60,7 @@ def walk(root: Path) -> tuple[list[Leaf], list[Path]]:
 
 
 def end_of(name: str) -> str:
-    """What stands after the last number of a file's name; digits inside a word, as in leftImg8bit, are no number."""
+    """What follows the last number in a file's name; digits inside a word, as in leftImg8bit, are not a number."""
     stop = len(os.path.splitext(name)[0])
     for found in reversed(list(_NUMBER.finditer(name, 0, stop))):
         before, after = name[: found.start()], name[found.end() : stop]

@@ -1,4 +1,4 @@
-"""The YAML of a description: what was found, and in comments what it rests on."""
+"""The YAML of a description: what was found, with the evidence in comments."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _USUAL = "val"
 
 
 def text(found: Overview) -> str:
-    """The description; each line that a person should look at says why."""
+    """The description; each line that a person should check says why."""
     return "\n".join([*_head(found), *_places(found), *_splits(found), *_classes(found), *_end(found)]) + "\n"
 
 
 def counts(found: Overview) -> str:
-    """How much there is, in one line."""
+    """One line that says how much there is."""
     pair = found.pair
     clips = sum(map(len, pair.images.clips.values()))
     said = (
@@ -101,7 +101,7 @@ def _classes(found: Overview) -> Iterator[str]:
 
 
 def _more_colours(found: Overview, meaning: Meaning) -> Iterator[str]:
-    """Colours besides the classes' own: of void, and further ones of a class."""
+    """Yield colours in addition to the classes' own: those of void, and further ones of a class."""
     more = [("void", key) for key in found.classes.void]
     more += [(one.name, key) for one in found.classes.named for key in one.keys[1:]]
     if more:
@@ -111,7 +111,7 @@ def _more_colours(found: Overview, meaning: Meaning) -> Iterator[str]:
 
 
 def _seen(meaning: Meaning, keys: Sequence[int]) -> str:
-    """How often values or colours occurred."""
+    """How often values or colours occurred, in words."""
     share = sum(meaning.share(key) for key in keys)
     masks = max((meaning.occurs[key] for key in keys), default=0)
     return f"{share:.2f} % of the pixels, in {masks} of {meaning.read} masks" if masks else "not in the masks read"
@@ -130,5 +130,5 @@ def _number(count: int, what: str) -> str:
 
 
 def _line(said: str) -> str:
-    """In one line, as a comment must be."""
+    """The text in one line, as a comment must be."""
     return " ".join(said.split())
