@@ -1,1 +1,1 @@
-"""Find what is wrong with a dataset before hours are spent on it."""
+"""Find what is wrong with a dataset before spending hours on it."""

@@ -1,4 +1,4 @@
-"""Check a dataset before hours are spent on it: every file is read as in a run, and no fault hides the next.
+"""Check a dataset before spending hours on it: every file is read as in a run, and no fault hides the next.
 
 Looks for missing and unreadable files, frames and masks that do not pair, colour masks where indices are expected,
 values that are unknown or known to be stray, sizes that differ, gaps in the frame numbers, repeated pictures, and
@@ -29,7 +29,7 @@ from vssbench.hooks import offered
 from vssbench.types import IGNORE, Dataset, LabelSpace, UInt8
 
 VOID_MOSTLY, VOID_COMMONEST, COMMONEST = 0.5, 0.15, 3
-"""Void is too common from the first share on; from the second on where it is one of that many commonest classes.
+"""Void is too common from the first share on, or from the second if it is among the commonest classes (this many).
 CamVid has 2 to 4 %."""
 COMPLETE = "complete the download, or say next to your numbers that a part was measured"
 
@@ -65,7 +65,7 @@ def examine(dataset: Dataset, advance: Callable[[str], None] = lambda clip: None
                 _check_frames(dataset, clip, report)
         except UserError as error:
             report.findings.append(Finding.of(error, clip))
-        except OSError as error:  # a folder that may not be listed
+        except OSError as error:  # a folder that cannot be listed
             report.findings.append(Finding(clip, str(error.filename), f"cannot be read: {error.strerror}"))
         advance(clip)
     report.findings += _numbering(report)
@@ -80,7 +80,7 @@ def examine(dataset: Dataset, advance: Callable[[str], None] = lambda clip: None
 
 
 def _check_files(dataset: FileDataset, clip: str, report: Report) -> None:
-    """Every file of a clip, in parallel; all faults are kept."""
+    """Check every file of a clip, in parallel; all faults are kept."""
     listing = dataset.listing(clip)
     report.findings += _pairing(dataset, clip)
     report.findings += names.odd_names(dataset, clip, listing)
@@ -120,7 +120,7 @@ def _see(dataset: FileDataset, item: Item) -> _Seen:
 
 
 def _faults(one: _Seen, usual: Size | None, space: LabelSpace) -> Iterator[UserError]:
-    """Faults that show only in comparison with the other file or the other frames."""
+    """Yield faults that only show in comparison with the other file or the other frames."""
     for label_size, previous in ((one.label_size, None), (None, usual)):
         try:
             if one.size:
@@ -137,7 +137,7 @@ def _faults(one: _Seen, usual: Size | None, space: LabelSpace) -> Iterator[UserE
 
 
 def _count_values(report: Report, clip: str, one: _Seen) -> None:
-    """Values without a meaning, over all files."""
+    """Count values without a meaning, over all files."""
     for value, (pixels, (row, column)) in one.meaningless.items():
         assert one.item.label is not None
         found = report.meaningless.setdefault(value, Occurrence(clip, one.item.label, row, column))
@@ -146,7 +146,7 @@ def _count_values(report: Report, clip: str, one: _Seen) -> None:
 
 
 def _repeated(clip: str, seen: list[_Seen]) -> Iterator[Finding]:
-    """Frames that show the same pixels as the frame before."""
+    """Yield frames that show the same pixels as the frame before."""
     again = [after.item for before, after in pairwise(seen) if before.picture and before.picture == after.picture]
     if again:
         first = ", this is the first" if len(again) > 1 else ""
@@ -161,7 +161,7 @@ def _repeated(clip: str, seen: list[_Seen]) -> Iterator[Finding]:
 
 
 def _pairing(dataset: FileDataset, clip: str) -> Iterator[Finding]:
-    """Label files without a frame, frames without a label, and frames missing between others."""
+    """Yield label files without a frame, frames without a label, and frames missing between others."""
     listing = dataset.listing(clip)
     for path in listing.orphans:
         yield Finding(clip, str(path), "a label file without its frame", "the frame of the same name", COMPLETE)
@@ -173,7 +173,7 @@ def _pairing(dataset: FileDataset, clip: str) -> Iterator[Finding]:
 
 
 def _check_frames(dataset: Dataset, clip: str, report: Report) -> None:
-    """Check a clip that is not made of single files: it is read until it fails."""
+    """Check a clip that is not made of single files: it is read until reading fails."""
     for frame in dataset.frames(clip):
         report.frames += 1
         _count(report, frame.image.shape[:2], None if frame.labels is None else _histogram(frame.labels))
@@ -193,7 +193,7 @@ def _histogram(labels: UInt8) -> np.ndarray:
 
 
 def _numbering(report: Report) -> Iterator[Finding]:
-    """Too much void: label files in a different numbering look like this, since their values are valid too."""
+    """Report too much void: label files in a different numbering look like this, because their values are valid too."""
     void = int(report.pixels[IGNORE])
     share = void / max(1, int(report.pixels.sum()))
     more = int((report.pixels[: report.space.classes] > void).sum())
@@ -241,7 +241,7 @@ def _compare_release(dataset: FileDataset, report: Report) -> None:
 
 
 def _lengths(dataset: FileDataset, expected: int) -> Iterator[Finding]:
-    """Clips whose length differs from that of all clips of the release."""
+    """Yield clips whose length differs from that of all clips of the release."""
     for clip in dataset.clips():
         try:
             items = dataset.listing(clip).items

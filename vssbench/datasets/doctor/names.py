@@ -16,7 +16,7 @@ SHOWN = 5
 
 
 def odd_names(dataset: FileDataset, clip: str, listing: Listing) -> Iterator[Finding]:
-    """Files of a clip that are left out because of their names, and those whose names are not UTF-8."""
+    """Yield files of a clip that are left out because of their names, and those whose names are not UTF-8."""
     first = listing.items[0].image
     left_out = [path.name for path in visible(first.parent) if path.suffix.lower() in UNREAD]
     left_out += [path.name for path in dataset.nearly(clip)]
@@ -43,7 +43,7 @@ def odd_names(dataset: FileDataset, clip: str, listing: Listing) -> Iterator[Fin
 
 
 def splits(dataset: Dataset) -> tuple[list[Finding], list[str]]:
-    """Clips in two splits, which would be both trained and measured on; and notes: clips in none."""
+    """Findings: clips in two splits, which would be both trained and measured on; and notes: clips in none."""
     findings: list[Finding] = []
     notes: list[str] = []
     if not isinstance(dataset, FileDataset):
@@ -51,7 +51,7 @@ def splits(dataset: Dataset) -> tuple[list[Finding], list[str]]:
     for other in dataset.splits:
         try:
             both = [] if other == dataset.split else dataset.shared(other)
-        except UserError as error:  # its list is not here: who has one split only needs no other
+        except UserError as error:  # its list is missing: a user with only one split does not need the others
             notes.append(f"not compared with the split {other!r}: {error.what.splitlines()[0]}")
             continue
         if both:
@@ -72,6 +72,6 @@ def splits(dataset: Dataset) -> tuple[list[Finding], list[str]]:
 def _is_text(name: str) -> bool:
     try:
         name.encode()
-    except UnicodeEncodeError:  # bytes that are no UTF-8 stand as half characters
+    except UnicodeEncodeError:  # bytes that are not UTF-8 are represented as surrogates
         return False
     return True

@@ -1,4 +1,4 @@
-"""Pictures of pixels with unknown values: the frame, dimmed, with those pixels in magenta."""
+"""Pictures that show unknown values: the frame, dimmed, with the pixels of the value in magenta."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST = 20
 
 
 def write(dataset: Dataset, report: Report, folder: Path) -> None:
-    """Write one PNG per unknown value, of the first file with it, named after the value; at most 20.
+    """Write one PNG per unknown value, for the first file with it, named after the value; at most 20.
 
     Raises UserError where the folder cannot be written.
     """
@@ -41,7 +41,7 @@ def write(dataset: Dataset, report: Report, folder: Path) -> None:
 
 
 def _picture(dataset: FileDataset, value: Value, found: Occurrence) -> UInt8 | None:
-    """uint8[H, W, 3]; None where the file has changed meanwhile."""
+    """uint8[H, W, 3]; None if the file has changed since."""
     try:
         dataset.read_label(found.file)
     except Meaningless as error:

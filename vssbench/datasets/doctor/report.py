@@ -1,4 +1,4 @@
-"""What doctor found: the faults with their remedies, and what the dataset holds."""
+"""The report of doctor: the faults with their fixes, and what the dataset holds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Finding:
     @classmethod
     def of(cls, error: UserError, clip: str | None, file: object = None) -> Finding:
         where = error.where if error.where is not None else file
-        fix = error.fix and error.fix.removesuffix("; " + DOCTOR)  # that advice is being followed
+        fix = error.fix and error.fix.removesuffix("; " + DOCTOR)  # that advice has just been followed
         return cls(clip, str(where), error.what, error.expected, fix)
 
 
@@ -36,7 +36,7 @@ class Finding:
 class Occurrence:
     """Where an unknown value occurs.
 
-    file, row, column: the first such pixel;  picture: a PNG that shows those of the first file
+    file, row, column: the first such pixel;  picture: a PNG that shows the pixels in the first file
     """
 
     clip: str
@@ -48,7 +48,7 @@ class Occurrence:
     picture: Path | None = None
 
     def to_json(self, value: Value) -> dict[str, Any]:
-        """Plain data."""
+        """The occurrence as plain data."""
         place = {"first": str(self.file), "row": self.row, "column": self.column}
         picture = str(self.picture) if self.picture else None
         said = list(value) if isinstance(value, tuple) else value
@@ -64,7 +64,7 @@ class Occurrence:
 class Report:
     """What was found.
 
-    pixels: int64[256] pixels of labelled frames by train id (255: void);  occurs: int64[256] frames with it
+    pixels: int64[256] pixels of labelled frames by train id (255: void);  occurs: int64[256] frames with the id
     turned: frames that are not stored upright
     meaningless: unknown value or (r, g, b) -> where it occurs
     """
@@ -85,7 +85,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain data; a share of nothing is None."""
+        """The report as plain data; a share is None where there is nothing to divide by."""
         return {
             "dataset": self.dataset,
             "split": self.split,
@@ -108,6 +108,6 @@ class Report:
         }
 
     def _percent(self, train_id: int) -> float | None:
-        """Share of the labelled frames' pixels."""
+        """The class's share of the labelled frames' pixels."""
         total = int(self.pixels.sum())
         return 100 * int(self.pixels[train_id]) / total if total else None

@@ -23,15 +23,15 @@ FOLDERS = ("train", "val", "test", "training", "validation", "testing")
 USUAL = "val"
 """The split of a description that names none."""
 SECRET = "test"
-"""The split whose labels are often not published."""
+"""The split whose labels are often unpublished."""
 MOST_COMPLAINTS = 10
 
 
 class Folder(FileDataset):
     """Clips and frames are found by the description's `images`; frames are in the order of their numbers.
 
-    file: the description, `my_video.yaml`; its patterns are relative to `root`, or to the folder that it lies in
-    Raises UserError with every fault of the description, and with what was found on disk where nothing fits.
+    file: the description, `my_video.yaml`; its patterns are relative to `root`, or else to the file's own folder
+    Raises UserError with every fault of the description, and with what was found on disk where nothing matches.
     """
 
     layout = "images and labels as the description says"
@@ -60,14 +60,14 @@ class Folder(FileDataset):
 
     @property
     def splits(self) -> list[str]:
-        """The splits that the description names; those of folders {split} that are there; else the one that is open."""
+        """The splits that the description names; else those with {split} folders on disk; else only the opened one."""
         if self.description.splits is not None or not self.description.images.by_split:
             return list(self.description.splits or (self.split,))
         others = [one for one in FOLDERS if one != self.split and Found(self._images.pattern, self.root, one).clips]
         return [self.split, *others]
 
     def shared(self, other: str) -> list[str]:
-        """By their names; clips in folders {split} by their first frames."""
+        """Match clips by name, but clips in {split} folders by their first frames."""
         if not self.description.images.by_split:
             there = set(self.clips_of(other))
             return [clip for clip in self._clips if clip in there]
@@ -91,7 +91,7 @@ class Folder(FileDataset):
         return [path for path in self._images.nearly(clip) if path not in masks]
 
     def clips_of(self, split: str) -> list[str]:
-        """The clips of a split, each once: as a text file or the names in the list order them.
+        """The clips of a split, each once, in the order of the text file or of the names in the list.
 
         Raises UserError for an unknown split, and for names and globs that match no clip.
         """
@@ -103,7 +103,7 @@ class Folder(FileDataset):
         assert images is not None
 
         def there(clip: str) -> bool:
-            """Not a folder of something else, such as that of the masks."""
+            """Whether the folder has the clip's frames or masks, rather than something else such as all masks."""
             return images.has(clip) or (labels is not None and labels.has(clip))
 
         if entries is None:
@@ -120,7 +120,7 @@ class Folder(FileDataset):
         return list(found)
 
     def _entries(self, split: str) -> list[tuple[Loc, str]] | None:
-        """Names and globs of a split's clips and their place in the file; None: every clip."""
+        """Names and globs of a split's clips with their places in the file; None: every clip."""
         splits = self.description.splits
         if splits is None and (self.description.images.by_split or split == USUAL):
             return None
@@ -154,7 +154,7 @@ class Folder(FileDataset):
     def _list(self, clip: str) -> Listing:
         images = self._images.files(clip)
         labels: Mapping[str, Path] = self._labels.files(clip) if self._labels else {}
-        masks = set(labels.values())  # which {frame}.png fits too, where they are called {frame}_mask.png
+        masks = set(labels.values())  # {frame}.png matches masks called {frame}_mask.png, too
         return Listing(
             [Item(stem, images, labels) for stem in images if images[stem] not in masks],
             orphans=[path for stem, path in labels.items() if stem not in images],
@@ -162,6 +162,6 @@ class Folder(FileDataset):
 
 
 def _near(name: str, images: Found) -> str:
-    """What exists instead."""
+    """What exists instead, in words."""
     near = get_close_matches(name, images.clips, n=2, cutoff=0)
     return f"there are {len(images.clips)} clips, such as {' and '.join(map(repr, near))}"

@@ -1,19 +1,19 @@
-"""A dataset description: a YAML file that says where frames and masks lie and what the masks mean.
+"""A dataset description: a YAML file that says where frames and masks are and what the masks mean.
 
     name: my_video
     images: frames/{clip}/{frame}.jpg        # relative to --data-root, else to this file; `patterns` has the rules
-    labels: masks/{clip}/{frame}.png         # leave out for unlabelled video; a frame without one is not scored
+    labels: masks/{clip}/{frame}.png         # leave out for unlabelled video; a frame without a mask is not scored
     splits:                                  # split -> names of clips: a list (globs allowed) or a text file
       train: lists/train.txt
-      val: [cam2_*, cam7]                    # left out: `val` with every clip, or the folders of {split}
+        val: [cam2_*, cam7]                    # default: `val` with every clip, or the folders of {split}
     classes: [road, {name: car, values: [3, 4], colour: [0, 0, 142]}]    # as in a file of classes (`label_spaces`)
-    void: [255]                              # values without a label; [255] where it is left out
+    void: [255]                              # values without a label; default [255]
     masks: values                            # or colours: RGB by the classes' colours, and `colours:` of such a file
-    channel: red                             # optional: the value stands in one channel of an RGB PNG
+    channel: red                             # optional: the value is in one channel of an RGB PNG
     instances: {from: 125, divisor: 100}     # optional: a value of 125 or more is class * 100 + instance
     fps: 25                                  # optional
 
-Complaints name file, line, column and key, all at once.
+Errors name file, line, column and key, all at once.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _WORDS = {
 }
 """pydantic's error types, in words for the author of a description."""
 _STAND_IN: dict[str, Any] = {"images": "{clip}/{frame}.png", "classes": ["-"]}
-"""Stand-ins for keys that are missing or wrong, so that the others can still be checked."""
+"""Stand-ins for missing or wrong keys, so that the others can still be checked."""
 
 
 def _checked(text: str) -> str:
@@ -57,7 +57,7 @@ def _checked(text: str) -> str:
 
 
 def _clips(value: object) -> object:
-    """A text file, or names and globs of clips."""
+    """Accept a text file, or names and globs of clips."""
     if not isinstance(value, list):
         if not isinstance(value, str) or not value:
             raise ValueError(
@@ -90,7 +90,7 @@ class _WideVoid(Void):
 
 
 def _void(value: object) -> object:
-    """As in a file of classes, except that written values must fit into a byte."""
+    """Read `void` as in a file of classes, except that values to be written must fit into a byte."""
     return bare_void([v for v in value if v in range(256)]) | {"values": value} if isinstance(value, list) else value
 
 
@@ -109,11 +109,11 @@ class _File(SpaceFile):
 
 @dataclass(frozen=True)
 class Description:
-    """What a file says.
+    """The content of a description.
 
     splits: split -> names and globs of clips, or a text file of names; None where the file does not say
     fps:    frames per second of the video
-    places: where everything stands in the file
+    places: where everything is in the file
     """
 
     path: Path
@@ -132,14 +132,14 @@ class Description:
 
 
 def faults(complaints: Iterable[str]) -> UserError:
-    """One error of them all, each with its place and once."""
+    """Combine all complaints into one error, each with its place and without repeats."""
     first, *others = dict.fromkeys(complaints)
     place, _, said = first.partition(": ")
     return UserError("\n".join([said, *others]), where=place)
 
 
 def read_description(path: Path) -> Description:
-    """Read a file; raises UserError that names every fault of it with its line and key."""
+    """Read a file; raises a UserError that names every fault with its line and key."""
     data, places, complaints = _read(path)
     wrong: set[object] = set()
     try:
@@ -159,7 +159,7 @@ def read_description(path: Path) -> Description:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Place, list[str]]:
-    """As `read_yaml`, with the remedy for what is easily forgotten: to YAML a brace begins a mapping."""
+    """Call `read_yaml`, and add the fix for a common mistake: to YAML, a brace begins a mapping."""
     try:
         return read_yaml(path, EXPECTED)
     except UserError as error:
@@ -170,7 +170,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Place, list[str]]:
 
 
 def _space(file: _File, name: str) -> dict[str, Any]:
-    """What `read_space` takes: void in bytes, and of colour masks the classes' own colours too."""
+    """The input of `read_space`: void in bytes, and for colour masks the classes' own colours too."""
     data = written_out(file, name)
     data["void"]["values"] = [value for value in file.void.values if value <= IGNORE]
     if file.masks == "colours":
@@ -180,7 +180,7 @@ def _space(file: _File, name: str) -> dict[str, Any]:
 
 
 def _faults(file: _File) -> Iterator[tuple[Loc, str]]:
-    """What does not go together: where it stands, and what is wrong."""
+    """Yield contradictions: where each is, and what is wrong."""
     names = Counter(entry.name for entry in file.classes)
     for place, entry in enumerate(file.classes):
         if names[entry.name] > 1:
@@ -232,12 +232,12 @@ def _colours(file: _File) -> Iterator[tuple[Loc, tuple[int, ...], str]]:
 
 
 def _hidden(loc: Loc, wrong: set[object]) -> bool:
-    """Whether a fault rests on a stand-in for a key that is wrong itself."""
+    """Whether a fault comes from a stand-in for a key that is wrong itself."""
     return loc[0] in wrong or ("classes" in wrong and loc[0] in ("colours", "void", "stray")) or "masks" in wrong
 
 
 def _worded(problem: Any, path: Path, places: Place) -> str:
-    """pydantic's complaint in plainer words, at the place where it stands."""
+    """pydantic's complaint in plainer words, with its place in the file."""
     loc = problem["loc"]
     if loc[:2] == ("void", "values") and loc not in places:  # void as a bare list
         loc = ("void", *loc[2:])

@@ -23,10 +23,10 @@ _VALUES = 1 << 16
 class Masks:
     """How label files are read.
 
-    space:     the classes; its `from_file` says what a value means once instances are taken off
-    channel:   the value stands in this channel of an RGB PNG
+    space:     the classes; its `from_file` says what a value means after instances are removed
+    channel:   the value is in this channel of an RGB PNG
     instances: (from, divisor): a value of `from` or more is class * divisor + instance
-    void:      further values without a label, of 16-bit masks
+    void:      further values without a label, for 16-bit masks
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Masks:
     def read(self, path: Path, digest: Any = None) -> tuple[UInt8, frozenset[int]]:
         """(uint8[H, W] train ids, the stray values that occurred).
 
-        digest: of hashlib, takes in the file's bytes
+        digest: a hashlib object, updated with the file's bytes
         Raises UserError for an unreadable file, and for pixels without a meaning.
         """
         if self.kind == "colours":

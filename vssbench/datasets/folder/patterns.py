@@ -1,9 +1,9 @@
-"""Where files are: `frames/{clip}/{frame}.jpg`, matched against a folder, and what was there where it does not match.
+"""Patterns of file paths, `frames/{clip}/{frame}.jpg`: matched against a folder, with what was there if none matches.
 
 {split}   the split that is opened, in folders' names
-{clip}    the clip's name: of a folder, or the first part of a file's name (as long as it can be); without it all
+{clip}    the clip's name: of a folder, or the first part of a file's name (as long as possible); without it all
           frames are one clip, `video`
-{frame}   the frame's name, in the last part; text may stand around it: frame_{frame}_endo.png
+{frame}   the frame's name, in the last part; other text may surround it: frame_{frame}_endo.png
 *         any text
 """
 
@@ -27,7 +27,7 @@ WHOLE = "video"
 
 
 class Pattern:
-    """Raise ValueError, in words for the author, for text that is not a pattern."""
+    """A pattern. Raises ValueError, in words for the author, for text that is not a pattern."""
 
     def __init__(self, text: str):
         self.text = text
@@ -49,7 +49,7 @@ class Pattern:
 
 
 class Fitting(Mapping[str, Path]):
-    """frame -> file of one folder, in natural order; paths are made from names on demand."""
+    """frame -> file in one folder, in natural order; paths are made from names on demand."""
 
     def __init__(self, folder: Path, names: Mapping[str, str]):
         self.folder, self.names = folder, names
@@ -65,7 +65,7 @@ class Fitting(Mapping[str, Path]):
 
 
 class Found:
-    """A pattern below `root`, for one split. A clip's folder is read only when its files are asked for.
+    """A pattern below `root`, for one split. A clip's folder is only read when its files are asked for.
 
     misfit: where nothing matches the pattern, what was found instead, in words
     """
@@ -104,9 +104,9 @@ class Found:
         return Fitting(folder, names)
 
     def nearly(self, clip: str) -> list[Path]:
-        """Files of a clip's folder that would match in another case, or with the suffix of another image format.
+        """Files in a clip's folder that would match in another case, or with another image format's suffix.
 
-        Their frames are named as others are: a 00001_depth.png next to 00001.jpg is something else.
+        Only frames named like the others count: a 00001_depth.png next to 00001.jpg is something else.
         """
         folder, (name, _, _) = self.clips.get(clip), self.pattern.file.rpartition(".")
         if folder is None or "{frame}" not in name:
@@ -157,13 +157,13 @@ class Found:
                 yield child, match.groupdict().get("clip", clip)
 
     def _grouped(self, folder: Path) -> dict[str, dict[str, str]]:
-        """The files of a folder by their clips, where these stand in the files' names."""
+        """The files of a folder by clip, where the files' names contain it."""
         if folder not in self._listed:
             self._listed[folder] = self._matched(folder, None)
         return self._listed[folder]
 
     def _matched(self, folder: Path, clip: str | None) -> dict[str, dict[str, str]]:
-        """clip -> frame -> name, of the files that fit. clip: where it is known from the folder"""
+        """clip -> frame -> name, for the files that match. clip: where it is known from the folder"""
         fits = self._regex(self.pattern.file, clip)
         found: dict[str, dict[str, str]] = {} if clip is None else {clip: {}}
         for name in sorted((path.name for path in visible(folder)), key=natural):
@@ -179,7 +179,7 @@ class Found:
         return {name: {stem: frames[stem] for stem in sorted(frames, key=natural)} for name, frames in found.items()}
 
     def _regex(self, part: str, clip: str | None) -> re.Pattern[str]:
-        """clip: its name where it is known"""
+        """Compile one part of the pattern. clip: its name where it is known"""
         written, seen = "", clip is not None
         for piece in _PART.split(part):
             if piece == "{clip}":

@@ -1,4 +1,4 @@
-"""The descriptions that ship with the package (descriptions/*.yaml), each a dataset under the name of its file."""
+"""The descriptions that ship with the package (descriptions/*.yaml), each a dataset named after its file."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Shipped(Folder):
 
 @cache
 def dataset(name: str) -> type[Shipped]:
-    """The class of a shipped description, with its classes as `space`."""
+    """The class for a shipped description, with its classes as `space`."""
     said = read_description(DESCRIPTIONS / f"{name}.yaml")
     layout = f"{said.images} and {said.labels}"
     return type(name, (Shipped,), {"shipped": said, "space": said.space, "layout": layout, "__module__": __name__})
 
 
 def __getattr__(name: str) -> type[Shipped]:
-    """Let the registry find each by its name."""
+    """Let the registry find each class by its dataset's name."""
     if not (DESCRIPTIONS / f"{name}.yaml").is_file():
         raise AttributeError(name)
     return dataset(name)

@@ -1,9 +1,9 @@
-"""Labelled video made on the fly: varied scenes with exact labels and exact flow, the same bytes from a seed anywhere.
+"""Labelled video made on the fly: varied scenes, exact labels, exact flow, and the same bytes per seed on any machine.
 
 Four textured backdrops and seven kinds of object move under a panning, zooming camera; objects turn, bend, grow, hide
 each other, leave and come back; the light changes and the sensor has noise. Colours are drawn per object, so a class
-must be told by texture, shape and place. `motion` sets how fast the scene moves and nothing else: holding the labels of
-every fifth frame scores about 90, 75 and 60 mIoU for slow, medium and fast.
+can only be told by texture, shape and place. `motion` sets how fast the scene moves and nothing else: holding the
+labels of every fifth frame scores about 90, 75 and 60 mIoU for slow, medium and fast.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ LEAST_SIDE, LARGEST_SIDE, MOST = 16, 8192, 10**6
 class Synthetic:
     """The dataset `synthetic`. `root` is not used: nothing is read.
 
-    clips, frames: how many clips, and frames in each; frame t of a clip is the same whatever they are
+    clips, frames: number of clips, and of frames in each; frame t of a clip is the same whatever they are
     height, width: pixels; scenes look and move alike at every size
-    seed:          another seed is another dataset; so is each of the splits train, val and test
+    seed:          a different seed is a different dataset; so is each of the splits train, val and test
     Frames carry side["flow"]: float32[H, W, 2], pixels, x first, source in the previous frame = pixel + flow, and
     side["flow_valid"]: bool[H, W], False where the source is hidden or outside; frame 0 carries neither.
     Raises UserError for arguments that do not fit.
@@ -92,7 +92,7 @@ class Synthetic:
             before = view
 
     def frame(self, clip: str, index: int) -> Frame:
-        """One frame with its labels, by itself; it carries no flow."""
+        """Return one frame by itself, with its labels but without flow."""
         self._index("index", index)
         scene = self._scene(clip)
         view = scene.view(self._time(index))
@@ -105,7 +105,7 @@ class Synthetic:
         return list(range(len(self._stems)))
 
     def labels(self, clip: str) -> Iterator[tuple[str, UInt8]]:
-        """(stem, train ids) of every frame in order; images are not made."""
+        """(stem, train ids) of every frame in order; no images are made."""
         scene = self._scene(clip)
         for index, stem in enumerate(self._stems):
             yield stem, scene.labels(scene.view(self._time(index)))
@@ -122,12 +122,12 @@ class Synthetic:
         return scene.flow(scene.view(self._time(index)), scene.view(self._time(to)))
 
     def digests(self, clip: str) -> Iterator[tuple[str, Digests]]:
-        """(stem, digests) of every frame in order; nothing is made."""
+        """(stem, digests) of every frame in order; no frames are made."""
         for index, stem in enumerate(self._stems):
             yield stem, self._digests(clip, index)
 
     def _digests(self, clip: str, index: int) -> Digests:
-        """The digest of all that a frame is made from, which is independent of the number of frames."""
+        """The digest of everything that a frame is made from, which is independent of the number of frames."""
         made_from = ["synthetic", self.split, self.seed, self.motion, self.height, self.width, clip, index]
         digest = sha256(repr(made_from).encode()).hexdigest()
         return Digests(digest, digest)
@@ -153,7 +153,7 @@ class Synthetic:
         return index * RATES[self.motion]
 
     def _photograph(self, scene: Scene, view: View, index: int) -> UInt8:
-        """uint8[H, W, 3] RGB: the scene softened by the lens, in the light of the moment, with sensor noise."""
+        """uint8[H, W, 3] RGB: the scene softened by the lens, in the light of that moment, with sensor noise."""
         key = scene.key
         raw = np.random.PCG64([*key, 4, index]).random_raw(self.height * self.width * 3 // 4 + 1)
         noise = raw.astype("<u8").view(np.uint8)[: self.height * self.width * 6].reshape(2, self.height, self.width, 3)

@@ -20,7 +20,7 @@ from vssbench.datasets.synthetic.textures import Pattern, value_noise, wave
 DENSITY = 2
 """Texels per pixel at zoom 1."""
 EXTRA_OBJECTS = 7
-"""Objects of a scene besides the one of every kind."""
+"""Objects of a scene in addition to one of every kind."""
 
 Box = tuple[slice, slice]
 Found = tuple[NDArray[np.int32], NDArray[np.bool_]]
@@ -28,7 +28,7 @@ Found = tuple[NDArray[np.int32], NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class Backdrop:
-    """A layer as wide as the world: it repeats along x, and its last row goes on downwards.
+    """A layer as wide as the world: it repeats along x, and its last row continues downwards.
 
     mask:  where the layer is, bool[rows, columns]; the number of columns is a power of two
     above: rows from its top to the centre of the frame
@@ -64,7 +64,7 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class Body:
-    """An object: rides on the camera's movement, has its own, and comes back on the other side after it has left."""
+    """An object: it follows the camera, also moves by itself, and comes back on the other side after it has left."""
 
     label: int
     pattern: Pattern
@@ -86,8 +86,8 @@ class Body:
         turn = self.kind.spin * time + self.kind.rock * wave(time * 0.027 + b)
         sin, cos = wave(turn), wave(turn + 0.25)
         across, down = grown * (1 + 0.08 * wave(time * 0.037 + c)), grown
-        reach = (rows + columns) / DENSITY / unit  # farther than any part of it is from its centre
-        lap = width / unit / self.camera.zoom_least + reach * 1.5  # gone from the frame before it comes back
+        reach = (rows + columns) / DENSITY / unit  # farther from its centre than any part of it
+        lap = width / unit / self.camera.zoom_least + reach * 1.5  # it is out of the frame before it comes back
         x = self.start[0] + self.speed * time - self.parallax * pan_x
         x = x - lap * np.floor(x / lap + 0.5)
         y = (self.start[1] - 0.5) * height + unit * (0.03 * wave(time * 0.041 + d) - self.parallax * pan_y)
@@ -109,7 +109,7 @@ class Body:
         rows, columns = self.mask.shape
         u, v = (np.floor(at).astype(np.int32) for at in pose.texels(x, y))
         index = v * columns + u
-        inside = (u.view(np.uint32) < columns) & (v.view(np.uint32) < rows)  # what is below 0 is huge as unsigned
+        inside = (u.view(np.uint32) < columns) & (v.view(np.uint32) < rows)  # values below 0 are huge as unsigned
         return index, self.mask.take(index, mode="clip") & inside
 
 
@@ -130,7 +130,7 @@ def make_layers(rng: Generator, height: int, width: int) -> list[Layer]:
 
 
 def backdrops(rng: Generator, size: Size, camera: Camera) -> list[Backdrop]:
-    """Sky, wall, ground and water: each begins below a line of its own; ground and water take turns to be in front."""
+    """Sky, wall, ground and water, each below a line of its own; either ground or water is in front."""
     height, width = size.height, size.width
     columns = 1 << int(width * 2 * DENSITY - 1).bit_length()
     horizon = 0.5 + 0.14 * rng.random()
@@ -143,7 +143,7 @@ def backdrops(rng: Generator, size: Size, camera: Camera) -> list[Backdrop]:
     parallax = {"sky": 0.15, "wall": 0.45, front[0]: 0.7, front[1]: 0.7}
     found = []
     for name, line in lines.items():
-        # from just above its highest point, so that its first row is empty, to where other layers hide it
+        # Each reaches from just above its highest point, so that its first row is empty, to where other layers hide it.
         top = max(-0.2, float(line.min()) - 0.02)
         row = top + np.arange(np.ceil((ends[name] - top) * height * DENSITY)) / (height * DENSITY)
         above = (0.5 - top) * height * DENSITY
@@ -163,7 +163,7 @@ def _line(rng: Generator, columns: int, cell: float, steps: bool) -> Vector:
 
 
 def bodies(rng: Generator, size: Size, camera: Camera) -> list[Body]:
-    """One object of every kind and some more, sorted from far to near: what is near is bigger, lower and faster."""
+    """One object of every kind and some more, sorted from far to near: near ones are bigger, lower and faster."""
     height, width, unit = size.height, size.width, size.unit
     kinds = [*OBJECTS, *(OBJECTS[i] for i in rng.integers(0, len(OBJECTS), EXTRA_OBJECTS).tolist())]
     found = []

@@ -23,7 +23,7 @@ class Size:
 
     @property
     def unit(self) -> float:
-        """Pixels in a unit of length."""
+        """Pixels per unit of length."""
         return float(np.sqrt(self.height * self.width))
 
 

@@ -1,7 +1,7 @@
 """One synthetic clip as geometry: layers painted from far to near, and what every pixel shows.
 
-Because a layer's pose is a closed form of time and can be inverted, which layer and texel a pixel shows, and where that
-texel was in any other frame, are exact.
+A layer's pose is a closed form of time and can be inverted. It is therefore exact which layer and texel a pixel shows,
+and where that texel was in any other frame.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Scene:
 
     @cached_property
     def texels(self) -> NDArray[np.uint8]:
-        """uint8[N]: place on the palette of every texel of every layer."""
+        """uint8[N]: position on the palette of every texel of every layer."""
         fields = []
         for k, layer in enumerate(self.layers):
             rng = np.random.default_rng([*self.key, 1, k])
@@ -53,7 +53,7 @@ class Scene:
         return np.concatenate([palette(np.random.default_rng([*self.key, 2, k])) for k in range(len(self.layers))])
 
     def view(self, time: float) -> View:
-        """Paint the layers, far to near, as they are at a time."""
+        """Paint the layers, far to near, as they are at the given time."""
         layer_map = np.zeros((self.height, self.width), np.uint8)
         texel_map = np.zeros((self.height, self.width), np.int32)
         poses = [layer.pose(time) for layer in self.layers]
@@ -76,10 +76,10 @@ class Scene:
         return packed.view(np.uint8).reshape(self.height, self.width, 4)[..., :3]
 
     def flow(self, view: View, to: View) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Exact motion of every pixel of `view` to its place in `to`, and whether it is to be seen there.
+        """Exact motion of every pixel of `view` to its place in `to`, and whether it is visible there.
 
         Returns float32[H, W, 2] (pixels, x first: place in `to` = pixel + flow) and bool[H, W]: the pixel nearest to
-        that place lies in the frame and shows the same layer.
+        that place is in the frame and shows the same layer.
         """
         flow = np.zeros((self.height, self.width, 2), np.float32)
         for k, layer in enumerate(self.layers):

@@ -1,6 +1,6 @@
-"""The kinds of thing in a synthetic scene: what each looks like, where it lives, how it moves.
+"""The kinds of thing in a synthetic scene: what each looks like, where it is, how it moves.
 
-A kind is told by texture, shape and place together; its colours are drawn anew for every object.
+A kind is told by texture, shape and place together; its colours are drawn again for every object.
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ class Kind:
 
     tall:    height in units (1 unit = the square root of the frame's area), far and near
     slim:    width / height, least and most
-    flies:   its place is anywhere in the upper part of the frame; else it stands on the ground
+    flies:   it can be anywhere in the upper part of the frame; otherwise it stands on the ground
     spin:    turns per time step, rock: turns to either side, sway: bending of its rows in heights
-    speed:   its own speed along x against that of the other kinds
+    speed:   its own speed along x relative to the other kinds
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Procedural patterns and palettes for the synthetic scenes.
 
-Everything that decides a byte is made of PCG64 draws and of +, -, *, /, floor and sqrt, each of which IEEE 754 rounds
-in one way only; there is no libm and no fused operation, so the same seed gives the same bytes on every machine.
+Everything that decides a byte consists of PCG64 draws and of +, -, *, /, floor and sqrt, each of which IEEE 754 rounds
+in only one way; there is no libm and no fused operation, so the same seed gives the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 Field = NDArray[np.float32]
-"""float32[h, w], about 0 .. 1: where between the two ends of a palette each texel lies."""
+"""float32[h, w], about 0 .. 1: where each texel is between the two ends of a palette."""
 
 Pattern = Callable[[Generator, int, int, float], Field]
-"""(random numbers, rows, columns, texels per unit length) -> field. Columns join up: the field repeats along x."""
+"""(random numbers, rows, columns, texels per unit length) -> field. The field repeats along x without a seam."""
 
 T = TypeVar("T", float, NDArray[np.float64], NDArray[np.float32])
 
 
 def wave(x: T) -> T:
-    """A smooth oscillation of period 1 and range -1 .. 1: a sine in all but name, drawn with parabolas."""
+    """A smooth oscillation of period 1 and range -1 .. 1: like a sine, but drawn with parabolas."""
     r = x - np.floor(x + 0.5)
     return r * (1 - 2 * abs(r)) * 8
 
@@ -33,7 +33,7 @@ def blend(low: NDArray[np.float32], high: NDArray[np.float32], part: NDArray[np.
 
 
 def value_noise(rng: Generator, rows: int, columns: int, cell_y: float, cell_x: float) -> Field:
-    """Smooth noise, 0 .. 1: random values on a lattice, smoothly joined; repeats along both axes. Cells in texels."""
+    """Smooth noise, 0 .. 1: interpolated random values on a lattice; repeats along both axes. Cells in texels."""
     ny, nx = max(1, round(rows / cell_y)), max(1, round(columns / cell_x))
     lattice = rng.random((ny, nx)).astype(np.float32)
     (i, i1, fy), (j, j1, fx) = _cells(rows, ny), _cells(columns, nx)
