@@ -1,1 +1,1 @@
-"""One run: what was asked (spec), dataset and methods (session), one clip (clip), many (pool, ray_pool), all (run)."""
+"""One run: the request (spec), dataset and methods (session), one clip (clip), many (pool, ray_pool), all (run)."""

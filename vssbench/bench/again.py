@@ -1,4 +1,4 @@
-"""Some clips of a finished run measured once more: do the records come out the same?"""
+"""Measure some clips of a finished run again, to see whether the records come out the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vssbench.specs import parse
 
 
 def asked(run: Path, data_root: str | None = None, checkpoint: dict[str, Any] | None = None) -> RunSpec:
-    """What a run directory was asked for. data_root, checkpoint: where these lie here, instead of where they lay."""
+    """Return the spec of a run directory. data_root, checkpoint: where these are now, if they have moved."""
     path = run / "run.json"
     given = {"data_root": data_root, "checkpoint": checkpoint}
     try:
@@ -30,9 +30,9 @@ def asked(run: Path, data_root: str | None = None, checkpoint: dict[str, Any] | 
 
 
 def differences(spec: RunSpec, folder: Path, clips: int) -> Iterator[str]:
-    """Run some clips of one method's folder again, evenly spread; yields a line per record that comes out differently.
+    """Run some clips of one method's folder again, evenly spread, and yield a line per difference in their records.
 
-    Raises UserError where the dataset or the method is not there.
+    Raises UserError where the dataset or the method is missing.
     """
     identity, kept = read_identity(folder), read_clips(folder / "clips.jsonl")
     method = parse(str(identity.get("method")))

@@ -1,7 +1,7 @@
-"""What an option that trades digits for speed changes: the same frames under the method as published, compared.
+"""Compare a method whose options trade digits for speed with the method as published, on the same frames.
 
-A part of what a run says of `mpvss(dtype=bf16)`. It looks at one clip; for an accuracy with its interval, both methods
-belong in the run.
+A run reports this for `mpvss(dtype=bf16)`, for example. It looks at one clip only; for an accuracy with its interval,
+put both methods in the run.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from vssbench.specs import INSIDE, Spec, parse
 from vssbench.types import Frame, LabelSpace, Method
 
 PUBLISHED: dict[str, object] = {"dtype": "float32", "compile": False, "decode": "exact"}
-"""Arguments of the methods that have a network, and their values that change nothing."""
+"""Arguments of methods that have a network, each with the value that changes nothing."""
 
 
 def published(spec: Spec, method: Method) -> Spec:
-    """The spec without such options, also in the methods inside it; itself where it has none.
+    """Return the spec without such options, here and in its inner methods; the spec itself where it has none.
 
-    method: what was loaded from it; arguments of a method without `numerics` are its own affair
+    method: what was loaded from the spec; arguments of a method without `numerics` are left as they are
     """
     args = dict(spec.args)
     if hooks.usable(method, "numerics") is not None:
@@ -38,9 +38,9 @@ def published(spec: Spec, method: Method) -> Spec:
 
 
 def difference(method: Method, plain: Method, frames: Sequence[Frame], space: LabelSpace) -> str:
-    """One sentence: the share of pixels with the same label, and mIoU (protocol `exact`) where there are labels.
+    """Return one sentence: the share of pixels with the same label, and mIoU (protocol `exact`) if there are labels.
 
-    frames: the first ones of a clip
+    frames: the first frames of a clip
     """
     clip = frames[0].clip
     records, maps = zip(*(_run(one, clip, frames, space) for one in (method, plain)), strict=True)

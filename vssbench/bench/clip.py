@@ -1,4 +1,4 @@
-"""One method over one clip: prepare, step, decode, score; one record.
+"""Run one method over one clip: prepare, step, decode, score; the result is one record.
 
 Out of scope here: which clips, in which process, what is written (execute, store), how fast it is (metrics.latency).
 """
@@ -20,7 +20,7 @@ from vssbench.results.record import ClipRecord
 from vssbench.types import KINDS, PHASES, Frame, Method, Metric, Prediction
 
 GRACE = 10.0
-"""Seconds for a source of frames to give its next one, or end, when nobody wants more."""
+"""Seconds that a source of frames gets to return its next frame, or end, once no more are wanted."""
 
 T = TypeVar("T")
 
@@ -35,9 +35,9 @@ def run_clip(
 ) -> ClipRecord:
     """Reset the method, stream the clip through it and score every labelled frame.
 
-    watch: shown every frame and its prediction
-    The method sees the labels only if it says that it needs them. Raises UserError naming clip and frame where the
-    method fails or returns something that is not a prediction.
+    watch: called with every frame and its prediction
+    The method sees the labels only if it declares that it needs them. Raises UserError, naming clip and frame, where
+    the method fails or returns something that is not a prediction.
     """
     with blaming(method.name, f"clip {clip!r}"):
         method.reset()
@@ -61,9 +61,9 @@ def run_clip(
 
 
 def run_frame(method: Method, frame: Frame) -> tuple[Prediction, tuple[float, float, float]]:
-    """The prediction for the next frame of the clip and the seconds of prepare, step and decode.
+    """Return the prediction for the next frame of the clip, and the seconds of prepare, step and decode.
 
-    Raises UserError where the method fails, or its step gives NaN, which argmax would make a class like any other.
+    Raises UserError where the method fails, or its step returns NaN, which argmax would turn into a valid class.
     """
     shown = (frame if "labels" in method.needs else replace(frame, labels=None)).read_only()
     where = f"clip {frame.clip!r}, frame {frame.index} ({frame.stem})"
@@ -86,11 +86,11 @@ def run_frame(method: Method, frame: Frame) -> tuple[Prediction, tuple[float, fl
 
 
 def has_nan(value: Any) -> bool:
-    """Whether an array or tensor holds NaN, or one in those tuples, lists, mappings and dataclasses."""
+    """Return whether an array or tensor holds NaN, also inside tuples, lists, mappings and dataclasses."""
     waiting, met = [value], set[int]()
     while waiting:
         one = waiting.pop()
-        if id(one) in met:  # what refers to itself
+        if id(one) in met:  # a structure that refers to itself
             continue
         met.add(id(one))
         if isinstance(one, Mapping):
@@ -105,14 +105,14 @@ def has_nan(value: Any) -> bool:
 
 
 def _floats(value: Any) -> bool:
-    """Whether it is an array or a tensor, told without torch, of floating-point numbers."""
+    """Return whether this is an array or tensor of floating-point numbers, without importing torch."""
     if isinstance(value, np.ndarray):
         return value.dtype.kind == "f"
     return hasattr(value, "is_floating_point") and bool(value.is_floating_point())
 
 
 def check_prediction(method: Method, frame: Frame, prediction: Any, classes: int) -> None:
-    """Raise UserError unless it is a Prediction of the frame's size with valid kind and age."""
+    """Raise UserError unless this is a Prediction of the frame's size with valid kind, age and classes."""
     where = f"{method.name}, clip {frame.clip!r}, frame {frame.index} ({frame.stem})"
     if not isinstance(prediction, Prediction):
         raise UserError(f"decode returned {type(prediction).__name__}", where=where, expected="a vssbench Prediction")
@@ -136,7 +136,7 @@ def check_prediction(method: Method, frame: Frame, prediction: Any, classes: int
 
 
 def ahead(items: Iterable[T], depth: int = 4) -> Generator[T, None, None]:
-    """The same items, made by a thread while the consumer works on the ones before."""
+    """Yield the same items, produced by a thread while the consumer works on earlier ones."""
     ready: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
     stopped = threading.Event()
 
@@ -170,4 +170,4 @@ def ahead(items: Iterable[T], depth: int = 4) -> Generator[T, None, None]:
             yield value
     finally:
         stopped.set()
-        worker.join(GRACE)  # a source that hangs is left behind
+        worker.join(GRACE)  # a source that hangs is abandoned

@@ -1,7 +1,7 @@
-"""What the numbers of a run rest on: what was asked, the code that ran, and the contents of the files that specs name.
+"""What the numbers of a run depend on: the request, the code that ran, and the contents of the files that specs name.
 
-A run is continued only under one identity: a different request is refused, and what has changed underneath (code,
-a plug-in, weights, a file) is named, and measured again.
+A run is continued only under the same identity: a different request is refused; what has changed underneath (code,
+a plug-in, weights, a file) is named, and the clips are measured again.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from vssbench.specs import Spec, in_file, parse, walk
 from vssbench.types import Weights
 
 PACKAGES = ("vssbench", "vssbench.methods", "vssbench.metrics")
-"""Where the sources that run a clip lie: in a checkout in three folders."""
+"""Where the sources that run a clip are: a checkout has them in three folders."""
 FILES = ("*.json", "*.safetensors", "*.bin", "*.yaml", "*.onnx", "*.onnx.data")
-"""What is read of a folder that a spec names."""
+"""The files that are read in a folder that a spec names."""
 SHORT = 16
-"""Hexadecimal digits of a digest that stands in a file for people."""
+"""Hexadecimal digits of a digest in a file that people read."""
 
 
 def identity(spec: RunSpec, method: Spec, weights: Weights, codec: object | None) -> dict[str, Any]:
-    """What decides the accuracy of a method. Not in it: workers, paths, the limit (more clips may follow), speed.
+    """Return what decides the accuracy of a method; not workers, paths, the limit (more clips may follow) or speed.
 
-    The frames and labels are not in it either: each clip's record holds their digest.
+    Frames and labels are not part of it either: each clip's record holds their digest.
     """
     return {
         "method": str(method),
@@ -55,9 +55,9 @@ def identity(spec: RunSpec, method: Spec, weights: Weights, codec: object | None
 
 
 def speed_conditions(spec: RunSpec, measured_on: Mapping[str, Any], conditions: str) -> dict[str, Any]:
-    """What decides the speed of a method.
+    """Return what decides the speed of a method.
 
-    measured_on: as `environment.describe` gives it
+    measured_on: as returned by `environment.describe`
     conditions:  digest of the method's identity
     """
     machine = {name: measured_on.get(name) for name in environment.HARDWARE}
@@ -66,12 +66,12 @@ def speed_conditions(spec: RunSpec, measured_on: Mapping[str, Any], conditions: 
 
 @cache
 def sources() -> str:
-    """sha256 of the sources that run a clip: a checkout may differ from another without saying so."""
+    """Return the sha256 of the sources that run a clip: two checkouts of one version may differ."""
     return _code(PACKAGES)
 
 
 def named_files(specs: Iterable[Spec], checkpoints: Iterable[str] = ()) -> list[Path]:
-    """The files that arguments of specs name (a config, a mapping, a model's folder), their code's, and checkpoints."""
+    """Return the files that arguments of specs name (config, mapping, model folder), their code, and checkpoints."""
     parts = [part for spec in specs for part in walk(spec)]
     arguments = {value for part in parts for _, value in part.args if isinstance(value, str)}
     code = {place[0] for part in parts if (place := in_file(part.name))}
@@ -82,15 +82,15 @@ def named_files(specs: Iterable[Spec], checkpoints: Iterable[str] = ()) -> list[
 
 
 def outside(spec: RunSpec, method: Spec) -> dict[str, str]:
-    """What of a method, the dataset and the metrics is not the package's: distribution -> version, file -> sha256.
+    """Return which code of a run is not from this package: distribution -> version, file -> sha256.
 
-    For people; `identity` holds digests of their code.
+    Covers the method, the dataset and the metrics. This is for people; `identity` holds digests of the code.
     """
     return {entry.origin: _version(entry) for entry in _from_elsewhere(spec, method)}
 
 
 def _from_elsewhere(spec: RunSpec, method: Spec) -> list[registry.Entry]:
-    """The names in a run that plug-ins bring, or files."""
+    """Return the names in a run that come from plug-ins or files."""
     groups: list[tuple[registry.Group, list[Spec]]] = [
         ("methods", [method]), ("datasets", [parse(spec.dataset)]), ("metrics", [parse(one) for one in spec.metrics]),
     ]  # fmt: skip
@@ -99,15 +99,17 @@ def _from_elsewhere(spec: RunSpec, method: Spec) -> list[registry.Entry]:
 
 
 def _version(entry: registry.Entry) -> str:
-    """The version of a distribution; the digest of a file."""
+    """Return the version of a distribution, or the digest of a file."""
     if in_file(entry.target):
         return f"sha256 {contents(expanded(entry.origin))[:SHORT]}"
     return environment.version_of(entry.origin) or "without a version"
 
 
 def _code(packages: Iterable[str]) -> str:
-    """sha256 of the Python files of packages and modules, as they would be imported now, and of their YAML: the
-    values of classes, and descriptions of datasets."""
+    """Return the sha256 of the Python and YAML files of packages and modules, as they would be imported now.
+
+    The YAML files hold the values of classes and the descriptions of datasets.
+    """
     whole = sha256()
     for spec in filter(None, map(find_spec, packages)):
         folders = sorted({Path(place) for place in spec.submodule_search_locations or ()})

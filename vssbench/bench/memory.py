@@ -1,4 +1,4 @@
-"""The memory of one method by itself: measured in a process of its own, so that nothing that ran before shows in it."""
+"""The memory of one method by itself, measured in a process of its own so that nothing that ran before counts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from vssbench.types import Frame
 
 
 def memory_alone(context: Context, method: Spec, frames: Sequence[Frame]) -> dict[str, float | None]:
-    """MB of a process that has loaded this method and these frames and nothing else, from the first frame on.
+    """Return the MB used by a process that has loaded only this method and these frames, from the first frame on.
 
-    {"host_peak", "host_working", "device_peak", "device_working"}: host_peak holds Python, the libraries that the
-    method imports, its weights and the frames; host_working is what running them added. The frames run twice, since
-    what is kept from one clip is there in the next. A start of such a process takes seconds.
-    Raises UserError where the method fails, or needs more than there is.
+    {"host_peak", "host_working", "device_peak", "device_working"}: host_peak includes Python, the libraries that the
+    method imports, its weights and the frames; host_working is what running the frames added. The frames run twice,
+    because what is kept from one clip is still there in the next. Starting such a process takes seconds.
+    Raises UserError where the method fails, or needs more memory than there is.
     """
     opening = partial(_opened, context, method)
     fix = "without --memory alone, or on a machine with more memory"

@@ -1,4 +1,4 @@
-"""What must be the same on every machine that runs clips of one run, or the numbers would not be one machine's."""
+"""What must be the same on every machine that runs clips of one run, or their numbers would not belong together."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ GROUPS = ("methods", "metrics", "datasets")
 
 
 def shared(bench: Bench) -> dict[str, str | None]:
-    """Versions of packages and plugins, and sha256 of the sources, of the clips' names and of the methods' files.
+    """Return versions of packages and plugins, and the sha256 of the sources, the clips' names and the methods' files.
 
-    No clip is looked into: `listing` is for that, one by one, lest many machines list a whole dataset at once.
+    No clip is opened: `listing` does that one by one, so that many machines do not list a whole dataset at once.
     """
     given = [[one] if isinstance(one, str) else one.values() for one in bench.spec.checkpoint.values()]
     files = named_files(map(parse, [*bench.spec.methods, bench.spec.dataset]), chain.from_iterable(given))
@@ -34,6 +34,6 @@ def shared(bench: Bench) -> dict[str, str | None]:
 
 
 def listing(bench: Bench, clip: str) -> str:
-    """sha256 of the names of a clip's frames. Raises UserError where they cannot be listed."""
+    """Return the sha256 of the names of a clip's frames. Raises UserError where they cannot be listed."""
     with blaming(bench.dataset.name, f"clip {clip!r}"):
         return digest(bench.dataset.stems(clip))

@@ -1,6 +1,6 @@
-"""Many clips under many methods: here, in worker processes, or over a Ray cluster.
+"""Run many clips under many methods: in this process, in worker processes, or over a Ray cluster.
 
-Each clip is one task and one record, so one process and eight give the same bytes.
+Each clip is one task and one record, so one process and eight write the same bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vssbench.progress import Progress
 
 
 def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Task, Outcome]]:
-    """The outcome of every task, as it is finished: in order in this process, in any order with several workers."""
+    """Yield the outcome of every task as it finishes: in order in this process, in any order with several workers."""
     if bench.spec.engine == "ray":
         return ray_pool.clip_records(bench, longest_first(tasks, bench.lengths), progress)
     if bench.spec.workers > 1:
@@ -26,16 +26,16 @@ def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Ite
 
 
 def longest_first(tasks: Sequence[Task], lengths: Mapping[str, int]) -> list[Task]:
-    """The order in which free workers take tasks: method by method, long clips first, so that none is left over alone.
+    """Return the order in which workers take tasks: method by method, long clips first, so no long clip runs last.
 
-    A worker holds one method, so no method is taken up twice. lengths: frames of each clip
+    A worker holds one method, so no method comes up twice. lengths: frames of each clip
     """
     turn = {method: place for place, method in enumerate(dict.fromkeys(task.method for task in tasks))}
     return sorted(tasks, key=lambda task: (turn[task.method], -lengths[task.clip]))
 
 
 def alone(spec: RunSpec) -> AbstractContextManager[None]:
-    """A context for timing in this process: meanwhile no clips of the cluster run on this machine."""
+    """Return a context for timing in this process, during which no clips of the cluster run on this machine."""
     return ray_pool.alone(spec) if spec.engine == "ray" else nullcontext()
 
 
@@ -47,7 +47,7 @@ def _here(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[t
 
 
 def _in_processes(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Task, Outcome]]:
-    """The same from worker processes; one that dies loses its clip and nothing else."""
+    """Do the same in worker processes; one that dies loses its clip and nothing else."""
     for task, outcome in in_processes(
         bench.spec.workers,
         partial(_worker, bench.spec),

@@ -1,4 +1,4 @@
-"""Tasks over worker processes of this machine: each opens what its tasks need once, none outlives who started it."""
+"""Run tasks in worker processes on this machine: each opens what its tasks need once, and none outlives its parent."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 from vssbench.errors import UserError, listed
 
 NAMED = 4
-"""How many tasks a message names where a worker died."""
+"""How many tasks a message names when a worker has died."""
 
 GRACE = 10.0
-"""Seconds for a worker to end by itself."""
+"""Seconds that a worker gets to end by itself."""
 
 Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")
@@ -31,12 +31,12 @@ def in_processes(
     fix: str,
     name: Callable[[Task], str] = str,
 ) -> Iterator[tuple[Task, Outcome]]:
-    """Every task with its outcome, as they finish; the workers start with the tasks in the order given.
+    """Yield every task with its outcome, as they finish; workers take tasks in the order given.
 
-    opening: called once in each worker, gives the function that does a task; it travels, so it is a module's function
-    fix:     what to do where a worker died;  name: a task in words
-    Raises what a task raises, and UserError where a worker dies. Whatever ends this early, Ctrl-C or a task that
-    failed, does not wait for the tasks that are running.
+    opening: called once in each worker, returns the function that does a task; pickled, so a module-level function
+    fix:     what to do if a worker dies;  name: a task in words
+    Raises what a task raises, and UserError where a worker dies. If this ends early (Ctrl-C, or a task that failed),
+    it does not wait for the tasks that are running.
     """
     others = set(multiprocessing.active_children())
     spawn = multiprocessing.get_context("spawn")
@@ -50,7 +50,7 @@ def in_processes(
             if not running:
                 return
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in sorted(finished, key=lambda one: one.exception() is not None):  # a failure ends it: last
+            for future in sorted(finished, key=lambda one: one.exception() is not None):  # failures end it: last
                 outcome = future.result()
                 yield running.pop(future), outcome
     except BrokenProcessPool:
@@ -69,11 +69,11 @@ def in_processes(
         pool.shutdown(wait=False, cancel_futures=True)
         for worker in set(multiprocessing.active_children()) - others:
             worker.join(GRACE)
-            worker.terminate()  # somebody's thread in there may never end; all outcomes are here
+            worker.terminate()  # a thread in there may never end; all outcomes have arrived
             worker.join()
 
 
-_opening: Callable[[], Callable[[Any], Any]] | None = None  # of this worker process
+_opening: Callable[[], Callable[[Any], Any]] | None = None  # of this worker
 
 
 def _start(opening: Callable[[], Callable[[Any], Any]]) -> None:
@@ -84,7 +84,7 @@ def _start(opening: Callable[[], Callable[[Any], Any]]) -> None:
 
 @cache
 def _opened() -> Callable[[Any], Any]:
-    """What does the tasks, made with the first of them: a mistake in there travels as the error that it is."""
+    """Return the function that does the tasks, made at the first task so that an error in it reaches the parent."""
     assert _opening is not None
     return _opening()
 
@@ -94,7 +94,7 @@ def _do(task: Any) -> Any:
 
 
 def _end_with_parent() -> None:
-    """Have this worker process end when the one that started it is gone: killed, it could not tell its workers."""
+    """Make this worker end when its parent is gone: a parent that is killed cannot tell its workers."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

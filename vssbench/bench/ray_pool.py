@@ -1,8 +1,8 @@
-"""Clips over a Ray cluster: actors that each hold a Bench, one clip at a time, the same records.
+"""Run clips over a Ray cluster: each actor holds a Bench and runs one clip at a time; the records are the same.
 
-The driver (this process) asks and writes; workers read the dataset and the checkpoints under the same paths, run clips
-and send records back. Every worker is compared with the driver before its first clip, and so are each clip's frames
-when it is run. A worker that dies costs the time of its clip: another takes its place, on whichever node has room.
+The driver (this process) hands out clips and writes; workers read the dataset and the checkpoints under the same paths,
+run clips and send records back. Every worker is compared with the driver before its first clip, and each clip's frames
+when the clip is run. A worker that dies costs the time of its clip: another takes its place, on any node with room.
 
 Out of scope here: speed and cost, which the driver measures after the last clip (`alone`).
 """
@@ -27,19 +27,19 @@ from vssbench.errors import MissingExtra, UserError, first_line, listed
 from vssbench.progress import Progress
 
 ATTEMPTS = 3
-"""Workers that a clip may cost before it is the clip that is to blame; and workers in a row that do not even start."""
+"""Workers that may die on one clip before the clip is blamed; also how many in a row may fail to start."""
 PATIENCE = 300.0
 """Seconds to wait for room in a busy cluster."""
 LOOK = 5.0
-"""Seconds without word of a worker until somebody looks whether there still is a node."""
+"""Seconds without news from a worker before checking whether any node is left."""
 OWN = "local"
-"""The address that stands for a cluster of this run's own."""
+"""The address that means a cluster of this run's own."""
 OWN_STORE = 80_000_000
-"""Bytes of its object store: what passes through it are records."""
+"""Bytes of that cluster's object store: only records pass through it."""
 
 
 class Opened(NamedTuple):
-    """What a worker says of itself: its node's name, its processor, and what must be as it is on the driver."""
+    """What a worker reports: its node's name, its processor, and what must be the same as on the driver."""
 
     node: str
     machine: str
@@ -47,17 +47,17 @@ class Opened(NamedTuple):
 
 
 class Worker:
-    """One process of the cluster. Made empty, so that a mistake of the user travels as the error that it is."""
+    """One process of the cluster. Its constructor does nothing, so that a user's error arrives as a UserError."""
 
     def open(self, spec: RunSpec, folder: str) -> Opened:
-        """Take the dataset. folder: the driver's, to which relative paths belong, if the node has it."""
+        """Open the dataset. folder: the driver's working folder, for relative paths, if the node has it."""
         with suppress(OSError):
             os.chdir(folder)
         self.bench = Bench(spec, listed=False)
         return Opened(platform.node(), environment.processor(), shared(self.bench))
 
     def run(self, task: Task, frames: str) -> Outcome:
-        """frames: the driver's `listing` of the clip."""
+        """Run one task. frames: the driver's `listing` of the clip."""
         if listing(self.bench, task.clip) != frames:
             raise UserError(
                 f"the clip {task.clip!r} has different frames there than on the driver",
@@ -68,12 +68,12 @@ class Worker:
 
 
 def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Iterator[tuple[Task, Outcome]]:
-    """The outcome of every task in the order in which they finish.
+    """Yield the outcome of every task, in the order in which they finish.
 
-    Where the last node is lost (Ray ends one whose dashboard agent dies), the rest goes on in a new connection, which
-    with a cluster of this run's own is a new cluster.
-    Raises UserError where the cluster cannot be reached or has no room, where a worker sees other files or versions
-    than the driver, and for a clip that its worker did not survive in three attempts.
+    Where the last node is lost (Ray ends a node whose dashboard agent dies), the rest continues in a new connection;
+    for a cluster of this run's own, that is a new cluster.
+    Raises UserError where the cluster cannot be reached or has no room, where a worker sees different files or versions
+    than the driver, and for a clip whose worker died in three attempts.
     """
     left = list(tasks)
     for _ in range(ATTEMPTS if left else 0):
@@ -93,23 +93,23 @@ def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Ite
 
 
 class ClusterLost(Exception):
-    """No node is left: whatever is awaited will not come."""
+    """No node is left, so nothing that is awaited will arrive."""
 
 
 class Spread:
-    """Tasks over actors: whoever is free takes the next one."""
+    """Tasks spread over actors: a free actor takes the next task."""
 
     def __init__(self, ray: Any, bench: Bench, tasks: Sequence[Task], progress: Progress):
         threads = bench.spec.threads or 1
         self.ray, self.bench, self.progress = ray, bench, progress
-        device = bench.spec.device.partition(":")[0]  # a worker sees the one GPU that it was given
+        device = bench.spec.device.partition(":")[0]  # a worker sees only the GPU that it was given
         self.spec = bench.spec.model_copy(update={"threads": threads, "device": device})
         self.needs = {"num_cpus": threads, "num_gpus": int(device == "cuda")}
         self.shared = shared(bench)
         self.listings: dict[str, str] = {}
         self.waiting = deque(tasks)
-        self.actors: dict[Any, Any] = {}  # what is awaited of it -> actor
-        self.tasks: dict[Any, Task] = {}  # what is awaited -> task; a worker that still opens has none
+        self.actors: dict[Any, Any] = {}  # what is awaited -> its actor
+        self.tasks: dict[Any, Task] = {}  # what is awaited -> task; none while a worker is still opening
         self.deaths: Counter[Task | None] = Counter()
         self.machines: set[str] = set()
 
@@ -129,7 +129,7 @@ class Spread:
                 yield outcome
 
     def _next(self) -> Any:
-        """What is finished next. Raises ClusterLost, and UserError where no worker starts in good time."""
+        """Wait for what finishes next. Raises ClusterLost, and UserError where no worker starts within PATIENCE."""
         waited = 0.0
         while True:
             finished, _ = self.ray.wait(list(self.actors), timeout=LOOK)
@@ -146,7 +146,7 @@ class Spread:
                 )
 
     def _check_room(self) -> None:
-        """Raise UserError where no node could hold a worker, however idle."""
+        """Raise UserError where no node could hold a worker, even if idle."""
         nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
         cpus, gpus = self.needs["num_cpus"], self.needs["num_gpus"]
         if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in nodes):
@@ -163,14 +163,14 @@ class Spread:
         self.actors[actor.open.remote(self.spec, os.getcwd())] = actor
 
     def _take(self, done: Any) -> tuple[Task, Outcome] | None:
-        """What that actor has to say; it gets the next task, or is let go."""
+        """Return the outcome of that actor's task, if it had one; the actor gets the next task or is ended."""
         actor, task = self.actors.pop(done), self.tasks.pop(done, None)
         try:
             value = self.ray.get(done)
-        except self.ray.exceptions.RayTaskError as error:  # raised in there; the worker lives
+        except self.ray.exceptions.RayTaskError as error:  # raised by the task; the worker is alive
             raise error.cause if isinstance(error.cause, UserError) else error from None
         except self.ray.exceptions.RayError as error:
-            self.ray.kill(actor)  # it may be out of reach only
+            self.ray.kill(actor)  # it may only be out of reach
             return self._died(task, first_line(error))
         if task is None:
             self.deaths.pop(None, None)
@@ -203,7 +203,7 @@ class Spread:
         self.bench.machines = sorted(self.machines)
 
     def _died(self, task: Task | None, why: str) -> tuple[Task, Outcome] | None:
-        """Another worker for the one that died; its clip is the next to be run, unless it is the clip that kills."""
+        """Replace a worker that died; its clip is run next, unless the clip has cost too many workers."""
         self.deaths[task] += 1
         if self.deaths[task] < ATTEMPTS:
             if task is not None:
@@ -220,14 +220,14 @@ class Spread:
 
 @contextmanager
 def connected(spec: RunSpec) -> Iterator[Any]:
-    """The module `ray`, connected to the cluster of the spec, or to one of its own on this machine's loopback address.
+    """Yield the module `ray`, connected to the spec's cluster, or to a new one on this machine's loopback address.
 
-    Raises MissingExtra, or UserError where there is no cluster that lets us in.
+    Raises MissingExtra, or UserError where no cluster accepts the connection.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     own: dict[str, Any] = {}
     if spec.address == OWN:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # else anybody on this machine could have it run anything
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # else anyone on this machine could run anything through it
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # else it takes the outer address for 127.0.0.1
         own = {
@@ -247,7 +247,7 @@ def connected(spec: RunSpec) -> Iterator[Any]:
             expected="auto on a node of a cluster, the head's HOST:PORT, or local",
             fix="docs/cluster.md starts one; RAY_AUTH_MODE=token and RAY_AUTH_TOKEN must be the same as on its nodes",
         ) from None
-    with redirect_stdout(sys.stderr):  # where Ray prints what its nodes have to say, the last of it while it shuts down
+    with redirect_stdout(sys.stderr):  # Ray prints messages of its nodes, the last ones at shutdown
         try:
             yield ray
         finally:
@@ -256,9 +256,9 @@ def connected(spec: RunSpec) -> Iterator[Any]:
 
 @contextmanager
 def alone(spec: RunSpec) -> Iterator[None]:
-    """Hold this machine's place in the cluster, so that no other work of it runs here meanwhile.
+    """Reserve this machine in the cluster, so that the cluster runs no other work here meanwhile.
 
-    Raises UserError where it is not free in good time.
+    Raises UserError where the machine is not free within PATIENCE.
     """
     if spec.address == OWN:  # shut down by now
         yield
@@ -277,4 +277,4 @@ def alone(spec: RunSpec) -> Iterator[None]:
                     where=spec.address,
                     fix="--resume later, or --no-latency: every clip is kept",
                 )
-        yield  # the group is gone with the connection
+        yield  # the group ends with the connection

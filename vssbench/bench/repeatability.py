@@ -1,4 +1,4 @@
-"""Does a method answer the same frames the same way twice? A number of one that does not holds for one run only."""
+"""Does a method return the same labels for the same frames twice? If not, its numbers hold for one run only."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from vssbench.types import Frame, Method, UInt8
 
 
 def caveat(method: Method, frames: Sequence[Frame]) -> str | None:
-    """What a reader must know of a method whose labels differ from run to run; None for one whose do not.
+    """Return what a reader must know about a method whose labels differ from run to run; None if they do not.
 
-    frames: the first ones of a clip
+    frames: the first frames of a clip
     """
     try:
         first, second = _labels(method, frames), _labels(method, frames)

@@ -1,4 +1,4 @@
-"""A whole run, every method on every dataset: the accuracy pass, the latency pass, the cost, the fold."""
+"""Do a whole run, every method on every dataset: the accuracy pass, the latency pass, the cost, the fold."""
 
 from __future__ import annotations
 
@@ -48,16 +48,19 @@ from vssbench.specs import Spec, parse
 from vssbench.types import Frame, Method, Weights
 
 NAMED = 5
-"""How many of the clips that were measured again are named."""
+"""How many of the clips to be measured again are named."""
 COMPARED = 24
-"""Frames by which a method is compared with itself: run twice, and as published."""
+"""Frames on which a method is compared with itself: run twice, and as published."""
 
 
 class Measurement:
-    """First made, then `open`ed in the run directory, then `run`; only what is opened writes anything."""
+    """One dataset under all methods: constructed, then `open`ed in the run directory, then `run`.
+
+    Nothing is written before `open`.
+    """
 
     def __init__(self, spec: RunSpec, methods: Sequence[Spec]):
-        """Raises UserError for a dataset or a method that is not there or does not fit."""
+        """Raises UserError for a dataset or a method that is missing or does not fit."""
         latencies.check(spec, methods)
         self.spec, self.asked = spec, methods
         self.broken: dict[Spec, str] = {}
@@ -82,7 +85,7 @@ class Measurement:
         self.frames: dict[Spec, FrameFolder] = {}
 
     def _load(self, method: Spec) -> None:
-        """See that a method can be built and fed."""
+        """Check that a method can be built and that its frames can be read."""
         opened = self.bench.load(method)
         self.weights[method] = weights(opened)
         self.codecs[method] = self.bench.codec(opened)
@@ -90,16 +93,16 @@ class Measurement:
             source.check()
 
     def _drop_broken(self) -> None:
-        """Go on with the methods that did not fail; raises UserError where all did."""
+        """Continue with the methods that did not fail; raises UserError where all of them did."""
         self.methods = [method for method in self.asked if method not in self.broken]
         if not self.methods:
             method, reason = next(iter(self.broken.items()))
             raise UserError(f"every method failed, {method} for one: {reason}")
 
     def open(self, directory: RunDirectory, named: bool) -> None:
-        """Take a folder for each method. named: its name says the dataset too.
+        """Open a folder for each method. named: whether its name includes the dataset.
 
-        Raises UserError where a folder holds what was measured under other conditions.
+        Raises UserError where a folder holds results that were measured under other conditions.
         """
         for method in self.asked:
             rests_on = identity(self.spec, method, self.weights.get(method, Weights()), self.codecs.get(method))
@@ -110,7 +113,7 @@ class Measurement:
                 self._set_changed_aside(method)
 
     def _set_changed_aside(self, method: Spec) -> None:
-        """Forget the records of clips whose files are no longer those that were measured."""
+        """Set aside the records of clips whose files have changed since they were measured."""
         folder = self.folders[method]
         if not folder.records:
             return
@@ -125,13 +128,13 @@ class Measurement:
             folder.changed.append(f"files of clip {listed(changed, NAMED)}")
 
     def frames_left(self) -> int:
-        """Frames of the clips that the accuracy pass and the streams have still to run, as far as is known yet."""
+        """Return how many frames the accuracy pass and the streams still have to run, as far as is known yet."""
         rates = len(self.spec.stream.fps) if self.spec.stream else 0
         streamed = rates * sum(map(self._scored, self.methods)) * sum(self.bench.lengths.values())
         return sum(self.bench.lengths[task.clip] for task in self._tasks()) + streamed
 
     def run(self, started: str, progress: Progress) -> Iterator[RunResult]:
-        """Measure what is not yet on disk and give each method's result, as soon as it is written.
+        """Measure what is not yet on disk, and yield each method's result as soon as it is written.
 
         started: when the run began, ISO 8601
         """
@@ -143,7 +146,7 @@ class Measurement:
                     self.failed[outcome.clip, task.method] = outcome.reason
                 continue
             assert isinstance(outcome, Ran)
-            if outcome.kept is not None:  # first: what is not in the records is run again
+            if outcome.kept is not None:  # first: a clip without a record is run again
                 self.frames[task.method].add(outcome.kept)
             self.folders[task.method].add(outcome.record)
         self._drop_broken()
@@ -168,9 +171,9 @@ class Measurement:
     def _whole(
         self, method: Spec, loaded: Method, plain: Spec, frames: Sequence[Frame], progress: Progress
     ) -> RunResult:
-        """The result of one method with what its options change.
+        """Return the result of one method, including what its options change.
 
-        plain:  it without such options
+        plain:  the method without such options
         frames: of one clip
         """
         height, width = frames[0].image.shape[:2]
@@ -183,7 +186,7 @@ class Measurement:
         return result
 
     def _without_figures(self, method: Spec) -> RunResult:
-        """The row of a method that failed."""
+        """Return the result of a method that failed."""
         found = self.weights.get(method, Weights())
         return RunResult(
             method=str(method),
@@ -195,7 +198,7 @@ class Measurement:
         )
 
     def _with_files(self, info: DatasetInfo) -> DatasetInfo:
-        """The same with the digest of the files; raises UserError where they changed while the run was going on."""
+        """Return the same info with the digest of the files; raises UserError where they changed during the run."""
         known = [
             [self.folders[method].records[clip] for clip in info.names]
             for method in self.methods
@@ -212,7 +215,7 @@ class Measurement:
         return info.model_copy(update={"files": files_digest(known[0]) if known else None})
 
     def _failing(self) -> dict[str, str]:
-        """Clip -> why it failed, under the first method that it failed under."""
+        """Return clip -> why it failed, under the first method for which it did."""
         return self.bench.unreadable | {
             clip: self.failed[clip, method]
             for clip in self.bench.lengths
@@ -221,7 +224,7 @@ class Measurement:
         }
 
     def _scored(self, method: Spec) -> bool:
-        """Whether accuracy is measured at all."""
+        """Return whether accuracy is measured at all."""
         return self.weights[method].origin != "untrained" or self.spec.allow_untrained
 
     def _tasks(self) -> list[Task]:
@@ -234,7 +237,7 @@ class Measurement:
         ]
 
     def _frames(self, loaded: Mapping[Spec, Method]) -> dict[Spec, list[Frame]]:
-        """Frames of the first clip, to time methods and to compare answers; methods with one codec share theirs."""
+        """Read frames of the first clip, for timing and for comparisons; methods with the same codec share them."""
         clip = self.info.names[0]
         count = self.spec.latency.frames if self.spec.latency.enabled else COMPARED
         taken: dict[CodecSpec | None, list[Frame]] = {}
@@ -246,7 +249,7 @@ class Measurement:
         return {method: taken[codec] for method, codec in self.codecs.items()}
 
     def _time(self, loaded: Mapping[Spec, Method], frames: Mapping[Spec, Sequence[Frame]], progress: Progress) -> None:
-        """The latency pass over all methods together; measured again unless every method has it."""
+        """Do the latency pass over all methods together; it is repeated unless every method has its timings."""
         if not self.spec.latency.enabled or all(map(self._timed, loaded)):
             return
         progress.show("latency", f"{len(loaded)} methods, interleaved")
@@ -276,7 +279,7 @@ class Measurement:
                 self.folders[method].write_json("latency.json", record)
 
     def _remember(self, frames: Mapping[Spec, Sequence[Frame]], progress: Progress) -> None:
-        """The memory of each method alone, in place of what it was next to the others."""
+        """Measure the memory of each method alone, which replaces what was measured with all methods loaded."""
         if self.spec.memory != "alone" or not self.spec.latency.enabled:
             return
         for method in self.methods:
@@ -291,7 +294,7 @@ class Measurement:
                 )
 
     def _stream(self, loaded: Mapping[Spec, Method], progress: Progress) -> None:
-        """Every clip at every frame rate. What methods take is fixed by now: no number of workers changes a digit."""
+        """Stream every clip at every frame rate; latencies are fixed by now, so workers do not change a digit."""
         stream = self.spec.stream
         if stream is None:
             return
@@ -309,7 +312,7 @@ class Measurement:
         ]
         for task, outcome in clip_records(self.bench, tasks, progress):
             assert task.camera is not None
-            if isinstance(outcome, Failed):  # though it ran when every frame was taken
+            if isinstance(outcome, Failed):  # although it ran in the accuracy pass
                 raise UserError(
                     outcome.reason,
                     where=f"{task.method} on {task.clip} at {task.camera.fps:g} frames/s",
@@ -324,7 +327,7 @@ class Measurement:
         return camera.conditions(plain.conditions, plain.files)
 
     def _streamed(self, method: Spec) -> list[tuple[Camera, list[StreamRecord]]]:
-        """Each camera of a method, with its records in clip order."""
+        """Return each camera of a method, with its records in clip order."""
         kept = self.folders[method].streamed
         return [
             (camera, [kept[self._stream_conditions(method, clip, camera)] for clip in self.info.names])
@@ -332,19 +335,19 @@ class Measurement:
         ]
 
     def _timed(self, method: Spec) -> dict[str, Any] | None:
-        """The timings of a method, if they stand under the conditions of today."""
+        """Return the timings of a method, if they were taken under the present conditions."""
         return self.folders[method].latency(self._speed_conditions(method))
 
     def _speed_conditions(self, method: Spec) -> dict[str, Any]:
         return speed_conditions(self.spec, self.environment, self.folders[method].conditions)
 
     def _difference(self, plain: Spec, method: Method, frames: Sequence[Frame]) -> str:
-        """What the options of a method change."""
+        """Return a sentence on what the options of a method change."""
         some = frames[:COMPARED]
         return approximation.difference(method, self.bench.load(plain), some, self.bench.dataset.space)
 
     def _fold(self, method: Spec, loaded: Method, size: tuple[int, int]) -> RunResult:
-        """The result of one method, from its records and timings. size: rows and columns of the frames."""
+        """Return the result of one method, from its records and timings. size: rows and columns of the frames."""
         kept = self.folders[method].records
         records = [kept[clip] for clip in self.info.names] if self._scored(method) else None
         kinds, lengths = (count_kinds(records), [one.frames for one in records]) if records else (None, [])
@@ -377,12 +380,12 @@ class Measurement:
 
 
 def _clip_files(record: ClipRecord) -> tuple[str | None, str | None]:
-    """Digests of what does not depend on the method."""
+    """Return the digests that do not depend on the method."""
     return record.files.get("frames"), record.files.get("labels")
 
 
 def _conditions(spec: RunSpec, method: Spec, weights: Weights, records: Sequence[ClipRecord] | None) -> list[str]:
-    """What a reader must know of how the run was asked for."""
+    """Return what a reader must know about how the run was requested."""
     caveats = []
     if records is None:
         why = f"{weights.path} fills only a part of the network" if weights.path else "no weights"
@@ -410,15 +413,15 @@ def run(
     progress: Progress,
     datasets: Sequence[Spec] = (),
 ) -> list[RunResult]:
-    """Measure every method, write every result, and return them in order: dataset by dataset, methods as given.
+    """Measure every method, write every result, and return the results: dataset by dataset, methods as given.
 
-    datasets: where the dataset is swept, what to run on in place of the spec's; the folders then name theirs
-    What is finished is on disk at once; with `resume` finished clips are not measured again.
-    Raises UserError for anything the user can fix, after keeping all that was measured.
+    datasets: for a swept dataset, what to run on instead of the spec's; folder names then include the dataset
+    Whatever is finished is on disk at once; with `resume`, finished clips are not measured again.
+    Raises UserError for anything the user can fix; all that was measured is kept.
     """
     environment.check_device(spec.device)
     specs = [spec.model_copy(update={"dataset": str(dataset)}) for dataset in datasets] or [spec]
-    # Before anything is written: a wrong name or file must leave nothing behind.
+    # Before anything is written, so that a wrong name or file leaves nothing behind.
     measurements = [Measurement(one, methods) for one in specs]
     started = datetime.now(UTC).isoformat(timespec="seconds")
     with RunDirectory(folder, {"schema": SCHEMA, "spec": spec.model_dump(), "started": started}, resume) as directory:

@@ -1,4 +1,4 @@
-"""What ran a method's networks, as a result says it: a runtime of its own, or torch."""
+"""What ran a method's networks, as results report it: the method's own runtime, or torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vssbench.types import Method, Runtime
 
 
 def runtime(method: Method) -> Runtime | None:
-    """The runtime of a method, or of the one inside it; None where no network runs."""
+    """Return the runtime of a method, or of its inner method; None where no network runs."""
     for layer in hooks.layers(method):
         said: Runtime | None = hooks.usable(layer, "runtime")
         if said is not None:
@@ -24,7 +24,7 @@ def runtime(method: Method) -> Runtime | None:
 
 
 def recorded(found: Runtime) -> dict[str, Any]:
-    """As it stands in a result."""
+    """Return the runtime as a result records it."""
     record = {name: value for name, value in asdict(found).items() if name != "notes"}
     size = record.pop("file_bytes")
     return record | {"file_mb": None if size is None else size / 1e6, "options": dict(found.options)}

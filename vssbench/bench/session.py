@@ -1,4 +1,4 @@
-"""A run spec made real in one process: the dataset, its clips, and one method at a time."""
+"""A run spec as it is carried out in one process: the dataset, its clips, and one method at a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from vssbench.types import Dataset, Frame, Method
 
 
 class Task(NamedTuple):
-    """A method and the name of a clip. camera: what shows it at a frame rate; None: every frame is run and scored."""
+    """A method and the name of a clip. camera: shows it at a frame rate; None: every frame is run and scored."""
 
     method: Spec
     clip: str
@@ -38,14 +38,14 @@ class Task(NamedTuple):
 
 
 class Ran(NamedTuple):
-    """One clip under one method. kept: its drawn frames, None where none of the clip is kept."""
+    """The outcome of one clip under one method. kept: its drawn frames; None where no frame of the clip is kept."""
 
     record: ClipRecord
     kept: KeptClip | None
 
 
 class Streamed(NamedTuple):
-    """One clip under one method at one frame rate."""
+    """The outcome of one clip under one method at one frame rate."""
 
     record: StreamRecord
 
@@ -58,22 +58,22 @@ class Failed(NamedTuple):
 
 
 Outcome = Ran | Streamed | Failed
-"""What comes of a task."""
+"""The outcome of a task."""
 
 
 class Bench:
     """A dataset with its clips, and one method at a time.
 
-    lengths:    frames of each clip of the run, in order; the split's further clips are left out by `limit`
+    lengths:    frames of each clip of the run, in order; clips of the split beyond `limit` are left out
     unreadable: clip -> why its frames cannot be listed; empty unless failing clips are skipped
-    lacking:    clip -> where frames of it are missing, in words
-    machines:   the processors of the cluster's workers that ran its clips; empty where there was no cluster
+    lacking:    clip -> where frames are missing, in words
+    machines:   the processors of the cluster's workers that ran clips; empty where there was no cluster
     """
 
     def __init__(self, spec: RunSpec, listed: bool = True):
-        """Raises UserError for a dataset that is not there or has no clips.
+        """Raises UserError for a dataset that is missing or has no clips.
 
-        listed: False for a worker's, which is told what to run: no clip is looked into before, `lengths` is empty
+        listed: False in a worker, which is told what to run: no clip is listed in advance, and `lengths` is empty
         """
         environment.set_threads(spec.threads)
         self.spec = spec
@@ -106,11 +106,14 @@ class Bench:
 
     @property
     def context(self) -> Context:
-        """What every method of the run is built with."""
+        """The context that every method of the run is built with."""
         return Context(self.dataset.space, self.spec.device, self.spec.checkpoint, self.spec.threads)
 
     def load(self, spec: Spec) -> Method:
-        """A fresh method with the run's label space, device and checkpoints, and what it needs at hand."""
+        """Load a fresh method with the run's label space, device and checkpoints.
+
+        Raises UserError where the dataset lacks what the method or the metrics need, or the method looks ahead.
+        """
         method = self.context.load(spec)
         missing = sorted(set(method.needs) - {"labels"} - side(self.source(method)))
         if missing:
@@ -125,7 +128,7 @@ class Bench:
         return method
 
     def codec(self, method: Method) -> CodecSpec | None:
-        """How this method's frames are compressed."""
+        """Return how this method's frames are compressed; None: not at all."""
         codec = codec_for(method, self.spec.codec, innermost(parse(self.spec.dataset)).name, self._rate)
         furthest = max(self.spec.distances or [0])
         if codec is not None and codec.codec.gop <= furthest:
@@ -138,12 +141,12 @@ class Bench:
         return codec
 
     def source(self, method: Method) -> Dataset:
-        """Where this method's frames come from: the dataset, or the dataset through the codec."""
+        """Return where this method's frames come from: the dataset, or the dataset through the codec."""
         codec = self.codec(method)
         return self.dataset if codec is None else Compressed(self.dataset, codec)
 
     def _stems(self, clip: str) -> Sequence[str] | Failed:
-        """The names of a clip's frames. Failed only where such clips are skipped."""
+        """Return the names of a clip's frames. Returns Failed only where failing clips are skipped."""
         try:
             with blaming(self.dataset.name, f"clip {clip!r}"):
                 stems = self.dataset.stems(clip)
@@ -158,7 +161,7 @@ class Bench:
         return stems
 
     def _list(self, clip: str) -> Sequence[str] | Failed:
-        """The same of the next clip in order, which goes into the fingerprint."""
+        """Return the same for the next clip in order, and add it to the fingerprint."""
         stems = self._stems(clip)
         names = [] if isinstance(stems, Failed) else stems
         self._fingerprint.add(clip, names)
@@ -166,7 +169,7 @@ class Bench:
         return stems
 
     def run(self, task: Task, tick: Callable[[], None] = lambda: None) -> Outcome:
-        """One task; the method is kept for the next one. Failed only where such clips are skipped."""
+        """Run one task, and keep the method for the next one. Returns Failed unless `on_error` is "stop"."""
         spec, clip, camera = task
         try:
             with blaming(f"{spec} on {self.dataset.name}", f"clip {clip!r}"):  # datasets and metrics may be plug-ins
@@ -174,7 +177,7 @@ class Bench:
         except UserError as error:
             if self.spec.on_error == "stop":
                 raise
-            self.close()  # nothing that the failure left behind meets the next clip
+            self.close()  # so that nothing left behind by the failure affects the next clip
             return Failed(clip, error.brief)
 
     def _run(self, spec: Spec, clip: str, tick: Callable[[], None]) -> Ran:
@@ -198,20 +201,20 @@ class Bench:
         return Streamed(run_stream(method, clip, frames, self.dataset.space, self._bound(), camera, tick))
 
     def _kept(self, spec: Spec) -> Method:
-        """The method of the last task, or another one in its place."""
+        """Return the method of the last task, or load this one in its place."""
         if self._current is None or self._current[0] != spec:
-            self._current = None  # the last one's memory is free before the next is built
+            self._current = None  # frees its memory before the next one is built
             self._current = (spec, self.load(spec))
         return self._current[1]
 
     def files(self, method: Method, clip: str) -> dict[str, str]:
-        """As `ClipRecord.files`, of what lies there now; the clip itself is read once, whatever the method."""
+        """Return `ClipRecord.files` for the files as they are now; the clip is read once for all methods."""
         if clip not in self._digests:
             self._digests[clip] = clip_digest(self.dataset, clip).record()
         return self._digests[clip] | self._read_by(method, clip)
 
     def _read_by(self, method: Method, clip: str) -> dict[str, str]:
-        """Digests of the files that the method, and metrics, read for a clip, where they read some."""
+        """Return digests of the files that the method and the metrics read for a clip, if they read any."""
         readers = [read for layer in layers(method) if (read := usable(layer, "clip_files"))]
         files = [file for read in readers for file in read(clip, self.dataset.stems(clip))]
         found = {"predictions": files_digest(files)} if files else {}
@@ -220,12 +223,12 @@ class Bench:
         return found | ({"metrics": files_digest(shown)} if shown else {})
 
     def _bound(self) -> int:
-        """Predicted ids must be below this: most official scripts take any id and have their own way with it."""
+        """Return what predicted ids must be below; most official scripts take any id and treat it in their own way."""
         strict = find(self.spec.protocol or default_protocol(innermost(parse(self.spec.dataset)).name)).strict
         return self.dataset.space.classes if strict else 256
 
     def caveats(self) -> list[str]:
-        """What is particular to the frames that were run, and to where."""
+        """Return what is particular about the frames that were run, and about where they ran."""
         caveats = []
         if self.spec.engine == "ray":
             caveats.append("accuracy over a Ray cluster; speed and cost on the driver's machine, with no clips running")
@@ -250,7 +253,7 @@ class Bench:
         return caveats
 
     def _sources(self) -> list[str]:
-        """The dataset's clips that were run, or that parts were cut from."""
+        """Return the dataset's clips that were run, or that parts were cut from."""
         cut = self.dataset
         return list(dict.fromkeys(map(cut.cut_from, self.lengths)) if isinstance(cut, Distances) else self.lengths)
 
@@ -259,7 +262,7 @@ class Bench:
         self._current = None
 
     def describe(self) -> DatasetInfo:
-        """What is run on; the fingerprint is over all clips of the split, whatever the limit."""
+        """Return what the run measures on; the fingerprint covers all clips of the split, whatever the limit."""
         for clip in islice(self.dataset.clips(), self._listed, None):
             self._list(clip)
         space = self.dataset.space
@@ -277,14 +280,14 @@ class Bench:
         )
 
     def _cut_from(self, clips: Iterable[str]) -> int | None:
-        """How many of the dataset's clips these are parts of; None where they are whole ones."""
+        """Return how many of the dataset's clips these are parts of; None where they are whole clips."""
         return len({*map(self.dataset.cut_from, clips)}) if isinstance(self.dataset, Distances) else None
 
     def without(self, info: DatasetInfo, failed: Mapping[str, str]) -> DatasetInfo:
-        """What is left of `describe` when clips have failed, told apart from the whole by its fingerprint.
+        """Return `describe` without the clips that failed; its fingerprint tells it apart from the whole.
 
-        They count for no method: what stands in one table was measured on the same clips. Raises UserError where
-        nothing is left.
+        Such clips count for no method: all rows of one table are measured on the same clips. Raises UserError where
+        no clip is left.
         """
         if not failed:
             return info

@@ -1,7 +1,7 @@
 """RunSpec: what one run is. bench.yaml and the flags of `vssbench run` are its fields, declared here and nowhere else.
 
-Every complaint names file, line and column, and all complaints come at once. The command line reads names, help and
-defaults off the fields, so this module imports nothing heavy: what checks the values stands inside the functions.
+Every complaint names file, line and column, and all complaints come at once. The command line takes names, help and
+defaults from the fields, so this module imports nothing heavy: functions import what they need to check values.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _canonical(value: object, group: registry.Group) -> str:
-    """The canonical string of a spec, its names checked against the registry."""
+    """Return the canonical string of a spec; its names are checked against the registry."""
     from vssbench.load import check_arguments, dataset_spec
 
     try:
@@ -98,16 +98,16 @@ class LatencySpec(_Strict):
 
     @property
     def schedule(self) -> dict[str, Any]:
-        """What `metrics.cost.latency.measure` takes."""
+        """The arguments for `metrics.cost.latency.measure`."""
         return {"warmup": self.warmup, "rounds": self.rounds, "seconds": self.seconds}
 
 
 FrameKind = Literal["key", "nonkey", "warmup"]
-"""vssbench.types.Kind, without the NumPy that comes with it."""
+"""The same as vssbench.types.Kind, without importing NumPy."""
 
 
 class StreamSpec(_Strict):
-    """What a camera would see: the frame rates, and how long the methods take for a frame."""
+    """How methods run behind a camera: its frame rates, and how long the methods take per frame."""
 
     fps: list[Annotated[float, Field(gt=0, le=10_000)]] = Field(min_length=1, description="frames per second")
     latency: Literal["p50", "p90", "p99", "mean"] = Field(
@@ -204,13 +204,13 @@ class RunSpec(_Strict):
 
 
 def load_spec(path: Path | None, overrides: dict[str, Any]) -> RunSpec:
-    """The run spec of a file with the command line's values on top (None = not given)."""
+    """Read the run spec from a file, overridden by the command line's values (None = not given)."""
     from vssbench.files.yaml_file import read_yaml
     from vssbench.load import check_checkpoints
 
     data, places, complaints = read_yaml(path) if path else ({}, {}, [])
     given = {key: value for key, value in overrides.items() if value is not None}
-    if "stream" in given and isinstance(data.get("stream"), dict):  # the flag gives the rates alone
+    if "stream" in given and isinstance(data.get("stream"), dict):  # the flag sets only the rates
         given["stream"] = {**data["stream"], "fps": given["stream"]}
     try:
         spec = RunSpec.model_validate({**data, **given})
@@ -239,5 +239,5 @@ def _complaint(problem: Any, path: Path | None, places: Place, given: dict[str, 
 
 
 def with_latency_off(spec: RunSpec) -> RunSpec:
-    """The same run without the latency pass."""
+    """Return the same run without the latency pass."""
     return spec.model_copy(update={"latency": spec.latency.model_copy(update={"enabled": False})})

@@ -1,4 +1,4 @@
-"""A sweep turns one method into several, and one dataset: every combination of the swept arguments that each takes."""
+"""Sweeps: one method or dataset becomes several, one per combination of the swept arguments that it takes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from vssbench.schedule import FixedInterval
 from vssbench.specs import Spec
 
 MOST = 10_000
-"""Combinations of a sweep."""
+"""The most combinations that a sweep may have."""
 
 
 class Expanded(NamedTuple):
     """What a sweep asks for.
 
-    methods:  without repeats; a method that lacks a swept argument stands there once without it
+    methods:  without repeats; a method that lacks a swept argument appears once, without it
     datasets: without repeats; empty where no argument of the dataset is swept
-    left_out: a sentence for each combination of a method that cannot be
+    left_out: a sentence for each impossible combination of a method
     """
 
     methods: list[Spec]
@@ -32,10 +32,10 @@ class Expanded(NamedTuple):
 
 
 def expand(methods: Sequence[Spec], dataset: Spec, sweep: Mapping[str, Sequence[object]]) -> Expanded:
-    """The method specs and the dataset specs to run; every method is meant for every dataset.
+    """Return the method specs and the dataset specs to run, every method on every dataset.
 
     A key-frame offset beyond its interval is left out. Raises UserError where neither the dataset nor any method takes
-    a swept argument, where both do (it would not be clear which is meant), and for a sweep without end.
+    a swept argument, where both do (it would be ambiguous), and for a sweep of more than MOST combinations.
     """
     if (count := prod(map(len, sweep.values()))) > MOST:
         raise UserError(f"the sweep asks for {count} combinations", where="--sweep", expected=f"{MOST} at most")
@@ -81,7 +81,7 @@ def _combinations(spec: Spec, sweep: Mapping[str, Sequence[object]]) -> list[Spe
 
 
 def _impossible(spec: Spec, parameters: Mapping[str, inspect.Parameter]) -> str | None:
-    """Why the schedule cannot be, where a sweep pairs an interval with an offset beyond it."""
+    """Return why the schedule is impossible, where a sweep pairs an interval with an offset beyond it; else None."""
     if not {"key_interval", "offset"} <= set(parameters):
         return None
     interval, offset = (spec.get(key, parameters[key].default) for key in ("key_interval", "offset"))

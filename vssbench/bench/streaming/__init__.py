@@ -1,1 +1,1 @@
-"""What a camera would see: methods that take the frames they have time for, at a frame rate."""
+"""Methods behind a camera: at a given frame rate, they take only the frames that they have time for."""

@@ -1,4 +1,4 @@
-"""One method over one clip as a camera would show it: it sees the frames that it has time for, numbered from 0."""
+"""Run one method over one clip as behind a camera: it sees only frames that it has time for, numbered from 0."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def run_stream(
 ) -> StreamRecord:
     """Reset the method, run it on the frames that it takes, and score what is on show as each frame arrives.
 
-    frames: opens the clip;  classes: predicted ids are below it;  tick: called at each frame
-    Raises UserError naming clip and frame where the method fails, or answers with a kind whose latency is not known.
+    frames: opens the clip;  classes: upper bound of predicted ids, exclusive;  tick: called at each frame
+    Raises UserError, naming clip and frame, where the method fails, or returns a kind whose latency is not known.
     """
     with blaming(method.name, f"clip {clip!r}"):
         method.reset()

@@ -1,4 +1,4 @@
-"""How long a method takes for a frame of each kind in a stream: as measured in this run or another one, or assumed."""
+"""How long a method takes per frame of each kind in a stream: measured in this run or another one, or assumed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vssbench.specs import Spec, walk
 
 
 def check(spec: RunSpec, methods: Sequence[Spec]) -> None:
-    """Raise UserError, before anything is measured, where a stream could not be had in the end."""
+    """Raise UserError, before anything is measured, where the stream would turn out to be impossible."""
     stream = spec.stream
     if stream is None:
         return
@@ -43,13 +43,13 @@ def check(spec: RunSpec, methods: Sequence[Spec]) -> None:
 
 
 def assumed(stream: StreamSpec, method: Spec) -> Mapping[str, float] | None:
-    """Kind -> milliseconds that are assumed of a method, by its spec or else by its name; None: they are measured."""
+    """Return kind -> milliseconds assumed for a method, by its spec or else its name; None where they are measured."""
     found = stream.assume.get(str(method), stream.assume.get(method.name))
     return None if found is None else {str(kind): spent for kind, spent in found.items()}
 
 
 def latencies(stream: StreamSpec, method: Spec, timed: Mapping[str, Any] | None) -> dict[str, int]:
-    """Kind -> whole microseconds of prepare, step and decode together. timed: what the run's own latency pass wrote."""
+    """Return kind -> whole microseconds of prepare, step and decode. timed: what the run's own latency pass wrote."""
     given = assumed(stream, method)
     if given is None:
         if stream.latency_from is not None:
@@ -63,7 +63,7 @@ def latencies(stream: StreamSpec, method: Spec, timed: Mapping[str, Any] | None)
 
 
 def _of_run(run: str, method: Spec) -> dict[str, Any]:
-    """The samples of a method in another run directory."""
+    """Read the samples of a method from another run directory."""
     path = Path(expanded(run)) / slug(str(method)) / "latency.json"
     if not path.is_file():
         raise UserError(
