@@ -1,4 +1,4 @@
-"""The methods: one folder each. This table is all that `vssbench list` reads; nothing is imported before it is used."""
+"""The methods, one folder each. This table is all that `vssbench list` reads; nothing is imported before it is used."""
 
 from vssbench.registry import Entry
 
