@@ -34,7 +34,7 @@ class Input(NamedTuple):
 
 
 class Output(NamedTuple):
-    """scores: float[1, C, h/4, w/4]; sizes: the network's input and the frame, to which decode resizes in turn."""
+    """scores: float[1, C, h/4, w/4]; sizes: of the network's input and of the frame; decode resizes to each in turn."""
 
     scores: Tensor
     sizes: tuple[Size, Size]
@@ -45,7 +45,7 @@ class Output(NamedTuple):
 class ClipMethod(Segmentor):
     """A method that sees each frame with three earlier ones. Subclasses load a network and call `open` with it.
 
-    The first three frames after `reset` are segmented alone, the next six have the official table of references; these
+    The first three frames after `reset` are segmented alone. The next six use the official table of references. These
     nine are of kind "warmup".
     """
 
@@ -59,8 +59,8 @@ class ClipMethod(Segmentor):
     ) -> None:
         """Make `network` ready to run.
 
-        references: "cached", "recompute", or None for the per-frame path alone
-        resize:     the argument of the method; official: the box that "auto" is on real video
+        references: "cached", "recompute", or None for the per-frame path only
+        resize:     the method's argument; official: the box that "auto" means on real video
         """
         self.references = references
         self.kinds = ("key", "warmup") if references else ("key",)
@@ -76,7 +76,7 @@ class ClipMethod(Segmentor):
         self.reset()
 
     def reset(self) -> None:
-        self._past: deque[Any] = deque(maxlen=REACH)  # of the frames before: a memory each, or the image
+        self._past: deque[Any] = deque(maxlen=REACH)  # of each earlier frame: its memory, or the image
         self._seen = 0
         self._shape: tuple[int, ...] | None = None
 
@@ -100,7 +100,7 @@ class ClipMethod(Segmentor):
         return Output(scores, ((height, width), x.size), kind)
 
     def _segment(self, image: Tensor) -> tuple[Tensor, Any]:
-        """Class scores of the next frame, and what is to be held of it."""
+        """Return the class scores of the next frame, and what to keep of it."""
         first = self._seen - len(self._past)
         chosen = [self._past[t - first] for t in reference_frames(self._seen)] if self._past else []
         if self.references == "cached":
@@ -114,7 +114,7 @@ class ClipMethod(Segmentor):
         return upsampled_labels(y.scores[0], *(Step(size, size) for size in y.sizes))
 
     def cost_module(self, kind: Kind, size: tuple[int, int]) -> Counted:
-        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
+        """Return what step and decode compute for a frame of that size (H, W), up to the class scores, and its inputs.
 
         kind: "key" for a regular frame, "warmup" for one of the first three of a clip
         """

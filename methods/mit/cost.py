@@ -1,4 +1,4 @@
-"""What a frame computes, for the counters."""
+"""The work of one frame, for the counters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vssbench.methods.mit.steps import Size, upsample
 
 
 class Costed(nn.Module):
-    """One step and the upsampling of decode, every result returned, so that a tracing counter drops nothing."""
+    """One step and decode's upsampling; every result is returned, so that a tracing counter drops nothing."""
 
     def __init__(self, step: nn.Module, inner: Size, outer: Size, held: Any):
         """inner, outer: sizes of the network's input and of the frame; held: what the step takes besides the image."""
@@ -19,7 +19,7 @@ class Costed(nn.Module):
         self.step, self.sizes, self.shape = step, (inner, outer), tree_flatten(held)[1]
 
     def forward(self, image: Tensor, *held: Tensor) -> tuple[Tensor, ...]:
-        """held: the tensors of what earlier frames left, one after the other."""
+        """held: the tensors that earlier frames left, one after the other."""
         result = self.step(image, *([tree_unflatten(held, self.shape)] if held else ()))
         scores, *memory = tree_flatten(result)[0]
         return upsample(scores, *self.sizes), *(tensor for tensor in memory if tensor is not None)
@@ -33,5 +33,5 @@ def measured(
 
 
 def size(*modules: nn.Module) -> int:
-    """Parameters of all of them."""
+    """The number of parameters in all the modules."""
     return sum(parameter.numel() for module in modules for parameter in module.parameters())

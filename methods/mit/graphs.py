@@ -31,11 +31,12 @@ IMAGE = FromPicture(picture="image")
 
 
 def graphs(network: ClipNetwork, references: str | None, size: Size, box: Size | None) -> Graphs:
-    """`single` for the first three frames of a clip, `regular` after them: one file for the six frames whose references
-    are those of the official table and for all later ones. Without references, `frame` for every frame.
+    """Return `single` for the first three frames of a clip and `regular` after them; without references, only `frame`.
 
-    size: of frames; box: that they are fitted into; references: as in `ClipMethod.open`
-    Raises UserError for references=recompute, which would hand on pictures in place of memories.
+    `regular` is one file both for the six frames with the official table's references and for all later frames.
+
+    size: of the frames; box: what they are fitted into; references: as in `ClipMethod.open`
+    Raises UserError for references=recompute, which would pass on pictures instead of memories.
     """
     if references == "recompute":
         raise UserError(
@@ -73,7 +74,7 @@ def around(every: Mapping[str, Graph], size: Size, box: Size | None) -> Graphs:
 
 
 def _picture(size: Size, box: Size | None) -> Iterator[Operation]:
-    """As `align` does it, and normalised."""
+    """Yield the operations of `align`, then the normalisation."""
     now = size
     for target in (fitted(*size, box), network_size(*size, box)):
         if target != now:
@@ -115,5 +116,5 @@ def leaves(results: Any) -> tuple[Tensor, ...]:
 
 
 def named(name: str, tree: Any) -> dict[str, Tensor]:
-    """The same with a name each: `name`, and where in the tree the tensor stands."""
+    """The tensors of a tree, each named by `name` and its place in the tree."""
     return {re.sub(r"\W+", "_", f"{name}{keystr(path)}").rstrip("_"): x for path, x in tree_flatten_with_path(tree)[0]}

@@ -1,4 +1,4 @@
-"""Losses on a clip of four frames: each frame by itself, and what its references make of the last."""
+"""Losses on a clip of four frames: on each frame by itself, and on the last as its references predict it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ClipLosses(nn.Module):
 
     mean: Tensor
     std: Tensor
-    network: Any  # a ClipNetwork, to a method's own losses the class it is
+    network: Any  # a ClipNetwork; in a method's own losses, that method's class
 
     def __init__(self, network: ClipNetwork):
         super().__init__()
@@ -34,7 +34,7 @@ class ClipLosses(nn.Module):
         self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """{"frames", "clip"}: each frame's own scores against its labels, the references' against the target's."""
+        """Return {"frames", "clip"}: losses of each frame's own scores, and of the target's by its references."""
         frames, clip = self.maps(batch.images)
         target = batch.labels[:, -1:].expand(-1, clip.shape[1], -1, -1)
         return {
@@ -43,7 +43,7 @@ class ClipLosses(nn.Module):
         }
 
     def maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The maps of class scores at 1/4: of the four frames, and of the target by its references.
+        """Return the maps of class scores at 1/4: of the four frames, and of the target by its references.
 
         images: float[B, 4, 3, H, W] RGB, 0..255, the target last
         Returns float[B, 4, C, H/4, W/4] and float[B, n, C, H/4, W/4], see `clip`.
@@ -61,13 +61,13 @@ class ClipLosses(nn.Module):
         return frames, self.clip(target, memory)
 
     def clip(self, target: Features, memory: Any) -> Tensor:
-        """What is to be like the target's labels, float[B, n, C, H/4, W/4]: the output at test, n = 1."""
+        """The maps to compare with the target's labels, float[B, n, C, H/4, W/4]: here the output at test, n = 1."""
         scores: Tensor = self.network(target, memory)
         return scores.unsqueeze(1)
 
 
 def cross_entropy(maps: Tensor, labels: Tensor) -> Tensor:
-    """Mean over all pixels of all maps; ignored ones count with a loss of 0.
+    """The mean over all pixels of all maps; ignored pixels count with a loss of 0.
 
     maps: float[B, T, C, h, w] class scores, resized here; labels: int64[B, T, H, W]
     """

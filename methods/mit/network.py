@@ -18,8 +18,8 @@ class MitConfig:
     """One backbone and decoder.
 
     widths, depths, heads: of the four stages of the MiT backbone
-    strides:    of the patch embeddings before them; what is said of 1/8, 1/16 and 1/32 elsewhere is of the official
-                ones. The last two are 2 and 2.
+    strides:    of the patch embeddings before them; 1/8, 1/16 and 1/32 elsewhere assume the official strides.
+                The last two are 2 and 2.
     embed:      channels of the MLP decoder
     """
 
@@ -58,7 +58,7 @@ class Features(NamedTuple):
 
     @property
     def coarse(self) -> Tensor:
-        """The fused map at the size of c2, where frames are compared: half its own."""
+        """The fused map at the size of c2, where frames are compared: half its own size."""
         size = self.maps[1].shape[-2:]
         return self.fused if self.fused.shape[-2:] == size else resize(self.fused, size)
 
@@ -78,7 +78,7 @@ class MLPDecoder(nn.Module):
         return F.relu(self.norm(fused))
 
     def _fused(self, maps: Sequence[Tensor]) -> Tensor:
-        """As published: each scale projected and resized, then one convolution over all of them."""
+        """The published way: each scale is projected and resized, then one convolution runs over all of them."""
         size = maps[0].shape[-2:]
         scales = []
         for project, x in zip(self.project, maps, strict=True):
@@ -87,8 +87,10 @@ class MLPDecoder(nn.Module):
         return self.fuse(torch.cat(scales[::-1], dim=1))
 
     def _fused_small(self, maps: Sequence[Tensor]) -> Tensor:
-        """The same sum, for training: a 1x1 convolution and a resize can change places, and so each scale takes its
-        projection and its share of the convolution in one step, before it is resized.
+        """The same sum, for training, with the convolution before the resize.
+
+        A 1x1 convolution and a resize can change places. So each scale takes its projection and its share of the
+        convolution in one step, before it is resized.
         """
         shares = self.fuse.weight.flatten(1).chunk(len(maps), 1)[::-1]
         scales = [
@@ -104,8 +106,8 @@ class MLPDecoder(nn.Module):
 class ClipNetwork(nn.Module, ABC):
     """What the networks have in common. Inputs are normalised images whose sides are multiples of 32.
 
-    Subclasses add `memory`, `held` and `forward`. What later frames need of a frame, its memory, is a tensor or a tuple
-    of tensors that depends on that frame alone, so it can be computed once and held.
+    Subclasses add `memory`, `held` and `forward`. A frame's memory is what later frames need of it: a tensor or a
+    tuple of tensors. It depends on that frame alone, so it can be computed once and kept.
     """
 
     def __init__(self, config: MitConfig, classes: int):
@@ -129,16 +131,16 @@ class ClipNetwork(nn.Module, ABC):
         return scores
 
     def exportable(self) -> ClipNetwork:
-        """The same network on the same parameters, by operators that every runtime has."""
+        """The same network on the same parameters, using only operators that every runtime has."""
         return self
 
     @abstractmethod
     def memory(self, features: Features) -> Any:
-        """What this frame offers as a reference; does not depend on any target."""
+        """What this frame offers as a reference; it does not depend on any target."""
 
     @abstractmethod
     def held(self, image: Tensor, references: int) -> Any:
-        """Zeros of the shape of the memories of that many references, each like the image; in the second axis."""
+        """Zeros shaped like the memories of that many references (the second axis), for images like this one."""
 
 
 class Memorising(ClipNetwork):
@@ -173,13 +175,13 @@ def mix_transformer(config: MitConfig) -> SegformerModel:
 
 
 def initialise(network: ClipNetwork, seed: int, even: bool = False) -> None:
-    """Random weights to train from: the backbone as SegFormer's authors draw it, the rest by torch's defaults.
+    """Draw random weights to train from: the backbone as SegFormer's authors draw it, the rest by torch's defaults.
 
-    even: linear layers of the backbone so that features keep their size, where the authors' 0.02 is far too narrow for
-    a small network
+    even: draw the backbone's linear layers so that features keep their size; the authors' 0.02 is far too narrow for a
+    small network
 
-    transformers draws convolutions as narrowly as linear layers: a depthwise one, which adds up nine products, then
-    lets next to nothing through. A module of the network's own that has `reset_parameters` draws by it.
+    transformers draws convolutions as narrowly as linear layers. A depthwise convolution, which adds up nine products,
+    then lets almost nothing through. A module of the network's own with a `reset_parameters` is drawn by that.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -187,7 +189,7 @@ def initialise(network: ClipNetwork, seed: int, even: bool = False) -> None:
         for module in network.modules():
             if isinstance(module, plain):
                 module.reset_parameters()
-        for module in network.modules():  # a method's own, which may have other wishes for the plain ones inside
+        for module in network.modules():  # a method's own modules, which may redraw the plain ones inside
             draw = getattr(module, "reset_parameters", None)
             if draw is not None and not isinstance(module, plain):
                 draw()

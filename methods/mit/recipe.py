@@ -1,5 +1,6 @@
-"""Training on clips of four frames, as the authors of MRCFA, CFFM and TV3S released it for VSPW: one loss on each frame
-by itself and one on what the references make of the last.
+"""Training on clips of four frames, as the authors of MRCFA, CFFM and TV3S released it for VSPW.
+
+One loss is on each frame by itself, one on the last frame as its references predict it.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ WEIGHT_DECAY = 0.01
 FIRST_RATE = 1e-6
 """Start of the warm-up, as a share of the rate."""
 PADDING = (124, 116, 104)
-"""The mean colour, whole: 0 after normalisation, but for half a grey level."""
+"""The mean colour in whole numbers: 0 after normalisation, give or take half a grey level."""
 
 
 @dataclass(frozen=True)
 class Manner:
-    """What a user does not change.
+    """Settings that a user does not change.
 
     warm_up:     steps of linear warm-up, at most a tenth of all
-    head_factor: of the rate, for everything but the backbone
+    head_factor: factor of the rate for everything but the backbone
     scales:      range of the factor by which a clip is resized
     """
 
@@ -53,7 +54,7 @@ TINY_MANNER = Manner(warm_up=200, head_factor=3, scales=(1.0, 1.5))
 
 
 def deviations(tiny: Settings) -> tuple[str, ...]:
-    """What the recipes do differently from their papers; tiny: the settings of that network."""
+    """How the recipes differ from their papers; tiny: the settings of the tiny network."""
     return (
         "starts from random weights unless --start names a file (the paper: a backbone trained on ImageNet)",
         "the warm-up takes at most a tenth of the steps",
@@ -67,8 +68,8 @@ def deviations(tiny: Settings) -> tuple[str, ...]:
 
 
 class ClipRecipe(Recipe):
-    """See the module. `order.start`: a whole network, or a MiT backbone: the official file, transformers' folder, or
-    another method's network.
+    """See the module. `order.start`: a whole network, or a MiT backbone (the official file, transformers' folder, or
+    another method's network).
 
     name: the method's; own: see `is_backbone`; losses: the network with its losses
     """
@@ -77,12 +78,12 @@ class ClipRecipe(Recipe):
     own: ClassVar[tuple[str, ...]]
     losses: ClassVar[type[ClipLosses]] = ClipLosses
     tiny: ClassVar[Settings] = TINY
-    method: Any  # a ClipMethod, to a method's own recipe the class it is
+    method: Any  # a ClipMethod; in a method's own recipe, that method's class
     frames = FRAMES
     deviations = deviations(TINY)
 
     def __init__(self, order: Order):
-        """Raises UserError for a crop on which the network does not run, and for a file that does not fit."""
+        """Raise UserError for a crop on which the network does not run, and for a file that does not fit."""
         start = order.start
         if isinstance(start, Mapping):
             raise UserError(f"{self.name} has one network", where=f"--start {start}", expected="one file or folder")
@@ -90,7 +91,7 @@ class ClipRecipe(Recipe):
         whole = UNTRAINED if start is None or backbone_only else start
         method = load_method(order.spec, whole, device=order.device, labels=order.space)
         assert isinstance(method, ClipMethod)
-        rows_first(method.network)  # before random weights are drawn: they come in the order of memory
+        rows_first(method.network)  # before random weights are drawn, which happens in memory order
         self.method = method
         backbone: str = self.method.backbone
         self.settings, self.manner = (
@@ -136,7 +137,7 @@ class ClipRecipe(Recipe):
         return [{"params": params, "lr": own, "weight_decay": decay} for (own, decay), params in found.items()]
 
     def factor(self, step: int) -> float:
-        """Linear warm-up, and the poly schedule with power 1 to 0 after the last step."""
+        """Linear warm-up, times the poly schedule with power 1, which reaches 0 after the last step."""
         steps = self.settings.steps
         warm_up = min(self.manner.warm_up, steps // 10)
         missing = max(0.0, 1 - step / warm_up) * (1 - FIRST_RATE) if warm_up else 0.0
@@ -147,11 +148,11 @@ class ClipRecipe(Recipe):
 
 
 def draw_frames(labelled: Sequence[int], length: int, rng: np.random.Generator) -> tuple[int, ...]:
-    """Numbers of four frames: three references, oldest first, and a labelled target; in reverse half of the time.
+    """Draw the numbers of three references, oldest first, and a labelled target; half of the time in reverse.
 
-    labelled: numbers of the frames with labels; length: frames of the clip
-    The target has its regular references nine, six and three frames earlier wherever the clip is long enough, else
-    those that it would have at test (for one of the first three frames: the first, three times).
+    labelled: numbers of the frames with labels; length: number of frames in the clip
+    Wherever the clip is long enough, the target has its regular references nine, six and three frames earlier.
+    Otherwise it has those that it would have at test (one of the first three frames: the first frame, three times).
     """
     backwards = rng.random() < 0.5
     places = [length - 1 - index if backwards else index for index in labelled]
@@ -170,9 +171,9 @@ def augment(
     crop: Size,
     rng: np.random.Generator,
 ) -> list[Picture]:
-    """Resized, cropped and flipped alike, coloured each by itself, padded where they are below the crop.
+    """Resize, crop and flip the pictures alike, distort each one's colours by itself, and pad those below the crop.
 
-    The last picture is the target, whose labels decide where the crop is; pictures without labels get ignored ones.
+    The last picture is the target: its labels decide where the crop is. Pictures without labels get ignored labels.
     """
     scale = rng.uniform(*scales)
     height, width = box or pictures[-1].size

@@ -8,7 +8,7 @@ import numpy as np
 from vssbench.types import UInt8
 
 REACH = 9
-"""Frames to hold: the oldest reference of frame t is t - 9."""
+"""Number of frames to keep: the oldest reference of frame t is t - 9."""
 STRIDE = 32
 FIRST_REGULAR = REACH
 _EARLY = {3: (0, 1, 2), 4: (0, 2, 3), 5: (0, 2, 4), 6: (0, 2, 4), 7: (0, 3, 5), 8: (0, 3, 6)}
@@ -20,16 +20,16 @@ def reference_frames(t: int) -> tuple[int, ...]:
 
 
 def network_size(height: int, width: int, box: tuple[int, int] | None) -> tuple[int, int]:
-    """The size at which a frame enters the network: fitted into the box, then each side up to a multiple of 32."""
+    """A frame's size in the network: fitted into the box, then each side rounded up to a multiple of 32."""
     height, width = fitted(height, width, box)
     return -(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE
 
 
 def align(image: UInt8, box: tuple[int, int] | None) -> UInt8:
-    """uint8[H, W, 3] at `network_size`, by the official two bilinear resizes on bytes (OpenCV): fit, then stretch.
+    """Return uint8[H, W, 3] at `network_size`, by the two official bilinear resizes of bytes (OpenCV): fit, stretch.
 
-    The second resize belongs to the methods: MRCFA's network needs sides that are multiples of 32, and the
-    others, which do not, are published with it.
+    The second resize is part of the methods: MRCFA's network needs sides that are multiples of 32. The others do not,
+    but are published with it.
     """
     height, width = image.shape[:2]
     for target in (fitted(height, width, box), network_size(height, width, box)):
@@ -39,7 +39,7 @@ def align(image: UInt8, box: tuple[int, int] | None) -> UInt8:
 
 
 def fitted(height: int, width: int, box: tuple[int, int] | None) -> tuple[int, int]:
-    """Scaled with its aspect ratio kept so that the long side fits the box's long side and the short its short."""
+    """The size, scaled at its aspect ratio so that the long side fits the box's long side and the short its short."""
     if box is None:
         return height, width
     factor = min(max(box) / max(height, width), min(box) / min(height, width))

@@ -43,7 +43,7 @@ class Cached(nn.Module):
 
 
 class Recompute(nn.Module):
-    """A frame against its references, all computed anew, as the official test code does."""
+    """A frame against its references, all computed again, as the official test code does."""
 
     def __init__(self, network: ClipNetwork):
         super().__init__()
@@ -64,11 +64,11 @@ def stack(memories: Sequence[Any]) -> Any:
 
 
 def upsample(scores: Tensor, inner: Size, outer: Size) -> Tensor:
-    """Bilinear from the head's size to that of the network's input, and from there to the frame's.
+    """Resize bilinearly from the head's size to that of the network's input, and from there to the frame's.
 
-    Bilinear resizing treats each axis by itself. Where both sizes have one height (480x864 and 480x853), the widths
-    therefore go first, while there are few rows: the same numbers for less work. Channels last, where a CPU
-    interpolates and takes the argmax twice as fast.
+    Bilinear resizing treats each axis by itself. Where both sizes have the same height (480x864 and 480x853), the
+    widths therefore go first, while there are few rows: the same numbers for less work. Memory is channels last: a CPU
+    then interpolates and takes the argmax twice as fast.
     """
     scores = scores.contiguous(memory_format=torch.channels_last)
     rows = scores.shape[-2]

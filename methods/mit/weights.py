@@ -32,7 +32,7 @@ _PARTS = {
 _KEY_VALUE = re.compile(r"backbone\.stages\.(\d)\.blocks\.(\d+)\.attention\.([kv])_proj\.(weight|bias)")
 _BACKBONE = "backbone."
 _HEADS = ("head.", "classifier.", "decode_head.")
-"""What may stand next to a backbone in a file that is read for the backbone."""
+"""What a file that is read for its backbone may hold besides it."""
 _UNSEEN = ("num_attention_heads", "sr_ratios", "strides", "patch_sizes", "mlp_ratios")
 """Keys of a transformers configuration that must agree, because shapes do not show them."""
 
@@ -57,9 +57,9 @@ def one(match: re.Match[str]) -> int:
 def official_name(name: str, rules: Rules = ()) -> str | Part:
     """Where the official file holds one of our state-dict entries; raises KeyError for a name that is not ours.
 
-    rules: of the method, for what the methods do not share
+    rules: the method's own, for what the methods do not share
     """
-    if found := _KEY_VALUE.fullmatch(name):  # one layer there: keys first, then values
+    if found := _KEY_VALUE.fullmatch(name):  # one layer in the official file: keys first, then values
         stage, block, which, kind = found.groups()
         return Part(f"backbone.block{int(stage) + 1}.{block}.attn.kv.{kind}", "kv".index(which), 2)
     layer, _, kind = name.rpartition(".")
@@ -77,10 +77,10 @@ def load(
     rename: Callable[[str], str | Part],
     checkpoint: str | Path | None,
 ) -> tuple[N, Weights]:
-    """The network with the file's weights (official layout or our own), or with the same random ones every time.
+    """Return the network with the file's weights (official layout or ours), or with the same random ones every time.
 
-    method: the network, called as in its paper; config, classes: what it is built of
-    rename: our names to the official ones
+    method: the network's class, named as in its paper; config, classes: what it is built from
+    rename: from our names to the official ones
     Raises UserError for a file that cannot be read or does not fit.
     """
     name = method.__name__
@@ -96,17 +96,17 @@ def load(
 
 
 def is_backbone(path: str | Path, own: Sequence[str]) -> bool:
-    """Whether a file is to fill the backbone alone: transformers' folder, the official ImageNet weights, another
-    method's network on the same backbone.
+    """Whether a file is to fill only the backbone.
 
-    own: what names of the method's own temporal part begin with, official or ours
+    Such a file is transformers' folder, the official ImageNet weights, or another method's network on that backbone.
+    own: prefixes of the names in the method's own temporal part, official or ours
     """
     file = checkpoints.read(path)
     return file.config is not None or not any(name.startswith(tuple(own)) for name in file.tensors)
 
 
 def fill_backbone(network: ClipNetwork, path: str | Path, backbone: str) -> None:
-    """The backbone's weights from a file that `is_backbone`; what stands next to them is not read.
+    """Fill the backbone from a file that `is_backbone`; whatever else the file holds is not read.
 
     Raises UserError for a file that does not fit.
     """
