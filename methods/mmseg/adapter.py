@@ -1,4 +1,4 @@
-"""mmsegmentation's networks behind the adapter: pipeline, network and class map as the library has them."""
+"""mmsegmentation's networks behind the adapter, with the library's own pipeline, network and class map."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Output(NamedTuple):
 class MMSeg(PerFrame):
     """A config of mmsegmentation 1.x and its checkpoint on every frame by itself.
 
-    Resizing is the config's test pipeline, normalisation and padding its data preprocessor, inference (whole or
-    sliding) its test_cfg: the result is that of the library's `inference_model`, to the digit.
+    The config's test pipeline resizes, its data preprocessor normalises and pads, its test_cfg sets the inference
+    (whole or sliding): the result is that of the library's `inference_model`, to the digit.
 
     config:     name of a config that comes with the library ("segformer_mit-b0_8xb2-160k_ade20k-512x512"), or a file;
-                it is read, not run (see `config`)
+                it is read, not run (see `vssbench.methods.mmseg.config_reader`)
     labels:     label space; the network's classes count by equal names, or as `mapping` says. "model": its own
     mapping:    file as `vssbench.networks.mapping_file` describes it
     dtype, compile: see `vssbench.networks.numerics`
@@ -80,7 +80,7 @@ class MMSeg(PerFrame):
             given = read(checkpoint)
             load_strict(self.network, given, expected=f"weights of the network of {path.name}")
             self.weights = classes.noted(given.weights)
-        self.network.auxiliary_head = None  # runs in training alone
+        self.network.auxiliary_head = None  # runs only in training
         self.network.to(self.device)
         self._run = self.numerics.compiled(self.network.inference)
 
@@ -133,7 +133,7 @@ class KeyCost(nn.Module):
 
 
 def class_scores(network: Any, logits: Tensor, sample: Any) -> Tensor:
-    """float[K, H, W] by the network's classes: without the padding, resized to the frame by the library."""
+    """Return float[K, H, W] by the network's classes: without the padding, resized to the frame by the library."""
     (found,) = network.postprocess_result(logits, [sample.clone()])
     scores: Tensor = found.seg_logits.data
     return scores

@@ -1,8 +1,8 @@
 """Reading mmsegmentation's configs without running them.
 
 Such a config is a Python file, and the library runs it. Nearly all are plain assignments; those, and no other code, are
-read here: literals, `dict(...)`, names that were assigned before, arithmetic, and `_base_`. What else is assigned is an
-error only where it is asked for. A dump (`Config.dump`, .json or .yaml) can be read whatever its source was.
+read here: literals, `dict(...)`, names that were assigned before, arithmetic, and `_base_`. Any other assigned value is
+an error only when it is asked for. A dump (`Config.dump`, .json or .yaml) can be read whatever its source was.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ _Loader.add_constructor("tag:yaml.org,2002:python/tuple", _tuple)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The whole config, its bases merged in; for an entry that is made by code, the UserError that says so."""
+    """Return the whole config, its bases merged in; an entry made by code becomes the UserError that says so."""
     return _file(path, (), [])
 
 
 def entry(config: Mapping[str, Any], key: str, path: Path) -> Any:
-    """One entry of a config that was read from `path`. Raises UserError where it is missing or made by code."""
+    """Return an entry of a config that was read from `path`. Raises UserError where it is missing or made by code."""
     if key not in config:
         raise UserError(f"has no {key}", where=path, expected="a config of mmsegmentation 1.x")
     if isinstance(config[key], UserError):
@@ -59,7 +59,7 @@ def entry(config: Mapping[str, Any], key: str, path: Path) -> Any:
 
 
 def find(config: str) -> Path:
-    """The file of a path or of a bundled config: "segformer/segformer_mit-b0_...", or its last part alone."""
+    """Return the file for a path or a bundled config: "segformer/segformer_mit-b0_...", or its last part alone."""
     if Path(config).is_file():
         return Path(config)
     known = bundled()
@@ -70,14 +70,14 @@ def find(config: str) -> Path:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """A question for a name that is misspelt; the known ones are too many to list."""
+    """Return a "did you mean" for a misspelt name; the known ones are too many to list."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}?" if close else None
 
 
 @cache
 def bundled() -> dict[str, Path]:
-    """The configs that come with the installed library, by their path without ".py" and by their name alone."""
+    """The configs that come with the installed library, by path without ".py" and by name alone."""
     folder = library_folder() / ".mim" / "configs"
     files = [file for file in sorted(folder.glob("*/*.py")) if file.parent.name != "_base_"]
     return {file.stem: file for file in files} | {f"{file.parent.name}/{file.stem}": file for file in files}
@@ -93,14 +93,14 @@ def library_folder() -> Path:
 
 
 def _file(path: Path, opened: tuple[Path, ...], read: list[Path]) -> dict[str, Any]:
-    """A file with its bases. opened: the files that led to it; read: all so far."""
+    """Read a file and its bases. opened: the files that led to it; read: all so far."""
     read.append(path)
     if path in opened or len(read) > _MOST_FILES:
         raise UserError("is its own base" if path in opened else f"has {_MOST_FILES} bases and more", where=path)
     text = read_text(path)
     try:
         data = _parse(text, path)
-    except (RecursionError, MemoryError):  # the latter is what Python's parser makes of the former
+    except (RecursionError, MemoryError):  # Python's parser raises the latter where it nests too deeply
         raise UserError("is nested too deeply", where=path, expected=FORMS) from None
     except (ValueError, TypeError, SyntaxError, yaml.YAMLError) as error:
         raise UserError(f"cannot be read: {' '.join(str(error).split())[:200]}", where=path, expected=FORMS) from None
@@ -129,7 +129,7 @@ def _base(base: str, path: Path) -> Path:
 
 
 def merge(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """The old mapping with the new one's entries; mappings are merged in turn unless the new one has `_delete_`."""
+    """Return the old mapping with the new one's entries; mappings are merged in turn unless the new has `_delete_`."""
     merged = dict(old)
     for key, value in new.items():
         if isinstance(value, dict):
@@ -158,7 +158,7 @@ def _parse(text: str, path: Path) -> Any:
 
 
 def _assignments(text: str, path: Path) -> dict[str, Any]:
-    """The names that a Python file assigns; nothing is executed."""
+    """Return the names that a Python file assigns, with their values; nothing is executed."""
     names: dict[str, Any] = {}
     for statement in ast.parse(text).body:
         match statement:
@@ -168,7 +168,7 @@ def _assignments(text: str, path: Path) -> dict[str, Any]:
                     _check_size(names[name], value, path)
                 except UserError as error:
                     names[name] = error
-                except (ArithmeticError, TypeError):  # 1 / 0, a list as a key, a sum of texts
+                except (ArithmeticError, TypeError):  # 1 / 0, a list as a key, a sum of strings
                     names[name] = _refused(value, path)
             case ast.Expr(ast.Constant(str())):
                 pass
@@ -222,7 +222,7 @@ def _item(container: Any, index: Any, node: ast.expr, path: Path) -> Any:
 
 
 def _combined(left: Any, right: Any, sign: ast.operator, node: ast.expr, path: Path) -> Any:
-    """Numbers by any operator; texts, lists and tuples may be put together, and repeated a few times."""
+    """Combine numbers by any operator; join strings, lists and tuples; repeat lists and tuples a few times."""
     numbers = isinstance(left, int | float) and isinstance(right, int | float)
     joined = isinstance(sign, ast.Add) and type(left) is type(right) and isinstance(left, str | list | tuple)
     repeated = isinstance(sign, ast.Mult) and isinstance(left, list | tuple) and isinstance(right, int)
@@ -235,7 +235,7 @@ def _combined(left: Any, right: Any, sign: ast.operator, node: ast.expr, path: P
 
 
 def _check_size(value: Any, node: ast.expr, path: Path) -> None:
-    """Raise UserError for a value of more than _MOST_VALUES parts: lists of lists of one list grow without end."""
+    """Raise UserError for a value of more than _MOST_VALUES parts: nesting one list in others can grow without end."""
     known: dict[int, int] = {}
 
     def size(part: Any) -> int:
@@ -250,7 +250,7 @@ def _check_size(value: Any, node: ast.expr, path: Path) -> None:
 
 
 def _calls_methods(node: ast.expr) -> bool:
-    """Whether the expression may change what was assigned before (`names.pop(...)`)."""
+    """Whether the expression may change what was assigned earlier (`names.pop(...)`)."""
     return any(isinstance(part, ast.Call) and not isinstance(part.func, ast.Name) for part in ast.walk(node))
 
 

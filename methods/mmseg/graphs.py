@@ -1,4 +1,4 @@
-"""A network of mmsegmentation as a graph; what its pipeline does with a frame is read off the sizes, and tried."""
+"""A network of mmsegmentation as a graph; its pipeline's operations are read off the sizes, then tried on a frame."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vssbench.errors import UserError
 from vssbench.types import UInt8
 
 NEAR = 1e-4
-"""How far a pixel as the pipeline makes it may lie from the same by operations, both normalised."""
+"""Largest difference between a pixel from the pipeline and the same pixel from the operations, both normalised."""
 
 
 class Reordered(nn.Module):
-    """The module on float[1, 3, h, w] RGB, and what comes out as a batch of one. bgr: the module takes BGR"""
+    """The module on float[1, 3, h, w] RGB, its output as a batch of one. bgr: the module takes BGR"""
 
     def __init__(self, module: nn.Module, bgr: bool):
         super().__init__()
@@ -29,13 +29,13 @@ class Reordered(nn.Module):
 
 
 def picture_of(preprocessor: Any, image: UInt8, made: Tensor, resized: tuple[int, int], where: object) -> Picture:
-    """What a test pipeline and a data preprocessor do with frames, as operations; channels stay RGB.
+    """Return what a test pipeline and a data preprocessor do with frames, as operations; channels stay RGB.
 
-    image: one frame, of noise;  made: what became of it, float32[1, 3, h, w];  resized: without the padding
+    image: a frame of noise;  made: what became of it, float32[1, 3, h, w];  resized: its size without the padding
     Raises UserError for a pipeline that does something else.
     """
     padded = made.shape[2], made.shape[3]
-    raw = torch.zeros(3), torch.ones(3)  # of a config without normalisation
+    raw = torch.zeros(3), torch.ones(3)  # for a config without normalisation
     values = (getattr(preprocessor, name, usual) for name, usual in zip(("mean", "std"), raw, strict=True))
     mean, std = (_rgb(one, preprocessor) for one in values)
     picture: Picture = (
@@ -55,6 +55,6 @@ def picture_of(preprocessor: Any, image: UInt8, made: Tensor, resized: tuple[int
 
 
 def _rgb(values: Tensor, preprocessor: Any) -> tuple[float, float, float]:
-    """Statistics of the network's channels, in the order of RGB."""
+    """The statistics of the network's channels, in RGB order."""
     one, two, three = values.flatten().tolist()
     return (one, two, three) if preprocessor.channel_conversion else (three, two, one)

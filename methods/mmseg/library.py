@@ -1,4 +1,4 @@
-"""mmsegmentation itself: imported without compiled operators, and asked to build nothing but what it has registered."""
+"""mmsegmentation itself: imported without compiled operators, and asked to build only what it has registered."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from vssbench.networks.checkpoints import seeded
 
 SEGMENTORS = ("EncoderDecoder", "CascadeEncoderDecoder")
 _FOR_TRAINING = ("init_cfg", "pretrained", "train_cfg", "class_weight")
-"""Left out wherever they stand: they name files that the library would unpickle or fetch, or serve training alone."""
+"""Left out wherever they occur: they name files that the library would unpickle or fetch, or serve only training."""
 _BRINGS_CODE = ("VPD",)
-"""Registered, but builds what its configuration names from anywhere."""
+"""Registered, but builds whatever its configuration names, from anywhere."""
 
 
 class _NoOperators(ModuleType):
-    """In place of mmcv's compiled operators, which mmcv-lite lacks: there by name, an error when called."""
+    """A stand-in for mmcv's compiled operators, which mmcv-lite lacks: each exists by name and raises when called."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
@@ -41,7 +41,7 @@ class _NoOperators(ModuleType):
 
 
 def load() -> None:
-    """Import mmsegmentation with all that it registers. Raises MissingExtra where it is not installed."""
+    """Import mmsegmentation and all that it registers. Raises MissingExtra where it is not installed."""
     if (
         "mmcv._ext" not in sys.modules
         and importlib.util.find_spec("mmcv")
@@ -57,7 +57,7 @@ def load() -> None:
 
 
 def build_network(model: Any, where: Path) -> Any:
-    """The network of a config's `model`, in evaluation mode, with random weights that follow from it."""
+    """Build the network of a config's `model`, in evaluation mode, with random weights that follow from it."""
     from mmengine.config import ConfigDict
     from mmengine.registry import DefaultScope
     from mmseg.registry import MODELS
@@ -74,7 +74,7 @@ def build_network(model: Any, where: Path) -> Any:
 
 
 def build_pipeline(steps: Any, where: Path) -> Callable[[dict[str, Any]], Any]:
-    """A config's `test_pipeline` for images in memory: {"img": uint8[H, W, 3], BGR} -> inputs and their description."""
+    """Build a config's `test_pipeline` for images in memory: {"img": uint8[H, W, 3], BGR} -> inputs and a record."""
     from mmcv.transforms import Compose
     from mmengine.registry import DefaultScope
 
@@ -88,7 +88,7 @@ def build_pipeline(steps: Any, where: Path) -> Callable[[dict[str, Any]], Any]:
 
 
 def class_names(dataset: Any, count: int) -> list[str]:
-    """What a config's dataset calls the classes, or LABEL_0 and so on where it does not say so of that many."""
+    """Return the class names of a config's dataset, or LABEL_0 and so on where it does not name that many."""
     from mmseg.registry import DATASETS
 
     meta: Any = None
@@ -102,7 +102,7 @@ def class_names(dataset: Any, count: int) -> list[str]:
 
 
 def _checked(value: Any, where: Path) -> Any:
-    """A copy whose every `type` is registered: the library would import anything else that is named."""
+    """Return a copy in which every `type` is registered: the library would import anything else that is named."""
     if isinstance(value, Mapping):
         if "type" in value and str(value["type"]) not in _registered():
             raise UserError(
@@ -132,7 +132,7 @@ def _registered() -> frozenset[str]:
 
 @contextmanager
 def _user_error(where: Path) -> Iterator[None]:
-    """What the library makes of somebody's config, as one message."""
+    """Raise whatever goes wrong in the library with a user's config as one message."""
     try:
         yield
     except UserError:
@@ -144,7 +144,7 @@ def _user_error(where: Path) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the library's warnings on versions and defaults."""
+    """Silence the library's warnings about versions and defaults."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
