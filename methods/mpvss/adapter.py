@@ -1,4 +1,4 @@
-"""MPVSS behind the adapter: a schedule, the key frame's cache, and the two kinds of frame."""
+"""MPVSS behind the adapter: a schedule, the cache of the key frame, and the two kinds of frame."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _UNSEEN = np.empty((0, 0), np.float32)
 @dataclass(frozen=True, slots=True)
 class Input:
     """image: float32[1, 3, H, W] for the segmentor; flow_image: float32[3, H/2, W/2] for the flow network;
-    thumbnail: for an adaptive schedule, else empty."""
+    thumbnail: for an adaptive schedule; otherwise empty."""
 
     clip: str
     index: int
@@ -43,7 +43,7 @@ class Input:
 
 
 class Output(NamedTuple):
-    """What the network says, the sizes that decode needs, and what kind of frame it was."""
+    """The network's output, the sizes that decode needs, and the kind of frame."""
 
     segments: Segments
     geometry: Geometry
@@ -56,10 +56,10 @@ class Mpvss(Segmentor):
 
     labels, backbone, resize, decode, mapping, dtype, compile: as in mask2former
     key_interval: frames from one key frame to the next, or auto(threshold=12,max=10): see `vssbench.schedule`
-    offset:       where in the interval the first key frame after frame 0 falls
-    checkpoint:   official .pth or our .safetensors; or any that mask2former takes, for the segmentor alone: the flow
+    offset:       position in the interval of the first key frame after frame 0
+    checkpoint:   official .pth or our .safetensors; or any that mask2former takes, for the segmentor only: the flow
                   network is then untrained, and `weights` says "untrained". None: as in mask2former
-    A frame is key, too, where there is no key frame to start from: the first of a clip, after a change of size, or
+    A frame is also a key frame where there is none to start from: at the start of a clip, after a change of size, or
     where the video starts again.
     """
 
@@ -117,7 +117,7 @@ class Mpvss(Segmentor):
 
     def _is_key(self, x: Input, key: Input) -> bool:
         if (x.clip, x.geometry) != (key.clip, key.geometry) or x.index <= key.index:
-            return True  # what is cached is of another picture
+            return True  # the cache belongs to a different picture
         if isinstance(self.schedule, FixedInterval):
             return self.schedule.is_key(x.index, key.index)
         return self.schedule.is_key(x.index - key.index, change(x.thumbnail, key.thumbnail))
@@ -130,9 +130,9 @@ class Mpvss(Segmentor):
         return labels
 
     def cost_module(self, kind: Kind, size: tuple[int, int], device: str | None = None) -> Counted:
-        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
+        """Return what step and decode compute for a frame of that size (H, W), up to the class scores, and its inputs.
 
-        device: None for the method's own network; "meta" for one without values, so that any size fits in memory
+        device: None for the method's own network; "meta" for a network without values, so that any size fits in memory
         """
         self.check_kind(kind)
         with torch.device(device or self.device):

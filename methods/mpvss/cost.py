@@ -1,4 +1,4 @@
-"""The two kinds of frame as modules that a FLOP counter can run."""
+"""The two kinds of frame, as modules that a FLOP counter can run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NonkeyCost(nn.Module):
 
 
 def cost_module(network: MPVSS, kind: Kind, geometry: Geometry, scores: Scores) -> tuple[nn.Module, tuple[Tensor, ...]]:
-    """The module of a kind of frame and its inputs, on torch's default device; scores: the output stage."""
+    """Return a kind of frame's module and its inputs, on torch's default device; scores: the output stage."""
     height, width = geometry.padded
     if kind == "key":
         return KeyCost(network.segmentor, geometry, scores), (torch.zeros(1, 3, height, width),)

@@ -1,8 +1,8 @@
 """The flow network of MPVSS (Weng et al., Mask Propagation for Efficient Video Semantic Segmentation, NeurIPS 2023).
 
-From the current frame, the key frame and the key frame's queries: one flow map a query, by which that query's mask is
-warped. A FlowNetSimple encoder and refinement (Dosovitskiy et al., ICCV 2015; constants as in mmtracking) with a
-transformer between, in which the queries and the tokens of one level attend to each other as one sequence.
+From the current frame, the key frame and the key frame's queries, it makes one flow map per query, by which that
+query's mask is warped. It is FlowNetSimple's encoder and refinement (Dosovitskiy et al., ICCV 2015; constants as in
+mmtracking). Between them is a transformer: the queries and the tokens of one level attend to each other as a sequence.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from transformers.models.mask2former.modeling_mask2former import Mask2FormerSine
 MEAN = (0.411, 0.432, 0.450)
 """Subtracted from RGB on the 0..1 scale, after the division by 255."""
 DEVIATION = 0.2
-"""Of such values in usual frames, roughly."""
+"""The rough standard deviation of such values in ordinary frames."""
 LEVELS = 3
 
 
@@ -29,8 +29,8 @@ class FlowSize:
     encoder:    channels of the six blocks of convolutions, at strides 4 to 128 of the frame
     refinement: channels of the upward convolutions, to strides 64 to 8
     width:      of queries and tokens; heads, layers and feedforward are the transformer's
-    even:       initialised so that features are as large as they are in one layer as in the next. Not the paper's
-                way, by which a small network's features start at a hundredth of the frames' and learn no flow for long.
+    even:       initialised so that features stay as large from layer to layer. This is not the paper's way, with which
+                a small network's features start at a hundredth of the frames' and learn no flow for a long time.
     """
 
     encoder: tuple[int, ...] = (64, 128, 256, 512, 512, 1024)
@@ -46,10 +46,10 @@ TINY = FlowSize((12, 24, 48, 96, 96, 192), (24, 24, 24, 12), width=64, heads=4, 
 
 
 def flow_image(image: Tensor, padded: tuple[int, int], frame: tuple[int, int]) -> Tensor:
-    """A frame as the flow network takes it: float[3, h, w] at half the padded size, from float[3, H, W] RGB, 0..255.
+    """Return a flow network's input, float[3, h, w] at half the padded size, from float[3, H, W] RGB, 0..255.
 
-    frame: (height, width) before any resizing. The official code blanks what lies beyond it, which matters only where
-    the frame was enlarged; kept, as published numbers include it.
+    frame: (height, width) before any resizing. The official code blanks what is beyond it, which matters only where
+    the frame was enlarged. That is kept, because the published numbers include it.
     """
     height, width = image.shape[-2:]
     image = image / 255 - image.new_tensor(MEAN)[:, None, None]
@@ -59,15 +59,14 @@ def flow_image(image: Tensor, padded: tuple[int, int], frame: tuple[int, int]) -
 
 
 def warp(masks: Tensor, flows: Tensor) -> Tensor:
-    """Each query's maps of mask logits, float[Q, C, H, W], fetched along its flow, float[Q, 2, h, w], x first, in flow
-    pixels.
+    """Warp each query's mask logits, float[Q, C, H, W], along its flow, float[Q, 2, h, w], x first, in flow pixels.
 
-    As mmtracking does: positions are scaled by W and H but sampled with corners aligned, so that zero flow shrinks the
-    mask slightly towards the top left; what lies outside takes the border's value.
+    As in mmtracking, positions are scaled by W and H but sampled with corners aligned, so zero flow shrinks the mask
+    slightly towards the top left. Positions outside take the border's value.
     """
     height, width = masks.shape[-2:]
     scale = width / flows.shape[-1]
-    masks, flows = masks.float(), flows.float()  # places in bf16 would be whole pixels
+    masks, flows = masks.float(), flows.float()  # in bf16, positions would be whole pixels
     flows = F.interpolate(flows, (height, width), mode="bilinear", align_corners=False) * scale
     x = torch.arange(width, device=masks.device, dtype=masks.dtype)
     y = torch.arange(height, device=masks.device, dtype=masks.dtype)[:, None]
@@ -76,7 +75,7 @@ def warp(masks: Tensor, flows: Tensor) -> Tensor:
 
 
 class FlowNetwork(nn.Module):
-    """Flow of every query from the current frame to the key frame."""
+    """The flow of every query from the current frame to the key frame."""
 
     def __init__(self, queries: int, size: FlowSize = FlowSize()):
         super().__init__()
@@ -92,7 +91,7 @@ class FlowNetwork(nn.Module):
             self._even()
 
     def forward(self, current: Tensor, key: Tensor, queries: Tensor) -> Tensor:
-        """Frames as `flow_image` gives them, float[N, 3, h, w], and the key frame's queries, float[N, Q, D], to
+        """Frames as `flow_image` returns them, float[N, 3, h, w], and the key frame's queries, float[N, Q, D], to
         flows, float[N, Q, 2, h / 4, w / 4] (a quarter of the input, an eighth of the frame), x first, in its pixels."""
         stride8, stride16, *coarse = self.encoder(torch.cat((current, key), dim=1))
         queries, coarse = self.transformer(queries, coarse[::-1])
@@ -108,7 +107,7 @@ class FlowNetwork(nn.Module):
         return tuple(torch.einsum("nqc,nhwc->nqhw", queries, half)[:, :, None] for half in halves)
 
     def _initialise(self) -> None:
-        """Kaiming (fan-out) in convolutions, Xavier in the transformer, and a constant flow of (1, 1) to start from."""
+        """Use Kaiming (fan-out) in convolutions, Xavier in the transformer, and a first flow of (1, 1) everywhere."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight, 0.1, "fan_out", "leaky_relu")
@@ -123,7 +122,7 @@ class FlowNetwork(nn.Module):
 
     @torch.no_grad()
     def _even(self) -> None:
-        """Kaiming by what goes into an output instead, and frames scaled up to a deviation of about 1."""
+        """Use Kaiming by the inputs per output instead, and scale frames up to a deviation of about 1."""
         for module in (*self.encoder.modules(), *self.refinement.modules()):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, 0.1, "fan_in", "leaky_relu")
@@ -158,7 +157,7 @@ class Encoder(nn.Module):
 
 
 class JointTransformer(nn.Module):
-    """Self-attention over [queries; tokens of one level], levels in turn from the coarsest.
+    """Self-attention over [queries; tokens of one level], one level after the other, coarsest first.
 
     Positions are added into the residual stream before every layer, not only to queries and keys: they accumulate.
     """
@@ -220,7 +219,7 @@ class Refinement(nn.Module):
         )
 
     def forward(self, coarse: list[Tensor], stride16: Tensor, stride8: Tensor) -> Tensor:
-        """Refined maps from the coarsest on, then the encoder's finer ones, to one flow for all, float[N, 2, h, w]."""
+        """Refined maps, coarsest first, then the encoder's finer ones, to one flow for all, float[N, 2, h, w]."""
         x = coarse[0]
         finer = (*coarse[1:], stride16, stride8)
         steps = zip(finer, self.predict, self.upsample_flow, self.deconvolve, strict=False)
@@ -232,7 +231,7 @@ class Refinement(nn.Module):
 
 
 class MLP(nn.Module):
-    """Three linear layers with ReLU between, on the last axis."""
+    """Three linear layers with ReLU between them, on the last axis."""
 
     def __init__(self, inner: int, hidden: int, outer: int):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The two kinds of frame as graphs: the key frame leaves segments, a nonkey frame warps their masks."""
+"""The two kinds of frame as graphs: a key frame leaves segments, and a nonkey frame warps their masks."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def graphs(
 
 
 def flow_picture(frames: FrameReader, geometry: Geometry) -> Picture:
-    """What `flow_image` makes of a frame; what it blanks is cropped before the padding."""
+    """The operations of `flow_image` on a frame; what it blanks is cropped before the padding."""
     height, width = geometry.padded
     seen = (min(geometry.resized[0], geometry.frame[0]), min(geometry.resized[1], geometry.frame[1]))
     red, green, blue = (255 * mean for mean in MEAN)

@@ -10,7 +10,7 @@ from vssbench.networks.checkpoints import seeded
 
 
 class MPVSS(nn.Module):
-    """The segmentor and the flow network; `key` and `nonkey` are what runs on the two kinds of frame."""
+    """The segmentor and the flow network; `key` and `nonkey` run on the two kinds of frame."""
 
     def __init__(self, backbone: Backbone, classes: int):
         super().__init__()
@@ -25,10 +25,10 @@ class MPVSS(nn.Module):
         return segment(self.segmentor, image)
 
     def nonkey(self, current: Tensor, key: Tensor, segments: Segments) -> Segments:
-        """The key frame's segments with its masks warped to the current frame.
+        """Return the key frame's segments with their masks warped to the current frame.
 
-        Only the last head's masks are: the official code also warps those of the nine heads before it, which nothing
-        uses. Frames are float[3, h, w] as `flow.flow_image` gives them.
+        Only the last head's masks are warped: the official code also warps those of the nine heads before it, which
+        nothing uses. Frames are float[3, h, w] as `flow.flow_image` returns them.
         """
         flows = self.flow(current[None], key[None], segments.queries[None])[0]
         return segments._replace(masks=warp(segments.masks[:, None], flows)[:, 0])

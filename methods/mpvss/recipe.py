@@ -1,7 +1,7 @@
-"""Training MPVSS (Weng et al., NeurIPS 2023): two frames of a clip, the earlier one's masks warped to the later one's
-labels. The flow network learns from that alone; nobody tells it where pixels move.
+"""Training MPVSS (Weng et al., NeurIPS 2023): on two frames of a clip, the earlier one's masks warped to the later.
 
-The segmentor is a trained Mask2Former and stays as it is, but for the heads that make masks and classes of its queries.
+The later frame's labels judge the warped masks. The flow network learns from that alone: nothing tells it where pixels
+move. The segmentor is a trained Mask2Former; only the heads that turn its queries into masks and classes are trained.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings, ro
 
 TINY = Settings(steps=6000, batch=8, rate=2e-3, crop=(128, 160))
 TINY_HEADS, TINY_POINT_SHARE = 0.1, 0.3
-"""Share of the rate for the segmentor's two heads; share of a mask's pixels for the losses: see `deviations`."""
+"""The share of the rate for the segmentor's two heads, and of a mask's pixels for the losses: see `deviations`."""
 
 
 class Pairs(nn.Module):
-    """The network and its criterion; forward gives the weighted losses of a batch of pairs, earlier frame first."""
+    """The network and its criterion; forward returns the weighted losses of a batch of pairs, earlier frame first."""
 
     def __init__(self, network: MPVSS, point_share: float = POINT_SHARE):
         super().__init__()
@@ -66,10 +66,10 @@ class Pairs(nn.Module):
 
     @torch.no_grad()
     def _frozen(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Layer-normed queries of all K heads, float[K, B, Q, D], and mask features, float[B, D, h, w].
+        """Return layer-normed queries of all K heads, float[K, B, Q, D], and mask features, float[B, D, h, w].
 
-        Without gradients, also of the mask embedding: within the decoder it only makes attention masks, which are
-        thresholded. So the masks are made anew outside.
+        There are no gradients, not even of the mask embedding: inside the decoder it only makes attention masks, which
+        are thresholded. So the masks are made again outside.
         """
         maps, features = pixel_features(self.network.segmentor, image)
         decoded = self.network.segmentor.model.transformer_module(maps, features)
@@ -79,10 +79,10 @@ class Pairs(nn.Module):
 class MpvssRecipe(Recipe):
     """See the module.
 
-    `order.start`: any Mask2Former checkpoint that the suite reads, for the segmentor, and the packaged one where there
-    is none; or one of MPVSS, whose training then begins anew from step 0.
-    Options: `window`, frames from one frame of a pair to the other, at most; `moved`, the share of pairs that are made
-    of a single labelled frame (see `vssbench.training.made_motion`), for videos whose frames lie far apart.
+    `order.start`: any Mask2Former checkpoint that the suite reads, for the segmentor (the packaged one if none is
+    given); or an MPVSS checkpoint, whose training then starts again from step 0.
+    Options: `window`, the most frames from one frame of a pair to the other; `moved`, the share of pairs that are made
+    from a single labelled frame (see `vssbench.training.made_motion`), for videos whose frames are far apart.
     """
 
     frames = 2
@@ -147,7 +147,7 @@ class MpvssRecipe(Recipe):
 
 
 def learning(network: MPVSS) -> tuple[nn.Module, ...]:
-    """What is trained: the flow network, and the segmentor's mask and class embeddings."""
+    """The parts that are trained: the flow network, and the segmentor's mask and class embeddings."""
     return network.flow, mask_embedder(network), network.segmentor.class_predictor
 
 
@@ -158,7 +158,7 @@ def mask_embedder(network: MPVSS) -> nn.Module:
 
 
 def by_decay(modules: Sequence[nn.Module]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Parameters whose weights decay, and those whose do not: normalisations' and embeddings'."""
+    """The parameters with weight decay, and those without (of normalisations and embeddings)."""
     parts = [part for module in modules for part in module.modules()]
     exempt = (nn.LayerNorm, nn.Embedding)
     decayed = [p for part in parts if not isinstance(part, exempt) for p in part.parameters(recurse=False)]
@@ -168,9 +168,10 @@ def by_decay(modules: Sequence[nn.Module]) -> tuple[list[nn.Parameter], list[nn.
 def draw_pair(
     labelled: Sequence[int], length: int, window: int, rng: np.random.Generator, clip: str = ""
 ) -> tuple[int, int]:
-    """Numbers of an earlier frame and a labelled later one, drawn as the paper does: any frame, another one from the
-    window around it, both put in order; here on condition that the later one has labels.
+    """Draw the numbers of an earlier frame and a labelled later one.
 
+    The paper draws any frame and another from the window around it, and puts both in order. Here the draw is the same,
+    on condition that the later one has labels.
     Raises UserError for a clip without such a pair.
     """
     pairs = [(key, later) for later in labelled for key in range(max(0, later - window), later)]
@@ -195,6 +196,6 @@ def _padded(images: Tensor) -> Tensor:
 
 
 def _small(images: Tensor) -> Tensor:
-    """Frames float[B, 3, H, W] as the flow network takes them."""
+    """Return frames float[B, 3, H, W] as the flow network takes them."""
     size = _padded(images[:1]).shape[-2:]
     return torch.stack([flow_image(image, (size[0], size[1]), (size[0], size[1])) for image in images])

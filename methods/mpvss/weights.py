@@ -14,7 +14,7 @@ from vssbench.types import Weights
 
 
 def _number(prefix: str, start: int, step: int) -> Callable[[re.Match[str]], str]:
-    """Replacement for a numbered name that the official file counts from `start`, up or down."""
+    """Return a replacement for a numbered name that the official file counts from `start`, up or down."""
     return lambda match: f"{prefix}{start + step * int(match[1])}"
 
 
@@ -60,9 +60,9 @@ def fill(network: MPVSS, checkpoint: Checkpoint, expected: str) -> Weights:
     """Strictly fill the network from an official file or our safetensors, of MPVSS or of Mask2Former, or from a
     Mask2Former folder saved by transformers.
 
-    Mask2Former fills the segmentor, and as the flow network stays untrained, so does the method as a whole by the
-    record that is returned.
-    expected: what the weights should be for, for the message of the UserError where they do not fit
+    Mask2Former fills the segmentor. The flow network then stays untrained, so the returned record calls the whole
+    method untrained.
+    expected: what the weights should be for, named by the UserError where they do not fit
     """
     if is_segmentor(checkpoint):
         mask2former.fill(network.segmentor, checkpoint, expected)
