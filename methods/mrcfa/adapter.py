@@ -20,14 +20,14 @@ class Mrcfa(ClipMethod):
     labels, mapping: as in mask2former
     backbone:   as in mask2former, else mit_b1
     references: "cached": each frame's keys and values are computed once and held for nine frames;
-                "recompute": all four frames anew for every target, as the official test code. The same outputs.
-                None: no references; every frame by the per-frame head and of kind "key", to compare with.
+                "recompute": all four frames again per target, as in the official test code. The outputs are the same.
+                None: no references; every frame goes through the per-frame head and is of kind "key", for comparison.
     resize:     HxW box that a frame is fitted into, None for its own size; "auto" is the official 480x853, and None
-                on synthetic video. Sides are then stretched to multiples of 32: the method needs it.
+                on synthetic video. Sides are then stretched to multiples of 32, which the method needs.
     dtype, compile: see `vssbench.networks.numerics`
     checkpoint: official .pth or our .safetensors; None: random weights (`load_method` passes the packaged file if any)
 
-    The first three frames after `reset` are segmented alone, the next six have the official table of references; these
+    The first three frames after `reset` are segmented alone. The next six use the official table of references. These
     nine are of kind "warmup".
     """
 
@@ -53,9 +53,9 @@ class Mrcfa(ClipMethod):
         self.open(references, resize)
 
     def parameter_counts(self) -> dict[str, int]:
-        """Parameters in all, and without the decoders that only the training loss reads (the published convention).
+        """Return all parameters, and those without the decoders that only the training loss reads (as published).
 
-        Without references: those of the per-frame path, for nothing else is there.
+        Without references, return those of the per-frame path: nothing else is used.
         """
         network = self.network
         if self.references is None:

@@ -1,7 +1,7 @@
 """Cross-frame affinities: selection of reference tokens (STM), refinement of one scale (SAR), merging of scales (MAA).
 
 Sun et al., ECCV 2022, section 3. The paper's 4D convolution is, in the official code, a 2D one over target positions:
-every (reference, selected token) pair is an image of its own, all of them filtered by the same few weights.
+every (reference, selected token) pair is an image of its own, and the same few weights filter all of them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from torch.nn import functional as F
 from vssbench.methods.mrcfa.backbones import Config
 
 STRONGEST = 5
-"""A reference token is scored by the sum of this many of its largest affinities."""
+"""A reference token's score is the sum of this many of its largest affinities."""
 
 
 def select_tokens(affinity: Tensor, share: float) -> Tensor:
     """Selective Token Masking: which tokens of each reference to keep.
 
     affinity: float[B, R, P, n], target positions by reference tokens at 1/32
-    Returns int64[B, R, s]: token indices in raster order, s = floor(n * share) and at least one.
+    Returns int64[B, R, s]: token indices in raster order; s is floor(n * share), at least 1.
     """
     score = affinity.topk(min(STRONGEST, affinity.shape[-2]), dim=-2).values.sum(-2)
     kept = score.topk(max(1, int(score.shape[-1] * share)), dim=-1).indices
@@ -36,13 +36,13 @@ def gather_tokens(tokens: Tensor, kept: Tensor) -> Tensor:
 class Block(nn.Module):
     """Convolution (same padding), GroupNorm with one group, ReLU on a stack of images, each by itself.
 
-    The images lie side by side in the channel axis, channels last, and each is one group of a grouped convolution and
-    of the GroupNorm. That is the same arithmetic as images in the batch axis and 5 to 10 times as fast on a CPU, whose
-    vector units work along channels: the official layout leaves them one or two.
+    The images are side by side in the channel axis, channels last. Each is one group of a grouped convolution and of
+    the GroupNorm. That is the same arithmetic as with images in the batch axis, but 5 to 10 times as fast on a CPU:
+    its vector units work along channels, and the official layout leaves them only one or two.
     """
 
     def __init__(self, before: int, after: int, size: int):
-        """before, after: channels of one image; size: of the convolution's kernel."""
+        """before, after: channels of one image; size: the convolution's kernel size."""
         super().__init__()
         self.conv = nn.Conv2d(before, after, size, padding=size // 2)
         self.norm = nn.GroupNorm(1, after)
@@ -92,7 +92,7 @@ class CrossFrameAffinity(nn.Module):
         self.maa2 = Refine(config.maa3[-1][1], config.maa2)
 
     def forward(self, maps: tuple[Tensor, ...], keys: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """The target's maps and the references' keys to the affinity at 1/8.
+        """Return the affinity at 1/8 of the target's maps to the references' keys.
 
         maps: c2, c3, c4 of the target, float[B, C_i, H_i, W_i]
         keys: of the references, deep maps last, float[B, R, n, C_i]
@@ -102,7 +102,7 @@ class CrossFrameAffinity(nn.Module):
             query(x.flatten(2).transpose(1, 2)).unsqueeze(1) for query, x in zip(self.queries, maps, strict=True)
         )
         # One query map against R sets of keys, by broadcasting as in the official code. fvcore's formula for matmul
-        # counts such a product once and not R times, in the published recount as well as here.
+        # counts such a product once, not R times, both in the published recount and here.
         affinity4 = query4 @ keys[2].transpose(-1, -2)
         kept = select_tokens(affinity4, self.share)
         affinity4 = affinity4.gather(3, kept.unsqueeze(2).expand(-1, -1, affinity4.shape[2], -1))
@@ -125,5 +125,5 @@ def _as_images(affinity: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def _upsample(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear with aligned corners: the one place of the method that uses them."""
+    """Resize bilinearly with aligned corners: the only place in the method that uses them."""
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=True)

@@ -12,7 +12,7 @@ Backbone = Literal["tiny", "mit_b0", "mit_b1", "mit_b2", "mit_b5"]
 
 @dataclass(frozen=True)
 class Config(MitConfig):
-    """One network. The kernels that make tokens of keys and values follow from the backbone's last two strides.
+    """One network. The kernels that turn keys and values into tokens follow from the backbone's last two strides.
 
     kept:       share of each reference's tokens that Selective Token Masking keeps
     sar4..2:    kernel sizes and output channels of the blocks that refine one scale's affinity (deep to shallow)

@@ -1,4 +1,4 @@
-"""Losses of MRCFA (Sun et al., ECCV 2022): besides the output at test, each reference alone against the target."""
+"""Losses of MRCFA (Sun et al., ECCV 2022): on the output at test, and on each reference's own view of the target."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from vssbench.methods.mrcfa.network import Memory
 
 
 class MrcfaLosses(ClipLosses):
-    """The network with its two losses, the second on four maps."""
+    """The network with its two losses; the second is on four maps."""
 
     def clip(self, target: Features, memory: Memory) -> Tensor:
-        """float[B, 4, C, H/4, W/4]: what each of the three references makes of the target, and then all of them with
-        the target's own features, which is the output at test.
+        """Return float[B, 4, C, H/4, W/4]: the target as each of the three references predicts it, then as all of them
+        do with the target's own features, which is the output at test.
         """
         network = self.network
         seen = network.reconstruct(target, memory)

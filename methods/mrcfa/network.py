@@ -13,7 +13,7 @@ from vssbench.methods.mrcfa.backbones import Config
 
 
 class Memory(NamedTuple):
-    """What a frame offers to later ones as a reference: one token for each of the n cells at 1/32, in raster order.
+    """What a frame offers to later ones as a reference: one token per cell of the n at 1/32, in raster order.
 
     keys:   from c2, c3, c4, float[B, n, C_i]; float[B, R, n, C_i] for R references
     values: float[B, n, embed]; float[B, R, n, embed]
@@ -30,8 +30,8 @@ class MRCFA(ClipNetwork):
         super().__init__(config, classes)
         widths, embed = config.widths, config.embed
         self.classify = nn.Conv2d(embed, classes, 1)
-        self.classify_reference = nn.ModuleList(nn.Conv2d(embed, classes, 1) for _ in range(3))  # training loss only
-        self.unused = nn.Conv2d(128, classes, 1)  # in every official checkpoint, read by nothing
+        self.classify_reference = nn.ModuleList(nn.Conv2d(embed, classes, 1) for _ in range(3))  # for training only
+        self.unused = nn.Conv2d(128, classes, 1)  # in every official checkpoint, but nothing reads it
         self.affinity = CrossFrameAffinity(config)
         self.reduce = nn.ModuleList(nn.Conv2d(w, w, k, stride=k) for w, k in zip(widths[1:3], (4, 2), strict=True))
         self.keys = nn.ModuleList(nn.Linear(width, width) for width in widths[1:])

@@ -1,4 +1,4 @@
-"""Training MRCFA (Sun et al., ECCV 2022, section 4.1, and the figures of the authors' release)."""
+"""Training MRCFA (Sun et al., ECCV 2022, section 4.1, and the settings of the authors' release)."""
 
 from __future__ import annotations
 
