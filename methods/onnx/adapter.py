@@ -1,4 +1,4 @@
-"""ONNX graphs behind the adapter: `model.yaml` says what runs on which frame, ONNX Runtime runs it."""
+"""ONNX graphs behind the adapter: `model.yaml` says what runs on which frame, and ONNX Runtime runs it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _UNSEEN = np.empty((0, 0), np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """pictures: by name, see `vssbench.deploy.pictures`; side: as the frame has it; thumbnail: as in mpvss."""
+    """pictures: by name, see `vssbench.deploy.pictures`; side: the frame's own; thumbnail: as in mpvss."""
 
     clip: str
     index: int
@@ -55,7 +55,7 @@ class Input:
 
 
 class Output(NamedTuple):
-    """outputs: of the graph, by name; decode: how labels come of them; size: (H, W) of the frame."""
+    """outputs: of the graph, by name; decode: how to turn them into labels; size: (H, W) of the frame."""
 
     outputs: Mapping[str, Array]
     decode: Decode
@@ -67,22 +67,22 @@ class Output(NamedTuple):
 class Onnx(Segmentor):
     """Graphs in ONNX Runtime: a method that `vssbench export-model` exported, with its state, or one per-frame network.
 
-    model:    a folder with model.yaml, or a file: one image as its input, float32[1, 3, H, W] normalised or
-              uint8[1, H, W, 3], RGB; its first output scores, float32[1, C, h, w], or labels, int64[1, h, w]
+    model:    a folder with model.yaml, or a file. Its input is one image, float32[1, 3, H, W] normalised or
+              uint8[1, H, W, 3], RGB; its first output is scores, float32[1, C, h, w], or labels, int64[1, h, w]
     labels:   label space; the network's classes count by equal names, or as `mapping` says. "model": its own
-    mapping:  file as `vssbench.networks.mapping_file` describes it; a file's classes have numbers alone
-    provider: cpu, cuda, tensorrt or openvino, of those that the onnxruntime has; None: that of `device`
+    mapping:  file as `vssbench.networks.mapping_file` describes it; a bare graph's classes have only numbers
+    provider: cpu, cuda, tensorrt or openvino, if the onnxruntime has it; None: the one for `device`
     optimise: what ONNX Runtime fuses first: all, extended, basic, none
-    key_interval, offset: of an exported method with key frames, in place of its own
-    Of a file alone:
+    key_interval, offset: for an exported method with key frames, instead of its own
+    For a file only:
     mean, std: RGB on the 0..255 scale, `123.675/116.28/103.53`; None: ImageNet's
     resize:   HEIGHTxWIDTH, bilinear (OpenCV); None: the graph's own size, or the frame's where the graph takes any
     layout:   nchw or nhwc: what the graph must be; None: what it is
-    threads:  of one operator; None: as many as torch takes
+    threads:  for one operator; None: as many as torch uses
     checkpoint: none is read: the weights are in the graphs
 
-    No code that a graph asks for is loaded: see `vssbench.deploy.graph_file`. A frame starts a clip anew where its clip
-    or its place says so. Raises UserError for everything that does not fit.
+    No code that a graph asks for is loaded: see `vssbench.deploy.graph_file`. The method resets itself where a
+    frame's clip changes or its index does not increase. Raises UserError for everything that does not fit.
     """
 
     name = "onnx"
@@ -158,7 +158,7 @@ class Onnx(Segmentor):
         self.reset()
 
     def _set_schedule(self, key_interval: int | str | Spec | None, offset: int | None) -> None:
-        """`schedule` or `gop`, whichever the graphs have."""
+        """Set `schedule` or `gop`, whichever the graphs have."""
         said = self.model.schedule
         self.schedule: FixedInterval | OnChange | None = None
         self.gop = said.gop if isinstance(said, Unless) else None
@@ -191,7 +191,7 @@ class Onnx(Segmentor):
         return Input(frame.clip, frame.index, found, frame.side, small, (height, width))
 
     def _plan(self, frame: Size) -> tuple[ModelFile, Pictures]:
-        """What is done with frames of that size."""
+        """Return how frames of that size are processed."""
         if self._planned is None or self._planned[0] != frame:
             model = self.model if self._single is None else self._single.model(frame, self.model.classes)
             if frame != model.frame:
@@ -204,7 +204,7 @@ class Onnx(Segmentor):
         return self._planned[1:]
 
     def _needed(self, model: ModelFile, side: Mapping[str, Array]) -> list[str]:
-        """The pictures that a frame needs; where its side inputs say of what kind it is, not those of the other."""
+        """Return the pictures that a frame needs; where its side inputs tell its kind, only those of that kind."""
         if self._unless is None:
             return list(model.pictures)
         key = self._unless not in side
@@ -229,7 +229,7 @@ class Onnx(Segmentor):
         self._state.leave(outputs, x.pictures, key)
         if key or self._key is None:
             self._age = 0
-        else:  # of a codec's frames the last key frame's number is not the method's to know
+        else:  # with a codec's frames the method does not know the last key frame's number
             self._age = self._age + 1 if self._unless else x.index - self._key.index
         self._key, self._last = x if key else self._key, (x.clip, x.index)
         return Output(outputs, model.decode, x.size, model.graphs[name].kind, self._age)
@@ -257,9 +257,9 @@ class Onnx(Segmentor):
         return class_labels(y.decode, y.outputs, y.size)
 
     def work(self, kind: Kind, size: Size) -> Work:
-        """As counted on the method that was exported, else on the graphs. size: of the frame
+        """Return the count made on the exported method, or else on the graphs. size: of the frame
 
-        Of several graphs of a kind those that run to a clip's end, and of these the mean.
+        Where a kind has several graphs, it is the mean of those that run to a clip's end.
         """
         self.check_kind(kind)
         model, _ = self._plan(size)
@@ -280,12 +280,12 @@ class Onnx(Segmentor):
         return Work(whole, f"onnx {version('onnx')}, convolutions and products of the graph", seen)
 
     def parameter_counts(self) -> dict[str, int]:
-        """Numbers in the graphs' initialisers: see `vssbench.deploy.graph_macs.parameters`."""
+        """Return how many numbers the graphs' initialisers hold: see `vssbench.deploy.graph_macs.parameters`."""
         return {"all": graph_macs.parameters(self.graphs)}
 
 
 def _notes(model: ModelFile) -> Iterator[str]:
-    """What a reader must know of an exported method, a sentence each."""
+    """Yield what a reader must know about an exported method, one sentence each."""
     if model.parity:
         shares = ", ".join(f"{100 * one.equal:.2f} % of {kind} frames" for kind, one in model.parity.items())
         yield f"labels as {model.method} gives them on {shares}, compared when it was exported"

@@ -1,4 +1,4 @@
-"""Which classes graphs predict, and how they count as those that are wanted."""
+"""Which classes graphs predict, and how they map to the wanted ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from vssbench.types import LabelSpace
 
 
 def of_folder(model: ModelFile, path: Path, labels: str | LabelSpace, mapping: str | None) -> ForeignClasses:
-    """The classes of an exported method. path: of model.yaml; labels, mapping: as in `foreign_classes`
+    """Return the classes of an exported method. path: of model.yaml; labels, mapping: as in `foreign_classes`
 
-    Raises UserError for a file whose classes do not hold together, and as `foreign_classes` does.
+    Raises UserError for a file whose classes contradict each other, and where `foreign_classes` does.
     """
     own = _space(model, path)
     groups = None
@@ -41,7 +41,7 @@ def of_folder(model: ModelFile, path: Path, labels: str | LabelSpace, mapping: s
 
 
 def of_file(graph: SingleGraph, labels: str | LabelSpace, mapping: str | None) -> tuple[ForeignClasses, list[str]]:
-    """The classes of a bare graph, which have numbers instead of names, and what to call them."""
+    """Return the classes of a bare graph, which have numbers instead of names, and what to call them."""
     where, count = graph.info.path, graph.classes
     if labels == MODEL and count is None:
         raise UserError("does not say how many classes it knows", where=where, fix="labels=NAME or FILE")

@@ -1,4 +1,4 @@
-"""From what a graph gives to class scores and labels, by the output stages of the methods that graphs come from."""
+"""From a graph's outputs to class scores and labels, by the output stages of the methods that graphs come from."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Outputs = Mapping[str, np.ndarray[Any, Any]]
 
 
 def class_scores(decode: Decode, outputs: Outputs) -> Tensor:
-    """float32[K, H, W] at the frame's size. Raises UserError for a graph that gives labels."""
+    """Return float32[K, H, W] at the frame's size. Raises UserError for a graph that returns labels."""
     if isinstance(decode, FromLabels):
         raise UserError("the graph gives labels, and no class scores", expected="a graph without the argmax at its end")
     if isinstance(decode, FromScores):
@@ -35,7 +35,7 @@ def class_scores(decode: Decode, outputs: Outputs) -> Tensor:
 
 
 def class_labels(decode: Decode, outputs: Outputs, frame: Size) -> UInt8:
-    """uint8[H, W]: the argmax of `class_scores`, in the faster way that each stage has; or the graph's own labels."""
+    """Return uint8[H, W]: the argmax of `class_scores`, by each stage's faster way; or the graph's own labels."""
     if isinstance(decode, FromLabels):
         return _plain(outputs["labels"], frame)
     if isinstance(decode, FromScores):
@@ -54,7 +54,7 @@ def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
 
 
 def _plain(labels: np.ndarray[Any, Any], frame: Size) -> UInt8:
-    """Labels of whole numbers [1, h, w], at the frame's size by the nearest."""
+    """Return labels from whole numbers [1, h, w], resized to the frame by nearest neighbour."""
     found = labels[0]
     if found.size and not 0 <= found.min() <= found.max() <= 255:
         raise UserError(f"the graph gives labels from {found.min()} to {found.max()}", expected="0 to 255")

@@ -1,4 +1,4 @@
-"""A per-frame network of anybody's in one graph: what `model.yaml` would say of it, for frames of any size."""
+"""Any per-frame network in one graph: what `model.yaml` would say about it, for frames of any size."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class SingleGraph:
     """One graph with one image as its input.
 
     image, output: names of the input and of the first output
-    layout:  where the colours are: nchw, normalised floats; nhwc, bytes
-    size:    (H, W) that the frame is resized to; None: the frame's own
-    classes: how many scores a pixel has; None: the graph gives labels, or does not say
-    labels:  whether it gives labels
+    layout:  position of the channels: nchw, normalised floats; nhwc, bytes
+    size:    (H, W) to which the frame is resized; None: the frame's own
+    classes: number of scores per pixel; None: the graph returns labels, or does not say
+    labels:  whether it returns labels
     """
 
     info: GraphInfo
@@ -54,7 +54,7 @@ class SingleGraph:
     def of(
         cls, info: GraphInfo, layout: Layout | None, resize: Size | None, mean: str | None, std: str | None
     ) -> SingleGraph:
-        """Raises UserError for a graph that takes or gives something else, and for what does not go with it."""
+        """Describe such a graph. Raises UserError for other inputs or outputs, and for arguments that do not fit it."""
         where = info.path
         if len(info.inputs) != 1:
             names = ", ".join(f"{name} {value}" for name, value in info.inputs.items())
@@ -82,12 +82,12 @@ class SingleGraph:
         return cls(info, image, output, found, size, None if labels else given.shape[1], labels, statistics)
 
     def shape(self, frame: Size) -> tuple[int, ...]:
-        """The input's size for a frame of that size."""
+        """The input's shape for a frame of that size."""
         size = self.size or frame
         return (1, 3, *size) if self.layout == "nchw" else (1, *size, 3)
 
     def model(self, frame: Size, classes: Sequence[str]) -> ModelFile:
-        """How frames of that size are run; decode resizes the scores to the frame."""
+        """Describe how frames of that size are run; decode resizes the scores to the frame."""
         resize: list[Operation] = [Resize(size=self.size, by="opencv")] if self.size else []
         mean, std = self.statistics
         picture = (*resize, *([Normalise(mean=mean, std=std)] if self.layout == "nchw" else []))
@@ -122,7 +122,7 @@ def _size(taken: Value, layout: Layout, resize: Size | None, where: Path) -> Siz
 
 
 def _three(name: str, text: str | None, usual: tuple[float, float, float]) -> tuple[float, float, float]:
-    """`123.675/116.28/103.53`."""
+    """Read three numbers such as `123.675/116.28/103.53`."""
     if text is None:
         return usual
     parts = text.split("/")
