@@ -1,4 +1,4 @@
-"""The ground truth as a prediction: what is left below 100 % is the price of a schedule, a warp or a protocol."""
+"""The ground truth as a prediction: whatever is missing from 100 % is the cost of a schedule, warp or protocol."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vssbench.types import IGNORE, Frame, Prediction, UInt8, Weights
 
 
 class Oracle:
-    """Answers with the frame's own labels; void pixels become class 0, as a method says something everywhere."""
+    """Returns the frame's own labels; void pixels become class 0, because a method must label every pixel."""
 
     name = "oracle"
     needs = frozenset({"labels"})
@@ -20,7 +20,7 @@ class Oracle:
         """Nothing to forget."""
 
     def prepare(self, frame: Frame) -> UInt8:
-        """uint8[H, W] train ids, 255 = void; raises UserError where the frame has no labels."""
+        """Return uint8[H, W] train ids, 255 = void; raises UserError where the frame has no labels."""
         if frame.labels is None:
             raise UserError(
                 "oracle needs labels, and this frame has none",
@@ -30,9 +30,9 @@ class Oracle:
         return frame.labels
 
     def step(self, x: UInt8) -> UInt8:
-        """There is no network."""
+        """Return the labels; there is no network."""
         return x
 
     def decode(self, y: UInt8) -> Prediction:
-        """Void to class 0, into an array of its own."""
+        """Turn void into class 0, in a new array."""
         return Prediction(np.where(y == IGNORE, np.uint8(0), y), "key")
