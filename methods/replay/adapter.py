@@ -1,4 +1,4 @@
-"""Predictions that are already on disk: any program in any framework is a method once it writes label PNGs."""
+"""Predictions that are already on disk: any program in any framework becomes a method by writing label PNGs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vssbench.types import Frame, Prediction, UInt8, Weights
 class Replay:
     """Reads `<predictions>/<clip>/<stem>.png`: 8-bit greyscale or palette PNGs whose pixel values are train ids.
 
-    Every frame counts as a key frame, since the files do not say how they came about; speed and cost are the disk's.
+    Every frame counts as a key frame, since the files do not say how they were made; speed and cost are the disk's.
     """
 
     needs: frozenset[str] = frozenset()
@@ -30,14 +30,14 @@ class Replay:
             )
 
     def clip_files(self, clip: str, stems: Sequence[str]) -> list[Path]:
-        """The predictions of a clip."""
+        """The prediction files of a clip."""
         return [self._path(clip, stem) for stem in stems]
 
     def reset(self) -> None:
         """Nothing to forget."""
 
     def prepare(self, frame: Frame) -> UInt8:
-        """uint8[H, W] from the file; raises UserError where it is missing, unreadable or of another size."""
+        """Return uint8[H, W] from the file; raises UserError where it is missing, unreadable or of a different size."""
         path = self._path(frame.clip, frame.stem)
         if not path.is_file():
             raise UserError(
@@ -50,15 +50,15 @@ class Replay:
         return labels
 
     def step(self, x: UInt8) -> UInt8:
-        """There is no network."""
+        """Return the labels; there is no network."""
         return x
 
     def decode(self, y: UInt8) -> Prediction:
-        """The file's values as they are; an id outside the classes is for the protocol to judge."""
+        """Return the file's values as they are; the protocol decides about an id outside the classes."""
         return Prediction(y.copy(), "key")
 
     def _path(self, clip: str, stem: str) -> Path:
-        """A frame's file; raises UserError for names that would lead out of the folder."""
+        """Return a frame's file; raises UserError for names that would lead out of the folder."""
         relative = PurePath(clip, f"{stem}.png")
         clean = not relative.is_absolute() and ".." not in relative.parts and "\0" not in str(relative)
         if not clean or not stem or not clip or PurePath(stem).name != stem:
