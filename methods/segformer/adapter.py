@@ -28,12 +28,12 @@ class Output(NamedTuple):
 class SegFormer(PerFrame):
     """SegFormer (Xie et al., NeurIPS 2021), frame by frame at the frame's own size.
 
-    Normalised, through the network, logits upsampled bilinearly to the frame, argmax.
+    Each frame is normalised and goes through the network; logits are upsampled bilinearly to the frame, then argmax.
     labels, mapping: as in mask2former
     backbone:   tiny by default on synthetic video, else mit_b1
     dtype, compile: see `vssbench.networks.numerics`
     checkpoint: a folder written by transformers' save_pretrained, or our .safetensors; the official mmseg files must
-                be converted by transformers first
+                first be converted by transformers
     Without a checkpoint: random weights, the same every time. Raises UserError for a file that does not fit.
     """
 
@@ -62,7 +62,7 @@ class SegFormer(PerFrame):
     def prepare(self, frame: Frame) -> tuple[Tensor, tuple[int, int]]:
         height, width = frame.image.shape[:2]
         check_size((height, width))
-        pixels = torch.from_numpy(frame.image.copy()).to(self.device)  # torch takes no views that run backwards
+        pixels = torch.from_numpy(frame.image.copy()).to(self.device)  # torch takes no arrays with negative strides
         image = pixels.permute(2, 0, 1)
         return ((image - self._mean) / self._std)[None], (height, width)
 

@@ -1,4 +1,4 @@
-"""SegFormer (Xie et al., NeurIPS 2021) as transformers has it: configurations, and weights from folders and files."""
+"""SegFormer (Xie et al., NeurIPS 2021) in transformers' version: configurations, and weights from folders and files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vssbench.types import Weights
 
 Backbone = Literal["tiny", "mit_b0", "mit_b1", "mit_b2", "mit_b3", "mit_b4", "mit_b5"]
 LEAST_SIDE = 29
-"""Least side of a frame: at stride 4 it must reach the first stage's kernel of 8."""
+"""Smallest side of a frame: at stride 4 it must cover the first stage's kernel of 8."""
 _CONFIGS: dict[Backbone, dict[str, Any]] = {
     "tiny": {"hidden_sizes": [16, 32, 80, 128], "depths": [1, 1, 1, 1], "decoder_hidden_size": 64},
     "mit_b0": {"hidden_sizes": [32, 64, 160, 256], "depths": [2, 2, 2, 2], "decoder_hidden_size": 256},
@@ -42,7 +42,7 @@ def check_size(size: tuple[int, int]) -> None:
 
 
 def load(network: SegformerForSemanticSegmentation, path: str | Path | None, expected: str) -> Weights:
-    """Strictly fill the network from a folder or file and say which; None leaves it untrained."""
+    """Strictly fill the network from a folder or file and return which; None leaves it untrained."""
     if path is None:
         return Weights("untrained")
     checkpoint = read(path)
