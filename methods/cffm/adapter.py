@@ -17,16 +17,16 @@ class Cffm(ClipMethod):
     """Coarse-to-Fine Feature Mining (Sun et al., CVPR 2022), frame by frame.
 
     labels, mapping: as in mask2former
-    backbone:   as in mask2former, else mit_b1
-    references: "cached": each frame's features are computed once and held for nine frames;
-                "recompute": all four frames anew for every target, as the official test code. The same outputs.
+    backbone:   as in mask2former, otherwise mit_b1
+    references: "cached": each frame's features are computed once and kept for nine frames;
+                "recompute": all four frames again for every target, as the official test code does. Same outputs.
     resize:     HxW box that a frame is fitted into, None for its own size; "auto" is the official 480x853, and None
-                on synthetic video. Sides are then stretched to multiples of 32, as the method was published.
+                on synthetic video. Sides are then stretched to multiples of 32, as published.
     dtype, compile: see `vssbench.networks.numerics`
     checkpoint: official .pth or our .safetensors; None: random weights (`load_method` passes the packaged file if any)
 
-    The first three frames after `reset` are segmented alone, the next six have the official table of references; these
-    nine are of kind "warmup".
+    The first three frames after `reset` are segmented alone; the next six take their references from the official
+    table. These nine are of kind "warmup".
     """
 
     name = "cffm"
@@ -51,5 +51,5 @@ class Cffm(ClipMethod):
         self.open(references, resize)
 
     def parameter_counts(self) -> dict[str, int]:
-        """Parameters in all, as published, and without a classifier that the release holds and nothing reads."""
+        """Count all parameters, as published, and all but a classifier that the release contains but never uses."""
         return {"all": size(self.network), "without_training_only": size(self.network) - size(self.network.unused)}

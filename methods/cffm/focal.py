@@ -1,7 +1,7 @@
-"""Focal attention across frames: a window's queries against its surroundings, the nearer and newer the finer.
+"""Focal attention across frames: a window's queries against its surroundings, finer where nearer and newer.
 
-Sun et al., CVPR 2022, section 3.2, after the focal self-attention of Yang et al., NeurIPS 2021; what the paper leaves
-open is as in the authors' release.
+Sun et al., CVPR 2022, section 3.2, after the focal self-attention of Yang et al., NeurIPS 2021; what the paper does not
+specify follows the authors' release.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ OUTSIDE = -100.0
 class Pooling(NamedTuple):
     """How a frame becomes tokens that are coarser than the target's.
 
-    patch:  places of a patch, a side: one token; the map is first resized so that a window has `tokens` patches a side
-    tokens: of a window, a side
-    seen:   tokens that a window sees, a side: from `seen // 2` before its own first one. So the fields of the two finer
-            frames are not centred on the window, as in the release.
+    patch:  places per side of a patch, which becomes one token; the map is first resized so that a window has `tokens`
+            patches per side
+    tokens: tokens per side of a window
+    seen:   tokens per side that a window sees, starting `seen // 2` before its own first one. The fields of the two
+            finer frames are therefore not centred on the window, as in the release.
     """
 
     patch: int
@@ -40,11 +41,11 @@ REFERENCES = (Pooling(7, 1, 7), Pooling(3, 2, 5), Pooling(2, 3, 3))
 """For the frames t-9, t-6 and t-3."""
 POOLINGS = (TARGET, *REFERENCES)
 KEYS = WINDOW**2 + 4 * (WINDOW**2 - (WINDOW - MOVED) ** 2) + sum(one.seen**2 for one in POOLINGS)
-"""Tokens that one window sees, 289: its own 49 places, 132 of its ring, 25 + 49 + 25 + 9 pooled tokens."""
+"""The number of tokens that one window sees, 289: its own 49, the ring's 132, and 25 + 49 + 25 + 9 pooled ones."""
 
 
 class FocalAttention(nn.Module):
-    """Attention of every place of the target within its window of 7x7, over the keys of `neighbourhood`."""
+    """Attention of every place of the target, in windows of 7x7, over the keys of `neighbourhood`."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -57,17 +58,17 @@ class FocalAttention(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """The window's table 0, the others normal with 0.02, as in the release; linear layers draw by themselves."""
+        """Set the window's table to 0 and draw the others from a truncated normal with std 0.02, as in the release."""
         nn.init.zeros_(self.bias_window)
         for table in (self.bias_ring, *self.bias_pooled):
             nn.init.trunc_normal_(table, std=0.02)
 
     def forward(self, target: Tensor, pooled: list[Tensor]) -> Tensor:
-        """float[B, 7n, 7m, C] and its own and the references' tokens float[B, n_i, m_i, C] -> float[B, 7n, 7m, C]."""
+        """Take float[B, 7n, 7m, C], its own and the references' tokens [B, n_i, m_i, C]; return the first's shape."""
         batch, height, width, channels = target.shape
         keys, outside = neighbourhood(int(height) // WINDOW, int(width) // WINDOW, target.device)  # int: when traced
         query, own = self.qkv(target).split((channels, 2 * channels), -1)
-        # The pooled tokens ask nothing: a third of the layer is left out for them.
+        # Pooled tokens have no queries, so a third of the layer is left out for them.
         weight, bias = self.qkv.weight[channels:], self.qkv.bias[channels:]
         coarse = F.linear(torch.cat([x.flatten(1, 2) for x in pooled], 1), weight, bias)
         nothing = coarse.new_zeros(batch, 1, 2 * channels)
@@ -79,15 +80,15 @@ class FocalAttention(nn.Module):
         return result
 
     def weights(self, query: Tensor, key: Tensor, outside: Tensor) -> Tensor:
-        """float[B, nm, heads, 49, 289], 1 in sum, from float[B, nm, heads, 49, d] and float[B, nm, heads, 289, d].
+        """Return float[B, nm, heads, 49, 289], summing to 1, from [B, nm, heads, 49, d] and [B, nm, heads, 289, d].
 
-        outside: float[nm, 289], what is added to a window's scores
+        outside: float[nm, 289], added to a window's scores
         """
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
         return scores.add_(self.bias()).add_(outside[:, None, None]).softmax(-1)
 
     def bias(self) -> Tensor:
-        """float[heads, 49, 289]: of a place of the window and one of its keys."""
+        """Return float[heads, 49, 289]: the bias for each place of the window and each of its keys."""
         window = self.bias_window.T[:, offsets(WINDOW, self.bias_window.device)]
         pooled = [
             table[:, offsets(one.seen, table.device)] for table, one in zip(self.bias_pooled, POOLINGS, strict=True)
@@ -96,7 +97,7 @@ class FocalAttention(nn.Module):
 
 
 class FocalBlock(nn.Module):
-    """Attention and MLP that renew the target's map and leave the references' as they are."""
+    """Attention and MLP that update the target's map and leave those of the references as they are."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -108,9 +109,9 @@ class FocalBlock(nn.Module):
         self.fc2 = nn.Linear(4 * width, width)
 
     def forward(self, target: Tensor, references: Tensor) -> Tensor:
-        """float[B, h, w, C] and float[B, 3, h, w, C], oldest first -> float[B, h, w, C]."""
+        """Take float[B, h, w, C] and float[B, 3, h, w, C], oldest first; return float[B, h, w, C]."""
         height, width = target.shape[1:3]
-        # Padding comes after the normalisation and is seen and asks like any other place, as in the release.
+        # Padding comes after the normalisation and acts as keys and queries like any other place, as in the release.
         padding = (0, 0, 0, -width % WINDOW, 0, -height % WINDOW)
         own = F.pad(self.norm1(target), padding)
         others = F.pad(self.norm1(references), padding).unbind(1)
@@ -130,7 +131,7 @@ class Pool(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """A mean, to begin with."""
+        """Start from a mean."""
         nn.init.constant_(self.sum.weight, 1 / self.pooling.patch**2)
         nn.init.zeros_(self.sum.bias)
 
@@ -159,9 +160,9 @@ def unwindowed(x: Tensor, height: int, width: int) -> Tensor:
 
 
 @lru_cache(maxsize=16)
-@torch.inference_mode(False)  # for training may use them too
+@torch.inference_mode(False)  # because training may use them too
 def offsets(seen: int, device: torch.device) -> Tensor:
-    """int64[49, seen²]: row of a bias table for each place of a window and each place of a field of that side."""
+    """Return int64[49, seen²]: the bias table's row for each place of a window and of a field with that side."""
     query, key = (torch.cartesian_prod(torch.arange(side), torch.arange(side)) for side in (WINDOW, seen))
     down, across = (query[:, None] - key + seen - 1).unbind(-1)
     return (down * (WINDOW + seen - 1) + across).to(device)
@@ -170,10 +171,10 @@ def offsets(seen: int, device: torch.device) -> Tensor:
 @lru_cache(maxsize=16)
 @torch.inference_mode(False)
 def neighbourhood(rows: int, columns: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """What each window of a map of rows x columns windows sees.
+    """Find what each window of a map of rows x columns windows sees.
 
-    Returns int64[nm, 289], places in the sequence (the target's map; its tokens and those of the references; a zero),
-    and float32[nm, 289], what that adds to the scores: -100 at the zero, which stands for all beyond the map.
+    Returns int64[nm, 289], indices into the sequence (the target's map; its tokens and the references'; a zero), and
+    float32[nm, 289], what is added to the scores: -100 at the zero, which stands for everything beyond the map.
     """
     height, width = rows * WINDOW, columns * WINDOW
     first = torch.cartesian_prod(torch.arange(rows), torch.arange(columns))

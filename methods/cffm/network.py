@@ -1,4 +1,4 @@
-"""CFFM's network: focal blocks on the target and three earlier frames, over MiT and MLP decoder on each frame."""
+"""CFFM's network: focal blocks on the target and three earlier frames, on top of MiT and an MLP decoder per frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Backbone = Literal["tiny", "mit_b0", "mit_b1", "mit_b2", "mit_b5"]
 
 @dataclass(frozen=True)
 class Config(MitConfig):
-    """blocks: focal blocks, one after the other; attention_heads: of each."""
+    """blocks: focal blocks in sequence; attention_heads: heads per block."""
 
     blocks: int = 2
     attention_heads: int = 8
@@ -38,12 +38,12 @@ class CFFM(Memorising):
         super().__init__(config, classes)
         self.blocks = nn.ModuleList(FocalBlock(config.embed, config.attention_heads) for _ in range(config.blocks))
         self.classify = nn.Conv2d(2 * config.embed, classes, 1)
-        self.unused = nn.Conv2d(128, classes, 1)  # in every official checkpoint, read by nothing
+        self.unused = nn.Conv2d(128, classes, 1)  # in every official checkpoint, never used
 
     def forward(self, target: Features, references: Tensor) -> Tensor:
-        """Class scores of the target, float[B, classes, H/4, W/4].
+        """Return class scores of the target, float[B, classes, H/4, W/4].
 
-        references: float[B, 3, embed, H/8, W/8], oldest first: each has a pooling of its own
+        references: float[B, 3, embed, H/8, W/8], oldest first: each has its own pooling
         """
         before = target.coarse
         x, others = before.permute(0, 2, 3, 1), references.permute(0, 1, 3, 4, 2)

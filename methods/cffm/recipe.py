@@ -1,4 +1,4 @@
-"""Training CFFM (Sun et al., CVPR 2022, section 4.1, and the figures of the authors' release)."""
+"""Training CFFM (Sun et al., CVPR 2022, section 4.1, with the settings of the authors' release)."""
 
 from __future__ import annotations
 

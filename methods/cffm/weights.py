@@ -1,4 +1,4 @@
-"""CFFM's official layout under our names, and where its weights come from."""
+"""The mapping from our names to CFFM's official layout, and loading its weights."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RULES: Rules = (
 
 
 def official_name(name: str) -> str | Part:
-    """Where the official file holds one of our state-dict entries; raises KeyError for a name that is not ours."""
+    """Return where the official file holds one of our state-dict entries; KeyError for a name that is not ours."""
     block, _, table = name.partition(".attention.")
     if table in _TABLES:
         return f"decode_head.decoder_focal.{block}.attn.{_TABLES[table]}"
