@@ -1,4 +1,4 @@
-"""AR-Seg behind the adapter: key frames by the HR network, the frames between by the LR network and CReFF."""
+"""AR-Seg behind the adapter: the HR network on key frames, the LR network and CReFF on the frames between."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class ArSeg(Base):
     labels:    label space: its value, its name or a file; sets the number of classes, PSPNet's form and the
                normalisation (see network.py)
     mapping:   as in mask2former
-    backbone:  tiny by default on synthetic video, else psp18
-    scale:     size of the frames between key frames
-    gop:       key-frame distance that our encoder is asked for; the method follows the video: a frame without
-               side["motion"] (float32[H, W, 2] to the key frame, pixels, x first) starts a group and is a key frame
+    backbone:  tiny by default on synthetic video, otherwise psp18
+    scale:     scale at which the frames between key frames are seen
+    gop:       key-frame interval requested from our encoder. The method follows the video: a frame without
+               side["motion"] (float32[H, W, 2] to the key frame, in pixels, x first) is a key frame and starts a group
     warp:      "official" reproduces the published code's border behaviour, "consistent" fixes it
-    auxiliary: run the training heads on key frames, as the official forward does; the output is the same
+    auxiliary: run the training heads on key frames, as the official forward does; the output does not change
     resize:    none; frames are always used at their own size
     dtype, compile: see `vssbench.networks.numerics`
-    checkpoint: {"hr": file, "lr": file}, in the official layout (.pth) or in ours (.safetensors); None: random weights,
+    checkpoint: {"hr": file, "lr": file}, in the official layout (.pth) or ours (.safetensors); None: random weights,
                 the same every time (`load_method` passes the packaged files if any)
     """
 
@@ -87,7 +87,7 @@ class ArSeg(Base):
     def step(self, x: Input) -> Output:
         if x.motion is None:
             scores, feature, *_ = self._run_key(x.image)
-            # Every frame of the group reads whole vectors of it.
+            # Every frame of the group reads whole vectors from it.
             self._reference, self._age = (feature.contiguous(memory_format=torch.channels_last), x.size), 0
             return Output(scores, self._key.branch, x.size, "key", 0)
         if self._reference is None or self._reference[1] != x.size:
@@ -100,10 +100,10 @@ class ArSeg(Base):
         return Output(scores, self._nonkey.branch, x.size, "nonkey", self._age)
 
     def cost_module(self, kind: Kind, size: Size) -> Counted:
-        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
+        """Return what step and decode compute up to the class scores for a frame of that size (H, W), and its inputs.
 
-        The attention is computed as defined (49 keys per pixel), so counting matrix products counts the method; the
-        fast form that `step` runs multiplies masked keys too.
+        The attention is computed as defined (49 keys per pixel), so that counting matrix products gives the method's
+        cost; the fast form that `step` runs also multiplies masked keys.
         """
         self.check_kind(kind)
         image = torch.zeros(1, 3, *size, device=self.device)
@@ -121,6 +121,6 @@ class ArSeg(Base):
         return graphs(self.hr, self.lr, self.warp, {"image": self.picture(size, 1.0), "small": small}, size, self.gop)
 
     def parameter_counts(self) -> dict[str, int]:
-        """Parameters of both networks, and of each with its training heads (the published convention)."""
+        """Count the parameters of both networks and of each, including training heads (the published convention)."""
         hr, lr = (sum(p.numel() for p in core.branch.parameters()) for core in (self._key, self._nonkey))
         return {"all": hr + lr, "hr": hr, "lr": lr}

@@ -16,7 +16,7 @@ CONTEXT, FEATURE, HEAD = 128, 256, 64
 
 
 class ChannelGate(nn.Module):
-    """float[N, C, 1, 1] in 0..1: which channels matter, from their mean over the image."""
+    """A gate per channel, float[N, C, 1, 1] in 0..1, computed from the channels' means over the image."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -41,7 +41,7 @@ class AttentionRefinement(nn.Module):
 
 
 class ContextPath(nn.Module):
-    """Wide view, small size: features at 1/8 and 1/16."""
+    """The path with a wide view at low resolution: features at 1/8 and 1/16."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,12 +53,12 @@ class ContextPath(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         _, x16, x32 = self.backbone(image)
         coarse = double(self.arm32(x32) + self.average(global_mean(x32)))
-        context16 = self.head32(resize(coarse, x16.shape[-2:]))  # the doubled size is one more where 1/16 is odd
+        context16 = self.head32(resize(coarse, x16.shape[-2:]))  # the doubled size is one too large where 1/16 is odd
         return self.head16(double(self.arm16(x16) + context16)), context16
 
 
 class FeatureFusion(nn.Module):
-    """Spatial and context features in one, gated by channel with a shortcut."""
+    """Fusion of spatial and context features, gated by channel with a shortcut."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class FeatureFusion(nn.Module):
 
 
 class BiSeNet(Branch):
-    """Feature: float[1, 256, H/8, W/8] (sides: twice the sides at 1/16, each rounded up)."""
+    """BiSeNet. Feature: float[1, 256, H/8, W/8] (sides: twice those at 1/16, which are rounded up)."""
 
     channels = FEATURE
 
@@ -100,12 +100,12 @@ class BiSeNet(Branch):
         return -(-size[0] // 16) * 2, -(-size[1] // 16) * 2
 
     def steps(self, scores: Size, size: Size) -> tuple[Step, ...]:
-        """Eight times the feature's size, from there to `size`."""
+        """Resize to eight times the feature's size, and from there to `size`."""
         whole = 8 * scores[0], 8 * scores[1]
         return Step(whole, whole), *super().steps(scores, size)
 
     def auxiliary(self, inner: tuple[Tensor, ...], size: Sequence[int]) -> tuple[Tensor, ...]:
-        """Logits from the context path at 1/8 and 1/16, each brought to about `size`."""
+        """Return logits from the context path at 1/8 and 1/16, each enlarged to about `size`."""
         return enlarge(self.head8(inner[0]), 8), enlarge(self.head16(inner[1]), 16)
 
 

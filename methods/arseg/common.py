@@ -1,4 +1,4 @@
-"""What AR-Seg and its networks alone have in common: preparing a frame and reading off the classes."""
+"""What AR-Seg and its networks on their own share: preparing a frame and reading off the classes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Input(NamedTuple):
 
 
 class Output(NamedTuple):
-    """scores: float[1, C, h, w] of the branch's classifier; size: (H, W), to which decode brings them."""
+    """scores: float[1, C, h, w] from the branch's classifier; size: (H, W), to which decode resizes them."""
 
     scores: Tensor
     branch: Branch
@@ -38,7 +38,7 @@ class Output(NamedTuple):
 
 
 class Base(Segmentor):
-    """A network, or two, whose scores are brought to the frame's size as the official evaluation does.
+    """One or two networks whose scores are resized to the frame as in the official evaluation.
 
     dtype, compile: see `vssbench.networks.numerics`
     """
@@ -56,7 +56,7 @@ class Base(Segmentor):
         checkpoint: object,
         mapping: str | None,
     ):
-        """backbone: None as in mask2former, else psp18"""
+        """backbone: None as in mask2former, otherwise psp18"""
         super().__init__(labels, device, dtype, compile, checkpoint, mapping)
         if not 0 < scale <= 1:
             raise UserError(f"scale={scale} does not fit", expected="more than 0, at most 1")
@@ -66,26 +66,26 @@ class Base(Segmentor):
         self._mean, self._std = (torch.tensor(values, device=self.device).view(1, 3, 1, 1) for values in statistics)
 
     def image(self, frame: Frame, scale: float) -> Tensor:
-        """float[1, 3, scale H, scale W], normalised first, then resized."""
+        """Return float[1, 3, scale H, scale W], normalised first, then resized."""
         pixels = torch.tensor(frame.image).to(self.device).permute(2, 0, 1).unsqueeze(0)
         return resize(self.normalised(pixels), scaled(frame.image.shape[:2], scale))
 
     def picture(self, size: Size, scale: float) -> Picture:
-        """What `image` does with a frame of that size."""
+        """Describe what `image` does with a frame of that size."""
         mean, std = byte_statistics(self.backbone, self.learned)
         small = scaled(size, scale)
         resized = (Interpolate(size=small, align_corners=True),) if small != size else ()
         return Normalise(mean=mean, std=std), *resized
 
     def normalised(self, images: Tensor) -> Tensor:
-        """Frames float[N, 3, H, W], RGB, 0..255, as the networks take them."""
+        """Convert frames float[N, 3, H, W], RGB, 0..255, to the networks' input."""
         return (images / 255 - self._mean) / self._std
 
     def class_scores(self, y: Output) -> Tensor:
-        """float[C, H, W] at the frame's size: log-probabilities of PSPNet's CamVid form, logits of the others."""
+        """Return float[C, H, W] at the frame's size: log-probabilities for PSPNet's CamVid form, otherwise logits."""
         return y.branch.finish(y.scores, y.size)[0]
 
 
 def scaled(size: Size, scale: float) -> Size:
-    """(H, W) of the frame as the networks see it."""
+    """Return (H, W) of the frame as the networks see it."""
     return max(int(size[0] * scale), 1), max(int(size[1] * scale), 1)

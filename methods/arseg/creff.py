@@ -14,14 +14,14 @@ from vssbench.methods.arseg.tiles import REACH, WINDOW, outside
 from vssbench.methods.arseg.warp import resize
 
 TILES = {"cpu": (2, 8), "cuda": (16, 16)}
-"""Rows and columns of queries that share one matrix product: small where work counts, large where launches do.
-The CPU's is measured by benchmarks/creff.py."""
+"""Rows and columns of queries that share one matrix product: small where work is the bottleneck, large where launches
+are. benchmarks/creff.py measures the CPU's."""
 SHARES = 4
-"""Parts of the map per thread, so that a thread that is held up does not hold up the others."""
+"""Parts of the map per thread, so that a delayed thread does not delay the others."""
 
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Local attention in one of its forms, on queries, keys and values."""
+"""Local attention, in one of its forms, from queries, keys and values."""
 
 
 class CReFF(nn.Module):
@@ -34,10 +34,10 @@ class CReFF(nn.Module):
         )
 
     def forward(self, reference: Tensor, feature: Tensor, attend: Attend | None = None) -> Tensor:
-        """The fused feature, float[N, C, H, W]; N is 1 unless gradients are recorded.
+        """Return the fused feature, float[N, C, H, W]; N is 1 unless gradients are recorded.
 
         reference: float[N, C, H, W], the warped HR feature
-        feature:   float[N, C, h, w], of the LR branch
+        feature:   float[N, C, h, w], from the LR branch
         attend:    None: `local_attention`
         """
         # Channels last: the attention reads whole vectors, and depthwise convolutions are four times as fast on a CPU.
@@ -48,14 +48,14 @@ class CReFF(nn.Module):
 
 
 def local_attention(query: Tensor, key: Tensor, value: Tensor, tile: tuple[int, int] | None = None) -> Tensor:
-    """Each pixel's query over the keys in the 7x7 window around it: softmax of the plain dot products, sum of values.
+    """Attend from each pixel to the 7x7 window around it: softmax of the unscaled dot products, weighted sum of values.
 
-    query, key, value: float[1, C, H, W], or of several images where gradients are recorded; returns the same shape
+    query, key, value: float[1, C, H, W], or of several images if gradients are recorded; returns the same shape
     Positions outside the map have score 0 and value 0, as in the official kernel.
 
-    Exact, as matrix products: the queries of a tile of `tile` pixels meet all keys of the tile and its border at once,
+    Exact, by matrix products: the queries of a tile of `tile` pixels meet all keys of the tile and its border at once,
     and scores outside a query's own window are masked. The keys of a strip of rows are laid out column by column, so
-    that those of one tile lie together and neighbouring tiles overlap in memory: a view, not a copy.
+    that those of one tile are contiguous and neighbouring tiles overlap in memory: a view, not a copy.
     """
     if torch.is_grad_enabled():
         return creff_gradient.attend(query, key, value, tile)
@@ -74,10 +74,10 @@ def local_attention(query: Tensor, key: Tensor, value: Tensor, tile: tuple[int, 
 
 
 def _share(work: Callable[[Sequence[int]], None], items: Sequence[int]) -> None:
-    """Do the work on as many threads as torch has, each of which computes alone.
+    """Do the work on as many threads as torch has, each running its operators on that thread alone.
 
-    Torch would split every operator on a strip among its threads. They are too small for that: the threads would spend
-    their time waiting for each other, ten times as long as the work takes if the machine is busy.
+    Torch would split every operator on a strip among its threads. The operators are too small for that: the threads
+    would wait for each other, on a busy machine for ten times as long as the work takes.
     """
     threads, inference = torch.get_num_threads(), torch.is_inference_mode_enabled()
     size = -(-len(items) // (threads * SHARES))
@@ -98,7 +98,7 @@ def _share(work: Callable[[Sequence[int]], None], items: Sequence[int]) -> None:
 
 
 class _Strip:
-    """Room for one strip of rows, used for one after the other: fresh memory each time takes twice as long on a CPU."""
+    """Buffers for one strip of rows, reused for every strip: fresh memory each time takes twice as long on a CPU."""
 
     def __init__(self, like: Tensor, rows: int, columns: int):
         _, self.width, channels = like.shape
@@ -112,7 +112,7 @@ class _Strip:
         self.scores = like.new_empty(tiles, queries, keys)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, top: int) -> Tensor:
-        """float[rows, W, C], fewer rows at the end, for the strip that begins at `top` of float[H, W, C] each."""
+        """Return float[rows, W, C] (fewer rows at the end) for the strip at `top`; the inputs are float[H, W, C]."""
         queries = _lay(self.query, query, top, 0).view(self.tiled_query)
         keys = _lay(self.key, key, top - REACH, REACH).as_strided(*self.overlapping)
         values = _lay(self.value, value, top - REACH, REACH).as_strided(*self.overlapping)
@@ -122,7 +122,7 @@ class _Strip:
 
 
 def _lay(room: Tensor, x: Tensor, first: int, left: int) -> Tensor:
-    """Rows of x from `first` on, column by column from `left` on, in `room`: float[W', rows, C], zeros elsewhere."""
+    """Copy rows of x from `first` on into `room`, float[W', rows, C], as columns from `left` on; zeros elsewhere."""
     rows = room.shape[1]
     begin, end = max(first, 0), min(first + rows, len(x))
     if end - begin < rows:
@@ -132,7 +132,7 @@ def _lay(room: Tensor, x: Tensor, first: int, left: int) -> Tensor:
 
 
 def plain_local_attention(query: Tensor, key: Tensor, value: Tensor, rows: int = 16) -> Tensor:
-    """The same as it is defined, 49 keys per pixel, some rows at a time: slow, and its products are what it costs."""
+    """The same, computed as defined: 49 keys per pixel, some rows at a time. Slow, but its products are the cost."""
     key, value = (_channels_last(x, (REACH,) * 4) for x in (key, value))
     strips = []
     for top in range(0, query.shape[2], rows):
@@ -144,10 +144,10 @@ def plain_local_attention(query: Tensor, key: Tensor, value: Tensor, rows: int =
 
 
 def _channels_last(x: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
-    """float[H', W', C], zeros around."""
+    """Return float[H', W', C] with zeros around it."""
     return F.pad(x[0].permute(1, 2, 0), (0, 0, *padding)).contiguous()
 
 
 def _windows(x: Tensor) -> Tensor:
-    """float[pixels, 49, C]: the window around each pixel that is not on the border of 3."""
+    """Return float[pixels, 49, C]: the window around each pixel that is not in the border of 3."""
     return x.unfold(0, WINDOW, 1).unfold(1, WINDOW, 1).permute(0, 1, 3, 4, 2).flatten(0, 1).flatten(1, 2)

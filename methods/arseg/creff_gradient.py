@@ -1,7 +1,7 @@
 """CReFF's local attention with its gradient, for training (AR-Seg, CVPR 2023, section 3.3).
 
-Nothing but query, key and value is kept for the gradient; scores are computed again, a band of tiles at a time, so that
-they stay in a processor's cache and take no memory of the device.
+Only query, key and value are kept for the gradient. The scores are recomputed, one band of tiles at a time, so that
+they stay in a processor's cache and take up no device memory.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from torch import Tensor
 from vssbench.methods.arseg.tiles import REACH, Tile, add_windows, bordered, joined, outside, tiles, windows
 
 BANDS = {"cpu": 1, "cuda": 16}
-"""Rows of tiles at a time."""
+"""Rows of tiles processed at a time."""
 TRAINING_TILES = {"cpu": (4, 8), "cuda": (16, 16)}
-"""Rows and columns of queries that share a matrix product; on a CPU 39 ms an image of 128x160x32, where (8, 8) takes 44
-and (16, 16) 100."""
+"""Rows and columns of queries that share a matrix product. On a CPU an image of 128x160x32 takes 39 ms with (4, 8),
+44 with (8, 8) and 100 with (16, 16)."""
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, tile: Tile | None = None) -> Tensor:
-    """Each pixel's query over the keys in the 7x7 window around it: softmax of the plain dot products, sum of values.
+    """Attend from each pixel to the 7x7 window around it: softmax of the unscaled dot products, weighted sum of values.
 
-    query, key, value: float[N, C, H, W]; returns float[N, C, H, W], in at least single precision
+    query, key, value: float[N, C, H, W]; returns float[N, C, H, W], in single precision or better
     Positions outside the map have score 0 and value 0, as in the official kernel.
     """
     device = query.device.type
@@ -35,7 +35,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, tile: Tile | None = None) 
 
 
 class _Attention(torch.autograd.Function):
-    """On float[N, H, W, C]."""
+    """The attention and its gradient on float[N, H, W, C]."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, tile: Tile) -> Tensor:
@@ -81,13 +81,13 @@ def _backward(gradient: Tensor, query: Tensor, key: Tensor, value: Tensor, tile:
 
 
 def _weights(queries: Tensor, keys: Tensor, tile: Tile) -> Tensor:
-    """float[tiles, queries, keys]: 0 for keys outside a query's window."""
+    """Return float[tiles, queries, keys]: 0 for keys outside a query's window."""
     mask = outside(*tile, queries.dtype, queries.device)
     return torch.softmax(torch.bmm(queries, keys.transpose(1, 2)).add_(mask), -1)
 
 
 def _vectors(x: Tensor) -> Tensor:
-    """float[tiles, pixels, C] of float[tiles down, tiles across, rows, columns, C]."""
+    """Return float[tiles, pixels, C] from float[tiles down, tiles across, rows, columns, C]."""
     return x.flatten(2, 3).flatten(0, 1)
 
 

@@ -1,4 +1,4 @@
-"""The graphs of AR-Seg: a key frame by the HR branch, a frame between by the LR branch and CReFF."""
+"""The graphs of AR-Seg: the HR branch for a key frame, the LR branch and CReFF for a frame between."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from vssbench.networks.upsampling import Size
 
 
 def graphs(hr: Branch, lr: Branch, warp: Form, pictures: Mapping[str, Picture], size: Size, gop: int) -> Graphs:
-    """`key` leaves its feature, which `nonkey` warps by the motion; training heads are left out.
+    """Return two graphs: `key` outputs its feature, which `nonkey` warps by the motion. Training heads are left out.
 
-    pictures: `image` for key frames and `small` for the others; gop: that the encoder is asked for
+    pictures: `image` for key frames and `small` for the others; gop: the interval requested from the encoder
     """
     seen = {name: GraphInput(FromPicture(picture=name), _example(picture, size)) for name, picture in pictures.items()}
     feature = torch.zeros(1, hr.channels, *hr.grid(size))
@@ -47,7 +47,7 @@ def graphs(hr: Branch, lr: Branch, warp: Form, pictures: Mapping[str, Picture], 
 
 
 def finished(branch: Branch, scaled: Size, size: Size) -> FromScores:
-    """How labels of a frame of `size` come of the scores of an image of the size `scaled`."""
+    """Describe how labels for a frame of `size` are made from the scores of an image of size `scaled`."""
     steps = tuple(Upsample(**step._asdict()) for step in branch.steps(branch.grid(scaled), size))
     return FromScores(steps=steps, log_softmax=branch.log_softmax)
 

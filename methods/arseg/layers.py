@@ -1,4 +1,4 @@
-"""What PSPNet-18 and BiSeNet-18 share: the ResNet-18 trunk (He et al., CVPR 2016), and the shape of a branch."""
+"""What PSPNet-18 and BiSeNet-18 share: the ResNet-18 trunk (He et al., CVPR 2016) and the interface of a branch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNDILATED: Dilations = ((1, 1), (1, 1))
 
 
 class ConvNormReLU(nn.Sequential):
-    """Convolution without bias that keeps the size at stride 1, batch normalisation, ReLU."""
+    """Convolution without bias (it keeps the size at stride 1), batch normalisation, ReLU."""
 
     def __init__(self, inner: int, width: int, kernel: int = 3, stride: int = 1):
         super().__init__(
@@ -29,7 +29,7 @@ class ConvNormReLU(nn.Sequential):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions next to a shortcut."""
+    """Two 3x3 convolutions with a shortcut."""
 
     def __init__(self, inner: int, width: int, stride: int, dilations: tuple[int, int]):
         super().__init__()
@@ -52,8 +52,8 @@ class ResNet18(nn.Module):
     """The trunk: a stem of stride 4 and four layers of two blocks each.
 
     widths:  channels of the layers
-    strides: of each layer's first block
-    layer3, layer4: dilations of the two convolutions of the two blocks
+    strides: stride of each layer's first block
+    layer3, layer4: dilations of the two convolutions in each of the two blocks
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ResNet18(nn.Module):
         self.layer1, self.layer2, self.layer3, self.layer4 = layers
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """float[N, 3, H, W], normalised -> outputs of layers 2, 3 and 4."""
+        """Take float[N, 3, H, W], normalised; return the outputs of layers 2, 3 and 4."""
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         x = self.layer1(F.max_pool2d(x, 3, 2, 1))
         layer2 = self.layer2(x)
@@ -83,9 +83,9 @@ class ResNet18(nn.Module):
 
 
 class Branch(nn.Module, ABC):
-    """What AR-Seg asks of a network, HR or LR: the feature before its last convolution, and that convolution apart.
+    """What AR-Seg needs from a network, HR or LR: the feature before its last convolution, and that convolution.
 
-    channels:   of the feature
+    channels:   number of channels of the feature
     classifier: the 1x1 convolution, the same in both branches of a trained pair
     creff:      the fusion module of an LR branch, None in an HR branch
     log_softmax: whether the scores at the frame's size are log-probabilities
@@ -101,27 +101,27 @@ class Branch(nn.Module, ABC):
 
     @abstractmethod
     def feature(self, image: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """float[1, 3, H, W], normalised -> (float[1, channels, h, w], what `auxiliary` needs)."""
+        """Take float[1, 3, H, W], normalised; return (float[1, channels, h, w], what `auxiliary` needs)."""
 
     @abstractmethod
     def grid(self, size: tuple[int, int]) -> tuple[int, int]:
-        """(h, w) of the feature of an image of that size."""
+        """Return (h, w) of the feature for an image of that size."""
 
     def steps(self, scores: Size, size: Size) -> tuple[Step, ...]:
-        """From scores of one size (h, w) to another, as the official evaluation resizes them."""
+        """Return the steps from scores of one size (h, w) to another, as the official evaluation resizes them."""
         return (Step(size, size, corners=True),)
 
     def finish(self, scores: Tensor, size: Sequence[int]) -> Tensor:
-        """What the classifier says, float[1, classes, h, w], at `size`: logits, or log-probabilities."""
+        """Resize the classifier's output, float[1, classes, h, w], to `size`: logits, or log-probabilities."""
         for step in self.steps((scores.shape[-2], scores.shape[-1]), (size[0], size[1])):
             scores = resize(scores, step.size, step.corners)
         return scores.log_softmax(1) if self.log_softmax else scores
 
     @abstractmethod
     def auxiliary(self, inner: tuple[Tensor, ...], size: Sequence[int]) -> tuple[Tensor, ...]:
-        """Outputs of the training heads, which the official forward of a whole frame computes too."""
+        """Return the outputs of the training heads, which the official forward of a whole frame also computes."""
 
 
 def global_mean(x: Tensor) -> Tensor:
-    """float[N, C, 1, 1]."""
+    """Return the mean over the map, float[N, C, 1, 1]."""
     return torch.mean(x, dim=(2, 3), keepdim=True)

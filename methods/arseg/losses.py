@@ -1,4 +1,4 @@
-"""The losses of AR-Seg's networks (CVPR 2023, section 3.4): what a branch's outputs are compared with."""
+"""The losses of AR-Seg's networks (CVPR 2023, section 3.4)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ LEAST_HARD = 16
 
 
 def segmentation(branch: Branch, feature: Tensor, inner: tuple[Tensor, ...], labels: Tensor) -> dict[str, Tensor]:
-    """The weighted losses of a branch in training.
+    """Return the weighted losses of a branch in training.
 
-    feature: float[N, C, h, w], the classifier's input; inner: what the branch gave for its training heads
-    labels:  int64[N, H, W], 255 = ignored; all outputs are brought to this size
+    feature: float[N, C, h, w], the classifier's input; inner: what the branch returned for its training heads
+    labels:  int64[N, H, W], 255 = ignored; all outputs are resized to this size
     """
     size = labels.shape[-2:]
     scores = branch.finish(branch.classifier(feature), size)
@@ -44,13 +44,13 @@ def segmentation(branch: Branch, feature: Tensor, inner: tuple[Tensor, ...], lab
 
 
 def log_likelihood(log_probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Minus the mean log-probability of the right class over labelled pixels; 0 where there are none."""
+    """Return minus the mean log-probability of the correct class over labelled pixels; 0 if there are none."""
     total = F.nll_loss(log_probabilities.float(), labels, ignore_index=IGNORE, reduction="sum")
     return total / (labels != IGNORE).sum().clamp(min=1)
 
 
 def hard_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy of the hard pixels: those above -log 0.7, but at least a sixteenth of the labelled ones."""
+    """Return the mean cross-entropy of the hard pixels: losses above -log 0.7, but at least 1/16 of the labelled."""
     losses = F.cross_entropy(scores.float(), labels, ignore_index=IGNORE, reduction="none")[labels != IGNORE]
     least, hard = len(losses) // LEAST_HARD, losses[losses > HARD]
     if len(hard) < least:
@@ -59,6 +59,6 @@ def hard_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def presence(labels: Tensor, classes: int) -> Tensor:
-    """float[N, classes], 1 where the image holds the class."""
+    """Return float[N, classes], 1 where the image contains the class."""
     found = torch.stack([torch.bincount(image.flatten(), minlength=IGNORE + 1) for image in labels])
     return (found[:, :classes] > 0).float()

@@ -28,18 +28,18 @@ CITYSCAPES: dict[Backbone, Statistics] = {
 
 
 def normalisation(backbone: Backbone, space: LabelSpace) -> Statistics:
-    """(mean, standard deviation) of RGB in 0..1: Cityscapes' own for that label space, CamVid's for every other."""
+    """Return (mean, standard deviation) of RGB in 0..1: Cityscapes' for that label space, CamVid's for every other."""
     return CITYSCAPES.get(backbone, CAMVID) if suite_name(space) == "cityscapes" else CAMVID
 
 
 def byte_statistics(backbone: Backbone, space: LabelSpace) -> Statistics:
-    """The same on the 0..255 scale."""
+    """Return the same on the 0..255 scale."""
     mean, std = ((255 * r, 255 * g, 255 * b) for r, g, b in normalisation(backbone, space))
     return mean, std
 
 
 def build(backbone: Backbone, space: LabelSpace, role: Literal["hr", "lr"], fused: bool = False) -> Branch:
-    """A branch with the same random weights every time, in evaluation mode.
+    """Return a branch in evaluation mode, with the same random weights every time.
 
     PSPNet takes its Cityscapes form for that label space and its CamVid form for every other. fused: with CReFF
     """
@@ -57,23 +57,23 @@ def build(backbone: Backbone, space: LabelSpace, role: Literal["hr", "lr"], fuse
 
 
 class WholeFrame(nn.Module):
-    """A key frame by the HR branch, or any frame by one network alone."""
+    """The HR branch on a key frame, or one network alone on any frame."""
 
     def __init__(self, branch: Branch, auxiliary: bool):
         super().__init__()
         self.branch, self.auxiliary = branch, auxiliary
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """float[1, 3, H, W], normalised -> scores[1, classes, h, w], feature[1, C, h, w], outputs of training heads."""
+        """Take float[1, 3, H, W]; return scores[1, classes, h, w], feature[1, C, h, w], training heads' outputs."""
         feature, inner = self.branch.feature(image)
         heads = self.branch.auxiliary(inner, image.shape[-2:]) if self.auxiliary else ()
         return self.branch.classifier(feature), feature, *heads
 
 
 class FusedFrame(nn.Module):
-    """A frame between key frames: the LR branch on the small frame, fused with the key frame's warped feature.
+    """The LR branch on a frame between key frames, scaled down, fused with the key frame's warped feature.
 
-    carry, attend: other forms of warping and attention, with the same results
+    carry, attend: alternative forms of warping and attention, with the same results
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class FusedFrame(nn.Module):
         self.branch, self.form, self.carry, self.attend = branch, form, carry, attend
 
     def forward(self, image: Tensor, reference: Tensor, motion: Tensor) -> tuple[Tensor, ...]:
-        """Scores, float[1, classes, h, w], and the fused feature, float[1, C, h, w].
+        """Return scores, float[1, classes, h, w], and the fused feature, float[1, C, h, w].
 
         image:     float[1, 3, s H, s W], normalised
         reference: float[1, C, h, w], the key frame's feature
-        motion:    float[1, 2, H, W] to the key frame, pixels, x first
+        motion:    float[1, 2, H, W] to the key frame, in pixels, x first
         """
         assert self.branch.creff is not None
         feature, _ = self.branch.feature(image)
@@ -97,13 +97,13 @@ class FusedFrame(nn.Module):
 
 
 def classify(classifier: nn.Conv2d, feature: Tensor) -> Tensor:
-    """The 1x1 convolution as a matrix product, ten times as fast for a feature in channels-last memory on a CPU."""
+    """Apply the 1x1 convolution as a matrix product: on a CPU, ten times as fast for a channels-last feature."""
     scores = F.linear(feature.permute(0, 2, 3, 1), classifier.weight.flatten(1), classifier.bias)
     return scores.permute(0, 3, 1, 2)
 
 
 class Costed(nn.Module):
-    """A frame up to the class scores at its size: what step and decode compute before the argmax."""
+    """What step and decode compute before the argmax: a frame up to the class scores at its size."""
 
     core: WholeFrame | FusedFrame
 

@@ -1,6 +1,6 @@
 """PSPNet (Zhao et al., CVPR 2017) on ResNet-18 at stride 8, in the two forms that AR-Seg uses (CVPR 2023, section 4).
 
-The CamVid form climbs back to full size and classifies there; the Cityscapes form classifies at 1/8.
+The CamVid form upsamples back to full size and classifies there; the Cityscapes form classifies at 1/8.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STRIDES = (1, 2, 1, 1)
 
 
 class Climb(nn.Sequential):
-    """Twice the size: bilinear, then convolution, batch normalisation, PReLU."""
+    """Double the size: bilinear, then convolution, batch normalisation, PReLU."""
 
     def __init__(self, inner: int, width: int):
         super().__init__(nn.Conv2d(inner, width, 3, padding=1), nn.BatchNorm2d(width), nn.PReLU())
@@ -35,8 +35,8 @@ class PSPCamVid(Branch):
 
     widths: channels of the trunk's layers
     inner:  channels after the pyramid
-    climb:  channels of the three steps up; the last is the feature's
-    dropout: share of channels dropped in training, after the pyramid and after each step up
+    climb:  channels of the three upsampling steps; the last is the feature's
+    dropout: fraction of channels dropped in training, after the pyramid and after each upsampling step
     """
 
     log_softmax = True
@@ -76,7 +76,7 @@ class PSPCamVid(Branch):
         return -(-size[0] // 8) * 8, -(-size[1] // 8) * 8
 
     def auxiliary(self, inner: tuple[Tensor, ...], size: Sequence[int]) -> tuple[Tensor, ...]:
-        """(float[1, classes],): logits of which classes the image holds."""
+        """Return (float[1, classes],): logits for the presence of each class in the image."""
         return (self.presence(F.adaptive_max_pool2d(inner[0], 1).flatten(1)),)
 
 
@@ -107,10 +107,10 @@ class PSPCityscapes(Branch):
         return -(-size[0] // 8), -(-size[1] // 8)
 
     def auxiliary(self, inner: tuple[Tensor, ...], size: Sequence[int]) -> tuple[Tensor, ...]:
-        """(float[1, classes, *size],): logits from the trunk's third layer."""
+        """Return (float[1, classes, *size],): logits from the trunk's third layer."""
         return (resize(self.deep_head(inner[0]), size),)
 
 
 def tiny(classes: int) -> PSPCamVid:
-    """The CamVid form, narrow and without dropout, which it is too small for: 1.2 M parameters, for 128x224."""
+    """Return a narrow CamVid form with 1.2 M parameters, for 128x224; it is too small for dropout and has none."""
     return PSPCamVid(classes, widths=(24, 48, 96, 128), inner=128, climb=(48, 24, 16), dropout=(0.0, 0.0))

@@ -1,4 +1,4 @@
-"""The networks of AR-Seg alone on every frame: its HR branch, and at scale 0.5 the baseline of constant resolution."""
+"""AR-Seg's networks alone on every frame: its HR branch, and at scale 0.5 the constant-resolution baseline."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from vssbench.types import Frame, LabelSpace
 class Alone(Base, PerFrame):
     """One network on every frame, each of kind "key".
 
-    scale:     the network sees frames of this size; the classes are brought back to the frame's
-    auxiliary: run the training heads, as the official forward does; the output is the same
+    scale:     the scale at which the network sees frames; the classes are resized back to the frame
+    auxiliary: run the training heads, as the official forward does; the output does not change
     resize:    none; frames are always used at their own size
     mapping:   as in mask2former
     dtype, compile: see `vssbench.networks.numerics`
-    checkpoint: the network's file, in the official layout of an HR branch (.pth) or in ours (.safetensors); None:
+    checkpoint: the network's file, in the official layout of an HR branch (.pth) or ours (.safetensors); None:
                 random weights, the same every time (`load_method` passes the packaged file if any)
     """
 
@@ -63,7 +63,7 @@ class Alone(Base, PerFrame):
         return per_frame(self.picture(size, self.scale), module, example, finished(self.branch, seen, size))
 
     def parameter_counts(self) -> dict[str, int]:
-        """Parameters with the training heads (the published convention)."""
+        """Count the parameters including the training heads (the published convention)."""
         return {"all": sum(p.numel() for p in self.network.parameters())}
 
 

@@ -13,13 +13,13 @@ TILE = (8, 8)
 
 
 def tiled_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """As `vssbench.methods.arseg.creff.local_attention`; float[1, C, H, W] each. A row of tiles at a time."""
+    """Do what `vssbench.methods.arseg.creff.local_attention` does, a row of tiles at a time; float[1, C, H, W] each."""
     query, key, value = (x[0].permute(1, 2, 0) for x in (query, key, value))
     height, width, _ = query.shape
     queries, key, value = tiles(query, TILE), bordered(key, TILE), bordered(value, TILE)
     high, wide = (side + 2 * REACH for side in TILE)
     row, column = torch.arange(high)[:, None], torch.arange(wide)
-    # int64[tiles, places that a tile sees]: of the places of a row of tiles. One gather, where views would be copies.
+    # int64[tiles, places that a tile sees]: indices within a row of tiles. One gather, where views would be copies.
     left = torch.arange(0, width, TILE[1])[:, None, None]
     seen = (row * key.shape[1] + column + left).flatten(1).to(query.device)
     mask, found = outside(*TILE, query.dtype, query.device), []

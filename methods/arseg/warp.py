@@ -1,4 +1,4 @@
-"""Maps on another grid: resized, and carried from the key frame by dense motion (AR-Seg, CVPR 2023, section 3.2)."""
+"""Resizing maps, and warping them from the key frame by dense motion (AR-Seg, CVPR 2023, section 3.2)."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ Form = Literal["official", "consistent"]
 
 
 def resize(x: Tensor, size: Sequence[int], align_corners: bool = True) -> Tensor:
-    """float[N, C, *size], bilinear; the same tensor where it has that size already."""
+    """Return float[N, C, *size], bilinear; the same tensor if it already has that size."""
     if tuple(x.shape[-2:]) == tuple(size):
         return x
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=align_corners)
 
 
 def motion_on(size: Sequence[int], motion: Tensor) -> Tensor:
-    """The motion map on a feature's grid and in its pixels.
+    """Return the motion map on a feature's grid and in its pixels.
 
     size:   (h, w) of the feature
-    motion: float32[1, 2, H, W], pixels of the image, x first
+    motion: float32[1, 2, H, W], in pixels of the image, x first
     Returns float32[1, 2, h, w]; both components are scaled by h / H, as the official code does.
     """
     return resize(motion * (size[0] / motion.shape[-2]), size)
 
 
 def warp(feature: Tensor, motion: Tensor, form: Form = "official") -> Tensor:
-    """The feature seen from the current frame: output(p) = feature(p + motion(p)), bilinear, zero outside.
+    """Warp a feature to the current frame: output(p) = feature(p + motion(p)), bilinear, zero outside.
 
-    feature: float[1, C, h, w] of the key frame; best in channels-last memory, which is how the float32 result comes
+    feature: float[1, C, h, w] of the key frame, best in channels-last memory, as the float32 result is
     motion:  float32[1, 2, h, w] from `motion_on`
     form:    "official" normalises positions by size - 1 but samples with align_corners=False, so that zero motion moves
-             the borders by half a pixel outwards; "consistent" samples where the map says
+             the borders by half a pixel outwards; "consistent" samples where the motion map points
     """
     _, channels, height, width = feature.shape
-    # grid_sample uses one core for one image. An embedding bag is the same sum of four weighted vectors, on all cores.
+    # grid_sample uses one core per image. An embedding bag computes the same sum of four weighted vectors on all cores.
     x, y = (((place + 1) * size - 1) / 2 for place, size in zip(_places(motion, form), (width, height), strict=True))
     left, top = x.floor(), y.floor()
     corners, shares = [], []
@@ -54,13 +54,13 @@ def warp(feature: Tensor, motion: Tensor, form: Form = "official") -> Tensor:
 
 
 def plain_warp(feature: Tensor, motion: Tensor, form: Form = "official") -> Tensor:
-    """The same by the operator that FLOP counters know."""
+    """Do the same with the operator that FLOP counters know."""
     grid = torch.stack(_places(motion, form), -1).unsqueeze(0)
     return F.grid_sample(feature, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def _places(motion: Tensor, form: Form) -> tuple[Tensor, Tensor]:
-    """x and y, float[h, w] each, of the source of each pixel, in grid_sample's units (-1 and 1: the outer edges)."""
+    """Return each pixel's source, x and y, float[h, w] each, in grid_sample's units (-1 and 1: the outer edges)."""
     height, width = motion.shape[-2:]
     x = torch.arange(width, device=motion.device) + motion[0, 0]
     y = torch.arange(height, device=motion.device)[:, None] + motion[0, 1]

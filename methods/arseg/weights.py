@@ -1,4 +1,4 @@
-"""The official checkpoints' names (repository at 6a72b5d) and ours, and how a pair of files fills the two branches."""
+"""The official checkpoints' names (repository at 6a72b5d) and ours, and filling both branches from a pair of files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vssbench.types import Weights
 
 Files = str | Path | Mapping[str, str | Path]
 _SCALES = {"arseg": 0.5, "psp18": 1.0, "bise18": 1.0}
-"""The methods' defaults."""
+"""The methods' default scales."""
 CREFF = "fuse_attention."
 
 
@@ -26,21 +26,21 @@ CREFF = "fuse_attention."
 class Layout:
     """One network's names in an official file.
 
-    prefixes: the beginning of our name -> of theirs; the longest that fits counts
-    aliases:  modules that the official network registers twice: beginning of the second name -> of the first
+    prefixes: prefix of our name -> prefix of theirs; the longest match counts
+    aliases:  modules that the official network registers twice: prefix of the second name -> prefix of the first
     """
 
     prefixes: dict[str, str]
     aliases: dict[str, str] = field(default_factory=dict)
 
     def official(self, name: str) -> str:
-        """The official name of one of our state-dict entries."""
+        """Return the official name of one of our state-dict entries."""
         ours = max((prefix for prefix in self.prefixes if name.startswith(prefix)), key=len)
         return self.prefixes[ours] + name.removeprefix(ours)
 
 
 def _norm(ours: str, theirs: str) -> dict[str, str]:
-    """The convolution and the normalisation of a ConvNormReLU."""
+    """Return the prefixes for the convolution and the normalisation of a ConvNormReLU."""
     return {f"{ours}.0.": f"{theirs}.conv.", f"{ours}.1.": f"{theirs}.bn."}
 
 
@@ -109,13 +109,13 @@ LAYOUTS: dict[type[Branch], Layout] = {
 
 
 def load(branches: Mapping[str, Branch], files: Files | None, scales: Mapping[str, float]) -> Weights:
-    """Fill the branches ("hr", "lr", or one of them) from the user's files and say where the weights come from.
+    """Fill the branches ("hr", "lr", or one of them) from the user's files and return where the weights come from.
 
-    files:  a file for every branch; for a single branch also its path alone; None leaves the branches as they are
-    scales: of the frames that each branch is to see
+    files:  a file for every branch; for a single branch a path is enough; None leaves the branches as they are
+    scales: scale of the frames that each branch will see
     A file is in the official layout or in ours (state-dict names of the branch).
-    Raises UserError where a branch has no file, or one that does not fit, was trained on frames of another scale, or
-    does not belong to the other branch's.
+    Raises UserError if a branch has no file, or one that does not fit, was trained on frames of a different scale, or
+    does not belong with the other branch's.
     """
     if files is None:
         return Weights("untrained")
@@ -146,13 +146,13 @@ def load(branches: Mapping[str, Branch], files: Files | None, scales: Mapping[st
 
 
 def _check_scale(checkpoint: Checkpoint, branch: str, scale: float) -> None:
-    """Refuse a network that its header says was trained on frames of another scale: shapes cannot tell."""
+    """Refuse a network whose header says that it was trained at a different scale, which shapes do not reveal."""
     try:
         spec = parse(str(checkpoint.trained["method"]))
     except (KeyError, UserError):
         return
     trained = spec.get("scale", _SCALES.get(spec.name))
-    if spec.name == "arseg" and branch == "hr":  # of the pair, the LR network alone sees smaller frames
+    if spec.name == "arseg" and branch == "hr":  # only the LR network of the pair sees smaller frames
         trained = 1.0
     if isinstance(trained, int | float) and trained != scale:
         raise UserError(
@@ -164,7 +164,7 @@ def _check_scale(checkpoint: Checkpoint, branch: str, scale: float) -> None:
 
 
 def _check_pair(hr: Branch, lr: Branch, checkpoints: Mapping[str, Checkpoint]) -> None:
-    """Refuse two files of different trainings: the LR network learns with the HR network's classifier, and keeps it."""
+    """Refuse files from different trainings: the LR network learns with the HR network's classifier and keeps it."""
     pairs = zip(hr.classifier.parameters(), lr.classifier.parameters(), strict=True)
     if all(torch.allclose(one, other, rtol=0.01, atol=0.001) for one, other in pairs):  # float16 and float32 of one
         return
@@ -177,7 +177,7 @@ def _check_pair(hr: Branch, lr: Branch, checkpoints: Mapping[str, Checkpoint]) -
 
 
 def fill(branch: Branch, checkpoint: Checkpoint, expected: str) -> None:
-    """Fill a branch from a file in the official layout or in ours; UserError, and nothing changed, where it misfits."""
+    """Fill a branch from a file in the official layout or in ours; on a misfit raise UserError and change nothing."""
     if "final_conv.weight" not in checkpoint.tensors:
         return load_strict(branch, checkpoint, expected=f"{expected}, in the official layout or in ours")
     layout = LAYOUTS[type(branch)]
@@ -192,5 +192,5 @@ def fill(branch: Branch, checkpoint: Checkpoint, expected: str) -> None:
                 )
             tensors.pop(name)
         elif name.startswith(CREFF) and branch.creff is None and isinstance(branch, PSPCityscapes):
-            tensors.pop(name)  # this official HR network carries a fusion module that it never uses
+            tensors.pop(name)  # this official HR network contains a fusion module that it never uses
     return load_strict(branch, replace(checkpoint, tensors=tensors), layout.official, expected)

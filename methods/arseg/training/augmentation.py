@@ -15,7 +15,7 @@ GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 @dataclass(frozen=True)
 class Factors:
-    """Brightness, contrast (about the mean grey) and saturation (about each pixel's grey), applied in this order."""
+    """Brightness, contrast (around the mean grey) and saturation (around each pixel's grey), applied in this order."""
 
     brightness: float
     contrast: float
@@ -37,7 +37,7 @@ class Factors:
 def augment(
     pictures: Sequence[Picture], crop: Size, scales: Sequence[float], colour: float, rng: np.random.Generator
 ) -> list[Picture]:
-    """Coloured, flipped, scaled and cropped, all with the same draw; what is smaller than the crop is enlarged."""
+    """Change colours, flip, scale and crop all pictures with the same draw; enlarge those smaller than the crop."""
     factors, flip = Factors.draw(colour, rng), rng.random() < 0.5
     size = pictures[0].size
     scale = float(rng.choice(scales))

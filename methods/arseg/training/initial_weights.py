@@ -1,4 +1,4 @@
-"""What the training of a branch starts from: a whole branch's file, or a ResNet-18 trunk in torchvision's layout."""
+"""Where the training of a branch starts: from a whole branch's file, or a ResNet-18 trunk in torchvision's layout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vssbench.training.recipe import Start
 
 
 def files(start: Start | None, branches: tuple[str, ...], spec: Spec) -> dict[str, Path]:
-    """Branch -> file; a path alone is the HR network's."""
+    """Return a file per branch; a single path is the HR network's."""
     if start is None:
         return {}
     if not isinstance(start, Mapping):
@@ -29,7 +29,7 @@ def files(start: Start | None, branches: tuple[str, ...], spec: Spec) -> dict[st
 
 
 def begin(branch: Branch, path: Path) -> None:
-    """Fill the branch, or only its trunk where the file holds a ResNet-18 and nothing else. UserError on a misfit."""
+    """Fill the branch, or only its trunk if the file holds just a ResNet-18. Raises UserError on a misfit."""
     checkpoint = read(path)
     name = type(branch).__name__
     if "layer1.0.conv1.weight" in checkpoint.tensors and "final_conv.weight" not in checkpoint.tensors:
@@ -40,14 +40,14 @@ def begin(branch: Branch, path: Path) -> None:
 
 
 def trunk(branch: Branch) -> ResNet18:
-    """The branch's ResNet-18."""
+    """Return the branch's ResNet-18."""
     found = branch.context.backbone if isinstance(branch, BiSeNet) else branch.backbone
     assert isinstance(found, ResNet18)
     return found
 
 
 def copy(source: Branch, target: Branch) -> None:
-    """Fill the target with the source's weights; its fusion module, which the source has not, stays as it is."""
+    """Fill the target with the source's weights; its fusion module, which the source lacks, stays as it is."""
     tensors = source.state_dict()
     with torch.no_grad():
         for name, tensor in target.state_dict().items():

@@ -1,7 +1,7 @@
 """Pairs of frames for phase 2 of AR-Seg's training: a key frame, the last frame of its group, the motion between them.
 
-The window from one to the other is encoded alone and kept on disk as `Compressed` keeps clips. Both frames are used as
-they were before encoding (CVPR 2023, section 4.1: only the motion is the codec's).
+The window from one to the other is encoded on its own and cached on disk as `Compressed` caches clips. Both frames are
+used as they were before encoding (CVPR 2023, section 4.1: only the motion comes from the codec).
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ MEMORY_MB = 512
 
 
 class Pairs:
-    """Pairs at the distance from a key frame to the last frame of its group, which is the codec's `gop` less one."""
+    """Pairs at the distance from a key frame to the last frame of its group, which is the codec's `gop` minus one."""
 
     def __init__(self, codec: str | None, gop: int, cache: Path | None = None):
-        """codec: spec, None for h264; gop: where the spec names none; cache: folder for encoded windows"""
+        """codec: spec, None for h264; gop: used if the spec names none; cache: folder for encoded windows"""
         self.codec, self.gop, self.cache = codec or "h264", gop, cache or cache_folder()
         self._kept: OrderedDict[tuple[str, int], Motion] = OrderedDict()
         self._free = MEMORY_MB * 2**20
 
     def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> tuple[list[Picture], tuple[str, str]]:
-        """Key frame, and current frame with labels and motion, float32[H, W, 2]; the names of both.
+        """Draw a key frame, and a current frame with labels and motion, float32[H, W, 2]; return them and their names.
 
         Raises UserError for a clip in which no labelled frame has enough frames before it.
         """
@@ -60,7 +60,7 @@ class Pairs:
         return [Picture(key.image), Picture(current.image, current.labels, motion)], names
 
     def _motion(self, clips: Clips, clip: str, end: int, spec: CodecSpec) -> Motion:
-        """From the frame at `end` to the one that starts the group that ends there."""
+        """Return the motion from the frame at `end` to the first frame of the group that ends there."""
         if (clip, end) in self._kept:
             self._kept.move_to_end((clip, end))
             return self._kept[clip, end]
@@ -79,7 +79,7 @@ class Pairs:
 
 
 def made_of_one(clips: Clips, clip: str, rng: np.random.Generator) -> tuple[list[Picture], tuple[str, str]]:
-    """The same of a single labelled frame and a made-up movement; the motion is as coarse as a codec's."""
+    """Make such a pair from a single labelled frame and a made-up movement; the motion is as coarse as a codec's."""
     frame = clips.frame(clip, int(rng.choice(clips.labelled(clip))))
     motion = movement(frame.image.shape[:2], rng)
     name = f"{clip}/{frame.stem}"

@@ -1,5 +1,5 @@
-"""Phase 2 of AR-Seg's training (Hu et al., CVPR 2023, section 3.4): the LR network learns to make the HR network's
-features from a small frame and a key frame's warped feature. The HR network, trained by phase 1, stays as it is.
+"""Phase 2 of AR-Seg's training (Hu et al., CVPR 2023, section 3.4): the LR network learns to reproduce the HR network's
+features from a small frame and a key frame's warped feature. The HR network, trained in phase 1, stays fixed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Similarity(nn.Module):
         self.lr.classifier.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Similarity:
-        """The HR network stays in evaluation mode."""
+        """Set the mode, but keep the HR network in evaluation mode."""
         super().train(mode)
         self.hr.eval()
         return self
@@ -75,10 +75,10 @@ class ArSegRecipe(Recipe):
     """See the module.
 
     `order.start`: the HR network's file, as phase 1 writes it or in the official layout, or {"hr": file, "lr": file};
-    the second may be a ResNet-18 trunk in torchvision's layout. Without it the LR network begins as the HR network;
-    without both, the packaged HR network is taken where there is one.
-    Option `moved`: the share of pairs that are made of a single labelled frame (`vssbench.training.made_motion`), for
-    videos whose frames lie too far apart for a codec to follow; their motion is the true one, in blocks.
+    the second may be a ResNet-18 trunk in torchvision's layout. Without it the LR network starts from the HR network;
+    without either, the packaged HR network is used if there is one.
+    Option `moved`: the fraction of pairs made from a single labelled frame (`vssbench.training.made_motion`), for
+    videos whose frames are too far apart for a codec to follow; their motion is the true motion, in blocks.
     """
 
     frames = 2
@@ -148,9 +148,9 @@ class ArSegRecipe(Recipe):
 
 
 def carried(features: Tensor, motion: Tensor, form: Form) -> Tensor:
-    """Features of key frames, float[N, C, h, w], as seen from the current frames; motion is brought to them by nearest.
+    """Warp features of key frames, float[N, C, h, w], to the current frames; motion is resized to theirs by nearest.
 
-    motion: float32[N, 2, H, W], pixels of the image, x first
+    motion: float32[N, 2, H, W], in pixels of the image, x first
     """
     size = features.shape[-2:]
     motion = F.interpolate(motion * (size[0] / motion.shape[-2]), size=size, mode="nearest")

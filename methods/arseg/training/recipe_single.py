@@ -1,6 +1,6 @@
 """Phase 1 of AR-Seg's training (Hu et al., CVPR 2023, section 4.1): PSPNet-18 or BiSeNet-18 on single frames.
 
-At scale 1 the result is AR-Seg's HR network; at scale 0.5 the baseline that sees every frame small.
+At scale 1 the result is AR-Seg's HR network; at scale 0.5 it is the baseline that sees every frame small.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DEVIATIONS = (
 
 
 class Single(nn.Module):
-    """The network alone; forward gives the weighted losses."""
+    """The network alone; forward returns the weighted losses."""
 
     def __init__(self, method: Alone):
         super().__init__()
@@ -90,17 +90,17 @@ class AloneRecipe(Recipe):
 
 
 def group(branch: nn.Module, rate: float, weight_decay: float) -> dict[str, Any]:
-    """All of the branch that learns."""
+    """Return the optimiser's group of all parameters of the branch that learn."""
     return {"params": [p for p in branch.parameters() if p.requires_grad], "lr": rate, "weight_decay": weight_decay}
 
 
 def cosine(step: int, steps: int) -> float:
-    """From 1 at the first step to 0 after the last."""
+    """Return the schedule's factor, from 1 at the first step to 0 after the last."""
     return (1 + math.cos(math.pi * step / steps)) / 2
 
 
 def in_channels_last(module: nn.Module) -> nn.Module:
-    """The module, its weights as `fast` wants the images."""
+    """Return the module with its weights in the memory format that `fast` gives the images."""
     for parameter in module.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -108,5 +108,5 @@ def in_channels_last(module: nn.Module) -> nn.Module:
 
 
 def fast(images: Tensor) -> Tensor:
-    """In channels-last memory, where a step of the tiny network takes three quarters of the time on a CPU."""
+    """Return images in channels-last memory: a step of the tiny network takes three quarters of the time on a CPU."""
     return images.contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""The figures of AR-Seg's training (Hu et al., CVPR 2023, section 4.1, and the published configurations)."""
+"""The settings of AR-Seg's training (Hu et al., CVPR 2023, section 4.1, and the published configurations)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Figures:
     optimiser: Adam, or SGD with momentum 0.9
     colour:    brightness, contrast and saturation are each multiplied by 1 - colour .. 1 + colour
     scales:    one is drawn for each example
-    unfused:   the share of phase 2's steps before fusion begins
+    unfused:   the fraction of phase 2's steps before fusion begins
     """
 
     settings: Settings
@@ -45,13 +45,13 @@ CITYSCAPES_HR = Figures(Settings(74_200, 8, 1e-2, (1024, 512)), "sgd", 5e-4, 0.4
 CITYSCAPES_LR = Figures(Settings(74_200, 8, 1e-2, (1024, 512)), "sgd", 5e-4, 0.5, CITYSCAPES_SCALES)
 CITYSCAPES_BISE_LR = Figures(Settings(37_000, 16, 1e-2, (1024, 512)), "sgd", 5e-4, 0.5, CITYSCAPES_SCALES)
 
-# Short trainings: with colours and sizes that vary as much as in the paper's, they would not come near the end.
+# Short training runs: with colours and sizes varied as much as in the paper, they would not get far enough.
 TINY_HR = Figures(Settings(3000, 4, 4e-3, (128, 160)), "adam", 0.0, 0.2, (1.0,))
 TINY_LR = Figures(Settings(2400, 4, 2e-3, (128, 160)), "adam", 0.0, 0.2, (1.0,), 0.5)
 
 
 def figures(backbone: Backbone, space: LabelSpace, phase: Literal["hr", "lr"]) -> Figures:
-    """The settings of phase 1 ("hr") or 2 ("lr"): Cityscapes' own for that label space, CamVid's for every other."""
+    """Return the settings of phase 1 ("hr") or 2 ("lr"): Cityscapes' for that label space, CamVid's for every other."""
     if backbone == "tiny":
         return TINY_HR if phase == "hr" else TINY_LR
     if suite_name(space) != "cityscapes":
