@@ -1,4 +1,4 @@
-"""The metrics: statistics kept a clip at a time, and the named protocols that read numbers off them."""
+"""The metrics: statistics kept per clip, and the named protocols that read numbers off them."""
 
 from vssbench.registry import Entry
 

@@ -1,4 +1,4 @@
-"""From metric strings to metric objects: one object for all the strings that the same statistics serve."""
+"""From metric strings to metric objects: one object for all the strings that use the same statistics."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from vssbench.types import LabelSpace, Metric
 
 DEFAULT = ("mIoU", "WIoU", "pixel_accuracy", "class_accuracy", "VC@8", "VC@16", "VCC@8", "VCC@16")
-"""What is measured where nothing else is asked."""
+"""What is measured where nothing else is requested."""
 
 
 ON_SHOW = {"sIoU": "mIoU", "sWIoU": "WIoU", "spixel_accuracy": "pixel_accuracy", "sclass_accuracy": "class_accuracy"}
-"""Accuracy of what a camera's viewer sees -> the accuracy that it is; no metrics, since no prediction says when it was
-ready."""
+"""Accuracy of what a camera's viewer sees -> the accuracy that it corresponds to. They are not metrics, since no
+prediction says when it was ready."""
 
 
 @runtime_checkable
 class ChecksSpec(Protocol):
     """A metric class that can tell, before anything is measured, whether it takes a metric string.
 
-    `check_spec` is called on the class; it raises UserError for a lacking or useless '@' number and odd arguments.
+    `check_spec` is called on the class; it raises UserError for a missing or needless '@' number and odd arguments.
     """
 
     def check_spec(self, spec: Spec) -> None: ...
@@ -36,7 +36,7 @@ class ChecksSpec(Protocol):
 class LooksAtFrames(Protocol):
     """A metric class that looks at more of a frame than its labels; it is shown the prediction of every frame.
 
-    frame_needs: of a metric string: "image", and names of side inputs such as "flow"
+    frame_needs: what a metric string needs: "image", and names of side inputs such as "flow"
     clip_files:  files that it reads for the frames of a clip; their digest goes into the clip's record
     """
 
@@ -45,13 +45,13 @@ class LooksAtFrames(Protocol):
 
 
 def looking(specs: Sequence[str | Spec]) -> dict[Spec, LooksAtFrames]:
-    """The metric strings whose metric looks at frames."""
+    """Return the metric strings whose metric looks at frames."""
     found = {spec: registry.resolve("metrics", spec.name) for spec in map(parse, specs)}
     return {spec: metric for spec, metric in found.items() if isinstance(metric, LooksAtFrames)}
 
 
 def check_side(specs: Sequence[str | Spec], offered: frozenset[str], dataset: str) -> None:
-    """Raise UserError where a metric looks at a side input that frames do not carry. offered: those that they do."""
+    """Raise UserError where a metric looks at a side input that frames do not carry. offered: those they carry."""
     for spec, metric in looking(specs).items():
         lacking = sorted(metric.frame_needs(spec) - {"image"} - offered)
         if lacking:
@@ -73,7 +73,7 @@ def check(spec: Spec) -> None:
 
 
 def example(name: str) -> Spec:
-    """A metric string of that name that its metric takes: what its class calls `example`, or else the name."""
+    """Return a metric string of that name that its metric takes: its class's `example`, or else the name."""
     try:
         metric = registry.resolve("metrics", name)
     except UserError:  # a plugin that cannot be imported
@@ -82,7 +82,7 @@ def example(name: str) -> Spec:
 
 
 def higher_is_better(metric: str | Spec) -> bool | None:
-    """The direction of a metric string; None where it is not known: of a plugin that is not installed or says none."""
+    """Return a metric string's direction; None where unknown: the plugin is not installed, or states none."""
     name = parse(metric).name
     if name not in registry.entries("metrics"):
         return None
@@ -91,7 +91,7 @@ def higher_is_better(metric: str | Spec) -> bool | None:
 
 
 def plan(specs: Sequence[str | Spec], space: LabelSpace) -> list[Metric]:
-    """Fresh metric objects for `["mIoU", "VC@8"]`, each made with the specs that it serves.
+    """Return fresh metric objects for `["mIoU", "VC@8"]`, each made with the specs that it serves.
 
     Raises UserError for an unknown metric or protocol, `VC` without its number of frames, and `mIoU` with one.
     """

@@ -1,1 +1,1 @@
-"""How right a prediction is: what is counted a clip, and the protocols that read numbers off the counts."""
+"""How right a prediction is: what is counted per clip, and the protocols that read numbers off the counts."""

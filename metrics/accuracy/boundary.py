@@ -1,13 +1,13 @@
-"""Boundary IoU (Cheng et al., Boundary IoU, CVPR 2021): intersection over union of what lies close to contours alone.
+"""Boundary IoU (Cheng et al., Boundary IoU, CVPR 2021): intersection over union of pixels close to contours.
 
-The inner boundary of a class in a map is its pixels that have a pixel of anything else, or the outside of the image,
-at a distance of at most d rows and d columns: what d erosions by a 3x3 square take away, the outside counting as
-background, as in the authors' script. d is a share of the image's diagonal, rounded to whole pixels, and 1 or more.
+The inner boundary of a class in a map is the set of its pixels that have a pixel of another label, or the outside of
+the image, within d rows and d columns. These are the pixels that d erosions by a 3x3 square remove; the outside counts
+as background, as in the authors' script. d is a share of the image's diagonal, rounded to whole pixels, at least 1.
 
-Void is removed first, from both maps, and bounds what is left like the border of the image.
+Void is removed first, from both maps, and bounds what is left just as the border of the image does.
 
-All classes are eroded at once. Where the 3x3 pixels around one are not all of one label, it is on a contour; d - 1
-further steps in every direction, one dilation, reach what is within d of another label.
+All classes are eroded at once. A pixel is on a contour where the 3x3 pixels around it do not all have the same label;
+one dilation by d - 1 further steps in every direction reaches all pixels within d of another label.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _SQUARE = np.ones((3, 3), np.uint8)
 
 
 class Boundary(ClipMetric):
-    """Pixels of each class's boundary in ground truth, in the prediction and in both, for every width asked for.
+    """Boundary pixels of each class in the ground truth, in the prediction and in both, for every width requested.
 
-    State of a clip: "widths": {width: [classes ascending, and of each the pixels in ground truth, in the prediction and
-    in both]}; a class without any pixel is left out.
+    State of a clip: "widths": {width: [classes ascending, and for each its pixels in the ground truth, in the
+    prediction and in both]}; a class without any pixels is left out.
     """
 
     name = "boundary"
@@ -54,7 +54,7 @@ class Boundary(ClipMetric):
 
     @classmethod
     def check_spec(cls, spec: Spec) -> None:
-        """Check as for every metric; `width`, if given, is a share of the diagonal above 0 and up to a half."""
+        """Check as for every metric; `width`, if given, must be a share of the diagonal above 0 and at most a half."""
         super().check_spec(spec)
         width = spec.get("width", WIDTH)
         if isinstance(width, bool) or not isinstance(width, int | float) or not 0 < width <= _WIDEST:
@@ -67,7 +67,7 @@ class Boundary(ClipMetric):
 
     @classmethod
     def totals(cls, spec: Spec, clips: Clips) -> Totals | str:
-        """The boundary pixels of each class in each clip; the protocol says which clips and classes count."""
+        """Return the boundary pixels of each class in each clip; the protocol decides which clips and classes count."""
         if clips.nothing:
             return clips.nothing
         if clips.protocol.areas is scripts.no_areas:
@@ -81,7 +81,7 @@ class Boundary(ClipMetric):
 
     @classmethod
     def per_class(cls, spec: Spec, clips: Clips) -> list[float | None]:
-        """Boundary IoU in percent in train-id order, None for classes that the protocol leaves out."""
+        """Return boundary IoU in percent, in train-id order; None for classes that the protocol leaves out."""
         found = cls.totals(spec, clips)
         if isinstance(found, str):
             return [None] * clips.space.classes
@@ -116,31 +116,31 @@ def width_of(spec: Spec) -> float:
 
 
 def distance(width: float, size: Sequence[int]) -> int:
-    """d in pixels for an image of [H, W]."""
+    """Return d in pixels for an image of size [H, W]."""
     return max(1, round(width * math.hypot(*size)))
 
 
 def contour(labels: UInt8) -> UInt8:
-    """uint8[H, W], not 0 where one of the 3x3 pixels around is of another label or outside the image."""
+    """Return uint8[H, W], nonzero where one of the surrounding 3x3 pixels has another label or is outside the image."""
     found = np.asarray(cv2.morphologyEx(labels, cv2.MORPH_GRADIENT, _SQUARE), np.uint8)
     found[0], found[-1], found[:, 0], found[:, -1] = 1, 1, 1, 1
     return found
 
 
 def inner(labels: UInt8, contour: UInt8, reach: int) -> UInt8:
-    """uint8[H, W]: the labels of all pixels within `reach` of another label or of the outside; 255 elsewhere."""
-    # OpenCV takes what lies outside for less than any pixel.
+    """Return uint8[H, W]: the labels of all pixels within `reach` of another label or of the outside; 255 elsewhere."""
+    # OpenCV treats the outside as less than any pixel.
     near = cv2.dilate(contour, np.ones((2 * reach - 1, 2 * reach - 1), np.uint8))
     return _without(labels, near == 0)
 
 
 def _without(labels: UInt8, those: NDArray[np.bool_]) -> UInt8:
-    """The labels with 255 at some pixels. Ten times as fast as np.where."""
+    """Return the labels with 255 at those pixels, ten times as fast as np.where."""
     return np.bitwise_or(labels, np.negative(those.view(np.uint8)))
 
 
 def _counted(table: Counts, classes: int) -> list[list[int]]:
-    """Counts from int64[256 * 256] pairs of boundary pixels (ground truth, prediction), 255 where a map has none."""
+    """Return the state from int64[256 * 256] pair counts (ground truth, prediction); 255 is not on a boundary."""
     pairs = table.reshape(VALUES, VALUES)
     areas = np.stack([pairs.sum(1), pairs.sum(0), pairs.diagonal()])[:, :classes]
     there = np.flatnonzero(areas.any(axis=0))
@@ -148,7 +148,7 @@ def _counted(table: Counts, classes: int) -> list[list[int]]:
 
 
 def _rows(clips: Clips, width: float) -> Floats | str:
-    """float64[clips, 3 C] of those that count, in the order of Areas, or why there are none."""
+    """Return float64[clips, 3 C] for the clips that count, in the order of Areas, or why there are none."""
     every = zip(clips.all, clips.everywhere(_areas, width), strict=True)
     areas = [found for record, found in every if record.clip not in clips.skipped]
     counted = [found.ravel() for found in areas if found is not None]
@@ -158,14 +158,14 @@ def _rows(clips: Clips, width: float) -> Floats | str:
 
 
 def _areas(clips: Clips, width: float) -> list[Counts | None]:
-    """What was decoded of each clip, whether or not it counts under the protocol."""
+    """Return what was decoded from each clip, whether or not it counts under the protocol."""
     return [decoded(record, width, clips.space) for record in clips.all]
 
 
 def decoded(record: ClipStates, width: float, space: LabelSpace) -> Counts | None:
-    """int64[3, C] of one clip: boundary pixels in ground truth, in the prediction, in both; None: not counted.
+    """Return int64[3, C] of one clip: boundary pixels in ground truth, in prediction, in both; None: not counted.
 
-    Raises UserError for what `Boundary` cannot have left: it was edited or damaged.
+    Raises UserError for a state that `Boundary` cannot have written: it was edited or damaged.
     """
     areas = np.zeros((3, space.classes), np.int64)
     with refusing_damage(record, Boundary.name):

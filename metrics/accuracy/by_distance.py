@@ -13,10 +13,10 @@ from vssbench.metrics.accuracy.scripts import Counts
 
 
 def by_distance(clips: Clips) -> list[dict[str, Any]]:
-    """[{"distance", "mIoU", "pixels"}] in the order of distance.
+    """Return [{"distance", "mIoU", "pixels"}] in order of distance.
 
-    mIoU is in percent by the protocol's formula, over the clips that count under it, None where it gives no number;
-    pixels are those with ground truth. The classes averaged may differ from one distance to the next.
+    mIoU is in percent by the protocol's formula, over the clips that count under it; None where it gives no number.
+    pixels counts those with ground truth. The classes averaged may differ from one distance to the next.
     """
     rows = []
     for distance, matrix in matrices(clips).items():
@@ -28,7 +28,7 @@ def by_distance(clips: Clips) -> list[dict[str, Any]]:
 
 
 def matrices(clips: Clips) -> dict[int, Counts]:
-    """Distance, ascending -> int64[C + 1, 256], summed over the clips that count."""
+    """Return distance, ascending -> int64[C + 1, 256], summed over the clips that count."""
     every_clip = zip(clips.all, clips.everywhere(cells), strict=True)
     parts = [one for record, one in every_clip if record.clip not in clips.skipped]
     if not parts:

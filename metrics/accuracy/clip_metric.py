@@ -1,7 +1,7 @@
-"""What the accuracy metrics share: statistics kept a clip at a time, merged by putting the clips side by side.
+"""What the accuracy metrics share: statistics kept per clip, merged by putting the clips side by side.
 
-Some protocols need to know how long each clip was, so a merged metric keeps its clips apart; totals are formed when
-numbers are read off, from integers, so the order of merging cannot change a digit.
+Some protocols need to know how long each clip was, so a merged metric keeps its clips apart. Totals are formed from
+integers when numbers are read off, so the order of merging cannot change a digit.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from vssbench.types import Frame, LabelSpace, Prediction
 class ClipMetric(ABC):
     """Base of the metrics whose state is a list with one entry per clip: {"frames", "labelled", ...}, all integers.
 
-    Subclasses implement `_begin`, `_add` and `_finish` for the clip in hand, and `totals`, from which all figures come.
+    Subclasses implement `_begin`, `_add` and `_finish` for the current clip, and `totals`, the source of all figures.
 
-    name:     under which the state is kept
+    name:     the name under which the state is kept
     takes_at: whether its metric strings have a number, as VC@8 has
-    arguments: that its metric strings may have
+    arguments: the arguments that its metric strings may have
     """
 
     name: str
@@ -41,7 +41,7 @@ class ClipMetric(ABC):
 
     @classmethod
     def check_spec(cls, spec: Spec) -> None:
-        """Raise UserError for a metric string that lacks its '@' number, has one in vain, or has odd arguments."""
+        """Raise UserError for a metric string with a missing or needless '@' number, or with unknown arguments."""
         if cls.takes_at and not spec.at:
             raise UserError(f"the metric {spec} needs the length of its window, in frames", fix=f"write {spec.name}@8")
         if not cls.takes_at and spec.at is not None:
@@ -57,7 +57,7 @@ class ClipMetric(ABC):
     @classmethod
     @abstractmethod
     def totals(cls, spec: Spec, clips: Clips) -> Totals | str:
-        """What each clip adds to the figure of one metric string, or why there is none (see HasTotals)."""
+        """Return what each clip adds to the figure of one metric string, or why there is none (see HasTotals)."""
 
     def update(self, frame: Frame, prediction: Prediction) -> None:
         """Take in the next frame; frame 0 or another clip's name begins a new clip."""
@@ -80,15 +80,15 @@ class ClipMetric(ABC):
         self._done.extend(other.state())
 
     def state(self) -> list[dict[str, Any]]:
-        """One JSON object a clip, integers only."""
+        """Return one JSON object per clip, integers only."""
         return [*self._done, *([self._current()] if self._clip is not None else [])]
 
     def load(self, state: list[dict[str, Any]]) -> None:
-        """Replace everything by a state read back."""
+        """Replace everything with a state read back."""
         self._clip, self._done = None, list(state)
 
     def compute(self) -> dict[str, float | None]:
-        """Percent by canonical name; under protocol `exact` where a spec names none. None where undefined."""
+        """Return percent by canonical name, None where undefined; the protocol is `exact` where a spec names none."""
         records = [
             ClipScore(f"number {number}", clip["frames"], clip["labelled"], {self.name: [clip]})
             for number, clip in enumerate(self.state(), 1)
@@ -120,5 +120,5 @@ class ClipMetric(ABC):
 
 
 def size(labels: Any) -> str:
-    """`480x853` for an array of that many rows and columns."""
+    """Return `480x853` for an array of that many rows and columns."""
     return "x".join(map(str, labels.shape))

@@ -1,10 +1,10 @@
-"""Statistics kept a clip at a time: one clip's, those that count under a protocol, and what each adds to a figure.
+"""Statistics kept per clip: one clip's, those that count under a protocol, and what each adds to a figure.
 
-A resample of clips is a vector of weights: how often each clip was drawn. A figure that follows from sums over clips
-of whole numbers is known for every resample by one matrix product, so a metric says two things of itself: its numbers
-a clip (`Totals.columns`), and the figure for any sum of them (`Totals.read`). The figure itself is that of all clips
-once. Whole numbers below 2**53 are exact in float64, and so is a matrix product of them in any order, so a resample
-has the very digits that its clips would have alone.
+A resample of clips is a vector of weights: how often each clip was drawn. A figure that follows from sums of whole
+numbers over clips is known for every resample by one matrix product. So a metric states two things: its numbers per
+clip (`Totals.columns`), and the figure for any sum of them (`Totals.read`). The figure itself counts every clip once.
+Whole numbers below 2**53 are exact in float64, and so is a matrix product of them in any order, so a resample has
+exactly the digits that its clips would have alone.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from vssbench.types import LabelSpace
 T = TypeVar("T")
 ROUGH = 1e-9
 Made = dict[tuple[Callable[..., Any], tuple[Hashable, ...]], Any]
-"""What was made of some clips: the function and its further arguments -> what it gave."""
+"""What was computed from some clips: (function, its further arguments) -> its result."""
 
 
 class ClipStates(Protocol):
-    """One clip's statistics, whoever made them (a run's ClipRecord is one).
+    """One clip's statistics, wherever they come from (a run's ClipRecord is one).
 
-    cut_from: the clip that this one is a part of, with others; None: it is a whole one
-    frames, labelled: frames of the clip, and those of them that have labels
+    cut_from: the clip that this one and others were cut from; None: it is a whole clip
+    frames, labelled: number of frames of the clip, and of those that have labels
     states: metric name -> that metric's state
     """
 
@@ -57,13 +57,13 @@ class ClipScore:
 
 @dataclass(frozen=True)
 class Totals:
-    """One metric of one method, a clip at a time.
+    """One metric of one method, clip by clip.
 
     clips:   names of the clips that count, in the order of the records
-    columns: float64[clips, K], whole numbers; a clip that says nothing of the metric is a row of zeros
-    read:    float64[..., K] sums over clips -> float64[...] the figure, mostly percent, NaN where there is none; of
-             nothing but its argument, since several threads call it at once
-    rough:   the same to within ROUGH, where that is known sooner
+    columns: float64[clips, K], whole numbers; a clip that contributes nothing to the metric is a row of zeros
+    read:    float64[..., K] sums over clips -> float64[...] the figure, mostly percent, NaN where there is none; it
+             depends on nothing but its argument, since several threads call it at once
+    rough:   the same to within ROUGH, where that is faster
     """
 
     clips: tuple[str, ...]
@@ -73,18 +73,18 @@ class Totals:
 
     @property
     def informative(self) -> int:
-        """How many clips say anything of the metric (a clip shorter than VC's window does not)."""
+        """The number of clips that contribute to the metric (a clip shorter than VC's window does not)."""
         return int(self.columns.any(axis=1).sum())
 
     def value(self) -> float:
-        """The metric itself: every clip once."""
+        """Return the metric itself, counting every clip once."""
         return float(self.read(self.columns.sum(axis=0)))
 
 
 class Clips:
     """The clips of some records under one protocol, and what metrics decode from their states.
 
-    all:     every clip, in the records' order;  records: those that count;  skipped: clip -> why it does not
+    all:     every clip, in the records' order;  records: those that count;  skipped: clip -> why it does not count
     notes:   what the protocol left out or moved, in words; grows as numbers are read
     Raises UserError for an unknown protocol.
     """
@@ -96,13 +96,13 @@ class Clips:
         self.notes: list[str] = []
         if self.skipped:
             self.notes.append(f"{len(self.skipped)} of {len(records)} clips are left out")
-        self._under: dict[str, Clips] = {}  # others only: in a circle the records would outlive their last reader
+        self._under: dict[str, Clips] = {}  # never itself: a reference cycle would keep the records alive
         self._made: Made = {}
         self._everywhere: Made = {}
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The states of the clips that count."""
+        """The names of the clips that count."""
         return tuple(record.clip for record in self.records)
 
     @property
@@ -113,7 +113,7 @@ class Clips:
         return f"no clip is left: {next(iter(self.skipped.values()))}" if self.skipped else "there are no clips"
 
     def under(self, named: Spec | str) -> Clips:
-        """The same records under a protocol, or that of a metric string: `mIoU(protocol=mmseg)`; these, without."""
+        """Return the same records under a protocol, or that of a string `mIoU(protocol=mmseg)`; without one, self."""
         name = named if isinstance(named, str) else str(named.get("protocol") or self.protocol.name)
         if name == self.protocol.name:
             return self
@@ -123,11 +123,11 @@ class Clips:
         return self._under[name]
 
     def once(self, make: Callable[..., T], *given: Hashable) -> T:
-        """What `make` gives for these clips, made at the first asking: several metrics may read one decoded state."""
+        """Return what `make` returns for these clips, called only once: several metrics may read one decoded state."""
         return self._found(self._made, make, given)
 
     def everywhere(self, make: Callable[..., T], *given: Hashable) -> T:
-        """The same of what is made of all records and does not depend on the protocol: made once for all of them."""
+        """Do the same for what needs all records and does not depend on the protocol: one call for all protocols."""
         return self._found(self._everywhere, make, given)
 
     def _found(self, made: Made, make: Callable[..., T], given: tuple[Hashable, ...]) -> T:
@@ -139,11 +139,11 @@ class Clips:
 
 @runtime_checkable
 class HasTotals(Protocol):
-    """A metric class that reads itself, so that it has intervals, comparisons and gate rules on them.
+    """A metric class with per-clip totals, which give it intervals, comparisons and gate rules on them.
 
-    `totals` is called on the class, with a metric string that it serves and the clips under the protocol in question;
-    every one of them holds the state that the metric left (`record.states[name]`). It gives its totals, whose `read`
-    at all clips is the figure that results show, or says in a few words why there is none.
+    `totals` is called on the class, with a metric string that it serves and the clips under the protocol in question.
+    Each of them holds the state that the metric left (`record.states[name]`). It returns its totals, or says in a few
+    words why there are none; `read` of the sum over all clips is the figure that results show.
     A metric without `totals` is merged over all clips and asked to `compute`.
     """
 
@@ -154,10 +154,10 @@ class HasTotals(Protocol):
 
 @runtime_checkable
 class HasClasses(Protocol):
-    """A metric class with totals that has a figure for each class too.
+    """A metric class with totals that also has a figure for each class.
 
-    `per_class` is called as `totals` is, where that gave a figure: percent in train-id order, None for classes that the
-    protocol leaves out.
+    `per_class` is called as `totals` is, where that returned a figure. It returns percent in train-id order, None for
+    classes that the protocol leaves out.
     """
 
     def per_class(self, spec: Spec, clips: Clips) -> list[float | None]: ...

@@ -1,7 +1,7 @@
 """Every pixel's ground truth against the predicted value, counted per distance to the key frame.
 
-All the accuracies of all protocols are read off these counts later. So nothing is folded away here: void ground truth
-has a row of its own, and predictions are counted by their raw value, 0 to 255, whether or not that is a class.
+All the accuracies of all protocols are read off these counts later, so nothing is dropped or merged here: void ground
+truth has a row of its own, and predictions are counted by raw value, 0 to 255, whether or not that is a class.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Confusion(ClipMetric):
 
     @classmethod
     def totals(cls, spec: Spec, clips: Clips) -> Totals | str:
-        """The pixels of each class in each clip: in ground truth, in prediction and in both.
+        """Return the pixels of each class in each clip: in ground truth, in prediction and in both.
 
-        These 3 C numbers are all that the formulas look at, of a matrix of C * C.
+        The formulas need only these 3 C numbers, not the whole matrix.
         """
         if clips.nothing:
             return clips.nothing
@@ -66,8 +66,8 @@ class Confusion(ClipMetric):
 
     def _begin(self) -> None:
         self._age = 0
-        self._table = np.zeros(_CODES, np.int64)  # the frames since the distance last changed
-        self._earlier: list[tuple[Counts, Counts]] = []  # (distance * _CODES + code, count) of those before
+        self._table = np.zeros(_CODES, np.int64)  # frames since the distance last changed
+        self._earlier: list[tuple[Counts, Counts]] = []  # (distance * _CODES + code, count) of earlier frames
         self._outside: dict[int, int] = {}
         self._scratch: UInt8 | None = None
 
@@ -111,7 +111,7 @@ class Confusion(ClipMetric):
 
 
 class Booked:
-    """What some clips' counts are to their protocol.
+    """The counts of some clips as their protocol books them.
 
     matrix:  int64[C + 1, 256] over the clips that count; None where no counts were kept
     figures: the accuracies of that matrix, or why there are none
@@ -136,7 +136,7 @@ class Booked:
             matrix = dense(one, self.space)
             self.matrix += matrix
             areas = protocol.areas(matrix)
-            if isinstance(areas, Areas):  # what stops the script in one clip stops it in all of them together
+            if isinstance(areas, Areas):  # what stops the script on one clip stops it on all of them
                 row[:] = areas.counts.ravel()
         self.figures = protocol.figures(self.matrix)
         if isinstance(self.figures, Figures) and self.figures.moved:
@@ -147,13 +147,13 @@ class Booked:
             )
 
     def per_class(self) -> list[float | None]:
-        """IoU in percent in train-id order, None for classes that the protocol leaves out."""
+        """Return IoU in percent, in train-id order; None for classes that the protocol leaves out."""
         if isinstance(self.figures, str):
             return [None] * self.space.classes
         return [None if np.isnan(value) else PERCENT * value for value in self.figures.iou.tolist()]
 
     def not_a_number(self) -> str:
-        """Why a mean of these figures is 0/0."""
+        """Return why a mean of these figures is not a number."""
         if isinstance(self.figures, str) or not self.figures.counted:
             return "0/0: no labelled pixel"
         absent = [self.space.names[index] for index in np.flatnonzero(np.isnan(self.figures.iou))]
@@ -161,7 +161,7 @@ class Booked:
 
 
 def refuse_stray(space: LabelSpace, frame: Frame, ids: Counts) -> None:
-    """Raise UserError for a train id of the ground truth that is neither a class nor void. ids: those of the frame."""
+    """Raise UserError for a train id in the ground truth that is neither a class nor void. ids: the frame's."""
     stray = ids[(ids >= space.classes) & (ids < IGNORE)]
     if stray.size:
         raise UserError(
@@ -177,7 +177,7 @@ def read_areas(
     sums: Floats,
     add: Callable[[Floats], Floats] = rounded_sum,
 ) -> Floats:
-    """float64[...] percent of sums of rows, float64[..., 3 C]; NaN where the script divides 0 by 0."""
+    """Return float64[...] percent from sums of rows, float64[..., 3 C]; NaN where the script divides 0 by 0."""
     value = FIGURES[metric](replace(means(Areas(sums.reshape(*sums.shape[:-1], 3, -1))), add=add))
     assert value is not None
     return PERCENT * value
@@ -200,11 +200,11 @@ def _refuse_outside(clips: Clips) -> None:
 
 
 def pair_counts(labels: UInt8, predicted: UInt8, scratch: UInt8 | None = None) -> tuple[Counts, Counts]:
-    """How often each pair occurs in two uint8[H, W] maps: (label * 256 + predicted, counts); pairs may be repeated.
+    """Count each pair in two uint8[H, W] maps: (label * 256 + predicted, counts); a pair may occur more than once.
 
-    Label maps are smooth, so it is mostly enough to look at the ends of runs of equal pairs; noisy maps take OpenCV's
-    histogram, which counts in float32 and is exact below 2**24 pixels. scratch: uint8[2, H, W] to work in, which saves
-    time, since fresh memory of this size costs more than the counting.
+    Label maps are smooth, so it is mostly enough to look at the ends of runs of equal pairs. Noisy maps go through
+    OpenCV's histogram, which counts in float32 and is exact below 2**24 pixels. scratch: uint8[2, H, W] to work in; it
+    saves time, since allocating that much memory costs more than the counting.
     """
     changes = np.empty((2, labels.size), np.uint8) if scratch is None else scratch.reshape(2, -1)
     for values, changed in zip((labels, predicted), changes, strict=True):
@@ -222,14 +222,14 @@ def pair_counts(labels: UInt8, predicted: UInt8, scratch: UInt8 | None = None) -
 
 
 def _places(bits: UInt8) -> Counts:
-    """Where bits are set in what np.packbits gave; most bytes are empty, and only the others are unpacked."""
+    """Return where bits are set in an array from np.packbits; most bytes are zero, and only the others are unpacked."""
     used = np.flatnonzero(bits != 0)
     places = np.flatnonzero(np.unpackbits(bits[used]).view(np.bool_))
     return (used[places >> 3] << 3) + (places & 7)
 
 
 class Cells(NamedTuple):
-    """What was counted in one clip. int64[N] each: distance to the key frame, place in [C + 1, 256], pixels."""
+    """The counts of one clip. int64[N] each: distance to the key frame, flat index into [C + 1, 256], pixels."""
 
     distance: Counts
     place: Counts
@@ -237,14 +237,14 @@ class Cells(NamedTuple):
 
 
 def cells(clips: Clips) -> list[Cells]:
-    """The counts of all clips, whether or not they count under the protocol; for Clips.everywhere."""
+    """Return the counts of all clips, whether or not they count under the protocol; for Clips.everywhere."""
     return [decoded(record, clips.space) for record in clips.all]
 
 
 def decoded(record: ClipStates, space: LabelSpace) -> Cells:
-    """The counts of one clip; none of a run that counted none (`metrics: [VC@8]`).
+    """Return the counts of one clip; none for a run that counted none (`metrics: [VC@8]`).
 
-    Raises UserError for what `Confusion` cannot have left: it was edited or damaged.
+    Raises UserError for a state that `Confusion` cannot have written: it was edited or damaged.
     """
     if Confusion.name not in record.states:
         return Cells(*np.empty((3, 0), np.int64))
@@ -271,14 +271,14 @@ def decoded(record: ClipStates, space: LabelSpace) -> Cells:
 
 
 def dense(cells: Cells, space: LabelSpace) -> Counts:
-    """int64[C + 1, 256] over all distances: row C is void ground truth, columns are raw predicted values."""
+    """Return int64[C + 1, 256] over all distances: row C is void ground truth, columns are raw predicted values."""
     matrix = np.zeros((space.classes + 1, VALUES), np.int64)
     np.add.at(matrix.ravel(), cells.place, cells.pixels)
     return matrix
 
 
 def _compact(parts: Sequence[tuple[Counts, Counts]]) -> tuple[Counts, Counts]:
-    """One entry a key: (keys ascending, summed counts)."""
+    """Return one entry per key: (keys ascending, summed counts)."""
     if not parts:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     keys, where = np.unique(np.concatenate([keys for keys, _ in parts]), return_inverse=True)

@@ -1,8 +1,8 @@
 """Video consistency (VC, Miao et al., VSPW, CVPR 2021, section 5): do predictions keep still where the truth does?
 
 For a window of n frames: of the pixels whose ground truth is the same in all n frames, the share whose prediction is
-the same in all n frames too. A pixel is out of a window if it changes in one of the n - 1 frames after the first. What
-changes in a frame is kept in bits, eight pixels to the byte, and unions over 1, 2, 4, ... frames give those of any
+the same in all n frames too. A pixel drops out of a window if it changes in one of the n - 1 frames after the first.
+The changes in a frame are kept as bits, eight pixels per byte. Unions over 1, 2, 4, ... frames give those of any
 window: time grows with log n, memory with n, and neither with the clip.
 """
 
@@ -32,11 +32,11 @@ _RIGHT = {"VC": False, "VCC": True}
 """Metric -> whether the prediction must be right, not only still."""
 _MAX_WINDOW = 2**16
 _BASE, _DIGITS = 2.0**26, 4
-"""Four digits hold a ratio of pixels to the last bit: 53 bits after up to 51 zeros, in frames of up to 2**51 pixels."""
+"""Four digits hold a ratio of pixels exactly: 53 bits after up to 51 zeros, in frames of up to 2**51 pixels."""
 
 
 class Consistency(ClipMetric):
-    """Pixel counts of every window, for every n asked for.
+    """Pixel counts of every window, for every n requested.
 
     State of a clip: "windows": {n: five lists with one integer for each of the T - n + 1 windows}, named in COLUMNS:
     constant:            pixels with constant ground truth, void counting as a label
@@ -44,7 +44,7 @@ class Consistency(ClipMetric):
     constant_labelled:   pixels with constant ground truth that is not void
     consistent_labelled: those of them with constant prediction
     correct_labelled:    those of them with constant prediction equal to the ground truth
-    No windows are kept of a clip that has frames without labels: they are undefined.
+    No windows are kept for a clip that has frames without labels: they are undefined.
     """
 
     name = "consistency"
@@ -63,7 +63,7 @@ class Consistency(ClipMetric):
 
     @classmethod
     def totals(cls, spec: Spec, clips: Clips) -> Totals | str:
-        """The sum of each clip's window ratios, as digits, and how many windows have one."""
+        """Return the sum of each clip's window ratios, as digits, and how many windows have one."""
         if clips.nothing:
             return clips.nothing
         assert spec.at is not None
@@ -117,10 +117,10 @@ class Consistency(ClipMetric):
 
 
 class _Pixels:
-    """The pixels of a clip frame by frame, in bits packed as np.packbits does; a bit that is set counts a pixel out.
+    """The pixels of a clip frame by frame, in bits packed as np.packbits does; a set bit excludes a pixel.
 
-    A pixel that a window of n frames keeps is void, or wrong, in all of them or in none: it is enough to look at one of
-    them, so at every `shortest`-th frame.
+    A pixel that a window of n frames keeps is void, or wrong, in all of them or in none. So one frame of the window is
+    enough to look at, and therefore every `shortest`-th frame of the clip.
     """
 
     def __init__(self, labels: UInt8, predicted: UInt8, shortest: int, longest: int):
@@ -130,7 +130,7 @@ class _Pixels:
         self.size, self.shortest, self.frames = labels.size, shortest, 0
 
     def add(self, labels: UInt8, predicted: UInt8) -> None:
-        """Take in the next frame. Its arrays are copied: a method may write its next prediction into the same one."""
+        """Take in the next frame. Its arrays are copied: a method may write its next prediction into the same array."""
         changed = np.empty((2, -(-self.size // 8)), np.uint8)
         for values, last, bits in zip((labels, predicted), self.last, changed, strict=True):
             bits[:] = np.packbits(np.bitwise_xor(values, last, out=last))
@@ -143,7 +143,7 @@ class _Pixels:
         self.frames += 1
 
     def count(self, n: int) -> list[int]:
-        """The five counts of the window of n frames that ends here, in the order of COLUMNS."""
+        """Return the five counts of the window of n frames that ends here, in the order of COLUMNS."""
         truth, either = self.changed.over(n - 1)
         all_pixels = labelled = [self._without(truth), self._without(either)]
         if self.void is not None:
@@ -152,19 +152,19 @@ class _Pixels:
         return [*all_pixels, *labelled, self._without(either | self.wrong)]
 
     def _without(self, out: UInt8) -> int:
-        # Four times as fast as adding up np.bitwise_count; OpenCV has no norm of nothing.
+        # Four times as fast as summing np.bitwise_count; OpenCV's norm refuses an empty array.
         return self.size - (int(cv2.norm(out, cv2.NORM_HAMMING)) if out.size else 0)
 
 
 class Unions:
-    """Bits that were set in any of the last so many frames, 0 to `longest`.
+    """Bits that were set in any of the last k frames, for k from 0 to `longest`.
 
     before: uint8[...], the bits of every frame before the first one
     """
 
     def __init__(self, before: UInt8, longest: int):
         self._none = np.zeros_like(before)
-        # The unions over 2**level frames: of this frame and of as many before it as the next level and `over` look at.
+        # Unions over 2**level frames: for this frame and as many earlier ones as the next level and `over` look at.
         self._levels = [deque([before] * (2**level + 1), 2**level + 1) for level in range(longest.bit_length())]
 
     def add(self, bits: UInt8) -> None:
@@ -174,7 +174,7 @@ class Unions:
             level.append(bits)
 
     def over(self, frames: int) -> UInt8:
-        """The bits set in any of that many frames, this one being the last."""
+        """Return the bits set in any of the last `frames` frames, including this one."""
         if frames == 0:
             return self._none
         top = frames.bit_length() - 1
@@ -183,9 +183,9 @@ class Unions:
 
 
 def windows_of(clips: Clips, n: int, right: bool = False) -> dict[str, NDArray[np.int64]] | str:
-    """Clip -> int64[2, windows] (numerators, denominators) of the windows that count; or why there are none.
+    """Return clip -> int64[2, windows] (numerators, denominators) of the windows that count, or why there are none.
 
-    right: of those whose prediction must be right, as for VCC
+    right: whether the prediction must also be right, as for VCC
     """
     rule = clips.protocol.windows
     if rule is None:
@@ -207,15 +207,15 @@ def windows_of(clips: Clips, n: int, right: bool = False) -> dict[str, NDArray[n
 
 
 def _counted(clips: Clips, n: int) -> list[NDArray[np.int64] | None]:
-    """What was decoded of each clip, whether or not it counts under the protocol."""
+    """Return what was decoded from each clip, whether or not it counts under the protocol."""
     return [decoded(record, n) for record in clips.all]
 
 
 def decoded(record: ClipStates, n: int) -> NDArray[np.int64] | None:
-    """int64[5, windows] of one clip in the order of time, rows as in COLUMNS; None where they were not counted.
+    """Return int64[5, windows] of one clip in time order, rows as in COLUMNS; None where they were not counted.
 
-    Unlabelled frames leave windows undefined. Raises UserError for what `Consistency` cannot have left: it was edited
-    or damaged.
+    Unlabelled frames leave windows undefined. Raises UserError for a state that `Consistency` cannot have written: it
+    was edited or damaged.
     """
     if Consistency.name not in record.states:
         return None
@@ -238,7 +238,7 @@ def decoded(record: ClipStates, n: int) -> NDArray[np.int64] | None:
 
 
 def digits_of(ratios: Floats) -> Floats:
-    """float64[4, N]: the digits after the point of numbers in [0, 1]; those of several add up exactly, uncarried."""
+    """Return float64[4, N]: base-2**26 digits of numbers in [0, 1]; sums of digits are exact, without carrying."""
     digits = np.empty((_DIGITS, len(ratios)))
     for digit in digits:
         ratios = ratios * _BASE
@@ -248,7 +248,7 @@ def digits_of(ratios: Floats) -> Floats:
 
 
 def read_windows(sums: Floats) -> Floats:
-    """float64[...] percent: the mean ratio, of float64[..., 5] digits of the sum and number of windows."""
+    """Return the mean ratio, float64[...] percent, from float64[..., 5]: digits of the sum, and number of windows."""
     total = rounded_sum(sums[..., :_DIGITS] * _BASE ** -np.arange(1.0, _DIGITS + 1))
     count = sums[..., _DIGITS]
     return np.divide(PERCENT * total, count, out=np.full(np.shape(total), np.nan), where=np.asarray(count) > 0)[()]

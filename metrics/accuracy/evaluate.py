@@ -1,4 +1,4 @@
-"""Numbers from clips' states, whoever's metrics left them: each is read by its own class, under a protocol."""
+"""Numbers from clips' states, whichever metrics wrote them: each state is read by its own class, under a protocol."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ T = TypeVar("T")
 
 @dataclass
 class Evaluation:
-    """What one protocol says of some clips.
+    """What one protocol says about some clips.
 
     metrics:   percent by name; None where undefined, with the reason in `reasons`
     per_class: IoU in percent in train-id order, None for classes the protocol leaves out
-    by_class:  the same of other metrics that have a figure for each class, by metric string
+    by_class:  the same for other metrics that have a figure for each class, by metric string
     skipped:   clip -> why the protocol leaves it out
-    notes:     what a reader should know of these numbers
+    notes:     what a reader should know about these numbers
     """
 
     protocol: str
@@ -45,14 +45,14 @@ def evaluate(protocol: str, space: LabelSpace, records: Sequence[ClipStates], sp
     """Read the metrics off the clips' states.
 
     A spec with a protocol of its own, `mIoU(protocol=mmseg)`, is read under that one and keeps its full name. Metrics
-    that say no totals are merged over all clips and asked for their own numbers.
+    without totals are merged over all clips and asked for their own numbers.
     Raises UserError for an unknown protocol, and under `exact` for a predicted id that is not a class.
     """
     return read(Clips(protocol, space, records), specs)
 
 
 def read(clips: Clips, specs: Sequence[Spec]) -> Evaluation:
-    """The same of clips that are under a protocol already. A metric that fails costs its own number, and says how."""
+    """Do the same for clips already under a protocol. A metric that fails loses only its own number, and says why."""
     per_class = clips.once(Booked).per_class()
     result = Evaluation(clips.protocol.name, per_class=per_class, skipped=clips.skipped, notes=clips.notes)
     opaque: dict[type[Metric], list[Spec]] = {}
@@ -78,7 +78,7 @@ def read(clips: Clips, specs: Sequence[Spec]) -> Evaluation:
 
 
 def totals(spec: Spec, clips: Clips) -> Totals | str | None:
-    """The totals of a metric under its own protocol, or the clips'; the reason for no number; None: it has no totals.
+    """Return a metric's totals under its own protocol or the clips', or why there is no number; None: no such totals.
 
     Raises UserError for a metric string that does not fit.
     """
@@ -102,7 +102,7 @@ def _totals(clips: Clips, spec: Spec) -> Totals | str:
 
 
 def _merged(specs: Sequence[Spec], clips: Clips) -> dict[str, float | None]:
-    """The numbers that a metric computes itself, of all clips. specs: that its class serves"""
+    """Return the numbers that a metric computes itself over all clips. specs: those that its class serves"""
     (merged,) = plan(specs, clips.space)
     for record in clips.all:
         if merged.name not in record.states:
@@ -114,7 +114,7 @@ def _merged(specs: Sequence[Spec], clips: Clips) -> dict[str, float | None]:
 
 
 def _tried(ask: Callable[[], T]) -> T | str:
-    """What a metric answers, which may be anybody's code; else how it failed. What it refuses as a UserError is raised.
+    """Return a metric's answer, or how it failed, since it may be anyone's code; a UserError is raised.
 
     By then the clips are measured: the other numbers must not be lost with this one.
     """
@@ -127,7 +127,7 @@ def _tried(ask: Callable[[], T]) -> T | str:
 
 
 def _put(result: Evaluation, name: str, value: float | str | None) -> None:
-    """A number, or the reason why there is none."""
+    """Store a number, or the reason why there is none."""
     if isinstance(value, str):
         result.metrics[name], result.reasons[name] = None, value
     elif value is None or not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Why the protocols disagree on the same predictions, in words, with the figures of these very data."""
+"""Why the protocols disagree on the same predictions, in words, with the figures of the data at hand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vssbench.types import LabelSpace
 def side_by_side(
     space: LabelSpace, records: Sequence[ClipStates], specs: Sequence[Spec]
 ) -> tuple[dict[str, Evaluation], list[str]]:
-    """(protocol -> its numbers, the differences in words). A protocol that refuses the predictions has no numbers."""
+    """Return (protocol -> its numbers, the differences in words); a protocol that refuses the predictions has none."""
     evaluations: dict[str, Evaluation] = {}
     readings: dict[str, Clips | str] = {}
     for name in PROTOCOLS:
@@ -39,7 +39,7 @@ def side_by_side(
 
 
 def differences(readings: Mapping[str, Clips | str], specs: Sequence[Spec]) -> list[str]:
-    """One sentence for each choice that matters here.
+    """Return one sentence for each choice that matters here.
 
     readings: protocol -> the clips under it, or why it refuses them
     """
@@ -57,7 +57,7 @@ def _clips(able: Mapping[str, Clips]) -> list[str]:
 
 
 def _classes(able: Mapping[str, Clips]) -> list[str]:
-    """What each mean is over; classes that are only predicted, and those that never occur."""
+    """Say what each mean is over, and which classes are only predicted or never occur."""
     figures = {name: clips.once(Booked).figures for name, clips in able.items()}
     counted = {name: found.counted for name, found in figures.items() if isinstance(found, Figures)}
     matrix = _matrix(able)
@@ -82,7 +82,7 @@ def _classes(able: Mapping[str, Clips]) -> list[str]:
 
 
 def _outside(readings: Mapping[str, Clips | str]) -> list[str]:
-    """Predicted ids that are no class, and what each protocol makes of them."""
+    """Say which predicted ids are not classes, and what each protocol makes of them."""
     matrix = _matrix({name: clips for name, clips in readings.items() if isinstance(clips, Clips)})
     values = [] if matrix is None else scripts.outside_values(matrix, len(matrix) - 1)
     if matrix is None or not values:
@@ -125,6 +125,6 @@ def _void(able: Mapping[str, Clips]) -> list[str]:
 
 
 def _matrix(able: Mapping[str, Clips]) -> Counts | None:
-    """int64[C + 1, 256]: the counts under a protocol that takes as many clips as any."""
+    """Return int64[C + 1, 256]: the counts under a protocol that takes as many clips as any."""
     widest = max(able.values(), key=lambda clips: len(clips.records), default=None)
     return None if widest is None else widest.once(Booked).matrix

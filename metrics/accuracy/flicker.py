@@ -1,7 +1,7 @@
 """Flicker between two frames, pixel by pixel: where the label changed although no motion explains it.
 
-The rule is that of TC (`temporal`): the prediction of the frame before is warped to this one, what was hidden or
-outside is left out, and what is left must be the same.
+The rule is that of TC (`temporal`): the prediction of the frame before is warped to this one, pixels that were hidden
+or outside are left out, and the rest must be the same.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from vssbench.metrics.accuracy.flow_sources import Dis, Exact, FlowSource, seen_
 from vssbench.types import Frame, UInt8
 
 SIDE = 512
-"""Larger frames are looked at on a grid of every second, third, ... pixel: this is for the eye, and costs little."""
+"""Larger frames are sampled on a grid of every second, third, ... pixel: this is for the eye, and must cost little."""
 
 
 class Flicker(NamedTuple):
-    """Between a frame and the one before.
+    """The flicker between a frame and the one before.
 
-    changed: bool[h, w], on the grid that was looked at
+    changed: bool[h, w], on the sampled grid
     share:   percent of the pixels that can be compared; None where there are none
     """
 
@@ -33,10 +33,10 @@ class Flicker(NamedTuple):
 
 
 def flicker(before: tuple[Frame, UInt8], now: tuple[Frame, UInt8], classes: int) -> Flicker | None:
-    """The flicker of two frames and their predictions, uint8[H, W]; None unless they are consecutive, at one size.
+    """Return the flicker of two frames with predictions uint8[H, W]; None unless they are consecutive, of one size.
 
-    classes: predicted ids from here on are no class, and leave out what they were predicted for in the frame before
-    The flow is the dataset's exact one where the frame carries it, else DIS.
+    classes: ids from here on are not classes; pixels predicted as one of them in the frame before are left out
+    The flow is the dataset's exact flow where the frame carries it, else DIS.
     """
     (last, then), (frame, labels) = before, now
     if last.clip != frame.clip or last.index + 1 != frame.index or then.shape != labels.shape:
@@ -55,7 +55,7 @@ def flicker(before: tuple[Frame, UInt8], now: tuple[Frame, UInt8], classes: int)
 
 
 def _reduced(frame: Frame, step: int) -> Frame:
-    """The frame on every `step`th row and column, its flow in pixels of that grid."""
+    """Return the frame on every `step`th row and column, its flow in pixels of that grid."""
     if step == 1:
         return frame
     height, width = frame.image[::step, ::step].shape[:2]

@@ -1,4 +1,4 @@
-"""Where TC's optical flow comes from: the dataset's exact one, OpenCV's DIS, or files of any network.
+"""Where TC's optical flow comes from: the dataset's exact flow, OpenCV's DIS, or files from any network.
 
 A flow is float32[H, W, 2], pixels, x first: a pixel of this frame lies at pixel + flow in the frame before.
 """
@@ -23,18 +23,18 @@ from vssbench.types import IGNORE, Frame, UInt8
 Seen = NDArray[np.bool_]
 Size = tuple[int, ...]
 _SHARE, _PIXELS = 0.01, 0.5
-"""Constants of the check of Sundaram, Brox and Keutzer (ECCV 2010, section 3.2)."""
+"""Constants of the check by Sundaram, Brox and Keutzer (ECCV 2010, section 3.2)."""
 
 
 class FlowSource(Protocol):
-    """One clip's flow, frame by frame. needs: what of a frame it looks at, "image" or names of side inputs."""
+    """One clip's flow, frame by frame. needs: what it looks at in a frame, "image" or names of side inputs."""
 
     needs: ClassVar[frozenset[str]]
 
     def __init__(self, occlusion: bool, root: str | None): ...
 
     def take(self, frame: Frame, size: Size, follows: bool) -> tuple[Float32 | None, Seen | None]:
-        """The flow to the last frame, and which pixels were seen there; None: all that come from within it.
+        """Return the flow to the last frame, and which pixels were seen there; None: all that come from within it.
 
         size:    (height, width) of the frame; it has an image only where `needs` says so
         follows: whether the last frame is the one before this; if not, or if there is none, no flow is wanted
@@ -42,7 +42,7 @@ class FlowSource(Protocol):
 
 
 class Exact:
-    """The flow that the dataset knows (`synthetic`)."""
+    """The exact flow that the dataset provides (`synthetic`)."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"flow", "flow_valid"})
 
@@ -56,7 +56,7 @@ class Exact:
 
 
 class Dis:
-    """DIS between grey images; hidden pixels by a flow in the other direction."""
+    """DIS between grey images; hidden pixels are found by a flow in the opposite direction."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"image"})
 
@@ -101,9 +101,9 @@ SOURCES: dict[str, type[FlowSource]] = {"exact": Exact, "dis": Dis, "files": Fil
 
 
 def seen_before(labels: UInt8, flow: Float32, seen: Seen | None) -> UInt8:
-    """uint8[H, W]: the labels of the frame before as the flow moves them, IGNORE where they were not seen.
+    """Return uint8[H, W]: the labels of the frame before as the flow moves them, IGNORE where they were not seen.
 
-    flow, seen: as a source gives them
+    flow, seen: as a source returns them
     """
     if seen is None:
         return warped_from_within(labels, flow)
@@ -113,7 +113,7 @@ def seen_before(labels: UInt8, flow: Float32, seen: Seen | None) -> UInt8:
 
 
 def _returns(flow: Float32, forward: Float32) -> Seen:
-    """Which pixels come back to where they started, when the flow of the frame before is followed in turn."""
+    """Return which pixels come back to where they started when the frame before's own flow is followed in turn."""
     height, width = flow.shape[:2]
     x = flow[..., 0] + np.arange(width, dtype=np.float32)
     y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
@@ -124,7 +124,7 @@ def _returns(flow: Float32, forward: Float32) -> Seen:
 
 
 def _middlebury(path: Path, into: NDArray[Any]) -> Float32:
-    """The tag "PIEH", width and height as int32, then u and v of each pixel as float32, little-endian.
+    """Read the tag "PIEH", width and height as int32, then u and v of each pixel as float32, little-endian.
 
     into: float32[H, W, 2] of the frame's size, little-endian: fresh memory for every file would cost more than reading
     """
@@ -142,7 +142,7 @@ def _middlebury(path: Path, into: NDArray[Any]) -> Float32:
 
 
 def _kitti(path: Path, size: Size) -> tuple[Float32, Seen]:
-    """KITTI's devkit: 16 bits, red and green are 64 u + 2**15 and 64 v + 2**15, blue is 1 where the flow is known."""
+    """Read KITTI's format: 16 bits, red and green are 64 u + 2**15 and 64 v + 2**15, blue is 1 where flow is known."""
     with path.open("rb") as file:  # before anything is decoded: a header may claim any size
         header = file.read(24)
     if header[:8] != b"\x89PNG\r\n\x1a\n" or len(header) < 24:

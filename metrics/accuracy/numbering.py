@@ -1,6 +1,6 @@
-"""Signs that label files or predictions are in another numbering: what a score of next to nothing smells of.
+"""Signs that label files or predictions use a different numbering: the usual suspect behind a score near zero.
 
-A network that is bad is wrong in many ways; one whose ids are shifted, or are file values, is wrong in one.
+A bad network is wrong in many ways; one whose ids are shifted, or are file values, is wrong in one.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from vssbench.metrics.accuracy.scripts import Counts
 from vssbench.types import LabelSpace
 
 MOSTLY, HARDLY, NEARLY = 0.5, 0.1, 0.99
-"""Shares of pixels: void from the first on is odd, and so is agreement below the second."""
+"""Shares of pixels: void above the first is odd, and so is agreement below the second."""
 
 
 def doubts(clips: Clips) -> list[str]:
-    """In words for the reader of a result; empty where nothing is odd, or nothing was counted.
+    """Return doubts in words for the reader of a result; empty where nothing is odd, or nothing was counted.
 
-    Void that prevails; and where ground truth and prediction hardly ever agree, a numbering in which they would.
+    There are two: void prevails; ground truth and prediction hardly ever agree but would in a different numbering.
     """
     if any(Confusion.name not in record.states for record in clips.all):
         return []
@@ -40,7 +40,7 @@ def doubts(clips: Clips) -> list[str]:
 
 
 def _other_numbering(matrix: Counts, space: LabelSpace) -> list[str]:
-    """In which numbering the two would agree on most pixels."""
+    """Say in which numbering the two would agree on most pixels."""
     ids, file_values, labelled = np.arange(space.classes), space.to_file.astype(int), matrix[:-1]
     example = f"{space.name}: {file_values[0]} for {space.names[0]}"
     for other, what in (
@@ -57,6 +57,6 @@ def _other_numbering(matrix: Counts, space: LabelSpace) -> list[str]:
 
 
 def _agreement(matrix: Counts, predicted: np.ndarray) -> float:
-    """Share of the labelled pixels on which the prediction is, for class k, predicted[k]."""
+    """Return the share of the labelled pixels on which the prediction is, for class k, predicted[k]."""
     k = np.flatnonzero((predicted >= 0) & (predicted < matrix.shape[1]))
     return float(matrix[k, predicted[k]].sum() / matrix[:-1].sum())

@@ -1,4 +1,4 @@
-"""Accuracy of what a camera's viewer sees: the confusion counts, and the pixels for which nothing was on show."""
+"""Accuracy of what a camera's viewer sees: the confusion counts, and the pixels for which nothing was shown."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from vssbench.types import Frame, LabelSpace, Prediction
 
 
 class OnShow(Confusion):
-    """Confusion counts in which a frame may be met by nothing at all: its labelled pixels are wrong, under no class.
+    """Confusion counts in which a frame may have no output at all: its labelled pixels are wrong, under no class.
 
-    State of a clip: that of Confusion, and "blank": labelled pixels of each class, int[C], that nothing was shown for.
+    State of a clip: that of Confusion, and "blank": labelled pixels of each class, int[C], for which nothing was shown.
     """
 
     def update_blank(self, frame: Frame) -> None:
-        """Take in the next frame, at which nothing is on show."""
+        """Take in the next frame, for which nothing is shown."""
         self.update(frame, Prediction(np.zeros(frame.image.shape[:2], np.uint8), "key", age=_NOTHING))
 
     def _begin(self) -> None:
@@ -40,14 +40,14 @@ class OnShow(Confusion):
 
 
 _NOTHING = -1
-"""No age of a prediction."""
+"""Not the age of any prediction."""
 
 
 def totals(clips: Clips) -> dict[str, Totals | str | None]:
-    """Accuracy -> its totals, or why there are none; None for what the protocol leaves out.
+    """Return accuracy -> its totals, or why there are none; None for what the protocol leaves out.
 
-    The pixels of `Confusion`'s, with those for which nothing was shown among the ground truth.
-    Raises UserError for a state that no run has left.
+    They are the pixels of `Confusion`, with those for which nothing was shown among the ground truth.
+    Raises UserError for a state that no run can have written.
     """
     blank = [_blank(record, clips.space) for record in clips.records]
     if clips.nothing:
@@ -70,7 +70,7 @@ def totals(clips: Clips) -> dict[str, Totals | str | None]:
 
 
 def accuracies(clips: Clips) -> dict[str, float | str | None]:
-    """Accuracy -> percent, or why there is none; None for what the protocol leaves out. Raises UserError as above."""
+    """Return accuracy -> percent, or why there is none; None for what the protocol leaves out. Raises as above."""
     return {name: one.value() if isinstance(one, Totals) else one for name, one in totals(clips).items()}
 
 

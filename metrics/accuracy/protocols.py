@@ -1,6 +1,6 @@
 """Named protocols: which clips, pixels, classes and windows a number is a mean over.
 
-Papers of this field print numbers of several scripts that disagree. Each protocol here reproduces one of them from the
+Papers in this field print numbers from several scripts that disagree. Each protocol here reproduces one script from the
 same stored counts, so one run can be read under any of them, and numbers of different protocols never share a name.
 """
 
@@ -16,7 +16,7 @@ from vssbench.metrics.accuracy.scripts import Areas, Counts, Figures
 
 @dataclass(frozen=True)
 class Windows:
-    """Which windows VC is a mean over: whether a clip's last one counts, and whether void is a label like any other."""
+    """The windows that VC is a mean over: whether a clip's last one counts, and whether void is a label like others."""
 
     last: bool
     void: bool
@@ -28,7 +28,7 @@ class Protocol:
 
     areas:    how its script books the pixels of a matrix
     means:    from booked pixels to accuracies
-    shortest: labelled frames that a clip must have
+    shortest: the least number of labelled frames that a clip must have
     windows:  None where the protocol has no VC
     strict:   a predicted id that is not a class is an error
     """
@@ -42,7 +42,7 @@ class Protocol:
     strict: bool = False
 
     def figures(self, matrix: Counts) -> Figures | str:
-        """From int64[C + 1, 256] to accuracies, or why the script has none."""
+        """Return the accuracies from int64[C + 1, 256], or why the script has none."""
         areas = self.areas(matrix)
         return areas if isinstance(areas, str) else self.means(areas)
 
@@ -141,12 +141,12 @@ _DEFAULTS = {"vspw": "vspw", "cityscapes": "cityscapes"}
 
 
 def default_protocol(dataset: str) -> str:
-    """The headline protocol of a dataset, by its name without arguments."""
+    """Return the headline protocol of a dataset, by its name without arguments."""
     return _DEFAULTS.get(dataset, "exact")
 
 
 def find(name: str) -> Protocol:
-    """The protocol of that name; raises UserError with a suggestion."""
+    """Return the protocol of that name; raises UserError with a suggestion for an unknown one."""
     if name not in _BY_NAME:
         raise UserError(f"unknown protocol {name!r}", expected=suggest(name, _BY_NAME))
     return _BY_NAME[name]

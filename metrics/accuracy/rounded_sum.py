@@ -1,9 +1,9 @@
-"""Sums of float64 that are correctly rounded, so that no order and no memory layout can change a digit; many at once.
+"""Correctly rounded sums of float64, many at once: neither order nor memory layout can change a digit.
 
-math.fsum does it a number at a time. Here whole arrays are added in halves, and what every addition rounds off is known
+math.fsum takes one number at a time. Here whole arrays are added in halves; what every addition rounds off is known
 exactly (Knuth's TwoSum: The Art of Computer Programming 2, section 4.2.2, theorem B) and added up too. The sum is the
-result plus those remainders, which are known up to a bound; where both ends of it round to the same number, that is the
-sum (Rump, Ogita and Oishi, Accurate Floating-Point Summation, 2008). The few others are left to fsum.
+result plus those remainders, which are known up to a bound. Where both ends of the bound round to the same number, that
+is the sum (Rump, Ogita and Oishi, Accurate Floating-Point Summation, 2008). The few others are left to fsum.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _FEW = 512
-"""Numbers up to which fsum is as fast."""
+"""Up to this many numbers, fsum is as fast."""
 
 
 def rounded_sum(values: Floats) -> Floats:
-    """float64[...] sums of float64[..., N] over the last axis and what is not NaN.
+    """Return float64[...]: the sums of float64[..., N] over the last axis, without NaN.
 
-    Fastest where the last axis is the one of largest stride.
+    It is fastest where the last axis has the largest stride.
     """
     rows = np.asarray(values).reshape(-1, np.shape(values)[-1])
     found = _exact(rows) if rows.size <= _FEW else _together(rows)
@@ -30,7 +30,7 @@ def rounded_sum(values: Floats) -> Floats:
 
 
 def plain_sum(values: Floats) -> Floats:
-    """The same, sooner: wrong by at most N / 2**53 of the sum of the sizes."""
+    """Return the same, faster: wrong by at most N / 2**53 of the sum of the absolute values."""
     total = values.sum(axis=-1)
     return np.where(np.isnan(values), 0.0, values).sum(axis=-1)[()] if np.isnan(total).any() else total
 
@@ -40,7 +40,7 @@ def _exact(rows: Floats) -> Floats:
 
 
 def _together(rows: Floats) -> Floats:
-    parts = np.array(rows.T, order="C")  # the halves of a sum lie apart, and sums side by side
+    parts = np.array(rows.T, order="C")  # the halves of a sum are apart, and sums side by side
     np.copyto(parts, 0.0, where=np.isnan(parts))
     count, size = len(parts), np.abs(parts).sum(axis=0)
     lost = np.zeros(len(rows))
@@ -52,7 +52,7 @@ def _together(rows: Floats) -> Floats:
             moved = total - first
             lost += ((first - (total - moved)) + (second - moved)).sum(axis=0)
             parts = np.concatenate([total, odd]) if len(odd) else total
-        # A level rounds off at most `size` / 2**53, and adding up so many remainders at most `count` / 2**53 of that.
+        # A level rounds off at most `size` / 2**53; adding up its remainders, at most `count` / 2**53 of that.
         slack = size * (count * (count.bit_length() + 1) * 2.0**-104) + np.finfo(np.float64).smallest_subnormal
         low, high = parts[0] + (lost - slack), parts[0] + (lost + slack)
     unsure = np.flatnonzero(~(low == high))

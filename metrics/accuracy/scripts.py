@@ -1,10 +1,10 @@
 """From one matrix of counts to the accuracies, as each evaluation script in use does it. Fractions, not percent.
 
-Two steps: a script first books pixels (matrix -> Areas, which says in one sentence why its script gets no number from
+There are two steps. A script first books pixels (matrix -> Areas, or one sentence on why the script gets no number from
 these counts), then takes means (Areas -> Figures). With g the pixels of a class in the ground truth, p those predicted
-and n those of both: IoU = n / (g + p - n). Booking looks at one matrix, int64[C + 1, 256] (row C: void ground truth;
-column: raw predicted value, see confusion.dense). Its outcome adds up over clips, so the means take any number of sums
-at once: the leading axes of Areas are those of Figures, and each row gets the digits that it would get alone.
+and n those in both: IoU = n / (g + p - n). Booking looks at one matrix, int64[C + 1, 256] (row C: void ground truth;
+column: raw predicted value, see confusion.dense). Areas add up over clips, so the means take any number of sums at
+once: the leading axes of Areas are those of Figures, and each row gets the digits that it would get alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vssbench.metrics.accuracy.rounded_sum import Floats, rounded_sum
 Counts = NDArray[np.int64]
 PERCENT = 100.0
 VALUES = 256
-"""Values that a predicted pixel can have, whether or not they are a class."""
+"""The number of values that a predicted pixel can have, whether or not they are classes."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Areas:
     """Pixels by class as one script books them; those of several clips add up.
 
     counts: whole numbers[..., 3, C], int64 or float64 below 2**53: ground truth, prediction, and where both agree
-    moved:  pixels that the script books under another class than their own
+    moved:  number of pixels that the script books under a class that is not their own
     """
 
     counts: Counts | Floats
@@ -58,8 +58,8 @@ class Figures:
 
     iou:     float64[..., C], NaN for classes that the script leaves out
     counted: number of classes that mIoU is a mean over
-    add:     sums over the last axis and what is not NaN
-    The means are taken when asked for: over many sums of clips, one of them is a matter of seconds.
+    add:     sums over the last axis, skipping NaN
+    Each mean is taken only when asked for: over many sums of clips, one of them is a matter of seconds.
     """
 
     areas: Areas
@@ -87,12 +87,12 @@ class Figures:
 
     @property
     def moved(self) -> int:
-        """IoU from the areas."""
+        """The number of pixels that the script books under a class that is not their own."""
         return self.areas.moved
 
 
 class PlainMean(Figures):
-    """AR-Seg: the plain mean over all classes, which is NaN as soon as one never occurs, and nothing else."""
+    """AR-Seg: nothing but the plain mean over all classes, which is NaN as soon as one never occurs."""
 
     WIoU = pixel_accuracy = class_accuracy = None
 
@@ -102,7 +102,7 @@ class PlainMean(Figures):
 
 
 class PlainMeans(Figures):
-    """ESPNet: the plain means over all classes of IoU and of accuracy, and nothing else."""
+    """ESPNet: nothing but the plain means over all classes of IoU and of accuracy."""
 
     WIoU = pixel_accuracy = None
     mIoU = PlainMean.mIoU
@@ -114,7 +114,7 @@ class PlainMeans(Figures):
 
 
 def exact_areas(matrix: Counts) -> Areas | str:
-    """Void is left out; a predicted value that is not a class stops it."""
+    """Exact: void is left out; a predicted value that is not a class stops it."""
     outside = outside_values(matrix, len(matrix) - 1)
     if outside:
         return f"the predictions hold {listed(outside, 5)}, which is not a class"
@@ -122,7 +122,7 @@ def exact_areas(matrix: Counts) -> Areas | str:
 
 
 def vspw_areas(matrix: Counts) -> Areas | str:
-    """The VSPW script: index C * label + prediction, unchecked, so a prediction from C on lands in a later row."""
+    """The VSPW script: index C * label + prediction, unchecked, so a prediction of C or more lands in a later row."""
     classes = len(matrix) - 1
     booked = matrix[:-1, :classes].copy()
     if not matrix[:-1, classes:].any():
@@ -148,7 +148,7 @@ def detectron2_areas(matrix: Counts) -> Areas | str:
 
 
 def mmseg_areas(matrix: Counts) -> Areas | str:
-    """mmsegmentation: areas from histograms of C bins, the last one closed, so that C counts as the last class."""
+    """mmsegmentation: areas from histograms of C bins, the last one closed, so a prediction of C is the last class."""
     classes = len(matrix) - 1
     predicted = matrix[:-1, :classes].sum(0)
     moved = int(matrix[:-1, classes].sum()) if classes < matrix.shape[1] else 0
@@ -157,13 +157,13 @@ def mmseg_areas(matrix: Counts) -> Areas | str:
 
 
 def open_areas(matrix: Counts) -> Areas:
-    """Cityscapes' script and histograms of C bins that end with the last class: any other predicted id is a miss."""
+    """Cityscapes' script, and histograms of C bins that end with the last class: any other predicted id is a miss."""
     square = matrix[:-1, : len(matrix) - 1]
     return Areas(np.stack([matrix[:-1].sum(1), square.sum(0), square.diagonal()]))
 
 
 def espnet_areas(matrix: Counts) -> Areas | str:
-    """ESPNet: void ground truth is a false positive of what is predicted there; predicted void, id C, is a miss."""
+    """ESPNet: a class predicted on void ground truth is a false positive; predicted void, id C, is a miss."""
     classes = len(matrix) - 1
     beyond = [value for value in outside_values(matrix, classes) if value > classes]
     if beyond:
@@ -199,7 +199,7 @@ def over_occurring(areas: Areas) -> Figures:
 
 
 def over_unions(areas: Areas) -> Figures:
-    """mmsegmentation: the same mean, and those classes have the IoU 0."""
+    """mmsegmentation: the same mean, but those classes have an IoU of 0."""
     return Figures(areas, _divide(areas.hit, areas.union), (areas.union > 0).sum(-1))
 
 
@@ -216,12 +216,12 @@ def over_every_class(areas: Areas) -> Figures:
 
 
 def _all_of(iou: Floats) -> Counts:
-    """How many classes there are, for each mean."""
+    """Return how many classes there are, for each mean."""
     return np.full(iou.shape[:-1], iou.shape[-1])[()]
 
 
 def outside_values(matrix: Counts, classes: int) -> list[int]:
-    """The predicted values that occur and are no class, ascending."""
+    """Return the predicted values that occur and are not classes, ascending."""
     return (np.flatnonzero(matrix[:, classes:].any(axis=0)) + classes).tolist()
 
 
@@ -230,6 +230,6 @@ def _square(square: Counts, moved: int = 0) -> Areas:
 
 
 def _divide(part: Counts | Floats, whole: Counts | Floats) -> Floats:
-    """NaN for 0/0; over 0 there is nothing but 0 here."""
+    """Divide, with NaN for 0/0; only 0 is ever divided by 0 here."""
     with np.errstate(invalid="ignore"):
         return np.true_divide(part, whole)[()]

@@ -1,8 +1,8 @@
 """TC, temporal consistency: is the prediction that of the frame before, moved as the video moves?
 
-For each pair of frames that follow each other, the prediction of the earlier one is warped to the later one by optical
-flow, and the two label maps are compared by IoU, class by class. No ground truth is looked at. docs/metrics/tc.md has
-the formula, and how published scripts differ.
+For each pair of consecutive frames, the prediction of the earlier one is warped to the later one by optical flow, and
+the two label maps are compared by IoU, class by class. No ground truth is used. docs/metrics/tc.md has the formula, and
+how published scripts differ.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Counts = NDArray[np.int64]
 
 
 class Recipe(NamedTuple):
-    """Where the flow comes from. occlusion: pixels that were hidden before are not compared."""
+    """Where the flow comes from. occlusion: whether pixels that were hidden before are left out."""
 
     flow: str
     occlusion: bool
@@ -46,15 +46,15 @@ class Recipe(NamedTuple):
         return cls(flow, bool(spec.get("occlusion", flow != "files")), None if root is None else str(root))
 
     def __str__(self) -> str:
-        """The key in a clip's state; the folder of files is not in it, since it may move."""
+        """Return the key in a clip's state, without the folder of files, since that may move."""
         return f"{self.flow},occlusion={str(self.occlusion).lower()}"
 
 
 class Temporal(ClipMetric):
     """Pixels by class of the warped and of the shown prediction, for each pair of frames and each recipe.
 
-    State of a clip: "pairs": {recipe: [[class, warped, shown, both, ...], ...]}, a list a pair, classes ascending.
-    A pair whose frames do not follow each other (a missing frame) is not there.
+    State of a clip: "pairs": {recipe: [[class, warped, shown, both, ...], ...]}, a list per pair, classes ascending.
+    A pair whose frames are not consecutive (a frame is missing) is left out.
     """
 
     name = "temporal"
@@ -97,13 +97,13 @@ class Temporal(ClipMetric):
 
     @classmethod
     def clip_files(cls, spec: Spec, clip: str, stems: Sequence[str]) -> list[Path]:
-        """The flow files of a clip, for its record's digest."""
+        """Return the flow files of a clip, for its record's digest."""
         root = spec.get("root")
         return [] if root is None else sorted((Path(expanded(str(root))) / clip).glob("*.*"))
 
     @classmethod
     def totals(cls, spec: Spec, clips: Clips) -> Totals | str:
-        """Pooled: of each clip the pixels of each class; else digits of its pairs' summed mIoU, and their number."""
+        """Return each clip's pixels by class if pooled; else digits of its pairs' summed mIoU, and their number."""
         if clips.nothing:
             return clips.nothing
         pairs = clips.once(_decoded, str(Recipe.of(spec)))
@@ -142,10 +142,10 @@ class Temporal(ClipMetric):
                 assert self._last is not None
                 warped = seen_before(self._last[1], flow, seen)
                 self._pairs[recipe].append(self._counted(warped, prediction.labels))
-        self._last = (frame.index, prediction.labels.copy())  # a method may write its next one into the same array
+        self._last = (frame.index, prediction.labels.copy())  # a method may reuse the array
 
     def _counted(self, warped: NDArray[np.uint8], labels: NDArray[np.uint8]) -> list[int]:
-        """[class, warped, shown, both, ...] of the pixels that were seen in both frames and were of a class."""
+        """Return [class, warped, shown, both, ...] for the pixels that were seen in both frames and have a class."""
         codes, counts = pair_counts(warped, labels)
         before, now = codes >> 8, codes & 255
         classes = self.space.classes
@@ -166,7 +166,7 @@ class Temporal(ClipMetric):
 
 
 def _mean_iou(sums: Floats) -> Floats:
-    """float64[...] percent of float64[..., 3 C] (warped, shown, both): the mean over classes that occur in either."""
+    """Return percent, float64[...], from float64[..., 3 C] (warped, shown, both): the mean over classes in either."""
     warped, shown, both = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, sums.shape[-1] // 3), -2, 0)
     union = warped + shown - both
     iou = np.divide(both, union, out=np.zeros(union.shape), where=union > 0)
@@ -176,7 +176,7 @@ def _mean_iou(sums: Floats) -> Floats:
 
 
 def _decoded(clips: Clips, recipe: str) -> list[Counts] | str:
-    """int64[pairs, 3, C] of each clip that counts, or why there is none."""
+    """Return int64[pairs, 3, C] of each clip that counts, or why there is none."""
     found = []
     for record in clips.records:
         counts = _pairs(record, recipe, clips.space.classes)
@@ -187,7 +187,7 @@ def _decoded(clips: Clips, recipe: str) -> list[Counts] | str:
 
 
 def _pairs(record: ClipStates, recipe: str, classes: int) -> Counts | None:
-    """Raises UserError for what `Temporal` cannot have left: it was edited or damaged."""
+    """Decode one clip. Raises UserError for a state that `Temporal` cannot have written: it was edited or damaged."""
     with refusing_damage(record, Temporal.name):
         state = record.states[Temporal.name]
         require_own(record, state)

@@ -1,4 +1,4 @@
-"""A camera and a method that is busy with one frame at a time: which frames it takes, and what is on show at each.
+"""A camera and a method that handles one frame at a time: which frames it takes, and what is shown at each.
 
 Times are whole microseconds since the first frame. Nothing here runs a network or knows how long one takes.
 """
@@ -12,21 +12,21 @@ from typing import Generic, Protocol, TypeVar
 
 MICROSECONDS = 10**6
 SLOWEST = 3600 * MICROSECONDS
-"""Between two frames; a method that needs longer for one frame has no rate here."""
+"""The longest time between two frames; a method that needs longer for one frame has no rate here."""
 
 Taken = TypeVar("Taken")
 Output = TypeVar("Output")
 Shown = tuple[int, Output]
-"""When the frame that an output was made from arrived, and the output."""
+"""(arrival of the frame that an output was made from, the output)."""
 
 
 def arrival(index: int, fps: float) -> int:
-    """When the camera gives frame `index`: index / fps seconds, to the nearest microsecond."""
+    """Return when the camera delivers frame `index`: index / fps seconds, to the nearest microsecond."""
     return round(index * MICROSECONDS / Fraction(str(fps)))
 
 
 class Waiting(Protocol[Taken]):
-    """The frames that have arrived and were not taken."""
+    """The frames that have arrived and have not been taken."""
 
     def __bool__(self) -> bool: ...
     def push(self, arrived: int, frame: Taken) -> None: ...
@@ -50,7 +50,7 @@ class Newest(Generic[Taken]):
 
 
 class InTurn(Generic[Taken]):
-    """Every frame in its order. A queue may grow as long as the clip: frames are read again rather than kept.
+    """Take every frame in order. A queue may grow as long as the clip, so frames are read again rather than kept.
 
     again: the frames once more, from the first
     """
@@ -74,11 +74,11 @@ def shown(
     waiting: Waiting[Taken],
     process: Callable[[Taken], tuple[Output, int]],
 ) -> Iterator[tuple[Taken, Shown[Output] | None]]:
-    """Every frame as it arrives, with what is on show at that instant; None before the first output.
+    """Yield every frame as it arrives, with what is shown at that instant; None before the first output.
 
     frames:  (arrival, frame), in order
-    process: the method on one frame: what comes of it, and how many microseconds it takes
-    An output is on show from the instant at which it is finished. A method that becomes free at the instant at which a
+    process: runs the method on one frame and returns its output, and how many microseconds it takes
+    An output is shown from the instant at which it is finished. A method that becomes free at the instant at which a
     frame arrives may take that frame.
     """
     free = 0
@@ -105,10 +105,10 @@ def shown(
 
 
 def highest_rate(spent: list[int]) -> float | None:
-    """The highest frame rate at which the newest frame is always taken before the next one arrives, in frames/s.
+    """Return the highest rate, in frames/s, at which the newest frame is always taken before the next one arrives.
 
     spent: microseconds that each frame of a clip takes, when every frame is taken
-    None where even one frame an hour is too much, or no frame takes any time.
+    Returns None where even one frame per hour is too much, or no frame takes any time.
     """
     low, high = 0, SLOWEST  # between frames: too short, long enough
     if not any(spent) or not _keeps_up(spent, high):
@@ -120,7 +120,7 @@ def highest_rate(spent: list[int]) -> float | None:
 
 
 def _keeps_up(spent: list[int], period: int) -> bool:
-    """Whether no frame is still waiting when the next one arrives."""
+    """Return whether no frame is still waiting when the next one arrives."""
     free = 0
     for index, time in enumerate(spent):
         start = max(free, index * period)

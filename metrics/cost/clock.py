@@ -1,11 +1,11 @@
-"""Two times of a piece of work: the wall's, and its own, as if nothing else had run on its processor.
+"""Two times of a piece of work: wall time, and own time, as if nothing else had run on its processor.
 
-Where one thread does all the work and never gives up the processor of its own accord, it loses it to others only: the
-processor time that it had is what the work takes on a quiet machine, however busy this one is. Work that sleeps, reads
-a file, waits for a device that interrupts, or is shared with other threads, is not seen by that clock: its own time is
-the wall's. What the work does of its own accord it does at every repetition, so the repetitions vote: a page that had
-to be fetched once, a lock that the system held once, changes nothing. Where the system does not count such switches
-(macOS, Windows), own time is wall time.
+Where one thread does all the work and never yields the processor voluntarily, it loses the processor only to others:
+its processor time is what the work takes on a quiet machine, however busy this one is. That clock does not see work
+that sleeps, reads a file, waits for a device that interrupts, or is shared with other threads; the own time of such
+work is its wall time. What the work does voluntarily it does at every repetition, so the repetitions vote: a page that
+had to be fetched once, or a lock that the system held once, changes nothing. Where the system does not count such
+switches (macOS, Windows), own time is wall time.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if sys.platform != "win32":
 
 _THREAD = None if sys.platform == "win32" else getattr(resource, "RUSAGE_THREAD", None)
 OTHERS = 0.1
-"""Share of the processor time from which on other threads of this process had a part in the work."""
+"""From this share of the processor time on, other threads of this process count as having shared the work."""
 
 
 Reading = tuple[float, int | None, float, float, float]
-"""Seconds of the wall's clock, closest to the work before; how often this thread gave up the processor by itself, None
-where unknown; seconds of the process's and of this thread's clock; the wall's again, closest to the work after.
+"""Wall clock in seconds, closest to the work before; how often this thread yielded the processor voluntarily, None
+where unknown; the process's and this thread's clock in seconds; the wall clock again, closest to the work after.
 
-A plain tuple, and one for the end of one piece of work and the start of the next: making it counts as work.
+It is a plain tuple, and one serves as the end of one piece of work and the start of the next: making it counts as work.
 """
 
 
 class Spent(NamedTuple):
-    """Seconds between two readings; alone: this thread did all the work and did not wait for anything of its own."""
+    """Seconds between two readings; alone: this thread did all the work and never waited voluntarily."""
 
     wall: float
     thread: float
@@ -40,12 +40,12 @@ class Spent(NamedTuple):
 
 
 def read() -> Reading:
-    """The clocks now."""
+    """Read the clocks now."""
     return perf_counter(), _yielded(), process_time(), thread_time(), perf_counter()
 
 
 def between(before: Reading, after: Reading) -> Spent:
-    """What was spent from one reading to the next."""
+    """Return the time spent from one reading to the next."""
     _, yields, process, thread, started = before
     ended, yields_after, process_after, thread_after, _ = after
     here = thread_after - thread
@@ -55,7 +55,7 @@ def between(before: Reading, after: Reading) -> Spent:
 
 
 def own(repetitions: Sequence[Spent]) -> list[float]:
-    """Own seconds of repetitions of the same work."""
+    """Return the own seconds of repetitions of the same work."""
     alone = 2 * sum(spent.alone for spent in repetitions) > len(repetitions)
     return [min(spent.wall, spent.thread) if alone else spent.wall for spent in repetitions]
 

@@ -1,8 +1,8 @@
-"""Did the machine sleep, or do other work, while speed was measured? FPS, which are of mean times, are then too low.
+"""Did the machine sleep, or do other work, while speed was measured? FPS, based on mean times, is then too low.
 
-There are two signs, for each alone is blind: a sleep or a burst lifts the mean above what the same frames mostly take;
-a machine that is always busy leaves the mean at the median, and the wall's time above the process's own (`clock`). Own
-time is the wall's where several threads work: there only the first sign is left.
+There are two signs, since each alone is blind. A sleep or a burst lifts the mean above what the same frames mostly
+take. A machine that is always busy leaves the mean at the median, but wall time above own time (`clock`). Own time is
+wall time where several threads work: there only the first sign is left.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from vssbench.metrics.cost.latency import OWN, SCOPES, Samples, shares
 Times = NDArray[np.float64]
 
 SLOWER = 1.25
-"""The ratio from which on a speed is called disturbed. Methods whose speeds differ by a quarter are said to differ, so
-that much must not be the machine's. With more busy processes than cores, means were 1.0 to 1.4 of the medians and 1.7
-to 2.5 of own time (tiny networks, one thread, two cores); the odd interrupt of a quiet machine is a few percent."""
+"""From this ratio on, a speed is called disturbed. Methods whose speeds differ by a quarter are said to differ, so the
+machine must not cause that much. With more busy processes than cores, means were 1.0 to 1.4 times the medians and 1.7
+to 2.5 times own time (tiny networks, one thread, two cores); the odd interrupt of a quiet machine is a few percent."""
 REPEATED = 3
-"""Rounds from which on a frame's median is that of its own repetitions; of fewer, that of all frames of its kind."""
+"""From this many rounds on, a frame's median is over its own repetitions; below, over all frames of its kind."""
 LEAST_MS = 1.0
-"""One interrupt makes several of a frame that takes less; that says nothing of the machine."""
+"""One interrupt multiplies the time of a frame that takes less than this, which says nothing about the machine."""
 
 
 def disturbances(samples: Samples, kinds: Mapping[str, int | None] | None = None) -> list[str]:
-    """A sentence for each sign in raw samples, of the FPS that it lowers most; none of a quiet machine.
+    """Return a sentence for each sign in raw samples, on the FPS that it lowers most; none for a quiet machine.
 
     kinds: how often each frame kind ran, as `latency.summarise` takes it
     """
@@ -52,18 +52,18 @@ def disturbances(samples: Samples, kinds: Mapping[str, int | None] | None = None
 
 
 def _sum(samples: Samples, columns: Sequence[str]) -> Times:
-    """Milliseconds of each sample; a column of own times that an older result lacks is the wall's."""
+    """Return milliseconds of each sample; wall times stand in for own times that an older result lacks."""
     return np.sum([samples.get(name, samples[name.removesuffix("_own")]) for name in columns], axis=0)
 
 
 def _mean(samples: Samples, times: Times, share_of: Mapping[str, float]) -> float:
-    """Milliseconds per frame over the schedule."""
+    """Return milliseconds per frame over the schedule."""
     kind_of = np.array(samples["kind"])
     return float(sum(share * times[kind_of == kind].mean() for kind, share in share_of.items()))
 
 
 def _medians(samples: Samples, times: Times) -> Times:
-    """For each sample the median of comparable samples: the work differs by frame kind and by content."""
+    """Return, for each sample, the median of comparable samples: the work differs by frame kind and by content."""
     like = np.array(samples["kind"])
     rounds = len(set(samples["round"]))
     if rounds >= REPEATED and len(times) % rounds == 0:

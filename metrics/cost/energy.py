@@ -1,7 +1,7 @@
-"""Energy a frame: of a GPU through NVML, of processors through Linux's powercap (RAPL), over windows of seconds.
+"""Energy per frame: of a GPU through NVML, of processors through Linux's powercap (RAPL), over windows of seconds.
 
-NVML's counter moves every 20 to 100 ms, RAPL's every millisecond, and a frame may take less: the same
-frames are run again and again until a window is long enough. Idle power and other processes' work are in both.
+NVML's counter moves every 20 to 100 ms, RAPL's every millisecond, and a frame may take less, so the same frames are run
+again and again until a window is long enough. Both include idle power and other processes' work.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ POWERCAP = Path("/sys/class/powercap")
 
 
 def energy(run: Callable[[], int], device: str, seconds: float = SECONDS, windows: int = WINDOWS) -> dict[str, Any]:
-    """Joules per frame: {"joules_per_frame", "watts", "spread", "windows", "seconds", "covers", "reason"}.
+    """Measure energy: {"joules_per_frame", "watts", "spread", "windows", "seconds", "covers", "reason"}.
 
     run:     processes some frames, waits for the device and returns how many there were
     device:  torch device string
     seconds: the least length of a window
     spread:  standard deviation over the windows, joules per frame
     covers:  whose energy it is
-    Where nothing can be measured the figures are None and "reason" says why.
+    Where nothing can be measured, the figures are None and "reason" says why.
     """
     try:
         joules, covers = _counter(device)
@@ -45,7 +45,7 @@ def energy(run: Callable[[], int], device: str, seconds: float = SECONDS, window
 
 
 class _Unavailable(Exception):
-    """Why energy cannot be measured."""
+    """Energy cannot be measured; the message says why."""
 
 
 def _record(**known: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _record(**known: Any) -> dict[str, Any]:
 
 
 def _window(run: Callable[[], int], joules: Callable[[], float], seconds: float) -> tuple[float, int, float]:
-    """(joules, frames, seconds) of as many runs as fill the time."""
+    """Return (joules, frames, seconds) of as many runs as fill the time."""
     before, start, count = joules(), perf_counter(), 0
     while True:
         count += run()
@@ -63,7 +63,7 @@ def _window(run: Callable[[], int], joules: Callable[[], float], seconds: float)
 
 
 def _counter(device: str) -> tuple[Callable[[], float], str]:
-    """What reads the total energy in joules, and what it covers; raises _Unavailable with the reason."""
+    """Return what reads the total energy in joules, and whose energy it is; raises _Unavailable with the reason."""
     if device.partition(":")[0] == "cpu":
         return _processors()
     if not device.startswith("cuda"):
@@ -82,7 +82,7 @@ def _counter(device: str) -> tuple[Callable[[], float], str]:
 
 
 def _processors() -> tuple[Callable[[], float], str]:
-    """The packages' counters, which start again from 0 at a range of their own."""
+    """Read the packages' counters; each starts again from 0 at a range of its own."""
     zones = sorted(zone for zone in POWERCAP.glob("intel-rapl:*") if zone.name.count(":") == 1)
     if not zones:
         raise _Unavailable(f"not measured on cpu: {POWERCAP} has no energy counter (RAPL) of a processor")
@@ -113,7 +113,7 @@ def _text(path: Path, otherwise: str) -> str:
 
 
 def uuid(device: str) -> str:
-    """NVML's name of a torch device, which holds whatever CUDA_VISIBLE_DEVICES says."""
+    """Return NVML's name for a torch device, which is valid whatever CUDA_VISIBLE_DEVICES says."""
     import torch
 
     return f"GPU-{torch.cuda.get_device_properties(device).uuid}"

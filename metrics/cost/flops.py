@@ -1,14 +1,14 @@
 """Multiply-accumulates of one forward pass of a network, by three counters.
 
 fvcore's (a JIT trace, formulas on traced operators) is the headline; its convention is in `fvcore_rules`. torch's
-FlopCounterMode (what is dispatched, its own formulas, two FLOPs a multiply-accumulate) is the witness. On what both
-define, convolutions and matrix products, they must agree within 1 %: a trace drops what does not feed the output, a
+FlopCounterMode (dispatched operators, its own formulas, two FLOPs per multiply-accumulate) is the witness. On what both
+define, convolutions and matrix products, they must agree within 1 %: a trace drops what does not feed the output, and a
 dispatcher does not see into fused kernels.
 
-ptflops' `aten` backend is the third, for papers that print it: convolutions, addmm, mm and bmm with their biases, and
-neither baddbmm nor fused attention; it is not a witness: its formulas are fvcore's. Its `pytorch` backend is not used:
-it exchanges functions of torch in the whole process, which stay so in every module that is imported meanwhile, and it
-fails on attention whose operands are given by name, as Mask2Former's are.
+ptflops' `aten` backend is the third, for papers that print it. It counts convolutions, addmm, mm and bmm with their
+biases, but neither baddbmm nor fused attention. It is not a witness, since its formulas are fvcore's. Its `pytorch`
+backend is not used: it replaces functions of torch in the whole process, they stay replaced in every module imported
+meanwhile, and it fails on attention whose operands are given by name, as Mask2Former's are.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from vssbench.metrics.cost.fvcore_rules import HANDLERS, counts_nothing, matmul
 from vssbench.metrics.cost.shapes_only import ShapesOnly
 
 TOLERANCE, NEGLIGIBLE = 0.01, 1e-4
-"""Share of a family by which the counters may differ, and share of the whole that is worth no word."""
+"""Share of a family by which the counters may differ, and share of the whole below which nothing is reported."""
 CONVOLUTION, PRODUCT, SCAN = "convolution", "matrix product", "selective scan"
 _PRODUCTS = frozenset(
     "addmm mm bmm baddbmm matmul einsum linear mv addmv dot vdot inner tensordot addbmm".split()  # noqa: SIM905
 )
-_FORMULAS = {  # of shapes: what FlopCounterMode has no formula for, and would count as nothing
+_FORMULAS = {  # on shapes: operators without a formula in FlopCounterMode, which would count as 0
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_, **__: sdpa_flop_count(q, k, v),
     torch.ops.aten.mv: lambda matrix, *_, **__: 2 * prod(matrix),
     torch.ops.aten.addmv: lambda bias, matrix, *_, **__: 2 * prod(matrix),
@@ -51,11 +51,11 @@ class Flops:
     """Multiply-accumulates of one forward pass.
 
     macs:          in all, by the convention (first counter)
-    by_operator:   of the first counter
+    by_operator:   by the first counter
     products:      {"convolution", "matrix product", "selective scan"} -> (first counter, second): what both define
-    left_out:      operator -> calls, of those that the convention counts as nothing
-    uncounted:     operator -> calls, of those that neither counter knows
-    ptflops:       what the third counter makes of the whole
+    left_out:      operator -> calls, of operators that the convention counts as nothing
+    uncounted:     operator -> calls, of operators that neither counter knows
+    ptflops:       the whole by the third counter
     repeats:       multiply-accumulates of broadcast products that the first counter's formula leaves out
     values:        False where shapes sufficed, True where the network had to be run because its work depends on values
     """
@@ -71,12 +71,12 @@ class Flops:
 
     @property
     def second(self) -> int:
-        """What the second counter makes of the products."""
+        """The products by the second counter."""
         return sum(second for _, second in self.products.values())
 
     @property
     def disagreements(self) -> dict[str, tuple[int, int]]:
-        """The products on which the counters differ by more than 1 %, and more than a trifle of the whole."""
+        """The products on which the counters differ by more than 1 %, and by more than a trifle of the whole."""
         return {
             name: (first, second)
             for name, (first, second) in self.products.items()
@@ -87,8 +87,8 @@ class Flops:
 def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> Flops:
     """Count `module(*inputs)` with all counters.
 
-    Shapes suffice for a network whose work does not depend on values; any other is run for real, three times as long as
-    an inference each time. All outputs must be returned, for a trace drops what feeds none of them.
+    Shapes suffice for a network whose work does not depend on values. Any other is run for real, each run taking three
+    times as long as an inference. All outputs must be returned, since a trace drops what feeds none of them.
     """
     shapes = tuple(tensor.to("meta") for tensor in inputs)
     try:
@@ -119,7 +119,7 @@ def _count(module: nn.Module, inputs: tuple[Tensor, ...], context: type[Abstract
 
 
 def _traced(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Counter[str], Counter[str], int]:
-    """(operator -> multiply-accumulates, operator -> calls where it has no formula, `Flops.repeats`) of fvcore."""
+    """Return fvcore's (operator -> multiply-accumulates, operator -> calls without a formula, `Flops.repeats`)."""
     repeats: list[int] = []
     with _quiet("fvcore.nn.jit_analysis"):
         analysis = FlopCountAnalysis(module, inputs).set_op_handle(**HANDLERS, **{"aten::matmul": matmul(repeats)})
@@ -129,7 +129,7 @@ def _traced(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Counter[str]
 
 
 def _dispatched(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Counter[str], int]:
-    """(operator -> multiply-accumulates of torch's FlopCounterMode, all those of ptflops)."""
+    """Return (operator -> multiply-accumulates by torch's FlopCounterMode, the total by ptflops)."""
     ptflops = PtflopsMode(output_params={"print_params": {}})
     with FlopCounterMode(display=False, custom_mapping=_FORMULAS) as counter, ptflops:
         module(*inputs)
@@ -151,7 +151,7 @@ def _family(operator: str) -> str | None:
 
 @contextmanager
 def _plain_attention() -> Iterator[None]:
-    """nn.MultiheadAttention's fused fast path switched off: neither counter can see into it."""
+    """Switch off nn.MultiheadAttention's fused fast path: neither counter can see into it."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

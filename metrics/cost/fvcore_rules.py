@@ -1,9 +1,9 @@
-"""What fvcore's counter is told besides its own table: more operators, and those that the convention leaves out.
+"""What fvcore's counter is told in addition to its own table: more operators, and those that the convention leaves out.
 
-The convention is that of detectron2's analyze_model, which the papers of this field print: one multiply-accumulate
-counts one; bilinear resizing and grid sampling count 4 an output element, normalisation 1 to 5 an element and pooling
-by mean 1 an input element (fvcore's formulas); elementwise operators, reductions, pooling by maximum and the moving and
-making of data count nothing.
+The convention is that of detectron2's analyze_model, which the papers in this field print. One multiply-accumulate
+counts as 1; bilinear resizing and grid sampling count 4 per output element, normalisation 1 to 5 per element, and mean
+pooling 1 per input element (fvcore's formulas). Elementwise operators, reductions, max pooling, and moving or creating
+data count nothing.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ def _sizes(value: Any) -> list[int]:
 
 
 def baddbmm(inputs: list[Any], outputs: list[Any]) -> int:
-    """bias + [b, n, m] @ [b, m, p]; what torch computes masked attention scores with."""
+    """Count bias + [b, n, m] @ [b, m, p], with which torch computes masked attention scores."""
     return prod(_sizes(inputs[1])) * _sizes(inputs[2])[-1]
 
 
 def convolution_mode(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
-    """A convolution whose padding is given by a word ("same")."""
+    """Count a convolution whose padding is given by a word ("same")."""
     return Counter({"conv": conv_flop_count(*(_sizes(value) for value in (inputs[0], inputs[1], outputs[0])))})
 
 
 def scaled_dot_product_attention(inputs: list[Any], outputs: list[Any]) -> int:
-    """Scores of [..., l, d] queries and [..., s, d] keys, and their product with [..., s, e] values."""
+    """Count scores of [..., l, d] queries and [..., s, d] keys, and their product with [..., s, e] values."""
     *batch, length, width = _sizes(inputs[0])
     source, out = _sizes(inputs[2])[-2:]
     return prod(batch) * length * source * (width + out)
 
 
 def matmul(repeats: list[int]) -> Handle:
-    """fvcore's formula, which counts a product once where its first operand is broadcast over the second's batch.
+    """Return fvcore's rule, which counts a product once where its first operand is broadcast over the second's batch.
 
-    Kept, for published figures rest on it; `repeats` is told what it leaves out.
+    It is kept, since published figures rest on it; what it leaves out is added to `repeats`.
     """
 
     def handle(inputs: list[Any], outputs: list[Any]) -> int:
@@ -56,26 +56,26 @@ def matmul(repeats: list[int]) -> Handle:
 
 
 def matrix_vector(inputs: list[Any], outputs: list[Any]) -> int:
-    """bias + [n, m] @ [m]."""
+    """Count bias + [n, m] @ [m]."""
     return prod(_sizes(inputs[1]))
 
 
 def addbmm(inputs: list[Any], outputs: list[Any]) -> int:
-    """bias + the sum of [b, n, m] @ [b, m, p] over b."""
+    """Count bias + the sum of [b, n, m] @ [b, m, p] over b."""
     return prod(_sizes(inputs[1])) * _sizes(inputs[2])[-1]
 
 
 def contraction(inputs: list[Any], outputs: list[Any]) -> int:
-    """The count for two tensors over some axes: each element of the result sums one product per place of these."""
+    """Count a contraction of two tensors over some axes: each output element sums one product per place in them."""
     both, result = prod(_sizes(inputs[0])) * prod(_sizes(inputs[1])), prod(_sizes(outputs[0]))
     return result * isqrt(both // max(result, 1))
 
 
 def selective_scan(inputs: list[Any], outputs: list[Any]) -> int:
-    """The count for a state-space layer, [p, l, d] by [n, d] rates: 4 per token, channel, state; 1 per token, channel.
+    """Count a state-space layer, [p, l, d] by [n, d] rates: 4 per token, channel and state, 1 per token and channel.
 
-    step * rate, (step * u) * to_state, decay * state + input and from_state * state; step * u. Elementwise otherwise,
-    they are what the layer is made of, and so papers count them.
+    The 4 are step * rate, (step * u) * to_state, decay * state + input and from_state * state; the 1 is step * u. They
+    are elementwise, but the layer consists of them, and so papers count them.
     """
     return prod(_sizes(inputs[0])) * (4 * _sizes(inputs[2])[0] + 1)
 
@@ -88,7 +88,7 @@ HANDLERS = {
     "vssbench::selective_scan": selective_scan,
     "aten::addbmm": addbmm,
     **{f"aten::{name}": contraction for name in ("dot", "inner", "mv", "tensordot", "vdot")},
-    # As fvcore's own of the same family: bilinear resizing 4, adaptive_avg_pool2d 1 an input element.
+    # Like fvcore's own rules for the same family: bilinear resizing 4, adaptive_avg_pool2d 1 per input element.
     "aten::upsample_bicubic2d": elementwise_flop_counter(0, 16),
     "aten::upsample_linear1d": elementwise_flop_counter(0, 2),
     "aten::upsample_trilinear3d": elementwise_flop_counter(0, 8),
@@ -126,7 +126,7 @@ _NAMED = frozenset(f"aten::{name}" for names in _COUNT_NOTHING.values() for name
 
 @cache
 def counts_nothing(operator: str) -> bool:
-    """Whether the convention counts it as nothing: by torch's own marks, or by name. operator: such as "aten::ceil"."""
+    """Return whether the convention counts an operator as nothing, by torch's own marks or by name ("aten::ceil")."""
     packet = getattr(torch.ops.aten, operator.removeprefix("aten::"), None) if operator.startswith("aten::") else None
     marks = (getattr(packet, overload).tags for overload in packet.overloads()) if packet else ()
     return operator in _NAMED or any(_TAGS.intersection(tags) for tags in marks)

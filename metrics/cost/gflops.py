@@ -1,7 +1,7 @@
-"""What a frame of a method costs: each layer's own work by kind of frame, and how often the layers inside it run.
+"""What a frame of a method costs: each layer's own work by frame kind, and how often the layers inside it run.
 
-A method inside a wrapper runs on the wrapper's key frames or on every frame, as the wrapper says (`hooks.Wraps`): on
-clips of which it is known how many frames were of which kind, or over the intervals that the method itself states.
+An inner method runs on the wrapper's key frames or on every frame, as the wrapper says (`hooks.Wraps`). The schedule is
+that of clips with known numbers of frames of each kind, or follows from the intervals that the method itself states.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vssbench.metrics.cost.flops import PRODUCT, Flops, count
 from vssbench.types import KINDS, Kind, Method
 
 Cost = dict[str, float | None]
-"""1e9 multiply-accumulates of a frame of each kind that there is; None where that is not one number, or not known."""
+"""1e9 multiply-accumulates per frame of each kind that exists; None where that is not one number, or not known."""
 PTFLOPS = "aten backend: convolutions and matrix products with biases, without baddbmm and fused attention"
 Kinds = Mapping[str, int | None]
 Note = Callable[[str], None]
@@ -31,8 +31,8 @@ Note = Callable[[str], None]
 class Layer:
     """A method, or a wrapper without what it wraps.
 
-    flops:      of its own work on a frame of each kind that it has; None where counting failed
-    runs_inner: on which frames it runs the layer inside
+    flops:      its own work on a frame of each kind that it has; None where counting failed
+    runs_inner: the frames on which it runs the layer inside
     counter:    the one that the method brings (`hooks.HasWork`), which is then the only one; None: the suite's
     """
 
@@ -53,12 +53,12 @@ def gflops(
     lengths: Sequence[int] = (),
     note: Note = lambda text: None,
 ) -> dict[str, Any] | None:
-    """The `gflops` record of a result; None where nothing can be counted.
+    """Return the `gflops` record of a result; None where nothing can be counted.
 
     kinds:   how often each frame kind ran, for `amortised`; None: the method's nominal schedule
-    size:    of the frame, (height, width); the method's own resizing applies
-    lengths: frames of the clips in which those kinds ran
-    note:    told, in a sentence each, what failed and why a figure is missing
+    size:    (height, width) of the frame; the method's own resizing applies
+    lengths: number of frames of each clip in which those kinds ran
+    note:    called with one sentence for each thing that failed, and for each missing figure
     "key", "nonkey", "warmup", "amortised" and "nominal" are 1e9 multiply-accumulates per frame, None where absent.
     """
     layers = [_layer(method, size, note) for method in hooks.layers(method)]
@@ -117,9 +117,9 @@ def _layer(method: Any, size: tuple[int, int], note: Note) -> Layer:
 def _counted(
     method: Any, size: tuple[int, int], needs_key: bool, note: Note, counters: list[str]
 ) -> dict[Kind, Flops | None]:
-    """The count of each kind that the method has; whatever anybody's module raises costs that count and no more.
+    """Return the count of each kind that the method has; whatever a module raises loses that count and no more.
 
-    counters: is given the name of the method's own counter
+    counters: the name of the method's own counter is appended to it
     """
     cost_module, work = hooks.usable(method, "cost_module"), hooks.usable(method, "work")
     found: dict[Kind, Flops | None] = {}
@@ -148,12 +148,12 @@ def _counted(
 
 
 def _outside(method: Any) -> Iterator[tuple[Kind, str]]:
-    """What the layer does outside torch."""
+    """Return what the layer does outside torch."""
     yield from (hooks.usable(method, "outside_torch") or {}).items()
 
 
 def _by_kind(layers: Sequence[Layer], figure: Callable[[Flops], int]) -> Cost:
-    """The cost of a frame by the kind that the outermost layer says."""
+    """Return the cost of a frame by the kind that the outermost layer reports."""
     layer, *inside = layers
     own = layer.own(figure)
     if not inside:
@@ -162,7 +162,7 @@ def _by_kind(layers: Sequence[Layer], figure: Callable[[Flops], int]) -> Cost:
     if layer.runs_inner == "every":
         return {kind: _sum(own.get(kind, 0.0), cost) for kind, cost in within.items()}
     found: Cost = {kind: _sum(own.get("key", 0.0), cost) for kind, cost in within.items()}
-    # A nonkey frame is one that the wrapper adds, or a key frame of its own on which the method inside is "nonkey".
+    # A nonkey frame is one that the wrapper adds, or one of its key frames on which the inner method is "nonkey".
     bare = own.get("nonkey", 0.0)
     found["nonkey"] = bare if found.get("nonkey", bare) == bare else None
     return found
@@ -174,7 +174,7 @@ def _sum(*costs: float | None) -> float | None:
 
 
 def _observed(layers: Sequence[Layer], lengths: Sequence[int]) -> list[int | None]:
-    """On how many frames of clips of those lengths each layer runs the one inside; None where that is not fixed."""
+    """Return on how many frames of clips of those lengths each layer runs its inner one; None where not fixed."""
     seen: Sequence[int] | None = lengths or None
     found: list[int | None] = []
     for layer in layers:
@@ -185,7 +185,7 @@ def _observed(layers: Sequence[Layer], lengths: Sequence[int]) -> list[int | Non
 
 
 def _nominally(layers: Sequence[Layer], schedule: Kinds | None) -> list[int | None]:
-    """The same over one nominal schedule, which is a whole number of each layer's intervals."""
+    """Return the same over one nominal schedule, which is a whole number of each layer's intervals."""
     seen = sum(n or 0 for n in (schedule or {}).values())
     found: list[int | None] = []
     for layer in layers:
@@ -196,14 +196,14 @@ def _nominally(layers: Sequence[Layer], schedule: Kinds | None) -> list[int | No
 
 
 def _amortised(layers: Sequence[Layer], kinds: Kinds | None, inside: Sequence[int | None]) -> float | None:
-    """Cost a frame over a schedule; None where there is none, or a kind that ran has no cost."""
+    """Return the cost per frame over a schedule; None where there is none, or a kind that ran has no cost."""
     ran = {kind: n for kind, n in (kinds or {}).items() if n}
     total = _total(layers, ran, inside)
     return None if total is None or not ran else total / sum(ran.values())
 
 
 def _total(layers: Sequence[Layer], ran: Mapping[str, int], inside: Sequence[int | None]) -> float | None:
-    """Cost of so many frames of each kind.
+    """Return the cost of that many frames of each kind.
 
     inside: on how many of them each layer runs the one inside, where that is known
     """
@@ -232,7 +232,7 @@ def _times(cost: float | None, frames: int) -> float | None:
 
 
 def _missing(layers: Sequence[Layer], kinds: Kinds | None, cost: Cost) -> str:
-    """Why there are no amortised GFLOPs."""
+    """Return why there are no amortised GFLOPs."""
     if kinds is None:
         return "no GFLOPs per frame: how often each kind runs follows from the video, and none was scored"
     unknown = [kind for kind, n in kinds.items() if n and cost.get(kind) is None]
@@ -245,7 +245,7 @@ def _missing(layers: Sequence[Layer], kinds: Kinds | None, cost: Cost) -> str:
 
 
 def _findings(counted: Sequence[tuple[Kind, Flops]]) -> dict[str, Any]:
-    """Whether and where the counters disagree, what the convention leaves out, and the headline by operator."""
+    """Return where the counters disagree, what the convention leaves out, and the headline figure by operator."""
     disagreements = [
         {
             "kind": kind,

@@ -11,7 +11,7 @@ InputSize = dict[Kind, list[int]]
 
 
 def told(found: Mapping[str, Sequence[int]]) -> str:
-    """In words: one size, or one per kind.
+    """Put the input size in words: one size, or one per kind.
 
     >>> told({"key": [480, 864], "nonkey": [240, 432]})
     '480x864 (nonkey frames: 240x432)'
@@ -22,10 +22,10 @@ def told(found: Mapping[str, Sequence[int]]) -> str:
 
 
 def input_size(method: Method, size: tuple[int, int]) -> InputSize | None:
-    """Frame kind -> [H, W] of the network's input on a frame of that size (H, W), padding included.
+    """Return frame kind -> [H, W] of the network's input on a frame of that size (H, W), padding included.
 
-    It is what `cost_module` or `work` says (`hooks.HasCost`, `HasWork`). A wrapper's is that of the method inside, and
-    its own on frames of which that has none. A kind on which no network runs is left out; None where nothing is known.
+    It is what `cost_module` or `work` reports (`hooks.HasCost`, `HasWork`). A wrapper's is that of the inner method, or
+    its own for kinds where that has none. A kind on which no network runs is left out; None where nothing is known.
     """
     found: InputSize = {}
     for layer in hooks.layers(method):
@@ -43,7 +43,7 @@ def _own(layer: object, size: tuple[int, int]) -> Iterator[tuple[Kind, list[int]
                 continue
             _, (image, *_) = cost_module(kind, size)
             *_, channels, height, width = image.shape
-        except (Exception, SystemExit):  # no such kind, or no images; what fails is told where it is counted
+        except (Exception, SystemExit):  # no such kind, or no images; failures are reported where it is counted
             continue
         if channels == 3:
             yield kind, [int(height), int(width)]

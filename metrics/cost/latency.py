@@ -1,10 +1,10 @@
 """Latency of the three phases by frame kind, on frames in memory: batch 1, warm-up, methods interleaved.
 
-A round is one pass of one method over the same frames; the methods take turns, so that a machine that drifts hits all
+A round is one pass of one method over the same frames; the methods take turns, so that a drifting machine affects all
 alike. A clock is read only after the device has finished. FPS is reported for step, step + decode and end to end
 (prepare + step + decode; reading files is not in it), so that any published convention can be matched and named.
-FPS and latency are the wall's. For comparing runs, each sample has its own time next to it (`metrics.clock`), and a
-reference workload is timed between the passes, outside of every sample.
+FPS and latency use wall time. For comparing runs, each sample has its own time next to it (`metrics.clock`), and a
+reference workload is timed between the passes, outside every sample.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ SCOPES: dict[str, tuple[str, ...]] = {
 OWN = {phase: f"{phase}_own" for phase in PHASES}
 """Phase -> the column of its own times (see `metrics.clock`)."""
 REFERENCES = 5
-"""Runs of the reference workload between two passes."""
+"""Number of runs of the reference workload between two passes."""
 Samples = dict[str, list[Any]]
 Pass = list[tuple[str, tuple[clock.Spent, ...]]]
 """(kind, times of prepare, step, decode) of each frame."""
 
 
 class Timed(NamedTuple):
-    """What the latency pass measured of one method.
+    """What the latency pass measured for one method.
 
     samples:      "round", "kind", "prepare", "step", "decode", "prepare_own", ..: columns of equal length, milliseconds
     memory_mb:    "host_peak", "host_working", with every method loaded
@@ -61,7 +61,7 @@ def measure(
     advance: Callable[[], None] = lambda: None,
     reference: Callable[[], None] | None = None,
 ) -> list[Timed]:
-    """Raw samples and host memory of each method.
+    """Measure raw samples and host memory of each method.
 
     methods:     each with its frames: one clip, already decoded, in order
     warmup:      frames that each method runs before the first timed round
@@ -98,7 +98,7 @@ def measure(
 
 
 def summarise(samples: Samples, kinds: Mapping[str, int | None] | None = None) -> dict[str, Any]:
-    """FPS and latency figures of raw samples.
+    """Compute FPS and latency figures from raw samples.
 
     kinds: how often each frame kind ran in the accuracy pass; FPS is amortised over that schedule (over the timed
            frames themselves where it is None, or where a kind of the schedule was never timed)
@@ -118,12 +118,12 @@ def summarise(samples: Samples, kinds: Mapping[str, int | None] | None = None) -
 
 
 def milliseconds(samples: Mapping[str, Sequence[Any]], scope: str) -> NDArray[np.float64]:
-    """float64[N]: what each timed frame took."""
+    """Return float64[N]: the milliseconds that each timed frame took."""
     return np.sum([samples[phase] for phase in SCOPES[scope]], axis=0, dtype=np.float64)
 
 
 def shares(timed: Sequence[str], kinds: Mapping[str, int | None] | None) -> dict[str, float]:
-    """Frame kind -> how much of the schedule it is, 1 in sum.
+    """Return frame kind -> its share of the schedule; the shares add up to 1.
 
     timed: the kind of each timed frame
     kinds: as `summarise` takes it
@@ -135,7 +135,7 @@ def shares(timed: Sequence[str], kinds: Mapping[str, int | None] | None) -> dict
 
 
 def device_barrier(device: str) -> Callable[[], None]:
-    """What waits until the device has finished its work."""
+    """Return a function that waits until the device has finished its work."""
     if not device.startswith("cuda"):
         return lambda: None
     import torch
@@ -144,7 +144,7 @@ def device_barrier(device: str) -> Callable[[], None]:
 
 
 def repeat(method: Method, frames: Sequence[Frame], synchronise: Callable[[], None]) -> Callable[[], int]:
-    """What runs the method over the clip once more, waits for the device and returns how many frames there were."""
+    """Return a function that runs the method over the clip again, waits for the device and returns the frame count."""
     return lambda: len(_pass(method, frames, synchronise))
 
 
@@ -154,7 +154,7 @@ def _figures(values: np.ndarray) -> dict[str, float]:
 
 
 def _columns(passes: Sequence[Pass]) -> Samples:
-    """The samples of all rounds."""
+    """Return the samples of all rounds."""
     samples: Samples = {
         "round": [number for number, one in enumerate(passes) for _ in one],
         "kind": [kind for one in passes for kind, _ in one],
@@ -168,7 +168,7 @@ def _columns(passes: Sequence[Pass]) -> Samples:
 
 
 def _time_reference(reference: Callable[[], None] | None, synchronise: Callable[[], None]) -> list[float]:
-    """Own times of some runs of the reference workload, in milliseconds."""
+    """Return own times of some runs of the reference workload, in milliseconds."""
     runs: list[clock.Spent] = []
     while reference and len(runs) < REFERENCES:
         before = clock.read()
@@ -179,7 +179,7 @@ def _time_reference(reference: Callable[[], None] | None, synchronise: Callable[
 
 
 def _pass(method: Method, frames: Sequence[Frame], synchronise: Callable[[], None]) -> Pass:
-    """One pass over the frames. Raises UserError where the method fails."""
+    """Run one pass over the frames. Raises UserError where the method fails."""
     readings: list[tuple[str, tuple[clock.Reading, ...]]] = []
     height, width = frames[0].image.shape[:2] if frames else (0, 0)
     with blaming(method.name, f"latency pass at {height}x{width}"):

@@ -1,4 +1,4 @@
-"""Memory at its peak while frames run: of the host's process, and of the device."""
+"""Peak memory while frames run: of the host's process, and of the device."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 class HostPeak:
-    """Watches this process while a method runs; Linux alone says what it needed.
+    """Watches this process while a method runs; only Linux reports what it needed.
 
-    mb: {"host_peak": the process at its worst moment, with all that it had loaded before; "host_working": what the
-        watched work added to it}, the most of all that was watched; None where the system does not say
+    mb: {"host_peak": the process at its peak, with all that it had loaded before; "host_working": what the
+        watched work added to it}, the maximum over all that was watched; None where the system does not say
     """
 
     def __init__(self) -> None:
@@ -29,9 +29,9 @@ class HostPeak:
 
 
 def device_peak(run: Callable[[], object], device: str) -> dict[str, float | None]:
-    """MB of device memory that `run` needs: {"device_peak", "device_working"}, None where the device is not a GPU.
+    """Return MB of device memory that `run` needs, {"device_peak", "device_working"}; None where it is not a GPU.
 
-    device_peak:    allocated by torch at the worst moment, with every method of the process loaded
+    device_peak:    allocated by torch at the peak, with every method of the process loaded
     device_working: what the run added to that
     """
     if not device.startswith("cuda"):
@@ -48,7 +48,7 @@ def device_peak(run: Callable[[], object], device: str) -> dict[str, float | Non
 
 
 def _reset_peak() -> float | None:
-    """Resident MB now, with the process's peak counter set back to it; None where the system offers neither."""
+    """Reset the process's peak counter and return resident MB now; None where the system offers neither."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
         return _status_mb("VmRSS")

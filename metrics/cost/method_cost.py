@@ -15,12 +15,12 @@ from vssbench.types import Method
 def cost(
     method: Method, kinds: Mapping[str, int | None] | None, size: tuple[int, int], lengths: Sequence[int] = ()
 ) -> dict[str, Any]:
-    """{"gflops": the record of `metrics.cost.gflops`, "params_m", "params_training_only_m", "input_size", "notes"}.
+    """Return {"gflops": record of `metrics.cost.gflops`, "params_m", "params_training_only_m", "input_size", "notes"}.
 
     kinds:   how often each frame kind ran; None for the method's nominal schedule
     size:    (height, width) of the frames
-    lengths: frames of the clips in which those kinds ran
-    notes:   why something is missing, a sentence each; hooks that raise, or cannot be used, cost no more than that
+    lengths: number of frames of each clip in which those kinds ran
+    notes:   why something is missing, a sentence each; a hook that raises, or cannot be used, loses only its own part
     """
     notes = [fault.sentence for fault in hooks.faults(method)]
     record, counted = None, None
@@ -46,7 +46,7 @@ def cost(
 
 
 def _not_offered(can_count: bool, counted: Parameters | None) -> list[str]:
-    """Why there is nothing to count, in one sentence."""
+    """Return why there is nothing to count, in one sentence."""
     if can_count and counted is not None:
         return []
     if not can_count and counted is None:

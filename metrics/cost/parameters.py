@@ -10,10 +10,10 @@ from vssbench.types import Method
 
 
 class Parameters(NamedTuple):
-    """Millions of parameters; buffers (running statistics, index tables) are none.
+    """Millions of parameters; buffers (running statistics, index tables) do not count.
 
-    params_m:        of what inference uses, as papers print it; a tensor that is shared counts once
-    training_only_m: apart, those that only a training loss reads, where the method says so
+    params_m:        those that inference uses, as papers print it; a shared tensor counts once
+    training_only_m: those that only a training loss reads, where the method says so; not in params_m
     """
 
     params_m: float
@@ -21,7 +21,7 @@ class Parameters(NamedTuple):
 
 
 def parameters(method: Method) -> Parameters | None:
-    """Counts of a method and of those inside it (`hooks.HasNetwork`, `HasParameterCounts`); None without a network.
+    """Count a method and those inside it (`hooks.HasNetwork`, `HasParameterCounts`); None without a network.
 
     Raises whatever those hooks raise.
     """

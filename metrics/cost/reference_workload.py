@@ -1,9 +1,9 @@
-"""A fixed piece of work, timed along with the methods: how fast is this machine, just now?
+"""A fixed piece of work, timed along with the methods: how fast is this machine right now?
 
-A time divided by that of the reference workload compares over moments at which a machine was slower or faster, and
-less well over machines. It does on small tensors what segmentation networks do: convolutions, a matrix product,
-attention with its softmax, a normalisation and an activation, bilinear upsampling and argmax; about two milliseconds on
-one processor core. It never changes: a change would make every baseline of speed worthless.
+A time divided by that of the reference workload can be compared between moments at which a machine was slower or
+faster, and less well between machines. The workload does on small tensors what segmentation networks do: convolutions,
+a matrix product, attention with its softmax, a normalisation and an activation, bilinear upsampling and argmax. It
+takes about two milliseconds on one processor core. It never changes: that would make every speed baseline worthless.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 
 def reference_workload(device: str) -> Callable[[], None]:
-    """What does the work once, in float32 on that device, with the threads that torch has there."""
+    """Return a function that does the work once, in float32 on that device, with the threads that torch has there."""
     import torch
     from torch.nn import functional as F
 

@@ -1,7 +1,7 @@
 """A forward pass on shapes alone: no value is computed, so counting a network of any size takes seconds and no memory.
 
 `meta` tensors are made for this, but PyTorch's meta kernels refuse the traced sizes that the JIT tracer puts in place
-of integers. Here each operator's output shape is worked out in a second thread, in which nothing is being traced.
+of integers. So each operator's output shape is worked out in a second thread, in which nothing is being traced.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class _Shape(NamedTuple):
 class ShapesOnly(TorchDispatchMode):
     """While active, an operator with a `meta` operand only works out its outputs' shapes; other operands may be real.
 
-    So a module keeps its weights where they are, and its inputs alone are `meta`. Works in eager mode and under the JIT
-    tracer. What depends on values (`nonzero`, `item`) raises RuntimeError.
+    So a module keeps its weights where they are, and only its inputs are `meta`. It works in eager mode and under the
+    JIT tracer. Anything that depends on values (`nonzero`, `item`) raises RuntimeError.
     """
 
     def __enter__(self) -> ShapesOnly:
@@ -60,7 +60,7 @@ class ShapesOnly(TorchDispatchMode):
             torch._C._dispatch_tls_set_dispatch_key_excluded("Tracer", True)
 
     def _again(self) -> TorchDispatchMode:
-        """This mode once more, inside its own handler, with the same thread."""
+        """Return this mode again, for use inside its own handler, with the same thread."""
         inner = _Nested()
         inner._untraced = self._untraced
         return inner
@@ -81,7 +81,7 @@ def _is_meta(args: Any, kwargs: Any) -> bool:
 
 
 def _shapes(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """The operator's outputs with a `_Shape` in place of every tensor."""
+    """Return the operator's outputs with a `_Shape` in place of every tensor."""
     args, kwargs = tree_map_only(Tensor, lambda tensor: tensor if tensor.is_meta else tensor.to("meta"), (args, kwargs))
     with torch.inference_mode():
         outputs = func(*args, **kwargs)
