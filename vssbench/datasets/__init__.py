@@ -1,4 +1,4 @@
-"""The datasets. Label shifts live in labels/*.yaml and are applied once, here, by the dataset."""
+"""The datasets. Label shifts are defined in labels/*.yaml and applied once, here, by the dataset."""
 
 from vssbench.registry import Entry
 

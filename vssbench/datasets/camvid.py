@@ -25,7 +25,7 @@ from vssbench.types import UInt8
 EXTRACTED = {"0001TP": 31 - 6690, "0006R0": 932 - 930, "0016E5": 392 - 390, "Seq05VD": 32 - 30}
 """Number of an extracted frame minus the number in its label's name; 0 for any other sequence."""
 MAX_STEP = 30
-"""The slowest rate at which CamVid is labelled: every 30th frame, once a second."""
+"""The slowest rate at which CamVid is labelled: every 30th frame, once per second."""
 _INDEX, _COLOUR = "{}annot", "{}_labels"
 _NAME = re.compile(r"(?P<prefix>(?P<sequence>.+?)_f?)(?P<number>[0-9]+)\Z")
 _SEGNET = "SegNet tutorial: 367 / 101 / 233 frames"
@@ -116,7 +116,7 @@ def _parse(stem: str) -> _Name | None:
 
 
 def _order(stem: str) -> tuple[object, int]:
-    """Sort key that keeps a sequence's frames together, in the order of their numbers."""
+    """Return a sort key that keeps a sequence's frames together, in the order of their numbers."""
     name = _parse(stem)
     return (natural(name.prefix), name.number) if name else (natural(stem), 0)
 

@@ -15,7 +15,7 @@ from vssbench.types import UInt8
 
 SNIPPET = 30
 LABELLED = 19
-"""Position in its snippet, from 0, of the frame that has a label: the 20th."""
+"""Position of the labelled frame in its snippet, from 0: it is the 20th frame."""
 _SEQUENCE, _STILLS = "leftImg8bit_sequence", "leftImg8bit"
 _ENCODINGS = ("labelIds", "labelTrainIds")
 _SOURCE = "Cityscapes paper, section 2: 5,000 snippets of 30 frames, 2,975 / 500 / 1,525"
@@ -25,7 +25,7 @@ _SNIPPETS = {"train": 2975, "val": 500, "test": 1525}
 class Cityscapes(FileDataset):
     """A clip is the 30-frame snippet around a labelled frame; without the sequence folder it is that frame alone.
 
-    Which snippets there are follows from the label files, `labelIds` before `labelTrainIds` where both are there.
+    The snippets follow from the label files; `labelIds` takes precedence over `labelTrainIds` where both are there.
     A clip is named after its labelled frame, e.g. `frankfurt_000000_000294`.
     """
 

@@ -1,6 +1,7 @@
 """Any dataset seen through a video codec: the decoded frames, and the motion to the frame that starts their group.
 
-A clip is encoded once and kept by its content; a video file of the user is decoded as it is. Labels are the dataset's.
+A clip is encoded once and stored under a hash of its content; a user's video file is decoded as it is. Labels are those
+of the dataset.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ PAPER = {"camvid": Codec(bit_rate=3_000_000, fps=30), "cityscapes": Codec(bit_ra
 class CodecSpec:
     """How frames are compressed: `h264(bit_rate=3000000,chain=float,fps=30,gop=12)`.
 
-    chain: how motion vectors are added up: float, or whole (pixels, as AR-Seg's published maps)
+    chain: how motion vectors are added up: float, or whole (pixels, as in AR-Seg's published maps)
     """
 
     codec: Codec
@@ -37,11 +38,11 @@ class CodecSpec:
 
     @classmethod
     def read(cls, text: str | Spec, dataset: str, gop: int | None = None, rate: Fraction | None = None) -> CodecSpec:
-        """From a spec such as `h264` or `h264(bit_rate=1000000)`.
+        """Read a spec such as `h264` or `h264(bit_rate=1000000)`.
 
         dataset: its name without arguments, for the defaults
-        gop:     of the method, used where the spec names none
-        rate:    frames per second of the data, likewise
+        gop:     the method's, used where the spec names none
+        rate:    frames per second of the data, used likewise
         """
         spec = parse(text)
         if spec.name != "h264" or spec.at is not None:
@@ -73,7 +74,7 @@ class CodecSpec:
 class Compressed:
     """The dataset with every frame decoded, and side["motion"], float32[H, W, 2], on all but intra frames.
 
-    cache: folder for the encoded clips; default $VSSBENCH_CACHE, else the user's cache folder
+    motion_seconds: the time to make the dense motion, one number per frame that has motion, in reading order
     motion_seconds: the time to make the dense motion, one number per frame that has one, in reading order
     """
 
@@ -86,7 +87,7 @@ class Compressed:
         self.motion_seconds: list[float] = []
 
     def check(self) -> None:
-        """Raise UserError for what would stop a run at its first frame."""
+        """Raise UserError for anything that would stop a run at its first frame."""
         if hooks.video(self.dataset, self.dataset.clips()[0]) is None:
             check_encoder(self.cache)
 
@@ -122,7 +123,7 @@ class Compressed:
 
 
 def cache_folder() -> Path:
-    """Where encoded clips are kept."""
+    """The folder of encoded clips."""
     named = os.environ.get("VSSBENCH_CACHE")
     return (
         Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vssbench" / "video"
@@ -130,7 +131,7 @@ def cache_folder() -> Path:
 
 
 def codec_for(method: Method, codec: str | None, dataset: str, rate: Fraction | None = None) -> CodecSpec | None:
-    """How frames are compressed for a method: as asked, and always where it needs motion; None: not at all.
+    """How frames are compressed for a method: as requested, or by default where it needs motion; None: not at all.
 
     dataset, rate: its name without arguments and its frames per second, for the defaults
     """

@@ -21,26 +21,26 @@ SHORT = 16
 
 
 class ClipDigest:
-    """SHA-256 over the frames of one clip that were added, in their order, with their names."""
+    """SHA-256 over the frames that were added from one clip, in order, with their names."""
 
     def __init__(self) -> None:
         self._frames, self._labels, self._labelled = sha256(), sha256(), False
 
     def add(self, stem: str, read: Digests) -> None:
-        """Add the next frame, with its labels where it has any to be scored against."""
+        """Add the next frame, with its labels if it has any to be scored against."""
         self._frames.update(f"{stem}\0{read.image}\n".encode("utf-8", "surrogateescape"))
         if read.labels is not None:
             self._labels.update(f"{stem}\0{read.labels}\n".encode("utf-8", "surrogateescape"))
             self._labelled = True
 
     def noting(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """Yield the same frames, adding each on the way."""
+        """Yield the same frames, adding each along the way."""
         for frame in frames:
             self.add(frame.stem, digests(frame))
             yield frame
 
     def record(self) -> dict[str, str]:
-        """As clip records keep it: "frames", and "labels" where there are any, 16 hexadecimal digits each."""
+        """The digests for a clip record: "frames", and "labels" if there are any, 16 hexadecimal digits each."""
         found = {"frames": self.frames[:SHORT]}
         return found if self.labels is None else found | {"labels": self.labels[:SHORT]}
 
@@ -51,12 +51,12 @@ class ClipDigest:
 
     @property
     def labels(self) -> str | None:
-        """The digest of the labels, hexadecimal; None where no frame had any."""
+        """The digest of the labels, hexadecimal; None if no frame had any."""
         return self._labels.hexdigest() if self._labelled else None
 
 
 def clip_digest(dataset: Dataset, clip: str) -> ClipDigest:
-    """The digests of a clip as it is now; nothing is decoded where the dataset has `hooks.HasDigests`."""
+    """The current digests of a clip; nothing is decoded if the dataset has `hooks.HasDigests`."""
     found = ClipDigest()
     for stem, read in named_digests(dataset, clip):
         found.add(stem, read)
@@ -78,7 +78,7 @@ def files_digest(files: Iterable[Path]) -> str:
 
 
 def digests(frame: Frame) -> Digests:
-    """The frame's own digests, else those of its arrays; of labels only where it has any."""
+    """The frame's own digests, else those of its arrays; labels are included only if it has any."""
     image, labels = frame.digests or (of_array(frame.image), None)
     return Digests(image, None if frame.labels is None else labels or of_array(frame.labels))
 

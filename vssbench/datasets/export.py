@@ -23,7 +23,7 @@ from vssbench.types import IGNORE, Dataset, Frame, LabelSpace, UInt8
 
 JPEG_QUALITY = 95
 LABEL_STEP = 5
-"""camvid-colour: every fifth frame has a label, the others lie in frames/<sequence>/."""
+"""camvid-colour: every fifth frame has a label, the others are in frames/<sequence>/."""
 
 
 class _Layout(ABC):
@@ -40,7 +40,7 @@ class _Layout(ABC):
     def clip(self, position: int, name: str, frames: Iterable[Frame]) -> tuple[int, int]: ...
 
     def mask(self, path: Path, labels: UInt8 | None) -> int:
-        """Write an index PNG; 1 where there was something to write."""
+        """Write an index PNG; return 1 if there was something to write, else 0."""
         if labels is None:
             return 0
         write(path, cv2.LUT(labels, self.indices))
@@ -48,7 +48,7 @@ class _Layout(ABC):
 
 
 class _Vspw(_Layout):
-    """Frames as JPEG (the layout knows no other), so the images are lossy and the labels exact."""
+    """Frames as JPEG (the layout allows nothing else), so the images are lossy and the labels exact."""
 
     labels = "vspw"
 
@@ -110,7 +110,7 @@ class _CamVidColour(_Layout):
     def clip(self, position: int, name: str, frames: Iterable[Frame]) -> tuple[int, int]:
         colours = _mask_colours(self.space)
         count = labelled = 0
-        waiting: list[Frame] = []  # frames after a label belong to the clip only when another label follows
+        waiting: list[Frame] = []  # frames after a label belong to the clip only if another label follows
         for frame in frames:
             waiting.append(frame)
             if frame.index % LABEL_STEP or frame.labels is None:
@@ -173,7 +173,7 @@ def export(
 
 
 def write(path: Path, pixels: UInt8) -> None:
-    """An image file, uint8[H, W] or uint8[H, W, 3] RGB; the folder is made."""
+    """Write an image file, uint8[H, W] or uint8[H, W, 3] RGB, and make its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
     parameters = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if path.suffix == ".jpg" else []
@@ -182,7 +182,7 @@ def write(path: Path, pixels: UInt8) -> None:
         raise UserError("cannot be encoded", where=path)
     try:
         path.write_bytes(data.tobytes())
-    except OSError as error:  # a full disk does not say where
+    except OSError as error:  # for a full disk, the error does not say where
         raise UserError(f"cannot be written: {error.strerror}", where=path) from None
 
 

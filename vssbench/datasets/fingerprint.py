@@ -15,7 +15,7 @@ class Fingerprint:
         self._digest = hashlib.sha256()
 
     def add(self, clip: str, stems: Iterable[str]) -> None:
-        """The next clip."""
+        """Add the next clip."""
         self._digest.update(_joined([clip, *stems, "\n"]))
 
     def hexdigest(self) -> str:
@@ -37,4 +37,4 @@ def digest(names: Iterable[str]) -> str:
 
 
 def _joined(names: Iterable[str]) -> bytes:
-    return "\0".join(names).encode("utf-8", "surrogateescape")  # as file systems give names that are not UTF-8
+    return "\0".join(names).encode("utf-8", "surrogateescape")  # for names from disk that are not UTF-8

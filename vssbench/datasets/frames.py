@@ -21,9 +21,9 @@ VIDEOS = frozenset((".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".m
 
 
 class Frames(FileDataset):
-    """A clip is a folder of images (in the order of their numbers) or a video file, and has its name. No labels.
+    """A clip is a folder of images (in the order of their numbers) or a video file, named after it. No labels.
 
-    labels: the label space that methods predict in and that predictions are coloured with
+    labels: the label space that methods predict in and whose colours predictions take
     """
 
     layout = "a folder of images, a folder of such folders or of video files, or one video file"
@@ -102,7 +102,7 @@ class Frames(FileDataset):
         return self._sources[clip] if self.opaque(clip) else None
 
     def rate(self, clip: str) -> Fraction | None:
-        """Frames a second as the video file states them; None for a folder of images."""
+        """Frames per second as the video file states them; None for a folder of images."""
         if not self.opaque(clip):
             return None
         with opened(self._sources[clip]) as container:
@@ -119,7 +119,7 @@ def _stem(index: int) -> str:
 
 
 def decode(path: Path) -> Iterator[UInt8]:
-    """The frames of a video file, uint8[H, W, 3] RGB, turned as its metadata says; UserError for a damaged file."""
+    """Yield a video file's frames, uint8[H, W, 3] RGB, turned as its metadata says; UserError for a damaged file."""
     for picture in pictures(path):
         image = picture.to_ndarray(format="rgb24")
         turns = picture.rotation // 90 % 4  # degrees, counter-clockwise

@@ -1,7 +1,7 @@
-"""Compressed video through PyAV: encode a clip to H.264, decode it, and the dense motion that its blocks carry.
+"""Compressed video through PyAV: encode a clip to H.264, decode it, and return the dense motion of its blocks.
 
 Motion is backward and reaches to the frame that starts the group of pictures: source in that frame = pixel + motion.
-It comes from the motion vectors of the stream, added up frame by frame (AR-Seg, CVPR 2023, section 3.2).
+It comes from the stream's motion vectors, added up frame by frame (AR-Seg, CVPR 2023, section 3.2).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Codec:
 def encode(frames: Iterable[UInt8], path: Path, codec: Codec | None = None) -> None:
     """Write the frames, uint8[H, W, 3] RGB, to an mp4 file; the same frames give the same bytes on any machine.
 
-    Odd sizes are made even by repeating the last row or column; `decode(size=...)` takes it off again.
+    Odd sizes are made even by repeating the last row or column; `decode(size=...)` removes it again.
     """
     import av
 
@@ -85,11 +85,11 @@ def encode(frames: Iterable[UInt8], path: Path, codec: Codec | None = None) -> N
 
 
 def encoded(frames: Callable[[], Iterable[UInt8]], cache: Path, codec: Codec | None = None) -> Path:
-    """The file that holds these frames, encoded unless the cache folder has it.
+    """The file that holds these frames, encoded unless it is in the cache folder.
 
     frames: called once to be hashed, and again if there is something to encode
-    The name is the hash of all that went in, and the hash of what came out: a file that was exchanged, cut short or
-    written into no longer has its name, and is made again.
+    The name is the hash of everything that went in, and the hash of what came out: a file that was replaced, cut short
+    or overwritten no longer has its name, and is made again.
     """
     import av
 
@@ -113,7 +113,7 @@ def encoded(frames: Callable[[], Iterable[UInt8]], cache: Path, codec: Codec | N
 
 
 def check_encoder(cache: Path) -> None:
-    """Raise UserError for what would stop `encoded` at its first frame: no encoder, no room for a file."""
+    """Raise UserError for anything that would stop `encoded` at its first frame: no encoder, no room for a file."""
     import av
 
     try:
@@ -135,15 +135,15 @@ def check_encoder(cache: Path) -> None:
 def decode(
     path: Path, size: Size | None = None, chain: Chain = "float", spent: list[float] | None = None
 ) -> Iterator[tuple[UInt8, Motion | None]]:
-    """The frames of a video file in order, and the motion of each to the frame that starts its group.
+    """Yield the frames of a video file in order, and the motion of each to the frame that starts its group.
 
-    size:  (H, W) to cut the frames to; None: as they are
+    size:  (H, W) to crop the frames to; None: unchanged
     spent: filled with the seconds per motion map, without decoding
     chain: "float" adds the vectors up with bilinear look-up; "whole" rounds every step to whole pixels, as AR-Seg does
     Yields uint8[H, W, 3] RGB and float32[H, W, 2] (pixels, x first), or None for an intra frame. Frames are turned as
     the file's metadata says. Pixels without a vector to an earlier picture (intra blocks, and in B pictures what is
-    predicted from a later one) count as not moved since the reference. Exact for streams with one reference; vectors do
-    not say which of several they mean, and the last one is taken.
+    predicted from a later one) count as not moved since the reference. Exact for streams with one reference; with
+    several, vectors do not say which one they mean, and the last one is taken.
     Raises UserError for a damaged file and for a codec without readable vectors.
     """
     anchor: Motion | None = None  # motion of the last picture that others refer to
@@ -161,7 +161,7 @@ def decode(
 
 
 def step(blocks: np.ndarray, size: Size) -> Motion:
-    """float32[H, W, 2], pixels, x first: each block's vector to its reference on all its pixels, zero elsewhere.
+    """float32[H, W, 2], pixels, x first: each block's vector to its reference in all its pixels, zero elsewhere.
 
     blocks: structured array as libavcodec exports it (w, h, dst_x, dst_y: centre, motion_x, motion_y, motion_scale)
     """
@@ -181,7 +181,7 @@ def step(blocks: np.ndarray, size: Size) -> Motion:
 
 
 def accumulate(before: Motion, step: Motion, chain: Chain = "float") -> Motion:
-    """Motion to the key frame: the step to the reference, and from there on what the reference's map says.
+    """Motion to the key frame: the step to the reference, plus the reference's own motion there.
 
     before, step: float32[H, W, 2]; the look-up is clamped to the picture
     """
@@ -194,9 +194,9 @@ def accumulate(before: Motion, step: Motion, chain: Chain = "float") -> Motion:
 
 
 def yuv420(image: UInt8) -> UInt8:
-    """RGB to planar 4:2:0, uint8[H * 3 / 2, W] with sides made even: BT.601, studio range, in integers.
+    """Convert RGB to planar 4:2:0, uint8[H * 3 / 2, W] with sides made even: BT.601, studio range, in integers.
 
-    Not libswscale: its rounding depends on the processor, and so would the bytes that are encoded.
+    libswscale is not used: its rounding depends on the processor, and so would the encoded bytes.
     """
     height, width = image.shape[:2]
     if height % 2 or width % 2:
@@ -210,7 +210,7 @@ def yuv420(image: UInt8) -> UInt8:
 
 
 def _pictures(path: Path) -> Iterator[Any]:
-    """Decoded pictures with their vectors as side data."""
+    """Yield decoded pictures with their vectors as side data."""
     with opened(path) as container:
         codec = picture_track(container, path).codec_context.name
     if codec not in EXPORTING:
@@ -224,7 +224,7 @@ def _pictures(path: Path) -> Iterator[Any]:
 
 
 def _vectors(picture: Any) -> np.ndarray:
-    """The picture's blocks; none where all of them are intra."""
+    """The picture's blocks; empty if all of them are intra."""
     data = picture.side_data.get("MOTION_VECTORS")
     if data is None:
         fields = ("source", "w", "h", "dst_x", "dst_y", "motion_x", "motion_y", "motion_scale")
@@ -233,7 +233,7 @@ def _vectors(picture: Any) -> np.ndarray:
 
 
 def _shown(image: UInt8, motion: Motion | None, turns: int, size: Size | None) -> tuple[UInt8, Motion | None]:
-    """Both turned by quarter turns, counter-clockwise, and cut to size."""
+    """Turn both by quarter turns, counter-clockwise, and crop them to size."""
     for _ in range(turns):
         image = np.rot90(image)
         if motion is not None:

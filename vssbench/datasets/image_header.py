@@ -18,13 +18,13 @@ from vssbench.files.input_files import AGAIN
 from vssbench.types import UInt8
 
 MAX_PIXELS = "VSSBENCH_MAX_PIXELS"
-"""Environment variable: frames and masks of more pixels are not decoded. It reaches worker processes too."""
+"""Environment variable: frames and masks with more pixels are not decoded. It also applies in worker processes."""
 USUAL_PIXELS = 100_000_000
 PNG = b"\x89PNG\r\n\x1a\n"
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 _ORIENTATION = 0x0112  # Exif 2.32, section 4.6.4
 
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns without a file's name; ours is looked at first
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns without a file name; ours is checked first
 
 _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: np.fliplr,
@@ -45,15 +45,15 @@ class Header:
     orientation: int
 
     def upright(self, pixels: UInt8) -> UInt8:
-        """uint8[H, W, ...] as stored, turned and mirrored as every viewer shows the file."""
+        """Turn and mirror uint8[H, W, ...], as stored, to the way that every viewer shows the file."""
         turn = _TURNS.get(self.orientation)
         return pixels if turn is None else np.ascontiguousarray(turn(pixels))
 
 
 def read_header(data: bytes, path: Path, what: str = "image") -> Header:
-    """The header of a file's content. what: image, or label file, for the message.
+    """The header from a file's content. what: image, or label file, for the message.
 
-    Raises UserError for what is not an image, states more pixels than the limit, or is a PNG with wrong checksums.
+    Raises UserError if it is not an image, states more pixels than the limit, or is a PNG with wrong checksums.
     """
     try:
         exif = dict(_png_chunks(data)).get(b"eXIf") if data.startswith(PNG) else None
@@ -81,9 +81,9 @@ def read_header(data: bytes, path: Path, what: str = "image") -> Header:
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(type, content) of every chunk of a PNG file; raises ValueError where one is cut short or its CRC does not hold.
+    """Yield (type, content) of every chunk of a PNG file; raises ValueError if one is cut short or its CRC is wrong.
 
-    Decoders ignore the pixels' checksums (PNG, third edition, section 5.3): a flipped bit becomes other pixels.
+    Decoders ignore the pixels' checksums (PNG, third edition, section 5.3): a flipped bit becomes different pixels.
     """
     view, place, kind = memoryview(data), len(PNG), b""
     while kind != b"IEND":
@@ -105,12 +105,12 @@ def _orientation(image: Image.Image, png: bytes | None) -> int:
         if png is not None:
             exif = Image.Exif()
             exif.load(png)
-        elif image.format == "PNG":  # asking it would decode all pixels
+        elif image.format == "PNG":  # getexif() would decode all pixels
             return 1
         else:
             exif = image.getexif()
         found = exif.get(_ORIENTATION, 1)
-    except Exception:  # as viewers do with Exif data that cannot be read
+    except Exception:  # viewers ignore unreadable Exif data, too
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 

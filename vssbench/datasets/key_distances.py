@@ -1,8 +1,8 @@
 """The protocol of AR-Seg: every labelled frame at each distance d from the key frame (CVPR 2023, section 4.1).
 
 For a labelled frame n and a distance d the clip is frames n-d .. n, encoded alone, so that frame n-d is the key frame
-and only frame n is scored. Per-frame methods are scored on the same decoded frames, so that the loss from the codec and
-the loss from the method can be told apart.
+and only frame n is scored. Per-frame methods are scored on the same decoded frames, so that the loss from the codec can
+be told from the loss from the method.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Distances:
     """
 
     def __init__(self, dataset: Dataset, distances: Sequence[int], limit: int | None = None):
-        """limit: only the dataset's first clips."""
+        """limit: use only this many of the dataset's first clips."""
         self.dataset = dataset
         self.name, self.space = dataset.name, dataset.space
         self._ends: dict[str, tuple[str, int, int]] = {}
@@ -61,7 +61,7 @@ class Distances:
 
     def frames(self, clip: str) -> Iterator[Frame]:
         source, end, distance = self._ends[clip]
-        if self._held[0] != source:  # its labelled frames and distances follow one another
+        if self._held[0] != source:  # a clip's labelled frames and distances come one after another
             self._held = (source, list(self.dataset.frames(source)))
         for index, frame in enumerate(self._held[1][end - distance : end + 1]):
             if index == distance:
@@ -76,7 +76,7 @@ class Distances:
             yield stem, labels if index == distance else None
 
     def digests(self, clip: str) -> Iterator[tuple[str, Digests]]:
-        """The stems of the scored frame and those before it."""
+        """Yield (stem, digests) of the scored frame and of those before it."""
         source, end, distance = self._ends[clip]
         whole = named_digests(self.dataset, source)
         for index, (stem, read) in enumerate(islice(whole, end - distance, end + 1)):

@@ -5,15 +5,15 @@ The format of such a file:
     name: camvid
     source: where the classes, colours and file values come from
     classes:                   # in train-id order
-      - {name: Sky, colour: [128, 128, 128], values: [0]}       # values: in label files; export writes the first
-    void: {values: [11, 255], write: 11}                        # file values without a label, and the one export writes
+      - {name: Sky, colour: [128, 128, 128], values: [0]}       # values in label files; export writes the first
+    void: {values: [11, 255], write: 11}                        # file values without a label, and the one to export
     stray: []                                                   # values found by mistake in releases; read as void
     colours:                                                    # optional: for layouts whose masks are colours
       - {colour: [64, 128, 192], class: Car}                    # a class of this file, or void (the first is written)
 
-Only `classes` has to be there. A class may be its name alone: its value is then its position, as it is without
-`values`; without `colour` it gets one. `void` may be a list of values and is [255] where it is left out; `name` is the
-file's. A dataset description (`datasets.folder`) is such a file too.
+Only `classes` is required. A class may be just its name: its value is then its position, as it is without `values`;
+a class without `colour` is given one. `void` may be a list of values; the default is [255]. The default `name` is
+the file's. A dataset description (`datasets.folder`) is also such a file.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def spaces() -> list[str]:
 
 
 def load_space(labels: str | LabelSpace) -> LabelSpace:
-    """The label space of that name or in that file; a label space is returned as it is.
+    """The label space with that name or in that file; a label space is returned as it is.
 
     labels: a name of `spaces()`, a file (.yaml or .yml), or the name of a dataset whose class has a `space`
-    Raises UserError with a suggestion for an unknown name, and with file, line and key for what is wrong in a file.
+    Raises UserError with a suggestion for an unknown name, and with file, line and key for errors in a file.
     """
     if isinstance(labels, LabelSpace):
         return labels
@@ -68,7 +68,7 @@ def load_space(labels: str | LabelSpace) -> LabelSpace:
 
 
 def suite_name(labels: str | LabelSpace) -> str | None:
-    """The suite's name for these classes; None for any others, whatever they are called."""
+    """The suite's name for these classes; None if they are different, whatever they are called."""
     space = load_space(labels)
     return space.name if space.name in spaces() and same_classes(space, _named(space.name)) else None
 
@@ -110,12 +110,12 @@ def _bare_class(value: object) -> object:
 
 
 def bare_void(value: object) -> Any:
-    """The full form of `void` given as a list of values."""
+    """Return the full form of `void`, which may be a list of values."""
     return {"values": value, "write": (*value, IGNORE)[0]} if isinstance(value, list) else value
 
 
 class SpaceFile(BaseModel):
-    """A label space as people write it; a dataset description (`datasets.folder`) says more besides it."""
+    """A label space as people write it; a dataset description (`datasets.folder`) has further keys."""
 
     model_config = ConfigDict(extra="forbid")
     classes: Annotated[list[Annotated[_Class, BeforeValidator(_bare_class)]], Field(min_length=1, max_length=IGNORE)]
@@ -129,11 +129,11 @@ class SpaceFile(BaseModel):
 KEYS = {key for model in (SpaceFile, _Class, Void) for key in model.model_fields}
 """The keys of a label space's file."""
 OF_DESCRIPTIONS = ("images", "labels", "splits", "masks", "channel", "instances", "fps")
-"""What a dataset description says besides its classes: it is a file of classes too."""
+"""The keys of a dataset description in addition to its classes: it is a file of classes too."""
 
 
 def read_file(path: Path) -> LabelSpace:
-    """A label space from a file; raises UserError that names every fault with its line and key."""
+    """Read a label space from a file; raises a UserError that names every fault with its line and key."""
     data, places, complaints = read_yaml(path)
     try:
         file = SpaceFile.model_validate({key: value for key, value in data.items() if key not in OF_DESCRIPTIONS})
@@ -148,7 +148,7 @@ def read_file(path: Path) -> LabelSpace:
 
 
 def written_out(file: SpaceFile, name: str) -> dict[str, Any]:
-    """The mapping that `read_space` takes, with everything that was left out."""
+    """The mapping that `read_space` takes, with defaults for everything that was left out."""
     if twice := [name for name, count in Counter(entry.name for entry in file.classes).items() if count > 1]:
         raise ValueError(f"classes are listed twice: {', '.join(twice)}")
     classes = [
@@ -164,7 +164,7 @@ def written_out(file: SpaceFile, name: str) -> dict[str, Any]:
 
 
 def coloured(name: str, names: Sequence[str]) -> LabelSpace:
-    """Classes by name alone, with colours that are easily told apart; file values are the train ids."""
+    """Make a label space from names alone, with colours that are easily told apart; file values are the train ids."""
     space = LabelSpace.plain(name, names)
     colours = np.array([_colour(place) for place in range(space.classes)], np.uint8).reshape(-1, 3)
     return replace(space, colours=_frozen(colours))
@@ -177,7 +177,7 @@ def _colour(place: int) -> Colour:
 
 
 def read_space(data: dict[str, Any]) -> LabelSpace:
-    """A label space from the mapping that a YAML file holds.
+    """Make a label space from the mapping that a YAML file holds.
 
     Raises ValueError where a value has two meanings, and UserError for more than 255 classes.
     """
@@ -205,7 +205,7 @@ def read_space(data: dict[str, Any]) -> LabelSpace:
 
 
 def as_mapping(space: LabelSpace) -> dict[str, Any]:
-    """The mapping that `read_space` makes the same label space of, to be written into a file."""
+    """The mapping from which `read_space` makes the same label space, to be written to a file."""
     values = [np.flatnonzero(space.from_file == number).tolist() for number in range(space.classes)]
     classes = [
         {"name": name, "colour": colour.tolist(), "values": [first, *(value for value in of if value != first)]}
@@ -239,7 +239,7 @@ def train_id_files(labels: str | LabelSpace) -> LabelSpace:
 
 
 def _once(pairs: Iterable[tuple[Any, int]], name: str) -> dict[Any, int]:
-    """A mapping without duplicate keys."""
+    """Make a mapping; raises ValueError for a duplicate key."""
     meaning: dict[Any, int] = {}
     for key, train_id in pairs:
         if key in meaning:
@@ -249,6 +249,6 @@ def _once(pairs: Iterable[tuple[Any, int]], name: str) -> dict[Any, int]:
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
-    """Make the arrays read-only: label spaces are shared by everything that runs."""
+    """Make the array read-only: label spaces are shared by everything that runs."""
     array.flags.writeable = False
     return array

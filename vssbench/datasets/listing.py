@@ -17,13 +17,13 @@ IMAGES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp"))
 
 
 def natural(name: str) -> tuple[list[str | int], str]:
-    """Sort key in which frame 9 comes before frame 10 and 010 stays where it is."""
+    """Return a sort key that puts frame 9 before frame 10, and 010 where it belongs."""
     return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", name))], name
 
 
 class Files(Mapping[str, Path]):
-    """stem -> file of one folder, in order. Paths are made on demand: they take four times as much memory as
-    names, and a clip may have many thousand.
+    """stem -> file in one folder, in order. Paths are made on demand: they take four times as much memory as
+    names, and a clip may have many thousands.
 
     suffixes: stem -> suffix
     """
@@ -42,7 +42,7 @@ class Files(Mapping[str, Path]):
 
 
 def images(folder: Path) -> Files:
-    """The images of a folder in natural order; the same stem twice is an error. Hidden files are left out."""
+    """The images of a folder in natural order; two with the same stem are an error. Hidden files are left out."""
     found: dict[str, str] = {}
     for name in sorted((path.name for path in visible(folder)), key=natural):
         stem, suffix = os.path.splitext(name)
@@ -57,12 +57,12 @@ def images(folder: Path) -> Files:
 
 
 def folders(folder: Path) -> list[Path]:
-    """The folders inside, in natural order; none where the folder itself is missing."""
+    """The folders inside, in natural order; none if the folder itself is missing."""
     return sorted((path for path in visible(folder) if path.is_dir()), key=lambda path: natural(path.name))
 
 
 def visible(folder: Path) -> Iterator[Path]:
-    """The content of a folder, unordered, without hidden files; nothing where the folder is missing."""
+    """Yield the content of a folder, unordered, without hidden files; nothing if the folder is missing."""
     return (path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else iter(())
 
 
@@ -76,7 +76,7 @@ def positions(stems: Sequence[str]) -> list[int]:
     """The position of each frame in its clip, from 0: consecutive, except that missing frames keep their places.
 
     Missing frames follow from the numbers at the end of the names, where these are usable: one stem, rising, and
-    most neighbours one step apart (of 30, say, or nearly). Two or more steps at once leave places free.
+    most neighbours one step apart (of about 30, for instance). A gap of two or more steps leaves places free.
     """
     places = list(range(len(stems)))
     numbers = [number(stem) for stem in stems]

@@ -1,4 +1,4 @@
-"""The common half of datasets on disk: a clip is a list of items, each a frame file and perhaps a label file."""
+"""The common part of datasets on disk: a clip is a list of items, each a frame file and perhaps a label file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Size = tuple[int, ...]
 class Item:
     """One frame on disk.
 
-    images, labels: stem -> file, of the whole clip or more; a frame without a label is not among the labels
+    images, labels: stem -> file, for at least the whole clip; a frame without a label is not among the labels
     """
 
     stem: str
@@ -48,7 +48,7 @@ class Listing:
 
     items:      the frames in order
     orphans:    label files whose frame is missing
-    unlabelled: frames that the layout promises a label for and that have none
+    unlabelled: frames without a label where the layout promises one
     """
 
     items: list[Item]
@@ -60,8 +60,8 @@ class Listing:
 class Release:
     """What a release of a dataset holds, for `doctor` to compare with; None = not known.
 
-    clip_frames: frames of every clip, where all are the same
-    lacking:     how many frames the published download is known to lack
+    clip_frames: number of frames per clip, where all clips are equally long
+    lacking:     number of frames that the published download is known to lack
     """
 
     source: str
@@ -98,7 +98,7 @@ class FileDataset(ABC):
         """The files of a clip that `clips` names."""
 
     def listing(self, clip: str) -> Listing:
-        """The files of a clip, pairs that are broken included; raises UserError for an unknown or empty clip."""
+        """The files of a clip, including broken pairs; raises UserError for an unknown or empty clip."""
         if clip not in self.clips():
             raise UserError(f"{self.name} has no clip {clip!r}", where=self.root, expected=suggest(clip, self.clips()))
         listing = self._list(clip)
@@ -122,7 +122,7 @@ class FileDataset(ABC):
         return [item.stem for item in self.items(clip)]
 
     def indices(self, clip: str) -> Sequence[int]:
-        """Where the frames that are there stand in the clip, as `Frame.index` says."""
+        """Positions in the clip of the frames that are there, as in `Frame.index`."""
         return positions(self.stems(clip))
 
     def frames(self, clip: str) -> Iterator[Frame]:
@@ -133,24 +133,24 @@ class FileDataset(ABC):
             yield frame
 
     def frame(self, clip: str, index: int) -> Frame:
-        """One frame by itself, with its labels where it has them. index: in the list of frames that are there."""
+        """Return one frame by itself, with its labels if it has any. index: in the list of frames that are there"""
         items = self._held(clip)
         if not 0 <= index < len(items):
             raise UserError(f"clip {clip!r} has no frame {index}", expected=f"0 to {len(items) - 1}")
         return self._read(clip, *items[index])
 
     def labelled(self, clip: str) -> list[int]:
-        """Which of the frames that are there have labels, as `frame` counts them."""
+        """Which of the frames that are there have labels, by `frame`'s index."""
         return [index for index, (_, item) in enumerate(self._held(clip)) if item.stem in item.labels]
 
     def _held(self, clip: str) -> list[tuple[int, Item]]:
-        """The clip's frames as first listed: random access must not list a folder for every frame."""
+        """The clip's frames as first listed: random access must not list a folder again for every frame."""
         if clip not in self._items:
             self._items[clip] = _placed(self.items(clip))
         return self._items[clip]
 
     def lacking(self, clip: str, stems: Sequence[str]) -> list[str]:
-        """Where frames of a clip are missing, in words, to go by the names of those that are there."""
+        """Where frames of a clip are missing, in words, judging by the names of those that are there."""
         return [f"between {before} and {after}" for before, after in gaps(stems)]
 
     def labels(self, clip: str) -> Iterator[tuple[str, UInt8 | None]]:
@@ -158,12 +158,12 @@ class FileDataset(ABC):
             yield item.stem, self.read_label(item.label)[0] if item.label else None
 
     def digests(self, clip: str) -> Iterator[tuple[str, Digests]]:
-        """(stem, digests of its files) of every frame in order, as `frames` gives them; nothing is decoded."""
+        """(stem, digests of its files) of every frame in the order of `frames`; nothing is decoded."""
         for item in self.items(clip):
             yield item.stem, Digests(of_file(item.image), of_file(item.label) if item.label else None)
 
     def _read(self, clip: str, index: int, item: Item, size: Size | None = None) -> Frame:
-        """size: of the clip's other frames, which this one must have."""
+        """Read one frame. size: of the clip's other frames, which this one must have"""
         of_image, of_labels = sha256(), sha256()
         image = read_image(item.image, of_image)
         labels = self.read_label(item.label, of_labels)[0] if item.label else None
@@ -174,17 +174,17 @@ class FileDataset(ABC):
     def read_label(self, path: Path, digest: Any = None) -> tuple[UInt8, frozenset[int]]:
         """(train ids, stray file values that occurred); raises UserError as `read_pixels.read_labels` does.
 
-        digest: of hashlib, takes in the file's bytes
+        digest: a hashlib object, updated with the file's bytes
         """
         return read_labels(path, self.space, digest)
 
     @property
     def splits(self) -> list[str]:
-        """The splits that are known of, this one among them."""
+        """The known splits, including this one."""
         return [self.split]
 
     def shared(self, other: str) -> list[str]:
-        """Clips of this split that are in another one too, as far as lists and files tell."""
+        """Clips of this split that are also in another, as far as lists and files tell."""
         return []
 
     def unlisted(self) -> list[str]:
@@ -192,7 +192,7 @@ class FileDataset(ABC):
         return []
 
     def nearly(self, clip: str) -> list[Path]:
-        """Files of a clip that are left out, and would be frames under a slightly different name."""
+        """Files of a clip that are left out but would be frames with a slightly different name."""
         return []
 
     def opaque(self, clip: str) -> bool:
@@ -204,7 +204,7 @@ class FileDataset(ABC):
         return None
 
     def release(self) -> Release | None:
-        """What this split should hold: the export's own record where there is one, else the published release."""
+        """What this split should hold: the export's own record if there is one, else the published release."""
         record = self.root / EXPORT_RECORD
         if not record.is_file():
             return self.releases.get(self.split)
@@ -216,7 +216,7 @@ class FileDataset(ABC):
             ) from None
 
     def require(self, *paths: str) -> None:
-        """Raise unless every path is there, with the folder one level down that has them as a hint."""
+        """Raise unless every path is there; if a folder one level down has them all, the error says so."""
         missing = [path for path in paths if not (self.root / path).exists()]
         if not missing:
             return
@@ -232,12 +232,12 @@ class FileDataset(ABC):
 
 
 def _placed(items: list[Item]) -> list[tuple[int, Item]]:
-    """(position in the clip, frame): missing frames keep their places."""
+    """(position in the clip, frame) pairs: missing frames keep their places."""
     return list(zip(positions([item.stem for item in items]), items, strict=True))
 
 
 def check_size(item: Item, size: Size, labels: Size | None, previous: Size | None) -> None:
-    """Raise UserError where the labels' size is not the frame's, or the frame's not that of the frame before."""
+    """Raise UserError if the labels' size differs from the frame's, or the frame's from that of the frame before."""
     if labels is not None and labels != size:
         if labels == size[::-1] and (turned := orientation(item.image)) >= 5:
             raise UserError(
@@ -267,5 +267,5 @@ def _hw(size: Sequence[int]) -> str:
 
 
 def write_release(root: Path, split: str, release: Release) -> None:
-    """Keep next to an exported split what it holds, so that `doctor` compares with that instead of the real release."""
+    """Record next to an exported split what it holds, so that `doctor` does not compare it with the real release."""
     (root / EXPORT_RECORD).write_text(json.dumps({split: asdict(release)}, indent=1) + "\n", encoding="utf-8")

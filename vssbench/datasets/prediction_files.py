@@ -13,7 +13,7 @@ _SHOWN = 5
 def check_files(dataset: Dataset, predictions: Path, every: bool = False) -> None:
     """Raise one UserError that lists the first missing files, unless every labelled frame has its prediction.
 
-    every: unlabelled frames need theirs too
+    every: unlabelled frames need a prediction too
     """
     if not predictions.is_dir():
         raise UserError("there is no such folder", where=predictions, expected="predictions as <clip>/<frame stem>.png")
@@ -30,9 +30,9 @@ def check_files(dataset: Dataset, predictions: Path, every: bool = False) -> Non
 
 
 def surplus(dataset: Dataset, predictions: Path) -> list[str]:
-    """What to say of files in the clips' folders that fit no frame; empty where there are none.
+    """Messages about files in the clips' folders that fit no frame; empty if there are none.
 
-    A numbering that is off by one shows in nothing else: each frame has a file, and the last file has no frame.
+    Nothing else shows that a numbering is off by one: each frame has a file, and the last file has no frame.
     """
     found = []
     for clip in dataset.clips():
@@ -48,7 +48,7 @@ def surplus(dataset: Dataset, predictions: Path) -> list[str]:
 
 
 def _missing(dataset: Dataset, clip: str, predictions: Path, every: bool) -> list[str]:
-    """Files wanted and not there; a whole folder counts as one. Labels are read only where something is missing."""
+    """Missing files; a whole missing folder counts as one. Labels are only read where something is missing."""
     folder = predictions / clip
     if not folder.is_dir():
         wanted = every or any(labels is not None for _, labels in dataset.labels(clip))

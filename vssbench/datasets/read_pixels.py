@@ -1,8 +1,8 @@
 """Pixels from files: RGB images, index PNGs and colour masks. Every failure is one message that names the file.
 
-Images and masks are turned as every viewer shows them. Damage is an error wherever the format can tell: PNG by its
-checksums, JPEG by what its decoder warns of. Label PNGs are read with Pillow, which gives the indices of palette files;
-JPEG with libjpeg-turbo through simplejpeg, which hands on the warnings; other images with OpenCV.
+Images and masks are turned as every viewer shows them. Damage is an error wherever the format can reveal it: in PNG by
+checksums, in JPEG by the decoder's warnings. Label PNGs are read with Pillow, which gives the indices of palette files;
+JPEG with libjpeg-turbo through simplejpeg, which passes the warnings on; other images with OpenCV.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vssbench.errors import UserError
 from vssbench.files.input_files import AGAIN, read_bytes
 from vssbench.types import LabelSpace, UInt8
 
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings do not name the file, ours do
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its warnings do not name the file; ours do
 
 DOCTOR = "vssbench doctor lists every such file"
 JPEG = b"\xff\xd8"
@@ -36,11 +36,11 @@ _UNKNOWN = 254  # marks colours and values without a meaning in the tables below
 _GREY, _PALETTE = 0, 3  # PNG colour types whose pixels are indices
 _DAMAGE = re.compile(r"Corrupt JPEG data|Premature end of JPEG file")
 _PADDING = re.compile(r"Corrupt JPEG data: [1-3] extraneous bytes before marker 0xd9")
-"""Cameras fill files up to whole words before the end mark."""
+"""Cameras pad files to whole words before the end mark."""
 
 
 class _Advice(NamedTuple):
-    """What is said of PNGs that are not indices. what: the kind of file;  colours, deep: what to do about them."""
+    """Advice about PNGs that are not indices. what: the kind of file;  colours, deep: what to do about them."""
 
     what: str
     colours: str
@@ -65,18 +65,18 @@ _PREDICTIONS = _Advice(
 
 
 class Meaningless(UserError):
-    """A label file with pixels that mean nothing; once `at` was called it says which."""
+    """A label file with meaningless pixels; after a call of `at` it says which."""
 
     _found: tuple[np.ndarray, NDArray[np.bool_]] | None = None
 
     def at(self, pixels: np.ndarray, odd: NDArray[np.bool_]) -> Meaningless:
-        """The same error. pixels: [H, W] values or uint8[H, W, 3] RGB;  odd: [H, W], those without a meaning"""
+        """Return this error. pixels: [H, W] values or uint8[H, W, 3] RGB;  odd: [H, W], those without a meaning"""
         self._found = pixels, odd
         return self
 
     @property
     def values(self) -> Values:
-        """The unknown values, the most common first."""
+        """The unknown values, most common first."""
         if self._found is None:
             return Values()
         pixels, odd = self._found
@@ -86,11 +86,11 @@ class Meaningless(UserError):
         return {_value(found[k]): (int(counts[k]), (int(rows[firsts[k]]), int(columns[firsts[k]]))) for k in commonest}
 
     def forget(self) -> None:
-        """Let go of the pixels."""
+        """Release the pixels."""
         self._found = None
 
     def marked(self, value: Value) -> NDArray[np.bool_]:
-        """bool[H, W]: the pixels of that value."""
+        """bool[H, W]: the pixels with that value."""
         assert self._found is not None
         same: NDArray[np.bool_] = self._found[0] == np.array(value)
         return same if same.ndim == 2 else np.logical_and.reduce(same, axis=2)
@@ -103,7 +103,7 @@ def _value(found: np.ndarray) -> Value:
 def read_image(path: Path, digest: Any = None) -> UInt8:
     """uint8[H, W, 3] RGB, upright; raises UserError for a missing, damaged, truncated or excessively large file.
 
-    digest: of hashlib, takes in the file's bytes
+    digest: a hashlib object, updated with the file's bytes
     """
     data = _bytes(path, digest)
     header = read_header(data, path)
@@ -116,9 +116,9 @@ def read_indices(path: Path, digest: Any = None) -> UInt8:
 
 
 def read_values(path: Path, channel: str | None = None, digest: Any = None) -> UInt8 | NDArray[np.uint16]:
-    """uint8[H, W] or, of a 16-bit grey PNG, uint16[H, W]: a label file's own values.
+    """uint8[H, W] or, for a 16-bit grey PNG, uint16[H, W]: a label file's own values.
 
-    channel: red, green or blue: the values stand in that channel of an RGB PNG, or in a grey one
+    channel: red, green or blue: the values are in that channel of an RGB PNG, or in a grey one
     Raises UserError as `read_indices` does.
     """
     data = _bytes(path, digest)
@@ -134,19 +134,19 @@ def read_values(path: Path, channel: str | None = None, digest: Any = None) -> U
 
 
 def read_prediction(path: Path, digest: Any = None) -> UInt8:
-    """As `read_indices`, of a file that should hold train ids."""
+    """Call `read_indices` on a file that should hold train ids."""
     return _indices(path, _PREDICTIONS, _bytes(path, digest))
 
 
 def read_labels(path: Path, space: LabelSpace, digest: Any = None) -> tuple[UInt8, frozenset[int]]:
     """(uint8[H, W] train ids, the stray file values that occurred) of an index PNG.
 
-    digest: of hashlib, takes in the file's bytes
+    digest: a hashlib object, updated with the file's bytes
     Raises UserError for an unreadable file and for a value that the label space does not list.
     """
     indices = read_indices(path, digest)
     last, shift = _plain(space)
-    if indices.max() <= last:  # the usual file; a table costs ten times as much as the difference
+    if indices.max() <= last:  # the usual file; a table costs ten times as much as a subtraction
         return indices - shift, frozenset()
     labels = cv2.LUT(indices, _table(space))
     if not (labels == _UNKNOWN).any():
@@ -164,7 +164,7 @@ def read_labels(path: Path, space: LabelSpace, digest: Any = None) -> tuple[UInt
 
 
 def read_colour_labels(path: Path, space: LabelSpace, digest: Any = None) -> tuple[UInt8, frozenset[int]]:
-    """As `read_labels`, of a mask whose pixels are the space's RGB colours; no stray values are known among colours."""
+    """Do the same as `read_labels` for a mask of the space's RGB colours; no colour is known as a stray value."""
     data = _bytes(path, digest)
     rgb = _pillow(data, path, "RGB", _LABELS)
     labels = _colour_table(space)[_packed(rgb)]
@@ -254,7 +254,7 @@ def _plain(space: LabelSpace) -> tuple[int, np.uint8]:
 
 @lru_cache(maxsize=8)
 def _table(space: LabelSpace) -> UInt8:
-    """uint8[256], file value -> train id, _UNKNOWN for those that are not among the known ones."""
+    """uint8[256], file value -> train id, _UNKNOWN for values that are not known."""
     return np.where(space.known, space.from_file, np.uint8(_UNKNOWN))
 
 
@@ -273,7 +273,7 @@ def _packed(rgb: UInt8) -> np.ndarray:
 
 
 def _ranges(known: np.ndarray) -> str:
-    """`0..124, 255` for the file values that are known."""
+    """`0..124, 255` for the known file values."""
     values = np.flatnonzero(known)
     runs = np.split(values, np.flatnonzero(np.diff(values) > 1) + 1)
     return ", ".join(f"{run[0]}..{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

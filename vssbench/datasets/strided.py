@@ -1,4 +1,4 @@
-"""Any dataset at a lower frame rate: every N-th frame of each clip, for what a method loses between distant frames."""
+"""Any dataset at a lower frame rate: every N-th frame of each clip, to see what a method loses on distant frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vssbench.types import Dataset, Digests, Frame, UInt8
 
 
 def frame_rate(dataset: Dataset) -> Fraction | None:
-    """Frames per second that a dataset states of its frames; of a video file its own codec knows better."""
+    """Frames per second that a dataset states for its frames; None for a video file, whose codec knows better."""
     clip = next(iter(dataset.clips()), None)
     if clip is None or not isinstance(dataset, FileDataset | Strided):
         return None
@@ -27,12 +27,12 @@ def frame_rate(dataset: Dataset) -> Fraction | None:
 
 
 class Kept(NamedTuple):
-    """What stays of a clip.
+    """What is kept of a clip.
 
-    places:  which of its frames, as they are listed, from 0
-    indices: where each stands in the slower clip; missing frames keep their places
-    phase:   position of the first one that stays, or would if it were not missing
-    lost:    labelled frames that do not stay, of a clip in which not all are labelled
+    places:  indices of the kept frames in the clip's list, from 0
+    indices: their positions in the slower clip; missing frames keep their places
+    phase:   position of the first frame that is kept, or would be if it were not missing
+    lost:    labelled frames that are not kept, for a clip that is only partly labelled
     """
 
     places: list[int]
@@ -49,8 +49,8 @@ class Strided:
     load: opens a dataset, with the root and split of this one
 
     The phase is 0 wherever that keeps most labelled frames, as it does where all have labels. Where labels are sparse
-    it is the least one that keeps most: of Cityscapes, whose 20th frame of 30 is labelled, 19 modulo `by`. Inputs of a
-    frame that speak of its neighbours (flow) are not handed on. Frames that do not stay are read all the same.
+    it is the lowest that keeps most: for Cityscapes, whose 20th frame of 30 is labelled, 19 modulo `by`. A frame's
+    inputs about its neighbours (flow) are left out. Frames that are not kept are still read.
     """
 
     side: frozenset[str] = frozenset()
@@ -78,7 +78,7 @@ class Strided:
         return [stems[place] for place in self.kept(clip).places]
 
     def indices(self, clip: str) -> Sequence[int]:
-        """Positions of the frames that stay, as in `Frame.index`."""
+        """Positions of the frames that are kept, as in `Frame.index`."""
         return self.kept(clip).indices
 
     def frames(self, clip: str) -> Iterator[Frame]:
@@ -88,12 +88,12 @@ class Strided:
                 yield replace(frame, index=indices[place], side={}, digests=digests(frame))
 
     def frame(self, clip: str, index: int) -> Frame:
-        """One frame by itself. index: in the list of frames that stay"""
+        """Return one frame by itself. index: in the list of kept frames"""
         kept = self.kept(clip)
         return replace(hooks.frame(self.inner, clip, kept.places[index]), index=kept.indices[index], side={})
 
     def labelled(self, clip: str) -> list[int]:
-        """Which of the frames that stay have labels."""
+        """Which of the kept frames have labels."""
         labelled = set(hooks.labelled(self.inner, clip))
         return [index for index, place in enumerate(self.kept(clip).places) if place in labelled]
 
@@ -102,12 +102,12 @@ class Strided:
         return (pair for place, pair in enumerate(self.inner.labels(clip)) if place in places)
 
     def digests(self, clip: str) -> Iterator[tuple[str, Digests]]:
-        """The digests of the frames that stay; no result depends on the others."""
+        """The digests of the kept frames; no result depends on the others."""
         places = set(self.kept(clip).places)
         return (pair for place, pair in enumerate(named_digests(self.inner, clip)) if place in places)
 
     def lacking(self, clip: str, stems: Sequence[str]) -> list[str]:
-        """Where frames are missing among those that would stay, in words."""
+        """Where frames are missing among those that would be kept, in words."""
         indices = self.kept(clip).indices
         pairs = zip(zip(stems, indices, strict=True), zip(stems[1:], indices[1:], strict=True), strict=False)
         return [f"between {before} and {after}" for (before, a), (after, b) in pairs if b - a > 1]
@@ -118,13 +118,13 @@ class Strided:
         return None if found is None else found / self.by
 
     def kept(self, clip: str) -> Kept:
-        """What stays of a clip."""
+        """What is kept of a clip."""
         if clip not in self._clips:
             self._clips[clip] = self._choose(clip)
         return self._clips[clip]
 
     def note(self, clips: Sequence[str]) -> str | None:
-        """What a reader must know besides the spec: clips that begin later, and labels that are left out."""
+        """What a reader must know in addition to the spec: clips that begin later, and labels that are left out."""
         kept = [self.kept(clip) for clip in clips]
         late, lost = [one.phase for one in kept if one.phase], sum(one.lost for one in kept)
         said = []

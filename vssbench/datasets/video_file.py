@@ -1,7 +1,7 @@
-"""A video file through PyAV: its picture track, the pictures in order, and whether all that the file states came.
+"""A video file through PyAV: its picture track, the pictures in order, and whether the file is complete.
 
-A file that was cut short decodes without complaint. Counting pictures at a stated rate finds that only where the rate
-is even, and webcams and screen recorders vary: the end of the track is compared with the end that the container states.
+A file that was cut short decodes without complaint. Counting pictures at a stated rate reveals that only if the rate
+is even, and webcams and screen recorders vary: so the end of the track is compared with the end that is stated.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from vssbench.errors import UserError
 from vssbench.files.atomic import regular
 
 SLACK, LEAST_SLACK = Fraction(1, 20), 2
-"""What may be missing of a stated duration, which is rounded: this share of it, or the time of so many pictures."""
+"""What may be missing of a stated duration, which is rounded: this share of it, or the time of this many pictures."""
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """PyAV's container; what FFmpeg complains of while it is open becomes one message that names the file."""
+    """Open PyAV's container; FFmpeg's complaints while it is open become one message that names the file."""
     import av
 
     regular(path, "a video file")
@@ -39,9 +39,9 @@ def opened(path: Path) -> Iterator[Any]:
 
 
 def picture_track(container: Any, path: Path) -> Any:
-    """The track that a player shows: the one with moving pictures, of several the one marked as default.
+    """The track that a player shows: the one with moving pictures, or if there are several, the one marked as default.
 
-    Raises UserError where there is none, or where the file does not say which.
+    Raises UserError if there is none, or if the file does not say which.
     """
     from av.stream import Disposition
 
@@ -60,17 +60,17 @@ def picture_track(container: Any, path: Path) -> Any:
 
 
 def pictures(path: Path, options: dict[str, str] | None = None) -> Iterator[Any]:
-    """PyAV's pictures of the file, all of one size, in the order they are shown.
+    """Yield PyAV's pictures of the file, all of one size, in the order they are shown.
 
-    options: of the decoder
-    Raises UserError for a damaged file, a size that changes, and, after the last picture, for what did not come.
+    options: for the decoder
+    Raises UserError for a damaged file, a size that changes, and, after the last picture, if the file is incomplete.
     """
     with opened(path) as container:
         stream = picture_track(container, path)
         stream.codec_context.options = options or {}
         stream.thread_type = "AUTO"
         came, size = _Came(container, stream), None
-        for packet in container.demux():  # of all tracks: sound up to the stated end shows that nothing was cut off
+        for packet in container.demux():  # all tracks: sound up to the stated end shows that nothing was cut off
             came.take(packet)
             for picture in packet.decode() if packet.stream.index == stream.index else ():
                 here = (picture.height, picture.width)
@@ -91,7 +91,7 @@ def pictures(path: Path, options: dict[str, str] | None = None) -> Iterator[Any]
 
 
 class _Came:
-    """What has been read of a file, besides what its container states."""
+    """What has been read of a file so far, to compare with what its container states."""
 
     def __init__(self, container: Any, stream: Any):
         self._container, self._stream = container, stream
@@ -101,11 +101,11 @@ class _Came:
         self._packets: int = 0
 
     def take(self, packet: Any) -> None:
-        """Note where a packet ends; seconds from the start of its track."""
+        """Note where a packet ends, in seconds from the start of its track."""
         if not packet.size:
             return
         track = packet.stream.index
-        self._packets += track == self._stream.index and not packet.is_discard  # as those before an edit list's cut
+        self._packets += track == self._stream.index and not packet.is_discard  # e.g. those before an edit list's cut
         if packet.pts is not None and packet.time_base:
             begins = Fraction(packet.pts * packet.time_base)
             first = self._first[track] = min(begins, self._first.get(track, begins))
@@ -113,13 +113,13 @@ class _Came:
             self._end[track] = max(begins + length - first, self._end.get(track, Fraction(0)))
 
     def lacking(self) -> str | None:
-        """What is missing, in words; None where all is there, or the file does not say."""
-        # Twice the slack: VP8 has pictures that are not shown, and the first ones of a stream may lack their reference.
+        """What is missing, in words; None if nothing is, or if the file does not say."""
+        # Twice the slack: VP8 has pictures that are not shown, and a stream's first ones may lack their reference.
         least = min(Fraction(self._packets - LEAST_SLACK), self._packets * (1 - 2 * SLACK))
         if self.pictures < least:
             return f"{self.pictures} of its {self._packets} pictures decode"
         length, end = self._stated(), self._end.get(self._stream.index)
-        if length is None:  # of the whole file only: any track may be the one that reaches it
+        if length is None:  # stated for the whole file only: any track may reach it
             length, end = self._of_the_file(), max(self._end.values(), default=None)
         if length is None or end is None or not self.pictures:
             return None
@@ -128,7 +128,7 @@ class _Came:
         return None
 
     def _stated(self) -> Fraction | None:
-        """Seconds that the container states of the track itself; in Matroska they stand in a tag."""
+        """The duration in seconds that the container states for the track itself; Matroska has it in a tag."""
         if self._stream.duration:
             return Fraction(self._stream.duration * self._stream.time_base)
         found = re.fullmatch(r"(\d+):(\d+):(\d+)(\.\d{1,9})?\d*", self._stream.metadata.get("DURATION", ""))

@@ -15,9 +15,9 @@ _LACKING = 251_633 - 250_412
 
 
 class VSPW(FileDataset):
-    """A clip is a video, every frame of train and val is labelled. File values 1..124 are the classes, 0 and 255 void.
+    """A clip is a video; every frame of train and val is labelled. File values 1..124 are the classes, 0 and 255 void.
 
-    The split's list decides which videos there are and in which order. The public test split has no masks.
+    The split's list determines the videos and their order. The public test split has no masks.
     """
 
     layout = (
