@@ -1,1 +1,1 @@
-"""TDNet: sub-networks that take turns, one per frame, and attend to what the others left."""
+"""TDNet: sub-networks that take turns, one per frame, and attend to what the others stored."""

@@ -1,4 +1,4 @@
-"""TDNet behind the adapter: whose turn it is, a queue of what the last frames left, the size of official weights."""
+"""TDNet behind the adapter: whose turn it is, a queue of the last frames' memories, the size of official weights."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Input(NamedTuple):
 
 
 class Output(NamedTuple):
-    """scores: float[1, C, h/8, w/8]; sizes: the network's input and the frame, to which decode resizes in turn."""
+    """scores: float[1, C, h/8, w/8]; sizes: of the network's input and of the frame; decode resizes to each in turn."""
 
     scores: Tensor
     sizes: tuple[Size, Size]
@@ -50,16 +50,16 @@ class Tdnet(Segmentor):
     labels, mapping: as in mask2former
     backbone:    td4_psp18 (four PSPNet-18 that take turns), td2_psp50 (two PSPNet-50) or tiny (two); default as in
                  mask2former, else td4_psp18
-    subsampling: of the 1/8 grid, for what frames leave to later ones: the authors test with 4, and train with 3
+    subsampling: of the 1/8 grid, for what frames store for later ones; the authors test with 4 and train with 3
     resize:      HxW of the network's input, none for the frame's own size; "auto" is the size that the normalisation's
-                 tables were made for, 769x1537 of official weights, and on synthetic video the frame's own. At another
-                 size the tables are resized, which is not the published way.
+                 tables were made for (769x1537 in official weights), and on synthetic video the frame's own. At a
+                 different size the tables are resized, which is not the published way.
     dtype, compile: see `vssbench.networks.numerics`
-    checkpoint:  official .pkl (of testing or training) or our .safetensors; None: random weights (`load_method` passes
+    checkpoint:  official .pkl (for testing or training) or our .safetensors; None: random weights (`load_method` passes
                  the packaged file if any)
 
-    Frame t of a clip runs sub-network t mod 4 (or 2) and no other. While the queue is not full a frame is segmented
-    alone, of kind "warmup": the first three frames (with two sub-networks the first one).
+    Frame t of a clip runs sub-network t mod 4 (or 2) and no other. While the queue is not full, frames are segmented
+    alone and are of kind "warmup": the first three frames (with two sub-networks, the first one).
     """
 
     name = "tdnet"
@@ -104,7 +104,7 @@ class Tdnet(Segmentor):
         return size if self._own_size else (STRIDE * (rows - 1) + 1, STRIDE * (columns - 1) + 1)
 
     def reset(self) -> None:
-        """Forget the clip: the queue is empty and the first sub-network's turn."""
+        """Forget the clip: empty the queue and give the first sub-network its turn."""
         self._past: deque[Memory] = deque(maxlen=CONFIGS[self.backbone].paths - 1)
         self._seen = 0
         self._shape: tuple[int, ...] | None = None
@@ -120,7 +120,7 @@ class Tdnet(Segmentor):
         return Input(self.normalised(pixels)[None], (height, width))
 
     def normalised(self, images: Tensor) -> Tensor:
-        """Frames float[.., 3, H, W], RGB, 0..255, as the network takes them."""
+        """Return frames float[.., 3, H, W], RGB, 0..255, as the network takes them."""
         return (images.float() - self._mean) / self._std
 
     @running
@@ -142,9 +142,9 @@ class Tdnet(Segmentor):
         return upsampled_labels(y.scores[0], *_steps(*y.sizes))
 
     def cost_module(self, kind: Kind, size: Size) -> Counted:
-        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
+        """Return what step and decode compute for a frame of that size (H, W), up to the class scores, and its inputs.
 
-        Attention is counted in the published order; that which `step` runs saves a convolution at 15 of 16 places.
+        Attention is counted in the published order; the order in `step` saves a convolution at 15 of 16 positions.
         """
         self.check_kind(kind)
         config, (height, width) = CONFIGS[self.backbone], self.input_size(size)
@@ -166,7 +166,7 @@ class Tdnet(Segmentor):
 
 
 class Costed(nn.Module):
-    """One frame with the upsampling of decode, all that it leaves returned, so that a tracing counter drops nothing."""
+    """One frame with decode's upsampling; its memory is returned too, so that a tracing counter drops nothing."""
 
     def __init__(self, path: SubNetwork, subsampling: int, steps: tuple[Step, Step]):
         super().__init__()
@@ -180,5 +180,5 @@ class Costed(nn.Module):
 
 
 def _steps(inner: Size, outer: Size) -> tuple[Step, Step]:
-    """To the network's input with corners aligned, as the authors do; to the frame, undoing how it was resized."""
+    """Resize to the network's input with corners aligned, as the authors do; then to the frame, undoing its resize."""
     return Step(inner, inner, corners=True), Step(outer, outer)

@@ -18,11 +18,11 @@ Backbone = Literal["tiny", "td4_psp18", "td2_psp50"]
 
 @dataclass(frozen=True)
 class Config:
-    """trunk:  makes a sub-network's trunk, whose forward gives the outputs of layers 2, 3 and 4
+    """trunk:  makes a sub-network's trunk, whose forward returns the outputs of layers 2, 3 and 4
     paths:  how many sub-networks take turns
     width:  channels of the trunk's output;  deep: of its third layer, for the training head
     keys, values, head: channels of keys and queries, of values, and within the head
-    table:  (h, w) of the normalisation's tables, unless a file says another
+    table:  (h, w) of the normalisation's tables, unless a file differs
     """
 
     trunk: Callable[[], nn.Module]
@@ -59,7 +59,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """Three convolutions for a stem, stride 8, dilations 1, 2, 2, .. in layer 3 and 4, 8, 16 in layer 4."""
+    """A stem of three convolutions, stride 8; dilations are 1, 2, 2, .. in layer 3 and 4, 8, 16 in layer 4."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,12 +89,12 @@ class ResNet50(nn.Module):
 
 
 def _resnet18() -> nn.Module:
-    """The multi-grid of layer 4, 4-8-16, reaches the first convolution of each block alone."""
+    """Return ResNet-18; layer 4's multi-grid, 4-8-16, applies only to the first convolution of each block."""
     return ResNet18(strides=STRIDES, layer3=((1, 2), (2, 2)), layer4=((4, 4), (8, 4)))
 
 
 def _tiny() -> nn.Module:
-    """That of the tiny psp18, from which a tiny TDNet starts."""
+    """Return the trunk of the tiny psp18, from which a tiny TDNet starts."""
     return tiny_psp18(1).backbone
 
 

@@ -1,4 +1,4 @@
-"""The graphs of TDNet: one for each sub-network's turn, and one for each frame that a clip begins with."""
+"""The graphs of TDNet: one for each sub-network's turn, and one for each warm-up frame of a clip."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vssbench.networks.upsampling import Size, Step
 
 
 def graphs(network: TDNet, subsampling: int, picture: Picture, inner: Size, steps: Sequence[Step]) -> Graphs:
-    """`warmup0` .. while the queue is not full, then `turn0` .. in turn.
+    """Return `warmup0` .. for while the queue is not full, then `turn0` .. in turn.
 
     picture: how a frame becomes an image of `inner` (h, w); steps: from the scores to the frame
     """
@@ -24,7 +24,7 @@ def graphs(network: TDNet, subsampling: int, picture: Picture, inner: Size, step
         scores, memory = paths[0](image, (), subsampling)
     for path in paths:
         path.norm.resize((scores.shape[-2], scores.shape[-1]))
-    # The oldest frame hands on values, and each later one what its own queries found: nobody asks for the oldest's.
+    # The oldest frame passes on its values, each later one what its own queries found: the oldest's query is unused.
     past = {
         f"{name}_{ago}": GraphInput(FromOutput(output=name, of=ago), left)
         for ago in range(count - 1, 0, -1)
@@ -41,16 +41,16 @@ def graphs(network: TDNet, subsampling: int, picture: Picture, inner: Size, step
 
 
 class Turn(nn.Module):
-    """One frame by one sub-network, alone or after what the frames before left."""
+    """One frame by one sub-network, alone or with the memories of the frames before it."""
 
     def __init__(self, path: SubNetwork, subsampling: int, left: Sequence[str]):
-        """left: what of its memory later frames read"""
+        """left: the parts of its memory that later frames read"""
         super().__init__()
         self.path, self.subsampling, self.left = path, subsampling, left
 
     def forward(self, image: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
         """past: key and value of the oldest frame, then query, key and value of each later one."""
-        held = [Memory(past[0], *past[:2])] if past else []  # the oldest's query is read by nothing
+        held = [Memory(past[0], *past[:2])] if past else []  # nothing reads the oldest's query
         held += [Memory(*past[start : start + 3]) for start in range(2, len(past), 3)]
         scores, memory = self.path(image, held, self.subsampling)
         return scores, *(getattr(memory, name) for name in self.left)

@@ -1,7 +1,7 @@
 """TDNet (Hu et al., Temporally Distributed Networks for Fast Video Semantic Segmentation, CVPR 2020).
 
-A deep network's features are made of several shallow ones': of consecutive frames each is seen by one sub-network
-alone, and attention brings what the earlier frames left to where the current one has its pixels (section 3).
+The features of several shallow networks make up those of a deep one: each of consecutive frames is seen by only one
+sub-network, and attention brings the earlier frames' features to the current frame's pixels (section 3).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vssbench.methods.tdnet.backbones import Config
 
 
 class Memory(NamedTuple):
-    """What a frame leaves, at every `subsampling`-th row and column of the 1/8 grid.
+    """What a frame stores for later ones, at every `subsampling`-th row and column of the 1/8 grid.
 
     query, key: float[B, n, keys];  value: float[B, n, values]
     """
@@ -31,10 +31,10 @@ class Memory(NamedTuple):
 
 
 class SpatialNorm(nn.Module):
-    """Each channel normalised over the map, then a scale and a shift for every place, shared by the channels.
+    """Each channel normalised over the map, then a scale and a shift per position, shared by the channels.
 
-    The tables, float[h, w], are the only parts that are made for one size: for another they are enlarged bilinearly,
-    corners aligned, as the network enlarges everything else.
+    The tables, float[h, w], are the only parts made for one size. For a different size they are resized bilinearly with
+    corners aligned, as the network resizes everything else.
     """
 
     def __init__(self, table: tuple[int, int]):
@@ -48,7 +48,7 @@ class SpatialNorm(nn.Module):
 
     @torch.no_grad()
     def resize(self, size: tuple[int, int]) -> None:
-        """Bring the tables to that size, for good."""
+        """Resize the tables permanently."""
         self.weight, self.bias = (nn.Parameter(self._at(one, size).clone()) for one in (self.weight, self.bias))
 
     def _at(self, table: Tensor, size: tuple[int, int]) -> Tensor:
@@ -58,10 +58,10 @@ class SpatialNorm(nn.Module):
 
 
 class SubNetwork(nn.Module):
-    """One of those that take turns.
+    """One of the networks that take turns.
 
-    half:  which half of the channels goes on from the trunk and from each level of its pyramid, 0 or 1
-    table: of the normalisation
+    half:  which half of the channels is kept from the trunk and from each level of its pyramid, 0 or 1
+    table: size of the normalisation's tables
     """
 
     def __init__(self, config: Config, half: int, classes: int, table: tuple[int, int]):
@@ -89,16 +89,16 @@ class SubNetwork(nn.Module):
         return x.chunk(2, dim=1)[self.part]
 
     def memory(self, feature: Tensor, value: Tensor, subsampling: int) -> Memory:
-        """What the frame leaves; value: of the feature."""
+        """Return what the frame stores for later ones; value: of the feature."""
         picked = feature[..., ::subsampling, ::subsampling]
         return Memory(
             _tokens(self.query(picked)), _tokens(self.key(picked)), _tokens(value[..., ::subsampling, ::subsampling])
         )
 
     def received(self, feature: Tensor, past: Sequence[Memory], published: bool = True) -> Tensor:
-        """float[B, values, h, w]: what the frames before, oldest first, pass on to each other and to this one.
+        """Return float[B, values, h, w]: what earlier frames, oldest first, pass on to each other and to this one.
 
-        published: in the order of the paper; else the same faster, see `_attention`
+        published: in the paper's order; else the same, but faster, see `_attention`
         """
         queries = (*(memory.query for memory in past[1:]), _tokens(self.query(feature)))
         passed = torch.zeros_like(past[0].value)
@@ -107,14 +107,14 @@ class SubNetwork(nn.Module):
         return passed.transpose(1, 2).unflatten(2, feature.shape[-2:])
 
     def classify(self, x: Tensor) -> Tensor:
-        """float[B, classes, h, w] of a value, alone or with what was received."""
+        """Return float[B, classes, h, w] from a value, alone or with what was received."""
         scores: Tensor = self.head(self.norm(x))
         return scores
 
     def forward(
         self, image: Tensor, past: Sequence[Memory], subsampling: int, published: bool = False
     ) -> tuple[Tensor, Memory]:
-        """Class scores, float[B, classes, H/8, W/8], and what the frame leaves; past: empty while a clip begins."""
+        """Return class scores, float[B, classes, H/8, W/8], and the frame's memory; past: empty while a clip begins."""
         feature, _ = self.features(image)
         value = self.value(feature)
         fused = value + self.received(feature, past, published) if past else value
@@ -137,12 +137,12 @@ class TDNet(nn.Module):
         return norm.weight.shape[0], norm.weight.shape[1]
 
     def tabulate(self, table: tuple[int, int]) -> None:
-        """Bring the normalisation's tables to that size, for good."""
+        """Resize the normalisation's tables permanently."""
         for path in self.order(0):
             path.norm.resize(table)
 
     def order(self, turn: int) -> Iterator[SubNetwork]:
-        """All of them, that of the oldest frame first; `turn` is that of the newest."""
+        """Yield all sub-networks, that of the oldest frame first; `turn` is that of the newest."""
         count = len(self.paths)
         for number in range(turn + 1, turn + count + 1):
             path = self.paths[number % count]
@@ -157,10 +157,10 @@ def _encoder(width: int, keys: int) -> nn.Sequential:
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, link: nn.Module, published: bool) -> Tensor:
-    """float[B, m, values] for float[B, m, keys] queries, through the link's 1x1 convolution.
+    """Return float[B, m, values] for float[B, m, keys] queries, through the link's 1x1 convolution.
 
-    published: the convolution comes last, at all m places. As shares sum to 1, it is the same at the n places that the
-    values are of, of which a whole frame has 16 times fewer.
+    published: the convolution comes last, at all m positions. Because the shares sum to 1, it gives the same result at
+    the n positions of the values, which are 16 times fewer for a whole frame.
     """
     shares = torch.softmax(query @ key.transpose(1, 2) / sqrt(key.shape[-1]), dim=-1)
     assert isinstance(link, nn.Conv2d)

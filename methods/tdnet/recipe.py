@@ -1,5 +1,6 @@
-"""Training TDNet (Hu et al., CVPR 2020, section 4, and the figures of the authors' release): as many frames of a clip
-as there are sub-networks, of which the last one's turn goes round from step to step.
+"""Training TDNet (Hu et al., CVPR 2020, section 4, and the settings of the authors' release).
+
+An example is as many frames of a clip as there are sub-networks; the sub-network on the last frame changes every step.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from vssbench.training.recipe import Batch, Example, Order, Recipe, Settings
 from vssbench.types import IGNORE, LabelSpace
 
 OWN, DEEP = 0.5, 0.1
-"""Weights of the losses of a value alone and of the head on the trunk's third layer."""
+"""Weights of two losses: of a value alone, and of the head on the trunk's third layer."""
 WEIGHT_DECAY = 1e-4
 FIRST_RATE = 1e-3
 """Start of the warm-up, as a share of the rate."""
@@ -42,14 +43,14 @@ FIRST_RATE = 1e-3
 
 @dataclass(frozen=True)
 class Manner:
-    """What a user does not change.
+    """Settings that a user does not change.
 
     warm_up:      steps in which the rate grows exponentially, at most a tenth of all
     colour:       brightness, contrast and saturation are each multiplied by 1 - colour .. 1 + colour
     scales:       one is drawn for each example
-    trunk_factor: of the rate, for the trunks, which are trained already
-    all_labelled: earlier frames with labels teach their own sub-networks too
-    adam:         AdamW in place of SGD with momentum 0.9
+    trunk_factor: factor of the rate for the trunks, which are already trained
+    all_labelled: earlier frames with labels also train their own sub-networks
+    adam:         AdamW instead of SGD with momentum 0.9
     """
 
     warm_up: int
@@ -67,9 +68,9 @@ TINY_MANNER = Manner(50, 0.2, (1.0,), trunk_factor=0.25, all_labelled=True, adam
 
 
 class Turns(nn.Module):
-    """The network and its training heads; forward gives the weighted losses of a batch of clips, oldest frame first.
+    """The network and its training heads; forward returns the weighted losses of a batch of clips, oldest frame first.
 
-    turn: of the sub-network that sees the last frames
+    turn: that of the sub-network for the last frames
     """
 
     def __init__(self, method: Tdnet, all_labelled: bool):
@@ -107,7 +108,7 @@ class Turns(nn.Module):
 
 
 def _loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """The loss of scores on the 1/8 grid, enlarged as the network enlarges them."""
+    """The loss of scores on the 1/8 grid, upsampled as the network upsamples them."""
     whole = F.interpolate(scores, labels.shape[-2:], mode="bilinear", align_corners=True)
     return hard_cross_entropy(whole, labels)
 
@@ -115,9 +116,9 @@ def _loss(scores: Tensor, labels: Tensor) -> Tensor:
 class TdnetRecipe(Recipe):
     """See the module.
 
-    `order.start`: a whole TDNet, official or ours; or what the trunk of every sub-network begins with: a psp18, in
-    AR-Seg's official layout or ours, or a ResNet of the trunk's kind in torchvision's layout. A tiny network without
-    one begins with the packaged psp18's trunk.
+    `order.start`: a whole TDNet, official or ours; or the starting weights of every sub-network's trunk: a psp18, in
+    AR-Seg's official layout or ours, or a ResNet of the trunk's kind in torchvision's layout. Without one, a tiny
+    network starts with the packaged psp18's trunk.
     """
 
     frames = 4
@@ -161,7 +162,7 @@ class TdnetRecipe(Recipe):
         return Example(np.stack([picture.image for picture in pictures]), np.stack(labels), names)
 
     def groups(self) -> list[dict[str, Any]]:
-        """Weights of convolutions decay; normalisations, biases and tables do not."""
+        """Let the weights of convolutions decay, but not normalisations, biases and tables."""
         found: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.module.named_parameters():
             found.setdefault((".trunk." in name, parameter.ndim == 4), []).append(parameter)
@@ -177,7 +178,7 @@ class TdnetRecipe(Recipe):
         return torch.optim.SGD(self.groups(), momentum=0.9)
 
     def factor(self, step: int) -> float:
-        """Exponential warm-up, then the poly schedule with power 0.9 to 0 after the last step."""
+        """Exponential warm-up, then the poly schedule with power 0.9, which reaches 0 after the last step."""
         steps = self.settings.steps
         warm_up = min(self.manner.warm_up, steps // 10)
         if step < warm_up:
@@ -193,7 +194,7 @@ class TdnetRecipe(Recipe):
 
 
 def draw_frames(labelled: Sequence[int], count: int, rng: np.random.Generator, clip: str = "") -> tuple[int, ...]:
-    """Numbers of so many frames, oldest first: a labelled last one, and gaps of 1 or 2 frames before it.
+    """Draw the numbers of `count` frames, oldest first: the last one is labelled, and the steps to it are 1 or 2.
 
     Raises UserError for a clip in which no labelled frame has enough frames before it.
     """
@@ -212,7 +213,7 @@ def draw_frames(labelled: Sequence[int], count: int, rng: np.random.Generator, c
 
 
 def begin(network: TDNet, backbone: Backbone, path: Path, space: LabelSpace) -> None:
-    """Fill the network, or the trunk of each sub-network, from what a training starts with (see `TdnetRecipe`).
+    """Fill the network, or the trunk of each sub-network, from a training's starting file (see `TdnetRecipe`).
 
     Raises UserError for a file that does not fit.
     """

@@ -14,7 +14,7 @@ from vssbench.networks.checkpoints import Checkpoint
 from vssbench.types import Weights
 
 _UNUSED = re.compile(r"pretrained\d\.fc\.|auxlayer\d\.|teacher\.")
-"""Parts of an official file that inference does not read: ImageNet classifiers of the trunks and training heads."""
+"""Parts of an official file that inference does not read: the trunks' ImageNet classifiers, and training heads."""
 _OFFICIAL_NORM, _NORM = "layer_norm1.ln.weight", "paths.0.norm.weight"
 _LAYERS = {
     "trunk.": "pretrained{0}.",
@@ -30,7 +30,7 @@ _LAYERS = {
 def official_name(name: str, paths: int) -> str:
     """Where the official file holds one of our state-dict entries; raises KeyError for a name that is not ours.
 
-    paths: how many sub-networks there are
+    paths: number of sub-networks
     """
     turn, rest = int(name.split(".")[1]), name.split(".", 2)[2]
     if found := re.fullmatch(r"links\.(\d)\.(\w+)", rest):
@@ -45,13 +45,13 @@ def official_name(name: str, paths: int) -> str:
 
 
 def build(backbone: Backbone, classes: int, table: tuple[int, int] | None = None) -> TDNet:
-    """The network with the same random weights every time; table: of the normalisation, None for the usual one."""
+    """Return the network with the same random weights every time; table: size of its tables, None for the usual one."""
     with checkpoints.seeded(f"tdnet {backbone} {classes}"):
         return TDNet(CONFIGS[backbone], classes, table).eval()
 
 
 def load(backbone: Backbone, classes: int, checkpoint: str | Path | None, expected: str) -> tuple[TDNet, Weights]:
-    """The network with the file's weights (official layout, of testing or training, or our own), or with random ones.
+    """Return the network with the file's weights (official layout, for testing or training, or ours), or random ones.
 
     The normalisation's tables are as large as the file's. Raises UserError for a file that cannot be read or does not
     fit.
@@ -74,7 +74,7 @@ def fill(network: TDNet, file: Checkpoint, expected: str) -> None:
 
 
 def is_whole(file: Checkpoint) -> bool:
-    """Whether it is a TDNet, official or ours, and not a trunk alone."""
+    """Whether the file is a whole TDNet, official or ours, not just a trunk."""
     return _OFFICIAL_NORM in file.tensors or _NORM in file.tensors
 
 
