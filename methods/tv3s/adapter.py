@@ -29,18 +29,18 @@ class Tv3s(ClipMethod):
 
     labels, mapping: as in mask2former
     backbone:   as in mask2former, else mit_b1
-    memory:     "window": each frame after three earlier ones, states zero at the oldest, as the official test code;
+    memory:     "window": each frame follows three earlier ones, states zero at the oldest, as in the official code;
                 "stream": states are kept from the clip's first frame on, which the release calls mode 2
-    references: of memory=window: "cached": each frame's features are computed once and held for nine frames;
-                "recompute": all four frames anew for every target, as the official test code. The same outputs.
+    references: for memory=window: "cached": each frame's features are computed once and held for nine frames;
+                "recompute": all four frames again per target, as in the official test code. The outputs are the same.
     resize:     HxW box that a frame is fitted into, None for its own size; "auto" is the official 480x853 (512x1024 on
                 Cityscapes), and None on synthetic video. Sides are then stretched to multiples of 32.
     dtype, compile: see `vssbench.networks.numerics`
     checkpoint: official .pth or our .safetensors; None: random weights (`load_method` passes the packaged file if any)
 
-    In a window, the first three frames after `reset` are segmented alone, the next six have the official table of
-    references; these nine are of kind "warmup". The release's head for Cityscapes answers class 0 where it segments a
-    frame alone; here its trained per-frame classifier answers. In a stream all frames are of kind "key".
+    In a window, the first three frames after `reset` are segmented alone. The next six use the official table of
+    references. These nine are of kind "warmup". The release's head for Cityscapes returns class 0 for a frame that is
+    segmented alone; here its trained per-frame classifier is used. In a stream all frames are of kind "key".
     """
 
     name = "tv3s"
@@ -95,7 +95,7 @@ class Tv3s(ClipMethod):
         return super().graphs(size) if self.memory == "window" else stream_graphs(self.network, size, self.box)
 
     def parameter_counts(self) -> dict[str, int]:
-        """Parameters in all, as published, and those that are read, in a stream without the per-frame classifier."""
+        """Return all parameters, as published, and those that are read (in a stream, not the per-frame classifier)."""
         total, unread = cost.size(self.network), cost.size(self.network.unused)
         if self.memory == "stream":
             unread += cost.size(self.network.classify_single)

@@ -1,4 +1,4 @@
-"""The graph of TV3S as a stream: one for every frame, whose states are zero before the clip's first."""
+"""The graph of TV3S as a stream: one for every frame; states are zero before a clip's first."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vssbench.methods.tv3s.network import TV3S, Stream
 
 
 def stream_graphs(network: TV3S, size: Size, box: Size | None) -> Graphs:
-    """`frame`; size: of frames; box: that they are fitted into."""
+    """Return `frame`. size: of the frames; box: what they are fitted into."""
     image = torch.zeros(1, 3, *network_size(*size, box))
     states = network.blank(image)
     inputs, outputs = {"image": GraphInput(IMAGE, image)}, []
@@ -29,7 +29,7 @@ def stream_graphs(network: TV3S, size: Size, box: Size | None) -> Graphs:
 
 
 class WithStates(nn.Module):
-    """A frame with the states of those before, one tensor after the other."""
+    """A frame with the states from earlier frames, one tensor after the other."""
 
     def __init__(self, stream: Stream, shape: Any):
         """shape: of the states, as a tree of tensors"""

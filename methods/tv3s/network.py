@@ -1,4 +1,4 @@
-"""TV3S's network: state-space blocks along windows through time, over MiT and MLP decoder on each frame."""
+"""TV3S's network: state-space blocks along windows through time, over a MiT and an MLP decoder on each frame."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from vssbench.methods.tv3s.scan import selective_scan
 
 Backbone = Literal["tiny", "mit_b1", "mit_b2", "mit_b5"]
 CONVOLVED = 4
-"""Tokens that the causal convolution sees."""
+"""Number of tokens that the causal convolution sees."""
 DROPPED = 0.1
-"""Stochastic depth of the last block."""
+"""Stochastic depth's rate at the last block."""
 
 
 @dataclass(frozen=True)
 class Config(MitConfig):
-    """window: cells a side, even; blocks; states and step_rank: of a Mamba layer, whose channels are twice `embed`."""
+    """window: cells per side, even; blocks; states, step_rank: of a Mamba layer, whose channels are twice `embed`."""
 
     window: int = 20
     blocks: int = 8
@@ -42,7 +42,7 @@ CONFIGS: dict[Backbone, Config] = {
 
 
 class State(NamedTuple):
-    """What a sequence's next tokens need of those before.
+    """What a sequence's next tokens need from those before.
 
     scan:      float[P, N, D] of P sequences
     convolved: float[P, D, 3], the convolution's last inputs, oldest first
@@ -59,7 +59,7 @@ States = tuple[tuple[State, ...], ...]
 class Mixer(nn.Module):
     """A Mamba layer (Gu and Dao, 2023, section 3.4).
 
-    plain: scan by operators that every runtime has
+    plain: scan with operators that every runtime has
     """
 
     plain = False
@@ -78,7 +78,7 @@ class Mixer(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """As in Mamba: rates of 1 to N, steps of 0.001 to 0.1 (log-uniform); linear layers draw by themselves."""
+        """Draw as Mamba does: rates 1 to N, steps of 0.001 to 0.1 (log-uniform); linear layers draw by themselves."""
         inner, states = self.A_log.shape
         steps = torch.exp(torch.rand(inner) * (math.log(0.1) - math.log(0.001)) + math.log(0.001))
         with torch.no_grad():
@@ -88,7 +88,7 @@ class Mixer(nn.Module):
             self.dt_proj.bias.copy_(steps + torch.log(-torch.expm1(-steps)))  # the inverse of softplus
 
     def blank(self, sequences: int) -> State:
-        """Before the first token."""
+        """The state before the first token."""
         inner, states = self.A_log.shape
         return State(self.D.new_zeros(sequences, states, inner), self.D.new_zeros(sequences, inner, CONVOLVED - 1))
 
@@ -115,7 +115,7 @@ class Block(nn.Module):
         self.mixer = Mixer(width, states, rank)
 
     def blank(self, cut: Pieces, batch: int) -> tuple[State, ...]:
-        """States before the first frame."""
+        """The states before the first frame."""
         return tuple(self.mixer.blank(batch * count) for count, _ in cut.groups)
 
     def forward(self, x: Tensor, cut: Pieces, states: tuple[State, ...]) -> tuple[Tensor, tuple[State, ...]]:
@@ -135,7 +135,7 @@ class Block(nn.Module):
 
 
 class TV3S(ClipNetwork):
-    """The whole network. Inputs are normalised images; a frame is remembered as its map on the grid of windows."""
+    """The whole network. Inputs are normalised images; a frame's memory is its map on the grid of windows."""
 
     blocks: Any  # an nn.ModuleList of Blocks
 
@@ -145,7 +145,7 @@ class TV3S(ClipNetwork):
         self.blocks = nn.ModuleList(Block(width, config.states, config.step_rank) for _ in range(config.blocks))
         self.norm = nn.RMSNorm(width, eps=1e-5)
         self.classify = nn.Conv2d(width, classes, 1)
-        self.unused = nn.Conv2d(128, classes, 1)  # in every official checkpoint, read by nothing
+        self.unused = nn.Conv2d(128, classes, 1)  # in every official checkpoint, but nothing reads it
 
     def exportable(self) -> TV3S:
         network = variant(self)
@@ -168,12 +168,12 @@ class TV3S(ClipNetwork):
         return image.new_zeros(len(image), references, self.classify.in_channels, *size)
 
     def blank(self, image: Tensor) -> States:
-        """States before the first of images of that size, float[B, 3, H, W]."""
+        """The states before the first image, where images have that size, float[B, 3, H, W]."""
         cuts = self._cuts(*self.grid(*image.shape[-2:]), image.device)
         return tuple(block.blank(cut, len(image)) for block, cut in zip(self.blocks, cuts, strict=True))
 
     def forward(self, target: Features, references: Tensor) -> Tensor:
-        """Class scores of the target, float[B, classes, H/4, W/4], from states that are zero at the oldest reference.
+        """Return class scores of the target, float[B, classes, H/4, W/4]; states are zero at the oldest reference.
 
         references: float[B, R, embed, H, W], oldest first
         """
@@ -181,9 +181,9 @@ class TV3S(ClipNetwork):
         return self.scored(frames, None, target)[0]
 
     def scored(self, frames: Tensor, states: States | None, target: Features) -> tuple[Tensor, States]:
-        """Scores of the last frame as `forward` gives them, and the states after it.
+        """Return the last frame's scores, as `forward` does, and the states after it.
 
-        frames: float[B, T, embed, H, W] on the grid; target: of the last; states: None for zero
+        frames: float[B, T, embed, H, W] on the grid; target: the last frame's features; states: None for zero
         """
         height, width = (int(side) for side in frames.shape[-2:])  # int: traced sizes are not integers
         cuts = self._cuts(height, width, frames.device)
@@ -204,7 +204,7 @@ class TV3S(ClipNetwork):
         return [pieces(height, width, self.window, i % 2 == 1, device) for i in range(len(self.blocks))]
 
     def _dropped(self, x: Tensor, cut: Pieces | None, before: int) -> Tensor:
-        """In training, x without what is dropped before a block (or the last norm): stochastic depth, piece by piece.
+        """Drop, in training, pieces of x before a block (or the last norm): stochastic depth, piece by piece.
 
         The rate grows from 0 before the second block to `DROPPED` at the end.
         """

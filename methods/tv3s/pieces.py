@@ -12,11 +12,11 @@ from torch import Tensor
 
 
 class Pieces(NamedTuple):
-    """A map of H x W cells, cut.
+    """A map of H x W cells, cut into pieces.
 
     order:   int64[H * W]: cells in raster order -> cells piece by piece, the largest pieces first
-    inverse: int64[H * W]: the way back
-    groups:  (number of pieces, cells of each), of pieces of one size after the other
+    inverse: int64[H * W]: the reverse
+    groups:  (number of pieces, cells of each), one group per size of piece
     """
 
     order: Tensor
@@ -27,16 +27,16 @@ class Pieces(NamedTuple):
 def spans(side: int, window: int, moved: bool) -> list[tuple[int, int]]:
     """(first, last + 1) of the pieces along an axis, a multiple of the window long.
 
-    moved: by half a window, so that the first and the last are half as long; they are not joined across the border
+    moved: shift by half a window; the first and last pieces are then half as long, and are not joined across the border
     """
     cuts = [0, *range(window // 2, side, window), side] if moved else range(0, side + 1, window)
     return list(pairwise(cuts))
 
 
 @lru_cache(maxsize=32)
-@torch.inference_mode(False)  # for training may use them too
+@torch.inference_mode(False)  # because training may use them too
 def pieces(height: int, width: int, window: int, moved: bool, device: torch.device) -> Pieces:
-    """Windows of window x window cells; moved: as `spans` says, along both axes."""
+    """Cut windows of window x window cells; moved: as in `spans`, along both axes."""
     cells = torch.arange(height * width).view(height, width)
     by_size: dict[int, list[Tensor]] = defaultdict(list)
     for top, bottom in spans(height, window, moved):

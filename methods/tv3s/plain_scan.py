@@ -1,4 +1,4 @@
-"""The selective scan by plain tensor operators and no loop over tokens, for runtimes that lack that operator."""
+"""The selective scan by plain tensor operators, without a loop over tokens, for runtimes that lack its operator."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import Tensor
 def plain_scan(
     u: Tensor, step: Tensor, rate: Tensor, to_state: Tensor, from_state: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """As `vssbench.methods.tv3s.scan.selective_scan`; results differ by rounding.
+    """Compute `vssbench.methods.tv3s.scan.selective_scan`; results differ by rounding.
 
-    A sequence is cut into runs of about as many tokens as there are runs. All of them start side by side, from zero;
-    then each one's true start follows from the one before, and what it still adds to y is added. So a graph has twice
-    the square root of L steps and not L, at twice the exponentials.
+    A sequence is cut into runs of about as many tokens as there are runs. All runs go side by side, starting from zero.
+    Then each run's true start follows from the run before, and its share of y is added. So a graph has twice the square
+    root of L steps instead of L, at the cost of twice the exponentials.
     """
     length = u.shape[1]
     runs = next(count for count in range(isqrt(length), 0, -1) if length % count == 0)
-    # float[P, R, 1, 1, D] or [P, R, 1, N, 1] of one token of every run; its axis stays, so that nothing is reshaped.
+    # float[P, R, 1, 1, D] or [P, R, 1, N, 1]: one token of every run; its axis stays, so nothing is reshaped.
     tokens = [
         x.unflatten(1, (runs, -1)).unsqueeze(axis).split(1, 2)
         for x, axis in ((u, 3), (step, 3), (to_state, 4), (from_state, 3))

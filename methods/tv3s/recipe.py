@@ -1,4 +1,4 @@
-"""Training TV3S (Hesham et al., CVPR 2025, section 4.1, and the figures of the authors' release)."""
+"""Training TV3S (Hesham et al., CVPR 2025, section 4.1, and the settings of the authors' release)."""
 
 from __future__ import annotations
 

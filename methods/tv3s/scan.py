@@ -4,10 +4,10 @@ It is an operator of its own, `vssbench::selective_scan`, so that FLOP counters 
 its loop alone.
 
 All sequences go through the loop side by side, a few tokens' decays at a time, so that what a step touches stays in the
-cache. For the 18 windows of 480x864 (400 tokens, 512 channels, 16 states), on one thread of a CPU: 70 ms. One window
-after the other takes 2.7 times that; the loop without in-place steps 1.2 times; chunks of 20 or 8 tokens that all start
-from zero at once and are then corrected by the state before them, which is what a GPU's kernels do, 2.8 and 3.1 times:
-twice the exponentials, and a CPU needs no more parallel work than the channels offer.
+cache. For the 18 windows of 480x864 (400 tokens, 512 channels, 16 states), it takes 70 ms on one thread of a CPU. One
+window after the other takes 2.7 times that; the loop without in-place steps, 1.2 times. A GPU's kernels start chunks of
+tokens all at once from zero, then correct them by the state before. Here that takes 2.8 times as long with 20 tokens
+and 3.1 times with 8: it needs twice the exponentials, and the channels are parallel work enough for a CPU.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 TOGETHER = 4
-"""Tokens whose decays are computed at a time."""
+"""Number of tokens whose decays are computed at a time."""
 
 
 @torch.library.custom_op("vssbench::selective_scan", mutates_args=())
 def selective_scan(
     u: Tensor, step: Tensor, rate: Tensor, to_state: Tensor, from_state: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """h = exp(step * rate) h + step * u * to_state;  y = from_state . h, token after token.
+    """Compute h = exp(step * rate) h + step * u * to_state;  y = from_state . h, token by token.
 
     u, step:              float[P, L, D] of P sequences of L tokens; step > 0
     rate:                 float[N, D], below 0
@@ -45,9 +45,7 @@ def selective_scan(
 
 
 def _advance(u: Tensor, step: Tensor, rate: Tensor, to_state: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """The factors of the state at some tokens (first axis), and the states after each of them;
-    float[L, P, N, D] both.
-    """
+    """Return the state's factors at some tokens (first axis) and the states after each; both are float[L, P, N, D]."""
     kept = (step.unsqueeze(-2) * rate).exp_()
     states = (step * u).unsqueeze(-2) * to_state.unsqueeze(-1)
     for decay, current in zip(kept, states, strict=True):
@@ -74,7 +72,7 @@ def _keep(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -
 
 
 def _gradients(ctx: Any, of_y: Tensor, of_state: Tensor) -> tuple[Tensor, ...]:
-    """The recurrence backwards, some tokens at a time; their states are computed again, from those kept in between."""
+    """Run the recurrence backwards, some tokens at a time; their states are recomputed from those kept in between."""
     *_, rate, _, _, state = ctx.saved_tensors
     u, step, to_state, from_state = (_time_first(ctx.saved_tensors[place]) for place in (0, 1, 3, 4))
     of_y, spans, befores = _time_first(of_y), _spans(len(u)), []
@@ -109,5 +107,5 @@ selective_scan.register_autograd(_gradients, setup_context=_keep)
 
 @register_flop_formula(torch.ops.vssbench.selective_scan)
 def _flops(u: tuple[int, ...], step: tuple[int, ...], rate: tuple[int, ...], *_: Any, **__: Any) -> int:
-    """For torch's counter, from shapes, two per multiply-accumulate; `fvcore_rules.selective_scan` explains it."""
+    """Count for torch, from shapes, two per multiply-accumulate; `fvcore_rules.selective_scan` explains it."""
     return 2 * prod(u) * (4 * rate[0] + 1)
