@@ -1,4 +1,4 @@
-"""VidEoMT behind the adapter: one frame at a time, the query tokens handed on from frame to frame."""
+"""VidEoMT behind the adapter: one frame at a time, with the query tokens passed from frame to frame."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vssbench.types import Frame, Kind, LabelSpace, UInt8
 
 CLASSES = ("frame", "running")
 OFFICIAL_SIZES = {"vspw": (720, 1333)}
-"""Label space -> shortest edge and most of the longest, to which the official test pipeline resizes."""
+"""Label space -> the shortest edge and the longest one's limit in the official test pipeline's resize."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Output(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """What is left of the frames so far: the last one's place and queries, the sum of class logits and of how many."""
+    """What is kept of the frames so far: the last one's place and queries, the sum of class logits, and its count."""
 
     clip: str
     index: int
@@ -63,16 +63,16 @@ class Videomt(Segmentor):
     labels, mapping: as in mask2former
     backbone:   as in mask2former, else vit_s
     classes:    "frame": each frame's own class logits; "running": their mean over the clip so far. The published
-                figures average over the whole clip, later frames included: what "running" gives on the last frame only.
+                figures average over the whole clip, later frames included, as "running" does only on the last frame.
     resize:     auto (the official test resize: 720x1333 for vspw, none for the others), none, or SHORTxLONG. Any size
-                will do: frames are padded to multiples of 32, and the table of positions is brought to their grid.
+                will do: frames are padded to multiples of 32, and the table of positions is resized to their grid.
     dtype, compile: see `vssbench.networks.numerics`
     checkpoint: official .pth, our .safetensors, or a folder written by transformers' save_pretrained (both with the
                 table of 80x80 positions); None: random weights (`load_method` passes the packaged file if any)
     Raises UserError for classes=clip, which looks ahead, and for a file that does not fit.
 
-    Every frame is alike, of kind "key": the clip's first has the learned queries alone. The state is the query tokens.
-    It has no size, so it outlives a change of the frames' size; a new clip, or one that starts again, starts anew.
+    All frames are of kind "key"; the clip's first has only the learned queries. The state is the query tokens. It does
+    not depend on the frames' size and is kept when that changes; a new clip, or one that starts again, resets it.
     """
 
     name = "videomt"
@@ -130,7 +130,7 @@ class Videomt(Segmentor):
         return Output(seen / frames if self.averaged else found.classes, found.masks, x.geometry)
 
     def _positions(self, padded: tuple[int, int]) -> Tensor:
-        """The table for frames of that size; computed anew where the size changes."""
+        """Return the table for frames of that size; it is computed again where the size changes."""
         if self._table is None or self._table[0] != padded:
             self._table = padded, positions(self.network, padded)
         return self._table[1]
@@ -142,10 +142,10 @@ class Videomt(Segmentor):
         return class_labels(y.classes, y.masks, y.geometry)
 
     def cost_module(self, kind: Kind, size: tuple[int, int], device: str | None = None) -> Counted:
-        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
+        """Return what step and decode compute for a frame of that size (H, W), up to the class scores, and its inputs.
 
-        A frame that has one before it; the table of positions is the same for all of a clip, and not counted.
-        device: None for the method's own network; "meta" for one without values, so that any size fits in memory
+        The frame has one before it. The table of positions is the same for a whole clip and is not counted.
+        device: None for the method's own network; "meta" for a network without values, so that any size fits in memory
         """
         self.check_kind(kind)
         with torch.device(device or self.device):

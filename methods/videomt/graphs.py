@@ -1,4 +1,4 @@
-"""The graph of VidEoMT: one for every frame, which knows by a count whether there was one before."""
+"""The graph of VidEoMT: one for every frame; a count tells it whether there was a frame before."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vssbench.methods.videomt.network import answer, positions, queries
 def graphs(
     network: VideomtForUniversalSegmentation, averaged: bool, pictures: Mapping[str, Picture], geometry: Geometry
 ) -> Graphs:
-    """`frame`; averaged: classes=running. pictures: `image`, of the padded size"""
+    """Return `frame`. averaged: classes=running; pictures: `image`, of the padded size"""
     config = network.config
     left = {"queries": torch.zeros(1, config.num_queries, config.hidden_size), "frames": torch.zeros(1)}
     if averaged:
@@ -42,13 +42,13 @@ class OneFrame(nn.Module):
         self.register_buffer("table", table.detach())
 
     def forward(self, image: Tensor, state: Tensor, frames: Tensor, sums: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Class and mask logits, and what the next frame takes.
+        """Return class and mask logits, and what the next frame takes.
 
         state:  float[1, Q, D], the query tokens of the frame before
-        frames: float[1], how many there were; only "none" or "some" counts unless classes are averaged
-        sums:   float[Q, C + 1] of the class logits of those, to average
+        frames: float[1], the number of frames before; without averaging, only zero or not matters
+        sums:   float[Q, C + 1], the sum of those frames' class logits, for averaging
         """
-        # The first frame has the learned queries alone: nothing is added to them.
+        # The first frame has only the learned queries: nothing is added to them.
         asked = queries(self.network, None) + frames.clamp(max=1) * self.network.query_updater(state)
         found = answer(self.network, image, self.table, asked)
         if sums is None:

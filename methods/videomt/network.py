@@ -1,8 +1,8 @@
-"""VidEoMT (CVPR 2026), an encoder-only video segmenter, on transformers' model: streamed by its parts, at any size.
+"""VidEoMT (CVPR 2026), an encoder-only video segmenter, on transformers' model: streamed part by part, at any size.
 
-A plain vision transformer (DINOv2) sees the frame; before its last blocks the query tokens join the patches, and after
-them each query is a class and a mask. The queries of a frame are made of the learned ones and of what the blocks made
-of those before: that is all a frame knows of the past.
+A plain vision transformer (DINOv2) sees the frame. Before its last blocks the query tokens join the patches; after
+them each query is a class and a mask. A frame's queries are made from the learned ones and from the previous frame's
+queries after the blocks: that is all a frame knows of the past.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vssbench.networks.transformers_models import quiet_transformers
 Backbone = Literal["tiny", "vit_s", "vit_b", "vit_l"]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
 IMAGE_SIZE = 1280
-"""Side of the square picture that the table of positions is for, in the VSPW configuration."""
+"""Side of the square picture for which the table of positions is made, in the VSPW configuration."""
 
 _VITS = {  # width, depth, heads, blocks that the queries go through
     "vit_s": (384, 12, 6, 3),
@@ -39,7 +39,7 @@ _TINY = {  # for the synthetic dataset's small frames: the same network, narrow 
 
 
 class Found(NamedTuple):
-    """What the network says of one frame, and what it hands on to the next.
+    """The network's output for one frame, and what it passes to the next.
 
     classes: float[Q, C + 1] logits, the last column is "no object"
     masks:   float[Q, h, w] logits at stride 4 of the padded frame
@@ -55,12 +55,12 @@ def build(backbone: Backbone, classes: int) -> VideomtForUniversalSegmentation:
     """The network in evaluation mode, with random weights that follow from the arguments."""
     with seeded(f"videomt {backbone} {classes}"), quiet_transformers():
         network = VideomtForUniversalSegmentation(configure(backbone, classes))
-    del network.embeddings.mask_token  # which nothing reads, and the official network has not
+    del network.embeddings.mask_token  # nothing reads it, and the official network lacks it
     return network.eval()
 
 
 def configure(backbone: Backbone, classes: int) -> VideomtConfig:
-    """transformers' configuration of a backbone of the table: 200 queries but for `tiny`."""
+    """Return transformers' configuration of a backbone of the table: 200 queries except for `tiny`."""
     if backbone == "tiny":
         return VideomtConfig(num_labels=classes, **_TINY)
     width, depth, heads, blocks = _VITS[backbone]
@@ -75,7 +75,7 @@ def configure(backbone: Backbone, classes: int) -> VideomtConfig:
 
 
 def positions(network: VideomtForUniversalSegmentation, padded: tuple[int, int]) -> Tensor:
-    """The table of positions for a padded frame of that size, float[1, patches, D]: bicubic, with antialias."""
+    """Return the table of positions for a padded frame of that size, float[1, patches, D]: bicubic, antialiased."""
     table = network.embeddings.position_embeddings.weight
     side, grid = round(len(table) ** 0.5), _grid(network, padded)
     if grid == (side, side):
@@ -107,7 +107,7 @@ def queries(network: VideomtForUniversalSegmentation, state: Tensor | None) -> T
 def predict(network: VideomtForUniversalSegmentation, mixed: Tensor, padded: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Class logits float[B, Q, C + 1] and mask logits float[B, Q, h, w] of tokens [queries, cls, registers, patches].
 
-    mixed: float[B, Q + 1 + registers + N, D], as the last block or one before it leaves them, normalised or not
+    mixed: float[B, Q + 1 + registers + N, D], as returned by the last block or one before it, normalised or not
     """
     count = network.config.num_queries
     found, patches = mixed[:, :count], mixed[:, count + network.embeddings.num_prefix_tokens :]
@@ -117,12 +117,12 @@ def predict(network: VideomtForUniversalSegmentation, mixed: Tensor, padded: tup
 
 
 def segment(network: VideomtForUniversalSegmentation, image: Tensor, table: Tensor, state: Tensor | None) -> Found:
-    """One normalised, padded frame, float[1, 3, H, W]; table: see `positions`; state: None for the first of a clip."""
+    """Segment a normalised, padded frame, float[1, 3, H, W]; table: see `positions`; state: None at a clip's start."""
     return answer(network, image, table, queries(network, state))
 
 
 def answer(network: VideomtForUniversalSegmentation, image: Tensor, table: Tensor, asked: Tensor) -> Found:
-    """The same for query tokens as they stand, float[1, Q, D]."""
+    """Segment the frame with these query tokens as they are, float[1, Q, D]."""
     mixed = torch.cat((asked, tokens(network, image, table)), dim=1)
     for layer in network.layers[-network.config.num_blocks :]:
         mixed = layer(mixed)

@@ -1,7 +1,7 @@
-"""Training VidEoMT (Norouzi et al., CVPR 2026): clips of consecutive frames, the queries handed on through all of them.
+"""Training VidEoMT (Norouzi et al., CVPR 2026): clips of consecutive frames; queries pass through all.
 
-Mask2Former's set criterion, on the final output and on what each block but the last that the queries go through is
-given. Matching is done once a clip, on its first frame, so that a query keeps its class from frame to frame.
+The loss is Mask2Former's set criterion on the final output and on the inputs of all but the last of the blocks that the
+queries go through. Matching is done once per clip, on its first frame, so that a query keeps its class between frames.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ TINY = Settings(steps=1000, batch=4, rate=1e-3, crop=(128, 160))
 HEADS_WARM_UP, VIT_WARM_UP, TINY_WARM_UP = (0, 500), (500, 1500), (0, 50)
 RESIZING = ShortestEdge(tuple(range(480, 801, 32)), 1333)
 POINT_SHARE, TINY_POINT_SHARE = 12544 / (200 * 336), 0.3
-"""Points a mask, as a share of its pixels at stride 4: the paper's 12544 on its largest frames."""
+"""Points per mask, as a share of its pixels at stride 4: the paper's 12544 on its largest frames."""
 TINY_CLIP_NORM = 0.1
 
 
 class OverClips(nn.Module):
-    """The network and its criterion; forward gives the weighted losses of a batch of clips."""
+    """The network and its criterion; forward returns the weighted losses of a batch of clips."""
 
     def __init__(self, network: VideomtForUniversalSegmentation, share: float):
         super().__init__()
@@ -69,7 +69,7 @@ class OverClips(nn.Module):
 
 
 class VideomtRecipe(Recipe):
-    """See the module. `order.start`: any VidEoMT checkpoint that the adapter reads. Option `clip`: frames of a clip."""
+    """See the module. `order.start`: any VidEoMT checkpoint that the adapter reads. Option `clip`: frames per clip."""
 
     frames = 5
     options: ClassVar[Mapping[str, float]] = {"clip": frames}
@@ -116,7 +116,7 @@ class VideomtRecipe(Recipe):
 
 
 def consecutive(labelled: Sequence[int], length: int, rng: np.random.Generator) -> list[int]:
-    """Numbers of so many labelled frames one after the other; where there are fewer, the last one again and again."""
+    """Draw the numbers of `length` labelled frames in a row; where there are fewer, the last one is repeated."""
     first = int(rng.integers(max(len(labelled) - length, 0) + 1))
     return [labelled[min(first + step, len(labelled) - 1)] for step in range(length)]
 
@@ -124,7 +124,7 @@ def consecutive(labelled: Sequence[int], length: int, rng: np.random.Generator) 
 def augment(
     pictures: Sequence[Picture], resizing: Resizing, crop: tuple[int, int], rng: np.random.Generator
 ) -> list[Picture]:
-    """Resized, cropped where they are larger, and flipped, all with the same draw; then padded to the crop."""
+    """Resize the pictures, crop them where larger, and flip them, all with the same draw; then pad them to the crop."""
     size = resizing.draw(pictures[0].size, rng)
     top, left = place(size, crop, rng)
     flip = rng.random() < 0.5
@@ -133,9 +133,9 @@ def augment(
 
 
 def groups(network: VideomtForUniversalSegmentation, rate: float, tiny: bool) -> list[dict[str, Any]]:
-    """AdamW's groups: a transformer whose earlier blocks learn more slowly and later on, and its heads.
+    """Return AdamW's groups: the heads, and a transformer that starts later, its earlier blocks learning more slowly.
 
-    tiny: everything at one rate, for there is no trained transformer to begin with
+    tiny: everything at one rate, because there is no trained transformer to start from
     """
     depth = len(network.layers)
     learning = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
@@ -154,7 +154,7 @@ def groups(network: VideomtForUniversalSegmentation, rate: float, tiny: bool) ->
 
 
 def _level(name: str, depth: int) -> int:
-    """A parameter's place: 1 for embeddings and the first block, `depth` for the last, above it the heads."""
+    """A parameter's level: 1 for embeddings and the first block, `depth` for the last block, one more for the heads."""
     if name.startswith("embeddings."):
         return 1
     if name.startswith("layers."):

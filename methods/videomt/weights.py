@@ -38,7 +38,7 @@ _FUSED = re.compile(r"(?P<module>.*\.)attention\.(?P<third>[qkv])_proj\.(?P<kind
 
 
 def official(name: str) -> Part:
-    """Where the official file keeps what transformers calls `name`; queries, keys and values are thirds there."""
+    """Return the official place of what transformers calls `name`; queries, keys and values are thirds there."""
     fused = _FUSED.fullmatch(name)
     if fused is not None:
         name = f"{fused['module']}attn.qkv.{fused['kind']}"
@@ -49,7 +49,7 @@ def official(name: str) -> Part:
 
 
 def load(network: VideomtForUniversalSegmentation, path: str | Path | None, expected: str) -> Weights:
-    """Strictly fill the network from a file or folder and say which; None leaves it untrained. See `fill`."""
+    """Strictly fill the network from a file or folder and return which; None leaves it untrained. See `fill`."""
     if path is None:
         return Weights("untrained")
     checkpoint = read(path)
@@ -60,11 +60,11 @@ def load(network: VideomtForUniversalSegmentation, path: str | Path | None, expe
 def fill(network: VideomtForUniversalSegmentation, checkpoint: Checkpoint, expected: str) -> None:
     """Strictly fill the network from an official file, our safetensors, or a folder saved by transformers.
 
-    expected: what the weights should be for, for the message of the UserError where they do not fit
+    expected: what the weights should be for, named by the UserError where they do not fit
     """
     if checkpoint.config is not None:
         checkpoint = from_folder(network, checkpoint, _UNSEEN_IN_SHAPES, expected)
     theirs = any(name.startswith("backbone.encoder.") for name in checkpoint.tensors)
-    if (table := checkpoint.tensors.get(_TABLE)) is not None and table.ndim == 3:  # with an axis of one in front
+    if (table := checkpoint.tensors.get(_TABLE)) is not None and table.ndim == 3:  # with a leading axis of size 1
         checkpoint = replace(checkpoint, tensors=checkpoint.tensors | {_TABLE: table.flatten(0, 1)})
     load_strict(network, checkpoint, official if theirs else str, expected)
