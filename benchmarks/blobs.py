@@ -1,4 +1,4 @@
-"""Moving blobs in the VSPW layout, 480x853 with 124 classes, and predictions of them: what scoring is timed on."""
+"""Moving blobs in the VSPW layout, 480x853 with 124 classes, and predictions of them, for timing the scoring."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLASSES = 124
 
 
 def write(root: Path, clips: int, frames: int, palette: bool) -> None:
-    """A split val: data/<clip>/mask (file values 1 to 124, a little void) and predictions/<clip>."""
+    """Write a split val: data/<clip>/mask (file values 1 to 124, a little void) and predictions/<clip>."""
     rng = np.random.default_rng(0)
     names = [f"clip{number:03d}" for number in range(clips)]
     for name in names:
@@ -30,7 +30,7 @@ def write(root: Path, clips: int, frames: int, palette: bool) -> None:
 
 
 def write_motion(root: Path) -> None:
-    """What TC looks at, of what `write` wrote: images, and smooth flow in flow/<clip>/<frame>.flo, both made up."""
+    """Add TC's inputs to what `write` wrote: images, and smooth flow in flow/<clip>/<frame>.flo, both synthetic."""
     rng = np.random.default_rng(0)
     height, width = SIZE
     texture = cv2.GaussianBlur(rng.integers(0, 256, (*SIZE, 3), np.uint8), (0, 0), 3)
@@ -48,7 +48,7 @@ def write_motion(root: Path) -> None:
 
 
 class _Blobs:
-    """Forty ellipses that drift and turn; the prediction lags, wobbles at its borders and misnames some."""
+    """Forty ellipses that drift and turn; the prediction lags, wobbles at its borders and mislabels some."""
 
     def __init__(self, rng: np.random.Generator):
         height, width = SIZE

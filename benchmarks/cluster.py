@@ -1,17 +1,17 @@
-"""How far more workers help: measured on this machine, and simulated beyond it.
+"""How much additional workers help: measured on this machine, and simulated beyond it.
 
     python benchmarks/cluster.py speedup [--engine ray] [--workers 2] [--rounds 2] [--method SPEC] [--dataset SPEC]
     python benchmarks/cluster.py simulate RECORDS [--scale 1] [--sigma 0.5] [--trip-ms MS] [--start SECONDS]
 
-`speedup` runs the same clips under one worker and under several, one thread each, in turn, and compares clips a second
-from the moment on which every worker has its network; the network is a large one, so that computing is what takes the
-time. It needs a core for each worker with nothing else on it. `simulate` takes the seconds a frame from a run's
-clips.jsonl, the driver's time for a record by writing that run's records, a clip's listing from this disk, and the
-order of tasks from the scheduler itself; a worker that is free asks the driver, which serves one at a time. --scale
-makes every clip that many times slower: a large network in place of a small one.
+`speedup` runs the same clips with one worker and with several, one thread each, in turn, and compares clips per second
+from the moment when every worker has its network. The network is a large one, so that computation takes most of the
+time. It needs an otherwise idle core for each worker. `simulate` takes the seconds per frame from a run's clips.jsonl,
+the driver's time per record from writing that run's records, the time to list a clip from this disk, and the order of
+tasks from the scheduler itself. A worker that is free asks the driver, which serves one at a time. --scale makes every
+clip that many times slower, to represent a large network by a small one.
 
-What is known of VSPW: 343 clips in val, 71 frames a clip over the whole dataset (251 633 in 3 536, the paper's count).
-How lengths spread around the mean is an assumption: log-normal, --sigma of the logarithm.
+Known about VSPW: 343 clips in val, and 71 frames per clip over the whole dataset (251 633 in 3 536, the paper's count).
+The spread of lengths around the mean is an assumption: log-normal, with --sigma for the logarithm.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ MEAN_FRAMES = 251_633 / 3_536
 SETS = {"VSPW val": 343, "100 000 clips": 100_000}
 WORKERS = (8, 32, 128, 512)
 COMPUTE_BOUND = ("mpvss(backbone=r50)", "synthetic(clips=12,frames=5,height=240,width=427)")
-"""About one and a half seconds a clip on one core, almost all of it in the network."""
+"""About one and a half seconds per clip on one core, almost all of it in the network."""
 
 
 class Costs(NamedTuple):
-    """Seconds: a frame, the driver for a record, a record's way there and the next task's back, a worker's start, and
-    the listing of a clip: by the driver before the first one is given out and again as it is, and by its worker."""
+    """Seconds: a frame, the driver per record, a record's trip there and the next task's back, a worker's start, and
+    the listing of a clip: by the driver before the first one is assigned and again when it is, and by its worker."""
 
     frame: float
     driver: float
@@ -53,8 +53,8 @@ class Costs(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Seconds in all, the share of them that workers worked, from the first worker out of work to the end, the
-    driver's share of the time."""
+    """Total seconds, the share of them in which workers worked, the seconds from the first idle worker to the end, and
+    the driver's share of the time."""
 
     seconds: float
     efficiency: float
@@ -63,9 +63,9 @@ class Outcome(NamedTuple):
 
 
 def simulate(frames: Sequence[int], workers: int, costs: Costs) -> Outcome:
-    """Tasks in that order over workers that take the next one whenever they are free.
+    """Simulate tasks in that order on workers that take the next one whenever they are free.
 
-    frames: of each clip, in the order in which clips are given out
+    frames: per clip, in the order in which clips are assigned
     """
     start = len(frames) * costs.listing + costs.start
     free = [(start, worker) for worker in range(workers)]
@@ -73,7 +73,7 @@ def simulate(frames: Sequence[int], workers: int, costs: Costs) -> Outcome:
     for length in frames:
         asked, worker = heapq.heappop(free)
         given = max(driver_free, asked) + costs.listing
-        driver_free = given + costs.driver  # the record that came with the question is written after the answer
+        driver_free = given + costs.driver  # the record that came with the request is written after the reply
         ends[worker] = given + costs.trip + costs.listing + length * costs.frame
         heapq.heappush(free, (ends[worker], worker))
     end = max(ends) + costs.driver
@@ -82,13 +82,13 @@ def simulate(frames: Sequence[int], workers: int, costs: Costs) -> Outcome:
 
 
 def lengths(count: int, sigma: float) -> list[int]:
-    """Frames of that many clips, of the mean of VSPW."""
+    """Draw the number of frames of that many clips, with the mean of VSPW."""
     drawn = np.random.default_rng(0).lognormal(np.log(MEAN_FRAMES) - sigma**2 / 2, sigma, count)
     return [int(length) for length in np.maximum(1, np.round(drawn))]
 
 
 def measured(records: Path, scale: float, trip: float, start: float) -> Costs:
-    """From a run: its seconds a frame, how long writing its records takes here, and listing clips on this disk."""
+    """Measure a run's seconds per frame, and how long writing its records and listing clips take on this machine."""
     kept = list(read_clips(records).values())
     frame = sum(sum(one.seconds.values()) for one in kept) / sum(one.frames for one in kept)
     with tempfile.TemporaryDirectory() as folder:
@@ -133,7 +133,7 @@ def table(costs: Costs, sigma: float) -> None:
 
 
 def clips_a_second(spec: RunSpec) -> float:
-    """From the moment on which every worker has finished a clip, and so has its network."""
+    """Return clips per second from the moment when every worker has finished a clip, and so has its network."""
     bench = Bench(spec)
     tasks = [Task(parse(method), clip) for method in spec.methods for clip in bench.lengths]
     times = [perf_counter() for _ in clip_records(bench, tasks, Progress())]

@@ -1,13 +1,13 @@
-"""How often do 95 % intervals hold the truth? Made-up clips of populations whose true figures are known.
+"""How often do 95 % intervals contain the truth? Simulated clips of populations whose true figures are known.
 
     python benchmarks/coverage.py [--trials 1000] [--clips 10,30,100,343] [--populations long,driving,few]
 
-A clip shows a few of the classes (Zipf), in shares drawn from a Dirichlet distribution; how well a class is found
-depends on the class, on the clip, and most on the pair of them; missed pixels go to other classes of the clip and some
+A clip shows a few of the classes (Zipf), in shares drawn from a Dirichlet distribution. How well a class is predicted
+depends on the class, on the clip, and most on the pair of them; missed pixels go to other classes of the clip, and some
 to classes that it does not show. Printed for each population, metric and number of clips: the coverage of the interval
 of vssbench.stats, and of the percentile, basic and BCa intervals, in % of the trials, and the mean width.
-"true": of the figure of a large population. "own": of the mean figure of data sets of that many clips, which is another
-where the protocol's number depends on their number (mmseg, detectron2: a class nobody annotated yet is a zero).
+"true": coverage of the figure of a large population. "own": of the mean figure of data sets with that many clips, which
+differs if the protocol's figure depends on their number (mmseg, detectron2: a class nobody annotated yet is a zero).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ METRICS = {
     "class accuracy": ("exact", "class_accuracy"),
 }
 RIVAL = 0.9
-"""Correlation of two methods' luck with a class of a clip."""
+"""Correlation between two methods' luck with a class of a clip."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Population:
 
     def draw(self, rng: np.random.Generator, clips: int, shift: float = 0.3) -> tuple[Floats, Floats]:
         """Areas of two methods on the same clips, float64[clips, 3, C] each; `shift`: how much better the first is."""
-        fixed = np.random.default_rng(self.classes)  # of the population: the same at every call
+        fixed = np.random.default_rng(self.classes)  # part of the population: the same at every call
         size, ease = fixed.gamma(1, 1, self.classes) + 0.1, fixed.normal(0.6, 1, self.classes)
         shown = self.chances()
         there = rng.random((clips, self.classes)) < shown
@@ -74,7 +74,7 @@ class Population:
         return both[0], both[1]
 
     def chances(self) -> Floats:
-        """float64[C]: how likely a clip shows each class; about `shown` in sum, none above 0.95."""
+        """float64[C]: how likely a clip shows each class; the sum is about `shown`, none is above 0.95."""
         weight = np.arange(1.0, self.classes + 1) ** -self.tail
         scales = np.geomspace(0.01, 1000, 4000)
         sums = np.minimum(0.95, scales[:, None] * weight).sum(1)
@@ -89,7 +89,7 @@ POPULATIONS = {
 
 
 def as_totals(areas: Floats, protocol: str, name: str) -> Totals:
-    """Areas of some clips as what the intervals are made from."""
+    """Convert some clips' areas to the totals that intervals are computed from."""
     clips = tuple(map(str, range(len(areas))))
     return Totals(clips, areas.reshape(len(areas), -1), partial(read_areas, find(protocol).means, name))
 
@@ -104,7 +104,7 @@ def windows(rng: np.random.Generator, clips: int) -> Totals:
 
 
 def metrics(population: Population, rng: np.random.Generator, clips: int) -> dict[str, tuple[Totals, ...]]:
-    """One data set of so many clips: its metrics, and the differences of two methods as pairs."""
+    """Simulate one data set with that many clips: its metrics, and the differences of two methods as pairs."""
     first, second = population.draw(rng, clips)
     made: dict[str, tuple[Totals, ...]] = {title: (as_totals(first, *what),) for title, what in METRICS.items()}
     for title in ("mIoU", "WIoU"):
@@ -113,7 +113,7 @@ def metrics(population: Population, rng: np.random.Generator, clips: int) -> dic
 
 
 def candidates(found: Sample) -> dict[str, tuple[float, float]]:
-    """The 95 % intervals that are compared."""
+    """The 95 % intervals to compare."""
     value, drawn, left = found.value, found.drawn, found.left
     low, high = np.quantile(drawn, [0.025, 0.975])
     off = left.mean() - left
@@ -157,7 +157,7 @@ def trials(population: Population, clips: int, count: int, resamples: int) -> di
 
 
 def coverage(ends: Floats, value: float) -> float:
-    """Percent of float64[trials, 2] that hold the value."""
+    """Percent of float64[trials, 2] intervals that contain the value."""
     return 100 * float(((ends[:, 0] <= value) & (value <= ends[:, 1])).mean())
 
 
@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--clips", default="10,30,100,343")
     parser.add_argument("--populations", default=",".join(POPULATIONS))
     arguments = parser.parse_args()
-    scripts.rounded_sum = lambda values: np.nansum(values, axis=-1)  # the last bit does not matter here, time does
+    scripts.rounded_sum = lambda values: np.nansum(values, axis=-1)  # here speed matters, not the last bit
     for name in arguments.populations.split(","):
         true = truth(POPULATIONS[name])
         for clips in map(int, arguments.clips.split(",")):

@@ -1,11 +1,11 @@
-"""CReFF's local attention, formulation by formulation, and what it makes of AR-Seg's nonkey frame.
+"""CReFF's local attention, formulation by formulation, and the resulting time of AR-Seg's nonkey frame.
 
     python benchmarks/creff.py [--size 720x960] [--rounds 3] [--threads 2] [--device cpu]
 
 Every round times the key frame (HR network) and then the nonkey frame (LR network at 0.5, warp, fusion, classes) with
-each formulation, so that a machine that drifts hits all alike; medians are printed. The attention alone is timed on the
-same features; its peak memory is what it adds to the process, its error the largest difference from the definition in
-float64.
+each formulation, so that drift of the machine affects all alike; medians are printed. The attention alone is timed on
+the same features. Its peak memory is what it adds to the process; its error is the largest difference from the
+definition in float64.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def shifts(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """A loop over the 49 shifts of the whole map."""
+    """Loop over the 49 shifts of the whole map."""
     query = query.contiguous()
     _, _, height, width = query.shape
     places = [(slice(y, y + height), slice(x, x + width)) for y in range(WINDOW) for x in range(WINDOW)]
@@ -47,7 +47,7 @@ def shifts(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def shifted_strips(query: Tensor, key: Tensor, value: Tensor, rows: int = 16) -> Tensor:
-    """The same loop on strips of rows, so that their queries, keys and values stay in the cache."""
+    """Run the same loop on strips of rows, so that their queries, keys and values stay in the cache."""
     height = query.shape[2]
     key, value = (F.pad(x, (0, 0, REACH, REACH)) for x in (key, value))
     parts = []
@@ -59,7 +59,7 @@ def shifted_strips(query: Tensor, key: Tensor, value: Tensor, rows: int = 16) ->
 
 
 def copied_tiles(query: Tensor, key: Tensor, value: Tensor, attend: str, tile: tuple[int, int]) -> Tensor:
-    """The keys of each tile copied together, then one masked product a tile: bmm, or torch's fused attention."""
+    """Copy the keys of each tile together, then do one masked product per tile: bmm, or torch's fused attention."""
     (rows, columns), (_, channels, height, width) = tile, query.shape
     below, right = -height % rows, -width % columns
     query = F.pad(query[0].permute(1, 2, 0), (0, 0, 0, right, 0, below))
@@ -87,7 +87,7 @@ def copied_tiles(query: Tensor, key: Tensor, value: Tensor, attend: str, tile: t
 
 
 def undivided(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Ours, with torch splitting each product among its threads."""
+    """Run our formulation with torch splitting each product among its threads."""
     with patch.object(creff, "_share", lambda work, items: work(items)):
         return local_attention(query, key, value)
 

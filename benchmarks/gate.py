@@ -1,17 +1,17 @@
-"""Can the gate's verdicts on speed be trusted? Alarms on the same code, and how often a planted slow-down is found.
+"""Can the gate's verdicts on speed be trusted? Alarms on the same code, and how often a simulated slow-down is found.
 
     python benchmarks/gate.py [--comparisons 200] [--slower 0,0.1] [--methods mpvss,psp18] [--start fork|spawn]
                               [--busy 2] [--samples FILE]
 
-A comparison measures baseline and candidate afresh, each in a process of its own, with the latency pass of a run on a
-small network that ships with the package, and judges them by the default rule `fps(step): -5%`. The candidate is the
-same code, or the same whose step is really slower: it spins for a share of the processor time that it took. Comparisons
-without and with the slow-down take turns, and so do the methods. Printed for each share: how many were called
-regressions, with the 95 % interval of that rate, and the processor seconds of a comparison; then for each method how
-much the ratio to the reference workload varies within a process and between processes.
+A comparison measures baseline and candidate again, each in its own process, with the latency pass of a run on a small
+network that ships with the package, and judges them by the default rule `fps(step): -5%`. The candidate is the same
+code, or the same with a step that is really slower: it spins for a share of the processor time that it took.
+Comparisons with and without the slow-down alternate, and so do the methods. Printed for each share: how many were
+called regressions, with the 95 % interval of that rate, and the processor seconds per comparison; then for each method
+how much the ratio to the reference workload varies within a process and between processes.
 
-fork starts a side from a process that has the libraries loaded already, spawn from a new interpreter, as two runs would
-be. --busy starts so many processes that keep the processors busy meanwhile. --samples keeps every side as a JSON line.
+fork starts each side from a process that already has the libraries loaded, spawn from a new interpreter, like two
+separate runs. --busy runs that many processes to keep the processors busy. --samples keeps every side as a JSON line.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ LIMIT = -0.05
 
 @dataclass
 class Slower:
-    """A method whose step takes so much longer, in processor time."""
+    """A method whose step takes that much longer, in processor time."""
 
     method: Method
     share: float
@@ -76,7 +76,7 @@ class Slower:
 
 
 def side(name: str, slower: float) -> Timing:
-    """What one run would keep of its latency pass."""
+    """Return what one run would keep of its latency pass."""
     bench = Bench(RunSpec(methods=[name], dataset=DATASET, threads=1))
     method = bench.load(parse(name))
     (clip,) = bench.lengths
@@ -87,7 +87,7 @@ def side(name: str, slower: float) -> Timing:
     result = RunResult.model_construct(
         samples_ms=timed.samples,
         reference_ms=[median(runs) for runs in timed.reference_ms],
-        environment={},  # one machine: there is nothing to tell apart
+        environment={},  # there is only one machine to compare
     )
     timing = Timing.of(result)
     assert timing is not None
@@ -95,7 +95,7 @@ def side(name: str, slower: float) -> Timing:
 
 
 def apart(start: str, name: str, slower: float) -> tuple[Timing, float]:
-    """`side` in a process of its own, and the seconds that it took there: of the processor, as on a quiet machine."""
+    """Run `side` in its own process; also return its seconds of processor time, as on a quiet machine."""
     context = multiprocessing.get_context(start)
     receive, send = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(send, name, slower))
@@ -114,7 +114,7 @@ def _send(connection: Any, name: str, slower: float) -> None:
 
 @contextmanager
 def busy(count: int) -> Iterator[None]:
-    """So many processes at the same time, each multiplying matrices that do not fit a core's cache."""
+    """Run that many processes meanwhile, each multiplying matrices that do not fit into a core's cache."""
     others = [multiprocessing.get_context("spawn").Process(target=_multiply, daemon=True) for _ in range(count)]
     for other in others:
         other.start()
@@ -154,7 +154,7 @@ def main() -> None:
     names = [str(spec) for spec in parse_list(arguments.methods)]
     shares = [float(share) for share in arguments.slower.split(",")]
     for name in names:
-        side(name, 0.0)  # what is imported on first use is there before a process is forked
+        side(name, 0.0)  # modules imported on first use are loaded before a process is forked
     sides: dict[str, list[np.ndarray]] = {name: [] for name in names}
     found: dict[float, list[tuple[bool, float, float]]] = {share: [] for share in shares}
     with busy(arguments.busy), open(arguments.samples or os.devnull, "w", encoding="utf-8") as samples:

@@ -1,10 +1,10 @@
-"""Does the gate find a small loss of accuracy? Labels are corrupted until mIoU is so much lower, and runs are judged.
+"""Does the gate find a small loss of accuracy? Labels are corrupted until mIoU drops by that much, and runs are judged.
 
     python benchmarks/gate_accuracy.py [--tries 100] [--drop 0.5] [--method mpvss]
 
-The method's predictions on a few synthetic clips are written once. At every try they are written again, corrupted:
-rectangles at random places of random frames take a random class, until mIoU has fallen by the drop. Both are scored by
-runs of their own and judged by the default rules. A run of the uncorrupted files must not fail.
+The method's predictions on a few synthetic clips are written once. For every try they are written again, corrupted:
+rectangles at random places in random frames take a random class, until mIoU has fallen by the drop. Both are scored by
+separate runs and judged by the default rules. A run on the uncorrupted files must not fail.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from vssbench.types import UInt8
 
 DATASET = "synthetic(clips=4,frames=8,height=64,width=112)"
 SIDE = 10
-"""Rows and columns of a corrupted rectangle, at most."""
+"""Maximum rows and columns of a corrupted rectangle."""
 
 
 def predict(bench: Bench, method: str) -> tuple[UInt8, UInt8, list[Path]]:
-    """Ground truth and predictions, uint8[frames, H, W], and where the files of a frame's predictions belong."""
+    """Ground truth and predictions, uint8[frames, H, W], and the path of each frame's prediction file."""
     truth, predicted, paths = [], [], []
     loaded = bench.load(parse(method))
     for clip in bench.lengths:
@@ -47,7 +47,7 @@ def predict(bench: Bench, method: str) -> tuple[UInt8, UInt8, list[Path]]:
 
 
 def miou(truth: UInt8, predicted: UInt8, classes: int) -> float:
-    """Percent, over classes with ground truth."""
+    """mIoU in percent, over classes with ground truth."""
     valid = truth < classes
     cells = np.bincount(truth[valid].astype(int) * classes + predicted[valid], minlength=classes**2)
     matrix = cells.reshape(classes, classes)

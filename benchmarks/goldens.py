@@ -1,7 +1,7 @@
-"""The official codes' outputs as clips to run: which method, which weights, which frames, which labels must come out.
+"""The outputs of the official codes as clips to run: method, weights, frames, and the labels that must come out.
 
 They are read from a folder of reference material: `golden/*.npz`, `layouts/*.json`, and for ESPNet `weights/` and the
-frames in `../data/camvid`. Weights that are not published are rebuilt from the layout, as the outputs were made.
+frames in `../data/camvid`. Unpublished weights are rebuilt from the layout, as they were for the official outputs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for what the tests have, too
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' helpers are used here, too
 
 from tests.helpers.fill_weights import fill_layout
 from vssbench import Frame
@@ -28,7 +28,7 @@ Stored = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Golden:
-    """labels: number of a frame -> what the official code says of it; least: share of pixels that must agree."""
+    """labels: frame number -> the official code's labels; least: share of pixels that must agree."""
 
     spec: str
     checkpoint: Any
@@ -38,7 +38,7 @@ class Golden:
 
 
 def agreement(method: Any, golden: Golden) -> float:
-    """The share of pixels with the official label, in the frame with the fewest."""
+    """The share of pixels with the official label, in the frame where it is lowest."""
     method.reset()
     shares = []
     for frame in golden.frames:
@@ -49,7 +49,7 @@ def agreement(method: Any, golden: Golden) -> float:
 
 
 def read(name: str, reference: Path, folder: Path) -> Golden:
-    """One of NAMES, its weights written into the folder. Raises FileNotFoundError where the material lacks a file."""
+    """Read one of NAMES and write its weights to the folder. Raises FileNotFoundError if the material lacks a file."""
     spec, least, make = _HOW[name]
     with np.load(reference / "golden" / f"{name}.npz") as file:
         stored = {key: file[key] for key in file.files}
@@ -65,14 +65,14 @@ def _clip(name: str, stored: Stored, reference: Path, folder: Path) -> tuple[Pat
         changed = [entry for entry in layout if entry.startswith(pattern.partition("*")[0]) and isinstance(shape, list)]
         layout |= {entry: {**layout[entry], "shape": shape} for entry in changed}
     arrays = fill_layout(layout, float(stored.get("gain", 1.0)), gains=gains)
-    if "after_fill" in about:  # TDNet's: 1 is added to the scales of its normalisations
+    if "after_fill" in about:  # TDNet: 1 is added to the scales of its normalisations
         arrays |= {entry: array + 1 for entry, array in arrays.items() if entry.endswith("ln.weight")}
     images = stored["frames"] if stored["frames"].shape[-1] == 3 else stored["frames"].transpose(0, 2, 3, 1)
     frames = [Frame("golden", index, np.ascontiguousarray(image)) for index, image in enumerate(images)]
     if "argmax" in stored:
         labels = dict(enumerate(stored["argmax"]))
     else:
-        mode = "window_" if "window_argmax_t0" in stored else ""  # TV3S's has two modes
+        mode = "window_" if "window_argmax_t0" in stored else ""  # TV3S has two modes
         labels = {int(number): stored[f"{mode}argmax_t{number}"] for number in stored["targets"]}
     return _write({"model": _tensors(arrays)}, folder / f"{name}.pth"), frames, labels
 

@@ -1,12 +1,13 @@
-"""What a GPU makes of the methods, in at most eight minutes: do they still give the official outputs, and how fast.
+"""How the methods do on a GPU, in at most eight minutes: whether they match the official outputs, and how fast.
 
     python benchmarks/gpu.py [--device cuda] [--reference ../shared/reference] [--budget 480] [--output FILE.json]
     python benchmarks/gpu.py --device cpu --methods mask2former,videomt --size 64x96 --rounds 1    # to try it
 
-Two tables. The first: of each golden output the share of pixels with the official label, in the frame with the fewest,
-by float32 (TF32 off), by float32 with TF32, and with dtype=bf16; next to it, what the golden asks for in float32. The
-second: milliseconds of a frame's step for each kind of frame, by the suite's latency pass and by CUDA's own events, in
-the same three numerics and with compile=true. What does not fit into the time, or has no files, is listed as left out.
+Two tables. The first: for each golden output the share of pixels with the official label, in the frame with the fewest,
+with float32 (TF32 off), float32 with TF32, and dtype=bf16; next to it, the share that the golden requires in float32.
+The second: milliseconds of a frame's step for each kind of frame, by the suite's latency pass and by CUDA's own events,
+in the same three numerics and with compile=true. What does not fit into the time, or has no files, is listed as left
+out.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for the neighbour below, from wherever the script is started
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for the neighbour imported below, wherever the script is started
 
 from benchmarks import goldens
 from vssbench import Frame, load_method
@@ -56,14 +57,14 @@ NUMERICS: dict[str, dict[str, Any]] = {
 }
 """Name of a column -> the arguments that a method is given for it."""
 COMPILING = 90.0
-"""Seconds that a compilation may take: none is begun where fewer are left."""
+"""Seconds that a compilation may take: none is started if less time is left."""
 SECONDS = 10.0
-"""Of the timed passes of one method, at most."""
+"""Maximum number of timed passes per method."""
 
 
 @dataclass
 class Run:
-    """What is asked for, what was found, and what was left out and why."""
+    """What was requested, what was measured, and what was left out and why."""
 
     device: str
     deadline: float
@@ -72,19 +73,19 @@ class Run:
     left_out: list[str] = field(default_factory=list)
 
     def attempt(self, what: str, work: Callable[..., None], *given: Any, needs: float = 0.0) -> None:
-        """Do a piece of work if there is time for it; one that fails is a line, and not the end of the others."""
+        """Do a piece of work if there is time for it; if it fails, note that in a line and go on with the others."""
         if perf_counter() + needs > self.deadline:
             self.left_out.append(f"{what}: no time left")
             return
         try:
             work(self, *given)
-        except (UserError, RuntimeError, FileNotFoundError) as error:  # of the method, of torch, of the material
+        except (UserError, RuntimeError, FileNotFoundError) as error:  # from the method, torch or the material
             self.left_out.append(f"{what}: {first_line(error)}")
 
 
 @contextmanager
 def tf32(on: bool) -> Iterator[None]:
-    """Products and convolutions of float32 in TensorFloat-32 meanwhile, or not; a CPU has none."""
+    """Switch TensorFloat-32 on or off for float32 products and convolutions meanwhile; a CPU has none."""
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = on
     try:
@@ -143,7 +144,7 @@ def event_times(method: Any, frames: Sequence[Frame]) -> list[float]:
 
 
 def tables(run: Run) -> str:
-    """Both tables and what was left out, as Markdown."""
+    """Return both tables and what was left out, as Markdown."""
     lines = ["| golden | float32 | with TF32 | bf16 | asked for | float32 is |", "|:--|--:|--:|--:|--:|:--|"]
     for name, found in run.goldens.items():
         shares = (f"{100 * found[key]:.3f}" if key in found else "–" for key in ("float32", "tf32", "bf16", "least"))
@@ -158,7 +159,7 @@ def tables(run: Run) -> str:
 
 
 def cell(found: dict[str, Any] | None) -> str:
-    """Milliseconds of one kind of frame."""
+    """Milliseconds for one kind of frame."""
     if found is None:
         return "–"
     return f"{found['wall_ms']:.2f}" + (f" ({found['event_ms']:.2f})" if found["event_ms"] is not None else "")

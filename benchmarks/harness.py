@@ -2,12 +2,12 @@
 
     python benchmarks/harness.py [--rounds 15] [--starts 5]
 
-1. FPS (end to end) of the latency pass over those of a bare loop over the same method and the same frames in memory,
-   the passes taking turns, the median of their ratios; and FPS by the wall around the whole pass, with what it spends
-   between the phases. The last row's method does next to nothing: what is lost there is the price of the clocks.
-2. A clip of JPEGs whose decoding takes as long as the step: seconds of a run over the longer of both, over their sum,
-   and over both at once in two processes, which is what a machine with other work to do can give at best.
-3. Seconds from the start of `vssbench run` to the end of its first step, and the processor's.
+1. FPS (end to end) of the latency pass relative to a bare loop over the same method and the same frames in memory. The
+   passes alternate, and the median of their ratios is printed. Also FPS by the wall clock around the whole pass, with
+   the time between its phases. The last row's method does next to nothing: its loss is the price of the clocks.
+2. A clip of JPEGs whose decoding takes as long as the step: seconds of a run relative to the longer of the two, to
+   their sum, and to both at once in two processes, the best possible on a machine that also has other work to do.
+3. Seconds from the start of `vssbench run` to the end of its first step, by the wall clock and of processor time.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def overhead(rounds: int) -> None:
 
 
 def _turns(method: Method, frames: Sequence[Frame], rounds: int) -> Iterator[tuple[float, float, float]]:
-    """Frames a second: of the bare loop, as the latency pass says, and by the wall around that pass."""
+    """Yield frames per second: of the bare loop, by the latency pass, and by the wall clock around that pass."""
     spec = LatencySpec(frames=len(frames), warmup=0, rounds=1)
     again = repeat(method, frames, lambda: None)
     again()
@@ -130,7 +130,7 @@ def _side_by_side(one: Callable[[], object], other: Callable[[], object]) -> Non
 
 
 def write(root: Path, length: int) -> None:
-    """One clip in the VSPW layout; noise that is no more than a photograph's, so that decoding takes its time."""
+    """Write one clip in the VSPW layout, with no more noise than a photograph's, so that decoding takes its time."""
     rng = np.random.default_rng(0)
     image = cv2.resize(rng.integers(0, 256, (270, 480, 3), np.uint8), (1920, 1080), interpolation=cv2.INTER_CUBIC)
     mask = cv2.resize(rng.integers(1, 125, (9, 16), np.uint8), (1920, 1080), interpolation=cv2.INTER_NEAREST)
@@ -156,7 +156,7 @@ clip.run_frame = run_frame
 sys.argv[0] = "vssbench"
 cli.main()
 """
-"""The command, up to the end of its first step."""
+"""A script that runs the command up to the end of its first step."""
 
 
 def starting(starts: int) -> None:
@@ -168,7 +168,7 @@ def starting(starts: int) -> None:
 
 
 def _start(arguments: Sequence[str]) -> tuple[float, float]:
-    """Seconds of the wall and of the processor."""
+    """Seconds by the wall clock, and of processor time."""
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "-c", FIRST_STEP, "run", *arguments, "--output", output]
         begun = monotonic()

@@ -2,13 +2,13 @@
 
     python benchmarks/inference.py [--size 480x853] [--threads 2] [--rounds 5] [--options] [--only mrcfa]
 
-The unit is a frame of transformers' own Mask2Former (R50, 124 classes): its forward and the plain post-processing of
-its image processor. MPVSS's key frame, nonkey frame and output stage are shares of that. MRCFA's cached frame is
-measured against a frame of transformers' own SegFormer of the same backbone, logits upsampled, argmax; VidEoMT's (S, at
-the frame's own size) against transformers' own on a clip of one frame, with all masks enlarged at once; ESPNet,
-ESPNetv2, TDNet and Accel against their own networks run plainly; CFFM and TV3S against all four frames anew for each
-target, and a scan of one window after the other, token by token. All are timed in turn, so that a machine that drifts
-hits all alike; ratios are of medians. --options adds dtype=bf16 and decode=fast.
+The unit is one frame of transformers' own Mask2Former (R50, 124 classes): its forward pass and the plain
+post-processing of its image processor. MPVSS's key frame, nonkey frame and output stage are shares of that. MRCFA's
+cached frame is compared with a frame of transformers' own SegFormer with the same backbone, logits upsampled, argmax.
+VidEoMT (S, at the frame's own size) is compared with transformers' own on a clip of one frame, with all masks enlarged
+at once; ESPNet, ESPNetv2, TDNet and Accel with their own networks run plainly; CFFM and TV3S with all four frames
+computed again for each target, and a scan of one window after the other, token by token. All are timed in turn, so that
+drift of the machine affects all alike; ratios are of medians. --options adds dtype=bf16 and decode=fast.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Streamed:
         self.y = self.again()
 
     def again(self) -> Any:
-        """From `reset` to the frame that is timed."""
+        """Run from `reset` up to the timed frame."""
         self.method.reset()
         for x in self.inputs:
             self.y = self.method.step(x)
@@ -83,7 +83,7 @@ class Streamed:
 
 
 def plain_mask2former(image: torch.Tensor, size: tuple[int, int]) -> Job:
-    """transformers' own model and post-processing, on the same normalised frame."""
+    """Job for transformers' own model and post-processing, on the same normalised frame."""
     with quiet_transformers():
         network = Mask2FormerForUniversalSegmentation(configure("r50", 124)).eval()
     processor = Mask2FormerImageProcessorPil()
@@ -96,7 +96,7 @@ def plain_mask2former(image: torch.Tensor, size: tuple[int, int]) -> Job:
 
 
 def plain_segformer(image: torch.Tensor, size: tuple[int, int]) -> Job:
-    """transformers' own SegFormer B1 with its default attention, logits upsampled to the frame, argmax."""
+    """Job for transformers' own SegFormer B1 with its default attention, logits upsampled to the frame, argmax."""
     network = build("mit_b1", 124)
     network.set_attn_implementation("sdpa")
 
@@ -108,7 +108,7 @@ def plain_segformer(image: torch.Tensor, size: tuple[int, int]) -> Job:
 
 
 def plain_espnet(network: torch.nn.Module, image: torch.Tensor, size: tuple[int, int]) -> Job:
-    """The same network in PyTorch's default memory format, all its outputs brought to the frame, argmax."""
+    """Job for the same network in PyTorch's default memory format, all its outputs resized to the frame, argmax."""
     network, image = copy.deepcopy(network).to(memory_format=torch.contiguous_format), image.contiguous()
 
     @torch.inference_mode()
@@ -119,7 +119,7 @@ def plain_espnet(network: torch.nn.Module, image: torch.Tensor, size: tuple[int,
 
 
 def plain_videomt(x: Any) -> Job:
-    """transformers' own VidEoMT on a clip of one frame, given the frame's grid, and the output stage written out."""
+    """Job for transformers' own VidEoMT on a clip of one frame, given the frame's grid, with the output stage."""
     network, padded = build_videomt("vit_s", 124), x.geometry.padded
     table = positions(network, padded)[0].detach()
     network.grid_size = (padded[0] // 16, padded[1] // 16)
@@ -135,9 +135,9 @@ def plain_videomt(x: Any) -> Job:
 
 
 def plain_tdnet(method: Tdnet, image: torch.Tensor, past: list[Memory], size: tuple[int, int]) -> Job:
-    """A fused frame as the authors' code orders it, in PyTorch's default memory format: whole levels of the pyramid
-    enlarged before half of them is taken, what is stored computed anew, projections after attention as convolutions;
-    logits enlarged, argmax."""
+    """A fused frame in the order of the authors' code, in PyTorch's default memory format: whole levels of the pyramid
+    are enlarged before half of them is taken, stored results are computed again, projections after attention are
+    convolutions; logits enlarged, argmax."""
     path = copy.deepcopy(method.network.paths[3]).to(memory_format=torch.contiguous_format)
     image, stride = image.contiguous(), method.subsampling
 
@@ -186,7 +186,7 @@ def plain_accel(method: Accel, frames: list[Frame]) -> Job:
 
 
 def timed(jobs: dict[str, Job], rounds: int) -> dict[str, float]:
-    """Median seconds of each job, the jobs in turn."""
+    """Median seconds of each job; the jobs take turns."""
     for job in jobs.values():
         job()
     spent: dict[str, list[float]] = {name: [] for name in jobs}
@@ -315,7 +315,7 @@ def tdnet(frames: list[Frame], rounds: int, _: list[str]) -> None:
     ours = Streamed("tdnet(backbone=td4_psp18,labels=cityscapes,resize=none)", frames, 3)
     method, size = ours.method, frames[0].image.shape[:2]
     ours.again()
-    past = list(method._past)  # of frames 1 to 3: the last one is timed again, as in the stream
+    past = list(method._past)  # frames 1 to 3: the last one is timed again, as in the stream
     jobs = {"plain": plain_tdnet(method, ours.inputs[-1].image, past, size), "step": ours.step, "decode": ours.decode}
     seconds = timed(jobs, rounds)
     both = seconds["step"] + seconds["decode"]
@@ -349,7 +349,7 @@ ROWS = {
     "tdnet": (tdnet, []),
     "accel": (accel, []),
 }
-"""What is timed against its plain form: by whom, and with which options."""
+"""Method -> the function that times it against its plain form, and its options."""
 
 
 def main() -> None:

@@ -2,10 +2,10 @@
 
     python benchmarks/onnx_runtime.py [METHOD[@HxW] ...] [--rounds 3] [--frames 6] [--compile] [--operators 6] [--own]
 
-METHOD is a spec; without any, the tiny networks on their own frames and official ones at 480x853, with random weights
-where none are packaged. Printed are milliseconds of eager torch, and how many times as fast the others are. With
---operators ONNX Runtime's own profile says where the time of the graphs goes, in percent. --own takes the process's own
-time in place of the wall's, which says something on a busy machine too, on one thread (OMP_NUM_THREADS=1).
+METHOD is a spec. By default these are the tiny networks on their own frames and official ones at 480x853, with random
+weights where none are packaged. Printed are milliseconds of eager torch, and how many times as fast the others are.
+With --operators ONNX Runtime's own profile shows which operators take the time, in percent. --own uses the process's
+own time instead of the wall clock, which is useful on a busy machine too, on one thread (OMP_NUM_THREADS=1).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ METHODS = (*(f"{name}@{TINY}" for name in NETWORKS), *(f"{name}@{OFFICIAL}" for 
 
 
 def compared(name: str, options: argparse.Namespace) -> Iterator[str]:
-    """A line for each kind of frame of a method, and its operators."""
+    """Yield a line for each kind of frame of a method, and its operators."""
     text, _, size = name.rpartition("@") if "@" in name else (name, "", TINY)
     shape, spec = parse_size(size, "@"), parse(text)
     eager: Any = load_method(spec)
@@ -73,7 +73,7 @@ def _timed(methods: Sequence[Method], frames: Sequence[Frame], rounds: int, colu
 
 
 def _operators(folder: Path, frames: Sequence[Frame], count: int) -> Iterator[str]:
-    """Where the time of each graph goes, by ONNX Runtime's own profile on noise, each node at its best."""
+    """Yield where the time of each graph goes, by ONNX Runtime's own profile on noise, each node at its fastest."""
     import numpy as np
     import onnxruntime
 

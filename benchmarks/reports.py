@@ -1,13 +1,13 @@
-"""How long `vssbench report` takes over large made-up runs.
+"""How long `vssbench report` takes over large simulated runs.
 
     python benchmarks/reports.py [--methods 200 --clips 50 --classes 19] [--format md,csv,html,plots] [--folder DIR]
 
 Without sizes it measures two: 200 methods x 50 clips of 19 classes, and 20 methods x 343 clips of 124 classes (all of
-VSPW's validation split). The command runs in a process of its own, with the Markdown table alone and with the default
-formats; printed are the seconds on the clock and those of the processor, imports included.
+VSPW's validation split). The command runs in its own process, with only the Markdown table and with the default
+formats; printed are seconds by the wall clock and of processor time, imports included.
 
-A made-up run has all that a real one keeps of a method but the pictures of frames: the ground truth of a clip is the
-same for every method; how much of it a method gets right depends on the method, on the class and on the clip.
+A simulated run has everything that a real one keeps of a method except pictures of frames. The ground truth of a clip
+is the same for every method; how much of it a method gets right depends on the method, the class and the clip.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from vssbench.results.run_folder import slug
 from vssbench.types import LabelSpace
 
 FRAMES, DISTANCES, SHOWN = 70, 5, 12
-"""Of a clip: frames, distances to the key frame, and classes that it shows."""
+"""Per clip: frames, distances to the key frame, and number of classes that it shows."""
 NETWORKS = [
     f"{name}(backbone={backbone}{option})"
     for name, backbone, option in product(
@@ -66,9 +66,9 @@ def method_names(count: int) -> list[str]:
 
 
 def make_run(folder: Path, size: Size, seed: int = 0, luck: int = 0) -> list[Path]:
-    """A run directory of that size; returns the methods' folders.
+    """Write a run directory of that size; returns the methods' folders.
 
-    seed: of the ground truth and of what the methods make of it;  luck: another one gives other predictions
+    seed: of the ground truth and of the methods' skills;  luck: a different one gives different predictions
     """
     space = LabelSpace.plain("made", [f"class{index}" for index in range(size.classes)])
     names = [f"{number}_clip" for number in range(size.clips)]
@@ -108,7 +108,7 @@ def _method(run: Path, method: str, info: DatasetInfo, space: LabelSpace, seeds:
 
 
 def record(clip: str, number: int, classes: int, skill: float, seed: int, random: np.random.Generator) -> ClipRecord:
-    """One clip as one method has it. number: of the clip, which decides its ground truth; random: the method's own."""
+    """One method's record of one clip. number: the clip's, decides its ground truth; random: the method's own."""
     truth = np.random.default_rng([seed, 0, number])
     shown = np.sort(truth.choice(classes, min(SHOWN, classes), replace=False))
     pixels = np.round(truth.gamma(0.7, 4e5, (DISTANCES, len(shown)))) + 1
@@ -146,7 +146,7 @@ def record(clip: str, number: int, classes: int, skill: float, seed: int, random
 
 
 def timed(run: Path, formats: str) -> tuple[float, float]:
-    """Seconds of the clock and of the processor that `vssbench report` takes."""
+    """Seconds by the wall clock and of processor time that `vssbench report` takes."""
     with tempfile.TemporaryDirectory() as output:
         command = [
             "-m",

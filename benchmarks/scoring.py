@@ -2,13 +2,14 @@
 
     python benchmarks/scoring.py [--clips 20] [--frames 71] [--rounds 3] [--palette] [--folder DIR]
 
-Writes moving blobs in the VSPW layout into a temporary folder, 480x853 with 124 classes. Every figure is a ratio of two
-times of one round, decoding and scoring taking turns; the median of the rounds is printed, with the range. Linux only.
+Writes moving blobs in the VSPW layout into a temporary folder, 480x853 with 124 classes. Every figure is the ratio of
+two times from one round, with decoding and scoring taking turns; the median of the rounds is printed, with the range.
+Linux only.
 
-* With TC flow files (.flo) are read besides; what it is compared with still is decoding labels and predictions alone.
-* Decoding is the plain loop over the files, by the decoder that scoring uses (the others are timed beside it).
-* On one core nothing can be decoded by a second thread while the first one counts: that row is the work itself.
-* On two workers the same loop runs in two processes, started in the same way; both times have the start in them.
+* With TC, flow files (.flo) are also read; the comparison is still with decoding labels and predictions alone.
+* Decoding is the plain loop over the files, by the decoder that scoring uses (the others are timed next to it).
+* On one core no second thread can decode while the first one counts: that row is the work itself.
+* With two workers the same loop runs in two processes, started in the same way; both times include the start.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 
 def files(root: Path, clip: str) -> list[Path]:
-    """The clip's masks and predictions, by turns."""
+    """The clip's masks and predictions, alternating."""
     masks = sorted((root / "data" / clip / "mask").iterdir())
     return [file for mask in masks for file in (mask, root / "predictions" / clip / mask.name)]
 
@@ -64,10 +65,10 @@ DECODERS: dict[str, Callable[[Path], object]] = {
 
 
 def warm() -> None:
-    """From here on glibc keeps what is freed.
+    """Make glibc keep freed memory from here on.
 
-    On memory that is fresh every time decoding by itself takes up to a fifth longer, and loops over windows take twice
-    as long. Scoring comes to this state by itself, and is compared with both at their best.
+    With fresh memory every time, decoding alone takes up to a fifth longer, and loops over windows take twice
+    as long. Scoring reaches this state by itself, so both are compared at their best.
     """
     np.empty(30 << 20, np.uint8)
 
@@ -93,14 +94,14 @@ def score_all(
 
 
 def tc_dis_ratio(root: Path) -> float:
-    """Processor time of TC with estimated flow over that of decoding, on the first clip."""
+    """Processor time of TC with estimated flow relative to that of decoding, on the first clip."""
     (root / "first.txt").write_text("clip000\n")
     job = partial(score_all, root, 1, ["vspw"], ("TC(flow=dis)",), "first")
     return _cpu(job) / min(_cpu(partial(decode, root, "clip000")) for _ in range(3))
 
 
 def window_loops(truth: np.ndarray, guess: np.ndarray) -> list[list[float]]:
-    """VC8 and VC16 the official script's way: each later frame of each window is compared with the window's first."""
+    """Compute VC8 and VC16 the official script's way: each later frame of each window is compared with the first."""
     found: list[list[float]] = []
     for n in (8, 16):
         values = []
@@ -115,7 +116,7 @@ def window_loops(truth: np.ndarray, guess: np.ndarray) -> list[list[float]]:
 
 
 def vc_ratios(root: Path, rounds: int) -> list[float]:
-    """Seconds of the loops over seconds of the metric, on the first clip, decoded and in memory for both."""
+    """Seconds of the loops relative to the metric, on the first clip, decoded and in memory for both."""
     pixels = np.stack([read_indices(file) for file in files(root, "clip000")])
     truth, guess = pixels[::2].copy(), pixels[1::2].copy()
     nothing = np.empty((0, 0, 3), np.uint8)
@@ -143,7 +144,7 @@ def _cpu(job: Callable[[], object]) -> float:
 
 
 def peak(root: Path, frames: int) -> float:
-    """MiB that scoring one clip of so many frames takes at most, the first clip's files over and over."""
+    """Maximum MiB used to score one clip with that many frames, the first clip's files over and over."""
     name = f"long{frames}"
     for folder in ("data/{}/mask", "data/{}/origin", "predictions/{}"):
         there, made = sorted((root / folder.format("clip000")).iterdir()), root / folder.format(name)
@@ -156,9 +157,9 @@ def peak(root: Path, frames: int) -> float:
 
 
 def _score_and_look(submission: Submission) -> float:
-    """Of this process, which has done nothing else; most of it is Python and its libraries."""
+    """Return the peak of this process, which has done nothing else; most of it is Python and its libraries."""
     score(submission)
-    status = Path("/proc/self/status").read_text()  # ru_maxrss would have the size of the parent in it
+    status = Path("/proc/self/status").read_text()  # ru_maxrss would include the parent's size
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 

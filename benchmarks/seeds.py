@@ -1,8 +1,8 @@
 """How much of the default benchmark is chance: `python benchmarks/seeds.py --output DIR`.
 
-Trains mask2former, and mpvss from it, with several seeds (short trainings, not those of the package), measures them and
-`hold` of each on synthetic validation clips of medium and fast motion, and prints mean and spread over the seeds. What
---output holds already is not trained or measured again.
+Trains mask2former, and mpvss from it, with several seeds (in short trainings, not those of the package), measures them
+and `hold` of each on synthetic validation clips of medium and fast motion, and prints mean and spread over the seeds.
+Whatever --output already holds is not trained or measured again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def vssbench(*arguments: str | Path) -> None:
 
 
 def trained(folder: Path, seed: int) -> dict[str, Path]:
-    """Method -> its weights."""
+    """Train the methods; returns method -> its weights."""
     files = {method: folder / method / f"{method}.safetensors" for method in STEPS}
     for method, file in files.items():
         if not file.exists():
@@ -40,7 +40,7 @@ def trained(folder: Path, seed: int) -> dict[str, Path]:
 
 
 def measured(folder: Path, files: dict[str, Path], motion: str, clips: int) -> Iterator[tuple[str, str, float]]:
-    """Method, metric, percent."""
+    """Yield method, metric, percent."""
     run = folder / motion
     if not run.exists():
         weights = [part for method, file in files.items() for part in ("--checkpoint", f"{method}={file}")]

@@ -1,9 +1,9 @@
 """What the packaged weights show, with intervals over clips: `python benchmarks/tradeoff.py --output DIR`.
 
-Runs the tiny methods on synthetic validation clips and answers four questions by the paired bootstrap over clips:
-how much of the gap between `hold` and per-frame Mask2Former MPVSS closes on fast motion (and the untrained flow does
-not), whether MRCFA is more consistent than its own per-frame head, and whether AR-Seg is better than its small network
-alone and cheaper than its large one. An --output that holds the runs already is read, not run again.
+Runs the tiny methods on synthetic validation clips and answers these questions by the paired bootstrap over clips:
+how much of the gap between `hold` and per-frame Mask2Former MPVSS closes on fast motion (and that the untrained flow
+does not), whether MRCFA is more consistent than its own per-frame head, and whether AR-Seg is better than its small
+network alone and cheaper than its large one. If --output already holds the runs, they are read, not run again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ UNTRAINED = "the same, its flow network untrained"
 
 
 def measured(folder: Path, methods: tuple[str, ...], dataset: str, codec: str | None, files: dict[str, str]) -> Path:
-    """The run's folder; run unless it is there."""
+    """Return the run's folder, after running it if it is not there yet."""
     if not folder.exists():
         given = {
             "methods": list(methods),
