@@ -1,1 +1,1 @@
-"""What a run leaves behind: records, the fold to a result, the folder, the figures by name."""
+"""What a run writes: records, the result folded from them, the folder, the figures by name."""

@@ -1,4 +1,4 @@
-"""Results as one tidy pandas frame: a row for every number.
+"""Results as one tidy pandas frame: one row per number.
 
 frame = vssbench.load_results("results")
 frame[frame.metric == "mIoU"].pivot_table("value", "method", ["dataset", "protocol"])
@@ -23,23 +23,23 @@ COLUMNS = (
     *("run", "date", "commit", "method", "dataset", "split", "codec", "protocol", "clip", "metric", "value"),
     *("unit", "at_least", "reason", "origin", "weights", "machine"),
 )
-"""Columns of the frame, in order; "clip" only with per_clip."""
+"""Columns of the frame, in order; "clip" only with `per_clip`."""
 
 
 def load_results(
     path: str | Path | Iterable[str | Path], *, per_clip: bool = False, protocol: str | None = None
 ) -> pd.DataFrame:
-    """A row for every (run, method, dataset, split, codec, protocol, metric) of some results.
+    """Read some results, with one row per (run, method, dataset, split, codec, protocol, metric).
 
     path:     a run directory, a folder of run directories, a method's folder, a result.json, or several of these
-    per_clip: instead a row for every clip of them too: the headline accuracies of that clip alone, its frames by kind
-              and the seconds it took, from the records next to the results
+    per_clip: one row per clip as well: the headline accuracies of that clip alone, its frames by kind and the seconds
+              it took, all from the records next to the results
     protocol: read the records again under this one; None: each result as it was written
     Columns: run (its directory), date (when it began, UTC; NaT where a result does not say), commit (of the project
     that it was started in, else of vssbench, with "+" where there were changes), method, dataset, split, codec,
     protocol (missing for a cost), clip (per_clip), metric, value (float64, NaN where missing), unit, at_least (whether
     it is a lower bound), reason (of a missing value), origin (measured or replayed), weights (where from), machine
-    (where the speed was measured). `vssbench list figures` has the metrics' names.
+    (where the speed was measured). `vssbench list figures` prints the metrics' names.
     Raises UserError for a path without results, a damaged file, and records that are missing.
     """
     import pandas as pd
@@ -55,7 +55,7 @@ def load_results(
 
 
 def result_files(path: Path) -> list[Path]:
-    """The result files at a path, sorted. Raises UserError where there is none."""
+    """Return the result files at a path, sorted. Raises UserError where there is none."""
     patterns = ("result.json", "*/result.json", "*/*/result.json")
     found = [path] if path.is_file() else next(filter(None, (sorted(path.glob(pattern)) for pattern in patterns)), [])
     if not found:
@@ -88,7 +88,7 @@ def _rows(file: Path, per_clip: bool, protocol: str | None) -> Iterator[dict[str
     if not per_clip or clips is None:
         yield from (same | _row(found) for found in figures(result))
         return
-    for record in cast(Sequence[ClipRecord], clips.all):  # as `kept` gave them
+    for record in cast(Sequence[ClipRecord], clips.all):  # what `kept` returned
         yield from (same | {"clip": record.clip} | _row(found) for found in _of_clip(record, result, clips.space))
 
 
@@ -98,7 +98,7 @@ def _row(found: Reading) -> dict[str, Any]:
 
 
 def _of_clip(record: ClipRecord, result: RunResult, space: LabelSpace) -> Iterator[Reading]:
-    """The headline accuracies of one clip by itself, and what it took."""
+    """Yield the headline accuracies of one clip by itself, its frame counts and its seconds."""
     from vssbench.metrics.accuracy.evaluate import evaluate
     from vssbench.specs import parse
 

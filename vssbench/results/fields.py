@@ -1,4 +1,4 @@
-"""The parts of a result and the values that they can have: what is out of its range was edited or damaged."""
+"""The parts of a result and the values that they can have: a value out of range was edited or damaged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing_extensions import TypedDict  # pydantic reads typing's own from Pyth
 from vssbench.types import PHASES, Kind
 
 LARGEST = 1e15
-"""No figure of any run is larger; sums of larger ones overflow."""
+"""No figure of any run is larger; sums of larger figures could overflow."""
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -18,13 +18,13 @@ Amount = Annotated[float, Field(ge=0, le=LARGEST)]
 Figure = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 Rate = Annotated[float, Field(gt=0, le=LARGEST)]
 MemoryMeasured = Literal["together", "alone"]
-"""Memory with every method of the run loaded in the process, or with this one alone."""
+"""Memory of a process that has loaded every method of the run, or only this one."""
 Size = Annotated[list[Count], Field(min_length=2, max_length=2)]
 """[H, W]"""
 
 
 def _columns(samples: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """Samples as they are, if they are a table."""
+    """Return the samples unchanged if they are a table. Raises ValueError if not."""
     lacking = [name for name in ("round", "kind", *PHASES) if name not in samples]
     if lacking:
         raise ValueError(f"the column {lacking[0]} is missing")
@@ -34,7 +34,7 @@ def _columns(samples: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return samples
 
 
-if TYPE_CHECKING:  # code reads these by computed keys, which no TypedDict takes
+if TYPE_CHECKING:  # code reads these by computed keys, which a TypedDict does not allow
     KindName = str
     TimedKind = str
     Distance = dict[str, Any]
@@ -59,7 +59,7 @@ else:
         pixels: Count
 
     class Uncounted(TypedDict):
-        """An operator that no counter knows."""
+        """An operator that the counters do not know."""
 
         __pydantic_config__ = ConfigDict(extra="allow", strict=True)
 
@@ -79,7 +79,7 @@ else:
         repeats: Amount
 
     class Gflops(TypedDict, total=False):
-        """10**9 multiply-accumulates of one frame by kind, and what the counters say of them."""
+        """10**9 multiply-accumulates per frame by kind, and what the counters say about them."""
 
         __pydantic_config__ = ConfigDict(extra="allow", strict=True)
 
@@ -111,7 +111,7 @@ else:
         n: Annotated[int, Field(ge=1)]
 
     class Energy(TypedDict, total=False):
-        """What one frame took, or the reason why it is not known."""
+        """The energy per frame, or the reason why it is not known."""
 
         __pydantic_config__ = ConfigDict(extra="allow", strict=True)
 
@@ -124,7 +124,7 @@ else:
         reason: str | None
 
     class _Samples(TypedDict, extra_items=list[Amount], total=False):  # type: ignore[call-arg]
-        """Columns with an entry per timed frame; all others hold times, by phase, in milliseconds."""
+        """Columns with one entry per timed frame; all other columns hold times by phase, in milliseconds."""
 
         __pydantic_config__ = ConfigDict(extra="allow", strict=True)
 
@@ -134,7 +134,7 @@ else:
     Samples = Annotated[_Samples, AfterValidator(_columns)]
 
     class Age(TypedDict):
-        """Milliseconds since what is on show was seen by the camera, over all frames at which something is."""
+        """Milliseconds since the camera saw what is on show, over all frames at which something is on show."""
 
         __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
@@ -142,7 +142,7 @@ else:
         p99: Amount | None
 
     class Streaming(TypedDict):
-        """One frame rate. metrics: percent, null with its reason in `reasons`; missed: percent of timed frames."""
+        """One frame rate. metrics: percent, or null with the reason in `reasons`; missed: percent of timed frames."""
 
         __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 

@@ -1,4 +1,4 @@
-"""The catalogue of figures: every number that a result carries, by one name, and how it is taken from the result.
+"""The catalogue of figures: every number that a result carries, under one name, and how to read it from the result.
 
 A name is a spec with bare words: `mIoU`, `VC@8`, `IoU(class=road)`, `gflops(key)`, `latency(p99,end_to_end)`. It is the
 key everywhere: in a rule, a baseline, the header of a CSV file, a data frame, a tracker. A title is for people only.
@@ -27,7 +27,7 @@ from vssbench.types import KINDS
 Better = Literal["more", "less"]
 Topic = Literal["accuracy", "schedule", "gflops", "params", "speed"]
 Take = Callable[[RunResult], float | str | None]
-"""From a result to the number, or to the reason why there is none; None where nobody asked for it."""
+"""Returns the number in a result, or the reason why there is none; None where it was not asked for."""
 MISSING = "the result has no number here"
 
 
@@ -36,15 +36,15 @@ class Figure:
     """One number that a result may carry.
 
     name:     canonical: `str(parse(name, words=True)) == name`
-    title:    for people, such as the heading of a column
+    title:    for people, for example as the heading of a column
     unit:     "%", "GMAC/frame", "frames/s", "ms", "M", "MB", "J/frame", "W", "frames" or "clips"
-    take:     its value in a result
+    take:     reads its value from a result
     topic:    which part of a result explains it
-    better:   which end is good; None: neither is, or it is not known
+    better:   which direction is good; None: neither, or not known
     decimals: as printed; None: three significant digits, or one decimal where that is more
     metric:   whether it is scored clip by clip, and so has an interval over clips
-    machine:  whether it is read off a clock or a meter, and so says something of the machine
-    bound:    whether work is known to be missing from it in a result, so that it is a lower bound
+    machine:  whether it is read from a clock or a meter, and so depends on the machine
+    bound:    tells whether work is known to be missing from it in a result, so that it is a lower bound
     """
 
     name: str
@@ -63,7 +63,7 @@ class Figure:
         return parse(self.name, words=True)
 
     def text(self, value: float, significant: int = 3) -> str:
-        """The number as printed. significant: digits of a figure without fixed decimals."""
+        """Return the number as printed. significant: digits of a figure without fixed decimals."""
         if self.decimals is not None:
             return f"{value:.{self.decimals}f}"
         return f"{value:.{significant}g}" if value < 10 ** (significant - 2) else f"{value:.1f}"
@@ -72,8 +72,8 @@ class Figure:
 class Reading(NamedTuple):
     """A figure of one result.
 
-    value:    None where it is missing, for that reason
-    protocol: of an accuracy, None of a cost
+    value:    None where it is missing, with the reason in `reason`
+    protocol: of an accuracy; None for a cost
     at_least: whether the value is a lower bound
     """
 
@@ -85,7 +85,7 @@ class Reading(NamedTuple):
 
 
 def figures(result: RunResult) -> Iterator[Reading]:
-    """The figures of a result: metrics, costs, mIoU by distance, figures by class; only what was measured."""
+    """Yield the figures of a result: metrics, costs, mIoU by distance, figures by class; only what was measured."""
     yield from accuracies(result.metrics or {}, result.reasons, result.protocol)
     distances = [_at_distance(row["distance"]) for row in result.by_distance]
     streams = [one for entry in result.streaming for one in _at_rate(entry["fps"])]
@@ -99,7 +99,7 @@ def figures(result: RunResult) -> Iterator[Reading]:
 
 
 def accuracies(metrics: Mapping[str, float | None], reasons: Mapping[str, str], protocol: str) -> Iterator[Reading]:
-    """Headline numbers under a protocol; one that names its own protocol is of that one."""
+    """Yield headline numbers under a protocol; a metric that names a protocol of its own is read under that one."""
     for name, value in metrics.items():
         one = _metric(parse(name))
         taken = reasons.get(name, MISSING) if value is None else value
@@ -107,18 +107,18 @@ def accuracies(metrics: Mapping[str, float | None], reasons: Mapping[str, str], 
 
 
 def reading(one: Figure, taken: float | str, protocol: str | None = None) -> Reading:
-    """What was taken, a reason kept apart from a number."""
+    """Return what was taken as a Reading, which keeps a reason apart from a number."""
     if isinstance(taken, str):
         return Reading(one, None, taken, protocol)
     return Reading(one, taken, None, protocol) if math.isfinite(taken) else Reading(one, None, "not a number", protocol)
 
 
 def figure(name: str, check: bool = True) -> Figure:
-    """The figure of that name, in any order and spacing of its words.
+    """Return the figure with that name, in any order and spacing of its words.
 
-    A metric that is not known here may be of a plugin that is not installed.
-    check: ask a metric whether it takes such a string; of what a result has, nobody need be asked
-    Raises UserError for what no result has.
+    A metric that is not known here may come from a plugin that is not installed.
+    check: ask a metric whether it accepts such a string; not needed for what a result already has
+    Raises UserError for a figure that no result has.
     """
     if name in TITLES:
         raise UserError(f"there is no figure {name!r}", expected=TITLES[name])
@@ -158,13 +158,13 @@ def figure(name: str, check: bool = True) -> Figure:
 
 
 def near(name: str, known: Iterable[str]) -> list[str]:
-    """All known names where they are few, else the three that are most like this one."""
+    """Return all known names where they are few, else the three most similar to this one."""
     names = list(known)
     return names if len(names) <= 6 else difflib.get_close_matches(name, names, n=3, cutoff=0.0)
 
 
 def named() -> list[Figure]:
-    """Every metric that is installed, an example of what is there for any class, distance or rate, and every cost."""
+    """Return every installed metric, one example each of figures by class, distance and rate, and every cost."""
     usual = [parse(name) for name in plan.DEFAULT]
     others = [name for name in registry.entries("metrics") if name not in {one.name for one in usual}]
     metrics = [*usual, *map(plan.example, others)]
@@ -182,15 +182,15 @@ def _metric(spec: Spec) -> Figure:
 
 
 def _direction(metric: Spec) -> Better | None:
-    """As the metric itself says; None where it is not installed, or cannot be imported."""
+    """Return the direction that the metric itself declares; None where it is not installed or cannot be imported."""
     try:
         return {True: "more", False: "less", None: None}[plan.higher_is_better(metric)]
-    except UserError:  # what was measured is shown all the same
+    except UserError:  # what was measured is still shown
         return None
 
 
 def _of_class(name: str, metric: str = "IoU") -> Figure:
-    """metric: IoU, which every result has, or one that has a figure for each class too."""
+    """Return the figure of one class. metric: IoU, which every result has, or another metric with figures by class."""
     spec = parse(metric)
 
     def take(result: RunResult) -> float | str | None:
@@ -202,7 +202,7 @@ def _of_class(name: str, metric: str = "IoU") -> Figure:
 
 
 def _has_classes(metric: str) -> bool:
-    """Whether a metric that is installed has a figure for each class."""
+    """Return whether a metric is installed and has a figure for each class."""
     known = metric in registry.entries("metrics")
     return known and isinstance(registry.resolve("metrics", metric), HasClasses)
 
@@ -215,7 +215,7 @@ def _at_distance(distance: int) -> Figure:
 
 
 def _at_rate(fps: float) -> list[Figure]:
-    """The figures of a stream at that many frames per second."""
+    """Return the figures of a stream at that many frames per second."""
     return [_streamed(name, take) for name, take in stream_figures.at_rate(fps).items()]
 
 
@@ -234,7 +234,7 @@ def _over_distances(result: RunResult) -> float | str | None:
 
 
 def _of(part: Mapping[Any, Any] | None, key: object, why: str = MISSING) -> Any:
-    """An entry of a part of a result, or why it is null; None where the part, or the entry, is not there."""
+    """Return an entry of a part of a result, or why it is null; None where the part or the entry does not exist."""
     if not part or key not in part:
         return None
     return why if part[key] is None else part[key]
@@ -247,7 +247,7 @@ def _key_frames(result: RunResult) -> float | None:
 
 
 def _macs(key: str, name: str, title: str, why: str, *kinds: str) -> Figure:
-    """kinds: the frame kinds whose work is in it; none: those that ran."""
+    """Return a figure of GFLOPs. kinds: the frame kinds whose work it counts; none: those that ran."""
 
     def bound(result: RunResult) -> bool:
         ran = kinds or [kind for kind, count in result.kinds.items() if count] or KINDS
@@ -282,7 +282,7 @@ STREAMED = {
     "age": "age of what is on show",
     "missed": "deadlines missed",
 }
-"""Name of a figure at a frame rate -> its title without the rate."""
+"""Name of a figure at a frame rate -> its title, without the rate."""
 MEAN = Figure("mIoU(distance=mean)", "mIoU mean over d", "%", _over_distances, "accuracy", "more")
 COSTS = (
     _macs("amortised", "gflops", "GFLOPs", "how often each kind runs is not known, or one that runs was not counted"),
@@ -353,7 +353,7 @@ COSTS = (
         for timed, kind in _TIMED.items()
     ),
 )  # fmt: skip
-"""All but accuracies: computation, parameters, speed, memory, energy, and what was run and timed."""
+"""Everything but accuracies: computation, parameters, speed, memory, energy, and what was run and timed."""
 CATALOGUE = {one.name: one for one in (MEAN, *COSTS)}
 FAMILIES = {family: [one for one in COSTS if one.spec.name == family] for family in {one.spec.name for one in COSTS}}
 TITLES = {one.title: one.name for one in (*map(_metric, map(parse, plan.DEFAULT)), *COSTS) if one.title != one.name}

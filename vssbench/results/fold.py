@@ -1,4 +1,4 @@
-"""From clip records to a result: a pure function of what is on disk, repeatable under any protocol."""
+"""Fold clip records to a result: a pure function of what is on disk, repeatable under any protocol."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ NAMED = 12
 
 
 class Measured(NamedTuple):
-    """All that was measured of one method.
+    """Everything that was measured for one method.
 
     codec:   how its frames were compressed; None: not at all
     records: in clip order; None where accuracy was refused (a network without weights)
     timed:   latency.json, or None where latency was not measured
-    cost:    of `metrics.cost.method_cost.cost`
+    cost:    from `metrics.cost.method_cost.cost`
     failed:  clip -> why it was left out
     streams: each camera, with its records in clip order
     """
@@ -57,11 +57,11 @@ def fold(
     protocol: str | None = None,
     conditions: Sequence[str] = (),
 ) -> RunResult:
-    """The result of one method.
+    """Return the result of one method.
 
     metrics:    canonical metric strings
-    protocol:   None takes the dataset's own
-    conditions: what a reader must know of how the run was asked for
+    protocol:   None: the dataset's own
+    conditions: what a reader must know about how the run was requested
     """
     weights, codec, records, timed, cost, failed, streams = measured
     result = RunResult(
@@ -96,7 +96,7 @@ def fold(
 
 
 def score(result: RunResult, clips: Clips, metrics: Sequence[str]) -> None:
-    """Fill in everything that depends on the protocol, under that of the clips."""
+    """Fill in everything that depends on the protocol, under the protocol of the clips."""
     evaluation = read(clips, [parse(metric) for metric in metrics])
     result.protocol, result.metrics, result.reasons = evaluation.protocol, evaluation.metrics, evaluation.reasons
     result.per_class = dict(zip(clips.space.names, evaluation.per_class, strict=True))
@@ -116,7 +116,7 @@ def stream(result: RunResult, streams: Sequence[tuple[Camera, Sequence[StreamRec
 
 
 def speed(result: RunResult, timed: Mapping[str, Any]) -> None:
-    """Fill in everything that rests on the timings, with FPS over the schedule of `result.kinds`."""
+    """Fill in everything that depends on the timings, with FPS over the schedule of `result.kinds`."""
     summary = summarise(timed["samples_ms"], result.kinds or None)
     result.fps, result.latency_ms = summary["fps"], summary["latency_ms"]
     result.samples_ms, result.memory_mb = timed["samples_ms"], timed["memory_mb"]
@@ -126,7 +126,7 @@ def speed(result: RunResult, timed: Mapping[str, Any]) -> None:
 
 
 def _motion(result: RunResult, timed: Mapping[str, Any]) -> list[str]:
-    """What making the codec's dense motion takes, which a method that needs it has to wait for."""
+    """Say how long it takes to make the codec's dense motion, for a method that has to wait for it."""
     end_to_end = (result.fps or {}).get("end_to_end")
     if not timed.get("motion_ms") or end_to_end is None:
         return []
@@ -140,7 +140,7 @@ def _motion(result: RunResult, timed: Mapping[str, Any]) -> list[str]:
 
 
 def _lost(failed: dict[str, str]) -> list[str]:
-    """The clips by name, with the reason of the first; the others' are in the result."""
+    """Name the clips that failed, with the reason for the first; the result has the other reasons."""
     if not failed:
         return []
     first, *others = map(repr, failed)
@@ -155,7 +155,7 @@ def _compression(codec: CodecSpec | None) -> list[str]:
 
 
 def _doubts(gflops: dict[str, Any] | None) -> list[str]:
-    """What a reader of the GFLOPs must know: where the counters differ, and what neither counts."""
+    """Return what a reader of the GFLOPs must know: where the counters differ, and what neither of them counts."""
     if gflops is None:
         return []
     doubts = [
@@ -171,7 +171,7 @@ def _doubts(gflops: dict[str, Any] | None) -> list[str]:
 
 
 def rescored(kept: Kept, clips: Clips) -> RunResult:
-    """The result of a method's folder under the protocol of its clips; one without accuracy has none to read again."""
+    """Return the result of a method's folder under the protocol of the clips; without accuracy, no figure changes."""
     result = kept.result.model_copy(update={"protocol": clips.protocol.name})  # stays in one table with the others
     if result.metrics is not None:
         score(result, clips, read_identity(kept.folder)["metrics"])

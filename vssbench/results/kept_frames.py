@@ -1,9 +1,10 @@
-"""Pictures of a run's worst frames, and what every other method made of the same frames.
+"""Pictures of a run's worst frames, and what every other method predicted for the same frames.
 
-Which frames of a clip may be kept is drawn from the clip's name, so it is the same for every method, in one process or
-eight, fresh or resumed. Of each drawn frame a method keeps its prediction, and where that changed since the frame
-before although no motion explains it; of those that it got most wrong, one per clip where there are enough clips, also
-the image and the ground truth. So a report can put methods side by side, and nothing is run twice.
+Which frames of a clip may be kept is drawn from the clip's name. It is therefore the same for every method, in one
+process or eight, fresh or resumed. For each drawn frame, a method's prediction is kept, and where it changed since the
+previous frame although no motion explains the change. The frames that it got most wrong, one per clip where there are
+enough clips, also keep the image and the ground truth. A report can then show methods side by side without running
+anything twice.
 
     <method>/frames/<clip>.json    the drawn frames of one clip; pictures are at most SIDE pixels wide or high
 
@@ -32,9 +33,9 @@ from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
 FOLDER = "frames"
 SIDE = 256
 FRAMES, A_CLIP = 400, 8
-"""Frames drawn of a whole dataset, and of one clip, at most."""
+"""The most frames drawn from a whole dataset, and from one clip."""
 LABEL_BYTES, IMAGE_BYTES = 3_000, 20_000
-"""Limits of a picture; what is larger is made smaller, as noise has to be. With three images, 2 MB a method at most."""
+"""Limits of a picture; a larger one, such as noise, is scaled down. With three images, at most 2 MB per method."""
 
 
 Seen = tuple[Frame, Prediction]
@@ -45,13 +46,13 @@ class _Record(BaseModel):
 
 
 class KeptFrame(_Record):
-    """One frame. Label maps are grey PNG of train ids (255: none), the image is a JPEG.
+    """One frame. Label maps are grey PNGs of train ids (255: none); the image is a JPEG.
 
     kind, age: of the prediction
     accuracy:  share of its labelled pixels that are right, in percent, at full size
-    flicker:   share of its pixels whose label no motion explains, in percent of what can be compared with the frame
-               before (`metrics.accuracy.flicker`); None where that is nothing
-    changed:   grey PNG of where, the brighter the more of them; beside flicker
+    flicker:   share of pixels whose label change no motion explains, in percent of those that can be compared with the
+               previous frame (`metrics.accuracy.flicker`); None where no pixel can be
+    changed:   grey PNG of where these pixels are, brighter where there are more; present whenever flicker is
     image, labels: of the worst frames only
     """
 
@@ -75,7 +76,7 @@ class KeptClip(_Record):
     frames: list[KeptFrame]
 
     def reduced(self, chosen: Collection[tuple[str, int]]) -> KeptClip:
-        """The same with pictures for the chosen (clip, index) only."""
+        """Return the same clip, with image and labels only for the chosen (clip, index)."""
         frames = [
             frame if (self.clip, frame.index) in chosen else frame.model_copy(update={"image": None, "labels": None})
             for frame in self.frames
@@ -84,7 +85,7 @@ class KeptClip(_Record):
 
 
 class Draw:
-    """What a run keeps. clips: of the whole split, whatever the limit; count: pictures a method."""
+    """Decides what a run keeps. clips: of the whole split, whatever the limit; count: pictures per method."""
 
     def __init__(self, clips: Iterable[str], count: int):
         names = list(clips)
@@ -93,12 +94,12 @@ class Draw:
         self.clips = frozenset(heapq.nsmallest(FRAMES, names, key=_lot) if count else ())
 
     def watch(self, clip: str, space: LabelSpace) -> Watch | None:
-        """Who looks on while the clip is run; None where nothing of it is kept."""
+        """Return the observer for a run of the clip; None where nothing of the clip is kept."""
         return Watch(clip, space, self.a_clip, self.pictures) if clip in self.clips else None
 
 
 class Watch:
-    """Looks on while a method runs a clip, and keeps the drawn frames."""
+    """Observes a method as it runs a clip, and keeps the drawn frames."""
 
     def __init__(self, clip: str, space: LabelSpace, frames: int, pictures: int):
         self.clip, self.space, self.frames, self.pictures = clip, space, frames, pictures
@@ -106,11 +107,11 @@ class Watch:
         self._last: Seen | None = None
 
     def __call__(self, frame: Frame, prediction: Prediction) -> None:
-        own = replace(prediction, labels=prediction.labels.copy())  # a method may write its next one into the array
+        own = replace(prediction, labels=prediction.labels.copy())  # a method may reuse the array for its next one
         before, self._last = self._last, (frame, own)
         if frame.labels is None:
             return
-        lot = -_lot(f"{self.clip}\0{frame.index}")  # the heap lets go of its smallest, and small lots are to stay
+        lot = -_lot(f"{self.clip}\0{frame.index}")  # the heap drops its smallest, and small lots must stay
         if len(self._held) == self.frames and lot < self._held[0][0]:
             return
         if (frame.labels == IGNORE).all():
@@ -120,7 +121,7 @@ class Watch:
             heapq.heappop(self._held)
 
     def kept(self) -> KeptClip:
-        """The drawn frames, the worst of them with their pictures."""
+        """Return the drawn frames, the worst of them with their pictures."""
         drawn = sorted(((seen, before) for *_, seen, before in self._held), key=lambda pair: pair[0][0].index)
         frames = [_kept(seen, before, self.space.classes) for seen, before in drawn]
         worst = {frame.index for frame in heapq.nsmallest(self.pictures, frames, key=_badness)}
@@ -131,7 +132,7 @@ class Watch:
 
 
 class FrameFolder:
-    """The kept frames of one method on disk: `count` pictures, the worst of all the clips that were added."""
+    """The kept frames of one method on disk, with `count` pictures: the worst of all clips that were added."""
 
     def __init__(self, method: Path, count: int):
         self.folder, self.count = method / FOLDER, count
@@ -139,7 +140,7 @@ class FrameFolder:
         self._pictures = {(kept.clip, frame.index): frame.accuracy for kept in found for frame in _pictured(kept)}
 
     def add(self, kept: KeptClip) -> None:
-        """Write one clip; the best of those that have pictures gives them up where there are too many."""
+        """Write one clip; where there are too many pictures, the best of the frames that have them lose theirs."""
         self._pictures |= {(kept.clip, frame.index): frame.accuracy for frame in _pictured(kept)}
         chosen = heapq.nsmallest(self.count, self._pictures, key=lambda key: (self._pictures[key], key))
         self._write(kept.reduced(chosen))
@@ -156,7 +157,7 @@ class FrameFolder:
 
 
 def read_frames(method: Path) -> list[KeptClip]:
-    """What a method's folder keeps, by clip; empty where it keeps none. Raises UserError for a damaged file."""
+    """Read the kept frames of a method's folder, by clip; may be empty. Raises UserError for a damaged file."""
     return sorted((_read(path) for path in (method / FOLDER).glob("*.json")), key=lambda kept: kept.clip)
 
 
@@ -210,7 +211,7 @@ def _labels(labels: UInt8) -> bytes:
 
 
 def _changes(changed: NDArray[np.bool_]) -> bytes:
-    """Small areas grow dark where the picture is made smaller, and do not vanish."""
+    """Encode the map of changes so that small areas become darker when it is scaled down, and do not vanish."""
     return _small(255 * changed.astype(np.uint8), cv2.INTER_AREA, LABEL_BYTES, ".png", [])
 
 
@@ -219,7 +220,7 @@ def _image(image: UInt8) -> bytes:
 
 
 def _small(picture: UInt8, filter_: int, limit: int, ending: str, options: list[int]) -> bytes:
-    """The encoded picture at the largest size of SIDE, SIDE / 2, ... that fits the limit."""
+    """Return the encoded picture at the largest size of SIDE, SIDE / 2, ... that fits the limit."""
     side = min(SIDE, max(picture.shape[:2]))
     while True:
         factor = side / max(picture.shape[:2])

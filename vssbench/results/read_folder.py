@@ -1,4 +1,4 @@
-"""One method's folder as a run left it: the result, and the records that it was folded from."""
+"""Read one method's folder as a run left it: the result, and the records that it was folded from."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from vssbench.types import LabelSpace
 
 @dataclass(frozen=True)
 class Kept:
-    """One method's folder. Its records are large: they are read when asked for, each time, and not kept here."""
+    """One method's folder. Its records are large, so they are read on every request and not kept in memory."""
 
     folder: Path
     result: RunResult
 
     @property
     def space(self) -> LabelSpace:
-        """The classes as they were when measured: a plugin's label space has no file here, and ours may change."""
+        """The classes as measured: a plugin's label space may have no file here, and ours may have changed."""
         return LabelSpace.plain(self.result.dataset.labels, self.result.dataset.classes)
 
     @property
@@ -35,7 +35,7 @@ class Kept:
         return (self.folder / STREAMS).exists()
 
     def records(self) -> list[ClipRecord]:
-        """The records of the clips of the result, in its order; none for a result without accuracy.
+        """Read the records of the result's clips, in its order; none for a result without accuracy.
 
         Raises UserError for a damaged file, and where a clip of the result has no record.
         """
@@ -53,9 +53,9 @@ class Kept:
         return [found[clip] for clip in names]
 
     def streams(self) -> list[tuple[Camera, list[StreamRecord]]]:
-        """The cameras of the result, each with its records in clip order.
+        """Read the cameras of the result, each with its records in clip order.
 
-        Raises UserError where one is missing.
+        Raises UserError where a record is missing, or is of another clip or rate.
         """
         if not self.result.streaming:
             return []
@@ -83,7 +83,7 @@ class Kept:
         return streams
 
     def clips(self, protocol: str | None = None) -> Clips:
-        """The records under a protocol, to be decoded once; None: the result's own."""
+        """Return the records under a protocol, to be decoded once. protocol: None: the result's own."""
         return Clips(protocol or self.result.protocol, self.space, self.records())
 
     @property
@@ -92,5 +92,5 @@ class Kept:
 
 
 def read_folder(folder: Path) -> Kept:
-    """A method's folder. Raises UserError for a damaged result."""
+    """Read a method's folder. Raises UserError for a damaged result."""
     return Kept(folder, read_result(folder / "result.json"))

@@ -1,7 +1,7 @@
 """The versioned result record: what one method did on one dataset, and exactly how that was measured.
 
-A result is a fold over clip records. Percentages are stored as papers print them (65.01, not 0.6501); what is
-missing is null, with the reason next to it.
+A result is a fold over clip records. Percentages are stored as papers print them (65.01, not 0.6501); a missing
+value is null, with the reason next to it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from vssbench.specs import parse
 from vssbench.types import KINDS
 
 SCHEMA = 4
-"""Rises whenever a file of today could not be read by the vssbench of yesterday, new fields included."""
+"""Increases whenever an earlier vssbench could not read the files written now; new fields count as well."""
 
 
 class _Record(BaseModel):
@@ -52,14 +52,14 @@ class _Record(BaseModel):
 class ClipRecord(_Record):
     """One clip under one method: everything that any protocol needs later, in integers.
 
-    frames, labelled: frames streamed, and those of them that have labels
+    frames, labelled: frames streamed, and how many of them have labels
     kinds:   frame kind -> how often it ran
     states:  metric name -> its state
     seconds: phase -> seconds in the accuracy pass (not the latency measurement)
-    files:   "frames", "labels", and "predictions" or "metrics" for what these read -> digest of the bytes; empty in
-             records of schema 1 and 2
+    files:   "frames", "labels", and "predictions" or "metrics" for the files these read -> digest of the bytes; empty
+             in records of schema 1 and 2
     conditions: digest of the identity under which it was measured; None in records of schema 1 and 2
-    cut_from: the dataset's clip that this one is a part of (--distances); None: it is a whole one
+    cut_from: the dataset's clip that this one is a part of (--distances); None: it is a whole clip
     """
 
     clip: str
@@ -82,12 +82,12 @@ class ClipRecord(_Record):
 
 
 class DatasetInfo(_Record):
-    """What was run on.
+    """The dataset of a run.
 
     fingerprint: sha256 of the names of all clips and frames of the split, and of the clips that failed
-    names:       the clips that were run and did not fail; clips, frames, labelled: how many of them
+    names:       the clips that were run and did not fail; clips, frames, labelled: how many there are
     files:       digest of the bytes of their frames and labels; None where it is not known
-    cut_from:    how many of the dataset's clips they are parts of (--distances); None: they are whole ones
+    cut_from:    how many of the dataset's clips they are parts of (--distances); None: they are whole clips
     """
 
     spec: str
@@ -122,25 +122,25 @@ class RunResult(_Record):
 
     resolved:    the method's spec with every default written out
     codec:       how the frames were compressed before the method saw them; null: not at all
-    metrics:     headline numbers in percent under `protocol`; None with the reason in `reasons`
+    metrics:     headline numbers in percent under `protocol`, or None with the reason in `reasons`
     per_class:   class -> IoU in percent
-    by_class:    another metric that has a figure for each class -> class -> percent
-    by_distance: [{"distance", "mIoU", "pixels"}]: accuracy over the distance to the key frame
-    kinds:       frame kind -> how often it ran in the accuracy pass, null for a kind that never occurred
-    counted_kinds: the same of the clips that count under `protocol`; empty where all of them do
-    fps, latency_ms, samples_ms: the latency pass; samples are kept raw, by frame kind and phase
-    reference_ms: own time of the reference workload around each round of the latency pass
+    by_class:    another metric with figures by class -> class -> percent
+    by_distance: [{"distance", "mIoU", "pixels"}]: accuracy by distance to the key frame
+    kinds:       frame kind -> how often it ran in the accuracy pass; null for a kind that never occurred
+    counted_kinds: the same for the clips that count under `protocol`; empty where all of them do
+    fps, latency_ms, samples_ms: from the latency pass; samples are kept raw, by frame kind and phase
+    reference_ms: time of the reference workload itself around each round of the latency pass
     input_size:  frame kind -> [H, W] of what the network sees of a frame of `gflops.size`, padding included
-    params_m:    millions of parameters that inference uses; those that only training reads stand apart
+    params_m:    millions of parameters that inference uses; `params_training_only_m` has those for training only
     memory_mb:   host memory, and device memory where there is a device
-    memory_measured: "together": with every method of the run in one process; "alone": in one of its own; None: not
-    streaming:   of each frame rate, what a viewer sees while the method is busy with one frame at a time
-    energy:      joules per frame of an NVIDIA device, or the reason why there is none
-    runtime:     what ran the networks; null where there is none
+    memory_measured: "together": all methods of the run in one process; "alone": in its own; None: not measured
+    streaming:   per frame rate, what a viewer sees while the method works on one frame at a time
+    energy:      joules per frame of an NVIDIA device, or the reason why there is no figure
+    runtime:     what ran the networks; null where there is no network
     skipped:     clip -> why it does not count under `protocol`
     failure:     why the method has no figures at all; with --on-error skip-method
     failed:      clip -> why it could not be measured; it is left out for every method of the run
-    notes:       what the protocol made of these clips (windows left out, pixels booked elsewhere)
+    notes:       how the protocol treated these clips (windows left out, pixels booked elsewhere)
     caveats:     what a reader must know before comparing this row
     signatures:  figure -> the line to cite it by (`signature.lines`); empty in results of schema 1 to 3
     """
@@ -203,22 +203,22 @@ class RunResult(_Record):
 
     @property
     def memory_alone(self) -> bool:
-        """Whether memory was measured in a process of the method's own."""
+        """Whether memory was measured in the method's own process."""
         return self.memory_measured == "alone"
 
     def to_json(self) -> str:
-        """Indented JSON with a final newline, the same text for the same result."""
+        """Return indented JSON with a final newline, the same text for the same result."""
         return json.dumps(without_nan(self.model_dump(by_alias=True)), indent=1, ensure_ascii=False) + "\n"
 
 
 def files_digest(records: Sequence[ClipRecord]) -> str | None:
-    """One digest of all frames and labels that the records were measured on; None where one record has none."""
+    """Return one digest of all frames and labels that the records were measured on; None if one has no digest."""
     parts = [f"{record.clip}\0{record.files.get('frames')}\0{record.files.get('labels')}" for record in records]
     return digest(parts)[:16] if records and all(record.files.get("frames") for record in records) else None
 
 
 def count_kinds(records: Sequence[ClipRecord]) -> dict[str, int | None]:
-    """How often each frame kind ran over all clips; None for a kind that never did."""
+    """Return how often each frame kind ran over all clips; None for a kind that never ran."""
     total: Counter[str] = Counter()
     for record in records:
         total.update(record.kinds)
@@ -226,17 +226,17 @@ def count_kinds(records: Sequence[ClipRecord]) -> dict[str, int | None]:
 
 
 def _with_failed(data: dict[str, Any]) -> dict[str, Any]:
-    """From 1: a clip that failed ended the run."""
+    """Migrate from schema 1, in which a failed clip ended the run."""
     return {**data, "failed": {}}
 
 
 def _with_files(data: dict[str, Any]) -> dict[str, Any]:
-    """From 2: the contents of files were not looked at."""
+    """Migrate from schema 2, which did not record the contents of files."""
     return {**data, "dataset": {**data["dataset"], "files": None}} if isinstance(data.get("dataset"), dict) else data
 
 
 def _with_signatures(data: dict[str, Any]) -> dict[str, Any]:
-    """From 3: a citation was made when it was asked for, and memory measured with all methods in one process."""
+    """Migrate from schema 3: citations were made on request, and memory measured with all methods in one process."""
     return {**data, "signatures": {}, "memory_measured": "together" if data.get("memory_mb") else None}
 
 
@@ -245,11 +245,11 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     2: _with_files,
     3: _with_signatures,
 }
-"""Schema -> what makes a result of the next one of it."""
+"""Schema -> the function that turns its results into those of the next schema."""
 
 
 def read_result(path: Path) -> RunResult:
-    """A result.json, of an older schema too; a newer one or a damaged file is one clear message."""
+    """Read a result.json, also of an older schema. Raises UserError for a newer schema or a damaged file."""
     try:
         data = json.loads(regular(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -272,7 +272,7 @@ def read_result(path: Path) -> RunResult:
 
 
 def without_nan(value: Any) -> Any:
-    """The same JSON value with NaN and infinities as null."""
+    """Return the same JSON value with NaN and infinities as null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

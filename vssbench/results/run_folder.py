@@ -1,15 +1,15 @@
 """The run directory: what is measured is on disk before the next clip starts, and survives any interruption.
 
-    <run>/run.json                  what was asked
+    <run>/run.json                  what was requested
     <run>/<method>/identity.json    what the numbers depend on; --resume measures again what has changed
-    <run>/<method>/clips.jsonl      one line a finished clip
-    <run>/<method>/stale.jsonl      lines of clips that were measured again, for something had changed
+    <run>/<method>/clips.jsonl      one line per finished clip
+    <run>/<method>/stale.jsonl      lines of clips that are measured again because something changed
     <run>/<method>/latency.json     raw timings
-    <run>/<method>/stream.jsonl     one line a finished clip and frame rate; a stale one is passed over
+    <run>/<method>/stream.jsonl     one line per finished clip and frame rate; stale lines are ignored
     <run>/<method>/result.json      the fold
     <run>/<method>/frames/          pictures of frames (kept_frames.py); no number depends on them
 
-Where a sweep varies the dataset, the folder is that of "<method> on <dataset>".
+Where a sweep varies the dataset, <method> is "<method> on <dataset>".
 Whole files are replaced atomically (write, fsync, rename). A line of clips.jsonl that was cut short by an
 interruption is dropped when the file is opened again; any other damage is reported, never skipped.
 """
@@ -44,21 +44,22 @@ from vssbench.results.timings import read_timings
 from vssbench.specs import parse
 
 ASKED = ("method", "codec", "dataset", "distances", "split", "metrics", "device")
-"""What of an identity the user asked for; the rest is what may change underneath."""
+"""The parts of an identity that the user asked for; the rest may change underneath."""
 
 
 def slug(name: str) -> str:
-    """A folder name for specs: readable, safe on any file system, different for different specs."""
+    """Return a folder name for a spec: readable, safe on any file system, different for different specs."""
     readable = re.sub(r"[^A-Za-z0-9_.=-]+|\.\.+", "_", name).strip("._")[:80]
     return f"{readable}-{digest([name])[:8]}"
 
 
 class RunDirectory:
-    """Exclusive hold of one run directory, from `open` to `close`."""
+    """An exclusive lock on one run directory, from construction to `close`."""
 
     def __init__(self, folder: Path, asked: dict[str, Any], resume: bool):
-        """folder: created if missing; it must be empty unless `resume`. asked: JSON written to run.json.
+        """Lock the folder and write run.json.
 
+        folder: created if missing; it must be empty unless `resume`. asked: JSON written to run.json
         Raises UserError for a folder that holds something else, or the run of a newer vssbench.
         """
         self.folder = folder
@@ -90,7 +91,7 @@ class RunDirectory:
         self.close()
 
     def method(self, name: str, identity: dict[str, Any]) -> MethodFolder:
-        """The folder of one method, checked to hold nothing measured under other conditions.
+        """Open the folder of one method, which must not hold anything that was measured for a different request.
 
         name: the method's spec, or "<method> on <dataset>"
         """
@@ -100,14 +101,14 @@ class RunDirectory:
 class MethodFolder:
     """The records of one method in one run.
 
-    records:    clip -> record, of those measured under the identity that the folder was opened with
-    streamed: conditions -> record, of the clips streamed at frame rates, stale ones among them
+    records:    clip -> record, of clips measured under the identity that the folder was opened with
+    streamed: conditions -> record, of clips streamed at frame rates, including stale ones
     conditions: digest of that identity
-    changed:    "what: value then, value now", of what differs from when the folder was last opened
+    changed:    "what: value then, value now", for whatever differs from when the folder was last opened
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any]):
-        """Raises UserError where something else was asked then: that is another run, not the rest of this one."""
+        """Raises UserError where the folder was made for a different request: that is another run, not this one."""
         self.folder = folder
         self.clips_file = folder / "clips.jsonl"
         self.conditions = conditions_of(identity)
@@ -125,7 +126,7 @@ class MethodFolder:
 
     def _changes(self, identity: dict[str, Any]) -> list[str]:
         if not self.clips_file.exists() and not (self.folder / "latency.json").exists():
-            return []  # nothing measured, nothing to protect
+            return []  # nothing was measured, so nothing is lost
         kept = read_identity(self.folder)
         wanted = json.loads(json.dumps(identity))
         other = {
@@ -142,19 +143,19 @@ class MethodFolder:
         return list(other.values())
 
     def set_aside(self, clips: Collection[str]) -> None:
-        """Move the records of clips that are to be measured again to stale.jsonl, which nothing reads."""
+        """Move records of clips that are to be measured again to stale.jsonl, a file that nothing reads."""
         if clips:
             append(self.folder / "stale.jsonl", b"".join(_line(self.records.pop(clip)) for clip in clips))
             replace(self.clips_file, lambda part: part.write_bytes(b"".join(map(_line, self.records.values()))))
 
     def add(self, record: ClipRecord) -> None:
-        """Append one record; it is on disk when this returns."""
+        """Append one record, which is on disk when this returns."""
         record.conditions = self.conditions
         append(self.clips_file, _line(record))
         self.records[record.clip] = record
 
     def add_streamed(self, record: StreamRecord, conditions: str) -> None:
-        """Append the record of one clip at one frame rate; it is on disk when this returns."""
+        """Append the record of one clip at one frame rate, which is on disk when this returns."""
         record.conditions = conditions
         append(self.folder / STREAMS, _line(record))
         self.streamed[conditions] = record
@@ -168,14 +169,14 @@ class MethodFolder:
         write_json(self.folder / name, value)
 
     def latency(self, conditions: dict[str, Any]) -> dict[str, Any] | None:
-        """The raw timings, if there are any that were taken under these conditions."""
+        """Return the raw timings, if there are any that were taken under these conditions."""
         path = self.folder / "latency.json"
         timed = read_timings(path) if path.exists() else None
         return timed if timed and timed.get("conditions") == json.loads(json.dumps(conditions)) else None
 
 
 def _refuse_newer(file: Path) -> None:
-    """A damaged run.json is written anew: no record depends on it."""
+    """Raise UserError for a run.json of a newer schema; a damaged one is written again, as no record depends on it."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))["schema"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -193,12 +194,12 @@ def _line(record: ClipRecord | StreamRecord) -> bytes:
 
 
 def conditions_of(identity: dict[str, Any]) -> str:
-    """The digest of an identity, as it stands in records."""
+    """Return the digest of an identity that is stored in records."""
     return digest([json.dumps(identity, sort_keys=True)])[:16]
 
 
 def read_identity(folder: Path) -> dict[str, Any]:
-    """What the numbers in a method's folder depend on. Nothing else says so: damaged, it cannot be made again."""
+    """Read what the numbers in a method's folder depend on. No other file says so: if damaged, it cannot be rebuilt."""
     path = folder / "identity.json"
     try:
         identity = json.loads(path.read_text(encoding="utf-8"))
@@ -217,7 +218,7 @@ def read_identity(folder: Path) -> dict[str, Any]:
 
 
 def read_clips(path: Path) -> dict[str, ClipRecord]:
-    """The records of a clips.jsonl by clip; a line that an interruption cut short is left out."""
+    """Read the records of a clips.jsonl by clip; a line that an interruption cut short is left out."""
     records: dict[str, ClipRecord] = {}
     data = path.read_bytes() if path.exists() else b""
     for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), 1):

@@ -1,9 +1,10 @@
-"""A number with all that it rests on in one line, to be pasted into a paper and checked by a reader.
+"""A number in one line with everything that it depends on, to be pasted into a paper and checked by a reader.
 
     mIoU|protocol:vspw|data:vspw.val|clips:343|files:1a2b3c4d|method:mpvss|weights:5e6f7a8b|vssbench:0.2.0 = 37.49
 
-Parts are in this order, `name:value`; those that say nothing of a figure are left out. In a value `%`, `|` and line
-breaks stand as `%25`, `%7C`, `%0A` and `%0D`. What sacrebleu does for BLEU (Post, WMT 2018), for video segmentation.
+Parts are `name:value`, in this order; those that do not apply to a figure are left out. In values, `%`, `|` and line
+breaks are written `%25`, `%7C`, `%0A` and `%0D`. This does for video segmentation what sacrebleu does for BLEU (Post,
+WMT 2018).
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from vssbench.results.figures import Reading, figures
 from vssbench.results.record import RunResult
 
 SHORT = 8
-"""How many hexadecimal digits of a digest are kept."""
+"""Hexadecimal digits of a digest that are kept."""
 COSTS = ("gflops", "params", "fps(step)", "fps(step+decode)", "fps(end_to_end)")
-"""Costs whose lines a result keeps, beside those of its metrics."""
+"""Costs whose lines a result keeps, in addition to those of its metrics."""
 _FORM = "FIGURE|name:value|... = NUMBER, as `vssbench cite` prints it"
 _ESCAPED = {"%": "%25", "|": "%7C", "\n": "%0A", "\r": "%0D"}
 
@@ -39,7 +40,7 @@ class Signature:
 
 
 def parse(text: str) -> Signature:
-    """The signature of its line; `parse(str(one)) == one`. Raises UserError for anything else."""
+    """Read a signature from its line, so that `parse(str(one)) == one`. Raises UserError for anything else."""
     found = re.fullmatch(r"(?P<what>[^\n]+) = (?P<value>≥?-?\d+(\.\d+)?(e[+-]?\d+)?|-)", text.strip())
     if found is None:
         raise UserError(f"{text.strip()[:80]!r} is not a signature", expected=_FORM)
@@ -51,12 +52,12 @@ def parse(text: str) -> Signature:
 
 
 def signatures(result: RunResult) -> dict[str, Signature]:
-    """Figure -> signature, of every metric and cost that the result has a number for."""
+    """Return figure -> signature for every metric and cost that has a number in the result."""
     return {one.figure.name: _signature(result, one) for one in figures(result) if one.value is not None}
 
 
 def lines(result: RunResult) -> dict[str, str]:
-    """What a result keeps: figure -> signature as text, of its metrics and of COSTS, where there is a number."""
+    """Return what a result keeps: figure -> signature as text, for its metrics and COSTS that have a number."""
     return {
         one.figure.name: str(_signature(result, one))
         for one in figures(result)
@@ -65,7 +66,7 @@ def lines(result: RunResult) -> dict[str, str]:
 
 
 def differences(cited: Signature, result: RunResult) -> list[str]:
-    """Where a citation and the result differ, one line each; empty where it holds."""
+    """Return where a citation and the result differ, one line each; empty where the citation is right."""
     mine = signatures(result).get(cited.figure)
     if mine is None:
         return [f"the result has no {cited.figure}"]

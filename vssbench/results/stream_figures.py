@@ -1,4 +1,4 @@
-"""The figures of streams: of a frame rate, as `sIoU(fps=30)`, and what the timings say of every rate."""
+"""The figures of streams: those of one frame rate, such as `sIoU(fps=30)`, and those of the timings at any rate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Take = Callable[[RunResult], float | str | None]
 
 
 def at_rate(fps: float) -> dict[str, Take]:
-    """Name of each figure of that frame rate -> how it is taken; None for a result without it."""
+    """Return name -> reader for each figure of that frame rate; a reader returns None for a result without it."""
 
     def of_entry(read: Callable[[Mapping[str, Any]], float | str | None]) -> Take:
         def take(result: RunResult) -> float | str | None:
@@ -46,9 +46,9 @@ def at_rate(fps: float) -> dict[str, Take]:
 
 
 def totals(kept: Kept, clips: Clips) -> dict[str, Totals | str]:
-    """Name of each accuracy under a stream -> its totals, or why there are none; nothing where no records are beside.
+    """Return name -> totals of each accuracy of a stream, or why there are none; empty without records of streams.
 
-    clips: of the method's plain records, whose protocol is taken
+    clips: of the method's plain records; their protocol is used
     Raises UserError for records that are damaged or incomplete.
     """
     found: dict[str, Totals | str] = {}
@@ -61,26 +61,29 @@ def totals(kept: Kept, clips: Clips) -> dict[str, Totals | str]:
 
 
 def of_stream(figure: Spec, streams: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The stream of a result whose times per frame a figure is based on; None where there is none."""
+    """Return the stream of a result whose times per frame a figure is based on; None where there is none."""
     if figure.name in (*ACCURACIES, "dropped", "age"):
         return next((one for one in streams if one["fps"] == figure.get("fps")), None)
     return streams[0] if figure.name == "rate" and streams else None
 
 
 def is_assumed(figure: Spec, streams: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a figure rests on times per frame that were assumed, and so says nothing of a machine."""
+    """Return whether a figure depends on times per frame that were assumed, and so says nothing about a machine."""
     stream = of_stream(figure, streams)
     return stream is not None and bool(stream["assumed"])
 
 
 def named(word: str, fps: float, name: str) -> str:
-    """`age(p99,fps=30)`, as the catalogue writes it."""
+    """Return a name as the catalogue writes it, such as `age(p99,fps=30)`."""
     rate = int(fps) if fps == int(fps) else fps
     return str(Spec(name, (("fps", rate),), words=(word,) if word else ()))
 
 
 def slowest(kind: str, scope: str) -> Take:
-    """Milliseconds of the slowest timed frame. kind: of its frames, or "all";  scope: of `metrics.cost.latency`."""
+    """Return a reader for the milliseconds of the slowest timed frame.
+
+    kind: of its frames, or "all";  scope: of `metrics.cost.latency`
+    """
 
     def take(result: RunResult) -> float | str | None:
         times = _timed(result, kind, scope)
@@ -90,7 +93,10 @@ def slowest(kind: str, scope: str) -> Take:
 
 
 def jitter(kind: str) -> Take:
-    """Milliseconds between the median and the 99th percentile of the timed frames, end to end. kind: as above"""
+    """Return a reader for the milliseconds, end to end, from the median to the 99th percentile of timed frames.
+
+    kind: of its frames, or "all"
+    """
 
     def take(result: RunResult) -> float | str | None:
         times = _timed(result, kind, "end_to_end")
@@ -103,7 +109,7 @@ def jitter(kind: str) -> Take:
 
 
 def _timed(result: RunResult, kind: str, scope: str) -> NDArray[np.float64] | str | None:
-    """Milliseconds of each timed frame of a kind, or why there are none; None where nothing was timed."""
+    """Return the milliseconds of each timed frame of a kind, or why there are none; None where nothing was timed."""
     if result.samples_ms is None:
         return None
     times = milliseconds(result.samples_ms, scope)
@@ -113,7 +119,7 @@ def _timed(result: RunResult, kind: str, scope: str) -> NDArray[np.float64] | st
 
 
 def keeps_up_to(result: RunResult) -> float | str | None:
-    """The highest frame rate without a drop, over the frames of the latency pass and with the times of the streams."""
+    """Return the highest frame rate without a drop, over the latency pass's frames, with the times of the streams."""
     if not result.streaming:
         return None
     if result.samples_ms is None:

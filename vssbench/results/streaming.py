@@ -1,4 +1,4 @@
-"""What a run keeps of streams at a frame rate, a line per clip and rate, and the figures that follow from it."""
+"""What a run keeps of streams at a frame rate, one line per clip and rate, and the figures that follow from it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Take = Literal["newest", "every"]
 class StreamRecord(BaseModel):
     """One clip under one method at one frame rate.
 
-    frames, labelled: frames that arrived, and those of them that have labels
+    frames, labelled: frames that arrived, and how many of them have labels
     taken:        frames that the method ran on, by kind in `kinds`
-    before_first: frames at whose arrival nothing was on show yet
-    ages:         microseconds since what is on show was seen -> at how many frames
+    before_first: frames that arrived before anything was on show
+    ages:         microseconds since the camera saw what is on show -> at how many frames
     states:       of the metric OnShow
-    conditions:   digest of all that it rests on
-    cut_from:     there for metrics that read clips' states: a streamed clip is a whole one
+    conditions:   digest of everything that it depends on
+    cut_from:     exists for metrics that read clips' states; None, as a streamed clip is a whole one
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -64,7 +64,7 @@ class StreamRecord(BaseModel):
 
 
 def read_records(folder: Path) -> list[StreamRecord]:
-    """The records of a method's folder; a line that an interruption cut short is left out.
+    """Read the records of a method's folder; a line that an interruption cut short is left out.
 
     Raises UserError for a damaged line.
     """
@@ -86,9 +86,9 @@ class Camera(NamedTuple):
     """A camera in front of one method.
 
     fps:     frames per second
-    take:    "newest": a free method takes the last frame that came; "every": all of them in turn
-    latency: (frame kind, whole microseconds that one takes), each kind once
-    assumed: whether those were given, not measured
+    take:    "newest": a free method takes the last frame that arrived; "every": it takes all frames in turn
+    latency: (frame kind, whole microseconds per frame), each kind once
+    assumed: whether these times were given, not measured
     """
 
     fps: float
@@ -98,12 +98,15 @@ class Camera(NamedTuple):
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Camera:
-        """That of one rate of `RunResult.streaming`."""
+        """Return the camera of one rate of `RunResult.streaming`."""
         latency = tuple(sorted((kind, round(1e3 * spent)) for kind, spent in entry["latency_ms"].items()))
         return cls(entry["fps"], entry["take"], latency, entry["assumed"])
 
     def conditions(self, method: str | None, files: Mapping[str, str]) -> str:
-        """Digest of all that a clip's record rests on. method, files: of its plain record (conditions, files)."""
+        """Return the digest of all that a clip's record depends on.
+
+        method, files: conditions and files of the clip's plain record
+        """
         return digest([json.dumps([method, files, *self[:-1]], sort_keys=True)])[:16]
 
 
@@ -114,9 +117,9 @@ def entry(
     space: LabelSpace,
     samples: Mapping[str, Sequence[Any]] | None,
 ) -> dict[str, Any]:
-    """One rate of `RunResult.streaming`.
+    """Return one rate of `RunResult.streaming`.
 
-    records: of one rate, of every clip that counts in the run;  samples: of the run's latency pass, None without one
+    records: of one rate, for every clip that counts in the run;  samples: of the run's latency pass, or None
     """
     fps = camera.fps
     found = accuracies(Clips(protocol, space, records))
@@ -143,7 +146,7 @@ def entry(
 
 
 def percentile(counts: Mapping[int, int], percent: int) -> float:
-    """As NumPy's, of whole numbers of which each occurs that often; memory does not grow with how often."""
+    """Return NumPy's percentile of whole numbers, given as number -> count; memory does not grow with the counts."""
     values = sorted(value for value, count in counts.items() if count)
     ends = list(accumulate(counts[value] for value in values))
     rank, rest = divmod(percent * (ends[-1] - 1), 100)
@@ -152,5 +155,5 @@ def percentile(counts: Mapping[int, int], percent: int) -> float:
 
 
 def missed(samples: Mapping[str, Sequence[Any]], fps: float) -> float:
-    """Percent of the timed frames that took longer than the camera leaves between two, whatever their kind."""
+    """Return the percent of timed frames, of any kind, that took longer than the camera's time between two frames."""
     return 100 * float((milliseconds(samples, "end_to_end") > 1e3 / fps).mean())

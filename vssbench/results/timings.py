@@ -1,4 +1,4 @@
-"""What the latency pass of one method left (latency.json), checked as it is read."""
+"""Read what the latency pass of one method wrote (latency.json), and check it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ else:
 
 
 class _Timings(BaseModel):
-    """conditions: of `bench.identity.speed_conditions`;  reference_ms: of the reference workload, round by round."""
+    """latency.json. conditions: `bench.identity.speed_conditions`;  reference_ms: the reference workload, by round."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -35,7 +35,7 @@ class _Timings(BaseModel):
 
 
 def read_timings(path: Path) -> dict[str, Any]:
-    """The file as it stands; raises UserError for one that no run has written."""
+    """Return the file's content unchanged; raises UserError for a file that no run can have written."""
     timed: dict[str, Any] = read_json(path)
     try:
         _Timings.model_validate(timed)

@@ -1,4 +1,4 @@
-"""Does a result follow from what lies next to it? Every figure computed again from the records and the timings."""
+"""Check that a result follows from the files next to it: compute every figure again from records and timings."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from vssbench.results.timings import read_timings
 from vssbench.specs import inside, parse
 
 TOLERANCE = 1e-9
-"""Relative: another machine may sum floats in another order."""
+"""Relative; a different machine may sum floats in a different order."""
 
 
 @dataclass
 class Verified:
-    """What became of one method's folder. values: how many were compared; differences: a line each."""
+    """The outcome for one method's folder. values: how many were compared; differences: one line each."""
 
     folder: Path
     method: str = ""
@@ -34,7 +34,7 @@ class Verified:
     differences: list[str] = field(default_factory=list)
 
     def compare(self, what: str, stands: Any, follows: Any) -> None:
-        """Note where two JSON values differ. stands: in the file;  follows: from what lies next to it."""
+        """Note where two JSON values differ. stands: the value in the file;  follows: the value computed again."""
         for place, one, other in _leaves(what, without_nan(stands), without_nan(follows)):
             self.values += 1
             if not _same(one, other):
@@ -42,7 +42,7 @@ class Verified:
 
 
 def verify(folder: Path) -> Verified:
-    """Check one method's folder; what cannot even be read is a difference like any other."""
+    """Check one method's folder; a file that cannot be read counts as a difference like any other."""
     found = Verified(folder)
     try:
         kept, identity = read_folder(folder), read_identity(folder)
@@ -66,12 +66,12 @@ def verify(folder: Path) -> Verified:
 
 
 def _accuracy(found: Verified, kept: Kept, identity: dict[str, Any]) -> None:
-    """Everything that follows from the clip records."""
+    """Compare everything that follows from the clip records."""
     result, records = kept.result, kept.records()
     found.clips = len(records)
     again = result.model_copy(deep=True)
     score(again, Clips(result.protocol, kept.space, records), identity["metrics"])
-    if None in (result.metrics or {}).values():  # the protocol does not look at some counts; they must be sound too
+    if None in (result.metrics or {}).values():  # counts that the protocol ignores must be sound too
         score(result.model_copy(deep=True), Clips("exact", kept.space, records), identity["metrics"])
     for name in ("metrics", "reasons", "per_class", "by_class", "by_distance", "skipped", "notes", "counted_kinds"):
         found.compare(name, getattr(result, name), getattr(again, name))
@@ -99,7 +99,10 @@ def _accuracy(found: Verified, kept: Kept, identity: dict[str, Any]) -> None:
 
 
 def _speed(found: Verified, result: RunResult, folder: Path, conditions: str) -> None:
-    """Everything that follows from the raw timings, and whether these are of this run. conditions: of its identity"""
+    """Compare everything that follows from the raw timings, and check that they are of this run.
+
+    conditions: digest of the run's identity
+    """
     if result.fps is None and result.samples_ms is None:
         return
     path = folder / "latency.json"
@@ -117,7 +120,7 @@ def _speed(found: Verified, result: RunResult, folder: Path, conditions: str) ->
 
 
 def _leaves(place: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Pairs of values that are neither mapping nor list, with their places; whole where the shapes differ."""
+    """Yield pairs of values that are neither mappings nor lists, with their places; whole where the shapes differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in {**one, **other}:
             yield from _leaves(f"{place}.{key}", one.get(key), other.get(key))

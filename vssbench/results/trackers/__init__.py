@@ -1,7 +1,7 @@
-"""Results in experiment trackers: MLflow, Weights & Biases (offline) and TensorBoard, each an optional extra.
+"""Export results to experiment trackers: MLflow, Weights & Biases (offline) and TensorBoard, each an optional extra.
 
-A result becomes one run of the tracker: its settings, its figures by the names of `results.figures`, its notes and
-result.json. What is missing is not sent. The same result is not written twice.
+A result becomes one run of the tracker: its settings, its figures under the names of `results.figures`, its notes and
+result.json. Missing figures are not sent. The same result is not written twice.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ SINKS = {
     "tensorboard": "vssbench.results.trackers.tensorboard:write",
     "wandb": "vssbench.results.trackers.wandb:write",
 }
-"""Name -> the function (entry, output, project) that writes one entry: True, or False where it was there already."""
+"""Name -> the function (entry, output, project) that writes one entry; it returns False if the entry exists already."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One result as trackers take it.
+    """One result in the form that trackers take.
 
-    name:     what it is called in lists: "<method> on <dataset> <split>"
+    name:     its name in lists: "<method> on <dataset> <split>"
     key:      hexadecimal, the same for the same result
     settings: what the figures depend on
-    figures:  name -> number, only those that are there; names are made of letters, digits and "_-./"
+    figures:  name -> number, without missing ones; names consist of letters, digits and "_-./"
     notes:    what a reader must know before comparing
     file:     result.json
     """
@@ -46,10 +46,10 @@ class Entry:
 
 
 def export(files: Iterable[Path], to: str, output: str, project: str) -> Iterator[tuple[Path, bool]]:
-    """Write some result.json into a tracker: each file, and whether it is new there.
+    """Write result.json files to a tracker, and yield each file and whether it is new there.
 
-    output: folder to write to; for MLflow a tracking URI too
-    Raises UserError for an unknown tracker and a damaged file, MissingExtra where the tracker is not installed.
+    output: folder to write to; for MLflow, also a tracking URI
+    Raises UserError for an unknown tracker or a damaged file, MissingExtra where the tracker is not installed.
     """
     from vssbench.registry import attribute
     from vssbench.results.record import read_result
@@ -67,7 +67,7 @@ def export(files: Iterable[Path], to: str, output: str, project: str) -> Iterato
 
 
 def entry(result: RunResult, file: Path) -> Entry:
-    """What a tracker gets of a result that was read from `file`."""
+    """Return what a tracker gets for a result that was read from `file`."""
     environment, packages = result.environment, result.environment.get("packages", {})
     settings = {
         "method": result.method,
@@ -101,7 +101,7 @@ def entry(result: RunResult, file: Path) -> Entry:
 
 
 def plain(figure: Spec) -> str:
-    """A figure's name as every tracker takes it: a slash before each argument, "_" for all other marks.
+    """Return a figure's name in a form that every tracker accepts: a slash before each argument, "_" for other marks.
 
     >>> from vssbench.specs import parse
     >>> plain(parse("VC@8")), plain(parse("latency(p99,step+decode)", words=True)), plain(parse('IoU(class="a b")'))
@@ -113,7 +113,7 @@ def plain(figure: Spec) -> str:
 
 
 def _free(name: str, taken: Iterable[str]) -> str:
-    """The name, numbered where another figure has it already."""
+    """Return the name, with a number if another figure has it already."""
     number, free = 1, name
     while free in taken:
         number += 1

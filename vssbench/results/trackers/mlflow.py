@@ -1,4 +1,4 @@
-"""MLflow: an experiment for the project, a run for a result."""
+"""MLflow: one experiment per project, one run per result."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ TAG = "vssbench.key"
 
 
 def write(entry: Entry, output: str, project: str) -> bool:
-    """One result as a finished run; False where the experiment has it already.
+    """Write one result as a finished run; returns False where the experiment has it already.
 
-    output: a folder (its runs are in mlflow.db there, its files next to it), or the tracking URI of a server
+    output: a folder (runs go to mlflow.db in it, files next to that), or the tracking URI of a server
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
@@ -43,7 +43,7 @@ def write(entry: Entry, output: str, project: str) -> bool:
             params=[Param(name, value) for name, value in entry.settings.items()],
         )
         client.log_artifact(run.info.run_id, str(entry.file))
-        # Last: a run that was interrupted has no key and is written again.
+        # Last, so that an interrupted run has no key and is written again.
         client.log_batch(run.info.run_id, tags=[RunTag(name, value) for name, value in tags.items()])
         client.set_terminated(run.info.run_id)
     except MlflowException as error:

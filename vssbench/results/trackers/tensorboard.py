@@ -1,4 +1,4 @@
-"""TensorBoard: a folder of events for a result, its figures as scalars of step 0."""
+"""TensorBoard: one folder of events per result, with its figures as scalars at step 0."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vssbench.results.trackers import Entry
 
 
 def write(entry: Entry, output: str, project: str) -> bool:
-    """One result under `output`/`project`; False where it is there already."""
+    """Write one result under `output`/`project`; returns False where it exists already."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
@@ -33,5 +33,5 @@ def write(entry: Entry, output: str, project: str) -> bool:
 
 
 def _block(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """Return text that Markdown shows unchanged."""
     return "\n".join(f"    {line}" for line in text.splitlines())

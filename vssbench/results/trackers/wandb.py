@@ -1,4 +1,4 @@
-"""Weights & Biases, offline: nothing leaves the machine until `wandb sync` is run on what was written."""
+"""Weights & Biases, offline: nothing leaves the machine until `wandb sync` is run on the written files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vssbench.results.trackers import Entry
 
 
 def write(entry: Entry, output: str, project: str) -> bool:
-    """One result as an offline run under `output`/wandb; False where it is there already."""
+    """Write one result as an offline run under `output`/wandb; returns False where it exists already."""
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     try:
         import wandb
