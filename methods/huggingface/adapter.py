@@ -1,4 +1,4 @@
-"""Models of transformers behind the adapter: image processor, network and class map as the library has them."""
+"""Models of transformers behind the adapter, with the library's own image processor, network and class map."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vssbench.types import Frame, LabelSpace
 
 
 class Input(NamedTuple):
-    """arguments: of the network, by name; size: (H, W) of the frame."""
+    """arguments: the network's, by name; size: (H, W) of the frame."""
 
     arguments: dict[str, Any]
     size: tuple[int, int]
@@ -35,19 +35,19 @@ class Output(NamedTuple):
 
 
 class HuggingFace(PerFrame):
-    """A semantic or universal segmentation model of transformers on every frame by itself.
+    """A semantic or universal segmentation model of transformers on each frame on its own.
 
-    Resizing and normalisation are those of the model's image processor (its PIL variant), the class map is that of its
-    `post_process_semantic_segmentation`: the result is the library's, to the digit.
+    The model's image processor (its PIL variant) resizes and normalises, and its `post_process_semantic_segmentation`
+    makes the class map: the result is exactly the library's.
 
     model:      folder written by save_pretrained (network and image processor), or an id on the hub
-    labels:     label space; the model's classes count by equal names, or as `mapping` says. "model": the model's own
+    labels:     label space; the model's classes are matched by name, or as `mapping` says. "model": the model's own
     mapping:    file as `vssbench.networks.mapping_file` describes it
     revision:   branch, tag or commit of a hub id
     dtype, compile: see `vssbench.networks.numerics`
     checkpoint: weights in place of the model's own: a folder, .safetensors or .bin
-    Without weights in the folder: random ones, the same every time. Raises UserError for what does not fit; code that
-    comes with a model is never run.
+    Without weights in the folder, they are random, the same every time. Raises UserError for anything that does not
+    fit. Code that comes with a model is never run.
     """
 
     name = "huggingface"
@@ -99,7 +99,7 @@ class HuggingFace(PerFrame):
             scores = class_scores(self.processor, outputs, size)
         pixels, logits = arguments.pop("pixel_values"), getattr(outputs, "logits", None)
         step = Step(size, size)
-        if logits is not None and torch.equal(upsampled(logits[0], step), scores):  # the quicker way to the same
+        if logits is not None and torch.equal(upsampled(logits[0], step), scores):  # faster, same result
             module: nn.Module = LogitsGraph(self.network, arguments)
         else:
             module = Batched(KeyCost(self.network, self.processor, arguments, size))
@@ -128,7 +128,7 @@ class KeyCost(nn.Module):
 
 
 def class_scores(processor: Any, outputs: Any, size: tuple[int, int]) -> Tensor:
-    """float[K, H, W] by the network's classes, as the library resizes and sums them."""
+    """Return float[K, H, W] for the network's classes, as the library resizes and sums them."""
     (found,) = processor.post_process_semantic_segmentation(
         outputs, target_sizes=[size], return_segmentation_scores=True
     )

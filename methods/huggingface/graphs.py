@@ -1,4 +1,4 @@
-"""A model of transformers as a graph; what its image processor does is read off its settings, and tried."""
+"""A model of transformers as a graph; what its image processor does is read from its settings and then tested."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vssbench.errors import UserError
 from vssbench.types import UInt8
 
 NEAR = 1e-4
-"""How far a pixel as the processor makes it may lie from the same by operations, both normalised."""
+"""The largest difference allowed between a pixel from the processor and from our operations, both normalised."""
 _KERNELS: dict[int, Literal["bilinear", "bicubic"]] = {
     Image.Resampling.BILINEAR: "bilinear",
     Image.Resampling.BICUBIC: "bicubic",
@@ -25,7 +25,7 @@ _KERNELS: dict[int, Literal["bilinear", "bicubic"]] = {
 class LogitsGraph(nn.Module):
     """A frame from the network's input to its logits, float[1, K, h, w].
 
-    arguments: what the processor gives next to the input
+    arguments: what the processor returns in addition to the input
     """
 
     def __init__(self, network: nn.Module, arguments: dict[str, Any]):
@@ -38,7 +38,7 @@ class LogitsGraph(nn.Module):
 
 
 class Batched(nn.Module):
-    """What comes out of the module, as a batch of one."""
+    """The module, with its output as a batch of one."""
 
     def __init__(self, module: nn.Module):
         super().__init__()
@@ -50,9 +50,9 @@ class Batched(nn.Module):
 
 
 def picture_of(processor: Any, image: UInt8, made: Mapping[str, Any], where: object) -> Picture:
-    """What an image processor does with frames, as operations.
+    """Describe what an image processor does with frames, as operations.
 
-    image: one frame, of noise;  made: what the processor made of it, with which that of the operations is compared
+    image: one frame of noise;  made: what the processor made of it, with which the operations' result is compared
     Raises UserError for a processor that does something else.
     """
     picture = _picture(processor, image.shape[:2], made)
@@ -69,7 +69,7 @@ def picture_of(processor: Any, image: UInt8, made: Mapping[str, Any], where: obj
 
 
 def _picture(processor: Any, size: tuple[int, int], made: Mapping[str, Any]) -> Picture | None:
-    """What the processor's settings say; None where they say nothing of the kind."""
+    """Return the operations that the processor's settings describe; None if they cannot be expressed."""
     shape, mask = tuple(made["pixel_values"].shape), made.get("pixel_mask")
     if len(shape) != 4 or shape[0] != 1:
         return None

@@ -1,7 +1,7 @@
 """From a folder or a hub id to a network and its image processor.
 
-No code that came with the files is run, and nothing is fetched but the files of an id that was asked for: what a
-configuration names beyond them (a backbone, a kernel) would be asked for in the user's name, and with their token.
+No code that came with the files is run, and only the files of the requested id are fetched. Anything else that a
+configuration names (a backbone, a kernel) would be requested in the user's name and with their token.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _PARTS = ("config.json", "preprocessor_config.json", "processor_config.json")
 _WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _ATTENTION = ("eager", "sdpa")
-"""Implementations that come with torch; any other name may be one of a compiled kernel on the hub."""
+"""Implementations that come with torch; any other name may refer to a compiled kernel on the hub."""
 _MOST_LAYERS, _MOST_PARAMETERS = 1000, 4 * 10**9
 _OTHER_INPUT = {"oneformer": "text", "videomt": "several frames at once"}
 
 
 def find(model: str, revision: str | None = None) -> Path:
-    """The folder of a model: a local one, or its files from the hub, which are kept in huggingface_hub's cache.
+    """Return the folder of a model: a local one, or its files from the hub, kept in huggingface_hub's cache.
 
-    revision: branch, tag or commit of a hub id. Raises UserError where there is neither.
+    revision: branch, tag or commit of a hub id. Raises UserError if there is neither a folder nor such an id.
     """
     if Path(model).is_dir():
         if revision is not None:
@@ -57,7 +57,7 @@ def find(model: str, revision: str | None = None) -> Path:
 
     try:
         return Path(snapshot_download(model, revision=revision, allow_patterns=[*_PARTS, *_WEIGHTS]))
-    except Exception as error:  # no network, no such id, no access: the library has a type for each
+    except Exception as error:  # no network, no such id, no access: each has its own type
         raise UserError(
             f"is neither a folder nor to be had from the hub: {_told(error)}",
             where=model,
@@ -67,7 +67,7 @@ def find(model: str, revision: str | None = None) -> Path:
 
 
 def find_spec(spec: Spec) -> Path:
-    """The folder that `huggingface(model=...)` names, with `revision` where it is there; nothing is built."""
+    """Return the folder that `huggingface(model=...)` names, with `revision` if given; nothing is built."""
     unknown = [key for key, _ in spec.args if key not in ("model", "revision")]
     if unknown or not isinstance(spec.get("model"), str):
         raise UserError(f"{spec} names no model", expected="huggingface(model=FOLDER or ID), perhaps with revision=")
@@ -76,7 +76,7 @@ def find_spec(spec: Spec) -> Path:
 
 
 def configuration(folder: Path) -> PreTrainedConfig:
-    """What config.json says, by transformers' own classes. Raises UserError for a model that does not segment."""
+    """Read config.json with transformers' own classes. Raises UserError for a model that does not segment."""
     _check(regular(folder / "config.json", FOLDER))
     with _user_error(
         folder / "config.json", "a model that transformers itself knows; code that comes along is not run"
@@ -89,7 +89,7 @@ def configuration(folder: Path) -> PreTrainedConfig:
 
 
 def _check(file: Path) -> None:
-    """Raise UserError for a configuration that asks for code, or for a network without end."""
+    """Raise UserError for a configuration that asks for code, or for an absurd number of layers."""
     try:
         waiting = [
             (name, value) for name, value in json.loads(regular(file, FOLDER).read_text(encoding="utf-8")).items()
@@ -113,7 +113,7 @@ def _check(file: Path) -> None:
 
 
 def network_class(config: PreTrainedConfig, where: object) -> type[PreTrainedModel]:
-    """The class of the model's type that segments. Raises UserError where there is none, or another's weights."""
+    """Return the segmentation class for the model's type. Raises UserError if there is none, or another was saved."""
     for mapping in (MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING, MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING):
         if type(config) in mapping:
             kind = mapping[type(config)]
@@ -128,7 +128,7 @@ def network_class(config: PreTrainedConfig, where: object) -> type[PreTrainedMod
 
 
 def image_processor(folder: Path) -> Any:
-    """The model's own image processor, in its PIL variant."""
+    """Load the model's own image processor, in its PIL variant."""
     if not any((folder / name).exists() for name in _PARTS[1:]):
         raise UserError(
             "no such file",
@@ -149,18 +149,18 @@ def image_processor(folder: Path) -> Any:
 
 
 def build(config: PreTrainedConfig, where: object) -> PreTrainedModel:
-    """The network in evaluation mode, with random weights that follow from the configuration."""
+    """Return the network in evaluation mode, with random weights determined by the configuration."""
     name = json.dumps(config.to_dict(), sort_keys=True, default=str)
     with seeded(name), _user_error(where, "the configuration of a network that needs no further package"):
         kind = network_class(config, where)
-        with torch.device("meta"):  # takes no room
+        with torch.device("meta"):  # takes no memory
             parameters = sum(parameter.numel() for parameter in kind(config).parameters())
         if parameters > _MOST_PARAMETERS:
             raise UserError(
                 f"a network of {parameters:.3g} parameters", where=where, expected=f"{_MOST_PARAMETERS:.0e}"
             )
         network = kind(config)
-    for module in network.modules():  # what transformers makes and never runs, and older files lack
+    for module in network.modules():  # layers that transformers creates but never runs, and that older files lack
         if isinstance(module, SwinBackbone):
             module.swin.layernorm = nn.Identity()
         elif isinstance(module, DPTFeatureFusionStage):
@@ -169,7 +169,7 @@ def build(config: PreTrainedConfig, where: object) -> PreTrainedModel:
 
 
 def fill(network: PreTrainedModel, folder: Path, checkpoint: str | Path | None) -> Weights:
-    """Strictly fill the network from its folder, or from another one or a file, and say which.
+    """Strictly fill the network from its folder, or from `checkpoint`, and return which weights these are.
 
     A folder without any weights leaves the network untrained. Raises UserError for weights that do not fit.
     """
@@ -184,7 +184,7 @@ def fill(network: PreTrainedModel, folder: Path, checkpoint: str | Path | None) 
 
 
 def without_training_heads(network: PreTrainedModel) -> PreTrainedModel:
-    """The network without the auxiliary head, which runs with every image and which only a training loss reads."""
+    """Remove the auxiliary head, which runs on every image although only a training loss uses it."""
     if isinstance(getattr(network, "auxiliary_head", None), nn.Module):
         network.auxiliary_head = None
     return network
@@ -192,7 +192,7 @@ def without_training_heads(network: PreTrainedModel) -> PreTrainedModel:
 
 @contextmanager
 def _user_error(where: object, expected: str) -> Iterator[None]:
-    """What transformers makes of somebody's configuration, as one message; without gradients and without a network."""
+    """Turn any error of transformers into one message; run the block without gradients and without network access."""
     try:
         with quiet_transformers(), torch.no_grad(), _offline():
             yield
@@ -205,7 +205,7 @@ def _user_error(where: object, expected: str) -> Iterator[None]:
             expected=FOLDER,
             fix="save the model whole: network.save_pretrained(FOLDER) writes a backbone's configuration too",
         ) from None
-    except Exception as error:  # a configuration that is damaged or foreign makes anything raise
+    except Exception as error:  # a damaged or foreign configuration can make anything raise
         raise UserError(f"cannot be used: {_told(error)}", where=where, expected=expected) from None
 
 
