@@ -1,4 +1,4 @@
-"""Mask2Former behind the adapter: every frame by itself."""
+"""Mask2Former behind the adapter: each frame on its own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from vssbench.types import Frame, LabelSpace, UInt8
 Decode = Literal["exact", "fast"]
 Scores = Callable[[Tensor, Tensor, Geometry], Tensor]
 STAGES = {"exact": (class_scores, class_labels), "fast": (fast_scores, fast_labels)}
-"""The output stage by the name of its order: class scores, and the labels that are their argmax."""
+"""The output stage per order of decoding: class scores, and the labels that are their argmax."""
 
 
 class Input(NamedTuple):
@@ -43,7 +43,7 @@ class Input(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What the network says, and the sizes that decode needs."""
+    """The network's output, and the sizes that decode needs."""
 
     segments: Segments
     geometry: Geometry
@@ -53,11 +53,11 @@ class Mask2Former(PerFrame):
     """Per-frame Mask2Former (Cheng et al., CVPR 2022), the segmentor of MPVSS and the baseline it is compared with.
 
     labels:     label space: its value, its name or a file; it sets the number of classes
-    mapping:    for a network of other classes: a file that says which count as which, see
+    mapping:    for a network with different classes: a file that says which count as which, see
                 `vssbench.networks.class_mapping`
-    backbone:   by default that of weights which `vssbench train` wrote, tiny on synthetic video, else r50
+    backbone:   by default that of weights which `vssbench train` wrote, tiny on synthetic video, otherwise r50
     resize:     auto (the official test resize: 480x853 for vspw, none for the others), none, or SHORTxLONG
-    decode:     exact: the official order; fast: class scores at stride 4 and upsampled, other labels along some borders
+    decode:     exact: the official order; fast: class scores at stride 4, then upsampled; some border labels differ
     dtype, compile: see `vssbench.networks.numerics`
     checkpoint: official .pth or .pkl, our .safetensors, or a folder written by transformers' save_pretrained
                 None: random weights, the same every time (`load_method` passes the packaged file if any)
@@ -120,14 +120,14 @@ SEGMENTS = Segments._fields
 
 
 def from_segments(geometry: Geometry, order: Decode) -> FromSegments:
-    """How class scores come of the outputs."""
+    """Describe how class scores are made from the outputs."""
     return FromSegments(order=order, padded=geometry.padded, resized=geometry.resized, frame=geometry.frame)
 
 
 class SegmentGraph(nn.Module):
-    """A frame from the network's input to the segments, by operators that runtimes know.
+    """A frame from the network's input to the segments, with operators that runtimes know.
 
-    queries: whether the query features come out too
+    queries: whether the query features are returned too
     """
 
     def __init__(self, network: Any, queries: bool = False):
@@ -142,7 +142,7 @@ class SegmentGraph(nn.Module):
 
 
 class KeyCost(nn.Module):
-    """A frame from the network's input to class scores, float[C, H, W], by operators that FLOP counters know."""
+    """A frame from the network's input to class scores, float[C, H, W], with operators that FLOP counters know."""
 
     def __init__(self, network: Any, geometry: Geometry, scores: Scores = class_scores):
         """network: transformers' Mask2Former; scores: the output stage"""

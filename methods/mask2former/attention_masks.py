@@ -1,8 +1,8 @@
-"""Masks from queries (Mask2Former, section 3.2): of the ten heads' masks, inference needs nine only where they hide.
+"""Masks from queries (Mask2Former, section 3.2): inference needs nine of the ten heads' masks only to mask attention.
 
-A layer attends where the head before it sees its query's mask, at the size of the features that it looks at. The
-official order makes the whole mask, 64 times as many pixels as the coarsest attention has, and shrinks it. Shrinking is
-linear in the mask, so the features can be shrunk in its place: the same numbers but for rounding.
+A layer attends where the previous head predicts its query's mask, at the size of the features that it attends to. The
+official order computes the whole mask, with 64 times as many pixels as the coarsest attention, and shrinks it. Both
+steps are linear, so the features can be shrunk instead: the same numbers, except for rounding.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from transformers.models.mask2former.modeling_mask2former import Mask2FormerMask
 
 
 class MaskPredictor(nn.Module):
-    """Stands in for transformers' module and takes over its layers, names included."""
+    """A replacement for transformers' module that takes over its layers, including their names."""
 
     def __init__(self, published: Published):
         super().__init__()
         self.heads, self.mask_embedder = published.num_heads, published.mask_embedder
 
     def forward(self, outputs: Tensor, pixel_embeddings: Tensor, attention_mask_target_size: torch.Size):
-        """Queries float[Q, B, D] and features float[B, D, h, w] to what `masks_of` makes masks of, and where no
-        attention goes, bool[B * heads, Q, H * W] at the size asked for.
+        """Take queries float[Q, B, D] and features float[B, D, h, w]; return the input of `masks_of`, and where not to
+        attend, bool[B * heads, Q, H * W] at the requested size.
 
         The first is the masks themselves, float[B, Q, h, w], where gradients or counts are wanted; in inference mode,
-        and in a graph that is exported for it, it is the queries' embeddings, float[B, Q, D].
+        and in a graph exported for inference, it is the queries' embeddings, float[B, Q, D].
         """
         embeddings = self.mask_embedder(outputs.transpose(0, 1))
         if torch.is_inference_mode_enabled() or torch.compiler.is_exporting():
@@ -38,7 +38,7 @@ class MaskPredictor(nn.Module):
 
 
 def masks_of(head: Tensor, pixel_embeddings: Tensor) -> Tensor:
-    """Mask logits float[B, Q, h, w] of what a prediction head gave: embeddings float[B, Q, D], or the masks."""
+    """Return mask logits float[B, Q, h, w] from a prediction head's output: embeddings float[B, Q, D], or the masks."""
     return head if head.ndim == 4 else torch.einsum("bqc,bchw->bqhw", head, pixel_embeddings)
 
 

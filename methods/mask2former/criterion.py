@@ -1,9 +1,9 @@
 """Mask2Former's set criterion (Cheng et al., CVPR 2022, section 3.3) for label maps, on transformers' loss.
 
 Each prediction head's queries are matched one to one with the masks of the classes that a frame shows; matched queries
-learn class and mask, the others "no object". Ours is the matching of all heads and frames at once, which gives what
-transformers' matcher gives frame by frame, and the count of masks on several devices: transformers 5.23 divides it by
-their number twice, where the official code divides once.
+learn class and mask, the others "no object". Two parts are ours. The matching covers all heads and frames at once, with
+the results of transformers' matcher, which goes frame by frame. The count of masks on several devices is divided by the
+number of devices once, as in the official code; transformers 5.23 divides twice.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from transformers.models.mask2former.modeling_mask2former import (
 from vssbench.types import IGNORE
 
 POINT_SHARE = 12544 / 120**2
-"""Points a mask, as a share of its pixels at stride 4: 12544 for the official crop of 480x480."""
+"""Points per mask, as a fraction of its pixels at stride 4: 12544 for the official crop of 480x480."""
 STRIDE = 4
 Matched = list[tuple[Tensor, Tensor]]
-"""For each frame the numbers of matched queries, and of the targets that they are matched with; int64."""
+"""For each frame, the indices of the matched queries and those of their targets; int64."""
 
 
 class Targets(NamedTuple):
     """What a batch of frames shows.
 
-    classes: int64[N] for each frame, the classes that occur in it (or in its clip)
-    masks:   float[B, most N, H, W], 0 or 1; a frame with fewer classes has empty ones at the end
+    classes: int64[N] per frame, the classes that occur in it (or in its clip)
+    masks:   float[B, largest N, H, W], 0 or 1; a frame with fewer classes has empty masks at the end
     """
 
     classes: list[Tensor]
@@ -44,10 +44,10 @@ class Targets(NamedTuple):
 
 
 class Criterion(nn.Module):
-    """Weighted losses of all prediction heads together."""
+    """The weighted losses, summed over all prediction heads."""
 
     def __init__(self, config: Mask2FormerConfig | VideomtConfig, share: float = POINT_SHARE):
-        """config: gives the weights of the losses and how points are drawn; share: see `POINT_SHARE`"""
+        """config: sets the weights of the losses and how points are drawn; share: see `POINT_SHARE`"""
         super().__init__()
         self.weights = {"class": config.class_weight, "mask": config.mask_weight, "dice": config.dice_weight}
         self.share, self.loss = share, Mask2FormerLoss(config, {})
@@ -55,13 +55,13 @@ class Criterion(nn.Module):
     def forward(
         self, classes: Sequence[Tensor], masks: Sequence[Tensor], labels: Tensor, length: int = 1
     ) -> dict[str, Tensor]:
-        """{"class", "mask", "dice"}: scalars, weighted, summed over the heads, means over the masks of the batch.
+        """Return {"class", "mask", "dice"}: scalars, weighted, summed over the heads, means over the batch's masks.
 
         classes: float[B, Q, C + 1] logits of each head
         masks:   float[B, Q, h, w] logits of each head at stride 4
-        labels:  int64[B, H, W], 255 = ignored; H, W up to 4 h, 4 w, beyond which no class is
-        length:  of the clips of which the batch consists, frame after frame. Each frame is asked for all classes of its
-                 clip, with an empty mask where one is not, and the clip's first decides which query is whose.
+        labels:  int64[B, H, W], 255 = ignored; H, W up to 4 h, 4 w; there is no class between those and 4 h, 4 w
+        length:  frames per clip; the batch consists of clips, frame after frame. Each frame's targets are all classes
+                 of its clip, with an empty mask for an absent one; the clip's first frame decides the matching.
         """
         with torch.autocast(labels.device.type, enabled=False):
             classes, masks = ([x.float() for x in heads] for heads in (classes, masks))
@@ -78,7 +78,7 @@ class Criterion(nn.Module):
     def _head(
         self, classes: Tensor, masks: Tensor, matched: Matched, targets: Targets, points: int, count: Tensor
     ) -> dict[str, Tensor]:
-        """The losses of one head before their weights."""
+        """Return the losses of one head, unweighted."""
         frames = torch.cat([torch.full_like(queries, frame) for frame, (queries, _) in enumerate(matched)])
         queries, numbers = (torch.cat(parts) for parts in zip(*matched, strict=True))
         predicted, wanted = masks[frames, queries][:, None], targets.masks[frames, numbers][:, None]
@@ -93,8 +93,8 @@ class Criterion(nn.Module):
         }
 
     def _uncertain(self, masks: Tensor, points: int) -> Tensor:
-        """Places of 0..1, float[M, points, 2], of masks float[M, 1, h, w]: most are where logits are nearest to zero
-        of several times as many random ones, the rest random. transformers' own sorts them all, which takes long."""
+        """Draw places in 0..1, float[M, points, 2], for masks float[M, 1, h, w]: mostly those of several times as many
+        random ones where logits are nearest to zero, the rest random. transformers sorts them all, which is slow."""
         loss = self.loss
         drawn, chosen = int(points * loss.oversample_ratio), int(points * loss.importance_sample_ratio)
         places = torch.rand(len(masks), drawn, 2, device=masks.device)
@@ -106,14 +106,14 @@ class Criterion(nn.Module):
 
     @torch.no_grad()
     def match(self, classes: Sequence[Tensor], masks: Sequence[Tensor], targets: Targets, points: int) -> list[Matched]:
-        """For each head the assignment of least cost in every frame, by random points of that head and frame."""
+        """Return the least-cost assignment per head and frame, estimated at random points of that head and frame."""
         batch, heads = len(targets.classes), len(masks)
         device, most = targets.masks.device, targets.masks.shape[1]
         places = torch.rand(batch, heads, points, 2, device=device) * 2 - 1
         logits = _at(torch.stack(list(masks), 1).flatten(0, 1), places.flatten(0, 1)).unflatten(0, (batch, heads))
         truth = _at(targets.masks, places.flatten(1, 2)).unflatten(2, (heads, points)).permute(0, 2, 3, 1)
         chances = logits.sigmoid()
-        # cross entropy with 1 is softplus(-x), with 0 softplus(x) = softplus(-x) + x
+        # cross-entropy with 1 is softplus(-x), with 0 softplus(x) = softplus(-x) + x
         crossed = F.softplus(logits).sum(-1, keepdim=True) - logits @ truth
         dice = 1 - (2 * chances @ truth + 1) / (chances.sum(-1, keepdim=True) + truth.sum(-2)[..., None, :] + 1)
         number = nn.utils.rnn.pad_sequence(targets.classes, batch_first=True)
@@ -133,9 +133,9 @@ class Criterion(nn.Module):
 
 
 def find_targets(labels: Tensor, size: Sequence[int], length: int = 1) -> Targets:
-    """The classes and masks of label maps, int64[B, H, W]; size: (h, w) of the predicted masks, at stride 4.
+    """Return the classes and masks of label maps, int64[B, H, W]; size: (h, w) of the predicted masks, at stride 4.
 
-    length: of clips; their frames, one after the other, have the classes of all of them
+    length: frames per clip; consecutive frames of a clip share the classes of all of them
     """
     height, width = (STRIDE * side for side in size)
     labels = F.pad(labels, (0, width - labels.shape[2], 0, height - labels.shape[1]), value=IGNORE)
@@ -146,7 +146,7 @@ def find_targets(labels: Tensor, size: Sequence[int], length: int = 1) -> Target
 
 
 def masks_a_device(classes: Sequence[Tensor], device: torch.device) -> Tensor:
-    """How many masks there are, the mean over devices, at least 1: float scalar."""
+    """Return the number of masks, averaged over devices, at least 1: float scalar."""
     count = torch.tensor(float(sum(len(found) for found in classes)), device=device)
     if distributed.is_available() and distributed.is_initialized():
         distributed.all_reduce(count)
@@ -155,5 +155,5 @@ def masks_a_device(classes: Sequence[Tensor], device: torch.device) -> Tensor:
 
 
 def _at(maps: Tensor, places: Tensor) -> Tensor:
-    """Maps, float[N, C, H, W], at places of -1..1, float[N, P, 2], x first: float[N, C, P], bilinear."""
+    """Sample maps, float[N, C, H, W], at places in -1..1, float[N, P, 2], x first: float[N, C, P], bilinear."""
     return F.grid_sample(maps, places[:, :, None], align_corners=False)[..., 0]

@@ -1,8 +1,8 @@
-"""Multi-scale deformable attention (Zhu et al., Deformable DETR, ICLR 2021, section 4.1), as the pixel decoder has it.
+"""Multi-scale deformable attention (Zhu et al., Deformable DETR, ICLR 2021, section 4.1), as the pixel decoder uses it.
 
 The parameters are those of transformers' module, and so is the arithmetic where gradients or counts are wanted. In
-inference mode on a CPU the sampling takes another road to the same sums: each head's weighted sum over levels, points
-and corners is one `embedding_bag` over the rows of the value maps, a pass over memory where `grid_sample` makes six.
+inference mode on a CPU the same sums are computed differently: each head's weighted sum over levels, points and corners
+is one `embedding_bag` over the rows of the value maps, one pass over memory instead of the six of `grid_sample`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from transformers.models.mask2former.modeling_mask2former import multi_scale_def
 Shapes = Sequence[tuple[int, int]]
 """(height, width) of each level."""
 _BEFORE, _AFTER = 1, 2
-"""Empty cells around each level, so that a corner beyond the border needs no case of its own: it adds zero."""
+"""Empty cells around each level, so that a corner beyond the border is not a special case: it adds zero."""
 
 
 class DeformableAttention(nn.Module):
-    """Stands in for transformers' module and takes over its layers, names included."""
+    """A replacement for transformers' module that takes over its layers, including their names."""
 
     def __init__(self, published: Published):
         super().__init__()
@@ -42,9 +42,9 @@ class DeformableAttention(nn.Module):
         spatial_shapes_list: Shapes,
         **_: object,
     ) -> tuple[Tensor, None]:
-        """Tokens of all levels, float[B, N, D], to as many; as transformers calls it, and no attention is returned.
+        """Take tokens of all levels, float[B, N, D]; return as many, and None in place of the attention weights.
 
-        reference_points: float[B, N, L, 2] of 0..1, x first
+        Called as in transformers. reference_points: float[B, N, L, 2] in 0..1, x first
         """
         queries = hidden_states + position_embeddings
         batch, count, width = queries.shape
@@ -62,11 +62,11 @@ class DeformableAttention(nn.Module):
 
 
 def sample_rows(value: Tensor, shapes: Shapes, offsets: Tensor, weights: Tensor) -> Tensor:
-    """What each cell's query gathers from the maps, float32[N, H * C], by bilinear sampling with zeros outside.
+    """Gather what each cell's query samples from the maps, float32[N, H * C]: bilinear, with zeros outside.
 
-    In float32, whatever the inputs are: in bf16 a place could not be told from the next one.
+    In float32, whatever the inputs are: bf16 could not distinguish neighbouring places.
     value:   float[N, H, C], cells of all levels in raster order, H heads
-    offsets: float[N, H, L, P, 2] from the cell's centre, in cells of the level that is sampled, x first
+    offsets: float[N, H, L, P, 2] from the cell's centre, in cells of the sampled level, x first
     weights: float[N, H, L, P]
     """
     count, heads, channels = value.shape
@@ -75,7 +75,7 @@ def sample_rows(value: Tensor, shapes: Shapes, offsets: Tensor, weights: Tensor)
     (column, x), (row, y) = (_cell(offsets[..., axis] + centre[:, None, :, None, axis], last[axis]) for axis in (0, 1))
     strides = torch.tensor([columns + _BEFORE + _AFTER for _, columns in shapes])
     place = row.mul_(strides[:, None]).add_(column).add_(torch.tensor(starts)[:, None])
-    place.nan_to_num_(nan=0.0)  # as an index; the shares keep what is not a number
+    place.nan_to_num_(nan=0.0)  # for use as an index; the shares still hold the NaN
     first = (place.int() * heads).add_(torch.arange(heads, dtype=torch.int32)[:, None, None])
     below = (strides * heads).int()[:, None]
     lower = weights.float() * y
@@ -93,8 +93,8 @@ def sample_rows(value: Tensor, shapes: Shapes, offsets: Tensor, weights: Tensor)
 
 
 def _centres(shapes: Shapes) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """float32[N, L, 2]: where the centre of each cell lies in each level, in cells of that level and x first, the empty
-    ones before it counted; and (x, y) of the place behind each level's last cell, float32[L, 1] each."""
+    """Return float32[N, L, 2]: the centre of each cell in each level, in cells of that level, x first, counting the
+    empty ones before it; and (x, y) of the place after each level's last cell, float32[L, 1] each."""
     sizes = torch.tensor([[columns, rows] for rows, columns in shapes], dtype=torch.float32)
     centres = []
     for rows, columns in shapes:
@@ -105,9 +105,9 @@ def _centres(shapes: Shapes) -> tuple[Tensor, tuple[Tensor, Tensor]]:
 
 
 def _cell(place: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-    """The cell before a place along one axis, and how far behind it the place is, 0..1; `place` is overwritten.
+    """Return the cell before a place along one axis, and how far past it the place is, 0..1; overwrite `place`.
 
-    Places beyond the border are moved into the empty cells around.
+    Places beyond the border are moved into the surrounding empty cells.
     """
     place = torch.minimum(place.clamp_(min=0), last, out=place)
     cell = place.floor()
@@ -115,7 +115,7 @@ def _cell(place: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _bordered(value: Tensor, shapes: Shapes) -> tuple[Tensor, list[int]]:
-    """The levels with empty cells around each, float32[N', H, C], and where each begins."""
+    """Return the levels with empty cells around each, float32[N', H, C], and where each begins."""
     extra = _BEFORE + _AFTER
     counts = [(rows + extra) * (columns + extra) for rows, columns in shapes]
     table = torch.zeros(sum(counts), *value.shape[1:])

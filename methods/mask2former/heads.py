@@ -1,4 +1,4 @@
-"""The outputs of all prediction heads, which only training reads."""
+"""The outputs of all prediction heads, which only training uses."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from transformers import Mask2FormerForUniversalSegmentation
 
 
 class Heads(NamedTuple):
-    """Each prediction head's output for a batch of frames, the first head's first.
+    """The output of each prediction head for a batch of frames, in the order of the heads.
 
-    classes: float[B, Q, C + 1] each, logits, the last column is "no object"
+    classes: float[B, Q, C + 1] each, logits; the last column is "no object"
     masks:   float[B, Q, h, w] each, logits at stride 4
     queries: float[B, Q, D], the last head's layer-normed query features
     """
@@ -23,8 +23,8 @@ class Heads(NamedTuple):
 
 
 def pixel_features(network: Mask2FormerForUniversalSegmentation, image: Tensor) -> tuple[list[Tensor], Tensor]:
-    """What the transformer decoder looks at, for normalised frames float[B, 3, H, W]: maps from 1/32 to 1/8, and the
-    features at 1/4 of which masks are made. The deformable decoder stays in float32 under mixed precision, as in the
+    """Compute the transformer decoder's input for normalised frames float[B, 3, H, W]: maps from 1/32 to 1/8, and the
+    features at 1/4 from which masks are made. The deformable decoder stays in float32 under mixed precision, as in the
     official code."""
     pixels = network.model.pixel_level_module
     maps = pixels.encoder(image).feature_maps
@@ -34,7 +34,7 @@ def pixel_features(network: Mask2FormerForUniversalSegmentation, image: Tensor) 
 
 
 def heads(network: Mask2FormerForUniversalSegmentation, maps: list[Tensor], mask_features: Tensor) -> Heads:
-    """The transformer decoder on what `pixel_features` gives."""
+    """Run the transformer decoder on what `pixel_features` returns."""
     decoded = network.model.transformer_module(maps, mask_features)
     queries = [x.transpose(0, 1) for x in decoded.intermediate_hidden_states]
     classes = [network.class_predictor(x) for x in queries]

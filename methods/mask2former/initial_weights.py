@@ -1,4 +1,4 @@
-"""Training from a backbone alone, as the paper does (Cheng et al., CVPR 2022, section 4.1: pre-trained on ImageNet)."""
+"""Training from only a backbone, as in the paper (Cheng et al., CVPR 2022, section 4.1: pre-trained on ImageNet)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vssbench.networks.transformers_models import from_folder
 _LAYOUTS = "transformers' folder, detectron2's R-50.pkl, torchvision's resnet50.pth or the official Swin's .pth"
 _BEGINNINGS = ("stem.conv1.", "conv1.", "patch_embed.proj.")
 _LEFT_OUT = re.compile(r"(stem\.)?(fc|head|classifier|norm)\.|swin\.layernorm\.|.*\.attn_mask$")
-"""A classifier, the normalisation before it, and masks that follow from the size."""
+"""A classifier, the normalisation before it, and masks that are determined by the size."""
 _OWN_NORM = re.compile(r"hidden_states_norms\.")
 """Swin's normalisation of each stage's output: not part of what ImageNet trains."""
 _TORCHVISION: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [  # from detectron2's names
@@ -31,7 +31,7 @@ _TORCHVISION: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]
 
 
 def is_backbone(path: str | Path) -> bool:
-    """Whether a file or folder holds a ResNet or Swin alone rather than a whole Mask2Former."""
+    """Whether a file or folder holds just a ResNet or Swin rather than a whole Mask2Former."""
     checkpoint = read(path)
     if checkpoint.config is not None:
         return checkpoint.config.get("model_type") in ("resnet", "swin")
@@ -39,7 +39,7 @@ def is_backbone(path: str | Path) -> bool:
 
 
 def fill_backbone(network: Mask2FormerForUniversalSegmentation, path: str | Path, backbone: str) -> None:
-    """The backbone's weights from a file that `is_backbone`; its classifier is not read.
+    """Fill the backbone from a file for which `is_backbone` is true; its classifier is not read.
 
     Raises UserError for a file that does not fit.
     """
@@ -57,7 +57,7 @@ def fill_backbone(network: Mask2FormerForUniversalSegmentation, path: str | Path
 
 
 def _name(name: str, checkpoint: Checkpoint) -> Part:
-    """Where a file of any of the layouts has what the encoder calls `name`."""
+    """Return where a file in any of the layouts holds what the encoder calls `name`."""
     part = official(f"model.pixel_level_module.encoder.{name}")
     found = part.name.removeprefix("backbone.")
     if "conv1.weight" in checkpoint.tensors:

@@ -1,7 +1,7 @@
 """Mask2Former for semantic segmentation (Cheng et al., CVPR 2022), on transformers' model.
 
-What is ours is the choice of configurations, the path through the model that inference needs (only the last
-prediction head's output is used), and the output stage. Batch size 1, as in every video protocol.
+Ours are the choice of configurations, the path through the model that inference needs (only the last prediction head's
+output is used), and the output stage. The batch size is 1, as in every video protocol.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STRIDE = 32
 """Inputs are padded to a multiple of this."""
 
 _BAND = 16
-"""Rows of the stride-4 masks in a band of the output stage; measured, larger and smaller ones are slower."""
+"""Rows of the stride-4 masks per band of the output stage; larger and smaller bands were measured to be slower."""
 _STAGES = {"out_features": ["stage1", "stage2", "stage3", "stage4"]}
 _RESNETS = {"r50": (3, 4, 6, 3), "r101": (3, 4, 23, 3)}
 _SWINS = {  # embedding width, blocks of the third stage, heads of the first stage, window
@@ -52,7 +52,7 @@ _TINY = {  # for the synthetic dataset's small frames: the same network, narrow 
 class Segments(NamedTuple):
     """The last prediction head's output for one frame.
 
-    classes: float[Q, C + 1] logits, the last column is "no object"
+    classes: float[Q, C + 1] logits; the last column is "no object"
     masks:   float[Q, h, w] logits at stride 4 of the padded frame
     queries: float[Q, D], the layer-normed query features
     """
@@ -63,7 +63,7 @@ class Segments(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """Sizes (height, width) between the network and the frame: padded = what the network saw, resized = without the
+    """Sizes (height, width) between the network and the frame: padded = what the network sees, resized = without
     padding, frame = the output's."""
 
     padded: tuple[int, int]
@@ -72,15 +72,15 @@ class Geometry(NamedTuple):
 
 
 def build(backbone: Backbone, classes: int) -> Mask2FormerForUniversalSegmentation:
-    """The network in evaluation mode, with random weights that follow from the arguments."""
+    """Return the network in evaluation mode, with random weights determined by the arguments."""
     with (
         seeded(f"mask2former {backbone} {classes}"),
         quiet_transformers(),
-    ):  # which warns that a ResNet backbone is unsupported; it works, as the tests show
+    ):  # transformers warns that a ResNet backbone is unsupported; it works, as the tests show
         network = Mask2FormerForUniversalSegmentation(configure(backbone, classes))
     pixels = network.model.pixel_level_module
     if hasattr(pixels.encoder, "swin"):
-        pixels.encoder.swin.layernorm = nn.Identity()  # feeds nothing, and the official network has none
+        pixels.encoder.swin.layernorm = nn.Identity()  # its output is unused, and the official network has none
     for layer in pixels.decoder.encoder.layers:
         layer.self_attn = DeformableAttention(layer.self_attn)
     decoder = network.model.transformer_module.decoder
@@ -89,7 +89,7 @@ def build(backbone: Backbone, classes: int) -> Mask2FormerForUniversalSegmentati
 
 
 def configure(backbone: Backbone, classes: int) -> Mask2FormerConfig:
-    """transformers' configuration of a backbone of the table, 100 queries and 9 layers but for `tiny`."""
+    """Return transformers' configuration for a backbone of the table: 100 queries and 9 layers, except for `tiny`."""
     if backbone == "tiny":
         encoder = ResNetConfig(
             embedding_size=32, hidden_sizes=[32, 64, 128, 256], depths=[1] * 4, layer_type="basic", **_STAGES
@@ -111,13 +111,13 @@ def configure(backbone: Backbone, classes: int) -> Mask2FormerConfig:
 
 
 def third_stage(backbone: Backbone) -> tuple[int, int | None]:
-    """(blocks of the third stage, Swin's embedding width or None): what tells the backbones apart."""
+    """Return (blocks of the third stage, Swin's embedding width or None), which tells the backbones apart."""
     encoder = configure(backbone, 1).backbone_config
     return encoder.depths[2], getattr(encoder, "embed_dim", None)
 
 
 def segment(network: Mask2FormerForUniversalSegmentation, image: Tensor) -> Segments:
-    """One normalised, padded frame, float[1, 3, H, W], through the network; class logits of the last head only."""
+    """Run one normalised, padded frame, float[1, 3, H, W], through the network; class logits of the last head only."""
     pixels = network.model.pixel_level_module(image)
     decoded = network.model.transformer_module(pixels.decoder_hidden_states, pixels.decoder_last_hidden_state)
     queries = decoded.intermediate_hidden_states[-1][:, 0]
@@ -126,7 +126,7 @@ def segment(network: Mask2FormerForUniversalSegmentation, image: Tensor) -> Segm
 
 
 def class_scores(classes: Tensor, masks: Tensor, geometry: Geometry) -> Tensor:
-    """float[C, H, W] at the frame's size: the sum over queries of class probability times mask probability.
+    """Return float[C, H, W] at the frame's size: the sum over queries of class probability times mask probability.
 
     The order is the official one: masks to the padded size, sigmoid, product, crop, scores to the frame's size.
     """
@@ -139,10 +139,10 @@ def class_scores(classes: Tensor, masks: Tensor, geometry: Geometry) -> Tensor:
 
 
 def class_labels(classes: Tensor, masks: Tensor, geometry: Geometry) -> UInt8:
-    """uint8[H, W]: the argmax of `class_scores`, and on a CPU in bands of rows that stay in the cache.
+    """Return uint8[H, W], the argmax of `class_scores`, computed on a CPU in bands of rows that fit in the cache.
 
-    Every value of a band is the same number as in the whole: bands begin and end on rows of the stride-4 masks, with a
-    row more on either side for the interpolation. Scores are [pixel, class], which NumPy's argmax goes through fastest.
+    Every value of a band is the same number as in the whole: bands begin and end on rows of the stride-4 masks, with an
+    extra row on either side for the interpolation. Scores are [pixel, class], the fastest order for NumPy's argmax.
     """
     height, width = geometry.resized
     if masks.device.type != "cpu" or geometry.resized != geometry.frame:
@@ -160,20 +160,20 @@ def class_labels(classes: Tensor, masks: Tensor, geometry: Geometry) -> UInt8:
 
 
 def fast_scores(classes: Tensor, masks: Tensor, geometry: Geometry) -> Tensor:
-    """float[C, H, W] at the frame's size, by the product at stride 4 and its upsampling: a sixteenth of the products.
+    """Return float[C, H, W] at the frame's size, multiplied at stride 4 and then upsampled: 1/16 of the products.
 
-    Not the official order: the sigmoid of an upsampled logit is not the mean of sigmoids, so borders may move a little.
+    Not the official order: the sigmoid of an upsampled logit is not the mean of sigmoids, so borders may move slightly.
     """
     return upsampled(coarse_scores(classes, masks), *_steps(geometry))
 
 
 def fast_labels(classes: Tensor, masks: Tensor, geometry: Geometry) -> UInt8:
-    """uint8[H, W]: the argmax of `fast_scores`."""
+    """Return uint8[H, W], the argmax of `fast_scores`."""
     return upsampled_labels(coarse_scores(classes, masks), *_steps(geometry))
 
 
 def coarse_scores(classes: Tensor, masks: Tensor) -> Tensor:
-    """float[C, h, w] at stride 4 of the padded frame."""
+    """Return class scores float[C, h, w] at stride 4 of the padded frame."""
     return torch.einsum("qc,qhw->chw", class_probabilities(classes), masks.sigmoid())
 
 
@@ -182,10 +182,10 @@ def _steps(geometry: Geometry) -> tuple[Step, Step]:
 
 
 def class_probabilities(classes: Tensor) -> Tensor:
-    """float[Q, C] from logits of C + 1: the void column is dropped after the softmax."""
+    """Return float[Q, C] from C + 1 logits: the "no object" column is dropped after the softmax."""
     return classes.softmax(dim=-1)[:, :-1]
 
 
 def mask_probabilities(masks: Tensor, padded: tuple[int, int]) -> Tensor:
-    """float[Q, H, W] from logits at stride 4: upsampled first, sigmoid after."""
+    """Return float[Q, H, W] from logits at stride 4: first upsampling, then the sigmoid."""
     return F.interpolate(masks[None], padded, mode="bilinear", align_corners=False)[0].sigmoid_()

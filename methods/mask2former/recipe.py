@@ -1,7 +1,7 @@
 """Training per-frame Mask2Former for video datasets, as MPVSS's authors train their baseline (Weng et al., NeurIPS
 2023): one random frame of a random clip, Mask2Former's set criterion (Cheng et al., CVPR 2022, section 3.3).
 
-Their release freezes all but two small heads here too, by a default that is meant for MPVSS; this recipe trains all.
+Their release also freezes all but two small heads here, by a default that is meant for MPVSS; this recipe trains all.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ PAPER = Settings(steps=90_000, batch=16, rate=5e-5, crop=(480, 480))
 TINY = Settings(steps=3000, batch=8, rate=2e-3, crop=(128, 160))
 TINY_WARM_UP = 50
 PADDING = (124, 116, 104)
-"""The mean colour, in whole grey levels: next to 0 after normalisation."""
+"""The mean colour, rounded to integers: almost 0 after normalisation."""
 
 
 class Resizing(Protocol):
-    """How the size is drawn to which a frame is brought before it is cropped."""
+    """How to draw the size to which a frame is resized before it is cropped."""
 
     def draw(self, size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
-        """The new (height, width) of a frame of that size."""
+        """Draw the new (height, width) of a frame of that size."""
 
 
 @dataclass(frozen=True)
 class ShortestEdge:
-    """The shortest edge is brought to one of `shortest`, but the longest to at most `longest`."""
+    """The shortest edge is resized to one of `shortest`, but the longest to at most `longest`."""
 
     shortest: tuple[int, ...]
     longest: int
 
     def draw(self, size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
-        """The new (height, width) of a frame of that size, rounded as detectron2 does."""
+        """Draw the new (height, width) of a frame of that size, rounded as detectron2 does."""
         scale = int(rng.choice(self.shortest)) / min(size)
         scale = min(scale, self.longest / max(size))
         height, width = (int(side * scale + 0.5) for side in size)
@@ -70,11 +70,11 @@ class Factor:
 
 OFFICIAL_RESIZING = ShortestEdge(tuple(480 * step // 10 for step in range(10, 41, 2)), 960)
 TINY_RESIZING = Factor((1, 1.125))
-"""For frames of any size: their own and an eighth more, which 480x853 nearly always gets in the paper."""
+"""For frames of any size: scale 1 or 1.125; with the paper's settings 480x853 nearly always gets 1.125."""
 
 
 class PerFrame(nn.Module):
-    """The network and its criterion; forward gives the weighted losses."""
+    """The network and its criterion; forward returns the weighted losses."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -86,7 +86,7 @@ class PerFrame(nn.Module):
 
 
 class Mask2FormerRecipe(Recipe):
-    """See the module. `order.start`: any Mask2Former checkpoint that the adapter reads, or a backbone alone."""
+    """See the module. `order.start`: any Mask2Former checkpoint that the adapter reads, or just a backbone."""
 
     frames = 1
     deviations = (
@@ -134,7 +134,7 @@ class Mask2FormerRecipe(Recipe):
 def augment(
     pictures: Sequence[Picture], resizing: Resizing, crop: tuple[int, int], rng: np.random.Generator
 ) -> list[Picture]:
-    """Resized, cropped, coloured and flipped, all with the same draw; padded only where a frame is below the crop."""
+    """Resize, crop, colour and flip all with the same draw; pad only where a frame is smaller than the crop."""
     size = resizing.draw(pictures[0].size, rng)
     top, left = place(size, crop, rng)
     distort, flip = Distortion.draw(rng), rng.random() < 0.5
@@ -147,13 +147,13 @@ def augment(
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Frames float[B, 3, H, W], RGB, 0..255, as the network takes them."""
+    """Convert frames float[B, 3, H, W], RGB, 0..255, to the network's input."""
     mean, std = (images.new_tensor(values)[:, None, None] for values in (MEAN, STD))
     return (images - mean) / std
 
 
 def groups(network: Mask2FormerForUniversalSegmentation, rate: float, backbone_factor: float) -> list[dict[str, Any]]:
-    """AdamW's groups of what learns: no decay of normalisations and embeddings, a rate of its own for the backbone."""
+    """Return AdamW's groups of what learns: no decay for norms and embeddings, a separate rate for the backbone."""
     undecayed = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d, nn.Embedding)
     backbone = {id(p) for p in network.model.pixel_level_module.encoder.parameters()}
     found: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -167,5 +167,5 @@ def groups(network: Mask2FormerForUniversalSegmentation, rate: float, backbone_f
 
 
 def polynomial(step: int, steps: int) -> float:
-    """The poly schedule's factor, power 0.9, to 0 after the last step."""
+    """Return the poly schedule's factor, with power 0.9, falling to 0 after the last step."""
     return (1 - step / steps) ** POWER

@@ -1,4 +1,4 @@
-"""Official Mask2Former state dicts (detectron2's names) and transformers' folders, loaded into transformers' model."""
+"""Loading official Mask2Former state dicts (detectron2's names) and transformers' folders into transformers' model."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _PREDICTOR, _PIXEL = "sem_seg_head.predictor", "sem_seg_head.pixel_decoder"
 
 
 def _number(prefix: str, step: int) -> Callable[[re.Match[str]], str]:
-    """Replacement for a numbered name whose count starts elsewhere in the official file."""
+    """Return a replacement for a numbered name whose numbers are shifted in the official file."""
     return lambda match: f"{prefix}{int(match[1]) + step}"
 
 
-# From transformers' names to the official ones; every substitution that applies is made, in this order.
+# From transformers' names to the official ones; all substitutions that match are applied, in this order.
 _SUBSTITUTIONS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"^class_predictor", rf"{_PREDICTOR}.class_embed"),
     (r"^model\.transformer_module\.", rf"{_PREDICTOR}."),
@@ -74,7 +74,7 @@ _FUSED = re.compile(r"(?P<module>.*)\.(?P<third>[qkv])_proj\.(?P<kind>weight|bia
 
 
 def official(name: str) -> Part:
-    """Where the official file keeps what transformers calls `name`; queries, keys and values are thirds there."""
+    """Return where the official file has what transformers calls `name`; there queries, keys and values are thirds."""
     for pattern, replacement in _COMPILED:
         name = pattern.sub(replacement, name)
     if (fused := _FUSED.fullmatch(name)) is None:
@@ -84,12 +84,12 @@ def official(name: str) -> Part:
 
 
 def is_official(checkpoint: Checkpoint) -> bool:
-    """Whether the file has the official names (its head's are unlike ours) rather than transformers'."""
+    """Whether the file has the official names rather than transformers' (those of the head differ)."""
     return any(name.startswith("sem_seg_head.") for name in checkpoint.tensors)
 
 
 def load(network: Mask2FormerForUniversalSegmentation, path: str | Path | None, expected: str) -> Weights:
-    """Strictly fill the network from a file or folder and say which; None leaves it untrained. See `fill`."""
+    """Strictly fill the network from a file or folder and return which; None leaves it untrained. See `fill`."""
     if path is None:
         return Weights("untrained")
     checkpoint = read(path)
@@ -100,7 +100,7 @@ def load(network: Mask2FormerForUniversalSegmentation, path: str | Path | None, 
 def fill(network: Mask2FormerForUniversalSegmentation, checkpoint: Checkpoint, expected: str) -> None:
     """Strictly fill the network from an official file, our safetensors, or a folder saved by transformers.
 
-    expected: what the weights should be for, for the message of the UserError where they do not fit
+    expected: what the weights should be for, used in the message of the UserError if they do not fit
     """
     if checkpoint.config is not None:
         checkpoint = from_folder(network, checkpoint, _UNSEEN_IN_SHAPES, expected)
@@ -108,7 +108,7 @@ def fill(network: Mask2FormerForUniversalSegmentation, checkpoint: Checkpoint, e
 
 
 def hint(checkpoint: Checkpoint, expected: str) -> str | None:
-    """What to do about an official file that is of another network than `expected`; None where it seems to be right."""
+    """Say what to do about an official file for a network other than `expected`; None if it seems to be right."""
     tensors = checkpoint.tensors
     head, stem = (
         tensors.get(name) for name in (f"{_PREDICTOR}.class_embed.weight", "backbone.patch_embed.proj.weight")
