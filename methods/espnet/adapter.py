@@ -75,7 +75,7 @@ class ESPNet(Base):
     def prepare(self, frame: Frame) -> Input:
         size = frame.image.shape[:2]
         seen = self.sizes.seen(size)
-        pixels = torch.from_numpy(frame.image.copy()).to(self.device)  # torch takes no views that run backwards
+        pixels = torch.from_numpy(frame.image.copy()).to(self.device)  # torch does not accept negative strides
         return Input(bilinear(self.normalised(pixels.permute(2, 0, 1)[None]), seen), size)
 
     def picture(self, size: Size, seen: Size) -> Picture:
