@@ -1,1 +1,1 @@
-"""Predictions scored against labels: those in a folder, and those that are at hand as arrays."""
+"""Score predictions against labels: files in a folder, or arrays in memory."""

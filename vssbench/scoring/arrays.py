@@ -1,4 +1,4 @@
-"""Score predictions that are at hand as arrays: what `vssbench score` does with files, to the digit."""
+"""Score predictions in memory, as arrays: the numbers are those of `vssbench score` with files, to the digit."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from vssbench.specs import parse, parse_list
 from vssbench.types import Frame, LabelSpace, Prediction, UInt8, check_classes
 
 Maps = Sequence[NDArray[Any] | None]
-"""One clip: an integer array [H, W] for each frame, values 0 to 255; None for a frame that has none."""
+"""One clip: an integer array [H, W] per frame, values 0 to 255; None for a frame that has no array."""
 Classes = int | str | Path | Sequence[str] | LabelSpace
-"""How many classes there are, their names, a label space, its name (`vspw`) or its file."""
+"""The number of classes, their names, a label space, its name (`vspw`) or its file."""
 ONE = "clip"
-"""What the only clip is called where no names are given."""
+"""The name of the only clip where no names are given."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scores(Mapping[str, float | None]):
-    """What a protocol says of some predictions: metric -> percent, None where it is missing. Prints as a table.
+    """The scores of some predictions under a protocol: metric -> percent, None where missing. Prints as a table.
 
     metrics:   the same as a plain dict;  reasons: metric -> why it has no number
     per_class: class -> IoU in percent;   by_class: other metrics that have a figure for each class
     skipped:   clip -> why the protocol leaves it out
-    notes:     what the protocol made of these clips;  caveats: what smells of another numbering
-    clips, frames, labelled: how many there were, labelled: frames with labels
+    notes:     how the protocol treated these clips;  caveats: signs of a different class numbering
+    clips, frames, labelled: how many there were; labelled: frames with labels
     """
 
     protocol: str
@@ -80,12 +80,12 @@ def score(
 ) -> Scores:
     """Score arrays: the frames of one clip in order, or of several by name.
 
-    labels:      uint8[H, W] for each frame: train ids from 0, 255 = no label; None for a frame that is not scored
-    predictions: uint8[H, W] for each frame: train ids from 0; None where there are no labels and no metric looks
+    labels:      uint8[H, W] per frame: train ids from 0, 255 = no label; None for a frame that is not scored
+    predictions: uint8[H, W] per frame: train ids from 0; None if there are no labels and no metric looks at images
     classes:     their number or names, a label space, its name (such as "vspw") or its file
-    protocol:    as in `vssbench score`; None takes that of the dataset whose classes these are, else `exact`
-    metrics:     metric strings, as a list or with commas
-    images:      uint8[H, W, 3] for each frame, RGB: for metrics that look at them, such as TC
+    protocol:    as in `vssbench score`; None: that of the dataset with these classes, else `exact`
+    metrics:     metric strings, as a list or separated by commas
+    images:      uint8[H, W, 3] per frame, RGB: for metrics that look at images, such as TC
 
     >>> import numpy as np
     >>> import vssbench
@@ -104,8 +104,8 @@ def score(
     >>> scores["VC@2"], scores.per_class["car"]
     (50.0, 50.0)
 
-    Raises UserError for clips or frames that are not on both sides, for sizes that differ, and for values that are
-    neither a class nor 255 in labels.
+    Raises UserError for clips or frames that exist on one side only, for sizes that differ, and for values that are
+    not classes (255 is allowed in labels).
     """
     space = _space(classes)
     protocol = default_protocol(space.name) if protocol is None else find(protocol).name
@@ -133,7 +133,7 @@ def score(
 
 
 def by_name(evaluation: Evaluation, space: LabelSpace) -> dict[str, Any]:
-    """An evaluation as a dictionary, the figures of classes by the classes' names."""
+    """Return an evaluation as a dictionary, with figures by class keyed by class name."""
 
     def named(values: Sequence[float | None]) -> dict[str, float | None]:
         return dict(zip(space.names, values, strict=True))
@@ -143,7 +143,7 @@ def by_name(evaluation: Evaluation, space: LabelSpace) -> dict[str, Any]:
 
 
 def missing(reasons: Mapping[str, str]) -> list[str]:
-    """The reasons in words, each once with all the metrics that it holds for."""
+    """Return the reasons in words, each once with all metrics that it applies to."""
     metrics: dict[str, list[str]] = {}
     for metric, reason in reasons.items():
         metrics.setdefault(reason, []).append(metric)
@@ -214,7 +214,7 @@ def _scored(
 
 
 def _bytes(given: NDArray[Any], where: str) -> UInt8:
-    """A map of train ids as bytes: any whole numbers that are some, such as those that an argmax gives."""
+    """Return a map of train ids as uint8, from any integer type such as an argmax returns."""
     array = np.asarray(given)
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
         raise UserError(f"is {array.dtype}{list(array.shape)}", where=where, expected="uint8[H, W] of train ids")

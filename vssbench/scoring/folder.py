@@ -1,6 +1,6 @@
 """Score a folder of predictions, made by any program, against a dataset's labels.
 
-Predictions are `<clip>/<frame stem>.png`, train ids from 0. What is missing is found before anything is measured.
+Predictions are `<clip>/<frame stem>.png`, train ids from 0. Missing files are reported before anything is measured.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NO_PREDICTION = Prediction(np.empty((0, 0), np.uint8), "key")
 
 @dataclass(frozen=True)
 class Submission:
-    """What to score, in terms that travel between processes.
+    """What to score, in a form that can be sent to other processes.
 
     dataset, root, split: as for load_dataset;  predictions: folder;  metrics: metric strings
     """
@@ -54,7 +54,7 @@ class Submission:
 def score(
     submission: Submission, workers: int = 1, advance: Callable[[str], None] = lambda clip: None
 ) -> list[ClipScore]:
-    """The statistics of every clip, in the dataset's order; `advance` is called with each clip that is done.
+    """Return the statistics of every clip, in the dataset's order; `advance` is called with each finished clip.
 
     Raises UserError for missing predictions (before anything is read), wrong sizes and unreadable files.
     """
@@ -86,12 +86,12 @@ def _scoring(submission: Submission, dataset: Dataset, threads: bool) -> Callabl
 
 
 def score_clip(dataset: Dataset, clip: str, predictions: Path, metrics: Sequence[str], threads: bool) -> ClipScore:
-    """The statistics of one clip; memory does not grow with its length.
+    """Return the statistics of one clip; memory does not grow with its length.
 
-    Metrics see labels and predictions. Where one looks at frames, they are read, and every frame needs a prediction.
+    Metrics see labels and predictions. If a metric looks at frames, they are read, and every frame needs a prediction.
 
-    threads: decode labels and predictions each in a thread of its own while this one counts; where no core is idle,
-    they would only cost
+    threads: decode labels and predictions in one thread each while this one counts; without idle cores, the threads
+    would only slow things down
     """
     counting = plan(metrics, dataset.space)
     frames = labelled = 0
@@ -106,14 +106,14 @@ def score_clip(dataset: Dataset, clip: str, predictions: Path, metrics: Sequence
 
 
 def _shown(dataset: Dataset, clip: str, metrics: Sequence[str]) -> Iterator[Frame]:
-    """The frames as metrics see them: without images, which take most of the time, where none looks at them."""
+    """Return the frames as metrics see them; images, which take most of the time, are read only if a metric looks."""
     looks = looking(metrics)
     places: Iterable[int] = count()
     if looks:
         needs = any(metric.frame_needs(spec) for spec, metric in looks.items())
         if needs or not isinstance(dataset, FileDataset | Strided):
             return dataset.frames(clip)
-        places = dataset.indices(clip)  # which frames follow each other matters to it
+        places = dataset.indices(clip)  # it needs to know which frames are consecutive
     return (
         Frame(clip, index, _NO_IMAGE, labels, stem=stem)
         for index, (stem, labels) in zip(places, dataset.labels(clip), strict=False)
@@ -123,7 +123,7 @@ def _shown(dataset: Dataset, clip: str, metrics: Sequence[str]) -> Iterator[Fram
 def _predicted(
     frames: Iterator[Frame], clip: str, predictions: Path, every: bool, threads: bool
 ) -> Iterator[tuple[Frame, UInt8 | None]]:
-    """Every frame with its prediction; unless `every`, none is read for a frame without labels."""
+    """Return every frame with its prediction; unless `every`, none is read for frames without labels."""
 
     def with_predictions() -> Iterator[tuple[Frame, UInt8 | None]]:
         for frame in ahead(frames) if threads else frames:
