@@ -1,1 +1,1 @@
-"""A method over video without labels: label PNGs, overlays, a side-by-side video."""
+"""Run a method over video without labels: label PNGs, overlays, a side-by-side video."""

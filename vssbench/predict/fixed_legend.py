@@ -1,7 +1,7 @@
-"""The legend of a video: a class stays where it is, whichever classes a frame shows.
+"""The legend of a video: a class keeps its place, whichever classes a frame shows.
 
-All classes stand in the order of their train ids where they fit; else each takes the next free place when it is first
-seen, and where none is free, that of the class that has been out of sight for longest.
+If all classes fit, they are in the order of their train ids. Otherwise each takes the next free place when it is first
+seen; if no place is free, it takes that of the class that has been out of sight longest.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from vssbench.predict.pictures import INK, PAPER, font, text_size
 from vssbench.types import LabelSpace, UInt8
 
 ROWS = 4
-"""Of classes, at most: a video of 124 classes has to show the frames as well."""
+"""The most rows of classes: a video of 124 classes has to show the frames as well."""
 LEAST = 90
-"""Pixels of a column, at least, before names are cut."""
+"""The least width of a column in pixels before names are cut."""
 _FAINT = (110, 110, 110)
 
 
 class FixedLegend:
-    """A strip of one size below the frames of a video: a line with the caption, below it the classes."""
+    """A strip of constant size below the frames of a video: one line for the caption, then the classes."""
 
     def __init__(self, space: LabelSpace, width: int):
         """width: of the strip in pixels"""
@@ -39,7 +39,7 @@ class FixedLegend:
         self._frames = 0
 
     def draw(self, labels: UInt8, caption: str) -> UInt8:
-        """uint8[h, width, 3]: classes that the labels have in ink, all others of the legend in grey.
+        """Return uint8[h, width, 3]: classes in the labels are drawn in ink, all others of the legend in grey.
 
         labels: uint8[H, W] train ids;  caption: a line of text
         """
@@ -58,7 +58,7 @@ class FixedLegend:
         return np.asarray(sheet)
 
     def _has(self, train_id: int, present: Collection[int]) -> bool:
-        """Whether a class has a place, perhaps from now on."""
+        """Return whether a class has a place, after giving it one if possible."""
         if train_id in self.shown:
             return True
         if len(self.shown) < self.places:
@@ -83,7 +83,7 @@ def _length(text: str, size: int) -> float:
 
 
 def _cut(name: str, room: int, size: int) -> str:
-    """The name, or as much of its beginning as there is room for, in pixels."""
+    """Return the name, or as much of its beginning as fits. room: in pixels"""
     if _length(name, size) <= room:
         return name
     kept = next((n for n in range(len(name), 1, -1) if _length(name[:n] + "…", size) <= room), 1)

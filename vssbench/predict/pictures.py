@@ -1,4 +1,4 @@
-"""Predictions as pictures for people: classes in colour over the frame, with a legend. Nothing here is measured."""
+"""Show predictions as pictures: classes in colour over the frame, with a legend. Nothing is measured here."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from PIL import Image, ImageDraw, ImageFont
 from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
 
 OPACITY = 0.55
-"""Share of the class colour in an overlay; the frame shines through with the rest."""
+"""Share of the class colour in an overlay; the rest is the frame."""
 PAPER, INK = (24, 24, 24), (240, 240, 240)
-_ROWS = 2  # of the legend
+_ROWS = 2  # in the legend
 
 
 def palette(space: LabelSpace) -> UInt8:
-    """uint8[256, 3] RGB: train id -> colour, black for what is not a class."""
+    """Return uint8[256, 3] RGB: train id -> colour, black for ids that are not a class."""
     colours = np.zeros((256, 3), np.uint8)
     colours[: space.classes] = space.colours
     return colours
 
 
 def blend(image: UInt8, labels: UInt8, space: LabelSpace, opacity: float = OPACITY) -> UInt8:
-    """uint8[H, W, 3]: the image under its labels' colours; pixels without a label (255) keep the image's."""
+    """Return uint8[H, W, 3]: the image under its labels' colours; pixels without a label (255) stay unchanged."""
     mixed = cv2.addWeighted(palette(space)[labels], opacity, image, 1 - opacity, 0)
     return np.where(labels[..., None] == IGNORE, image, mixed)
 
 
 def overlay(frame: Frame, prediction: Prediction, space: LabelSpace) -> UInt8:
-    """uint8[H + h, W, 3]: the blend of frame and prediction, a legend of h rows below it."""
+    """Return uint8[H + h, W, 3]: the blend of frame and prediction, above a legend of h pixel rows."""
     blended = blend(frame.image, prediction.labels, space)
     return np.vstack((blended, legend(prediction.labels, space, blended.shape[1])))
 
 
 def legend(labels: UInt8, space: LabelSpace, width: int) -> UInt8:
-    """uint8[h, width, 3]: the classes present, largest area first, and how many found no room; h is always the same."""
+    """Return uint8[h, width, 3]: the classes present, largest area first, and how many do not fit; h is fixed."""
     size = text_size(width)
     line = size * 3 // 2
     sheet = Image.new("RGB", (width, _ROWS * line), PAPER)
@@ -62,7 +62,7 @@ def legend(labels: UInt8, space: LabelSpace, width: int) -> UInt8:
 
 
 def text_size(width: int) -> int:
-    """Height of the letters under a picture of that width, in pixels."""
+    """Return the height of letters under a picture of that width, in pixels."""
     return min(max(width // 60, 10), 24)
 
 

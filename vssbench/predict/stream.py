@@ -1,9 +1,9 @@
-"""A method over video without labels: label PNGs, overlays, a side-by-side video. Nothing is scored, memory stays flat.
+"""Run a method over video without labels: write label PNGs, overlays, a video. Nothing is scored; memory stays flat.
 
     <output>/<clip>/<stem>.png              train ids from 0 with the label space's palette; `vssbench score` reads them
     <output>/overlays/<clip>/<stem>.jpg     the classes over the frame, with a legend
 
-What is finished is on disk before the next frame starts, and stays whatever happens after.
+Every finished frame is on disk before the next one starts, and stays there whatever happens later.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ Output = Callable[[Frame, Prediction], None]
 
 @dataclass
 class Tally:
-    """What has been done so far.
+    """The progress so far.
 
     clips:   clip -> frames predicted and written
     kinds:   frame kind -> how often it ran
-    seconds: prepare, step, decode (of the method) and write (of all outputs)
+    seconds: of prepare, step, decode (the method) and write (all outputs)
     """
 
     clips: Counter[str] = field(default_factory=Counter)
@@ -59,7 +59,7 @@ class Tally:
         return self.clips.total()
 
     def all_kinds(self) -> dict[str, int | None]:
-        """Every kind with its count, None for one that never occurred."""
+        """Return every kind with its count, None for a kind that never occurred."""
         return {kind: self.kinds.get(kind) for kind in KINDS}
 
 
@@ -71,10 +71,10 @@ def predict(
     limit: int | None = None,
     tick: Callable[[str], None] = lambda clip: None,
 ) -> None:
-    """Stream every clip through the method and hand each prediction to every output; `tally` counts along.
+    """Stream every clip through the method and pass each prediction to every output; `tally` is updated.
 
-    limit: stop after so many frames in all;  tick: called with the clip's name after each frame
-    Raises UserError for whatever cannot be read, predicted or written.
+    limit: stop after this many frames in total;  tick: called with the clip's name after each frame
+    Raises UserError for anything that cannot be read, predicted or written.
     """
     for clip in dataset.clips():
         if tally.frames == limit:
@@ -97,10 +97,10 @@ def predict(
 
 
 def label_space(method: Spec, asked: str | None, files: Mapping[str, Checkpoint]) -> LabelSpace | None:
-    """The classes that the spec, or a method inside it, names with `labels=`; else those asked for, or of the weights.
+    """Return the classes that the spec or an inner method names with `labels=`, else those asked for or of the weights.
 
     files: as in `Context.checkpoints`
-    None: those that the network itself names, which `own_classes` gives once it is loaded
+    Returns None for classes that the network itself names; `own_classes` returns them once it is loaded.
     """
     named = {str(value) for spec in walk(method) if (value := spec.get("labels")) is not None}
     if asked is not None:
@@ -124,7 +124,7 @@ def label_space(method: Spec, asked: str | None, files: Mapping[str, Checkpoint]
 
 
 def own_classes(method: Method) -> LabelSpace:
-    """The classes of the network itself, of a method that was loaded without others; those of the innermost one."""
+    """Return the classes of the network itself, for a method that was loaded without others; asks the innermost one."""
     wrapped = inner(method)
     if wrapped is not None:
         return own_classes(wrapped)
@@ -135,7 +135,7 @@ def own_classes(method: Method) -> LabelSpace:
 
 
 def check_method(method: Method, spec: Spec, dataset: Dataset, allow_untrained: bool) -> Weights:
-    """The method's weights; raises UserError for one without, and for one that needs what plain frames do not give."""
+    """Return the method's weights. Raises UserError if it has none, or needs what plain frames do not provide."""
     missing = sorted(set(method.needs) - side(dataset))
     if missing:
         raise UserError(
@@ -184,7 +184,7 @@ class OverlayFiles:
 
 
 def check_names(clips: Sequence[str], overlays: bool) -> None:
-    """Raise UserError for a clip whose name would lead elsewhere than to its own folder."""
+    """Raise UserError for a clip whose name would not lead to a folder of its own."""
     for clip in clips:
         _plain(clip, "a clip")
         if overlays and clip == OVERLAYS:
@@ -192,7 +192,7 @@ def check_names(clips: Sequence[str], overlays: bool) -> None:
 
 
 def path_of(root: Path, frame: Frame, suffix: str) -> Path:
-    """`<root>/<clip>/<stem><suffix>`; raises UserError for names that would lead elsewhere."""
+    """Return `<root>/<clip>/<stem><suffix>`. Raises UserError for names that would lead elsewhere."""
     return root / _plain(frame.clip, "a clip") / (_plain(frame.stem, "a frame") + suffix)
 
 
@@ -203,7 +203,7 @@ def _plain(name: str, what: str) -> str:
 
 
 def write_file(path: Path, data: Any) -> None:
-    """The whole file or none: a frame that is there is complete."""
+    """Write the whole file or nothing, so that every frame on disk is complete."""
     part = path.with_name(f".{uuid4().hex}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -217,6 +217,6 @@ def write_file(path: Path, data: Any) -> None:
 
 
 def cannot_write(path: Path, error: Exception) -> UserError:
-    """The one message for a full disk, a folder without permission and the like."""
+    """Return the common error for a full disk, a folder without permission and the like."""
     reason = getattr(error, "strerror", None) or str(error)
     return UserError(f"cannot be written: {reason}", where=path, fix="fix the cause; the frames before stay written")

@@ -18,18 +18,18 @@ from vssbench.predict.stream import cannot_write
 from vssbench.types import Frame, LabelSpace, Prediction, UInt8
 
 RATE = Fraction(15)
-"""Frames per second where the source has no rate of its own."""
+"""Frames per second where the source does not have a rate."""
 CONTAINERS = (".mp4", ".mkv", ".mov")
 
 
 class SideBySide:
-    """A video file, H.264: each frame next to its prediction, all clips one after the other. A context manager.
+    """An H.264 video file: each frame next to its prediction, all clips one after the other. A context manager.
 
-    Its size is the first frame's; a clip of another size is fitted into that. The file is complete after `close`.
+    Its size follows the first frame; clips of a different size are fitted into it. The file is complete after `close`.
     """
 
     def __init__(self, path: Path, space: LabelSpace, rate: Fraction | None = None):
-        """path: a new file; rate: frames per second. Raises UserError where nothing can be written there."""
+        """path: a new file; rate: frames per second. Raises UserError where the file cannot be written."""
         import av
 
         if path.suffix.lower() not in CONTAINERS:
@@ -63,11 +63,11 @@ class SideBySide:
         self._stream = self._container.add_stream(
             "libx264", rate=self.rate, options={"crf": "20", "preset": "veryfast"}
         )
-        self._stream.height, self._stream.width = height + height % 2, width + width % 2  # 4:2:0 knows even sizes only
+        self._stream.height, self._stream.width = height + height % 2, width + width % 2  # 4:2:0 needs even sizes
         self._stream.pix_fmt = "yuv420p"
 
     def close(self) -> None:
-        """Write what the encoder still holds; the file plays after this."""
+        """Write what the encoder still holds; after this, the file can be played."""
         if self._container is None:
             return
         container, self._container = self._container, None
@@ -93,14 +93,14 @@ class SideBySide:
 
 
 def side_by_side(frame: Frame, prediction: Prediction, legend: FixedLegend) -> UInt8:
-    """uint8[H + h, 2 W, 3]: the frame, the blend to its right, caption and legend below."""
+    """Return uint8[H + h, 2 W, 3]: the frame, the blend to its right, caption and legend below."""
     pair = np.hstack((frame.image, blend(frame.image, prediction.labels, legend.space)))
     caption = f"{frame.clip}  {frame.stem}  {prediction.kind}"
     return np.vstack((pair, legend.draw(prediction.labels, caption)))
 
 
 def fit(picture: UInt8, height: int, width: int) -> UInt8:
-    """uint8[height, width, 3]: the picture as large as it goes, on black; as it is where the size is right."""
+    """Return uint8[height, width, 3]: the picture as large as fits, on black; unchanged where the size is right."""
     h, w = picture.shape[:2]
     if (h, w) == (height, width):
         return picture
