@@ -1,1 +1,1 @@
-"""Two runs side by side: what is different, and whether that is more than chance."""
+"""Compare two runs: what is different, and whether that is more than chance."""

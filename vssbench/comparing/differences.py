@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HEADER = ("figure", "a", "b", "b - a", "95 % interval", "p")
-"""Of the table; before it stands the method, where there are several."""
+"""Headings of the table; where there are several methods, a column with the method comes first."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Difference:
 
     method:   its spec; `A -> B` where two methods were compared
     a, b:     the figure, None where it is missing
-    effect:   b minus a in the figure's unit, of FPS in percent of a; low and high: the ends of its 95 % interval
+    effect:   b minus a in the figure's unit, for FPS in percent of a; low and high: the ends of its 95 % interval
     p:        two-sided; corrected (Holm) where several methods were compared
-    reason:   why there is no effect, or no interval of it
-    a_at_least, b_at_least: whether it is a lower bound
+    reason:   why there is no effect, or no interval for it
+    a_at_least, b_at_least: whether the figure is a lower bound
     """
 
     method: str
@@ -48,7 +48,7 @@ class Difference:
 
     @property
     def cells(self) -> list[str]:
-        """Its line of the table, as in HEADER."""
+        """Its line in the table, with the columns of HEADER."""
         shown, digits, sign = figure(self.figure, check=False), ".2f", ""
         if shown.unit == "frames/s":
             digits, sign = ".1f", " %"
@@ -69,9 +69,9 @@ class Difference:
 
 @dataclass(frozen=True, repr=False)
 class Differences:
-    """All differences of two runs, method by method. Prints as a table, and in a notebook shows one.
+    """All differences of two runs, method by method. Prints as a table, also in a notebook.
 
-    a, b: what was compared, with the method where it is one;  notes: what a reader should know next to the numbers
+    a, b: what was compared, with the method if there is only one;  notes: what a reader should know about the numbers
     """
 
     a: str
@@ -86,7 +86,7 @@ class Differences:
         return len(self.rows)
 
     def of(self, name: str, method: str | None = None) -> Difference:
-        """The difference in a figure, of the only method or of that one. Raises UserError where that is not one."""
+        """Return the difference in a figure, for `method` or the only one. Raises UserError unless it is unique."""
         (wanted,) = parse_columns(name)
         found = [one for one in self.rows if one.figure == wanted and method in (None, one.method)]
         if len(found) != 1:
@@ -95,13 +95,13 @@ class Differences:
         return found[0]
 
     def to_dataframe(self) -> pd.DataFrame:
-        """A row per method and figure, in full precision; the columns are the fields of Difference."""
+        """Return one row per method and figure, in full precision; the columns are the fields of Difference."""
         import pandas as pd
 
         return pd.DataFrame(map(astuple, self.rows), columns=[one.name for one in fields(Difference)])
 
     def to_markdown(self) -> str:
-        """The table with its notes as Markdown."""
+        """Return the table with its notes as Markdown."""
         lines = [list(map(markdown.plain, line)) for line in self._lines()]
         parts = [
             f"a: {markdown.code(self.a)}, b: {markdown.code(self.b)}",
@@ -111,7 +111,7 @@ class Differences:
         return "\n\n".join(filter(None, parts)) + "\n"
 
     def to_latex(self) -> str:
-        r"""A table environment, to be \input; it asks for the packages booktabs and, with T1, fontenc."""
+        r"""Return a table environment, to be \input; it needs the packages booktabs and, with T1, fontenc."""
         caption = [f"b: {self.b}, minus a: {self.a}", *self.notes]
         return "\n".join([
             r"\begin{table}",
@@ -129,7 +129,7 @@ class Differences:
         ]) + "\n"  # fmt: skip
 
     def _in_latex(self, column: int, cell: str) -> str:
-        """A cell; before a number stands a minus sign, not a hyphen."""
+        """Return a cell; numbers have a minus sign, not a hyphen."""
         return latex.escape(cell if column < self._texts else cell.replace("-", "−"))
 
     def __repr__(self) -> str:
@@ -142,7 +142,7 @@ class Differences:
 
     @property
     def _texts(self) -> int:
-        """Columns that are no numbers."""
+        """The number of columns that hold text, not numbers."""
         return 1 + (len({one.method for one in self.rows}) > 1)
 
     def _header(self) -> list[str]:

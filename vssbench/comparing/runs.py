@@ -1,8 +1,8 @@
-"""What is different between two runs: each figure of the one minus the other's, with the tests of the reports and gate.
+"""Compare two runs: each figure of one minus the other's, with the same tests as in the reports and the gate.
 
 Accuracies are paired over the same clips: the interval of the difference and p are those of the leaderboard. Speed is
-compared as the gate does it, against the reference workload that was timed in the same rounds. What is counted, such as
-GFLOPs, is exact, and its difference needs no test.
+compared as in the gate, against the reference workload that was timed in the same rounds. What is counted, such as
+GFLOPs, is exact, so its difference needs no test.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from vssbench.stats.over_clips import Pairs, compare_methods
 from vssbench.stats.sign_flip import holm
 
 Source = str | Path | RunResult
-"""A run directory, a method's folder in one, its result.json, or a result that was read."""
+"""A run directory, a method's folder in it, its result.json, or a result that was read already."""
 COSTS = ("gflops", "params", *SPEEDS)
-"""What is compared next to the metrics where nothing is asked for."""
+"""What is compared in addition to the metrics where no figures are asked for."""
 BOUNDS = "work is missing from the counts, which are lower bounds"
 LISTED = 8
 
@@ -37,11 +37,11 @@ LISTED = 8
 def compare(
     a: Source, b: Source, figures: str | Sequence[str] | None = None, protocol: str | None = None
 ) -> Differences:
-    r"""What b has more than a, figure by figure.
+    r"""Return b minus a, figure by figure.
 
-    a, b:     a run directory, a method's folder, its result.json, or a result. Methods are paired by their specs; where
-              each side has one method, these two are compared, whatever they are
-    figures:  names of `vssbench list figures`; None: all metrics, GFLOPs, parameters and FPS
+    a, b:     a run directory, a method's folder, its result.json, or a result. Methods are paired by their specs; if
+              each side has only one method, these two are compared, whatever they are
+    figures:  names from `vssbench list figures`; None: all metrics, GFLOPs, parameters and FPS
     protocol: read the records of both again under this one; None: as the results were written
 
     >>> import vssbench
@@ -71,8 +71,8 @@ def compare(
     0   mIoU   1.671  0.003
     1   WIoU   1.671  0.003
 
-    Raises UserError for a folder without results; NotComparable where no method is on both sides, and for other files,
-    classes, codec or protocol.
+    Raises UserError for a folder without results; NotComparable where no method is on both sides, and where files,
+    classes, codec or protocol differ.
     """
     first, second = (_rows(source, protocol) for source in (a, b))
     pairs, alone = _pairs(first, second)
@@ -103,19 +103,19 @@ def _rows(source: Source, protocol: str | None) -> list[Row]:
 
 
 def _title(source: Source, only: Row | None = None) -> str:
-    """What was given; with the method, where it is the only one that is compared."""
+    """Return what was given, with the method if only one is compared."""
     if isinstance(source, RunResult):
         return f"{source.method} on {source.dataset.spec}"
     return str(source) + (f", {only.method}" if only else "")
 
 
 def _result(row: Row) -> RunResult:
-    assert row.result is not None  # of a row that was measured
+    assert row.result is not None  # the row was measured
     return row.result
 
 
 def _pairs(first: Sequence[Row], second: Sequence[Row]) -> tuple[list[tuple[Row, Row]], list[str]]:
-    """Who is compared with whom, and who has no counterpart, in words."""
+    """Return the pairs of rows to compare, and sentences on rows without a counterpart."""
     if len(first) == len(second) == 1:
         return [(first[0], second[0])], []
     pairs = [(row, other) for row in first if (other := _counterpart(row, second))]
@@ -136,7 +136,7 @@ def _pairs(first: Sequence[Row], second: Sequence[Row]) -> tuple[list[tuple[Row,
 
 
 def _counterpart(row: Row, others: Sequence[Row]) -> Row | None:
-    """The row of the same method and dataset: by its spec, else by the spec with every default written out."""
+    """Return the row of the same method and dataset: by spec, else by the spec with every default written out."""
     same = [other for other in others if other.group.dataset == row.group.dataset]
     named = [other for other in same if other.method == row.method]
     resolved = [other for other in same if _result(other).resolved == _result(row).resolved is not None]
@@ -144,7 +144,7 @@ def _counterpart(row: Row, others: Sequence[Row]) -> Row | None:
 
 
 def _refuse_others(before: Entry, now: Entry) -> None:
-    """Raise NotComparable for whatever the gate would not compare either."""
+    """Raise NotComparable for anything that the gate would not compare either."""
     (first, on), (second, of) = before.key, now.key
     differing = [f"dataset: {on} then, {of} now"] if on != of else []
     if differing := [*differing, *other_reading(before, now), *other_files(before, now)]:
@@ -156,7 +156,7 @@ def _refuse_others(before: Entry, now: Entry) -> None:
 
 
 def _differences(a: Row, b: Row, machines: Sequence[str], asked: Sequence[str] | None) -> Iterator[Difference]:
-    """The comparison of two rows. machines: how the hardware differs"""
+    """Yield the differences of two rows. machines: how the hardware differs"""
     costs = [name for name in COSTS if any(row.values.get(name) is not None for row in (a, b))]
     names = asked or [*metrics([a, b]), *costs]
     tested = _paired(a, b, names)
@@ -183,7 +183,7 @@ def _differences(a: Row, b: Row, machines: Sequence[str], asked: Sequence[str] |
 
 
 def _paired(a: Row, b: Row, names: Sequence[str]) -> Mapping[str, Comparison]:
-    """Metric -> b minus a over the same clips, of those of the names that both have clip by clip."""
+    """Return metric -> b minus a over the same clips, for those names that both rows have clip by clip."""
     if a.over_clips is None or b.over_clips is None:
         return {}
     both = [name for name in names if name in a.over_clips.totals and name in b.over_clips.totals]
@@ -192,7 +192,7 @@ def _paired(a: Row, b: Row, names: Sequence[str]) -> Mapping[str, Comparison]:
 
 
 def _speed(base: Difference, a: Row, b: Row, one: Figure) -> Difference:
-    """FPS as the gate judges it, in both directions."""
+    """Return the difference in FPS as the gate judges it, in both directions."""
     before, now = (Timing.of(_result(row)) for row in (a, b))
     if before is None or now is None:
         return replace(base, reason="no reference workload was timed along with it")
@@ -208,7 +208,7 @@ def _speed(base: Difference, a: Row, b: Row, one: Figure) -> Difference:
 
 
 def _corrected(found: Sequence[Difference]) -> list[Difference]:
-    """The same with p corrected for all methods that are compared in one figure."""
+    """Return the same differences, with p corrected for all methods that are compared in one figure."""
     ps: dict[int, float | None] = {}
     for name in {one.figure for one in found}:
         places = [place for place, one in enumerate(found) if one.figure == name]
@@ -217,7 +217,7 @@ def _corrected(found: Sequence[Difference]) -> list[Difference]:
 
 
 def _tests(found: Sequence[Difference], pairs: Sequence[tuple[Row, Row]]) -> Iterator[str]:
-    """What p and the intervals are."""
+    """Yield sentences that say what p and the intervals are."""
     tested = [figure(name, check=False) for name in dict.fromkeys(one.figure for one in found if one.p is not None)]
     named = {speed: [one.title for one in tested if (one.topic == "speed") is speed] for speed in (False, True)}
     many = f", corrected for {len(pairs)} methods (Holm)" if len(pairs) > 1 else ""
@@ -236,7 +236,7 @@ def _tests(found: Sequence[Difference], pairs: Sequence[tuple[Row, Row]]) -> Ite
 
 
 def _lacking(found: Sequence[Difference]) -> Iterator[str]:
-    """Why there is no difference, or no interval, each reason once."""
+    """Yield why there is no difference, or no interval, each reason once."""
     reasons: dict[tuple[bool, str], list[str]] = {}
     for one in found:
         if one.reason:
