@@ -37,12 +37,12 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Public names are imported on first use, so that `vssbench --help` stays fast."""
+    """Import a public name on first use, so that `vssbench --help` stays fast."""
     if name not in _HOME:
         raise AttributeError(f"module 'vssbench' has no attribute {name!r}")
     return getattr(import_module(f"vssbench.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    """What the package offers, whether or not it is imported yet."""
+    """The names that the package offers, whether or not they are imported yet."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""What a number was measured with: the versions, the machine, the commit. Part of every result."""
+"""The environment of a measurement, part of every result: the versions, the machine, the commit."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 
 PACKAGES = ("vssbench", "numpy", "opencv-python-headless", "torch", "transformers", "av")
 HARDWARE = ("cpu", "threads", "device", "device_name")
-"""The parts of a description that must agree where speeds are compared, or continued."""
+"""The parts of a description that must agree before speeds are compared, or a run that measures them is resumed."""
 
 
 def describe(device: str, threads: int | None) -> dict[str, Any]:
-    """Versions, processor, device, threads and the commit of this source tree (None where it is not a git checkout)."""
+    """Return versions, processor, device, threads and the commit of this source tree (None if not a git checkout)."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -32,12 +32,12 @@ def describe(device: str, threads: int | None) -> dict[str, Any]:
 
 
 def packages() -> dict[str, str | None]:
-    """The versions that can change a number; None for what is not installed."""
+    """The versions of packages that can change a number; None for a package that is not installed."""
     return {name: version_of(name) for name in PACKAGES}
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -54,13 +54,13 @@ def set_threads(threads: int | None) -> None:
 
 
 def vssbench_commit(environment: Mapping[str, Any], digits: int | None = None) -> str | None:
-    """vssbench's, in full or so many digits of it, with "+" where its sources had changes; None of a package."""
+    """vssbench's commit, in full or its first `digits`, with "+" if the sources were modified; None for a package."""
     commit = environment.get("commit")
     return commit[:digits] + "+" * bool(environment.get("dirty")) if commit else None
 
 
 def commit_of(environment: Mapping[str, Any], digits: int | None = None) -> str | None:
-    """What changed from run to run: the commit of the project that the run was started in, else vssbench's."""
+    """The commit that tells runs apart: that of the project that the run was started in, else vssbench's."""
     project = environment.get("project_commit")
     if not project:
         return vssbench_commit(environment, digits)
@@ -68,7 +68,7 @@ def commit_of(environment: Mapping[str, Any], digits: int | None = None) -> str 
 
 
 def check_device(device: str) -> None:
-    """Raise UserError for a device that torch does not know or that is not there."""
+    """Raise UserError for a device that torch does not know or that this machine lacks."""
     if device == "cpu":
         return
     import torch
@@ -76,7 +76,7 @@ def check_device(device: str) -> None:
     from vssbench.errors import UserError, first_line
 
     try:
-        torch.zeros(1, device=device).cpu()  # `meta` has no values to bring back
+        torch.zeros(1, device=device).cpu()  # fails on `meta`, which has no values
     except (RuntimeError, AssertionError) as error:
         raise UserError(
             f"--device {device} cannot be used: {first_line(error)}", expected="cpu, or cuda:0 with a GPU"
@@ -84,14 +84,14 @@ def check_device(device: str) -> None:
 
 
 def _threads() -> int:
-    """The number of threads that torch uses, loaded or not: a resumed run may not need torch, and still has them."""
+    """The number of threads that torch uses, recorded even by a resumed run that does not need torch itself."""
     import torch
 
     return torch.get_num_threads()
 
 
 def version_of(name: str) -> str | None:
-    """The version of an installed package; None where it is absent."""
+    """The version of an installed package; None if it is absent."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -99,7 +99,7 @@ def version_of(name: str) -> str | None:
 
 
 def processor() -> str:
-    """The processor's name, as the system gives it."""
+    """The processor's name, as the system reports it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -115,9 +115,9 @@ def _device_name(device: str) -> str | None:
 
 
 def _commit() -> dict[str, Any]:
-    """The commit of vssbench's sources, and of another project that this process was started in; "+": it has changes.
+    """The commit of vssbench's sources, and of another project that this process was started in; "+": modified.
 
-    An installed package has none, though it may lie inside somebody's checkout: git must know its files.
+    An installed package has no commit, even inside somebody's checkout: git must track its files.
     """
     here, there = Path(__file__).parent, Path.cwd()
     known = _git(here, "ls-files", "--error-unmatch", Path(__file__).name) is not None
@@ -133,7 +133,7 @@ def _root(folder: Path) -> str | None:
 
 
 def _changed(folder: Path) -> bool | None:
-    """Whether any file that git knows is otherwise than committed."""
+    """Whether any tracked file differs from its committed version."""
     said = _git(folder, "status", "--porcelain", "--untracked-files=no")
     return None if said is None else bool(said)
 

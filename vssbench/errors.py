@@ -1,4 +1,4 @@
-"""Errors that people read: one message, no traceback, and an exit status that a CI job can trust.
+"""Errors for people to read: one message, no traceback, and an exit status that a CI job can trust.
 
 Exit status: 0 fine, 1 regression or findings, 2 usage or bad input, 3 not comparable.
 """
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 def printable(text: object) -> str:
     r"""The text with control characters escaped, so a name from a foreign file cannot move the cursor or hide words.
 
-    Line breaks stay. Also escaped: what changes the direction of writing, and lone surrogates, which no stream accepts.
+    Line breaks stay. Bidirectional controls and lone surrogates, which no stream accepts, are escaped too.
 
     >>> printable("road\x1b[2J")
     'road\\x1b[2J'
@@ -27,7 +27,7 @@ class UserError(Exception):
     """A mistake that the user can fix. Its message is `printable`, whatever foreign text it quotes.
 
     what:     what is wrong, in one sentence
-    where:    file, line, key or clip concerned
+    where:    the file, line, key or clip in question
     expected: what was expected instead
     fix:      what to do, as a command where there is one
     """
@@ -48,7 +48,7 @@ class UserError(Exception):
         """What is wrong and where, in one line."""
         return " ".join(printable(f"{self.where}: {self.what}" if self.where is not None else self.what).split())
 
-    def __reduce__(self) -> tuple[Callable[..., UserError], tuple[object, ...]]:  # travels between worker processes
+    def __reduce__(self) -> tuple[Callable[..., UserError], tuple[object, ...]]:  # for worker processes
         return _rebuild, (type(self), self.what, self.where, self.expected, self.fix)
 
 
@@ -63,16 +63,16 @@ class NotComparable(UserError):
 
 
 class MissingExtra(UserError):
-    """An optional dependency is needed and absent."""
+    """An optional dependency is needed but not installed."""
 
     @classmethod
     def of(cls, extra: str, package: str, purpose: str) -> MissingExtra:
-        """extra: name in pyproject.toml; package: what failed to import; purpose: what needs it."""
+        """Build the error. extra: name in pyproject.toml; package: what failed to import; purpose: what needs it."""
         return cls(f"{purpose} needs the package {package!r}", fix=f"pip install 'vssbench[{extra}]'")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """'Did you mean ...? Known: ...' for a name that is not among the known ones."""
+    """Return 'Did you mean ...? Known: ...' for a name that is not among the known ones."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
@@ -80,14 +80,14 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def listed(names: Iterable[object], limit: int) -> str:
-    """'a, b and 3 more': the first `limit` names, and how many follow."""
+    """Return 'a, b and 3 more': the first `limit` names, and how many follow."""
     found = [str(name) for name in names]
     rest = f" and {len(found) - limit} more" if len(found) > limit else ""
     return ", ".join(found[:limit]) + rest
 
 
 def counted(number: int | str, noun: str) -> str:
-    """The number with its noun.
+    """The number with its noun, in the singular or plural.
 
     >>> counted(1, "clip"), counted(2, "clip"), counted("1 of 3", "clip")
     ('1 clip', '2 clips', '1 of 3 clips')
@@ -96,7 +96,7 @@ def counted(number: int | str, noun: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of a foreign error's message; the name of its type where the message is empty."""
+    """The first line of a foreign error's message; the name of its type if the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
@@ -108,9 +108,9 @@ def cause(error: BaseException) -> str:
 
 @contextmanager
 def blaming(whose: str, where: str) -> Iterator[None]:
-    """A context for foreign code: whatever it raises becomes a UserError that names the owner and keeps the cause.
+    """Run foreign code in this context: what it raises becomes a UserError that names the owner and keeps the cause.
 
-    Ctrl-C passes through, with a note of whose code it interrupted: it may have been hanging.
+    Ctrl-C passes through, with a note that says whose code it interrupted: that code may have been hanging.
     """
     try:
         yield
@@ -119,8 +119,8 @@ def blaming(whose: str, where: str) -> Iterator[None]:
     except KeyboardInterrupt as error:
         error.add_note(f"{whose}, {where}")
         raise
-    except BaseException as error:  # sys.exit(0) in there would pass for a run that is done
-        if any(words in str(error) for words in ("read-only", "marked as readonly")):  # NumPy's words, and OpenCV's
+    except BaseException as error:  # a sys.exit(0) in foreign code would look like a finished run
+        if any(words in str(error) for words in ("read-only", "marked as readonly")):  # NumPy's wording, and OpenCV's
             raise UserError(
                 f"{whose} writes into an array that it was given to read",
                 where=where,

@@ -1,8 +1,8 @@
-"""The optional parts ("hooks") of a method and of a dataset: one protocol each, and the one place that asks for them.
+"""The optional parts ("hooks") of methods and datasets: one protocol each, and the only module that looks them up.
 
-A method without any runs and is scored; with them it has GFLOPs, parameters and weights too, and wrappers and training
-can do more with it. None counts as not offered. What is offered and cannot be used is a `HookFault`: `faults` lists
-them, for a result and for `vssbench.testing`, and whoever only describes a method does without.
+A method without hooks can be run and scored. With them it also has GFLOPs, parameters and weights, and wrappers and
+training can do more with it. None counts as not offered. A hook that is offered but cannot be used is a `HookFault`:
+`faults` lists them, for a result and for `vssbench.testing`; code that only describes a method ignores such hooks.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ RunsInner = Literal["key", "every"]
 
 @runtime_checkable
 class HasNetwork(Protocol):
-    """`network`: the torch module of which every parameter is used in inference. It gives the number of parameters."""
+    """`network`: the torch module, every parameter of which is used in inference. Its parameters are counted."""
 
     network: nn.Module
 
 
 @runtime_checkable
 class HasParameterCounts(Protocol):
-    """`parameter_counts()`, in place of `network` where the parameters are those of several modules, or only a part."""
+    """`parameter_counts()`, instead of `network` if the parameters belong to several modules, or to part of one."""
 
     def parameter_counts(self) -> Mapping[str, int]:
-        """{"all": n} and, where some parameters are read by a training loss alone, {"without_training_only": n}."""
+        """Return {"all": n}, with "without_training_only": n if some parameters are used only by a training loss."""
 
 
 @runtime_checkable
 class HasCost(Protocol):
-    """`cost_module(kind, size)`: what a frame of a kind computes, as something that FLOP counters can trace."""
+    """`cost_module(kind, size)`: the computation on a frame of one kind, in a form that FLOP counters can trace."""
 
     def cost_module(self, kind: Kind, size: tuple[int, int]) -> tuple[nn.Module, tuple[Tensor, ...]]:
-        """A module from the network's input to class scores, and its inputs, for a frame of that size (H, W).
+        """Return a module from the network's input to class scores, and its inputs, for a frame of that size (H, W).
 
-        The first input is the picture as the network sees it, [.., 3, h, w]; of any other no input size is told. All
-        that is computed must feed the output. Raises UserError for a kind of frame that the method does not have.
-        A wrapper's is its own part only: what the method inside computes is added.
+        The first input is the picture as the network sees it, [.., 3, h, w]; without that shape, no input size is
+        reported. Everything computed must feed the output. Raises UserError for a kind of frame that the method does
+        not have. A wrapper's module covers its own part only: the inner method's computation is added to it.
         """
 
 
 class Work(NamedTuple):
-    """What a frame computes.
+    """The computation on one frame.
 
     macs:       operator -> multiply-accumulates, up to class scores
-    counter:    who counted, and what, in a few words
+    counter:    what counted, and what was counted, in a few words
     input_size: (H, W) of the picture as the network sees it
     """
 
@@ -67,15 +67,15 @@ class Work(NamedTuple):
 
 @runtime_checkable
 class HasWork(Protocol):
-    """`work(kind, size)`, in place of `cost_module` where what runs is no torch module."""
+    """`work(kind, size)`, instead of `cost_module` if what runs is not a torch module."""
 
     def work(self, kind: Kind, size: tuple[int, int]) -> Work:
-        """The cost of a frame of that size (H, W). Raises UserError for an unknown kind of frame."""
+        """Return the cost of a frame of that size (H, W). Raises UserError for an unknown kind of frame."""
 
 
 @runtime_checkable
 class HasOutsideTorch(Protocol):
-    """`outside_torch`: frame kind -> what the method computes there outside torch, where no counter sees it."""
+    """`outside_torch`: frame kind -> what the method computes on it outside torch, where no counter sees it."""
 
     outside_torch: Mapping[Kind, str]
 
@@ -85,17 +85,17 @@ class HasScores(Protocol):
     """`scores(y)`: class scores, for wrappers that carry more than labels from frame to frame."""
 
     def scores(self, y: Any) -> NDArray[np.float32]:
-        """float32[C, H, W] at the frame's size, of what `step` gave; their argmax is the prediction."""
+        """Return float32[C, H, W] at the frame's size, from what `step` returned; the argmax is the prediction."""
 
 
 @runtime_checkable
 class Wraps(Protocol):
-    """A method around another one. `vssbench.wrapping.Wrapper` is the common half of one.
+    """A method that wraps another one. `vssbench.wrapping.Wrapper` is a base class for it.
 
-    inner:      the method inside
-    runs_inner: "key": on key frames only, every other frame is of kind "nonkey" and costs what the wrapper itself does;
+    inner:      the inner method
+    runs_inner: "key": on key frames only; every other frame is of kind "nonkey" and costs only the wrapper's own part.
                 "every": on every frame. On the frames on which it runs, its kind and age are passed on.
-    What the wrapper costs follows from it.
+    The wrapper's cost follows from `runs_inner`.
     """
 
     inner: Method
@@ -104,7 +104,7 @@ class Wraps(Protocol):
 
 @runtime_checkable
 class HasSchedule(Protocol):
-    """`schedule`: when a key frame comes. One that `Plans` gives a nominal cost; any other follows from the video."""
+    """`schedule`: when a key frame comes. One that `Plans` has a nominal cost; any other depends on the video."""
 
     schedule: Any
 
@@ -124,7 +124,7 @@ class Plans(Protocol):
 
 @runtime_checkable
 class HasGop(Protocol):
-    """`gop`: frames from one key frame to the next, of a method whose key frames are the video codec's."""
+    """`gop`: frames from one key frame to the next, for a method whose key frames are the video codec's."""
 
     gop: int
 
@@ -133,7 +133,7 @@ class HasGop(Protocol):
 class HasNumerics(Protocol):
     """`numerics`: how the network is run, with `compile: bool` (`vssbench.networks.numerics.Numerics`).
 
-    Its method's arguments `dtype`, `compile` and `decode` are options that trade digits for speed: a run compares.
+    The method's arguments `dtype`, `compile` and `decode` trade digits for speed: a run measures what they change.
     """
 
     numerics: Any
@@ -141,21 +141,21 @@ class HasNumerics(Protocol):
 
 @runtime_checkable
 class HasRuntime(Protocol):
-    """`runtime`: what runs the networks, where that is not torch as `numerics` says."""
+    """`runtime`: what runs the networks, if that is not torch as described by `numerics`."""
 
     runtime: Runtime
 
 
 @runtime_checkable
 class HasWeights(Protocol):
-    """`weights`: where the weights come from. A method without them says nothing; one that is untrained must."""
+    """`weights`: where the weights come from. Optional for a method without weights, required for an untrained one."""
 
     weights: Weights
 
 
 @runtime_checkable
 class HasClasses(Protocol):
-    """`classes`: how many classes the method can predict, for `check_method`."""
+    """`classes`: the number of classes that the method can predict, for `check_method`."""
 
     classes: int
 
@@ -169,21 +169,21 @@ class HasSide(Protocol):
 
 @runtime_checkable
 class HasFrame(Protocol):
-    """A dataset's `frame(clip, index)`: one frame by itself; without it, training streams a clip up to the frame."""
+    """A dataset's `frame(clip, index)`: a single frame; without this hook, training streams a clip up to the frame."""
 
     def frame(self, clip: str, index: int) -> Frame: ...
 
 
 @runtime_checkable
 class HasLabelled(Protocol):
-    """A dataset's `labelled(clip)`: which frames have labels; without it, training reads the labels of them all."""
+    """A dataset's `labelled(clip)`: which frames have labels; without this hook, training reads the labels of all."""
 
     def labelled(self, clip: str) -> Sequence[int]: ...
 
 
 @runtime_checkable
 class HasVideo(Protocol):
-    """A dataset's `video(clip)`: the clip's own video file, or None; its motion is then that of the file."""
+    """A dataset's `video(clip)`: the clip's own video file, from which its motion is then taken, or None."""
 
     def video(self, clip: str) -> Path | None: ...
 
@@ -192,7 +192,7 @@ class HasVideo(Protocol):
 class HasDigests(Protocol):
     """A dataset's `digests(clip)`: digests of the bytes of each frame and its labels, without decoding them.
 
-    They are those that `Frame.digests` carries; without it, a resumed run reads every finished clip again to compare.
+    They equal `Frame.digests`. Without this hook, a resumed run reads every finished clip again to compare.
     """
 
     def digests(self, clip: str) -> Iterator[tuple[str, Digests]]: ...
@@ -201,20 +201,20 @@ class HasDigests(Protocol):
 @runtime_checkable
 class HasClipFiles(Protocol):
     """`clip_files(clip, stems)`: files that the method reads for the frames of a clip, such as predictions of another
-    program. Where their contents have changed, a resumed run measures the clip anew."""
+    program. If their contents have changed, a resumed run measures the clip again."""
 
     def clip_files(self, clip: str, stems: Sequence[str]) -> Sequence[Path]: ...
 
 
 @runtime_checkable
 class HasSplit(Protocol):
-    """A dataset's `split`: the part of it that was opened, for `vssbench doctor`."""
+    """A dataset's `split`: the part of the dataset that was opened, for `vssbench doctor`."""
 
     split: str
 
 
 class Hook(NamedTuple):
-    """expected: what must come, in words; fits: whether it did."""
+    """What a hook must be. expected: in words; fits: whether a value is that."""
 
     protocol: type
     expected: str
@@ -274,23 +274,23 @@ REQUIRED: dict[type, tuple[str, ...]] = {
 
 
 class HookFault(UserError):
-    """A hook that is there and cannot be used."""
+    """A hook that is offered but cannot be used."""
 
     @property
     def sentence(self) -> str:
-        """What is wrong, for the notes of a result."""
+        """The fault in one sentence, for the notes of a result."""
         return f"{self.brief}, expected {self.expected}" if self.expected else self.brief
 
 
 def lacking(owner: object, protocol: type) -> list[str]:
-    """What every method, or dataset, must have and this one has not."""
+    """The names that every method, or dataset, must have and this one lacks."""
     return [name for name in REQUIRED[protocol] if not hasattr(owner, name)]
 
 
 def offered(owner: object, name: str) -> Any:
-    """What a method or dataset offers under the name of a hook, None where it does not.
+    """Return what a method or dataset offers under the name of a hook, or None.
 
-    Raises HookFault where it raises, or is not what the hook's protocol says.
+    Raises HookFault if reading it raises, or if it is not what the hook's protocol says.
     """
     hook = (METHOD | DATASET)[name]
     try:
@@ -306,7 +306,7 @@ def offered(owner: object, name: str) -> Any:
 
 
 def usable(owner: object, name: str) -> Any:
-    """The same, and None for what cannot be used: for whoever can do without. `faults` says what that was."""
+    """Return the same, but None for a hook that cannot be used, for callers that can do without; see `faults`."""
     try:
         return offered(owner, name)
     except HookFault:
@@ -314,7 +314,7 @@ def usable(owner: object, name: str) -> Any:
 
 
 def faults(owner: object, names: Mapping[str, Hook] = METHOD) -> Iterator[HookFault]:
-    """What is wrong with the hooks of a method and of those inside it, or with `DATASET`'s of a dataset."""
+    """Yield what is wrong with the hooks of a method and its inner methods, or with a dataset's (names: `DATASET`)."""
     for layer in layers(owner):
         for name in names:
             try:
@@ -338,25 +338,25 @@ def _shown(value: object) -> str:
 
 
 def inner(method: object) -> Method | None:
-    """The method that it wraps."""
+    """The inner method of a wrapper; None for any other method."""
     found: Method | None = usable(method, "inner")
     return found
 
 
 def named_by(method: object, argument: str) -> Method | None:
-    """The method that an argument of `specs.INSIDE` named: the wrapped one, or an attribute of the argument's name."""
+    """The method named by an argument in `specs.INSIDE`: the inner method, or the attribute of the argument's name."""
     found = inner(method) if argument == "of" else getattr(method, argument, None)
     return found if isinstance(found, Method) else None
 
 
 def runs_inner(wrapper: object) -> RunsInner | None:
-    """On which frames a wrapper runs the method inside; None where it does not say."""
+    """The frames on which a wrapper runs its inner method; None if it does not say."""
     found: RunsInner | None = usable(wrapper, "runs_inner")
     return found
 
 
 def layers(method: object) -> Iterator[Any]:
-    """The method, the one that it wraps, the one that that wraps, ..."""
+    """Yield the method, its inner method, the inner method of that, and so on."""
     layer: Any = method
     while layer is not None:
         yield layer
@@ -364,42 +364,42 @@ def layers(method: object) -> Iterator[Any]:
 
 
 def weights(method: object) -> Weights:
-    """Where its weights come from; a wrapper that does not say has those of the method inside."""
+    """Where the method's weights come from; a wrapper that does not say has those of its inner method."""
     said = (usable(layer, "weights") for layer in layers(method))
     return next((found for found in said if found is not None), Weights())
 
 
 def gop(method: object) -> int | None:
-    """Frames from one key frame to the next as the method, or the one inside it, asks of a video codec."""
+    """Frames from one key frame to the next that the method, or its inner method, asks of a video codec."""
     return next((found for layer in layers(method) if (found := usable(layer, "gop")) is not None), None)
 
 
 def compiles(method: object) -> bool:
-    """Whether a network is compiled when it first sees a frame of some kind, which takes longer than all timed ones."""
+    """Whether a network is compiled on its first frame of each kind, which takes longer than all timed frames."""
     return any((numerics := usable(layer, "numerics")) is not None and numerics.compile for layer in layers(method))
 
 
 def chosen(method: object, argument: str, default: object) -> object:
-    """What an argument that was left to its default came to, such as a backbone that depends on the classes.
+    """The value that an argument left to its default took on, such as a backbone that depends on the classes.
 
-    A method says so by an attribute of the argument's name.
+    A method reports it as an attribute of the argument's name.
     """
     try:
         return getattr(method, argument, default)
-    except Exception:  # anybody's property, which may mean something else
+    except Exception:  # a foreign property, which may mean something else
         return default
 
 
 def key_interval(method: object) -> int | None:
-    """Frames from one key frame to the next, of a fixed `schedule` or `gop`; None where there is none."""
+    """Frames from one key frame to the next under a fixed `schedule` or `gop`; None if there is neither."""
     schedule = usable(method, "schedule")
     return usable(method, "gop") if schedule is None else getattr(schedule, "key_interval", None)
 
 
 def nominal_schedule(method: object, has_nonkey: bool) -> dict[str, int] | None:
-    """Frame kind -> how often it runs in one of the method's own intervals; None where that follows from the video.
+    """Frame kind -> how often it runs in one of the method's own intervals; None if that depends on the video.
 
-    has_nonkey: whether it is known to have nonkey frames; one with neither `schedule` nor `gop` runs key frames only
+    has_nonkey: whether the method is known to have nonkey frames; without `schedule` and `gop`, all frames are key
     """
     wrapped, interval = inner(method), key_interval(method)
     if wrapped is not None and runs_inner(method) == "every":
@@ -415,7 +415,7 @@ def nominal_schedule(method: object, has_nonkey: bool) -> dict[str, int] | None:
 
 
 def key_frames(method: object, lengths: Sequence[int]) -> list[int] | None:
-    """How many key frames clips of those lengths have; None where that is not fixed."""
+    """The number of key frames in clips of those lengths; None if that is not fixed."""
     schedule = usable(method, "schedule")
     if not isinstance(schedule, Plans):
         return None
@@ -423,24 +423,24 @@ def key_frames(method: object, lengths: Sequence[int]) -> list[int] | None:
 
 
 def side(dataset: Dataset) -> frozenset[str]:
-    """Names of the inputs besides the image that its frames carry."""
+    """The names of the inputs besides the image that the dataset's frames carry."""
     return frozenset(offered(dataset, "side") or ())
 
 
 def video(dataset: Dataset, clip: str) -> Path | None:
-    """The clip's own video file, where it is one."""
+    """The clip's own video file, or None."""
     find: Callable[[str], Path | None] | None = offered(dataset, "video")
     return None if find is None else find(clip)
 
 
 def frame(dataset: Dataset, clip: str, index: int) -> Frame:
-    """One frame of a clip: by itself where the dataset can, else the clip is streamed up to it."""
+    """One frame of a clip: read singly if the dataset can do that, else by streaming the clip up to it."""
     read: Callable[[str, int], Frame] | None = offered(dataset, "frame")
     return next(islice(dataset.frames(clip), index, None)) if read is None else read(clip, index)
 
 
 def labelled(dataset: Dataset, clip: str) -> list[int]:
-    """Which frames of a clip have labels, in order."""
+    """The indices of the frames of a clip that have labels, in order."""
     known: Callable[[str], Sequence[int]] | None = offered(dataset, "labelled")
     if known is not None:
         return list(known(clip))

@@ -1,4 +1,4 @@
-"""From a spec to a working method or dataset: arguments are checked against the constructor first."""
+"""Build a working method or dataset from a spec, after checking its arguments against the constructor."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from vssbench.specs import INSIDE, Spec, parse, walk
 from vssbench.types import Dataset, LabelSpace, Method, Weights
 
 FILLED_IN = frozenset(("device", "checkpoint", "context", "root", "split", "load"))
-"""Constructor arguments that no spec carries: the caller fills them in."""
+"""Constructor arguments that are never part of a spec: the caller fills them in."""
 Checkpoint = str | Path | Mapping[str, str | Path]
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the caller knows and a spec need not repeat; wrappers pass it on to the method that they wrap.
+    """What the caller knows and a spec need not repeat; wrappers pass it on to their inner method.
 
-    labels:      the dataset's label space; None where nothing is known about the data, and the spec, the weights or the
-                 method's default say it
+    labels:      the dataset's label space; None if nothing is known about the data: the spec, the weights or the
+                 method's default then decide
     device:      torch device string
-    checkpoints: method name, or spec where one name stands for several -> file (or {"hr": file, "lr": file}), or
-                 "untrained"; methods that are not in it get the packaged weights where there are any
-    threads:     CPU threads of the networks; None: as many as their library takes
+    checkpoints: method name, or spec if several share the name -> file (or {"hr": file, "lr": file}), or
+                 "untrained"; methods that are not listed get the packaged weights if there are any
+    threads:     CPU threads of the networks; None: the library's own number
     """
 
     labels: LabelSpace | None = None
@@ -57,13 +57,13 @@ class Context:
         return method
 
     def checkpoint(self, spec: Spec) -> Checkpoint | None:
-        """What was given for this method, by its spec or its name."""
+        """The checkpoint given for this method, by its spec or its name."""
         return self.checkpoints.get(str(spec), self.checkpoints.get(spec.name))
 
     def label_space(self, spec: Spec) -> LabelSpace | None:
-        """The classes that the method will predict: the data's, those that the spec names, or those of its weights.
+        """The classes that the method will predict: the data's, those named in the spec, or those of its weights.
 
-        Raises UserError where the spec names classes that differ from the data's.
+        Raises UserError if the spec names classes that differ from the data's.
         """
         named = spec.get("labels")
         if named in (None, MODEL):
@@ -90,14 +90,14 @@ def load_method(
     checkpoints: Mapping[str, Checkpoint] | None = None,
     threads: int | None = None,
 ) -> Method:
-    """A method from its spec, e.g. `load_method("mpvss(backbone=swin_t,labels=vspw)", checkpoint="model_final.pth")`.
+    """Load a method, e.g. `load_method("mpvss(backbone=swin_t,labels=vspw)", checkpoint="model_final.pth")`.
 
     checkpoint:  file for the method named in the spec, or {"hr": file, "lr": file} for arseg; None: the packaged
-                 weights where there are any (`packaged.FILES`); "untrained": random ones all the same
-    checkpoints: files by method name, for methods inside others (`hold(of=mask2former)`)
-    labels:      label space of the data: a value, a name or a file; a spec that names other classes is refused.
+                 weights if there are any (`packaged.FILES`); "untrained": random weights in any case
+    checkpoints: files by method name, for inner methods (`hold(of=mask2former)`)
+    labels:      label space of the data: a value, a name or a file; a spec that names different classes is refused.
                  "model": the network's own
-    threads:     CPU threads, for methods that ask
+    threads:     CPU threads, for methods that take that argument
     Raises UserError for an unknown method or argument and for a file that does not fit.
     """
     spec = parse(spec)
@@ -108,9 +108,9 @@ def load_method(
 
 
 def dataset_spec(named: str | Spec) -> Spec:
-    """The spec of a dataset: a description's file, `my_video.yaml`, is folder(file=my_video.yaml), inside `of` too.
+    """The spec of a dataset: a description file, `my_video.yaml`, means folder(file=my_video.yaml), inside `of` too.
 
-    Raises UserError for what is neither a spec nor such a file.
+    Raises UserError for anything that is neither a spec nor such a file.
     """
     if isinstance(named, str) and named.lower().endswith(SUFFIXES):
         return Spec("folder", (("file", named),))
@@ -122,29 +122,29 @@ def dataset_spec(named: str | Spec) -> Spec:
 def load_dataset(
     spec: str | Spec, root: str | Path | None = None, split: str = "val", threads: int | None = None
 ) -> Dataset:
-    """A dataset from its spec, e.g. `load_dataset("camvid", root=DIR)`, or from its description, "my_video.yaml".
+    """Load a dataset from its spec, e.g. `load_dataset("camvid", root=DIR)`, or its description, "my_video.yaml".
 
-    threads: CPU threads, for datasets that ask
+    threads: CPU threads, for datasets that take that argument
     """
     spec = dataset_spec(spec)
     factory = registry.resolve("datasets", spec.name)
     given: dict[str, Any] = {"root": expanded(root) if root is not None else None, "split": split}
-    given["load"] = partial(load_dataset, root=root, split=split, threads=threads)  # of a dataset around another one
+    given["load"] = partial(load_dataset, root=root, split=split, threads=threads)  # for a dataset that wraps another
     dataset: Dataset = _build(factory, spec, given if threads is None else given | {"threads": threads}, Dataset)
     return dataset
 
 
 def resolved(method: Method, spec: Spec, labels: str | None = None) -> Spec:
-    """The spec with every default written out: what exactly is measured under a short name.
+    """The spec with every default written out: exactly what is measured under a short name.
 
-    labels: name of the label space that the method was loaded with where the spec names none
+    labels: name of the label space that the method was loaded with if the spec names none
     """
     full: dict[str, object] = {}
     for name, parameter in inspect.signature(registry.resolve("methods", spec.name)).parameters.items():
         if name in ("device", "checkpoint", "context") or parameter.kind is parameter.VAR_KEYWORD:
             continue
         if name == "threads" and name not in dict(spec.args):
-            continue  # it changes the speed, and stands in the environment
+            continue  # it changes only the speed, and is recorded in the environment
         value = spec.get(name, labels if name == "labels" and labels else parameter.default)
         within = hooks.named_by(method, name) if name in INSIDE else None
         if within is not None and isinstance(value, Spec | str):
@@ -153,26 +153,26 @@ def resolved(method: Method, spec: Spec, labels: str | None = None) -> Spec:
             chosen = hooks.chosen(method, name, value)
             value = chosen if isinstance(chosen, bool | int | float | str) else value
         if name == "mapping" and value is None:
-            continue  # nearly always: the classes are the data's
+            continue  # the usual case: the classes are the data's
         if value is None or isinstance(value, bool | int | float | str | Spec):
             full[name] = value
     return spec.with_args(**full)
 
 
 def innermost(spec: Spec) -> Spec:
-    """The method that has weights: the one that a checkpoint is for, inside any wrappers."""
+    """The spec of the method inside all wrappers: the one with weights, which a checkpoint is for."""
     inner = spec.get("of")
     return spec if inner is None else innermost(parse(inner if isinstance(inner, Spec) else str(inner)))
 
 
 def check_arguments(group: registry.Group, spec: Spec) -> None:
-    """Raise UserError for arguments that the constructor does not take, or lacks, without building anything."""
+    """Raise UserError for unknown or missing constructor arguments, without building anything."""
     filled_in = ("device", "checkpoint", "context", "labels") if group == "methods" else ("root", "split", "load")
     _arguments(registry.resolve(group, spec.name), spec, dict.fromkeys(filled_in))
 
 
 def check_checkpoints(names: Iterable[str], specs: Sequence[Spec]) -> None:
-    """Raise UserError for a checkpoint that fits none of the methods: a slip that would look like missing weights."""
+    """Raise UserError for a checkpoint that is for none of the methods: a typo would look like missing weights."""
     known = {name for spec in specs for inner in walk(spec) for name in (inner.name, str(inner))}
     for name in names:
         if name not in known:
@@ -182,25 +182,25 @@ def check_checkpoints(names: Iterable[str], specs: Sequence[Spec]) -> None:
 def _build(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any], protocol: type) -> Any:
     """Call the factory with the spec's arguments and those of the given values that it takes.
 
-    protocol: what must come of it
+    protocol: what the result must satisfy
     """
     asked = given.get("checkpoint")
     try:
         args = _arguments(factory, spec, given)
         if "labels" in args and "labels" in given:
-            args["labels"] = given["labels"]  # the value of what the spec may name
+            args["labels"] = given["labels"]  # the label space itself, where the spec may hold its name
         if "checkpoint" in args:
             args["checkpoint"] = _weights(factory, spec.name, args)
         elif asked is not None:
             raise UserError(f"{spec.name} reads no checkpoint", fix="leave --checkpoint out for it")
-        ours = factory.__module__.startswith("vssbench.")  # a fault of our own is not the user's
+        ours = factory.__module__.startswith("vssbench.")  # a bug of ours is not the user's mistake
         with nullcontext() if ours else blaming(factory.__name__, str(spec)):
             built = factory(**args)
     except UserError as error:
         if error.where is not None:
             raise
         raise type(error)(error.what, where=spec, expected=error.expected, fix=error.fix) from error
-    if lacking := [part for part in hooks.lacking(built, protocol) if part != "name"]:  # which it gets now
+    if lacking := [part for part in hooks.lacking(built, protocol) if part != "name"]:  # the name is set below
         raise UserError(
             f"is not a {protocol.__name__.lower()}: it lacks {', '.join(lacking)}",
             where=spec,
@@ -221,12 +221,12 @@ def _note_checkpoint(method: Method, given: Checkpoint) -> None:
         return
     files = [located(file)[0] for file in (given.values() if isinstance(given, Mapping) else [given])]
     found = Weights("file", ", ".join(map(str, files)), ",".join(map(contents, files)))
-    with suppress(AttributeError):  # a property that says nothing useful, of which `hooks.faults` tells
+    with suppress(AttributeError):  # a read-only property, which `hooks.faults` reports
         method.weights = found  # type: ignore[attr-defined]
 
 
 def _weights(factory: Callable[..., Any], method: str, args: Mapping[str, Any]) -> Checkpoint | None:
-    """The files that the constructor gets: the user's, the packaged ones, or None for random weights."""
+    """The files to pass to the constructor: the user's, the packaged ones, or None for random weights."""
     asked: Checkpoint | None = args["checkpoint"]
     if asked == packaged.UNTRAINED:
         return None
@@ -252,7 +252,7 @@ def _arguments(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]
     own = {name for name in parameters if name not in FILLED_IN}
     try:
         hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
-    except NameError as error:  # a plugin that imports its types for the type checker only
+    except NameError as error:  # a plugin that imports types for the type checker only
         raise UserError(
             f"the type hints of {spec.name} cannot be read: {error}", fix="import that name outside `if TYPE_CHECKING`"
         ) from error

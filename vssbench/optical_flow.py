@@ -1,4 +1,4 @@
-"""Dense optical flow by OpenCV's DIS, and warping along it: methods propagate with it, TC compares with it."""
+"""Dense optical flow by OpenCV's DIS, and warping along it: methods use it to propagate, TC to compare frames."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class DenseFlow:
         self.dis = cv2.DISOpticalFlow.create(_PRESETS[preset])
 
     def __call__(self, current: UInt8, key: UInt8) -> Float32:
-        """float32[H, W, 2], pixels, x first: where each pixel of `current` lies in `key`, relative to itself.
+        """Return float32[H, W, 2], pixels, x first: where each pixel of `current` is in `key`, relative to itself.
 
         current, key: uint8[H, W] grey values of any size; small ones are padded by repeating the last row and column.
         """
@@ -45,14 +45,14 @@ class DenseFlow:
 
 
 def warped_labels(labels: UInt8, flow: Float32) -> UInt8:
-    """uint8[H, W]: the nearest label at each pixel's source."""
+    """Return uint8[H, W]: the nearest label at each pixel's source."""
     return cv2.remap(labels, *_source(flow), cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
 
 
 def warped_from_within(labels: UInt8, flow: Float32) -> UInt8:
-    """The same with IGNORE where the source is outside of the other frame, to half a pixel; NaN is outside.
+    """Return the same, with IGNORE where the source is more than half a pixel outside the other frame, or NaN.
 
-    A few rows at a time: what is worked on stays in the cache.
+    A few rows are processed at a time, so that the working set stays in the cache.
     """
     height, width = flow.shape[:2]
     grid, room = _grid(height, width), np.empty((min(_ROWS, height), width, 2), np.float32)
@@ -67,17 +67,17 @@ def warped_from_within(labels: UInt8, flow: Float32) -> UInt8:
 
 
 def from_within(flow: Float32) -> NDArray[np.bool_]:
-    """bool[H, W]: whether a pixel's source is within the other frame, to half a pixel."""
+    """Return bool[H, W]: whether a pixel's source is within the other frame, to half a pixel."""
     height, width = flow.shape[:2]
     inside = np.asarray(cv2.inRange(flow + _grid(height, width), *_ends(height, width)), np.uint8)
     return inside.view(np.bool_)
 
 
 def warped_planes(scores: Float32, flow: Float32, outside: Literal["nearest", "zero"] = "nearest") -> Iterator[Float32]:
-    """float32[H, W] for each class of float32[C, H, W] scores, read bilinearly at each pixel's source.
+    """Yield float32[H, W] for each class of float32[C, H, W] scores, sampled bilinearly at each pixel's source.
 
-    outside: what a source beyond the border has: the nearest border pixel's scores, or zeros
-    One class at a time: 124 of them at 480x853, warped at once, would be 200 MB more.
+    outside: the scores of a source beyond the border: the nearest border pixel's, or zeros
+    Classes are warped one at a time: 124 of them at 480x853, warped at once, would take 200 MB more.
     """
     source, border = _source(flow), cv2.BORDER_REPLICATE if outside == "nearest" else cv2.BORDER_CONSTANT
     for plane in scores:
@@ -91,7 +91,7 @@ def _grid(height: int, width: int) -> Float32:
 
 
 def _ends(height: int, width: int) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The first and the last x and y that are within: the half pixel counts on one side alone."""
+    """The first and the last x and y that are inside: the half pixel counts on one side only."""
     last = [float(np.nextafter(np.float32(side - 0.5), np.float32(-1))) for side in (width, height)]
     return (-0.5, -0.5), (last[0], last[1])
 

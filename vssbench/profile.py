@@ -1,6 +1,6 @@
-"""What methods cost at a frame size: computation, parameters, speed, memory, energy. Needs no data and no weights.
+"""The cost of methods at a frame size: computation, parameters, speed, memory, energy. Needs no data and no weights.
 
-Frames are synthetic: textured scenes that move, so that schedules that look at the picture see changes.
+Frames are synthetic: textured scenes that move, so that content-dependent schedules see changes.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ def profile(
     note: Note = lambda text: None,
     alone: Context | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """The profile of each method at frames of that size (height, width); all are timed together, taking turns.
+    """Return the profile of each method at frames of that size (height, width); all are timed together, in turns.
 
     latency: how to time; None: computation and parameters only
     note:    called with what is being done
-    alone:   what the methods were built with: the memory of each is measured in a process of its own; None: in this one
-    Amortised GFLOPs and FPS are over the method's nominal schedule. Where that follows from the video, there are no
-    amortised GFLOPs, and FPS are over the frames themselves. What cannot be counted is missing, and "notes"
-    say why; they say too where the machine was not quiet.
-    Raises UserError for a method that needs inputs which made frames do not have, or that fails at that size.
+    alone:   what the methods were built with, to measure the memory of each in its own process; None: in this process
+    Amortised GFLOPs and FPS are over the method's nominal schedule. If the schedule depends on the video, there are no
+    amortised GFLOPs, and FPS are over the frames themselves. What cannot be counted is missing, and "notes" say why;
+    they also say if the machine was not quiet.
+    Raises UserError for a method that needs inputs which synthetic frames lack, or that fails at that size.
     """
     profiles: dict[str, dict[str, Any]] = {}
     for name, method in methods.items():
@@ -75,7 +75,7 @@ def profile(
 
 
 def made_frames(methods: Sequence[Method], size: tuple[int, int], count: int) -> list[Frame]:
-    """A clip of moving textured scenes, with the exact motion to the key frame where a method asks for motion."""
+    """Return a clip of moving textured scenes, with the exact motion to the key frame if a method needs motion."""
     missing = sorted({need for method in methods for need in method.needs} - MADE)
     if missing:
         raise UserError(f"made frames carry no {', '.join(missing)}", expected="methods that need no such input")
@@ -96,9 +96,9 @@ def made_frames(methods: Sequence[Method], size: tuple[int, int], count: int) ->
 
 
 def file_decoding(frames: Sequence[Frame], repeats: int = 3) -> dict[str, dict[str, float]]:
-    """Milliseconds to read a frame from a file: {"jpeg", "png"} -> {"mean", "p50", "p90", "p99", "n", "bytes"}.
+    """Time reading a frame from a file, in ms: {"jpeg", "png"} -> {"mean", "p50", "p90", "p99", "n", "bytes"}.
 
-    bytes: the mean size of the files: the synthetic frames contain noise, which compresses badly
+    bytes: the mean size of the files; the synthetic frames contain noise, which compresses badly
     """
     figures = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -141,7 +141,7 @@ def _time(
 
 
 def _speed(method: Method, samples: Samples, reading: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """FPS by scope, up to reading the frame's file, latency by kind and scope, and how quiet the machine was."""
+    """FPS by scope (the widest includes reading the frame's file), latency by kind and scope, and machine noise."""
     own = all(hooks.runs_inner(layer) != "key" for layer in hooks.layers(method))  # else a wrapper's frames are nonkey
     schedule = hooks.nominal_schedule(method, own and "nonkey" in samples["kind"])
     summary = summarise(samples, schedule)

@@ -1,4 +1,4 @@
-"""Progress on stderr: what is done, and the time left. A bar on a terminal, elsewhere a line every half minute."""
+"""Progress on stderr: what is done, and the time left. A bar on a terminal, else a line every half minute."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from rich.progress import Progress as Bar
 from vssbench.errors import printable
 
 EVERY = 30.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines if there is no terminal."""
 
 
 class Shown:
-    """A bar while in use as a context manager; lines where stderr is not a terminal, and none for what is soon done."""
+    """A context manager that shows a bar, or prints lines if stderr is not a terminal; no lines for short work."""
 
     def __init__(self, console: Console, what: str, total: int | None, unit: str = ""):
-        """what: is being done;  total: None while it is unknown;  unit: what is counted"""
+        """what: what is being done;  total: None while unknown;  unit: what is counted"""
         units = [TextColumn(f"{unit}, left:")] if unit else []
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -52,7 +52,7 @@ class Shown:
         self._bar.stop()
 
     def describe(self, text: str) -> None:
-        """Show what is being worked on; of a long text its end."""
+        """Show what is being worked on; a long text is cut to its end."""
         self._what = printable(text)
         self._bar.update(self._task, description=escape(self._what[-60:]))
 

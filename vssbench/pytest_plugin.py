@@ -1,8 +1,8 @@
 """The gate as tests: `pytest --vssbench bench.yaml --vssbench-baseline baseline.json`.
 
-One test per method, dataset and rule, `mpvss|synthetic|mIoU`, and one per method and dataset that times the steps
-through pytest-benchmark, `mpvss|synthetic|step`, whose storage and comparison commands then work on them. The benchmark
-runs once, when the first test needs it.
+There is one test per method, dataset and rule, `mpvss|synthetic|mIoU`, and one per method and dataset,
+`mpvss|synthetic|step`, that times the steps through pytest-benchmark, so that its storage and comparison commands
+apply. The benchmark runs once, when the first test needs it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Gate:
 
     @property
     def measured(self) -> list[Key]:
-        """Methods and datasets that the run will have."""
+        """The pairs of method and dataset that the run will measure."""
         datasets = [str(dataset) for dataset in self.datasets] or [self.spec.dataset]
         return [(str(method), f"{dataset} {self.spec.split}") for dataset in datasets for method in self.methods]
 
@@ -106,7 +106,7 @@ class Test(pytest.Function):
     """A test that comes from the run spec, not from a Python file."""
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        return self.path, 0, self.name  # pytest places no warning without a line
+        return self.path, 0, self.name  # pytest cannot place a warning without a line
 
 
 @pytest.fixture(scope="session")
@@ -127,7 +127,7 @@ def vssbench_report(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
 
 @contextmanager
 def _in_one_message() -> Iterator[None]:
-    """A UserError fails the test by its message alone."""
+    """Turn a UserError into a failure that shows only its message."""
     from vssbench.errors import UserError
 
     try:
@@ -137,7 +137,7 @@ def _in_one_message() -> Iterator[None]:
 
 
 def _judged(key: Key, rule: Rule) -> Callable[..., None]:
-    """The test of one rule."""
+    """Return the test of one rule."""
 
     def test(vssbench_report: Report, record_property: Callable[[str, object], None]) -> None:
         from vssbench.gate.verdict import ALL, sentence
@@ -155,7 +155,7 @@ def _judged(key: Key, rule: Rule) -> Callable[..., None]:
 
 
 def _timed(gate: Gate, key: Key) -> Callable[..., None]:
-    """The test that times one step per round, frame after frame of the first clip, through pytest-benchmark."""
+    """Return the test that times one step per round with pytest-benchmark, over the frames of the first clip."""
 
     def test(benchmark: Any) -> None:
         from vssbench.bench.session import Bench

@@ -1,4 +1,4 @@
-"""Names to code, lazily: listing imports nothing, a plugin is an entry point, an unknown name gets a suggestion.
+"""Resolve names to code lazily: listing imports nothing, plugins are entry points, unknown names get a suggestion.
 
 Entry-point groups: `vssbench.methods`, `vssbench.metrics`, `vssbench.datasets`. A method or dataset that is not
 installed is named by its file: `my_file.py:MyMethod`.
@@ -29,11 +29,11 @@ class Entry:
 
     target:  "module:attribute"
     summary: one line for `vssbench list`
-    origin:  the distribution that brings it, or the file
+    origin:  the distribution that provides it, or the file
     paper, licence, needs, weights: for methods with a network: the paper, the licence of the official weights,
-             what inputs it needs besides the frame, and where its weights come from
+             the inputs it needs besides the frame, and where its weights come from
     faster:  arguments that trade digits for speed
-    recipe:  "module:attribute" of its training recipe, where it has one
+    recipe:  "module:attribute" of its training recipe, if it has one
     """
 
     target: str
@@ -49,7 +49,7 @@ class Entry:
 
 @cache
 def entries(group: Group) -> dict[str, Entry]:
-    """All names of a group: the package's own and those of installed plugins. A duplicate name is an error."""
+    """Return all names of a group: the package's own and those of installed plugins. A duplicate name is an error."""
     found: dict[str, Entry] = dict(importlib.import_module(f"vssbench.{group}").BUILTIN)
     for point in entry_points(group=f"vssbench.{group}"):
         origin = point.dist.name if point.dist else "an unknown package"
@@ -64,7 +64,7 @@ def entries(group: Group) -> dict[str, Entry]:
 
 
 def find(group: Group, name: str) -> Entry:
-    """What is known of a name. Raises UserError for one that is unknown."""
+    """Return what is known of a name. Raises UserError for an unknown one."""
     if found := in_file(name):
         if group == "metrics":
             raise UserError("a metric cannot be named by its file", where=name, fix="offer it as an entry point")
@@ -80,13 +80,13 @@ def find(group: Group, name: str) -> Entry:
 
 
 def resolve(group: Group, name: str) -> Any:
-    """The object behind a name; unknown names and broken plugins are one message."""
+    """Return the object behind a name. Raises UserError for an unknown name or a broken plugin."""
     entry = find(group, name)
     if place := in_file(name):
         return _from_file(*place)
     try:
         return attribute(entry.target)
-    except Exception as error:  # importing a plugin runs anybody's code
+    except Exception as error:  # importing a plugin runs foreign code
         if entry.origin == "vssbench":
             raise
         raise UserError(
@@ -96,7 +96,7 @@ def resolve(group: Group, name: str) -> Any:
 
 
 def _from_file(file: str, name: str) -> Any:
-    """What a Python file defines under that name. The file is executed; other modules of its folder can be imported."""
+    """Return what a Python file defines under that name. The file is executed; it can import modules next to it."""
     source, place = read_bytes(expanded(file)), expanded(file).resolve()
     key = f"vssbench_file_{sha256(bytes(place) + source).hexdigest()[:16]}"
     if key not in sys.modules:
@@ -129,7 +129,7 @@ def _from_file(file: str, name: str) -> Any:
 
 
 def attribute(target: str) -> Any:
-    """The object that "module:attribute" names."""
+    """Return the object that "module:attribute" names."""
     module, _, names = target.partition(":")
     found: Any = importlib.import_module(module)
     for name in names.split("."):

@@ -17,10 +17,10 @@ THUMBNAIL = (18, 32)
 
 @dataclass(frozen=True)
 class FixedInterval:
-    """Every `key_interval`-th frame is a key frame, and so is frame 0.
+    """A schedule with a key frame every `key_interval` frames, and at frame 0.
 
     key_interval: frames from one key frame to the next, 1 = every frame
-    offset:       0 .. key_interval - 1, where in the interval the first key frame after frame 0 falls
+    offset:       0 .. key_interval - 1, the position in the interval of the first key frame after frame 0
 
     >>> [i for i in range(12) if FixedInterval(5, 2).is_key(i)]
     [0, 2, 7]
@@ -40,8 +40,8 @@ class FixedInterval:
     def is_key(self, index: int, last: int | None = None) -> bool:
         """Whether the frame at this position of its clip is a key frame.
 
-        last: position of the last key frame. Positions follow the frames' numbers, so one may be missing on which a
-        key frame falls: the next frame that is there becomes key in its place, and the schedule does not shift.
+        last: position of the last key frame. Positions follow the frames' numbers, so a position due for a key frame
+        may be missing: the next frame present becomes key instead, and the schedule does not shift.
 
         >>> [FixedInterval(5).is_key(index, last) for index, last in ((14, 10), (16, 10), (19, 16), (20, 16))]
         [False, True, False, True]
@@ -53,11 +53,11 @@ class FixedInterval:
 
 @dataclass(frozen=True)
 class OnChange:
-    """A key frame where the picture has changed enough since the last one, in a spec `auto(threshold=12,max=10)`.
+    """A key frame whenever the picture has changed enough since the last one; in a spec, `auto(threshold=12,max=10)`.
 
-    threshold: grey levels (0 .. 255); a frame is key from this mean absolute difference of thumbnails on; 12 makes
-               about every fifth frame of the synthetic dataset a key frame
-    max:       frames after which a key frame comes anyway
+    threshold: grey levels (0 .. 255); a frame is key if the mean absolute difference of thumbnails is at least this;
+               12 makes about every fifth frame of the synthetic dataset a key frame
+    max:       frames after which a key frame comes in any case
 
     >>> [OnChange(threshold=8, max=10).is_key(age, change) for age, change in ((1, 3.0), (2, 9.5), (10, 0.0))]
     [False, True, True]
@@ -73,12 +73,12 @@ class OnChange:
             raise UserError(f"max={self.max} does not fit", expected="1 or more frames")
 
     def is_key(self, age: int, change: float) -> bool:
-        """Whether a frame is key that lies `age` frames after the last key frame and differs from it by `change`."""
+        """Whether a frame `age` frames after the last key frame, which differs from it by `change`, is a key frame."""
         return age >= self.max or change >= self.threshold
 
 
 def schedule(key_interval: int | str | Spec, offset: int = 0) -> FixedInterval | OnChange:
-    """The schedule of a spec's arguments: a number of frames, or `auto(threshold=..., max=...)`."""
+    """Return the schedule for a spec's arguments: a number of frames, or `auto(threshold=..., max=...)`."""
     if isinstance(key_interval, int):
         return FixedInterval(key_interval, offset)
     spec = Spec(key_interval) if isinstance(key_interval, str) else key_interval
@@ -99,7 +99,7 @@ def schedule(key_interval: int | str | Spec, offset: int = 0) -> FixedInterval |
 
 
 def thumbnail(image: UInt8) -> NDArray[np.float32]:
-    """A small grey picture of a frame, uint8[H, W, 3] to float32[18, 32]: the means of blocks of pixels."""
+    """Reduce a frame, uint8[H, W, 3], to a small grey picture, float32[18, 32]: the means of blocks of pixels."""
     grey = image.mean(axis=2, dtype=np.float32)
     for axis, cells in enumerate(THUMBNAIL):
         edges = np.linspace(0, grey.shape[axis], cells + 1).astype(int)
@@ -110,5 +110,5 @@ def thumbnail(image: UInt8) -> NDArray[np.float32]:
 
 
 def change(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Mean absolute difference of two thumbnails, in grey levels."""
+    """The mean absolute difference of two thumbnails, in grey levels."""
     return float(np.abs(one - other).mean())
