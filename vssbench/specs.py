@@ -1,4 +1,4 @@
-"""Identity is a canonical string: `mIoU`, `VC@8`, `mpvss(backbone=swin_t,key_interval=5)`.
+"""Specs: identity is a canonical string, such as `mIoU`, `VC@8` or `mpvss(backbone=swin_t,key_interval=5)`.
 
 The same string is the command-line argument, the key on disk and the table header, and
 `parse(str(spec)) == spec` for every spec. Grammar:
@@ -38,7 +38,7 @@ _LONGEST = 100_000
 class Spec:
     """A name, an optional number after "@", bare words (in order), and named arguments (kept sorted).
 
-    Two specs are equal when their strings are: to Python 1, 1.0 and True are equal, as arguments they are not.
+    Two specs are equal if their strings are: to Python, 1, 1.0 and True are equal, but as arguments they differ.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Spec:
 
 
 def parse(text: str | Spec, words: bool = False) -> Spec:
-    """One spec from its string; a Spec is returned as it is. words: bare words are arguments too, as in `fps(step)`."""
+    """Parse one spec; a Spec is returned unchanged. words: bare words are arguments too, as in `fps(step)`."""
     if isinstance(text, Spec):
         return text
     reader = _Reader(text, words)
@@ -87,7 +87,7 @@ def parse(text: str | Spec, words: bool = False) -> Spec:
 
 
 def parse_list(text: str, words: bool = False) -> list[Spec]:
-    """Specs separated by commas, e.g. `mpvss,hold(of=oracle,key_interval=2)`."""
+    """Parse specs separated by commas, e.g. `mpvss,hold(of=oracle,key_interval=2)`."""
     reader = _Reader(text, words)
     specs = [reader.spec(0)]
     while reader.take(","):
@@ -97,7 +97,7 @@ def parse_list(text: str, words: bool = False) -> list[Spec]:
 
 
 def parse_value(text: str) -> object:
-    """One argument value from its string."""
+    """Parse one argument value."""
     reader = _Reader(text)
     value = reader.value(0)
     reader.end()
@@ -105,13 +105,13 @@ def parse_value(text: str) -> object:
 
 
 def inside(spec: Spec) -> list[Spec]:
-    """The methods that a spec's arguments name (`INSIDE`), in that order; `auto(...)` in another argument is none."""
+    """The methods that a spec's `INSIDE` arguments name, in that order; `auto(...)` in another argument is not one."""
     named = (spec.get(argument) for argument in INSIDE)
     return [parse(one) for one in named if isinstance(one, Spec | str)]
 
 
 def walk(spec: Spec) -> Iterator[Spec]:
-    """The spec and those inside it, from the outside in.
+    """Yield the spec and those inside it, from the outside in.
 
     >>> [one.name for one in walk(parse("hold(of=accel(reference=mask2former,update=psp18))"))]
     ['hold', 'accel', 'mask2former', 'psp18']
@@ -122,7 +122,7 @@ def walk(spec: Spec) -> Iterator[Spec]:
 
 
 def in_file(name: str) -> tuple[str, str] | None:
-    """(file, name in it) of a name such as `my_file.py:MyMethod`; None for any other.
+    """Split a name such as `my_file.py:MyMethod` into (file, name in it); None for any other name.
 
     >>> in_file("code/my_file.py:MyMethod"), in_file("mpvss")
     (('code/my_file.py', 'MyMethod'), None)
@@ -132,7 +132,7 @@ def in_file(name: str) -> tuple[str, str] | None:
 
 
 def _plain(value: object) -> object:
-    """One form for what is the same: a spec without arguments and its bare word, a file under two paths."""
+    """Return one form for equal values: a spec without arguments and its bare word, or a file under two paths."""
     if isinstance(value, Spec) and not (value.args or value.words):
         return str(value)
     found = in_file(value) if isinstance(value, str) else None
@@ -170,7 +170,7 @@ def _literal(word: str) -> object:
 
 
 class _Reader:
-    """A cursor over the text; every complaint names the position."""
+    """A cursor over the text; every error message names the position."""
 
     def __init__(self, text: str, words: bool = False):
         if len(text) > _LONGEST:

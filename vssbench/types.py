@@ -1,6 +1,6 @@
-"""What flows through the harness: frames in, predictions out, and the three protocols that anyone can implement.
+"""The types that flow through the harness: frames in, predictions out, and the three protocols to implement.
 
-Needs NumPy, and `errors` to refuse what cannot flow.
+This module needs only NumPy, and `errors` to refuse invalid values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vssbench.errors import UserError
 Kind = Literal["key", "nonkey", "warmup"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 PHASES = ("prepare", "step", "decode")
-"""What a method does with each frame, each timed apart."""
+"""The phases of a method on each frame, each timed separately."""
 IGNORE = 255
 """Train id of a pixel that has no label."""
 
@@ -25,9 +25,9 @@ UInt8 = NDArray[np.uint8]
 
 
 class Digests(NamedTuple):
-    """What a frame was read from, as SHA-256 in hexadecimal, of the files' bytes or of what stands for them.
+    """SHA-256 digests, in hexadecimal, of what a frame was read from: the files' bytes or what replaces them.
 
-    labels: None where the frame has no labels
+    labels: None if the frame has no labels
     """
 
     image: str
@@ -39,12 +39,12 @@ class Frame:
     """One video frame.
 
     clip:   name of the clip
-    index:  position in the clip, from 0; where file names number the frames, those that are missing keep their places
+    index:  position in the clip, from 0; if file names number the frames, missing ones keep their places
     image:  uint8[H, W, 3], RGB
-    labels: uint8[H, W] train ids, 255 = ignore; None where the frame is streamed but not scored
+    labels: uint8[H, W] train ids, 255 = ignore; None if the frame is streamed but not scored
     side:   further inputs, e.g. "motion": float32[H, W, 2], pixels, x first (source in the key frame = pixel + motion)
-    stem:   the frame's file name without its extension: what prediction files are named after
-    digests: what it was read from; None where the dataset does not say, and its arrays stand for that
+    stem:   the frame's file name without its extension, after which prediction files are named
+    digests: of what it was read from; None if the dataset does not say: its arrays are then digested instead
     """
 
     clip: str
@@ -56,7 +56,7 @@ class Frame:
     digests: Digests | None = None
 
     def read_only(self) -> Frame:
-        """The same frame in views that cannot be written into: what a method is given is its neighbours' too."""
+        """The same frame with read-only views of its arrays, because methods share the frames they are given."""
         return replace(
             self,
             image=_locked(self.image),
@@ -67,11 +67,11 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a method says of one frame.
+    """A method's answer for one frame.
 
     labels: uint8[H, W] train ids at the frame's size
-    kind:   what really happened: "key" (full cost), "nonkey" (cheap) or "warmup" (special start of a clip)
-    age:    frames since the key frame that this prediction rests on, 0 on a key frame
+    kind:   what actually ran: "key" (full cost), "nonkey" (cheap) or "warmup" (special start of a clip)
+    age:    frames since the key frame that this prediction is based on, 0 on a key frame
     """
 
     labels: UInt8
@@ -84,7 +84,7 @@ class Prediction:
 
 
 def _locked(array: Any) -> Any:
-    """A view of the array that cannot be written into; what is not an array is left as it is."""
+    """A read-only view of the array; anything that is not an array is returned unchanged."""
     if not isinstance(array, np.ndarray):
         return array
     view = array.view()
@@ -98,7 +98,7 @@ class Weights:
 
     origin: "none" (the method has no weights), "file" (the user's checkpoint), "packaged", or "untrained"
     sha256: of the file, hexadecimal
-    note:   which of several networks in the file was taken; None where there was no choice
+    note:   which of several networks in the file was taken; None if there was no choice
     """
 
     origin: Literal["none", "file", "packaged", "untrained"] = "none"
@@ -112,14 +112,14 @@ class Runtime:
     """What runs a method's networks; part of every result.
 
     name:        the program and its version, "torch 2.13.0", "onnxruntime 1.32.0"
-    provider:    on what it runs them: "cpu", "cuda", "tensorrt", "openvino"
+    provider:    what it runs them on: "cpu", "cuda", "tensorrt", "openvino"
     precision:   of convolutions and products: "float32", "bf16", "fp16" or "int8"
     compiled:    whether networks were compiled for this machine first
-    opset, calibration: of a graph: of its operators, and the frames that its int8 ranges were taken from
-    file_bytes:  of a deployed model: of its folder's files
-    agreement:   of a deployed model: percent of the pixels that it labels as the method does from which it came
-    options:     in which it was started
-    notes:       what a reader must know, a sentence each
+    opset, calibration: for a graph: the opset of its operators, and the frames that its int8 ranges were taken from
+    file_bytes:  for a deployed model: the size of its folder's files
+    agreement:   for a deployed model: percent of the pixels that it labels as the method it was exported from
+    options:     that it was started with
+    notes:       what a reader must know, one sentence each
     """
 
     name: str
@@ -136,14 +136,14 @@ class Runtime:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LabelSpace:
-    """The classes of a dataset and what its files call them (read from labels/*.yaml, applied once, by the dataset).
+    """The classes of a dataset and their values in its files (read from labels/*.yaml, applied once, by the dataset).
 
     names:    train id -> class name
-    colours:  uint8[C, 3] RGB for pictures
+    colours:  uint8[C, 3], RGB, for pictures
     from_file: uint8[256], file value -> train id, 255 = ignore
     to_file:  uint8[C], train id -> the file value that `export` writes
     known:    bool[256], file values that the dataset's documentation lists (classes and void)
-    stray:    file values known to occur by mistake in the release (read as ignore, reported by doctor)
+    stray:    file values known to occur in the release by mistake (read as ignore, reported by doctor)
     void_value: the file value that `export` writes for ignored pixels
     from_colour: (r, g, b) -> train id, for layouts whose masks are colours
     Raises UserError for more than 255 classes.
@@ -164,7 +164,7 @@ class LabelSpace:
 
     @classmethod
     def plain(cls, name: str, names: Sequence[str]) -> LabelSpace:
-        """Classes by name alone: file values are the train ids, colours are greys."""
+        """Make a label space from names alone: file values are the train ids, colours are greys."""
         check_classes(name, names)
         ids = np.arange(len(names), dtype=np.uint8)
         from_file = np.full(256, IGNORE, np.uint8)
@@ -176,12 +176,12 @@ class LabelSpace:
 
     @property
     def classes(self) -> int:
-        """How many classes there are (train ids 0 .. classes - 1)."""
+        """The number of classes (train ids 0 .. classes - 1)."""
         return len(self.names)
 
 
 def check_classes(name: str, names: Sequence[object]) -> None:
-    """Raise UserError for a label space with more classes than a byte can tell apart from pixels without a label."""
+    """Raise UserError for a label space with more than 255 classes: a byte also has to mark pixels without a label."""
     if len(names) > IGNORE:
         raise UserError(
             f"the label space {name} has {len(names)} classes",
@@ -192,12 +192,12 @@ def check_classes(name: str, names: Sequence[object]) -> None:
 
 @runtime_checkable
 class Method(Protocol):
-    """One video segmentation method: three phases a frame, each timed apart, causal unless `lookahead` says otherwise.
+    """A video segmentation method: three phases per frame, timed separately, causal unless `lookahead` says otherwise.
 
     name:      canonical spec
     needs:     side inputs ("motion"), checked before the first frame
     lookahead: frames after the current one that the output depends on; 0 = causal
-    weights:   may be absent for a method that has none
+    weights:   may be missing for a method that has none
     """
 
     name: str
@@ -205,13 +205,13 @@ class Method(Protocol):
     lookahead: int
 
     def reset(self) -> None:
-        """Forget everything about the last clip."""
+        """Forget everything about the previous clip."""
 
     def prepare(self, frame: Frame) -> Any:
-        """Resize, normalise, move to the device. Sees frames in order, once each."""
+        """Resize, normalise, move to the device. Called once per frame, in order."""
 
     def step(self, x: Any) -> Any:
-        """The network on one frame."""
+        """Run the network on one frame."""
 
     def decode(self, y: Any) -> Prediction:
         """Upsample, argmax, back to the host."""
@@ -220,17 +220,17 @@ class Method(Protocol):
 class Metric(Protocol):
     """Statistics of the frames seen; totals come only from `merge`, whose order cannot change a digit.
 
-    The constructor is called with (space: LabelSpace, specs: list[Spec]): the metric strings asked of this class.
-    `state` is JSON (integers, so that merging is exact); `load` replaces the state by one read back.
-    `compute` gives percentages by canonical name, None where undefined.
+    The constructor is called with (space: LabelSpace, specs: list[Spec]): the metric strings that this class handles.
+    `state` is JSON (integers, so that merging is exact); `load` replaces the state with one read back.
+    `compute` returns percentages by canonical name, None where undefined.
 
-    name:             under which a clip's record keeps the state
+    name:             the key of the state in a clip's record
     higher_is_better: of the class: decides which figure of a table is marked best, and which sign a rule has
 
-    A class that offers `totals` too (vssbench.metrics.accuracy.clip_states.HasTotals) says what each clip adds to its
-    figure. Then the figure has an interval over clips and can be compared clip by clip, and that is how results read
-    it; without, the clips' states are merged and asked to `compute`, and the interval says that it has none.
-    One that offers `check_spec` (vssbench.metrics.plan.ChecksSpec) can refuse a metric string before a run begins.
+    A class that also offers `totals` (vssbench.metrics.accuracy.clip_states.HasTotals) says what each clip adds to its
+    figure. The figure then has an interval over clips, can be compared clip by clip, and is computed from these totals
+    in results. Without `totals`, the clips' states are merged for `compute`, and the interval says that it has none.
+    A class that offers `check_spec` (vssbench.metrics.plan.ChecksSpec) can refuse a metric string before a run begins.
     """
 
     name: str
@@ -253,10 +253,10 @@ class Dataset(Protocol):
     def clips(self) -> Sequence[str]: ...
 
     def stems(self, clip: str) -> Sequence[str]:
-        """The frames' names in order, without reading them; their number is the clip's length."""
+        """Return the frames' names in order, without reading them; their number is the clip's length."""
 
     def frames(self, clip: str) -> Iterator[Frame]:
-        """Every frame in order, labelled or not."""
+        """Yield every frame in order, labelled or not."""
 
     def labels(self, clip: str) -> Iterator[tuple[str, UInt8 | None]]:
-        """(stem, train ids or None) of every frame in order, without decoding the images."""
+        """Yield (stem, train ids or None) for every frame in order, without decoding the images."""

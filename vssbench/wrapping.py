@@ -1,4 +1,4 @@
-"""The common half of a method around another one (`of`): what it declares, and the key frames on which `of` runs."""
+"""The common base of methods that wrap another one (`of`): what they declare, and the key frames on which `of` runs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from vssbench.types import Frame, Prediction, Weights
 
 @dataclass
 class Group:
-    """One key frame and the frames that live on it.
+    """One key frame and the frames that depend on it.
 
-    x, y: the inner method's input and output;  kept: whatever else the wrapper keeps of the key frame
+    x, y: the inner method's input and output;  kept: anything else that the wrapper keeps from the key frame
     """
 
     index: int
@@ -30,12 +30,12 @@ class Group:
 
 
 class Wrapper:
-    """A method around the method `of`. Subclasses add `prepare`, `step` and `decode`.
+    """A method that wraps the method `of`. Subclasses add `prepare`, `step` and `decode`.
 
-    runs_inner:           of the class: whether `of` runs on key frames alone or on every frame, which decides the cost
+    runs_inner:           of the class: whether `of` runs on key frames only or on every frame, which decides the cost
     of, context:          spec of the method to run, and what it is loaded with
-    key_interval, offset: the key frames, see `FixedInterval`; left out where `of` runs on every frame
-    What the inner method reports of a frame (kind, age) is to be passed on; every other frame is "nonkey".
+    key_interval, offset: the key frames, see `FixedInterval`; left out if `of` runs on every frame
+    Subclasses must pass on what the inner method reports of a frame (kind, age); every other frame is "nonkey".
     """
 
     runs_inner: ClassVar[RunsInner] = "key"
@@ -45,7 +45,7 @@ class Wrapper:
         self.schedule = FixedInterval(key_interval, offset)
         self.name = f"{type(self).__name__.lower()}(of={self.inner.name})"
         self.needs = self.inner.needs
-        self.lookahead = self.inner.lookahead * key_interval  # it counts the frames it sees: key frames
+        self.lookahead = self.inner.lookahead * key_interval  # the inner method sees, and counts, key frames only
         self.weights: Weights = hooks.weights(self.inner)
         self._group: Group | None = None
 
@@ -55,9 +55,9 @@ class Wrapper:
         self._group = None
 
     def group(self, frame: Frame) -> Group:
-        """The group of the next frame; on a key frame a new one, for which the inner method prepares the frame.
+        """Return the group of the next frame; on a key frame a new one, for which the inner method prepares the frame.
 
-        Raises UserError for a frame without a key frame: the first after `reset` that is none, or one of another size.
+        Raises UserError for a frame without a key frame: a nonkey frame right after `reset`, or one of another size.
         """
         size = frame.image.shape[:2]
         if self.schedule.is_key(frame.index, None if self._group is None else self._group.index):
@@ -73,15 +73,15 @@ class Wrapper:
         return self._group
 
     def decode_key(self, group: Group) -> Prediction:
-        """The inner method's prediction on a key frame, which the group holds; the caller gets labels of its own.
+        """Return the inner method's prediction on a key frame, which the group also holds.
 
-        They are a copy: the caller may write into what it is given, and what is held must not change with it.
+        The labels are a copy: the caller may write into what it gets, and what is held must not change with it.
         """
         group.prediction = self.inner.decode(group.y)
         return replace(group.prediction, labels=group.prediction.labels.copy())
 
     def held(self, group: Group, index: int) -> tuple[Prediction, int]:
-        """The key frame's prediction, and its age on the frame at that index."""
+        """Return the key frame's prediction, and its age on the frame at that index."""
         if group.prediction is None:
             raise RuntimeError("decode the key frame before the frames that depend on it")
         return group.prediction, group.prediction.age + index - group.index

@@ -1,1 +1,1 @@
-"""What networks share: weights files, number formats, class mappings, and what per-frame adapters have in common."""
+"""Code that networks share: weights files, number formats, class mappings, and the base of per-frame adapters."""

@@ -1,8 +1,8 @@
-"""Reading weights without running anything that a file brings along, and loading them strictly.
+"""Read weights without running any code from the file, and load them strictly.
 
-Read are: torch files (`weights_only`), the detectron2 model zoo's pickles of NumPy arrays (through an unpickler that
-builds arrays and plain containers and nothing else), safetensors, and folders written by transformers'
-`save_pretrained` (safetensors only). Torch is imported when a file is read, not before.
+The formats are torch files (`weights_only`), the detectron2 model zoo's pickles of NumPy arrays (through an unpickler
+that builds only arrays and plain containers), safetensors, and folders written by transformers' `save_pretrained`
+(safetensors only). Torch is imported when a file is read, not before.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _TORCH_LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 _SHARD = re.compile(r"[\w.-]{1,200}\.safetensors")
 _DAMAGED = "the archive is cut short, damaged, or not torch's"
 _SHOWN = 120
-"""Characters of an entry's name in a message."""
+"""The most characters of an entry's name that a message shows."""
 DERIVED = re.compile(
     r"(^|\.)(num_batches_tracked|relative_position_index(_0|_clips_\d)?|valid_ind_rolled)$|(^|\.)criterion\."
 )
@@ -47,15 +47,15 @@ DERIVED = re.compile(
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds.
+    """The content of a file.
 
-    tensors:  entries by the file's own names, on the CPU, without what trainers put before all of them
-    sha256:   of the file, hexadecimal; of the sorted files' digests for a folder of shards; where one entry of a file
+    tensors:  entries by the file's own names, on the CPU, without the common prefix that trainers add
+    sha256:   of the file, hexadecimal; of the sorted files' digests for a folder of shards; if one entry of a file
               was asked for, of the file's digest and the entry's name
     config:   config.json of a transformers folder, else None
     metadata: the header of a safetensors file
-    prefix:   what was taken off every name, such as "module."
-    note:     which of several state dicts was taken, None where there was no choice
+    prefix:   what was removed from every name, such as "module."
+    note:     which of several state dicts was taken, None if there was no choice
     """
 
     path: Path
@@ -79,7 +79,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Part:
-    """Where an entry comes from: the `index`-th of `count` equal pieces along the first axis of the file's entry."""
+    """The source of an entry: the `index`-th of `count` equal pieces along the first axis of the file's entry."""
 
     name: str
     index: int = 0
@@ -87,7 +87,7 @@ class Part:
 
 
 def read(path: str | Path) -> Checkpoint:
-    """The tensors of a file or folder. Raises UserError for a missing, truncated, foreign or hostile one.
+    """Read the tensors of a file or folder. Raises UserError for a missing, truncated, foreign or hostile one.
 
     "FILE#ENTRY" takes that entry of a file that holds several state dicts ("run.pth#model_ema").
     """
@@ -108,7 +108,7 @@ def read(path: str | Path) -> Checkpoint:
             content = _read_torch(path, zipped=head[:2] == b"PK")
         else:
             content = numpy_pickle.load(path)
-    except Exception as error:  # whatever a broken file makes the readers raise, it is the file's fault
+    except Exception as error:  # whatever the readers raise on a broken file, the file is at fault
         fix = _STATE_DICT if "the file asks for" in str(error) else None
         raise UserError(
             f"cannot be read as weights: {_cause(head, error)}", where=path, expected=FORMATS, fix=fix
@@ -121,15 +121,15 @@ def read(path: str | Path) -> Checkpoint:
 
 
 def save(path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write our own format: safetensors with the module's state-dict names; the same tensors give the same bytes."""
+    """Write our own format: safetensors with the module's state-dict names; equal tensors result in equal bytes."""
     from safetensors.torch import save
 
     data = save({name: tensor.contiguous() for name, tensor in tensors.items()}, dict(metadata or {}))
-    Path(path).write_bytes(_in_order(data))  # the library's own writing gives a file that only its owner may read
+    Path(path).write_bytes(_in_order(data))  # a file written by the library is readable only by its owner
 
 
 def _in_order(data: bytes) -> bytes:
-    """A safetensors file with its header's entries sorted: the library writes metadata in no order."""
+    """Sort the entries in a safetensors file's header: the library writes metadata in arbitrary order."""
     length = 8 + int.from_bytes(data[:8], "little")
     header = json.dumps(json.loads(data[8:length]), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)  # the tensors after it stay aligned
@@ -145,10 +145,10 @@ def load_strict(
 ) -> None:
     """Fill the module from the file, or change nothing and raise one UserError with every entry that does not fit.
 
-    rename:   the module's state-dict name -> the file's name (a Part where the file holds several entries in one)
-    expected: what the file should have been, for the message; fix: what may help where it is not
-    Buffers that follow from the architecture (`num_batches_tracked`, `relative_position_index`, `criterion.*`, ...) may
-    be absent and are not read. Floating-point types are converted; other types and values that are not finite are
+    rename:   the module's state-dict name -> the file's name (a Part if the file holds several entries in one)
+    expected: what the file should have been, for the message; fix: what may help if it is not
+    Buffers that follow from the architecture (`num_batches_tracked`, `relative_position_index`, `criterion.*`, ...)
+    are not read and may be absent. Floating-point types are converted; other types and non-finite values are
     refused.
     """
     targets = {name: tensor for name, tensor in module.state_dict().items() if not DERIVED.search(name)}
@@ -173,7 +173,7 @@ def load_strict(
 
 
 def _named_as(wanted: Collection[str], checkpoint: Checkpoint) -> Mapping[str, torch.Tensor]:
-    """The file's tensors, with as much of the common prefix as the network's own names have."""
+    """Return the file's tensors, with as much of the common prefix restored as the network's own names have."""
     parts = re.findall(r"[^.]+\.", checkpoint.prefix)
     own = ("".join(parts[start:]) for start in range(len(parts)))
     prefix = next((one for one in own if all(name.startswith(one) for name in wanted)), "")
@@ -188,7 +188,7 @@ def refuse(
     expected: str | None,
     fix: str | None,
 ) -> None:
-    """Raise a UserError of a few lines where any entry does not fit: how many, the first, and what the header says."""
+    """Raise a UserError of a few lines if any entry does not fit: how many, the first, and what the header says."""
     problems = [
         f"{title}, {len(names)}: {listed((name[:_SHOWN] for name in names), 3)}"
         for title, names in (
@@ -207,7 +207,7 @@ def refuse(
 
 
 def told(checkpoint: Checkpoint) -> str:
-    """What a file says of itself, in a few words; empty where it says nothing."""
+    """The file's description of itself, in a few words; empty if it has none."""
     if checkpoint.config is not None:
         kinds = ("model_type", "architectures")
         return ", ".join(f"{key} {checkpoint.config[key]!r:.100}" for key in kinds if key in checkpoint.config)
@@ -217,7 +217,7 @@ def told(checkpoint: Checkpoint) -> str:
 
 @contextmanager
 def seeded(name: str) -> Iterator[None]:
-    """A context in which torch's random numbers follow from the name, so that two untrained networks are equal."""
+    """Seed torch's random numbers from the name in this context, so that two untrained networks are equal."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -228,22 +228,22 @@ def seeded(name: str) -> Iterator[None]:
 def _read_torch(path: Path, zipped: bool) -> Any:
     import torch
 
-    # What lies next to the weights (settings, a training log, a learning rate) is of any class, and of no interest.
+    # Objects next to the weights (settings, a training log, a learning rate) can be of any class, and are not needed.
     makers = {name: numpy_pickle.MAKERS.get(name) or safe_pickle.foreign(name) for name in _asked_for(path, zipped)}
     known: list[Any] = [(made, name) for name, made in makers.items()]
     try:
         with torch.serialization.safe_globals(known), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return numpy_pickle.arrays(torch.load(path, map_location="cpu", weights_only=True))
-    except pickle.UnpicklingError as error:  # torch's own text advises to run the file's code
+    except pickle.UnpicklingError as error:  # torch's own message advises running the file's code
         named = re.search(r"GLOBAL (\S+)", str(error))
         raise ValueError(f"the file asks for {named[1]}" if named else "not a pickle of tensors") from None
-    except RuntimeError as error:  # torch's own text is about the inside of its reader
+    except RuntimeError as error:  # torch's own message is about its reader's internals
         raise ValueError(_DAMAGED) from error
 
 
 def _asked_for(path: Path, zipped: bool) -> set[str]:
-    """What a torch file's pickles name. Raises ValueError for an archive that would grow as it is read."""
+    """Return the names in a torch file's pickles. Raises ValueError for an archive that would grow as it is read."""
     size = path.stat().st_size
     with path.open("rb") as file:
         if not zipped:  # a number, a version, the system, the tensors, their keys
@@ -274,7 +274,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, st
 
 
 def _read_folder(path: Path) -> Checkpoint:
-    """A transformers folder: config.json, and model.safetensors or the shards that its index names."""
+    """Read a transformers folder: config.json, and model.safetensors or the shards that its index names."""
     config = _json(path / "config.json")
     files = [path / "model.safetensors"]
     if not files[0].exists() and (index := path / "model.safetensors.index.json").exists():
@@ -301,7 +301,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _misfit(given: torch.Tensor, target: torch.Tensor, source: Part) -> str:
-    """What keeps the file's entry from filling the module's, in a few words; empty if nothing does."""
+    """Say why the file's entry does not fit the module's, in a few words; empty if it fits."""
     shape = (target.shape[0] * source.count, *target.shape[1:]) if source.count > 1 else tuple(target.shape)
     if tuple(given.shape) != shape:
         return f"shape {list(given.shape)}, expected {list(shape)}"
@@ -315,7 +315,7 @@ def _digest(parts: Iterable[bytes]) -> str:
 
 
 def _cause(head: bytes, error: Exception) -> str:
-    """Why a file with that beginning could not be read, in the words of whoever has to find another file."""
+    """Say why a file with that beginning could not be read, in words that help the user to find the right file."""
     if isinstance(error, OSError):
         return str(error.strerror or error)
     if not head:
@@ -330,6 +330,6 @@ def _cause(head: bytes, error: Exception) -> str:
         return "it is a web page, not the file itself"
     if (
         head[:1] not in (b"\x80", b"P") and head[8:9] != b"{"
-    ):  # neither a pickle of today, a zip archive, nor safetensors
+    ):  # not a current pickle, a zip archive, or safetensors
         return f"its beginning is like none of these ({first_line(error)[:200]})"
     return first_line(error)[:200]

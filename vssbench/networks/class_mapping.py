@@ -1,7 +1,7 @@
-"""The classes of a network against those of the dataset: the same ones, or joined by their names or by a file.
+"""Match the classes of a network to those of the dataset: they are the same, or are joined by name or by a file.
 
-Whose weights `vssbench train` wrote, the file's header says what its classes are; a foreign model has names or none.
-`vssbench.networks.mapping_file` is the file.
+The header of weights that `vssbench train` wrote says what the classes are; a foreign model has names or none.
+`vssbench.networks.mapping_file` reads and writes the file.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MODEL = "model"
-"""`labels=model`: predictions are of the network's own classes."""
+"""The value of `labels=model`: predictions use the network's own classes."""
 TEMPLATE_FIX = (
     "the same command with --mapping-template map.yaml writes a mapping to fill in; then pass mapping=map.yaml"
 )
 
 
 def described(space: LabelSpace) -> dict[str, Any]:
-    """What a weights file's header says of the classes that it was trained for; JSON."""
+    """The JSON in a weights file's header that describes the classes it was trained for."""
     return {"labels": space.name, "classes": list(space.names), "colours": space.colours.tolist()}
 
 
 def trained_for(files: object) -> LabelSpace | None:
-    """The classes that weights say they were trained for; None where no file says so.
+    """The classes that the weights were trained for, as their files say; None if no file does.
 
     files: a path, or a path for each part of a network
     Raises UserError for parts that were trained for different classes.
@@ -52,7 +52,7 @@ def trained_for(files: object) -> LabelSpace | None:
 
 
 def check_trained(trained: LabelSpace, space: LabelSpace, path: object) -> None:
-    """Raise ClassesDiffer for weights of other classes than those that are wanted."""
+    """Raise ClassesDiffer for weights with classes that differ from those wanted."""
     if same_classes(trained, space):
         return
     pairs = enumerate(zip(trained.names, space.names, strict=False))
@@ -68,10 +68,10 @@ def check_trained(trained: LabelSpace, space: LabelSpace, path: object) -> None:
 
 
 def correspond(space: LabelSpace, files: object, mapping: str | None) -> tuple[LabelSpace, Groups | None]:
-    """The classes that a network of ours has with those weights, and how they count as the dataset's (None: the same).
+    """The classes that a network of ours has with those weights, and their mapping to the dataset's (None: the same).
 
     files: as in `trained_for`
-    Raises ClassesDiffer for weights of other classes where no mapping says how they count.
+    Raises ClassesDiffer for weights with different classes if no mapping says how they count.
     """
     trained = trained_for(files)
     if mapping is not None:
@@ -87,11 +87,11 @@ def correspond(space: LabelSpace, files: object, mapping: str | None) -> tuple[L
 
 
 class ForeignClasses(NamedTuple):
-    """What a network from elsewhere predicts.
+    """The classes that a network from elsewhere predicts.
 
     space:  the classes of predictions
-    groups: which of the network's own count as each; None: they are the same, in the same order
-    note:   what nobody asked for and a result should say; None for nothing
+    groups: the network's own classes that count as each; None: they are the same, in the same order
+    note:   what was assumed without being asked for, to be stated in results; None if nothing was
     """
 
     space: LabelSpace
@@ -99,19 +99,19 @@ class ForeignClasses(NamedTuple):
     note: str | None = None
 
     def noted(self, weights: Weights) -> Weights:
-        """The weights with the note."""
+        """The weights with the note added."""
         return replace(weights, note="; ".join(note for note in (weights.note, self.note) if note) or None)
 
 
 def foreign_classes(
     names: Sequence[str], labels: str | LabelSpace, mapping: str | None, where: object, called: str
 ) -> ForeignClasses:
-    """How the classes of a network from elsewhere count as those wanted: by a mapping, or by equal names.
+    """Match the classes of a network from elsewhere to those wanted, by a mapping or by equal names.
 
-    names:  of the network's classes; LABEL_0 and the like say nothing, and as many are taken for the same ones
-    labels: the classes of the data, or MODEL: predictions are of the network's own
-    called: the name of those own classes
-    Raises ClassesDiffer where there is no mapping and a class of the data has no namesake among the network's.
+    names:  of the network's classes; LABEL_0 and the like mean nothing: as many are taken for the same
+    labels: the classes of the data, or MODEL: predictions use the network's own
+    called: the name of the network's own classes
+    Raises ClassesDiffer if there is no mapping and a class of the data has no namesake among the network's.
     """
     if labels == MODEL and mapping is None:
         return ForeignClasses(coloured(called, names))
@@ -136,7 +136,7 @@ def foreign_classes(
 
 
 class ClassesDiffer(UserError):
-    """A network has other classes than the data, and nothing says how they correspond.
+    """A network has classes that differ from the data's, and nothing says how they correspond.
 
     names: of the network's classes;  space: the data's
     """
@@ -146,7 +146,7 @@ class ClassesDiffer(UserError):
 
     @classmethod
     def of(cls, names: Sequence[str], space: LabelSpace, where: object) -> ClassesDiffer:
-        """For a network from elsewhere: with both lists."""
+        """Build the error for a network from elsewhere, with both lists."""
         groups = equal_names(names, space)
         lacking = [name for name, group in zip(space.names, groups, strict=True) if not group]
         error = cls(
@@ -161,9 +161,9 @@ class ClassesDiffer(UserError):
 
 
 def _classes_of(record: Mapping[str, Any]) -> LabelSpace | None:
-    """What a training's record says of its classes."""
+    """The classes in a training's record, None if it does not say."""
     name, names, colours = (record.get(key) for key in ("labels", "classes", "colours"))
-    if names is None:  # the packaged ones name a space of the suite
+    if names is None:  # packaged weights name one of the suite's label spaces
         return load_space(name) if name in spaces() else None
     try:
         space = LabelSpace.plain(str(name), [str(one) for one in names])
@@ -173,9 +173,9 @@ def _classes_of(record: Mapping[str, Any]) -> LabelSpace | None:
 
 
 def joined(scores: Tensor, groups: Groups | None) -> Tensor:
-    """float[C, H, W] by the dataset's classes, from float[K, H, W] by the network's: of each group the best.
+    """Return float[C, H, W] by the dataset's classes, from float[K, H, W] by the network's: the best of each group.
 
-    A class with an empty group is below all others. groups: None leaves the scores as they are
+    A class with an empty group scores below all others. groups: None leaves the scores as they are
     """
     import torch
 

@@ -1,13 +1,13 @@
-"""The file that says how a network's classes count as the dataset's: read, and written for a person to fill in.
+"""Read the file that maps a network's classes to the dataset's, or write one for a person to fill in.
 
-It is a mapping (YAML or JSON) that names every class of the dataset and, for each, the network's classes that count as
-it, by name or number:
+The file is a mapping (YAML or JSON) that names every class of the dataset and, for each, the network's classes that
+count as it, by name or number:
 
     Sky: [sky]
     Building: [building, house, skyscraper]
     Fence: []                                  # the network knows none
 
-What the network's classes are not listed for, it cannot predict: they never win over those that are.
+Classes of the dataset with an empty list cannot be predicted: they never win over the others.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from vssbench.files.yaml_file import read_yaml, scalar
 from vssbench.types import LabelSpace
 
 Groups = tuple[tuple[int, ...], ...]
-"""For each train id the network's classes that count as it."""
+"""For each train id, the network's classes that count as it."""
 FORM = "YAML with a line for every class of the dataset: its name, and a list of the network's classes that count as it"
 NO_NAME = re.compile(r"LABEL_\d+")
-"""What transformers calls a class that nobody named."""
+"""The name that transformers gives to a class without one."""
 
 
 def read_mapping(path: str | Path, names: Sequence[str], space: LabelSpace) -> Groups:
-    """The groups that a file describes. Raises UserError for unknown, repeated and missing classes."""
+    """Read the groups in a file. Raises UserError for unknown, repeated and missing classes."""
     data, places, repeated = read_yaml(expanded(path), FORM)
     if repeated:
         raise UserError("\n".join(repeated))
@@ -63,7 +63,7 @@ def read_mapping(path: str | Path, names: Sequence[str], space: LabelSpace) -> G
 
 
 def equal_names(names: Sequence[str], space: LabelSpace) -> Groups:
-    """For each class of the dataset the network's of that name; none where two of the dataset's go by one name."""
+    """For each class of the dataset, the network's of that name; none if two of the dataset's share the name."""
     ours = [plain(name) for name in space.names]
     return tuple(
         tuple(number for number, name in enumerate(names) if plain(name) == own and ours.count(own) == 1)
@@ -74,7 +74,7 @@ def equal_names(names: Sequence[str], space: LabelSpace) -> Groups:
 def template(names: Sequence[str], space: LabelSpace) -> str:
     """The text of a mapping to fill in: the dataset's classes with the network's of equal names, then all the others.
 
-    A class without one has no list yet, which `read_mapping` refuses: [] is for a person to say.
+    A class without a namesake has no list yet, which `read_mapping` refuses: only a person can decide on [].
     """
     groups, unique = equal_names(names, space), Counter(names)
     lines = [
@@ -91,12 +91,12 @@ def template(names: Sequence[str], space: LabelSpace) -> str:
 
 
 def plain(name: str) -> str:
-    """A name as people compare it: without case, spaces and marks; unequal to any other where it says nothing."""
+    """Reduce a name to what people compare: no case, spaces or punctuation. A name that says nothing stays as it is."""
     return name if NO_NAME.fullmatch(name) else re.sub(r"[\W_]", "", name.casefold()) or name
 
 
 def _number(listed: Any, names: Sequence[str], path: str | Path) -> int:
-    """The number of a class that is given by name or number."""
+    """Return the number of a class given by name or number."""
     if isinstance(listed, int) and not isinstance(listed, bool) and 0 <= listed < len(names):
         return listed
     found = [number for number, name in enumerate(names) if name == listed]

@@ -1,7 +1,7 @@
-"""How a network is run: in which numbers, compiled or not. What every adapter with a network has in common there.
+"""How every adapter runs its network: in which number format, compiled or not.
 
-The default is float32 as published. Everything else is an option of the method (`mpvss(dtype=bf16)`), so that it stands
-in its name, and a run states what it changes (`vssbench.bench.approximation`).
+The default is float32 as published. Everything else is an option of the method (`mpvss(dtype=bf16)`), so that it is
+part of its name, and a run states what it changes (`vssbench.bench.approximation`).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Numerics:
     """Device, dtype and compilation of one method's networks.
 
-    dtype:   of convolutions and matrix products; weights stay float32, and what is sensitive does too (torch.autocast)
-    compile: by torch.compile, when a frame of each kind is first stepped; takes a C++ compiler and a minute
+    dtype:   of convolutions and matrix products; weights and sensitive operators stay float32 (torch.autocast)
+    compile: with torch.compile, on the first step of each kind of frame; this needs a C++ compiler and a minute
     Raises UserError for a device that is not there.
     """
 
@@ -36,22 +36,22 @@ class Numerics:
         self.device, self.dtype, self.compile = torch.device(device), dtype, compile
 
     def place(self, network: nn.Module) -> nn.Module:
-        """The same network on the device, for inference; on a CPU channels last, where convolutions are faster."""
+        """Move the network to the device, for inference; on a CPU channels last, where convolutions are faster."""
         network.to(self.device).eval()
         if self.device.type == "cpu":
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's own types
         return network
 
     def compiled(self, function: F) -> F:
-        """The function or module, compiled if that is asked for; what it was made of stays as it is, for counting."""
+        """Return the function or module, compiled if asked for; the original is unchanged and can still be counted."""
         return torch.compile(function) if self.compile else function  # type: ignore[return-value]
 
 
 @contextmanager
 def attention(config: Any, kind: Literal["eager", "sdpa"]) -> Iterator[None]:
-    """How transformers' modules with this configuration attend meanwhile.
+    """Set how transformers' modules with this configuration compute attention in this context.
 
-    eager: by products and a softmax, which FLOP counters know;  sdpa: by one fused operator, a tenth of a frame faster
+    eager: products and a softmax, which FLOP counters know;  sdpa: one fused operator, faster by a tenth of a frame
     """
     before, config._attn_implementation = config._attn_implementation, kind
     try:
@@ -61,7 +61,7 @@ def attention(config: Any, kind: Literal["eager", "sdpa"]) -> Iterator[None]:
 
 
 def running(step: F) -> F:
-    """Wrap `step` of an adapter that has `numerics`: inference mode, its dtype; the step returns float32."""
+    """Wrap `step` of an adapter with `numerics`: it runs in inference mode and in its dtype, and returns float32."""
 
     @wraps(step)
     def run(self: Any, x: Any) -> Any:

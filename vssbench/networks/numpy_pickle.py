@@ -1,7 +1,7 @@
-"""Pickles of NumPy arrays in plain containers (the detectron2 model zoo's .pkl), read without running what they name.
+"""Read pickles of NumPy arrays in plain containers (the detectron2 model zoo's .pkl) without running what they name.
 
-The few names that stand for arrays are answered with the harmless makers below, which check each array's bytes against
-its shape; numpy's own unpickling is not involved, so files written under NumPy 1 and 2 are the same.
+The few names that arrays need resolve to the harmless makers below, which check each array's bytes against its shape.
+NumPy's own unpickling is not involved, so files written under NumPy 1 and 2 are read alike.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from vssbench.networks import safe_pickle
 
 
 def load(path: Path) -> Any:
-    """The containers and arrays in the file. Raises UnpicklingError, ValueError and the like for anything else."""
+    """Read the containers and arrays in the file. Raises UnpicklingError, ValueError and the like for anything else."""
     with path.open("rb") as file:
         return arrays(_Unpickler(file, path.stat().st_size).load())
 
 
 class _Type:
-    """Stands in for numpy.dtype: plain numbers only."""
+    """A stand-in for numpy.dtype: plain numbers only."""
 
     def __init__(self, code: str, *_: object):
         if not re.fullmatch(r"[<>=|]?([fiu][1248]|b1)", code):
@@ -43,12 +43,12 @@ class _Type:
 
 
 class _Array:
-    """Stands in for numpy.ndarray while the pickle is read."""
+    """A stand-in for numpy.ndarray while the pickle is read."""
 
     value: np.ndarray | None = None
 
     def __init__(self, *_: object):
-        """Empty until its state comes."""
+        """Leave it empty: its state comes later."""
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, dtype, fortran, data = state
@@ -67,7 +67,7 @@ MAKERS: dict[str, Callable[..., Any]] = {
         for core in ("core", "_core")
     },
 }
-"""Name -> what a pickle that says it is answered with."""
+"""Name in a pickle -> what it resolves to."""
 
 
 class _Unpickler(safe_pickle.Unpickler):
@@ -75,7 +75,7 @@ class _Unpickler(safe_pickle.Unpickler):
         return MAKERS.get(name) or super().named(name)
 
     def load_build(self) -> None:
-        """Arrays and types alone have a state: a pickle writes into nothing else."""
+        """Set the state of arrays and types only: a pickle can write into nothing else."""
         state, made = self.stack.pop(), self.stack[-1]
         if isinstance(made, _Array | _Type):
             made.__setstate__(state)
@@ -84,9 +84,9 @@ class _Unpickler(safe_pickle.Unpickler):
 
 
 def arrays(content: Any, done: dict[int, dict[Any, Any]] | None = None) -> Any:
-    """The same containers with the arrays themselves in the places of their stand-ins.
+    """Return the same containers with the arrays themselves in place of their stand-ins.
 
-    done: what has been made of each dictionary: one that stands in many places, or in itself, is gone through once
+    done: the result for each dictionary so far: one that occurs in many places, or in itself, is visited once
     """
     done = {} if done is None else done
     if isinstance(content, dict):

@@ -1,7 +1,7 @@
-"""Weights that ship inside the package: which file is for what, and how one is made.
+"""Weights that ship inside the package: which file is for which method.
 
-They are float16 on disk and float32 in memory, each in the folder of the method that it was trained for. A file that
-is not there means that the network is untrained.
+They are float16 on disk and float32 in memory, each in the folder of the method that it was trained for. If a file
+is missing, the network is untrained.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vssbench.datasets.label_spaces import suite_name
 from vssbench.types import Weights
 
 UNTRAINED = "untrained"
-"""Said instead of a file: the network with its random weights, whatever is packaged."""
+"""Given instead of a file: the network with random weights, even if trained ones are packaged."""
 
 FILES: dict[tuple[str, float | None], str | dict[str, str]] = {
     ("mask2former", None): "mask2former/tiny_synthetic.safetensors",
@@ -34,18 +34,18 @@ FILES: dict[tuple[str, float | None], str | dict[str, str]] = {
 """(method, its `scale` if it has one) -> file(s) under methods/, for backbone=tiny and synthetic video's classes."""
 
 BRANCHES: dict[str, dict[str, str]] = {"accel": {"reference": "mask2former", "update": "espnet"}}
-"""A method of which the file is for these methods inside it alone."""
+"""Methods whose packaged file only fits these inner methods."""
 
 
 def root() -> Path:
-    """The folder of the methods as installed."""
+    """The installed folder of the methods."""
     return Path(str(importlib.resources.files("vssbench.methods")))
 
 
 def find(method: str, settings: Mapping[str, Any]) -> Path | dict[str, Path] | None:
-    """The packaged file (or {"hr": file, "lr": file}) of a method, None where one is missing.
+    """Return the packaged file (or {"hr": file, "lr": file}) of a method, None if one is missing.
 
-    settings: the constructor's arguments, defaults included; backbone None stands for tiny on synthetic video
+    settings: the constructor's arguments, including defaults; backbone None means tiny on synthetic video
     """
     names = FILES.get((method, settings.get("scale")))
     if names is None or settings.get("backbone") not in (None, "tiny") or suite_name(settings["labels"]) != "synthetic":
@@ -60,7 +60,7 @@ def find(method: str, settings: Mapping[str, Any]) -> Path | dict[str, Path] | N
 
 
 def record(path: Path, sha256: str) -> Weights:
-    """What results say of weights read from that path; a packaged file is named by its place under methods/."""
+    """The record of weights read from that path for results; a packaged file is named by its path under methods/."""
     folder = root().resolve()
     if path.resolve().is_relative_to(folder):
         return Weights("packaged", path.resolve().relative_to(folder).as_posix(), sha256)

@@ -1,4 +1,4 @@
-"""The weights that ship inside the package, made from what `make weights` trained.
+"""Make the weights that ship inside the package from what `make weights` trained.
 
 `python -m vssbench.networks.packing FOLDER` packs them.
 """
@@ -33,24 +33,24 @@ TRAINED = {
     "arseg/tiny_synthetic_lr.safetensors": "arseg/arseg-lr.safetensors",
     "arseg/tiny_synthetic_half.safetensors": "half/psp18.safetensors",
 }
-"""Packaged file -> what it is made of, under the folder of the trainings of `make weights`."""
+"""Packaged file -> its source, under the folder of the trainings of `make weights`."""
 
 
 def pack(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
-    """Write a file to ship, in one step: float16 but for what does not fit; the same input gives the same bytes.
+    """Write a file to ship, in one step: float16 except what does not fit; equal input results in equal bytes.
 
-    tensors:  a state dict, float32 (integers stay what they are)
+    tensors:  a state dict, float32 (integers are kept)
     metadata: for the header: the recipe, the data's fingerprint, the commit
-    Raises UserError for values that are not finite, or would not be in float16, and writes nothing then.
+    Raises UserError, and writes nothing, for values that are not finite or would not be in float16.
     """
     halved = {name: _halved(name, tensor) for name, tensor in tensors.items()}
     replace(path, lambda part: save(part, halved, metadata))
 
 
 def pack_trained(folder: Path) -> list[Path]:
-    """Pack what `make weights` trained; the header says what the training's does. Returns the files written.
+    """Pack what `make weights` trained, with the training's header. Returns the files written.
 
-    Raises UserError, before anything is written, where a training is not finished.
+    Raises UserError, before anything is written, if a training is not finished.
     """
     trained = {packaged.root() / name: read(folder / source) for name, source in TRAINED.items()}
     for path, file in trained.items():
@@ -59,7 +59,7 @@ def pack_trained(folder: Path) -> list[Path]:
 
 
 def _portable(training: str) -> str:
-    """A training's record without the paths of the machine; the files it started from keep their SHA-256."""
+    """A training's record without local paths; the files it started from keep their SHA-256."""
     record = json.loads(training)
 
     def nameless(start: Any) -> Any:
@@ -86,12 +86,12 @@ def _halved(name: str, tensor: Tensor) -> Tensor:
 
 
 def _fits(whole: Tensor, half: Tensor) -> bool:
-    """Whether statistics survive: finite, and to a thousandth what they were (small ones lose digits in float16)."""
+    """Whether statistics survive: finite, and equal to a thousandth (small ones lose digits in float16)."""
     return bool(half.isfinite().all() and ((half.float() - whole).abs() <= 1e-3 * whole.abs()).all())
 
 
 def _main(arguments: list[str]) -> int:
-    """`python -m vssbench.networks.packing FOLDER`: see `pack_trained`."""
+    """Run `python -m vssbench.networks.packing FOLDER`; see `pack_trained`."""
     if len(arguments) != 1:
         print("usage: python -m vssbench.networks.packing FOLDER (of trainings, see `make weights`)", file=sys.stderr)
         return UserError.exit_status

@@ -1,4 +1,4 @@
-"""The common half of adapters with a network: an adapter says what the class scores are, the rest follows."""
+"""The common base of adapters with a network: an adapter defines the class scores, the rest follows."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Counted = tuple[nn.Module, tuple[Tensor, ...]]
 class Segmentor(ABC):
     """A method with a network. What `step` returns has a `kind` (of frame) and an `age` (frames since the key frame).
 
-    name:      the spec (until `vssbench.load` sets the whole one, the method's name)
+    name:      the spec (the method's name until `vssbench.load` sets the full spec)
     space:     the label space that predictions are of
-    learned:   the network's own classes: those of `space`, unless `groups` says which of them count as which
+    learned:   the network's own classes: those of `space`, unless `groups` maps them to it
     numerics:  device, dtype and compilation, see `vssbench.networks.numerics`
     weights:   where they come from
-    kinds:     of frames that the method has
-    Subclasses add `prepare`, `step`, which `running` of numerics wraps, `class_scores` and `cost_module`.
+    kinds:     the kinds of frame that the method has
+    Subclasses add `prepare`, `step` (wrapped by `numerics.running`), `class_scores` and `cost_module`.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Segmentor(ABC):
     ):
         """checkpoint: file or files of the weights, for the classes in their header
 
-        Raises UserError for an unknown label space, weights of other classes, and a device that is not there.
+        Raises UserError for an unknown label space, weights with different classes, and a device that is not there.
         """
         self.numerics = Numerics(device, dtype, compile)
         self.device = self.numerics.device
@@ -64,34 +64,34 @@ class Segmentor(ABC):
 
     @property
     def classes(self) -> int:
-        """How many classes predictions have."""
+        """The number of classes that predictions have."""
         return self.space.classes
 
     @property
     def own_classes(self) -> tuple[str, ...]:
-        """Names of the network's own classes, in the order of its scores."""
+        """The names of the network's own classes, in the order of its scores."""
         return self.learned.names
 
     def choose(self, asked: str | None, known: Sequence[str], usual: str) -> Any:
-        """The backbone: the one asked for, else that of the weights' header, tiny for synthetic video, or the usual."""
+        """Return the backbone asked for, else that in the weights' header, else tiny for synthetic video, else usual."""
         trained = self._trained_as and self._trained_as.get("backbone")
         likely = "tiny" if suite_name(self.learned) == "synthetic" else usual
         return asked or (trained if trained in known else likely)
 
     def expected(self, network: str) -> str:
-        """What a weights file should hold, for messages; network: "MPVSS, backbone r50"."""
+        """Say what a weights file should hold, for messages; network: "MPVSS, backbone r50"."""
         return f"weights of {network}, {self.learned.classes} classes ({self.learned.name})"
 
     @abstractmethod
     def prepare(self, frame: Frame) -> Any:
-        """The frame as the network takes it."""
+        """Return the frame as the network takes it."""
 
     @abstractmethod
     def class_scores(self, y: Any) -> Tensor:
-        """float[K, H, W] by the network's own classes, at the frame's size; a pixel's class is its largest score."""
+        """Return float[K, H, W] by the network's own classes, at the frame's size; the largest score wins a pixel."""
 
     def class_labels(self, y: Any) -> UInt8:
-        """uint8[H, W]: the argmax of `class_scores`, for subclasses that find it in a faster way."""
+        """Return uint8[H, W]: the argmax of `class_scores`; subclasses may override this with a faster way."""
         return _argmax(self.class_scores(y))
 
     @torch.inference_mode()
@@ -103,7 +103,7 @@ class Segmentor(ABC):
 
     @torch.inference_mode()
     def scores(self, y: Any) -> NDArray[np.float32]:
-        """Class scores at the frame's size, float32[C, H, W]: logits, or what the method's argmax is taken of."""
+        """Return class scores at the frame's size, float32[C, H, W]: logits, or what the method takes the argmax of."""
         scores: NDArray[np.float32] = joined(self.class_scores(y), self.groups).float().cpu().numpy()
         return scores
 
@@ -114,23 +114,23 @@ class Segmentor(ABC):
 
 
 class PerFrame(Segmentor):
-    """A method that sees every frame by itself: all are key frames, and nothing is remembered.
+    """A method that sees every frame by itself: all frames are key frames, and nothing is remembered.
 
     Subclasses set `network` and add `frame_cost`.
     """
 
-    network: Any  # an nn.Module, to its own adapter the class it is
+    network: Any  # an nn.Module; its own adapter knows the class
     kinds = ("key",)
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Do nothing: there is nothing to forget."""
 
     @torch.inference_mode()
     def decode(self, y: Any) -> Prediction:
         return Prediction(self._decoded(y), "key")
 
     def cost_module(self, kind: Kind, size: tuple[int, int], device: str | None = None) -> Counted:
-        """What step and decode compute up to the class scores for one frame of that size (H, W), and its inputs.
+        """Return what step and decode compute up to the class scores for a frame of that size (H, W), and its inputs.
 
         device: None for the method's own network; "meta" for one without values, so that any size fits in memory
         Raises UserError for a kind other than "key".
@@ -141,7 +141,7 @@ class PerFrame(Segmentor):
 
     @abstractmethod
     def frame_cost(self, network: nn.Module, size: tuple[int, int], device: torch.device) -> Counted:
-        """The module from the network's input to class scores, float[C, H, W], and its inputs on that device.
+        """Return the module from the network's input to class scores, float[C, H, W], and its inputs on that device.
 
         network: the method's own, or its copy on that device
         """

@@ -1,7 +1,7 @@
-"""Pickles read without running what they name, and without the endless work that a few bytes can ask for.
+"""Read pickles without running what they name, and without the endless work that a few bytes can ask for.
 
-A pickle is a small program: it calls what it names, and makes values of values. Here every name is answered by whoever
-reads, `Foreign` stands for all that weights do not need, and values that repeat themselves without end are refused.
+A pickle is a small program: it calls what it names, and builds values from values. Here the reader resolves every
+name, `Foreign` replaces everything that weights do not need, and values that repeat without end are refused.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar
 
 LARGEST_TUPLE = 10**5
-"""Tuples in a tuple, each counted as often as it stands there: hashing goes through all of them."""
+"""The most tuples nested in a tuple, repeats included: hashing visits all of them."""
 MOST_OPEN = 10**4
-"""Values that are made and stand nowhere yet: writers close a mapping after a thousand pairs."""
+"""The most values that may be pending on the stack: writers flush a mapping after a thousand pairs."""
 _DATA = frozenset(
     {
         *("argparse.Namespace", "types.SimpleNamespace", "copyreg._reconstructor", "decimal.Decimal", "uuid.UUID"),
@@ -26,18 +26,18 @@ _DATA = frozenset(
         *(f"builtins.{name}" for name in ("bytearray", "complex", "range")),
     }
 )
-"""Names of the standard library that trainers leave next to weights; and `pathlib` and `datetime`."""
+"""Names of the standard library that trainers leave next to weights, besides `pathlib` and `datetime`."""
 
 
 class Foreign:
-    """Stands in for a class or function that the weights do not need: whatever is made of it is an empty mapping."""
+    """A stand-in for a class or function that the weights do not need: calling it returns an empty mapping."""
 
     def __new__(cls, *_: Any, **__: Any) -> OrderedDict[Any, Any]:  # type: ignore[misc]
         return OrderedDict()
 
 
 def foreign(name: str) -> type[Foreign]:
-    """The stand-in for a name such as "mmengine.config.Config". Raises UnpicklingError for one that is plainly code."""
+    """Return the stand-in for a name such as "mmengine.config.Config". Raises UnpicklingError for plain code."""
     module = name.partition(".")[0]
     if module in sys.stdlib_module_names and module not in ("pathlib", "datetime") and name not in _DATA:
         raise pickle.UnpicklingError(f"the file asks for {name}")
@@ -46,7 +46,7 @@ def foreign(name: str) -> type[Foreign]:
 
 @dataclass(frozen=True)
 class _Bounded:
-    """A file whose content is not made room for before it is there: a pickle states lengths of any size."""
+    """A file that never allocates more than its own size: a pickle may state lengths of any size."""
 
     file: BinaryIO
     size: int
@@ -60,8 +60,8 @@ class _Bounded:
         return self.file.readline()
 
 
-class Unpickler(pickle._Unpickler):  # the one in Python: its operations can be watched
-    """Reads containers and plain values. What a name stands for, `named` says; nothing is imported.
+class Unpickler(pickle._Unpickler):  # the one written in Python, whose operations can be watched
+    """A reader of containers and plain values. `named` resolves names; nothing is imported.
 
     Raises UnpicklingError, EOFError, ValueError and the like for what is damaged, hostile or endless.
     """
@@ -75,7 +75,7 @@ class Unpickler(pickle._Unpickler):  # the one in Python: its operations can be 
         super().__init__(_Bounded(file, size), encoding="latin1")  # Python 2 wrote bytes as text
 
     def named(self, name: str) -> Any:
-        """What stands for that name, to be called or handed on."""
+        """Return what that name resolves to, to be called or stored."""
         return foreign(name)
 
     def find_class(self, module: str, name: str) -> Any:
@@ -90,7 +90,7 @@ class Unpickler(pickle._Unpickler):  # the one in Python: its operations can be 
         if weight > LARGEST_TUPLE:
             raise pickle.UnpicklingError("the file holds a tuple that repeats itself without end")
         if weight > 1:
-            self._weights[id(made)] = weight, made  # kept, so that its id stays its own
+            self._weights[id(made)] = weight, made  # kept alive, so that its id is not reused
 
     def _count(self) -> None:
         if len(self.stack) > MOST_OPEN or len(self.metastack) > MOST_OPEN:
@@ -122,7 +122,7 @@ for _code in (pickle.MARK, pickle.EMPTY_LIST, pickle.EMPTY_DICT, pickle.EMPTY_SE
 
 
 class _Scan(Unpickler):
-    """Goes through a pickle and makes nothing of it."""
+    """A pass over a pickle that builds nothing from it."""
 
     def __init__(self, file: BinaryIO, size: int, names: set[str]):
         super().__init__(file, size)
@@ -133,7 +133,7 @@ class _Scan(Unpickler):
         return Foreign
 
     def persistent_load(self, pid: Any) -> OrderedDict[Any, Any]:
-        """A storage of torch: ("storage", type, key, place, number of values)."""
+        """Check a torch storage: ("storage", type, key, place, number of values)."""
         if isinstance(pid, tuple) and len(pid) > 4 and isinstance(pid[4], int) and pid[4] > self._size:
             raise pickle.UnpicklingError("the file states more values than it holds")
         return OrderedDict()
@@ -145,7 +145,7 @@ class _Scan(Unpickler):
 
 
 def asked_for(file: BinaryIO, size: int, pickles: int = 1) -> set[str]:
-    """The classes and functions that the next pickles of the file name; nothing is made of them.
+    """Return the classes and functions that the next pickles of the file name; nothing is built.
 
     size: of the whole file in bytes
     Raises as `Unpickler` does.

@@ -1,7 +1,7 @@
-"""Which of the mappings in a file is the network's state dict, and what trainers put before its names.
+"""Find the network's state dict among the mappings in a file, and strip what trainers put before its names.
 
-Trainers write a state dict into entries of many names, averaged weights (EMA) next to it, and the names of their own
-modules before the network's. What is plain is taken, and said; where there is a choice, the user makes it.
+Trainers store a state dict under many names, averaged weights (EMA) next to it, and prefix the network's names with
+those of their own modules. A clear case is taken, and noted; where there is a choice, the user makes it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 USUAL = ("state_dict", "model", "model_state_dict", "model_state", "net", "network", "module", "weights", "params")
-"""Entries that hold the weights in somebody's checkpoints."""
+"""The usual names of the entry that holds the weights."""
 PREFIXES = ("module.", "model.", "net.", "network.")
-"""What DataParallel, Lightning and modules around a network put before all its names."""
+"""Prefixes that DataParallel, Lightning and modules around a network put before all its names."""
 _ORDINARY = {"", "state_dict", "model"}
-"""Places that need no word."""
+"""Places that need no mention."""
 _AVERAGED = re.compile(r"(^|_)(ema|swa|averaged?)(_|$)")
 _TRAINING = re.compile(r"optim|sched|scaler|callbacks|loops|message_hub|criterion|loss")
-"""Entries whose tensors are the trainer's own."""
+"""Names of entries whose tensors are the trainer's own."""
 _CRITERION = "criterion."
 _COMPILED = "_orig_mod."
 
 
 class StateDict(NamedTuple):
-    """tensors: by name; prefix: what was taken off every name; note: what was chosen, where there was a choice."""
+    """A state dict. tensors: by name; prefix: what was removed from every name; note: what was chosen, if anything."""
 
     tensors: dict[str, Tensor]
     prefix: str
@@ -40,10 +40,10 @@ class StateDict(NamedTuple):
 
 
 def state_dict(content: Any, path: Path, wanted: str | None, expected: str) -> StateDict:
-    """The state dict in what was read from `path`.
+    """Return the state dict in what was read from `path`.
 
-    wanted:   the entry that the user named, such as "model_ema"; None takes the one that is plain
-    expected: of the file, for the message of the UserError where it holds none, or several
+    wanted:   the entry that the user named, such as "model_ema"; None takes the obvious one
+    expected: what the file should be, for the message of the UserError if it holds none, or several
     """
     found = dict(_options(content, ())) if isinstance(content, dict) else {}
     if not found:
@@ -66,16 +66,16 @@ def state_dict(content: Any, path: Path, wanted: str | None, expected: str) -> S
 
 
 def _choice(name: str, other: Mapping[Any, Any], taken: Mapping[Any, Any]) -> bool:
-    """Whether it might have been taken instead: averaged weights, or entries of the same names."""
+    """Whether `other` might have been taken instead: averaged weights, or entries with the same names."""
     return bool(_AVERAGED.search(name.rpartition(".")[2]) or other.keys() & taken.keys())
 
 
 def _options(content: dict[Any, Any], place: tuple[str, ...]) -> Iterator[tuple[str, dict[Any, Any]]]:
-    """(place, mapping) of everything that may be a state dict; a place is dotted, the whole file's is empty."""
+    """Yield (place, mapping) for each possible state dict; a place is dotted, the whole file's is empty."""
     names = [name for name, _ in _tensors(content)]
-    if any(value.ndim for _, value in _tensors(content)):  # not the loss and the best score alone
+    if any(value.ndim for _, value in _tensors(content)):  # not just the loss and the best score
         tops = {name.partition(".")[0] for name in names}
-        if len(tops) > 1 and all(map(_known, tops)) and any(map(_AVERAGED.search, tops)):  # in names alone
+        if len(tops) > 1 and all(map(_known, tops)) and any(map(_AVERAGED.search, tops)):  # separate only by their names
             for top in sorted(tops):
                 own = {name.removeprefix(f"{top}."): value for name, value in _tensors(content) if name.startswith(top)}
                 yield ".".join((*place, top)), own
@@ -92,7 +92,7 @@ def _known(name: str) -> bool:
 
 
 def _chosen(found: Mapping[str, Any], path: Path) -> str:
-    """The place of the plain one: an entry of a usual name, else the file itself, else the only one there is."""
+    """Return the place of the obvious one: an entry with a usual name, else the file itself, else the only one."""
     plain = [place for place in found if not _AVERAGED.search(place.rpartition(".")[2])]
     usual = [place for place in plain if place.rpartition(".")[2] in USUAL]
     group = usual or ([""] if "" in found else plain or list(found))
@@ -110,7 +110,7 @@ def _told(found: Mapping[str, Any]) -> str:
 
 
 def _prefix(names: Iterator[str] | Collection[str]) -> str:
-    """What stands before all names and is none of the network's own."""
+    """Return the prefix that all names share and that is not part of the network's own names."""
     names, prefix = list(names), ""
     while names and (more := [one for one in PREFIXES if all(name.startswith(prefix + one) for name in names)]):
         prefix += more[0]
@@ -118,7 +118,7 @@ def _prefix(names: Iterator[str] | Collection[str]) -> str:
 
 
 def _tensors(content: dict[Any, Any]) -> Iterator[tuple[str, Any]]:
-    """The entries that are tensors or arrays; what else is among them (an epoch, settings) is not a weight."""
+    """Return the entries that are tensors or arrays; anything else among them (an epoch, settings) is not a weight."""
     import torch
 
     return ((str(name), value) for name, value in dict.items(content) if isinstance(value, torch.Tensor | np.ndarray))

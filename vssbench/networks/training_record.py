@@ -1,4 +1,4 @@
-"""What the header of a weights file says of how they were trained, read without reading the weights."""
+"""How weights were trained, according to their file's header, which is read without the weights themselves."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from vssbench.files.input_files import expanded
 from vssbench.specs import Spec, parse
 
 _LONGEST = 1 << 27
-"""Bytes of a header; longer ones are not ours."""
+"""The most bytes of a header; longer ones are not ours."""
 
 
 def training_record(path: str | Path) -> dict[str, Any]:
-    """What `vssbench train` wrote into the file; empty for any other file, and for one that cannot be read."""
+    """Return what `vssbench train` wrote into the file; empty for any other file, and for one that cannot be read."""
     path = expanded(path)
     try:
         if not path.is_file():
@@ -25,12 +25,12 @@ def training_record(path: str | Path) -> dict[str, Any]:
             length = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(length)) if length < _LONGEST else {}
         return record_in(header["__metadata__"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # loading it says what is wrong with it
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # loading the file reports what is wrong with it
         return {}
 
 
 def record_in(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """The same from the metadata of a safetensors header (method, labels, classes, dataset, ...)."""
+    """Return the same from the metadata of a safetensors header (method, labels, classes, dataset, ...)."""
     try:
         record = json.loads(metadata["training"])
     except (KeyError, ValueError, TypeError, RecursionError):
@@ -46,7 +46,7 @@ def files_of(checkpoint: object) -> list[str | Path]:
 
 
 def trained_as(checkpoint: object) -> Spec | None:
-    """The spec of the method that the weights were trained as, in full where they say it; None where none does."""
+    """The spec of the method that the weights were trained as, in full if recorded; None if no file says."""
     for path in files_of(checkpoint):
         try:
             record = training_record(path)

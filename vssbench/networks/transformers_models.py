@@ -1,4 +1,4 @@
-"""What is particular to transformers' models: their folders' tensors under today's names, and their silence."""
+"""Special treatment of transformers' models: their folders' tensors under current names, and no output."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from vssbench.networks.checkpoints import DERIVED, Checkpoint, refuse
 def from_folder(
     network: Any, checkpoint: Checkpoint, alike: Iterable[str] = (), expected: str | None = None
 ) -> Checkpoint:
-    """A transformers folder's tensors under the names that this version of transformers gives them.
+    """Return a transformers folder's tensors under the names that this version of transformers uses.
 
-    network:  a transformers model of the architecture that is wanted; the folder's config.json builds nothing
-    alike:    entries of config.json, and of its backbone_config, that must agree because shapes cannot tell them
+    network:  a transformers model of the wanted architecture; nothing is built from the folder's config.json
+    alike:    entries of config.json, and of its backbone_config, that must agree because shapes do not reveal them
     expected: what the folder should have held, for the message
-    Raises UserError where those differ or entries are missing, unexpected or of another shape.
+    Raises UserError if those differ or entries are missing, unexpected or of a different shape.
     """
     import torch
 
@@ -48,7 +48,7 @@ def from_folder(
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """No warnings and no progress bars from transformers: what is wrong, our own checks say."""
+    """Silence transformers' warnings and progress bars in this context: our own checks report what is wrong."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -63,7 +63,7 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def _differences(ours: dict[str, Any], theirs: dict[str, Any], alike: Iterable[str]) -> list[str]:
-    """What two configurations, or their backbones', say differently of a network, in words."""
+    """Return what two configurations, or their backbones', say differently about a network, in words."""
     keys = ("model_type", "depths", "embed_dim", "num_heads", "window_size", "layer_type", "hidden_act", *alike)
     pairs = ((ours, theirs), (ours.get("backbone_config") or {}, theirs.get("backbone_config") or {}))
     return [

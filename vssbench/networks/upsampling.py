@@ -1,8 +1,8 @@
 """Labels from class scores at a network's own size: the argmax of their bilinear upsampling, without most of it.
 
 An upsampled score is a weighted mean of a few scores around it. Where one class leads in all of these, it leads in
-every such mean: only the other pixels, along the borders of the classes, need their means computed. The same labels, on
-a CPU in an eighth of the time where regions are large, and in half of it on noise.
+every such mean: only the other pixels, along the borders of the classes, need their means computed. The labels are the
+same; on a CPU they take an eighth of the time if regions are large, and half of it on noise.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from vssbench.types import UInt8
 
 Size = tuple[int, int]
 _CHUNK = 1 << 15
-"""Pixels whose means are in memory at a time."""
+"""The most pixels whose means are in memory at a time."""
 
 
 class Step(NamedTuple):
-    """Upsample to `size`, then crop to the first `kept` rows and columns; (height, width).
+    """Upsampling to `size`, then cropping to the first `kept` rows and columns; (height, width).
 
-    corners: the corners' centres stay where they are (torch's align_corners); else with half-pixel centres
+    corners: the corners' centres are kept (torch's align_corners); else half-pixel centres are used
     """
 
     size: Size
@@ -35,9 +35,9 @@ class Step(NamedTuple):
 
 
 class Taps(NamedTuple):
-    """What each place along one axis is a weighted mean of.
+    """The weighted mean that each place along one axis is.
 
-    place: int64[n, K], before upsampling;  share: float32[n, K], 1 in sum
+    place: int64[n, K], before upsampling;  share: float32[n, K], with sum 1
     """
 
     place: Tensor
@@ -45,7 +45,7 @@ class Taps(NamedTuple):
 
 
 def upsampled(scores: Tensor, *steps: Step) -> Tensor:
-    """float[C, H, W] after the steps, from float[C, h, w]."""
+    """Return float[C, H, W] after the steps, from float[C, h, w]."""
     for (rows, columns), (height, width), corners in steps:
         if scores.shape[-2:] != (rows, columns):
             scores = F.interpolate(scores[None], (rows, columns), mode="bilinear", align_corners=corners)[0]
@@ -54,7 +54,7 @@ def upsampled(scores: Tensor, *steps: Step) -> Tensor:
 
 
 def upsampled_labels(scores: Tensor, *steps: Step) -> UInt8:
-    """uint8[H, W]: the class of the largest upsampled score at every pixel, from float32[C, h, w]."""
+    """Return uint8[H, W]: the class of the largest upsampled score at every pixel, from float32[C, h, w]."""
     labels: UInt8
     if scores.device.type != "cpu":
         labels = upsampled(scores, *steps).argmax(dim=0).to(torch.uint8).cpu().numpy()
@@ -75,7 +75,7 @@ def upsampled_labels(scores: Tensor, *steps: Step) -> UInt8:
 
 @lru_cache(maxsize=16)
 def taps(size: int, steps: tuple[tuple[int, int, bool], ...]) -> Taps:
-    """Along one axis of `size` places; steps: (size upsampled to, how much of it is kept, corners), in turn."""
+    """The taps along one axis of `size` places; steps: (size upsampled to, how much is kept, corners), in turn."""
     index, share = torch.arange(size)[:, None], torch.ones(size, 1, dtype=torch.float64)
     for outer, kept, corners in steps:
         if outer == len(index):
@@ -95,7 +95,7 @@ def taps(size: int, steps: tuple[tuple[int, int, bool], ...]) -> Taps:
 
 
 def _extreme(best: np.ufunc, leading: UInt8, down: Taps, across: Taps) -> UInt8:
-    """uint8[H, W]: the lowest or highest class that leads in any of what a pixel is a mean of."""
+    """Return uint8[H, W]: the lowest or highest class that leads in any of the places that a pixel is a mean of."""
     narrow = _reduced(best, leading, down.place.numpy(), axis=0)
     return _reduced(best, narrow, across.place.numpy(), axis=1)
 
@@ -108,7 +108,7 @@ def _reduced(best: np.ufunc, values: UInt8, index: NDArray[np.int64], axis: int)
 
 
 def _means(table: Tensor, down: Taps, across: Taps, y: Tensor, x: Tensor) -> Tensor:
-    """float32[n, C]: the upsampled scores of the pixels (y, x); table: float32[h, w, C]."""
+    """Return float32[n, C]: the upsampled scores of the pixels (y, x); table: float32[h, w, C]."""
     places = down.place[y][:, :, None] * table.shape[1] + across.place[x][:, None, :]
     shares = down.share[y][:, :, None] * across.share[x][:, None, :]
     return F.embedding_bag(places.flatten(1), table.flatten(0, 1), per_sample_weights=shares.flatten(1), mode="sum")
