@@ -328,8 +328,6 @@ def _cause(head: bytes, error: Exception) -> str:
         return "it is a Git LFS pointer, not the file itself (git lfs pull)"
     if head.lstrip()[:1] == b"<":
         return "it is a web page, not the file itself"
-    if (
-        head[:1] not in (b"\x80", b"P") and head[8:9] != b"{"
-    ):  # not a current pickle, a zip archive, or safetensors
+    if head[:1] not in (b"\x80", b"P") and head[8:9] != b"{":  # not a current pickle, a zip archive, or safetensors
         return f"its beginning is like none of these ({first_line(error)[:200]})"
     return first_line(error)[:200]

@@ -73,7 +73,7 @@ class Segmentor(ABC):
         return self.learned.names
 
     def choose(self, asked: str | None, known: Sequence[str], usual: str) -> Any:
-        """Return the backbone asked for, else that in the weights' header, else tiny for synthetic video, else usual."""
+        """The backbone asked for, else that in the weights' header, else tiny for synthetic video, else usual."""
         trained = self._trained_as and self._trained_as.get("backbone")
         likely = "tiny" if suite_name(self.learned) == "synthetic" else usual
         return asked or (trained if trained in known else likely)

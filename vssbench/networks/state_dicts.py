@@ -75,7 +75,7 @@ def _options(content: dict[Any, Any], place: tuple[str, ...]) -> Iterator[tuple[
     names = [name for name, _ in _tensors(content)]
     if any(value.ndim for _, value in _tensors(content)):  # not just the loss and the best score
         tops = {name.partition(".")[0] for name in names}
-        if len(tops) > 1 and all(map(_known, tops)) and any(map(_AVERAGED.search, tops)):  # separate only by their names
+        if len(tops) > 1 and all(map(_known, tops)) and any(map(_AVERAGED.search, tops)):  # told apart by names only
             for top in sorted(tops):
                 own = {name.removeprefix(f"{top}."): value for name, value in _tensors(content) if name.startswith(top)}
                 yield ".".join((*place, top)), own
