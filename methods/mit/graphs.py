@@ -68,7 +68,7 @@ def graphs(network: ClipNetwork, references: str | None, size: Size, box: Size |
 
 
 def around(every: Mapping[str, Graph], size: Size, box: Size | None) -> Graphs:
-    """The graphs with what all of them share: how a frame goes in, and how labels come out."""
+    """Return the graphs with what they share: how a frame goes in, and how labels come out."""
     steps = (Upsample(size=one, kept=one) for one in (network_size(*size, box), size))
     return Graphs({"image": tuple(_picture(size, box))}, every, FromScores(steps=tuple(steps)))
 

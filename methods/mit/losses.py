@@ -1,4 +1,4 @@
-"""Losses on a clip of four frames: on each frame by itself, and on the last as its references predict it."""
+"""Losses on a clip of four frames: on each frame by itself, and on the last as predicted from its references."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Features(NamedTuple):
 
     @property
     def coarse(self) -> Tensor:
-        """The fused map at the size of c2, where frames are compared: half its own size."""
+        """The fused map at the size of c2, at which frames are compared: half its own size."""
         size = self.maps[1].shape[-2:]
         return self.fused if self.fused.shape[-2:] == size else resize(self.fused, size)
 
@@ -204,7 +204,7 @@ def initialise(network: ClipNetwork, seed: int, even: bool = False) -> None:
 
 
 def resize(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear, half-pixel centres."""
+    """Resize bilinearly, with half-pixel centres."""
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
 
 

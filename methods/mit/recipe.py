@@ -1,6 +1,6 @@
 """Training on clips of four frames, as the authors of MRCFA, CFFM and TV3S released it for VSPW.
 
-One loss is on each frame by itself, one on the last frame as its references predict it.
+One loss is on each frame by itself, one on the last frame as predicted from its references.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ _PARTS = {
 _KEY_VALUE = re.compile(r"backbone\.stages\.(\d)\.blocks\.(\d+)\.attention\.([kv])_proj\.(weight|bias)")
 _BACKBONE = "backbone."
 _HEADS = ("head.", "classifier.", "decode_head.")
-"""What a file that is read for its backbone may hold besides it."""
+"""Prefixes of what a file that is read for its backbone may also hold."""
 _UNSEEN = ("num_attention_heads", "sr_ratios", "strides", "patch_sizes", "mlp_ratios")
 """Keys of a transformers configuration that must agree, because shapes do not show them."""
 
@@ -55,7 +55,7 @@ def one(match: re.Match[str]) -> int:
 
 
 def official_name(name: str, rules: Rules = ()) -> str | Part:
-    """Where the official file holds one of our state-dict entries; raises KeyError for a name that is not ours.
+    """Return the official place of one of our state-dict entries; raises KeyError for a name that is not ours.
 
     rules: the method's own, for what the methods do not share
     """
