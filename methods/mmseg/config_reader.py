@@ -85,7 +85,7 @@ def bundled() -> dict[str, Path]:
 
 @cache
 def library_folder() -> Path:
-    """Where mmsegmentation is installed; nothing of it is imported."""
+    """The folder where mmsegmentation is installed; nothing of it is imported."""
     found = importlib.util.find_spec("mmseg")
     if found is None or not found.submodule_search_locations:
         raise MissingExtra.of("mmseg", "mmsegmentation", "mmseg(config=...)")
@@ -100,7 +100,7 @@ def _file(path: Path, opened: tuple[Path, ...], read: list[Path]) -> dict[str, A
     text = read_text(path)
     try:
         data = _parse(text, path)
-    except (RecursionError, MemoryError):  # Python's parser raises the latter where it nests too deeply
+    except (RecursionError, MemoryError):  # Python's parser reports the former as the latter
         raise UserError("is nested too deeply", where=path, expected=FORMS) from None
     except (ValueError, TypeError, SyntaxError, yaml.YAMLError) as error:
         raise UserError(f"cannot be read: {' '.join(str(error).split())[:200]}", where=path, expected=FORMS) from None

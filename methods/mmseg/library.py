@@ -132,7 +132,7 @@ def _registered() -> frozenset[str]:
 
 @contextmanager
 def _user_error(where: Path) -> Iterator[None]:
-    """Raise whatever goes wrong in the library with a user's config as one message."""
+    """Turn any failure of the library on a user's config into one UserError."""
     try:
         yield
     except UserError:
