@@ -29,7 +29,7 @@ class FlowSize:
     encoder:    channels of the six blocks of convolutions, at strides 4 to 128 of the frame
     refinement: channels of the upward convolutions, to strides 64 to 8
     width:      of queries and tokens; heads, layers and feedforward are the transformer's
-    even:       initialised so that features stay as large from layer to layer. This is not the paper's way, with which
+    even:       initialise so that features keep their size from layer to layer. This is not the paper's way, with which
                 a small network's features start at a hundredth of the frames' and learn no flow for a long time.
     """
 
@@ -107,7 +107,7 @@ class FlowNetwork(nn.Module):
         return tuple(torch.einsum("nqc,nhwc->nqhw", queries, half)[:, :, None] for half in halves)
 
     def _initialise(self) -> None:
-        """Use Kaiming (fan-out) in convolutions, Xavier in the transformer, and a first flow of (1, 1) everywhere."""
+        """Use Kaiming (fan-out) in convolutions, Xavier in the transformer, and a constant flow of (1, 1) at first."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight, 0.1, "fan_out", "leaky_relu")

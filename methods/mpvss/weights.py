@@ -43,7 +43,7 @@ _COMPILED = [(re.compile(pattern), replacement) for pattern, replacement in _SUB
 
 
 def official(name: str) -> Part:
-    """Where the official file keeps the entry that our network calls `name`."""
+    """Return the official file's place for the entry that our network calls `name`."""
     if name.startswith("segmentor."):
         return mask2former.official(name.removeprefix("segmentor."))
     for pattern, replacement in _COMPILED:
