@@ -53,9 +53,9 @@ class Mrcfa(ClipMethod):
         self.open(references, resize)
 
     def parameter_counts(self) -> dict[str, int]:
-        """Return all parameters, and those without the decoders that only the training loss reads (as published).
+        """Count all parameters, and those without the decoders that only the training loss reads (as published).
 
-        Without references, return those of the per-frame path: nothing else is used.
+        Without references, count those of the per-frame path: nothing else is used.
         """
         network = self.network
         if self.references is None:

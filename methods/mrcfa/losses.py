@@ -14,8 +14,8 @@ class MrcfaLosses(ClipLosses):
     """The network with its two losses; the second is on four maps."""
 
     def clip(self, target: Features, memory: Memory) -> Tensor:
-        """Return float[B, 4, C, H/4, W/4]: the target as each of the three references predicts it, then as all of them
-        do with the target's own features, which is the output at test.
+        """Return float[B, 4, C, H/4, W/4]: the target as predicted from each of the three references, then from all of
+        them and the target's own features, which is the output at test.
         """
         network = self.network
         seen = network.reconstruct(target, memory)
