@@ -81,8 +81,8 @@ class Onnx(Segmentor):
     threads:  for one operator; None: as many as torch uses
     checkpoint: none is read: the weights are in the graphs
 
-    No code that a graph asks for is loaded: see `vssbench.deploy.graph_file`. The method resets itself where a
-    frame's clip changes or its index does not increase. Raises UserError for everything that does not fit.
+    No code that a graph asks for is loaded: see `vssbench.deploy.graph_file`. The method resets itself where the
+    clip changes or a frame's index does not increase. Raises UserError for everything that does not fit.
     """
 
     name = "onnx"
@@ -280,7 +280,7 @@ class Onnx(Segmentor):
         return Work(whole, f"onnx {version('onnx')}, convolutions and products of the graph", seen)
 
     def parameter_counts(self) -> dict[str, int]:
-        """Return how many numbers the graphs' initialisers hold: see `vssbench.deploy.graph_macs.parameters`."""
+        """Count the numbers in the graphs' initialisers: see `vssbench.deploy.graph_macs.parameters`."""
         return {"all": graph_macs.parameters(self.graphs)}
 
 
