@@ -9,7 +9,7 @@ from vssbench.types import IGNORE, Frame, Prediction, UInt8, Weights
 
 
 class Oracle:
-    """Returns the frame's own labels; void pixels become class 0, because a method must label every pixel."""
+    """The frame's own labels as its prediction; void pixels become class 0, because a method must label every pixel."""
 
     name = "oracle"
     needs = frozenset({"labels"})
