@@ -12,7 +12,7 @@ from vssbench.types import Frame, Prediction, UInt8, Weights
 
 
 class Replay:
-    """Reads `<predictions>/<clip>/<stem>.png`: 8-bit greyscale or palette PNGs whose pixel values are train ids.
+    """The files `<predictions>/<clip>/<stem>.png`: 8-bit greyscale or palette PNGs whose pixel values are train ids.
 
     Every frame counts as a key frame, since the files do not say how they were made; speed and cost are the disk's.
     """
