@@ -22,7 +22,7 @@ class Config:
     paths:  how many sub-networks take turns
     width:  channels of the trunk's output;  deep: of its third layer, for the training head
     keys, values, head: channels of keys and queries, of values, and within the head
-    table:  (h, w) of the normalisation's tables, unless a file differs
+    table:  (h, w) of the normalisation's tables, unless a file has others
     """
 
     trunk: Callable[[], nn.Module]

@@ -1,7 +1,7 @@
 """TDNet (Hu et al., Temporally Distributed Networks for Fast Video Semantic Segmentation, CVPR 2020).
 
-The features of several shallow networks make up those of a deep one: each of consecutive frames is seen by only one
-sub-network, and attention brings the earlier frames' features to the current frame's pixels (section 3).
+The features of several shallow networks make up those of a deep one: only one sub-network sees each frame, and
+attention brings what the earlier frames stored to the current frame's pixels (section 3).
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ TINY_MANNER = Manner(50, 0.2, (1.0,), trunk_factor=0.25, all_labelled=True, adam
 class Turns(nn.Module):
     """The network and its training heads; forward returns the weighted losses of a batch of clips, oldest frame first.
 
-    turn: that of the sub-network for the last frames
+    turn: index of the sub-network that sees the last frames
     """
 
     def __init__(self, method: Tdnet, all_labelled: bool):
@@ -162,7 +162,7 @@ class TdnetRecipe(Recipe):
         return Example(np.stack([picture.image for picture in pictures]), np.stack(labels), names)
 
     def groups(self) -> list[dict[str, Any]]:
-        """Let the weights of convolutions decay, but not normalisations, biases and tables."""
+        """Return groups in which the weights of convolutions decay; normalisations, biases and tables do not."""
         found: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.module.named_parameters():
             found.setdefault((".trunk." in name, parameter.ndim == 4), []).append(parameter)

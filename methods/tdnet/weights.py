@@ -28,7 +28,7 @@ _LAYERS = {
 
 
 def official_name(name: str, paths: int) -> str:
-    """Where the official file holds one of our state-dict entries; raises KeyError for a name that is not ours.
+    """Return the official place of one of our state-dict entries; raises KeyError for a name that is not ours.
 
     paths: number of sub-networks
     """
