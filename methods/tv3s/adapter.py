@@ -95,7 +95,7 @@ class Tv3s(ClipMethod):
         return super().graphs(size) if self.memory == "window" else stream_graphs(self.network, size, self.box)
 
     def parameter_counts(self) -> dict[str, int]:
-        """Return all parameters, as published, and those that are read (in a stream, not the per-frame classifier)."""
+        """Count all parameters, as published, and those that are read (in a stream, not the per-frame classifier)."""
         total, unread = cost.size(self.network), cost.size(self.network.unused)
         if self.memory == "stream":
             unread += cost.size(self.network.classify_single)

@@ -168,7 +168,7 @@ class TV3S(ClipNetwork):
         return image.new_zeros(len(image), references, self.classify.in_channels, *size)
 
     def blank(self, image: Tensor) -> States:
-        """The states before the first image, where images have that size, float[B, 3, H, W]."""
+        """The states before the first frame, for images like this one, float[B, 3, H, W]."""
         cuts = self._cuts(*self.grid(*image.shape[-2:]), image.device)
         return tuple(block.blank(cut, len(image)) for block, cut in zip(self.blocks, cuts, strict=True))
 
@@ -221,7 +221,7 @@ class TV3S(ClipNetwork):
 
 
 class Stream(nn.Module):
-    """A frame with the states that all earlier ones left."""
+    """A frame with the states that all earlier frames left."""
 
     def __init__(self, network: TV3S):
         super().__init__()

@@ -25,7 +25,7 @@ class Pieces(NamedTuple):
 
 
 def spans(side: int, window: int, moved: bool) -> list[tuple[int, int]]:
-    """(first, last + 1) of the pieces along an axis, a multiple of the window long.
+    """(first, last + 1) of each piece along an axis whose length is a multiple of the window.
 
     moved: shift by half a window; the first and last pieces are then half as long, and are not joined across the border
     """

@@ -19,7 +19,7 @@ _RULES: Rules = (
 
 
 def official_name(name: str) -> str | Part:
-    """Where the official file holds one of our state-dict entries; raises KeyError for a name that is not ours."""
+    """Return the official place of one of our state-dict entries; raises KeyError for a name that is not ours."""
     return weights.official_name(name, _RULES)
 
 
