@@ -1,4 +1,4 @@
-"""The graph of VidEoMT: one for every frame; a count tells it whether there was a frame before."""
+"""The graph of VidEoMT: one for every frame; a count tells it whether there was an earlier one."""
 
 from __future__ import annotations
 
