@@ -203,7 +203,7 @@ class Accel(Wrapper):
         if kind != "nonkey" or self.update is None:
             raise UserError(f"accel has no network of its own on {kind} frames", expected="nonkey, and an update")
         count = hooks.offered(self.update, "cost_module")
-        if count is None:  # not a UserError: that would say that such a frame costs nothing
+        if count is None:  # not a UserError, which would mean that such a frame costs nothing
             raise TypeError(f"{self.update.name} offers no cost_module to count")
         module, inputs = count("key", size)
         device = inputs[0].device
