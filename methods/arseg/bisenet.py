@@ -28,7 +28,7 @@ class ChannelGate(nn.Module):
 
 
 class AttentionRefinement(nn.Module):
-    """A trunk feature brought to the context path's width and gated by channel."""
+    """A trunk feature projected to the context path's width and gated per channel."""
 
     def __init__(self, inner: int):
         super().__init__()
@@ -58,7 +58,7 @@ class ContextPath(nn.Module):
 
 
 class FeatureFusion(nn.Module):
-    """Fusion of spatial and context features, gated by channel with a shortcut."""
+    """Fusion of spatial and context features, gated per channel with a shortcut."""
 
     def __init__(self) -> None:
         super().__init__()
