@@ -18,7 +18,7 @@ from vssbench.methods.mit.network import resize
 WINDOW = 7
 MOVED = WINDOW // 2
 OUTSIDE = -100.0
-"""Added to the scores of pooled tokens beyond the map."""
+"""What is added to the scores of pooled tokens beyond the map."""
 
 
 class Pooling(NamedTuple):
