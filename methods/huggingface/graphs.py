@@ -52,7 +52,7 @@ class Batched(nn.Module):
 def picture_of(processor: Any, image: UInt8, made: Mapping[str, Any], where: object) -> Picture:
     """Describe what an image processor does with frames, as operations.
 
-    image: one frame of noise;  made: what the processor made of it, with which the operations' result is compared
+    image: one frame of noise;  made: what the processor made of it, for comparison with the operations' result
     Raises UserError for a processor that does something else.
     """
     picture = _picture(processor, image.shape[:2], made)
