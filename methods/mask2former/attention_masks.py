@@ -38,7 +38,7 @@ class MaskPredictor(nn.Module):
 
 
 def masks_of(head: Tensor, pixel_embeddings: Tensor) -> Tensor:
-    """Return mask logits float[B, Q, h, w] from a prediction head's output: embeddings float[B, Q, D], or the masks."""
+    """Return mask logits float[B, Q, h, w] from a prediction head's output: embeddings float[B, Q, D] or the masks."""
     return head if head.ndim == 4 else torch.einsum("bqc,bchw->bqhw", head, pixel_embeddings)
 
 
