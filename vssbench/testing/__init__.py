@@ -4,7 +4,7 @@
     def test_my_method():
         check_method("my_method(key_interval=3)")
 
-Each check raises `CheckFailed`, an AssertionError that lists everything found, or returns a `Report`.
+Each check returns a `Report` or raises `CheckFailed`, an AssertionError that lists everything found.
 """
 
 from vssbench.testing.dataset import check_dataset

@@ -1,4 +1,4 @@
-"""The kit for datasets: what the runner, `score` and `export` take for granted."""
+"""The kit for datasets: checks of what the runner, `score` and `export` rely on."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from vssbench.types import IGNORE, Dataset, Frame, LabelSpace
 
 
 def check_dataset(dataset: Dataset, limit: int = 3) -> Report:
-    """Raise CheckFailed listing all that breaks the dataset's contract, or return what was checked.
+    """Return what was checked, or raise CheckFailed with everything that breaks the dataset's contract.
 
     dataset: the dataset, opened
     limit:   how many clips are read through; the names of all are checked
 
-    Checked: the label space; clip names unique, sorted and usable as folder names; stems unique and those of the
-    frames; indices from 0, rising; dtypes, shapes, train ids; one size a clip; `labels()` equal to the frames' labels;
-    reading twice, and two readers at a time, give the same; what is offered beyond the protocol agrees with it.
+    Checked: the label space; clip names are unique, sorted and usable as folder names; stems are unique and those of
+    the frames; indices rise from 0; dtypes, shapes, train ids; one size per clip; `labels()` equals the frames' labels;
+    reading twice, or by two readers at a time, returns the same; hooks beyond the protocol agree with the frames.
     """
     findings = Findings(str(getattr(dataset, "name", type(dataset).__name__)))
     with findings.check("attributes"):
@@ -60,7 +60,7 @@ def _space(findings: Findings, space: Any) -> None:
             return
     ids = space.from_file[space.from_file != IGNORE]
     findings.expect(bool((ids < space.classes).all()), f"from_file gives train ids beyond {space.classes - 1}")
-    if not space.from_colour:  # masks of colours are written by colour
+    if not space.from_colour:  # colour masks are written by colour
         back = space.from_file[space.to_file]
         findings.expect(np.array_equal(back, np.arange(space.classes)), f"to_file, read back, gives {back.tolist()}")
 
@@ -104,7 +104,7 @@ def _clip(findings: Findings, dataset: Dataset, clip: str) -> None:
 
 
 def _hooks(findings: Findings, dataset: Dataset, clip: str) -> None:
-    """Whether what the dataset offers beyond its protocol (`vssbench.hooks`) agrees with its frames."""
+    """Check that what the dataset offers beyond its protocol (`vssbench.hooks`) agrees with its frames."""
     findings.failures.extend(fault.sentence for fault in hooks.faults(dataset, hooks.DATASET))
     if findings.failures:
         return
@@ -117,7 +117,7 @@ def _hooks(findings: Findings, dataset: Dataset, clip: str) -> None:
         said == labelled, f"labelled({clip!r}) is {said}, frames {', '.join(map(str, labelled))} have labels"
     )
     last = len(frames) - 1
-    alone = replace(hooks.frame(dataset, clip, last), side={})  # which may lack what needs other frames
+    alone = replace(hooks.frame(dataset, clip, last), side={})  # it may lack side inputs that need other frames
     known = same(replace(frames[last], side={}), alone)
     findings.expect(known, f"frame({clip!r}, {last}) differs from the frame that frames() gives")
     digests = hooks.offered(dataset, "digests")

@@ -1,4 +1,4 @@
-"""Collecting findings: a kit reports everything that it found, not the first thing."""
+"""Collect findings: a kit reports everything that it found, not just the first."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import PurePath
 
 
 class CheckFailed(AssertionError):
-    """What was checked breaks its contract.
+    """The checked object breaks its contract.
 
     subject:  name of the method, metric or dataset
-    failures: one line a finding
+    failures: one line per finding
     """
 
     def __init__(self, subject: str, failures: list[str]):
@@ -23,7 +23,7 @@ class CheckFailed(AssertionError):
 
 @dataclass(frozen=True)
 class Report:
-    """Every check was passed.
+    """The report of a check that passed.
 
     subject: name of the method, metric or dataset
     passed:  the checks, in order
@@ -38,7 +38,7 @@ class Report:
 
 @dataclass
 class Findings:
-    """The findings so far."""
+    """A collection of the findings so far."""
 
     subject: str
     failures: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Findings:
 
     @contextmanager
     def check(self, title: str) -> Iterator[None]:
-        """One named check: an exception inside is a finding; `add` inside makes it a finding too."""
+        """Run one named check in this context: an exception is a finding too."""
         before = len(self.failures)
         try:
             yield
@@ -61,13 +61,13 @@ class Findings:
                 self.failures[before:] = [f"{title}: {failure}" for failure in self.failures[before:]]
 
     def expect(self, condition: bool, message: str) -> bool:
-        """Note the message where the condition does not hold."""
+        """Add the message if the condition does not hold; return the condition."""
         if not condition:
             self.failures.append(message)
         return condition
 
     def finish(self) -> Report:
-        """The report, or CheckFailed."""
+        """Return the report, or raise CheckFailed."""
         if self.failures:
             raise CheckFailed(self.subject, self.failures)
         return Report(self.subject, tuple(self.passed))

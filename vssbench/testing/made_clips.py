@@ -1,4 +1,4 @@
-"""Clips for the kits: random textures that drift, with labels, reproducible from a seed."""
+"""Synthetic clips for the kits: drifting random textures, with labels, reproducible from a seed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from vssbench.types import IGNORE, Frame, LabelSpace, UInt8
 def random_clip(
     name: str = "a", *, length: int = 7, size: tuple[int, int] = (48, 64), classes: int = 4, seed: int = 0, gop: int = 4
 ) -> list[Frame]:
-    """A clip of random blocks that move by a pixel or two a frame.
+    """Make a clip of random blocks that move by a pixel or two per frame.
 
     size: (H, W); labels: train ids below `classes` and some void; side: "motion" towards the frame that starts each
-    group of `gop` frames, as a video codec gives it (absent on the frame that starts the group).
+    group of `gop` frames, as a video codec provides it (absent on the frame that starts the group).
     """
     rng = np.random.default_rng(seed)
     height, width = size
@@ -38,7 +38,7 @@ def random_clip(
 
 
 def copied(frame: Frame) -> Frame:
-    """The same frame in arrays of its own."""
+    """Return the same frame with copies of its arrays."""
     labels = None if frame.labels is None else frame.labels.copy()
     return replace(frame, image=frame.image.copy(), labels=labels, side={k: v.copy() for k, v in frame.side.items()})
 
@@ -54,12 +54,12 @@ def same(one: Frame, other: Frame) -> bool:
 
 
 def equal_labels(one: UInt8 | None, other: UInt8 | None) -> bool:
-    """Whether both are absent, or both there with the same values."""
+    """Whether both are absent, or both are present with the same values."""
     return one is other or (one is not None and other is not None and np.array_equal(one, other))
 
 
 def scramble(frame: Frame, seed: int) -> None:
-    """Overwrite the image with noise and shuffle labels and side inputs: in place, for whoever holds the arrays."""
+    """Overwrite the image with noise and shuffle labels and side inputs, in place: all holders of the arrays see it."""
     rng = np.random.default_rng(seed)
     frame.image[...] = rng.integers(0, 256, frame.image.shape, dtype=np.uint8)
     for array in (*frame.side.values(), *([] if frame.labels is None else [frame.labels])):
@@ -68,7 +68,7 @@ def scramble(frame: Frame, seed: int) -> None:
 
 @contextmanager
 def scrambled(frames: Sequence[Frame], seed: int = 1) -> Iterator[None]:
-    """The frames' arrays scrambled in place, and put back at the end."""
+    """Scramble the frames' arrays in place for this context, and restore them at the end."""
     kept = [copied(frame) for frame in frames]
     try:
         for number, frame in enumerate(frames):

@@ -1,4 +1,4 @@
-"""The kit for methods: what the runner takes for granted, tried on clips that are made to break it."""
+"""The kit for methods: checks of what the runner relies on, with clips that are made to break it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vssbench.types import KINDS, Frame, Method, Prediction
 Clip = list[Frame]
 Make = Callable[[], Method]
 Alone = list[list[Prediction]]
-"""What each clip gives to a method that has seen nothing before."""
+"""The predictions for each clip by a method that has seen nothing before."""
 
 
 def check_method(
@@ -31,16 +31,16 @@ def check_method(
     *,
     classes: int | None = None,
 ) -> Report:
-    """Raise CheckFailed listing all that breaks the method's contract, or return what was checked.
+    """Return what was checked, or raise CheckFailed with everything that breaks the method's contract.
 
-    method:  a spec, a class or function that makes the method, or the method itself (then the first clip is the only
-             one that sees it new)
+    method:  a spec, a class or function that makes the method, or the method itself (then only the first clip is run
+             by a fresh method)
     frames:  frames of one or more clips in order; made here if absent (random textures, labelled, with motion)
-    classes: how many there are, so that predictions of others are found; `method.classes` if absent and there
+    classes: the number of classes, to find predictions beyond them; if absent, `method.classes` if it exists
 
     Checked: attributes; labels uint8[H, W] at the frame's size, for several sizes; kind and age; same input, same
-    output; reset forgets, in the middle of a clip too; causality, or the lookahead that is declared; inputs left alone;
-    what was returned is neither changed later nor needed again; what is offered beyond the protocol (`vssbench.hooks`).
+    output; reset forgets, also in the middle of a clip; causality, or the declared lookahead; inputs are not changed;
+    what was returned is neither changed later nor needed again; hooks beyond the protocol (`vssbench.hooks`).
     Labels are hidden from methods that do not need them.
     """
     make = _maker(method)
@@ -66,7 +66,7 @@ def check_method(
     with findings.check("same input, same output"):
         findings.expect(not (random := _random(make, clips[0])), f"clip {clips[0][0].clip!r} run twice: {random}")
     if findings.failures:
-        return findings.finish()  # all that follows compares runs
+        return findings.finish()  # all checks below compare runs
     for title, check in _CHECKS.items():
         with findings.check(title):
             check(findings, make, clips, alone)
@@ -87,11 +87,11 @@ def _maker(method: Any) -> Make:
 
 
 def _clips(frames: Iterable[Frame] | None) -> list[Clip]:
-    """At least two clips, in arrays that can be written to; the first is the one that a given instance sees first."""
+    """Return at least two clips, in writable arrays; a given instance sees the first one first."""
     if frames is None:
         shapes = [(7, (48, 64)), (6, (48, 64)), (3, (37, 53)), (1, (96, 40))]
         return [random_clip(f"clip{n}", length=k, size=size, seed=n) for n, (k, size) in enumerate(shapes)]
-    # The caller's own arrays where possible: a method may hold them too, and peek.
+    # The caller's own arrays if possible: a method may hold them too, and peek.
     usable = [frame if _writeable(frame) else copied(frame) for frame in frames]
     clips = [list(clip) for _, clip in groupby(usable, key=lambda frame: frame.clip)]
     if len(clips) == 1:
@@ -109,9 +109,9 @@ def _writeable(frame: Frame) -> bool:
 def _stream(
     method: Method, clip: Sequence[Frame], ahead: int | None = None, check: Callable[[Frame, Any], None] | None = None
 ) -> list[Prediction]:
-    """What the runner does: reset, then each frame through the three phases, `ahead` frames prepared beforehand.
+    """Do what the runner does: reset, then all three phases on each frame, with `ahead` frames prepared beforehand.
 
-    The predictions are copies made at once: a later change to a returned array is not taken for the answer.
+    The predictions are copied at once, so that a later change to a returned array does not count.
     """
     method.reset()
     shown = (frame if "labels" in method.needs else replace(frame, labels=None) for frame in clip)
@@ -128,7 +128,7 @@ def _stream(
 
 
 def _difference(one: Sequence[Prediction], other: Sequence[Prediction]) -> str | None:
-    """The first difference in words, None where there is none."""
+    """Return the first difference in words, None if there is none."""
     for index, (a, b) in enumerate(zip(one, other, strict=False)):
         if not np.array_equal(a.labels, b.labels):
             return f"{np.mean(a.labels != b.labels):.1%} of the labels of frame {index} differ"
@@ -153,7 +153,7 @@ def _attributes(findings: Findings, method: Method) -> None:
 
 
 class _Shape:
-    """Whether each prediction is one; says each kind of fault once."""
+    """A check that each prediction is valid, which reports each kind of fault once."""
 
     def __init__(self, findings: Findings, classes: int | None):
         self.findings, self.classes = findings, classes
@@ -183,15 +183,15 @@ class _Shape:
 
 
 def _random(make: Make, clip: Clip) -> str | None:
-    """How methods that have seen the same differ on the same frames; None where they do not.
+    """Say how methods that have seen the same differ on the same frames; None if they do not.
 
-    What an earlier run leaves behind, in a class for example, is the same for both: "reset forgets" finds that.
+    What an earlier run leaves behind, in a class for example, affects both: "reset forgets" finds that.
     """
     one = make()
     try:
         fresh = make if make() is not one else lambda: deepcopy(one)
         _, first, second = (_stream(fresh(), clip) for _ in range(3))
-    except Exception:  # a given method that cannot be copied, or fails when it is run again: the next check says how
+    except Exception:  # the given method cannot be copied, or fails when it is run again: the next check says how
         return None
     changed = _difference(first, second)
     return changed and f"{changed}; seed it or load weights"
@@ -204,7 +204,7 @@ def _repeatable(findings: Findings, make: Make, clips: list[Clip], alone: Alone)
 
 
 def _reset(findings: Findings, make: Make, clips: list[Clip], alone: Alone) -> None:
-    """Whole clips, and clips broken off after one, two and three frames, must leave no trace."""
+    """Check that whole clips, and clips cut short after one, two and three frames, leave no trace."""
     target, expected = clips[0], alone[0]
     before = [*clips[1:], *(clips[-1 - n % len(clips)][: n + 1] for n in range(3)), target[:1], target[:2], target[:3]]
     for clip in before:
@@ -216,7 +216,7 @@ def _reset(findings: Findings, make: Make, clips: list[Clip], alone: Alone) -> N
 
 
 def _causal(findings: Findings, make: Make, clips: list[Clip], alone: Alone) -> None:
-    """The future is changed in place, and prepared beforehand too: neither may show in an earlier frame."""
+    """Change the future in place, also with it prepared beforehand: no earlier frame may change."""
     for clip in clips[:2]:
         for ahead in (None, len(clip)):
             calm = _stream(make(), clip, ahead)
@@ -233,7 +233,7 @@ def _causal(findings: Findings, make: Make, clips: list[Clip], alone: Alone) -> 
 
 
 def _inputs(findings: Findings, clips: list[Clip], kept: list[Clip]) -> None:
-    """Compare with copies from before the first run, and restore what was written to."""
+    """Compare with copies made before the first run, and restore what was written to."""
     for clip, copies in zip(clips, kept, strict=True):
         touched = [old.index for old, frame in zip(copies, clip, strict=True) if not same(old, frame)]
         findings.expect(

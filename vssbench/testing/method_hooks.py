@@ -1,4 +1,4 @@
-"""The kit for what a method offers beyond its protocol (`vssbench.hooks`): is it what the harness takes it for?"""
+"""The kit for what a method offers beyond its protocol (`vssbench.hooks`): is it what the harness expects?"""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from vssbench.testing.findings import Findings
 from vssbench.types import KINDS, Frame, Method, Prediction
 
 AGREEMENT = 0.95
-"""Least share of pixels whose class is the argmax of the scores: last digits may decide along borders."""
+"""The least share of pixels whose class is the argmax of the scores: last digits may decide along borders."""
 LONG = 24
-"""Frames of a clip that shows every kind of frame a method has."""
+"""The length of a clip that shows every kind of frame a method has."""
 
 
 def check_hooks(findings: Findings, method: Method, clip: Sequence[Frame]) -> None:
@@ -34,7 +34,7 @@ def check_hooks(findings: Findings, method: Method, clip: Sequence[Frame]) -> No
 
 
 class _Watch:
-    """What the method inside a wrapper did. ran: frame -> what it answered, None where only its step was called."""
+    """What the inner method of a wrapper did. ran: frame -> its prediction, None if only its step was called."""
 
     def __init__(self) -> None:
         self.now, self.ran = 0, dict[int, Prediction | None]()
@@ -42,7 +42,7 @@ class _Watch:
 
 @contextmanager
 def _watched(wrapped: Any) -> Iterator[_Watch]:
-    """Meanwhile, calls of the wrapped method are noted."""
+    """Record calls of the inner method in this context."""
     watch = _Watch()
     if wrapped is None:
         yield watch
@@ -65,7 +65,7 @@ def _watched(wrapped: Any) -> Iterator[_Watch]:
 
 
 def _answer(findings: Findings, method: Method, frame: Frame, watch: _Watch) -> Prediction:
-    """The prediction of the next frame; its scores are looked at."""
+    """Return the prediction of the next frame, after checking its scores."""
     if frame.index == 0:
         method.reset()
     watch.now = frame.index
@@ -88,7 +88,7 @@ def _scores(findings: Findings, scores: Any, prediction: Prediction, frame: Fram
 
 
 def _passed_on(findings: Findings, wrapper: Any, predictions: Sequence[Prediction], watch: _Watch) -> None:
-    """Whether the method inside ran where the wrapper says, and what it said of its frames was passed on."""
+    """Check that the inner method ran where the wrapper says, and that its kinds and ages were passed on."""
     runs, count, frames = hooks.runs_inner(wrapper), len(predictions), sorted(watch.ran)
     if runs == "every" and len(frames) < count:
         findings.expect(False, f'runs_inner is "every", and the method inside ran on frames {frames} of {count}')
@@ -112,9 +112,9 @@ def _passed_on(findings: Findings, wrapper: Any, predictions: Sequence[Predictio
 
 
 def _cost(findings: Findings, method: Method, seen: set[str], size: tuple[int, int], frames: int) -> None:
-    """Whether a frame of each kind that occurs can be counted, and of no other."""
+    """Check that frames of each kind that occurs, and of no other, can be counted."""
     cost_module, schedule = hooks.usable(method, "cost_module"), hooks.usable(method, "schedule")
-    all_seen = frames >= LONG and (schedule is None or isinstance(schedule, hooks.Plans))  # else it follows the video
+    all_seen = frames >= LONG and (schedule is None or isinstance(schedule, hooks.Plans))  # else it varies
     for kind in KINDS if cost_module is not None else ():
         try:
             made = cost_module(kind, size)
@@ -134,7 +134,7 @@ def _cost(findings: Findings, method: Method, seen: set[str], size: tuple[int, i
 
 
 def _uncountable(made: Any) -> str | None:
-    """What is wrong with a module and its inputs."""
+    """Say what is wrong with a module and its inputs, None if nothing is."""
     from torch import Tensor, nn
 
     from vssbench.metrics.cost.flops import count
@@ -151,7 +151,7 @@ def _uncountable(made: Any) -> str | None:
 
 
 def _parameters(findings: Findings, method: Method) -> None:
-    """Whether parameters add up, and weights are spoken of where there are some."""
+    """Check that parameters add up, and that `weights` is offered if there are any."""
     counts: Callable[[], Any] | None = hooks.usable(method, "parameter_counts")
     found = counts() if counts is not None else None
     if counts is not None and (

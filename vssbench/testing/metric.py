@@ -31,17 +31,17 @@ def check_metric(
     space: LabelSpace | None = None,
     specs: str | Sequence[str | Spec] | None = None,
 ) -> Report:
-    """Raise CheckFailed listing all that breaks the metric's contract, or return what was checked.
+    """Return what was checked, or raise CheckFailed with everything that breaks the metric's contract.
 
     metric: a spec such as "VC@8", or the class itself
     space:  label space, four plain classes if absent
-    specs:  the metric strings asked of the class, its own `name` if absent
+    specs:  the metric strings for the class, its own `name` if absent
 
-    Checked: attributes; merging in any order, with empty ones, exactly equal; the other one left alone; streaming
-    (arrays used again for the next frame, state and compute asked in between) equal to batch; a state of JSON integers
-    that `load` restores and that replaces what was there; unlabelled frames; finite numbers or None under the names
-    asked. Where the class says its totals: whole numbers of each clip that no other clip changes, and any clips' sums
-    make the figure that `compute` gives for them.
+    Checked: attributes; merging in any order, also with empty ones, is exactly equal and leaves the other unchanged;
+    streaming (arrays reused for the next frame, state and compute called in between) equals batch; the state is JSON
+    integers, and `load` restores it, replacing what was there; unlabelled frames; finite numbers or None under the
+    requested names. If the class offers totals: each clip's are whole numbers that no other clip changes, and the sums
+    over any clips make the figure that `compute` returns for them.
     """
     space = space or plain_space(4)
     factory, asked = _factory(metric, specs)
@@ -50,7 +50,7 @@ def check_metric(
     findings = Findings(str(getattr(first, "name", type(first).__name__)))
     with findings.check("attributes"):
         findings.expect(isinstance(first.name, str) and bool(first.name), f"name is {first.name!r}, expected a string")
-        better = getattr(factory, "higher_is_better", None)  # tables and rules ask the class: they have no object
+        better = getattr(factory, "higher_is_better", None)  # tables and rules ask the class, having no object
         findings.expect(isinstance(better, bool), f"higher_is_better of the class is {better!r}, expected a bool")
     clips = _clips(space.classes)
     done: list[Metric] = []
@@ -91,7 +91,7 @@ def _factory(metric: Any, specs: str | Sequence[str | Spec] | None) -> tuple[Any
 
 
 def _clips(classes: int) -> list[Scored]:
-    """Four clips with predictions that are mostly right; the last is labelled on every third frame only."""
+    """Make four clips with mostly right predictions; the last is labelled only on every third frame."""
     rng = np.random.default_rng(5)
     clips = []
     for number, length in enumerate((1, 5, 12, 20)):
@@ -117,7 +117,7 @@ def _updated(metric: Metric, clip: Scored) -> Metric:
 
 
 def _streamed(metric: Metric, clip: Scored) -> Metric:
-    """The same clip through arrays that are overwritten for the next frame, with questions asked in between."""
+    """Feed the clip through arrays that are reused for the next frame, calling state and compute in between."""
     image, truth, guess = (np.empty_like(array) for array in (clip[0][0].image, clip[0][1].labels, clip[0][1].labels))
     for frame, prediction in clip:
         image[...], guess[...] = frame.image, prediction.labels

@@ -1,4 +1,4 @@
-"""The part of the kit for metrics that say their totals: rows of whole numbers, and the figure of any clips."""
+"""The part of the kit for metrics that offer totals: rows of whole numbers, and the figure of any clips."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vssbench.types import Frame, LabelSpace, Metric, Prediction
 
 
 def records_of(clips: Sequence[Sequence[tuple[Frame, Prediction]]], done: Sequence[Metric]) -> list[ClipScore]:
-    """What a run keeps of clips. done: a metric object that has seen each."""
+    """Return what a run keeps of clips. done: for each clip, a metric object that has seen it."""
     return [
         ClipScore(
             clip=scored[0][0].clip,
@@ -35,7 +35,7 @@ def check_totals(
     space: LabelSpace,
     records: Sequence[ClipScore],
 ) -> None:
-    """For all clips, some, and each: totals agree with `compute`, and a clip's row depends on that clip only."""
+    """Check, for all clips, some, and each: totals agree with `compute`, and a clip's row depends only on that clip."""
     rows: dict[tuple[Spec, str], np.ndarray] = {}
     for some in (records, records[1:], *([record] for record in records)):
         clips, computed = Clips("exact", space, some), _merged(make, some).compute()

@@ -1,8 +1,8 @@
-"""Training: what every recipe shares. Recipes are next to their networks, methods/<method>/recipe.py.
+"""Training: the code that all recipes share. Recipes are next to their networks, methods/<method>/recipe.py.
 
 recipe    what a recipe is: examples, losses, parameter groups, the files it writes
 clips     random access to labelled frames
-augment   what is done to frames before they become an example
+augment   transformations of frames before they become an example
 loop      steps, precision, several devices, the log, validation, resume
 files     the folder of one training: state, log, weights
 """

@@ -1,6 +1,6 @@
-"""What is done to frames before they become an example: geometry for labels and images alike, colour for images.
+"""Transform frames before they become an example: geometry for labels and images alike, colour for images only.
 
-Every function takes its randomness from the generator it is given. Images are uint8[H, W, 3] RGB, labels uint8[H, W].
+Every function takes its randomness from the generator passed to it. Images are uint8[H, W, 3] RGB, labels uint8[H, W].
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Picture:
         return self.image.shape[0], self.image.shape[1]
 
     def resized(self, size: Size) -> Picture:
-        """Bilinear; labels and motion by the nearest pixel, and motion's values follow the scale."""
+        """Resize bilinearly, labels and motion by the nearest pixel; the values of motion are scaled too."""
         if size == self.size:
             return self
         height, width = size
@@ -53,13 +53,13 @@ class Picture:
         )
 
     def flipped(self) -> Picture:
-        """Mirrored left to right; motion's x changes its sign."""
+        """Mirror left to right; the x of motion changes sign."""
         labels = None if self.labels is None else self.labels[:, ::-1]
         motion = None if self.motion is None else self.motion[:, ::-1] * np.array([-1, 1], np.float32)
         return Picture(self.image[:, ::-1], labels, motion)
 
     def padded(self, size: Size, value: tuple[int, int, int]) -> Picture:
-        """At least that size: filled at the bottom and right with a colour, labels with 255."""
+        """Pad to at least that size, at the bottom and right, with a colour; labels with 255."""
         bottom, right = (max(wanted - side, 0) for wanted, side in zip(size, self.size, strict=True))
         if not (bottom or right):
             return self
@@ -71,7 +71,7 @@ class Picture:
 
 
 def nearest(array: NDArray, size: Size) -> NDArray:
-    """The array at another size, each pixel that of the nearest centre."""
+    """Resize an array; each pixel takes the value with the nearest centre."""
     rows, columns = (
         np.minimum((np.arange(new) + 0.5) * old / new, old - 1).astype(int)
         for new, old in zip(size, array.shape, strict=False)
@@ -80,13 +80,13 @@ def nearest(array: NDArray, size: Size) -> NDArray:
 
 
 def place(size: Size, crop: Size, rng: np.random.Generator) -> tuple[int, int]:
-    """(top, left) of a crop that lies within the picture wherever it fits."""
+    """Return (top, left) of a random crop, which is inside the picture where it fits."""
     top, left = (int(rng.integers(max(side - wanted, 0) + 1)) for side, wanted in zip(size, crop, strict=True))
     return top, left
 
 
 def place_varied(labels: UInt8, crop: Size, rng: np.random.Generator, most: float = 0.75, tries: int = 10) -> Size:
-    """(top, left) of a crop in which no class has more than `most` of the labelled pixels, drawn anew so many times."""
+    """The (top, left) of a crop whose classes each have at most `most` of the labelled pixels, or of the last try."""
     for _ in range(tries + 1):
         top, left = place((labels.shape[0], labels.shape[1]), crop, rng)
         found = labels[top : top + crop[0], left : left + crop[1]]
@@ -100,8 +100,8 @@ def place_varied(labels: UInt8, crop: Size, rng: np.random.Generator, most: floa
 class Distortion:
     """SSD's photometric distortion (Liu et al., ECCV 2016), drawn once and applied to any number of images.
 
-    Brightness +-32, contrast and saturation 0.5..1.5, hue +-18 of OpenCV's 180, each on half of the time; contrast
-    comes before or after the other two.
+    Brightness +-32, contrast and saturation 0.5..1.5, hue +-18 of OpenCV's 180, each with probability 1/2; contrast
+    comes before or after saturation and hue.
     """
 
     brightness: float

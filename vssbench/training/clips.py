@@ -1,4 +1,4 @@
-"""Random access to the frames of a dataset, as training needs it; what was read stays in memory while there is room."""
+"""Random access to the frames of a dataset for training; frames that were read stay in memory while there is room."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Clips:
     """The labelled clips of a dataset.
 
     names:   clips with at least one labelled frame, in the dataset's order
-    lengths: frames of each
+    lengths: number of frames of each
     A dataset with the hooks `frame` and `labelled` is asked for single frames; any other is streamed up to the frame.
     """
 
     def __init__(self, dataset: Dataset, limit: int | None = None, memory_mb: int = MEMORY_MB):
-        """limit: only the first clips. Raises UserError for a dataset without labels."""
+        """limit: use only so many clips, the first ones. Raises UserError for a dataset without labels."""
         self.dataset = dataset
         self._labelled: dict[str, list[int]] = {}
         self._kept: OrderedDict[tuple[str, int], Frame] = OrderedDict()
@@ -35,11 +35,11 @@ class Clips:
             raise UserError(f"{dataset.name} has no labelled frames", expected="a split with labels to train on")
 
     def labelled(self, clip: str) -> list[int]:
-        """Numbers of the frames that have labels, in order."""
+        """The indices of the frames that have labels, in order."""
         return self._labelled[clip]
 
     def frame(self, clip: str, index: int) -> Frame:
-        """One frame, from memory where it is there."""
+        """Return one frame, from memory if it is there."""
         key = (clip, index)
         if key in self._kept:
             self._kept.move_to_end(key)

@@ -1,4 +1,4 @@
-"""What a training says while it runs: a bar on a terminal, a line for each entry of the log elsewhere."""
+"""The output of a training while it runs: a bar on a terminal, else a line for each entry of the log."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from vssbench.progress import Shown
 
 
 class Report(Shown):
-    """Used as a context manager; everything goes to stderr."""
+    """A context manager that reports progress; everything goes to stderr."""
 
     def __init__(self, steps: int, quiet: bool = False):
-        """quiet: say nothing (every process but the first)"""
+        """quiet: print nothing (in every process but the first)"""
         self.steps = steps
         self._console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
         super().__init__(self._console, "training", steps)
 
     def tell(self, entry: Mapping[str, Any]) -> None:
-        """An entry of the log: losses, or a validation."""
+        """Report an entry of the log: losses, or a validation."""
         text = _validation(entry, self.steps) if "validation" in entry else _losses(entry, self.steps)
         self._bar.update(self._task, completed=entry["step"])
         if "loss" in entry:

@@ -1,4 +1,4 @@
-"""What a training learns from, as two numbers: digests of the frames and labels of clips spread over the data."""
+"""Two digests of a training's data: of the frames and of the labels of clips spread over the dataset."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from vssbench.datasets.digest import ClipDigest, named_digests
 from vssbench.training.clips import Clips
 
 COMPARED = 64
-"""Clips whose bytes are read: all of a small set, and of VSPW's 2806 some 600 MB, not 25 GB before each start."""
+"""The most clips whose bytes are read: all of a small set, but 600 MB of VSPW's 25 GB (2806 clips) at each start."""
 
 
 def data_digest(clips: Clips, most: int = COMPARED) -> dict[str, Any]:
-    """{"clips": "64 of 2806", "frames", "labels"}: of every frame of so many clips, evenly spread, the first included.
+    """Return {"clips": "64 of 2806", "frames", "labels"}: digests of all frames of `most` evenly spread clips.
 
-    The same data gives the same digests wherever it lies. Data replaced as a whole is always found; a change in few
-    of more clips than are compared may not be.
+    The first clip is included. The same data has the same digests in any place. Data replaced as a whole is always
+    detected; if there are more clips than are compared, a change in a few of them may not be.
     """
     count = min(most, len(clips.names))
     found = ClipDigest()

@@ -1,6 +1,6 @@
-"""The folder of one training: what it is, how far it came, what it wrote.
+"""The folder of one training: its description, its progress and its files.
 
-    <output>/training.json        the recipe, its settings, digests of the data, the commit; --resume refuses another
+    <output>/training.json        the recipe, its settings, digests of the data, the commit; --resume refuses changes
     <output>/log.jsonl            a line for each logged step or validation
     <output>/state.pt             networks, optimiser and step, to continue from; removed when training is finished
     <output>/curves.png           loss and validation over the steps
@@ -29,18 +29,18 @@ IDENTITY = (
     *("method", "labels", "classes", "start", "settings", "options", "dataset", "split", "limit", "fingerprint"),
     *("data", "files", "codec", "precision", "processes"),
 )
-"""What the weights depend on and must be the same when a training is continued."""
+"""The keys that the weights depend on, which must be unchanged when a training is resumed."""
 
 STATE = "state.pt"
 
 
 class TrainingFolder:
-    """Exclusive hold of one training's folder."""
+    """One training's folder, held exclusively."""
 
     def __init__(self, folder: Path, asked: dict[str, Any], resume: bool, main: bool = True):
         """asked: JSON, with the keys of IDENTITY; main: this process writes, others of the same training only read.
 
-        Raises UserError for a folder that holds something else.
+        Raises UserError for a folder with different content.
         """
         self.folder, self.asked = folder, json.loads(json.dumps(asked))
         self._lock = hold(folder) if main else None
@@ -75,7 +75,7 @@ class TrainingFolder:
             self._lock.release()
 
     def state(self) -> dict[str, Any] | None:
-        """What `keep` wrote last, or None."""
+        """The state that `keep` wrote last, or None."""
         path = self.folder / STATE
         if not path.exists():
             return None
@@ -88,7 +88,7 @@ class TrainingFolder:
         return state
 
     def keep(self, state: dict[str, Any]) -> None:
-        """Write what is needed to continue."""
+        """Write the state that is needed to continue."""
         replace(self.folder / STATE, lambda part: torch.save(state, part))
 
     def log(self, **entry: Any) -> None:
@@ -97,15 +97,15 @@ class TrainingFolder:
             file.write(json.dumps(entry) + "\n")
 
     def rewind(self, step: int) -> None:
-        """Drop what was logged after that many steps: they are made again."""
+        """Drop what was logged after that many steps, because the steps after it are repeated."""
         path = self.folder / "log.jsonl"
         if path.exists():
             kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step(line) <= step]
             write_text(path, "".join(line + "\n" for line in kept))
 
     def finish(self, weights: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Path]:
-        """Write the weights; the state is then no longer needed. Returns name -> file."""
-        # One entry: the header keeps several in no order, and the same training is to give the same bytes.
+        """Write the weights, and remove the state, which is no longer needed. Returns name -> file."""
+        # A single entry: the header has no fixed order for several, and equal trainings must result in equal bytes.
         metadata = {"training": json.dumps(self.asked, sort_keys=True)}
         paths = {name: self.folder / f"{name}.safetensors" for name in weights}
         for name, path in paths.items():
@@ -115,7 +115,7 @@ class TrainingFolder:
 
 
 def _changes(name: str, before: Any, now: Any) -> Iterator[str]:
-    """What of a value is another now, key by key."""
+    """Yield what has changed in a value, key by key."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted({*before, *now}):
             yield from _changes(f"{name} {key}", before.get(key), now.get(key))

@@ -1,4 +1,4 @@
-"""One training put together: data, recipe, device, folder; and what it will take, tried on a few steps."""
+"""Assemble one training from data, recipe, device and folder, and estimate what it will take from a few steps."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from vssbench.training.recipe import Order, Recipe, Start
 from vssbench.training.validation import Validation
 
 TRIED_STEPS = 4
-"""Steps of a dry run; the first is not timed."""
+"""The number of steps in a dry run; the first is not timed."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What the user asks of `vssbench train`.
+    """The user's arguments of `vssbench train`.
 
-    split, validation: splits of the dataset to learn from and to judge by; no validation where it is "none"
-    limit, validation_limit: only the first clips
+    split, validation: splits of the dataset to train on and to validate on; "none": no validation
+    limit, validation_limit: use only so many clips, the first ones
     precision: no, fp16 or bf16
     """
 
@@ -60,7 +60,7 @@ class Job:
     conduct: Conduct = field(default_factory=Conduct)
 
     def open(self) -> Opened:
-        """Raises UserError for data, weights or a device that are not there, before anything is written."""
+        """Load everything. Raises UserError for missing data, weights or devices, before anything is written."""
         try:
             accelerator = make_accelerator(self.device, self.precision)
         except ImportError as error:
@@ -116,7 +116,7 @@ class Opened:
                 folder.close()
 
     def plan(self) -> dict[str, Any]:
-        """What the training takes, from a few of its own steps: {"steps", "seconds_per_step", "memory_mb", ...}."""
+        """Estimate what the training takes from a few of its steps: {"steps", "seconds_per_step", "memory_mb", ...}."""
         settings, training = self.recipe.settings, self.training
         marks = []
         with deterministic():
@@ -151,7 +151,7 @@ class Opened:
         return Validation(self.recipe.method, dataset, codec, job.validation_limit)
 
     def _record(self) -> dict[str, Any]:
-        """What the weights depend on, and where they come from."""
+        """The record of what the weights depend on, and where they come from."""
         job, machine = self.job, environment.describe(str(self.training.accelerator.device), None)
         return {
             "method": str(job.method),
@@ -179,7 +179,7 @@ class Opened:
 
 
 def _host_peak() -> float | None:
-    """MB of this process at its peak; None on Windows, which has no such counter."""
+    """The peak memory of this process in MB; None on Windows, which has no such counter."""
     if sys.platform == "win32":
         return None
     import resource
@@ -189,14 +189,14 @@ def _host_peak() -> float | None:
 
 
 def _described(start: Start | None) -> Any:
-    """Path and SHA-256 of the files to start from."""
+    """The path and SHA-256 of the files to start from."""
     if isinstance(start, Mapping):
         return {branch: _described(path) for branch, path in start.items()}
     return None if start is None else {"path": str(start), "sha256": checkpoints.read(start).sha256}
 
 
 def find_recipe(method: Spec) -> Any:
-    """The recipe class of a method. Raises UserError for an unknown one, and for one that is not trained."""
+    """Return the recipe class of a method. Raises UserError for an unknown method, and for one that is not trained."""
     entry = registry.find("methods", method.name)
     if not entry.recipe:
         trained = sorted(name for name, known in registry.entries("methods").items() if known.recipe)

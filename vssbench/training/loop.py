@@ -1,7 +1,7 @@
 """The training loop, the same for every recipe: steps, precision, devices, log, validation, state.
 
-An example is a function of the seed and its number, and torch's generator is set anew before every step: continuing
-from a state therefore gives the weights that an uninterrupted training gives, to the bit on one device.
+An example is a function of the seed and its number, and torch's generator is seeded again before every step. A resumed
+training therefore ends with the same weights as an uninterrupted one, to the bit on one device.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Conduct:
-    """How a training is run; none of it changes the weights.
+    """How a training is run; nothing here changes the weights.
 
     log_every, validate_every, save_every: in steps
-    workers: processes that make examples; 0: the training's own
+    workers: processes that make examples; 0: the training process itself
     """
 
     log_every: int = 50
@@ -48,7 +48,7 @@ class Training:
     """A recipe at work on one device, or on this process's share of several."""
 
     def __init__(self, recipe: Recipe, clips: Clips, accelerator: Accelerator, workers: int = 0):
-        """Raises UserError where the batch cannot be shared out evenly."""
+        """Raise UserError if the batch cannot be split evenly over the processes."""
         self.recipe, self.clips, self.accelerator, self.workers = recipe, clips, accelerator, workers
         settings, processes = recipe.settings, accelerator.num_processes
         if settings.batch % processes:
@@ -58,7 +58,7 @@ class Training:
         self.module.train()
 
     def batches(self, first: int) -> Iterator[Batch]:
-        """The batches of this process from a step on."""
+        """Yield the batches of this process from a step on."""
         settings, accelerator = self.recipe.settings, self.accelerator
         share = settings.batch // accelerator.num_processes
         mine = range(accelerator.process_index * share, (accelerator.process_index + 1) * share)
@@ -66,12 +66,12 @@ class Training:
         examples = _Examples(self.recipe, self.clips)
         for drawn in DataLoader(examples, batch_sampler=numbers, num_workers=self.workers, collate_fn=list):
             for example in drawn:
-                if isinstance(example, UserError):  # which a worker process could not have raised as it is
+                if isinstance(example, UserError):  # a worker process could not have raised it unchanged
                     raise example
             yield Batch.of(drawn, accelerator.device)
 
     def step(self, step: int, batch: Batch) -> dict[str, float]:
-        """One step of the optimiser; returns the losses. Raises UserError where one is not finite."""
+        """Make one optimiser step and return the losses. Raises UserError if one is not finite."""
         recipe, accelerator = self.recipe, self.accelerator
         recipe.before_step(step)
         torch.manual_seed(_seed(recipe.settings.seed, step, accelerator.process_index))
@@ -82,7 +82,7 @@ class Training:
         _check(found, step, batch)
         accelerator.backward(sum(losses.values()))
         most = recipe.clip_norm()
-        if accelerator.scaler is None or most is not None:  # a scaler skips steps whose gradients overflow
+        if accelerator.scaler is None or most is not None:  # a scaler skips steps with overflowing gradients
             norm = float(accelerator.clip_grad_norm_(self.module.parameters(), most or math.inf))
             if accelerator.scaler is None:
                 _check({"the gradients' norm": norm}, step, batch)
@@ -105,7 +105,7 @@ class Training:
         return losses
 
     def state(self, step: int) -> dict[str, Any]:
-        """What is needed to continue after that many steps."""
+        """The state that is needed to continue after that many steps."""
         scaler = self.accelerator.scaler
         return {
             "step": step,
@@ -115,7 +115,7 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> int:
-        """Continue from a state; returns how many steps were made."""
+        """Continue from a state; returns the number of steps made so far."""
         self.accelerator.unwrap_model(self.module).load_state_dict(state["module"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.accelerator.scaler:
@@ -124,7 +124,7 @@ class Training:
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """The networks as at inference."""
+        """Put the networks into evaluation mode in this context."""
         self.module.eval()
         try:
             yield
@@ -135,9 +135,9 @@ class Training:
 def train(
     training: Training, folder: TrainingFolder, validation: Validation | None, conduct: Conduct, report: Report
 ) -> None:
-    """Train to the end, from the folder's state where there is one, and write the weights.
+    """Train to the end, from the folder's state if there is one, and write the weights.
 
-    Raises UserError where a loss is not finite, after keeping nothing of that step. An interruption keeps the state.
+    Raises UserError if a loss is not finite, and keeps nothing of that step. An interruption keeps the state.
     """
     accelerator, steps = training.accelerator, training.recipe.settings.steps
     state = folder.state()
@@ -176,20 +176,20 @@ def train(
 
 
 def make_accelerator(device: str, precision: str) -> Accelerator:
-    """Accelerate's view of the device, or of this process's among several that `accelerate launch` started."""
+    """Return Accelerate's object for the device, or for this process's device under `accelerate launch`."""
     import os
 
     from accelerate import Accelerator, DistributedDataParallelKwargs
 
     if device.startswith("cuda:") and "LOCAL_RANK" not in os.environ:
         os.environ["ACCELERATE_TORCH_DEVICE"] = device
-    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # a stage may leave out a part of the network
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # a stage may leave out part of the network
     return Accelerator(cpu=device == "cpu", mixed_precision=precision, kwargs_handlers=[unused])
 
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Deterministic operators wherever torch has them (CUDA's grid_sample has none for its gradient: a warning)."""
+    """Use deterministic operators where torch has them (CUDA's grid_sample lacks one for its gradient: a warning)."""
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -200,7 +200,7 @@ def deterministic() -> Iterator[None]:
 
 
 class _Examples(Dataset[Example | UserError]):
-    """Example by number: clips in an order drawn anew for each round through them, one example a clip and round."""
+    """Examples by number: each round has one example per clip, in an order drawn again for each round."""
 
     def __init__(self, recipe: Recipe, clips: Clips):
         self.recipe, self.clips = recipe, clips

@@ -1,8 +1,8 @@
-"""A frame's made-up past: what one labelled frame may have looked like a moment ago, and how its pixels moved since.
+"""A synthetic past of a frame: how a labelled frame may have looked a moment ago, and how its pixels moved since.
 
-For videos whose labelled frames lie too far apart to be a pair (CamVid's training frames: a second). The camera moves
-towards a point, shifts, and near things move differently from far ones: a zoom, a shift and a smooth random field. No
-object moves on its own and nothing is uncovered, so real pairs are better wherever there are any.
+This is for videos whose labelled frames are too far apart to be a pair (CamVid's training frames: a second). The
+camera moves towards a point, shifts, and near things move differently from far ones: a zoom, a shift and a smooth
+random field. No object moves on its own and nothing is uncovered, so real pairs are better if there are any.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from vssbench.types import UInt8
 
 ZOOM, SHIFT, SMOOTH = 0.12, (0.05, 0.015), 0.02
-"""The most that a movement does: share of the distance to the focus; of the width, across and down; of the width."""
+"""The limits of a movement: share of the distance to the focus; of the width, across and down; of the width."""
 CELLS = (3, 4)
 ITERATIONS = 8
 
 
 def movement(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
-    """float32[H, W, 2], x first: a pixel's source in the earlier frame less the pixel; half of all are small ones."""
+    """Draw float32[H, W, 2], x first: a pixel's source in the earlier frame minus the pixel; half of all are small."""
     height, width = size
     strength = float(rng.random()) ** 2
     focus = (np.array([width, height]) * rng.uniform(0.3, 0.7, 2)).astype(np.float32)
@@ -32,9 +32,9 @@ def movement(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.floa
 
 
 def earlier(image: UInt8, motion: NDArray[np.float32]) -> UInt8:
-    """The frame whose pixel at p + motion[p] is the image's at p; beyond the border the image is mirrored.
+    """Return the frame whose pixel at p + motion[p] is the image's at p; the image is mirrored beyond the border.
 
-    Found by iterating q -> p with p = q - motion[p], which converges where motion changes by less than a pixel a pixel.
+    It iterates q -> p with p = q - motion[p], which converges where motion changes by less than a pixel per pixel.
     """
     here = _pixels(motion.shape[:2])
     source = here
@@ -44,7 +44,7 @@ def earlier(image: UInt8, motion: NDArray[np.float32]) -> UInt8:
 
 
 def blocks(motion: NDArray[np.float32], side: int = 16) -> NDArray[np.float32]:
-    """The motion as a codec has it: one vector, the mean's, for each block, of whole quarters of a pixel."""
+    """Return the motion as a codec stores it: the mean vector of each block, rounded to quarters of a pixel."""
     height, width = motion.shape[:2]
     coarse = cv2.resize(motion, (-(-width // side), -(-height // side)), interpolation=cv2.INTER_AREA)
     fine = np.repeat(np.repeat(np.round(coarse * 4) / 4, side, axis=0), side, axis=1)

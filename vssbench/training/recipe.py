@@ -1,4 +1,4 @@
-"""What a training recipe is: from clips to examples, from a batch to losses, and which parameters learn how fast."""
+"""The interface of training recipes: examples from clips, losses from a batch, and how fast each parameter learns."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Start = str | Path | Mapping[str, str | Path]
 
 @dataclass(frozen=True)
 class Settings:
-    """The figures of a recipe that a user may want to change; each recipe has its paper's.
+    """The settings of a recipe that a user may want to change; each recipe's defaults are its paper's.
 
     steps:  optimiser steps
-    batch:  examples a step, over all devices together
+    batch:  examples per step, over all devices together
     rate:   the learning rate before any factor
     crop:   (height, width) of an example's frames
-    seed:   all random numbers follow from it, and from nothing else
+    seed:   the only source of all random numbers
     """
 
     steps: int
@@ -41,14 +41,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Order:
-    """What the user asked for; a recipe is built from it.
+    """The user's request, from which a recipe is built.
 
     spec:     of the method, e.g. mpvss(backbone=swin_t)
     space:    label space of the data
     device:   torch device
     start:    weights to start from, None for random ones (arseg: {"hr": file})
-    settings: what was changed of the recipe's own figures, by field of `Settings`
-    options:  what a recipe has besides settings, by name; see `Recipe.options`
+    settings: the changes to the recipe's own settings, by field of `Settings`
+    options:  values of the recipe's further options, by name; see `Recipe.options`
     codec:    codec spec, for recipes that need motion
     """
 
@@ -63,10 +63,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Example:
-    """What one draw gives.
+    """The result of one draw.
 
     images: uint8[T, H, W, 3] RGB, the frames after augmentation
-    labels: uint8[L, H, W] train ids, 255 = ignored; how many frames have labels is the recipe's matter
+    labels: uint8[L, H, W] train ids, 255 = ignored; the recipe decides how many frames have labels
     motion: float32[H, W, 2] pixels, x first, for recipes that need it
     names:  clip/stem of each frame, for messages
     """
@@ -79,7 +79,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples side by side, on the device.
+    """Examples stacked into tensors, on the device.
 
     images: float32[B, T, 3, H, W] RGB, 0..255
     labels: int64[B, L, H, W] train ids, 255 = ignored
@@ -94,7 +94,7 @@ class Batch:
 
     @classmethod
     def of(cls, examples: Sequence[Example], device: torch.device | str = "cpu") -> Batch:
-        """The batch of some examples; all have one shape."""
+        """Make a batch of examples, which all have the same shape."""
         images = torch.from_numpy(np.stack([example.images for example in examples])).to(device)
         labels = torch.from_numpy(np.stack([example.labels for example in examples])).to(device)
         maps = [example.motion for example in examples if example.motion is not None]
@@ -104,34 +104,34 @@ class Batch:
 
 
 class Recipe(ABC):
-    """How one method is trained. Subclasses take an `Order`; a UserError says what of it does not fit.
+    """How one method is trained. Subclasses take an `Order` and raise UserError for what does not fit.
 
-    frames:   how many frames an example has
+    frames:   the number of frames in an example
     options:  names and default numbers of what the user may set besides `Settings`
-    deviations: what the recipe does differently from its paper, a sentence each, for the log and the documentation
-    method:   the adapter over the very networks that are trained: validation runs it
+    deviations: what the recipe does differently from its paper, one sentence each, for the log and the documentation
+    method:   the adapter around the networks under training, which validation runs
     module:   forward(Batch) -> {name: scalar Tensor}, weighted losses whose sum is minimised; its `train()` keeps in
               evaluation mode what must stay there
-    settings: the paper's, and what the order changed
+    settings: the paper's, with the order's changes
     """
 
     frames: ClassVar[int]
     options: ClassVar[Mapping[str, float]] = {}
     deviations: ClassVar[tuple[str, ...]] = ()
-    method: Any  # a Method, and to its own recipe the adapter with its networks
+    method: Any  # a Method; its own recipe knows the adapter class
     module: nn.Module
     settings: Settings
 
     @abstractmethod
     def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
-        """An augmented example from that clip: a function of its arguments and of nothing else."""
+        """Return an augmented example from that clip, which depends on the arguments only."""
 
     @abstractmethod
     def groups(self) -> list[dict[str, Any]]:
-        """Parameter groups of the optimiser: "params" (only what learns), "lr", "weight_decay".
+        """Return the optimiser's parameter groups: "params" (trainable ones only), "lr", "weight_decay".
 
-        A group that begins later may have "warm_up", two steps: its rate is 0 before the first and whole from the
-        second on, rising evenly between them.
+        A group that starts later may have "warm_up", two steps: its rate is 0 before the first, rises linearly, and is
+        full from the second on.
         """
 
     def optimiser(self) -> torch.optim.Optimizer:
@@ -139,22 +139,22 @@ class Recipe(ABC):
 
     @abstractmethod
     def factor(self, step: int) -> float:
-        """What every group's learning rate is multiplied by at a step, 0 .. steps - 1."""
+        """Return the factor of every group's learning rate at a step, 0 .. steps - 1."""
 
     def clip_norm(self) -> float | None:
-        """The largest norm of all gradients together; None: they are not clipped."""
+        """Return the largest norm of all gradients together; None: they are not clipped."""
         return None
 
     def before_step(self, step: int) -> None:  # noqa: B027  (most recipes have one stage)
-        """Called before each step, for recipes in stages."""
+        """Prepare a step; called before each one, for recipes in stages."""
 
     @abstractmethod
     def weights(self) -> dict[str, dict[str, Tensor]]:
-        """What training yields: name of the file without its suffix -> state dict that the adapter loads."""
+        """Return the results of training: file name without its suffix -> state dict that the adapter loads."""
 
 
 def warmed_up(group: Mapping[str, Any], step: int) -> float:
-    """What a group's rate is multiplied by for its "warm_up"; 1 for a group without.
+    """Return the factor of a group's rate due to its "warm_up"; 1 for a group without one.
 
     >>> [warmed_up({"warm_up": (2, 4)}, step) for step in range(5)]
     [0.0, 0.0, 0.5, 1.0, 1.0]
@@ -164,9 +164,9 @@ def warmed_up(group: Mapping[str, Any], step: int) -> float:
 
 
 def rows_first(module: nn.Module) -> nn.Module:
-    """The module in the memory format in which the package's weights were trained: in another, last digits differ.
+    """Put the module into the memory format in which the packaged weights were trained; others change last digits.
 
-    Adapters keep networks channels last. Weights are copied, for a kernel of 1x1 is both formats to torch's `to`.
+    Adapters keep networks channels last. Weights are copied, because torch's `to` takes a 1x1 kernel for both formats.
     """
     for parameter in module.parameters():
         parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
@@ -174,14 +174,14 @@ def rows_first(module: nn.Module) -> nn.Module:
 
 
 def share(name: str, value: float) -> float:
-    """An option that is a share. Raises UserError unless it is 0 to 1."""
+    """Return an option that is a share. Raises UserError unless it is 0 to 1."""
     if not 0 <= value <= 1:
         raise UserError(f"is {value:g}", where=f"--option {name}", expected="a share, 0 to 1")
     return float(value)
 
 
 def whole(name: str, value: float) -> int:
-    """An option that counts. Raises UserError unless it is a whole number from 1."""
+    """Return an option that is a count. Raises UserError unless it is a whole number, 1 or more."""
     if value < 1 or value != int(value):
         raise UserError(f"is {value:g}", where=f"--option {name}", expected="a whole number, 1 or more")
     return int(value)

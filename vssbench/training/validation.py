@@ -21,14 +21,14 @@ class Validation:
     """A method and the clips on which it is judged."""
 
     def __init__(self, method: Method, dataset: Dataset, codec: CodecSpec | None, limit: int | None):
-        """codec: how frames are compressed, None: not at all; limit: only the first clips"""
+        """codec: how frames are compressed, None: not at all; limit: use only so many clips, the first ones"""
         self.method, self.space = method, dataset.space
         self.source = dataset if codec is None else Compressed(dataset, codec)
         self.clips = list(islice(dataset.clips(), limit))
         self.protocol = default_protocol(innermost(parse(dataset.name)).name)
 
     def run(self) -> dict[str, Any]:
-        """{"mIoU": percent or None, "protocol": name, "clips": how many}; the networks must be in evaluation mode."""
+        """Return {"mIoU": percent or None, "protocol": name, "clips": how many}. Needs evaluation mode."""
         records = [
             run_clip(self.method, clip, ahead(self.source.frames(clip)), plan([METRIC], self.space), self.space.classes)
             for clip in self.clips
