@@ -1,6 +1,7 @@
 """Run one method over one clip: prepare, step, decode, score; the result is one record.
 
-Out of scope here: which clips, in which process, what is written (execute, store), how fast it is (metrics.latency).
+Out of scope here: which clips, in which process (pool), what is written (results.run_folder), how fast it is
+(metrics.cost.latency).
 """
 
 from __future__ import annotations

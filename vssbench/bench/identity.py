@@ -1,7 +1,7 @@
 """What the numbers of a run depend on: the request, the code that ran, and the contents of the files that specs name.
 
 A run is continued only under the same identity: a different request is refused; what has changed underneath (code,
-a plug-in, weights, a file) is named, and the clips are measured again.
+a plug-in, weights, a file) is named, and what depends on it is measured again.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def clip_records(bench: Bench, tasks: Sequence[Task], progress: Progress) -> Ite
 
 
 def longest_first(tasks: Sequence[Task], lengths: Mapping[str, int]) -> list[Task]:
-    """Return the order in which workers take tasks: method by method, long clips first, so no long clip runs last.
+    """Return the order in which workers take tasks: by method, long clips first, so that none runs alone at the end.
 
     A worker holds one method, so no method comes up twice. lengths: frames of each clip
     """

@@ -50,7 +50,7 @@ def in_processes(
             if not running:
                 return
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in sorted(finished, key=lambda one: one.exception() is not None):  # failures end it: last
+            for future in sorted(finished, key=lambda one: one.exception() is not None):  # failures last: they end it
                 outcome = future.result()
                 yield running.pop(future), outcome
     except BrokenProcessPool:

@@ -229,7 +229,7 @@ def connected(spec: RunSpec) -> Iterator[Any]:
     if spec.address == OWN:
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # else anyone on this machine could run anything through it
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # else it takes the outer address for 127.0.0.1
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # else the outer address replaces 127.0.0.1
         own = {
             "num_cpus": spec.workers * (spec.threads or 1), "include_dashboard": False, "_node_ip_address": "127.0.0.1",
             "object_store_memory": OWN_STORE,

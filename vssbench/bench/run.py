@@ -1,4 +1,4 @@
-"""Do a whole run, every method on every dataset: the accuracy pass, the latency pass, the cost, the fold."""
+"""Run every method on every dataset: the accuracy pass, the latency pass, the cost, the fold."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ class Measurement:
         return {method: taken[codec] for method, codec in self.codecs.items()}
 
     def _time(self, loaded: Mapping[Spec, Method], frames: Mapping[Spec, Sequence[Frame]], progress: Progress) -> None:
-        """Do the latency pass over all methods together; it is repeated unless every method has its timings."""
+        """Time all methods together (the latency pass), unless every one of them has its timings already."""
         if not self.spec.latency.enabled or all(map(self._timed, loaded)):
             return
         progress.show("latency", f"{len(loaded)} methods, interleaved")
@@ -294,7 +294,7 @@ class Measurement:
                 )
 
     def _stream(self, loaded: Mapping[Spec, Method], progress: Progress) -> None:
-        """Stream every clip at every frame rate; latencies are fixed by now, so workers do not change a digit."""
+        """Stream every clip at every frame rate; latencies are fixed, so the number of workers does not matter."""
         stream = self.spec.stream
         if stream is None:
             return
