@@ -124,7 +124,7 @@ def label_space(method: Spec, asked: str | None, files: Mapping[str, Checkpoint]
 
 
 def own_classes(method: Method) -> LabelSpace:
-    """Return the classes of the network itself, for a method that was loaded without others; asks the innermost one."""
+    """Return the classes of the innermost network itself, for a method that was loaded without other classes."""
     wrapped = inner(method)
     if wrapped is not None:
         return own_classes(wrapped)

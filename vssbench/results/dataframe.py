@@ -32,8 +32,8 @@ def load_results(
     """Read some results, with one row per (run, method, dataset, split, codec, protocol, metric).
 
     path:     a run directory, a folder of run directories, a method's folder, a result.json, or several of these
-    per_clip: one row per clip as well: the headline accuracies of that clip alone, its frames by kind and the seconds
-              it took, all from the records next to the results
+    per_clip: instead, rows for each single clip: the headline accuracies of that clip alone, its frames by kind and
+              the seconds it took, from the records next to the results
     protocol: read the records again under this one; None: each result as it was written
     Columns: run (its directory), date (when it began, UTC; NaT where a result does not say), commit (of the project
     that it was started in, else of vssbench, with "+" where there were changes), method, dataset, split, codec,

@@ -126,7 +126,7 @@ def speed(result: RunResult, timed: Mapping[str, Any]) -> None:
 
 
 def _motion(result: RunResult, timed: Mapping[str, Any]) -> list[str]:
-    """Say how long it takes to make the codec's dense motion, for a method that has to wait for it."""
+    """Return a caveat on the time to make the codec's dense motion, for a method that has to wait for it."""
     end_to_end = (result.fps or {}).get("end_to_end")
     if not timed.get("motion_ms") or end_to_end is None:
         return []

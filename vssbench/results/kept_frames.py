@@ -1,10 +1,10 @@
 """Pictures of a run's worst frames, and what every other method predicted for the same frames.
 
-Which frames of a clip may be kept is drawn from the clip's name. It is therefore the same for every method, in one
-process or eight, fresh or resumed. For each drawn frame, a method's prediction is kept, and where it changed since the
-previous frame although no motion explains the change. The frames that it got most wrong, one per clip where there are
-enough clips, also keep the image and the ground truth. A report can then show methods side by side without running
-anything twice.
+The frames that may be kept are drawn by digests of clip names and frame indices, so they are the same for every method,
+in one process or eight, fresh or resumed. For each drawn frame, a method keeps its prediction, and where that changed
+since the previous frame without any motion to explain it; for those that it got most wrong, one per clip where there
+are enough clips, also the image and the ground truth. Reports can then show methods side by side, and nothing runs
+twice.
 
     <method>/frames/<clip>.json    the drawn frames of one clip; pictures are at most SIDE pixels wide or high
 

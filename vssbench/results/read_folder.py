@@ -83,7 +83,7 @@ class Kept:
         return streams
 
     def clips(self, protocol: str | None = None) -> Clips:
-        """Return the records under a protocol, to be decoded once. protocol: None: the result's own."""
+        """Return the records under `protocol`, or the result's own if that is None; they are decoded once."""
         return Clips(protocol or self.result.protocol, self.space, self.records())
 
     @property
