@@ -1,4 +1,4 @@
-"""What a run says of options that trade digits for speed."""
+"""What a run reports about options that trade digits for speed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_arguments_of_other_methods_are_their_own_affair() -> None:
 
 
 class Constant(ClassZero):
-    """One class everywhere, but for the first `other` columns."""
+    """One class everywhere, except for the first `other` columns."""
 
     def __init__(self, other: int):
         self.name, self.other = f"constant{other}", other
@@ -80,4 +80,4 @@ def test_a_run_states_it(tmp_path: Path, latency: list[str]) -> None:
     assert f"of {4 if not latency else 6} frames" in caveat
     assert caveat in (out / "leaderboard.md").read_text()
     numbers = {result["method"]: result["resolved"] for result in results}
-    assert "dtype=float32" in numbers["psp18"]  # which every result carries
+    assert "dtype=float32" in numbers["psp18"]  # every result carries this

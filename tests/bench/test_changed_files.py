@@ -1,4 +1,4 @@
-"""Files that changed: a resumed run measures those clips anew, a run under which they change says so."""
+"""Changed files: a resumed run measures those clips again; a run reports files that change while it runs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run(folder: Path, root: Path, resume: bool = False, methods: tuple[str, ...]
 
 
 def clips_of(folder: Path) -> dict[str, float]:
-    """Clip -> the seconds of its record: one measured again has others."""
+    """Clip -> the seconds of its record: a clip measured again has different ones."""
     (file,) = folder.glob("*/clips.jsonl")
     return {clip: record.seconds["step"] for clip, record in read_clips(file).items()}
 

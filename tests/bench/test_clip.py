@@ -40,7 +40,7 @@ def frames(count: int = 4, labelled: bool = True) -> list[Frame]:
 
 
 class Method(ClassZero):
-    """Its arguments make it misbehave."""
+    """A method whose arguments make it misbehave."""
 
     name = "fake"
 
@@ -127,7 +127,7 @@ def test_misbehaviour_is_one_message_that_names_clip_and_frame(answer, part: str
 
 @dataclass
 class Held:
-    """An output as wrappers have it; it may refer to itself."""
+    """An output in the style of wrappers; it may refer to itself."""
 
     scores: object
     again: object = None
@@ -141,7 +141,7 @@ NAN = np.array([[0.5, np.nan]], np.float32)
     [NAN, NAN.astype(np.float16), ("key", [NAN]), {"logits": NAN}, Held(NAN), (1, Held(None, Held(NAN))), NAN.T[1:]],
 )
 def test_a_step_that_gives_nan_is_one_message(output: object) -> None:
-    """argmax takes NaN for the largest: a network that has broken down would score like a bad one."""
+    """argmax takes NaN for the largest: a broken network would score like a bad one."""
     method = Method()
     method.step = lambda x: (x, output)
     method.decode = lambda y: Prediction(np.zeros(y[0].image.shape[:2], np.uint8), "key")
@@ -179,7 +179,7 @@ def test_ahead_keeps_order() -> None:
 
 
 def test_ahead_is_so_far_ahead_and_no_further() -> None:
-    """With two places in between: two items wait there, the thread holds a third, and the fourth is not begun."""
+    """With a queue of two, two items wait, the thread holds a third, and the fourth is not begun."""
     made = [threading.Event() for _ in range(8)]
 
     def items() -> Iterator[int]:
@@ -194,7 +194,7 @@ def test_ahead_is_so_far_ahead_and_no_further() -> None:
 
 
 def test_a_run_decodes_the_next_frame_during_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The step of every frame but the last waits until its successor is there: one after the other would never end."""
+    """The step of every frame but the last waits until the next frame is there: sequential reading would never end."""
     bench = Bench(RunSpec(methods=["oracle"], dataset="synthetic(clips=1,frames=6,height=16,width=24)"))
     made = [threading.Event() for _ in range(6)]
     whole = bench.dataset.frames
@@ -230,7 +230,7 @@ def test_ahead_passes_errors_on_and_leaves_no_thread() -> None:
 
 
 class Writes:
-    """Writes into what it is given, in one of many ways."""
+    """A method that writes into its input, in one of many ways."""
 
     name, lookahead, needs = "writer", 0, frozenset({"labels"})
 
@@ -274,7 +274,7 @@ def test_a_method_that_writes_into_its_frame_is_one_message(how: str) -> None:
 
 
 def test_the_latency_pass_and_distances_hand_out_frames_to_read(tmp_path: Path) -> None:
-    """Frames that several passes, methods or clips share."""
+    """Frames that several passes, methods or clips share must be read-only."""
     small = "synthetic(clips=1,frames=4,height=16,width=16)"
     bench = Bench(RunSpec(methods=["oracle"], dataset=small, distances=[0, 1]))
     method = Writes(WRITERS["item"])
@@ -290,7 +290,7 @@ def test_the_latency_pass_and_distances_hand_out_frames_to_read(tmp_path: Path) 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint16, np.int64])
 def test_ages_of_small_integer_types_do_not_wrap(kind: type) -> None:
-    """uint8(3) * 65536, and 250 + 10, are what they are in whole numbers."""
+    """uint8(3) * 65536, and 250 + 10, must be what they are in whole numbers."""
     prediction = Prediction(np.zeros((6, 8), np.uint8), "nonkey", kind(3))
     assert type(prediction.age) is int
     assert Prediction(np.zeros((6, 8), np.uint8), "nonkey", np.uint8(250)).age + 10 == 260

@@ -1,4 +1,4 @@
-"""What a run rests on: what has changed since is named and measured again, and nothing else is."""
+"""What a run is based on: whatever has changed since is named and measured again, and nothing else is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(folder: Path, resume: bool = False, **changes: Any) -> RunResult:
 
 
 def stamps(folder: Path) -> tuple[list[float], int]:
-    """The seconds of each record (a record measured again has others), and when the speed was measured."""
+    """The seconds of each record (a record measured again has different ones), and when the speed was measured."""
     (clips,) = folder.glob("*/clips.jsonl")
     seconds = [json.loads(line)["seconds"]["step"] for line in clips.read_text().splitlines()]
     return seconds, clips.with_name("latency.json").stat().st_mtime_ns

@@ -1,4 +1,4 @@
-"""Memory measured alone: in a process that knows nothing of the methods before, once, and told apart from the rest."""
+"""Memory measured alone: once, in a process where no other method ran before, and marked as such."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_method_alone_does_not_carry_the_one_before(code: Path, tmp_path: Path
     together = measured(tmp_path / "run", code)
     assert together["zero"].memory_measured == "together"
     large, zero = peaks(together)
-    assert zero > large - 150  # what the large one holds is in both
+    assert zero > large - 150  # both include what the large one holds
     alone = measured(tmp_path / "run", code, resume=True, memory="alone")
     large, zero = peaks(alone)
     assert 240 < large - zero < 290
@@ -87,7 +87,7 @@ def test_a_method_alone_does_not_carry_the_one_before(code: Path, tmp_path: Path
         (folder,) = (tmp_path / "run").glob(f"*{name.title()}*")
         assert verify(folder).differences == []
     again = measured(tmp_path / "run", code, resume=True)
-    assert peaks(again) == peaks(alone)  # what is known better stays
+    assert peaks(again) == peaks(alone)  # the better measurement is kept
 
 
 def test_a_result_that_lies_about_it_is_found(code: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a worker elsewhere must share with the driver, and what happens where it does not."""
+"""What a worker on another node must share with the driver, and what happens if it does not."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_node_with_other_frames_is_refused_and_no_clip_is_blamed(damage: str, 
     with pytest.raises(UserError, match="b' of val.txt is not there" if damage == "none" else "different frames there"):
         worker.run(Task(METHOD, "b"), wanted)
     (clip.parent / "a" / "mask" / "000.png").write_bytes(b"no image")
-    if on_error == "skip-clip":  # a clip that is damaged for everybody is the clip's own fault
+    if on_error == "skip-clip":  # if a clip is damaged for every worker, the clip is at fault
         assert isinstance(worker.run(Task(METHOD, "a"), listing(worker.bench, "a")), Failed)
 
 

@@ -1,4 +1,4 @@
-"""Tasks over worker processes: every outcome once, faults as they are, no waiting for what is no longer wanted."""
+"""Tasks over worker processes: every outcome once, faults unchanged, no waiting for results that nobody wants."""
 
 from __future__ import annotations
 

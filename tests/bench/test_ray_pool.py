@@ -1,4 +1,4 @@
-"""Clips over a Ray cluster: the same records on any number of workers, on two nodes, and when workers are killed."""
+"""Clips over a Ray cluster: the same records with any number of workers, on two nodes, and when workers are killed."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def test_without_ray_one_message_says_how_to_install_it(monkeypatch: pytest.Monk
 
 
 class Inline:
-    """Stands in for `ray`: what a worker is asked runs when it is fetched.
+    """A stand-in for `ray`: a worker's task runs when its result is fetched.
 
-    lost: the node goes after so many answers
+    lost: the node is lost after this many answers
     """
 
     exceptions = SimpleNamespace(RayTaskError=(), RayError=())
@@ -109,7 +109,7 @@ class Inline:
 def test_a_cluster_that_lost_its_last_node_is_connected_anew(
     monkeypatch: pytest.MonkeyPatch, lost: list[int | None], ends: bool
 ) -> None:
-    """Nothing that is awaited of it would ever come."""
+    """Results from the lost cluster would never arrive."""
     clusters = iter(lost)
 
     @contextmanager
@@ -144,7 +144,7 @@ def cluster(plugin: dict[str, str]) -> Iterator[Cluster]:
 
 @pytest.fixture
 def pages(plugin: dict[str, str]) -> Path:
-    """The diary, empty."""
+    """The diary, emptied."""
     path = Path(plugin["DIARY"])
     path.write_text("")
     return path
@@ -157,7 +157,7 @@ def command(output: Path, *more: str, latency: bool = False) -> list[str]:
 
 
 def start(cluster: Cluster, output: Path, *more: str, latency: bool = False, **given: str) -> subprocess.Popen[str]:
-    """vssbench run --engine ray as a process. given: environment variables"""
+    """Start vssbench run --engine ray as a process. given: environment variables"""
     line = command(output, "--json", "--engine", "ray", "--address", cluster.address, *more, latency=latency)
     return subprocess.Popen(
         line, env=cluster.environment | given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -165,7 +165,7 @@ def start(cluster: Cluster, output: Path, *more: str, latency: bool = False, **g
 
 
 def finished(run: subprocess.Popen[str]) -> tuple[str, str]:
-    """What it printed to stdout and stderr, once it ended well."""
+    """Wait for the run to succeed and return its stdout and stderr."""
     try:
         out, err = run.communicate(timeout=300)
     finally:
@@ -226,14 +226,14 @@ def test_any_number_of_workers_gives_the_digits_of_one_process(
         assert used == {0, 1}
     assert peers
     assert all(peer.removeprefix("::ffff:").startswith("127.") for peer in peers)
-    for ports, named in zip(listening, cluster.ports, strict=True):  # what docs/cluster.md closes to all others
+    for ports, named in zip(listening, cluster.ports, strict=True):  # docs/cluster.md closes these ports to all others
         assert named <= ports <= named | set(WORKER_PORTS)
     entries = diary.read(pages)
     ran = {entry.process for entry in entries if entry.what == "clip"} - {run.pid}
     assert 1 <= len(ran) <= workers
     by_driver = [place for place, entry in enumerate(entries) if entry.what == "clip" and entry.process == run.pid]
     by_workers = [place for place, entry in enumerate(entries) if entry.what == "clip" and entry.process in ran]
-    assert max(by_workers) < min(by_driver)  # which runs some frames twice, once all clips are done, to compare answers
+    assert max(by_workers) < min(by_driver)  # it repeats some frames after all clips, to compare answers
     loads = Counter(entry.process for entry in entries if entry.what == "load" and entry.process in ran)
     assert set(loads.values()) <= {1, 2}  # once for each of the two methods
     assert sum(loads.values()) >= 2
@@ -271,7 +271,7 @@ def test_a_worker_killed_in_mid_clip_costs_that_clip_s_time_only(
 
 
 def in_mid_clip(pages: Path, driver: int) -> diary.Entry | None:
-    """Who has started a clip and is not near its end; the entry of the start."""
+    """The start entry of a worker that has started a clip and is not near its end."""
     open_clips: dict[int, tuple[diary.Entry, int]] = {}
     for entry in diary.read(pages):
         if entry.what == "clip":
@@ -370,7 +370,7 @@ def test_a_cluster_of_the_run_s_own_listens_on_this_machine_only(
 def test_a_dashboard_agent_that_is_killed_stalls_nothing(
     alone: list[dict[str, Any]], plugin: dict[str, str], tmp_path: Path
 ) -> None:
-    """Ray ends the whole node with it."""
+    """Ray would end the whole node with the agent."""
     line = command(tmp_path / "run", "--engine", "ray", "--workers", "1")
     with subprocess.Popen(line, env=os.environ | plugin) as run:
         agent = None

@@ -1,4 +1,4 @@
-"""A method that answers the same frames in another way each time is marked; any other is not."""
+"""A method whose answers differ for the same frames is marked; any other is not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vssbench.types import Frame, Prediction
 
 
 class Dice:
-    """Class 0, or noise from a generator that nobody seeds; fails after so many frames."""
+    """Class 0, or noise from an unseeded generator; fails after `lasts` frames."""
 
     name, needs, lookahead = "dice", frozenset[str](), 0
 

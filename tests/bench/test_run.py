@@ -59,7 +59,7 @@ class Hungry(Untrained):
 
 @pytest.fixture
 def own_methods(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The classes above as methods."""
+    """Register the classes above as methods."""
     for name in ("Broken", "Untrained", "Hungry"):
         monkeypatch.setitem(methods.BUILTIN, name.lower(), Entry(f"{__name__}:{name}"))
     monkeypatch.setattr(Broken, "fails", True)

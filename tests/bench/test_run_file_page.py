@@ -1,4 +1,4 @@
-"""docs/run_file.md lists every key of a run file, and its example is one."""
+"""docs/run_file.md lists every key of a run file, and its example is a valid one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""bench.yaml: every complaint with its place, all at once; the shipped file says what the defaults are."""
+"""bench.yaml: every complaint with its place, all at once; the shipped file states the defaults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def complaints(tmp_path: Path, text: str, **flags: object) -> str:
 
 def test_the_shipped_bench_yaml_is_the_default_benchmark() -> None:
     shipped = load_spec(ROOT / "bench.yaml", {})
-    assert shipped == RunSpec(rules=shipped.rules)  # without rules the gate goes by what was measured
+    assert shipped == RunSpec(rules=shipped.rules)  # without rules, the gate uses whatever was measured
 
 
 def test_all_complaints_at_once_with_line_and_column(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sweeps over arguments of methods and of the dataset: what is run, and that a run over datasets is a run a dataset."""
+"""Sweeps over arguments of methods and of the dataset: what is run; several datasets are one run per dataset."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ BOTH: dict[str, list[Any]] = {"key_interval": [2, 3], "motion": ["slow", "fast"]
 
 
 class Seeded:
-    """A method with an argument that the synthetic dataset has too."""
+    """A method with an argument that the synthetic dataset also has."""
 
     def __init__(self, seed: int = 0): ...
 
 
 @pytest.fixture
 def seeded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The class above as a method."""
+    """Register the class above as a method."""
     monkeypatch.setitem(known.BUILTIN, "seeded", Entry(f"{__name__}:Seeded"))
     registry.entries.cache_clear()
     yield
@@ -110,7 +110,7 @@ def test_resume_goes_on_in_the_second_dataset(tmp_path: Path, monkeypatch: pytes
     whole = clip.run_clip
 
     def counted(*args: Any) -> Any:
-        if len(done) == 5:  # 2 intervals of 2 clips are the first dataset
+        if len(done) == 5:  # the first dataset has 2 intervals of 2 clips
             raise KeyboardInterrupt
         done.append(args[1])
         return whole(*args)

@@ -1,4 +1,4 @@
-"""The gate as its user meets it: exit status, files, one message for a mistake."""
+"""The gate as users meet it: exit status, files, one message for a mistake."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_regression_is_status_1_everywhere_it_is_told(
 def test_a_reader_that_stops_early_does_not_change_the_status(
     tmp_path: Path, baseline: Path, form: str, wrong: int, status: int
 ) -> None:
-    """`vssbench check ... | head` under `pipefail`, in a script that trusts the status."""
+    """`vssbench check ... | head` under `pipefail`, in a script that relies on the status."""
     write(tmp_path / "now", (result(wrong=wrong), wrong), (result("arseg", 150), 150))
     (tmp_path / "bench.yaml").write_text("rules: {mIoU: -0.5}\n")
     reading, writing = os.pipe()

@@ -1,4 +1,4 @@
-"""`vssbench export` and `vssbench doctor` as a user types them."""
+"""`vssbench export` and `vssbench doctor` as users type them."""
 
 import errno
 import json

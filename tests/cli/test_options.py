@@ -1,4 +1,4 @@
-"""Flags: RunSpec's fields declare those of a run, and what several verbs share reads the same in all of them."""
+"""Flags: RunSpec's fields declare those of a run, and a flag that several verbs share reads the same everywhere."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_sweeps() -> None:
     [("1-5", "1..5"), ("1:5", "1..5"), ("1...5", "1..5"), ("1 – 5", "1..5"), ("5..1", "1..5")],
 )
 def test_a_range_that_is_written_otherwise_is_answered_with_how_it_is_written_here(wrong: str, fix: str) -> None:
-    """An argument's value would else be the text `1-5`, and the message one about whole numbers."""
+    """Otherwise an argument's value would be the text `1-5`, and the message would be about whole numbers."""
     for flag, read in (
         ("--sweep key_interval=", lambda text: texts.sweep([f"key_interval={text}"])),
         ("--distances ", texts.distances),
@@ -112,7 +112,7 @@ def test_checkpoints() -> None:
 
 
 def test_a_tilde_in_a_path_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No shell has seen it in `--output=~/data`."""
+    """Shells do not expand it in `--output=~/data`."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     small = "synthetic(clips=1,frames=2,height=16,width=16)"

@@ -1,4 +1,4 @@
-"""The command as its user meets it: exit status, one message, one JSON object."""
+"""The command as users meet it: exit status, one message, one JSON object."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_json_is_the_only_thing_on_stdout_and_files_are_written(tmp_path: Path) 
     hold = methods["hold(key_interval=4,of=oracle)"]
     assert hold["protocol"] == "exact"
     assert {"mIoU", "WIoU", "VC@8", "VC@16"} <= set(hold["metrics"])
-    assert hold["intervals"] == dict.fromkeys(hold["metrics"])  # two clips are too few for any
+    assert hold["intervals"] == dict.fromkeys(hold["metrics"])  # two clips are too few for intervals
     assert set(hold["fps"]) == {"step", "step+decode", "end_to_end"}
     assert {file.name for file in folder.iterdir()} >= {
         "leaderboard.md",
@@ -88,7 +88,7 @@ def test_a_sweep_over_datasets_and_intervals(tmp_path: Path) -> None:
 
 
 def _predictions(city: Path, tmp_path: Path) -> Path:
-    """A prediction for every frame: its own red channel as classes."""
+    """Write a prediction for every frame: its own red channel as classes."""
     import cv2
 
     from vssbench.load import load_dataset
@@ -133,7 +133,7 @@ def test_bad_input_is_one_message_and_status_2(tmp_path: Path, arguments: list[s
 
 
 def test_a_disk_that_is_read_only_by_the_end_loses_no_result(tmp_path, monkeypatch, vssbench):
-    """Every result is written as it is measured; what is not, is shown all the same."""
+    """Every result is written as soon as it is measured; whatever cannot be written is still shown."""
     from vssbench.files.atomic import disk_error
     from vssbench.reports import write
 

@@ -1,4 +1,4 @@
-"""The command itself: its version, its help, and what a shell completes."""
+"""The command itself: its version, its help, and shell completion."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def test_only_what_can_be_trained_is_offered_to_train() -> None:
 
 @installed
 def test_completion_installs_itself(tmp_path: Path) -> None:
-    """In the shell that it was called from, whose settings are in this home folder."""
-    line = [f'"{SCRIPT}" --install-completion', "true"]  # of a single command Bash becomes it, and no shell is left
+    """It is installed for the calling shell, whose settings are in this home folder."""
+    line = [f'"{SCRIPT}" --install-completion', "true"]  # with one command, Bash would replace itself by it
     done = subprocess.run(
         ["bash", "-c", "; ".join(line)],
         env=os.environ | {"HOME": str(tmp_path)},

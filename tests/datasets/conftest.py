@@ -1,4 +1,4 @@
-"""A labelled dataset held in memory: what the layouts are written from."""
+"""A labelled dataset held in memory, from which the layouts are written."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from vssbench.types import IGNORE, Frame, LabelSpace
 
 @dataclass
 class Arrays:
-    """Clips of random images and blocky random labels (void among them); camvid's 11 classes fit into every layout."""
+    """Clips of random images and blocky random labels (including void); camvid's 11 classes fit into every layout."""
 
     clip_count: int = 2
     length: int = 24
@@ -41,5 +41,5 @@ class Arrays:
 
 @pytest.fixture
 def arrays():
-    """The class, so that a test chooses number, length and size of the clips."""
+    """The class, so that a test can choose number, length and size of the clips."""
     return Arrays

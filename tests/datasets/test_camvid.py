@@ -1,4 +1,4 @@
-"""CamVid's runs, its colour layout with the frames between the labels, and the real data where it is at hand."""
+"""CamVid's runs, its colour layout with the frames between the labels, and the real data where they are available."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def numbered(numbers, prefix="0016E5_"):
 
 @given(STEPS)
 def test_runs_are_cut_where_the_spacing_changes(parts):
-    """Runs of any step, each followed by a jump, come back as they were put together."""
+    """Runs of any step, each followed by a jump, are recovered as they were put together."""
     number, wanted = 0, []
     for step, length, jump in parts:
         wanted.append(numbered(number + step * index for index in range(length)))
@@ -35,7 +35,7 @@ def test_runs_are_cut_where_the_spacing_changes(parts):
 @pytest.mark.parametrize(
     ("steps", "lengths"),
     [
-        ([30, 31, 29, 30], [5]),  # the release's one label that is a frame late
+        ([30, 31, 29, 30], [5]),  # the release's one label that is one frame late
         ([30, 60, 30], [2, 2]),  # a missing frame
         ([2, 2, 4, 2], [3, 2]),
         ([30, 30, 2, 2, 2], [3, 3]),  # the rate changes: the frame of the change stays in the first run
@@ -52,7 +52,7 @@ def test_sequences_stay_apart_and_odd_names_stand_alone():
 
 
 def test_unlabelled_frames_between_labels_follow_the_extracted_numbers(tmp_path):
-    """0016E5's extracted frames are numbered two higher than its labels."""
+    """0016E5's extracted frames have numbers two higher than its labels."""
     space = load_space("camvid")
     picture = np.zeros((4, 6, 3), np.uint8)
     for position, label in enumerate((390, 420)):
@@ -88,7 +88,7 @@ def test_camvid12_counts_black_and_ignores_rare_colours(tmp_path):
 
 @pytest.mark.skipif(not REAL_COLOUR.is_dir(), reason="CamVid in both layouts is not next to the project")
 def test_both_layouts_give_a_colour_the_same_class():
-    """The 360x480 index masks say what each colour of the 720x960 masks means: eight frames that exist in both."""
+    """The 360x480 index masks say what each colour of the 720x960 masks means: eight frames exist in both."""
     space = load_space("camvid")
     twins = {path.stem: path for split in ("train", "val", "test") for path in (REAL / f"{split}annot").iterdir()}
     votes = {colour: np.zeros(256, int) for colour in space.from_colour}

@@ -1,4 +1,4 @@
-"""A dataset through the codec: the same labels with decoded frames, and motion that is near the exact flow."""
+"""A dataset through the codec: the same labels with decoded frames, and motion close to the exact flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a clip's numbers rest on: another byte, name or setting is another digest, and nothing else is."""
+"""What a clip's numbers are based on: only a different byte, name or setting gives a different digest."""
 
 import hashlib
 from dataclasses import replace
@@ -15,11 +15,11 @@ from vssbench.load import load_dataset
 
 
 def digest(dataset, clip=None):
-    """(frames, labels) of a clip, the first where none is named."""
+    """(frames, labels) of a clip, by default the first."""
     found = ClipDigest()
     clip = clip or dataset.clips()[0]
     list(found.noting(dataset.frames(clip)))
-    now = clip_digest(dataset, clip)  # without decoding, where the dataset can do without
+    now = clip_digest(dataset, clip)  # without decoding, if the dataset can do that
     assert (now.frames, now.labels) == (found.frames, found.labels)
     return found.frames, found.labels
 

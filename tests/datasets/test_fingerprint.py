@@ -1,4 +1,4 @@
-"""One number for the names of clips and frames: results of earlier runs keep theirs."""
+"""One digest for the names of clips and frames: it stays the same for results of earlier runs."""
 
 from __future__ import annotations
 

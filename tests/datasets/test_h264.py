@@ -1,4 +1,4 @@
-"""Encoding, decoding, and the motion that comes out: against textures that move by known amounts."""
+"""Encoding, decoding and the resulting motion, tested on textures that move by known amounts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BLOCK = [(name, np.int32) for name in ["source", "w", "h", "dst_x", "dst_y", "mo
 
 
 def translating(velocity: tuple[float, float], size: tuple[int, int] = (HEIGHT, WIDTH), frames: int = GROUP):
-    """uint8[H, W, 3] each: a random texture whose content moves by `velocity` (x, y) a frame."""
+    """Yield uint8[H, W, 3]: a random texture whose content moves by `velocity` (x, y) per frame."""
     height, width = size
     noise = np.random.default_rng(0).normal(size=(height + 200, width + 200, 3)).astype(np.float32)
     texture = cv2.GaussianBlur(noise, (0, 0), 2)
@@ -42,7 +42,7 @@ def blocks(*rows: tuple[int, ...]) -> np.ndarray:
 
 
 def error(path: Path, velocity: tuple[float, float], chain: h264.Chain = "float") -> list[float]:
-    """Mean |dx| + |dy| of the motion of each frame after the first, away from the borders."""
+    """Mean |dx| + |dy| error of the motion of each frame after the first, away from the borders."""
     found = []
     for t, (_, motion) in enumerate(decode(path, chain=chain)):
         if motion is None:
@@ -84,7 +84,7 @@ def test_motion_warps_the_key_frame_onto_the_last(tmp_path):
 
 
 def test_synthetic_flow(tmp_path):
-    """The codec's motion is near the exact flow of rendered scenes, and far nearer than no motion at all."""
+    """The codec's motion is close to the exact flow of rendered scenes, and much closer than no motion at all."""
     dataset = load_dataset("synthetic(frames=8,height=192,width=256)")
     codec, still = [], []
     for clip in dataset.clips()[:3]:
@@ -167,7 +167,7 @@ def test_a_failing_source_leaves_nothing_behind(tmp_path):
 
 
 def test_the_chain_does_not_break_over_b_pictures(tmp_path):
-    """A user's file with B pictures: what follows them refers to the picture before them."""
+    """In a user's file with B pictures, what follows them refers to the picture before them."""
     path = tmp_path / "b.mp4"
     with av.open(str(path), "w") as container:
         params = "keyint=12:min-keyint=12:scenecut=0:bframes=2:b-adapt=0:b-pyramid=none:ref=1"
@@ -219,9 +219,9 @@ def test_blocks_are_painted_and_clipped():
     found = step(
         blocks(
             (-1, 16, 16, 8, 8, 5, -3, 4),  # in the corner
-            (-1, 8, 16, 20, 8, 4, 8, 2),  # another size and unit
+            (-1, 8, 16, 20, 8, 4, 8, 2),  # a different size and unit
             (-1, 16, 16, 40, 24, 1, 1, 1),  # past both ends
-            (1, 16, 16, 8, 24, 9, 9, 1),  # into the future: not counted
+            (1, 16, 16, 8, 24, 9, 9, 1),  # into the future: ignored
         ),
         (24, 40),
     )
@@ -253,7 +253,7 @@ def test_painting_is_what_a_loop_does(seed):
 
 def test_chains():
     before = np.zeros((6, 8, 2), np.float32)
-    before[..., 0] = np.arange(8)  # so that the place of the look-up shows
+    before[..., 0] = np.arange(8)  # so that the position of the look-up is visible
     back = np.full((6, 8, 2), (0.5, 0), np.float32)
     assert np.allclose(accumulate(before, back)[2, :, 0], np.minimum(np.arange(8) + 0.5, 7) + 0.5)
     assert np.allclose(accumulate(before, back, "whole")[2, :, 0], np.arange(8))  # 0.5 rounds to even

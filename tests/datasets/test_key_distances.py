@@ -1,4 +1,4 @@
-"""AR-Seg's protocol: each labelled frame at each distance from a key frame, and only that frame scored."""
+"""AR-Seg's protocol: each labelled frame at each distance from a key frame; only that frame is scored."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_frames_that_are_not_there_are_said(plain: Synthetic) -> None:
 
 
 def test_a_frame_that_is_missing_is_not_counted_over(tmp_path: Path, arrays) -> None:
-    """The start of a clip is the frame that many numbers before the label, or there is no clip."""
+    """A clip starts exactly that many frame numbers before the label, or there is no clip."""
     export(arrays(clip_count=1, length=20, size=(8, 8)), "cityscapes", tmp_path)
     for number in (16, 17):
         next(tmp_path.rglob(f"*_{number:06d}_leftImg8bit.png")).unlink()
@@ -83,7 +83,7 @@ def test_a_run_scores_every_distance_for_every_method(tmp_path: Path) -> None:
 
 
 def _truth(tmp_path: Path) -> Path:
-    """The truth as predictions, under the names of the cut clips."""
+    """The ground truth as predictions, under the names of the cut clips."""
     import cv2
 
     cut = Distances(Synthetic(clips=1, frames=8, height=32, width=48), [0, 1, 2])
@@ -97,7 +97,7 @@ def _truth(tmp_path: Path) -> Path:
 
 
 def test_windows_of_one_clip_are_one_witness(tmp_path: Path) -> None:
-    """They share frames: intervals and tests are over the clips that they are cut from, and the table says so."""
+    """Clips that share frames: intervals and tests are over the clips they are cut from, and the table says so."""
     truth = f"replay(predictions={_truth(tmp_path)})"
     methods = [truth, f"hold(key_interval=100,of={truth})"]
     spec = RunSpec(methods=methods, dataset=SMALL, distances=[0, 1, 2], latency=LatencySpec(enabled=False))
@@ -111,7 +111,7 @@ def test_windows_of_one_clip_are_one_witness(tmp_path: Path) -> None:
         assert found.value == pytest.approx(kept.result.metrics["mIoU"], abs=1e-12)
         assert (found.clips, found.low, found.reason) == (1, None, "1 clip: an interval over clips needs 10")
     (comparison,) = compare_folders(folders).values()
-    assert (comparison.clips, comparison.p) == (1, 1.0)  # all that one clip can give
+    assert (comparison.clips, comparison.p) == (1, 1.0)  # the most that one clip can show
     assert abs(comparison.effect) == pytest.approx(perfect.metrics["mIoU"] - held.metrics["mIoU"])
     assert f"21 clips cut from 1, {held.dataset.frames} frames" in markdown(read([tmp_path / "run"]))
 

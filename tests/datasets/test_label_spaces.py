@@ -1,4 +1,4 @@
-"""The label spaces: complete, without contradiction, and as the reference lists them."""
+"""The label spaces: complete, without contradiction, and as in the reference lists."""
 
 import dataclasses
 import json
@@ -91,7 +91,7 @@ MEASURED = {
     "Animal": "void", "Archway": "void", "Bridge": "void", "CartLuggagePram": "void", "Child": "void",
     "OtherMoving": "void", "RoadShoulder": "Road", "TrafficCone": "void",
 }  # fmt: skip
-"""Where the 360x480 masks of the same frames have another class than the reference list (see test_camvid)."""
+"""Where the 360x480 masks of the same frames have a different class from the reference list (see test_camvid)."""
 
 
 @reference
@@ -108,7 +108,7 @@ def test_camvid_is_the_reference_list(name, key):
 
 
 def described(classes):
-    """A label file's mapping with so many classes, however many a byte can hold."""
+    """The mapping of a label file with that many classes, however many a byte can hold."""
     entries = [{"name": f"class{i}", "colour": [0, 0, i % 256], "values": [i % 255]} for i in range(classes)]
     return {"name": "many", "classes": entries, "void": {"values": [255], "write": 255}}
 

@@ -1,4 +1,4 @@
-"""Every layout gives back, pixel for pixel, the labels that were written; a wrong folder is one message."""
+"""Every layout returns, pixel for pixel, the labels that were written; a wrong folder is one message."""
 
 import shutil
 from dataclasses import replace
@@ -100,7 +100,7 @@ def test_cityscapes_without_the_sequence_is_one_frame_a_clip(tmp_path, arrays):
 
 
 def test_cityscapes_snippets_of_one_long_sequence_stay_apart(tmp_path, arrays):
-    """Hamburg's sequences run over thousands of frames: the label decides which thirty belong to it."""
+    """Hamburg's sequences are thousands of frames long: the label decides which thirty belong to it."""
     export(arrays(clip_count=1, length=30), "cityscapes", tmp_path)
     images = tmp_path / "leftImg8bit_sequence" / "val" / "synthetic"
     label = next(tmp_path.rglob("*_labelIds.png"))
@@ -114,7 +114,7 @@ def test_cityscapes_snippets_of_one_long_sequence_stay_apart(tmp_path, arrays):
 
 
 def test_frames_keep_their_places_when_others_are_missing(tmp_path, arrays):
-    """A label four frames after its key frame stays four frames after it, also through the codec."""
+    """A label four frames after its key frame stays four frames after it, through the codec too."""
     pytest.importorskip("av", reason="the extra `video` is not installed")
     export(arrays(clip_count=1, length=20, size=(16, 16)), "cityscapes", tmp_path)
     whole = read("cityscapes", tmp_path)
@@ -248,7 +248,7 @@ def test_frames_are_in_the_order_of_their_numbers(tmp_path):
         write(tmp_path / f"{name}.png", np.zeros((2, 2), np.uint8))
     (tmp_path / "notes.txt").write_text("")
     assert list(images(tmp_path)) == ["1", "02", "9", "10"]
-    for name in ("①", "②", "1²3", "１", "a"):  # digits that are no decimal numbers, and a full-width one
+    for name in ("①", "②", "1²3", "１", "a"):  # digits that are not decimal numbers, and a full-width one
         write(tmp_path / f"{name}.png", np.zeros((2, 2), np.uint8))
     assert list(images(tmp_path)) == ["1", "1²3", "02", "9", "10", "a", "①", "②", "１"]
     write(tmp_path / "9.jpg", np.zeros((2, 2), np.uint8))

@@ -1,4 +1,4 @@
-"""Pixels from files: exact for every PNG kind that holds indices, one message for everything else."""
+"""Pixels from files: exact for every kind of PNG that holds indices, one message for everything else."""
 
 import hashlib
 import os
@@ -70,7 +70,7 @@ def test_vspw_reads_a_value_as_its_list_says_or_names_it(tmp_path, value):
 def test_masks_of_known_values_are_mapped_one_by_one(tmp_path, name, data):
     space = load_space(name)
     known = np.flatnonzero(space.known)
-    known = known[: data.draw(st.integers(1, len(known)))]  # most masks hold classes and no void
+    known = known[: data.draw(st.integers(1, len(known)))]  # most masks hold classes but no void
     values = data.draw(arrays(np.uint8, (3, 4), elements=st.sampled_from(known.tolist())))
     labels, stray = read_labels(save(tmp_path / "a.png", values, "L"), space)
     assert labels.tolist() == [[space.from_file[value] for value in row] for row in values]
@@ -193,7 +193,7 @@ def test_an_orientation_that_is_none_changes_nothing(tmp_path):
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_flipped_bit_of_a_png_becomes_another_pixel(tmp_path, data):
-    """Frames, masks and predictions: the file's own checksums, which decoders pass over."""
+    """For frames, masks and predictions: the file's own checksums, which decoders ignore."""
     space = load_space("camvid")
     kinds = {
         "image": (NOISE, read_image),
@@ -220,7 +220,7 @@ def test_no_flipped_bit_of_a_png_becomes_another_pixel(tmp_path, data):
 
 
 def test_damage_that_a_jpeg_decoder_notices_is_an_error(tmp_path):
-    """One flipped bit, half the pixels other ones, and an image all the same, says OpenCV."""
+    """One flipped bit changes half the pixels, and OpenCV still accepts the image."""
     path = tmp_path / "a.jpg"
     rng = np.random.default_rng(3)
     Image.fromarray(rng.integers(0, 256, (96, 128, 3), np.uint8)).save(path, quality=90)
@@ -238,7 +238,7 @@ def test_damage_that_a_jpeg_decoder_notices_is_an_error(tmp_path):
         path.write_bytes(cut)
         with pytest.raises(UserError, match="Premature end of JPEG file"):
             read_image(path)
-    for harmless in (whole + b"\0" * 100, whole[:-2] + b"\0\0" + whole[-2:]):  # after, and padding before, the end mark
+    for harmless in (whole + b"\0" * 100, whole[:-2] + b"\0\0" + whole[-2:]):  # after the end mark, and padding before it
         path.write_bytes(harmless)
         assert read_image(path).shape == (96, 128, 3)
 
@@ -256,7 +256,7 @@ def test_jpegs_have_the_pixels_that_opencv_gives_them(tmp_path):
 
 
 def stated(path, ending, height, width):
-    """A file that states a size and has no such pixels."""
+    """Write a file that states a size but does not have those pixels."""
     if ending == "jpg":
         Image.fromarray(NOISE).save(path)
         data = bytearray(path.read_bytes())

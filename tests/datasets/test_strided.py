@@ -1,4 +1,4 @@
-"""A lower frame rate: which frames stay, under which numbers, with which labels."""
+"""A lower frame rate: which frames are kept, with which numbers and which labels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from vssbench.types import Frame, LabelSpace
 
 
 class Sparse:
-    """A clip of `length` frames of which those in `labelled` have labels; a plug-in without hooks."""
+    """A clip of `length` frames, labelled at `labelled`; a plug-in without hooks."""
 
     name, space = "sparse", LabelSpace.plain("two", ["a", "b"])
 
@@ -93,7 +93,7 @@ def test_missing_frames_keep_their_places(tmp_path: Path) -> None:
 
 
 def test_a_sweep_over_frame_rates(tmp_path: Path) -> None:
-    """hold(of=oracle) on moving stripes: the further frames are apart, the worse; every rate has its own digest."""
+    """hold(of=oracle) on moving stripes: the larger the frame distance, the worse; every rate has its own digest."""
     write_tree(tmp_path, {"a": 12, "b": 12})
     file = describe(tmp_path / "my_video.yaml")
     words = ("run", "--methods", "hold(of=oracle,key_interval=2)", "--dataset", f"strided(of={file})", "--no-latency")
@@ -121,7 +121,7 @@ def test_the_protocol_and_the_codec_are_those_of_the_dataset_inside(tmp_path: Pa
 
 
 def test_the_codec_takes_the_rate_that_is_stated(tmp_path: Path) -> None:
-    """Else CamVid's 30 frames a second: fewer frames share the same bits per second."""
+    """Otherwise it would be CamVid's 30 frames per second: fewer frames share the same bits per second."""
     write_tree(tmp_path, {"a": 9})
     for fps, dataset, expected in ((None, "{}", 30), (24, "{}", 24), (24, "strided(of={},by=3)", 8)):
         file = describe(tmp_path / "d.yaml", fps=fps)

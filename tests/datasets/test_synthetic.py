@@ -1,4 +1,4 @@
-"""The synthetic dataset: the same bytes from the same seed, exact labels and flow, and as hard as it says."""
+"""The synthetic dataset: the same bytes from the same seed, exact labels and flow, and as hard as documented."""
 
 import hashlib
 import math
@@ -38,7 +38,7 @@ def mean_iou(matrix):
 
 
 def hold_miou(dataset, key_interval=5):
-    """Labels of every fifth frame, copied to the next four, against the true ones."""
+    """mIoU of the labels of every fifth frame, copied to the next four, against the true ones."""
     matrix = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
     for clip in dataset.clips():
         for index, (_, labels) in enumerate(dataset.labels(clip)):
@@ -183,7 +183,7 @@ def test_flow_of_a_frame_is_the_flow_asked_for():
 
 
 def test_what_was_hidden_or_outside_is_not_valid():
-    """Against a slow form: follow each pixel by itself and look what is painted where it came from."""
+    """Compare with a slow form: follow each pixel by itself and look at what is painted where it came from."""
     scene = Scene([1, 2, 3], 37, 61)
     now, then = scene.view(9.0), scene.view(4.0)
     flow, valid = scene.flow(now, then)
@@ -279,7 +279,7 @@ def bins(image):
 
 
 def colour_miou(train, val, paint):
-    """The best classifier of one pixel's colour in 16 x 16 x 16 bins: the commonest class of each bin."""
+    """mIoU of the best classifier of one pixel's colour in 16 x 16 x 16 bins: the commonest class of each bin."""
     counts = np.zeros((16**3, len(CLASSES)), np.int64)
     for frame in train:
         np.add.at(counts, (bins(paint(frame)), frame.labels.ravel()), 1)
@@ -292,7 +292,7 @@ def test_one_pixels_colour_does_not_tell_its_class():
     seen = [frame for clip in train.clips() for frame in train.frames(clip)]
     asked = [frame for clip in val.clips() for frame in val.frames(clip) if frame.index % 6 == 0]
     assert colour_miou(seen, asked, lambda frame: frame.image) < 50
-    # the classifier is able: where colours do tell, it is right
+    # the classifier works: where colours do tell the class, it is right
     assert colour_miou(seen, asked, lambda frame: val.space.colours[frame.labels]) > 99
 
 

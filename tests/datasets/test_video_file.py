@@ -1,4 +1,4 @@
-"""Which videos are whole: rates that vary, sound, several tracks, what was cut off or damaged, a size that changes."""
+"""Which videos are complete: varying rates, sound, several tracks, missing or damaged parts, a size that changes."""
 
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ TEXTURE = np.kron(np.random.default_rng(0).integers(0, 255, (14, 18, 3), np.uint
 
 
 def write(path, codec="libx264", *, every=83, base=MILLISECONDS, count=48, sound=False, tracks=1):
-    """Declared at 24 per second; a picture came at every so many ticks of the base. sound: ends with the pictures."""
+    """Declare 24 pictures per second, but write one every `every` ticks of the base. sound: ends with the pictures."""
     with av.open(str(path), "w") as container:
         streams = [container.add_stream(codec, rate=24) for _ in range(tracks)]
         for stream in streams:
@@ -53,7 +53,7 @@ KINDS = {
     "even.mkv": {"every": 42},
     "even.avi": {"codec": "mpeg4", "every": 1, "base": Fraction(1, 24)},
     "even.ts": {"every": 42},
-    "two.mp4": {"tracks": 2},  # the first is marked as the one to show
+    "two.mp4": {"tracks": 2},  # the first is marked as the default
 }
 
 
@@ -62,9 +62,9 @@ def test_whole_files_are_read_whole(tmp_path, name):
     assert count(write(tmp_path / name, **KINDS[name])) == 48
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if not name.endswith(".ts")])  # which states no length
+@pytest.mark.parametrize("name", [name for name in KINDS if not name.endswith(".ts")])  # it states no length
 def test_what_was_cut_off_is_missed(tmp_path, name):
-    """At any place; a frame that came before is handed out as it is."""
+    """At any place; frames before the cut are yielded as they are."""
     path = write(tmp_path / name, **KINDS[name])
     whole = path.read_bytes()
     for share in (4, 6, 8):

@@ -46,7 +46,7 @@ def test_without_any_delay_it_is_the_plain_run(take: str) -> None:
 
 
 def test_schedules_count_the_frames_that_are_taken() -> None:
-    """A key frame takes three periods, so one frame in three is taken, and every third of those is a key frame."""
+    """A key frame takes three periods, so every third frame is taken, and every third of those is a key frame."""
     found = stream(HOLD, camera(key=300, nonkey=300))
     assert found.kinds == {"key": 2, "nonkey": 2}
     assert found.before_first == 3
@@ -55,7 +55,7 @@ def test_schedules_count_the_frames_that_are_taken() -> None:
 
 def test_in_turn_no_frame_is_dropped_but_what_is_shown_falls_behind() -> None:
     found = stream(HOLD, camera(take="every", key=200, nonkey=200))
-    # frame i is finished at 0.2 (i + 1) s: at arrival j the frame j // 2 - 1 is on show
+    # frame i is finished at 0.2 (i + 1) s: at arrival j, frame j // 2 - 1 is shown
     assert found.before_first == 2
     assert found.ages == {"200000": 1, "300000": 2, "400000": 2, "500000": 2, "600000": 2, "700000": 1}
     assert found.taken == 6

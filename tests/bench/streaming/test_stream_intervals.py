@@ -1,4 +1,4 @@
-"""Accuracies under a stream have intervals over clips as others have, from the records alone."""
+"""Streamed accuracies have intervals over clips like any other figure, from the records alone."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_totals_of_all_clips_are_the_figures_that_stand(folder: Path) -> Non
 
 
 def test_a_resample_is_the_figure_of_those_clips(folder: Path) -> None:
-    """Clips that nothing is shown for in the beginning weigh in with those pixels too."""
+    """Clips for which nothing is shown at first are weighted with those pixels too."""
     kept = read_folder(folder / slug(HOLD))
     total = stream_figures.totals(kept, kept.clips())["sIoU(fps=50)"]
     assert not isinstance(total, str)
@@ -81,7 +81,7 @@ def test_the_gate_pairs_them_over_clips(folder: Path, tmp_path: Path) -> None:
     (row,) = reports.read([folder])
     stands = str(row.values["sIoU(fps=50)"])
     assert stands in text
-    file.write_text(text.replace(stands, "1.5"))  # what stands there is not believed for a pair: records are
+    file.write_text(text.replace(stands, "1.5"))  # a paired comparison trusts the records, not this figure
     (verdict,) = check(read_runs([tmp_path / "same"]), read_runs([folder]), rules).verdicts
     assert verdict.status == "fail"
     assert verdict.paired is not None

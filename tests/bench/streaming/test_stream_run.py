@@ -55,7 +55,7 @@ def test_resume_and_workers_change_no_digit(tmp_path: Path) -> None:
     assert numbers(spread)["streaming"] == numbers(fresh)["streaming"]
     folder = tmp_path / "fresh" / slug(HOLD)
     lines = (folder / FILE).read_bytes().splitlines(keepends=True)
-    (folder / FILE).write_bytes(b"".join(lines[:2]) + lines[2][:40])  # killed in the third of six
+    (folder / FILE).write_bytes(b"".join(lines[:2]) + lines[2][:40])  # killed while writing the third of six
     (again,) = run(tmp_path / "fresh", resume=True)
     assert again.streaming == fresh.streaming
     assert sorted((folder / FILE).read_bytes().splitlines(keepends=True)) == sorted(lines)

@@ -1,4 +1,4 @@
-"""Own video in the ways in which it may lie, what files next to it say, and what describe says where it cannot tell."""
+"""Own video in any arrangement, what files next to it say, and what describe reports if it cannot decide."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COLOURS = np.array([[128, 64, 128], [0, 0, 142], [107, 142, 35]] + [[0, 0, 0]] *
 
 
 def frame(clip: str, index: int) -> np.ndarray:
-    """uint8[H, W, 3] with grain, as cameras give it."""
+    """uint8[H, W, 3] with grain, as from a camera."""
     found: np.ndarray = np.random.default_rng([index, *map(ord, clip)]).integers(0, 256, (*SIZE, 3), np.uint8)
     return found
 
@@ -42,7 +42,7 @@ def video(
     mask: Callable[[np.ndarray], Image.Image] = Image.fromarray,
     **named: str,
 ) -> Path:
-    """Write frames and masks where the patterns say. clips: clip -> frames"""
+    """Write frames and masks to the places given by the patterns. clips: clip -> frames"""
     for clip, length in clips.items():
         for index in range(length):
             made = ((images, Image.fromarray(frame(clip, index))), (masks, mask(labels(clip, index))))
@@ -61,7 +61,7 @@ def opened(root: Path, split: str = "val", **chosen: Any) -> tuple[dict[str, Any
 
 
 def assert_read(dataset: Any, clips: Mapping[str, int], names: Mapping[str, str] | None = None) -> None:
-    """Every frame comes back with the labels that were written. names: of clips, where they are others"""
+    """Check that every frame is read with the labels that were written. names: of clips, where they differ"""
     assert sorted(dataset.clips()) == sorted((names or {}).get(clip, clip) for clip in clips)
     for clip, length in clips.items():
         found = list(dataset.frames((names or {}).get(clip, clip)))
@@ -144,7 +144,7 @@ def test_splits_of_folders(form: tuple[str, str], tmp_path: Path) -> None:
 
 
 def test_clips_that_are_named_after_their_split_are_clips(tmp_path: Path) -> None:
-    """`val_0000` and `val_0001` are no splits, as `train2017` and `val2017` are."""
+    """`val_0000` and `val_0001` are not splits, but `train2017` and `val2017` are."""
     form = ("{clip}/images/{frame}.png", "{clip}/masks/{frame}.png")
     clips = {"val_0000": 2, "val_0001": 1}
     said, dataset = opened(video(tmp_path / "own", clips, *form))
@@ -208,7 +208,7 @@ def with_instances(ids: np.ndarray) -> Image.Image:
 def test_kinds_of_masks(mask: Any, wanted: dict[str, Any], tmp_path: Path) -> None:
     said, dataset = opened(video(tmp_path / "own", {"a": 3, "b": 3}, mask=mask))
     assert {key: said.get(key) for key in wanted} == wanted
-    if mask is not in_colours:  # which come in the order of their shares
+    if mask is not in_colours:  # those come in the order of their shares
         assert_read(dataset, {"a": 3, "b": 3})
     if mask in (in_palette, in_colours):
         assert sorted(one["colour"] for one in said["classes"]) == sorted(COLOURS[:3].tolist())
@@ -254,7 +254,7 @@ def test_names_from_files(file: str, mask: Any, tmp_path: Path) -> None:
     (root / "class_notes.txt").write_text("These are the classes.\n\nSee the paper: 3 of them.\n")
     (table,) = tables.find([root / "class_notes.txt", root / file])
     _, dataset = opened(root)
-    if mask is in_colours and not table.colours:  # a file that names values says nothing of colours
+    if mask is in_colours and not table.colours:  # a file that names values says nothing about colours
         assert sorted(dataset.space.names) == ["colour_0_0_142", "colour_107_142_35", "colour_128_64_128"]
         return
     assert sorted(dataset.space.names) == ["car", "road", "tree"]

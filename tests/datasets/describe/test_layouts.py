@@ -1,4 +1,4 @@
-"""Described, read back and compared with the built-in reader: each layout that people have, from its folders alone."""
+"""Folders described, read back and compared with the built-in reader: each common layout, from its folders alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CAMVID = SHARED / "data" / "camvid"
 
 
 def described(root: Path, file: Path, split: str = "val", **chosen: Any) -> tuple[dict[str, Any], Dataset]:
-    """What the description says, and the dataset that it opens."""
+    """The content of the description, and the dataset that it opens."""
     text = write.text(describe(root, **chosen))
     file.write_text(text)
     return yaml.safe_load(text), load_dataset(str(file), root, split)
@@ -39,7 +39,7 @@ def by_image(dataset: Dataset) -> dict[bytes, np.ndarray | None]:
 
 
 def counterparts(one: Dataset, other: Dataset) -> dict[int, set[int]]:
-    """Train id of the first -> those of the second at the same pixels; both have the same frames with labels."""
+    """Train id of the first -> those of the second at the same pixels; both have the same labelled frames."""
     ours, theirs = by_image(one), by_image(other)
     assert ours.keys() == theirs.keys()
     found: dict[int, set[int]] = {}
@@ -53,7 +53,7 @@ def counterparts(one: Dataset, other: Dataset) -> dict[int, set[int]]:
 
 
 def assert_same(one: Dataset, other: Dataset) -> None:
-    """The same frames with the same labels, up to the order of the classes; what is void is void in both."""
+    """Check for the same frames with the same labels, up to the order of the classes; void must be void in both."""
     found = counterparts(one, other)
     assert all(len(ids) == 1 for ids in found.values()), found
     assert len(set.union(*found.values())) == len(found)
@@ -61,7 +61,7 @@ def assert_same(one: Dataset, other: Dataset) -> None:
 
 
 def assert_named(one: Dataset, other: Dataset) -> None:
-    """The same down to the names."""
+    """Check for the same classes, including their names."""
     for ours, theirs in counterparts(one, other).items():
         (same,) = theirs
         assert same == ours == IGNORE or one.space.names[ours].lower() == other.space.names[same].lower()
@@ -97,7 +97,7 @@ def test_vspw_without_a_table(tmp_path: Path, arrays: Any) -> None:
         "(often the first or the last), take it out and list its value under void" in (tmp_path / "d.yaml").read_text()
     )
     found = counterparts(dataset, load_dataset("vspw", root))
-    assert found == {0: {IGNORE}} | {number: {number - 1} for number in range(1, 12)}  # that 0 is void no file says
+    assert found == {0: {IGNORE}} | {number: {number - 1} for number in range(1, 12)}  # no file says that 0 is void
 
 
 def test_vspw_with_its_own_table(tmp_path: Path, arrays: Any) -> None:
@@ -116,7 +116,7 @@ def test_vspw_with_its_own_table(tmp_path: Path, arrays: Any) -> None:
 
 @pytest.mark.parametrize("clips", [1, 2])
 def test_cityscapes(clips: int, tmp_path: Path, arrays: Any) -> None:
-    """Next to ids there are colours, instances and the stills; the video and the ids are taken."""
+    """Next to ids there are colours, instances and still images; the video and the ids are chosen."""
     root = tmp_path / "cityscapes"
     export(arrays(clip_count=clips, length=30), "cityscapes", root)
     for path in sorted((root / "gtFine").rglob("*_labelIds.png")):
@@ -150,7 +150,7 @@ def test_camvid_indices(tmp_path: Path, arrays: Any) -> None:
     said, dataset = described(root, tmp_path / "d.yaml")
     assert (said["images"], said["labels"]) == ("{split}/{clip}_{frame}.png", "{split}annot/{clip}_{frame}.png")
     found = counterparts(dataset, load_dataset("camvid", root))
-    assert found == {number: {number} for number in range(11)} | {11: {IGNORE}}  # that 11 is void no file says
+    assert found == {number: {number} for number in range(11)} | {11: {IGNORE}}  # no file says that 11 is void
 
 
 def test_camvid_indices_with_a_list_of_names(tmp_path: Path, arrays: Any) -> None:
@@ -179,18 +179,18 @@ def test_camvid_colours(table: bool, tmp_path: Path, arrays: Any) -> None:
     assert "# also there: images without masks: frames/*/*.png (" in (tmp_path / "d.yaml").read_text()
     theirs = load_dataset("camvid", root)
     labelled = {frame.image.tobytes() for clip in dataset.clips() for frame in dataset.frames(clip)}
-    assert labelled <= by_image(theirs).keys()  # how the frames between the labels are numbered no file says
+    assert labelled <= by_image(theirs).keys()  # no file says how frames between labels are numbered
     ours, wanted = by_image(dataset), by_image(theirs)
     for image in labelled:
         for pair in {*zip(ours[image].flat, wanted[image].flat, strict=True)}:  # type: ignore[union-attr]
             assert pair == (IGNORE, IGNORE) or dataset.space.names[pair[0]] == space.names[pair[1]]
 
 
-# DAVIS, KITTI-STEP, CholecSeg8k, UAVid and VIPSeg, made here.
+# DAVIS, KITTI-STEP, CholecSeg8k, UAVid and VIPSeg, created here.
 
 
 def davis(root: Path, rng: np.random.Generator) -> None:
-    """Two resolutions, lists of frames (2016) and of clips (2017), palette masks."""
+    """Write two resolutions, lists of frames (2016) and of clips (2017), palette masks."""
     for number, clip in enumerate(("bear", "blackswan", "camel")):
         for index in range(3):
             image, mask = noise(rng), blocks(rng, 2 + number)
@@ -303,7 +303,7 @@ LAYOUTS: dict[str, Layout] = {
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_other_layouts(name: str, tmp_path: Path) -> None:
-    """Found without a word, and by their paths known for what the package's own descriptions say of them."""
+    """Found without options, and recognised by their paths as what the package's own descriptions describe."""
     make, wanted = LAYOUTS[name]
     root = tmp_path / name
     make(root, np.random.default_rng(0))
@@ -316,7 +316,7 @@ def test_other_layouts(name: str, tmp_path: Path) -> None:
 
 
 def test_paths_alone_make_nobody_s_masks_a_release(tmp_path: Path) -> None:
-    """Values that the release has not, and masks of another kind."""
+    """The values are not in the release, or the masks are of a different kind."""
     rng = np.random.default_rng(0)
     for index in range(2):
         save(tmp_path / "a" / "images" / "x" / f"{index}.jpg", noise(rng))

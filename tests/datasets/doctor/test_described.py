@@ -1,4 +1,4 @@
-"""What doctor finds in described video: values without a meaning, frames that repeat, names, and splits."""
+"""Doctor's findings in described video: values without a meaning, repeated frames, names, and splits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vssbench.load import load_dataset
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """Two clips of four frames; the description lies next to them."""
+    """Two clips of four frames, with the description next to them."""
     write_tree(tmp_path, {"a": 4, "b": 4})
     describe(tmp_path / "d.yaml")
     return tmp_path
@@ -70,7 +70,7 @@ def test_values_without_a_meaning_are_counted_over_all_files_and_shown(own: Path
 
 
 def test_colours_without_a_meaning(tmp_path: Path, arrays: Any) -> None:
-    """In a built-in layout too."""
+    """This works in a built-in layout too."""
     export(arrays(), "camvid-colour", tmp_path)
     mask = np.full((12, 16, 3), 7, np.uint8)
     mask[3:, :, 2] = 9
@@ -92,7 +92,7 @@ def test_frames_that_repeat_the_one_before(own: Path) -> None:
     for index in (1, 2):
         shutil.copy(own / "frames/a/00000.png", own / f"frames/a/{index:05d}.png")
     with Image.open(own / "frames/b/00002.png") as image:
-        image.save(own / "frames/b/00003.png", compress_level=0)  # other bytes, the same pixels
+        image.save(own / "frames/b/00003.png", compress_level=0)  # different bytes, the same pixels
     assert told(examined(own)) == [
         "00001.png: 2 of 4 frames: the same pixels as the frame before, this is the first",
         "00003.png: 1 of 4 frames: the same pixels as the frame before",
@@ -103,11 +103,11 @@ def test_files_that_are_left_out_for_their_names(own: Path) -> None:
     Image.fromarray(picture("a", 4)).save(own / "frames/a/00004.jpg")
     (own / "frames/a/00003.png").rename(own / "frames/a/00003.PNG")
     Image.fromarray(picture("b", 4)).save(own / "frames/b/00004.tif")
-    (own / "frames/b/00001_depth.bmp").write_bytes(b"")  # next to frames, and none
+    (own / "frames/b/00001_depth.bmp").write_bytes(b"")  # next to frames, but not a frame
     found = told(examined(own))
     assert "a: files left out for their names: 2 (00003.PNG, 00004.jpg)" in found
     assert "b: files left out for their names: 1 (00004.tif)" in found
-    assert len(found) == 3  # and the mask of 00003, which has no frame now
+    assert len(found) == 3  # including the mask of 00003, which has no frame now
 
 
 def test_names_that_are_no_text(own: Path) -> None:
@@ -137,7 +137,7 @@ def test_clips_in_two_splits_and_in_none(own: Path) -> None:
 
 
 def test_a_clip_in_the_folders_of_two_splits(tmp_path: Path) -> None:
-    """Names may be numbers that begin anew in each split: what counts is what they show."""
+    """Names may be numbers that start again in each split: the pictures are compared instead."""
     form = ("{split}/{clip}/{frame}.png", "masks/{split}/{clip}/{frame}.png")
     write_tree(tmp_path, {"0000": 2, "0001": 2}, *form, split="train")
     write_tree(tmp_path, {"0002": 2}, *form, split="val")

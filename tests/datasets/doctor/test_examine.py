@@ -32,7 +32,7 @@ def examined(root, spec="vspw"):
 
 
 def findings(root, spec="vspw"):
-    """file name -> what is wrong, counts left out."""
+    """file name -> what is wrong, without counts."""
     return {f.file.rsplit("/", 1)[1]: f.what for f in examined(root, spec).findings if f.clip is not None}
 
 
@@ -91,7 +91,7 @@ def test_every_planted_fault_is_found_at_once(vspw):
     assert found["clip_0", "00000001.jpg"].startswith("damaged or truncated image")
     assert found["clip_0", "00000002.png"].startswith("damaged or truncated label file")
     assert [f.what for f in report.findings if f.clip is None] == ["47 frames", "42 labelled frames"]
-    assert all(f.fix and "doctor" not in f.fix for f in report.findings)  # doctor's remedy is not doctor
+    assert all(f.fix and "doctor" not in f.fix for f in report.findings)  # doctor does not recommend itself
     assert (report.clips, report.frames, report.labelled) == (2, 47, 42)
 
 
@@ -189,7 +189,7 @@ def test_frames_keep_their_positions_when_others_are_lost(step, start, length, l
 
 
 def test_label_files_in_another_numbering(tmp_path, arrays):
-    """Train ids under the name labelIds; VSPW's values less 1. Each of their values has a meaning too."""
+    """Train ids under the name labelIds; VSPW's values minus 1. Each of their values has a meaning too."""
     for layout, renumber in (
         ("cityscapes", lambda values: load_space("cityscapes").from_file[values]),
         ("vspw", lambda values: np.where(values == 0, 255, values - 1).astype(np.uint8)),
@@ -205,7 +205,7 @@ def test_label_files_in_another_numbering(tmp_path, arrays):
 
 
 class FewClasses:
-    """Another dataset's clips with four classes in equal shares and no void."""
+    """The clips of another dataset, with four classes in equal shares and no void."""
 
     def __init__(self, source):
         self.source, self.name, self.space = source, source.name, source.space

@@ -1,4 +1,4 @@
-"""A described folder gives back what was written into it, however the masks say so."""
+"""A described folder returns what was written to it, however the masks encode it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def in_red(ids: np.ndarray) -> Image.Image:
 
 
 def instances(ids: np.ndarray) -> Image.Image:
-    """16 bits: class k, counted from 1, as k where it is no thing and as k * 100 + 7 where it is one; 0 void."""
+    """16 bits: class k, counted from 1, is k for stuff and k * 100 + 7 for things; 0 is void."""
     wide = ids.astype(np.uint16) + 1
     wide[ids == 1] = 2 * 100 + 7
     wide[ids == 255] = 0
@@ -98,7 +98,7 @@ def test_masks_of_every_kind_give_the_same_labels(kind: str, tmp_path: Path) -> 
     ],
 )
 def test_patterns(images: str, masks: str, tmp_path: Path) -> None:
-    """Clips whose names hold what stands between them and the frame in other patterns."""
+    """Clips whose names contain the text that separates them from the frame in other patterns."""
     clips = {"cam_1": 3, "cam_10": 2, "cam_2": 1}
     write_tree(tmp_path, clips, images, masks)
     if images == "{clip}/{frame}.png":
@@ -192,7 +192,7 @@ def test_a_description_is_named_by_its_file() -> None:
 
 @given(st.integers(2, 300), st.integers(2, 300), st.lists(st.integers(0, 65535), min_size=1, max_size=20))
 def test_instances_are_taken_off(start: int, divisor: int, values: list[int]) -> None:
-    """By the rule itself, value by value; what is no class is refused."""
+    """Compare with the rule itself, value by value; what is not a class is refused."""
     space = load_space("vspw")
     masks = Masks(space, instances=(start, divisor))
     for value in values:

@@ -1,4 +1,4 @@
-"""docs/datasets.md: its files and commands, as they stand, in a folder that holds what they speak of."""
+"""docs/datasets.md: its files and commands, unchanged, in a folder that holds what they mention."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXAMPLES = [title for title, text in SECTIONS.items() if "```console" in text]
 TRAINS = [title for title in EXAMPLES if "$ vssbench train" in SECTIONS[title]]
 CLIPS = {"cam1": 9, "cam2": 9, "cam3_a": 9, "cam3_b": 9}
 FEWER = {r"--steps \d+": "--steps 2", r"--batch \d+": "--batch 2"}
-"""Of trainings: what a test can wait for."""
+"""Replacements that make trainings short enough for a test."""
 
 
 def painted(ids: np.ndarray) -> Image.Image:
@@ -30,7 +30,7 @@ def painted(ids: np.ndarray) -> Image.Image:
 
 
 def panoptic(ids: np.ndarray) -> Image.Image:
-    """Cars are the 7th, of either value."""
+    """Cars are the 7th, with either value."""
     wide = ids.astype(np.uint16) + 1
     wide[ids == 1] = 207
     wide[:10][ids[:10] == 1] = 507
@@ -40,7 +40,7 @@ def panoptic(ids: np.ndarray) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the page speaks of: one video with three kinds of masks, a small KITTI-STEP, and the page's files."""
+    """The folder that the page assumes: a video with three kinds of masks, a small KITTI-STEP, and the page's files."""
     root = tmp_path_factory.mktemp("page")
     for folder, mask in (("masks", Image.fromarray), ("painted", painted), ("panoptic", panoptic)):
         write_tree(root, CLIPS, masks=f"{folder}/{{clip}}/{{frame}}.png", mask=mask)
@@ -64,7 +64,7 @@ def test_there_are_five() -> None:
     "title", [pytest.param(title, marks=pytest.mark.slow if title in TRAINS else ()) for title in EXAMPLES]
 )
 def test_an_example(title: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every command succeeds, and what the page shows below it is in what it prints."""
+    """Every command succeeds, and its output contains what the page shows below it."""
     monkeypatch.chdir(place)
     for block in re.findall(r"```console\n(.*?)```", SECTIONS[title], re.DOTALL):
         for command, *shown in (part.splitlines() for part in block.split("$ ")[1:]):

@@ -1,4 +1,4 @@
-"""A description stands wherever a dataset is named, and its content is part of what a result rests on."""
+"""A description works wherever a dataset is named, and results record its content."""
 
 from __future__ import annotations
 

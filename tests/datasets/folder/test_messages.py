@@ -1,4 +1,4 @@
-"""What is said of mistakes in a description: the exact words, with DIR for the folder."""
+"""Messages about mistakes in a description: the exact words, with DIR for the folder."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def said(tree: Path, text: str, *more: object) -> str:
-    """Standard error of a run on a description, which must be refused."""
+    """Standard error of a run on a description that must be refused."""
     (tree / "my_video.yaml").write_text(text)
     words = (
         "run",

@@ -23,7 +23,7 @@ SAID = {"classes": CLASSES["classes"], "void": CLASSES["void"]}
 
 
 def as_folders(root: Path, split: str, place: Path, most: int | None = None) -> tuple[Path, Path]:
-    """Two views of the same files: CamVid's layout, and a folder for each of its clips. most: frames of each clip"""
+    """Make two views of the same files: CamVid's layout, and a folder per clip. most: maximum frames per clip"""
     dataset: Any = load_dataset("camvid", root, split)
     for clip in dataset.clips():
         for item in dataset.items(clip)[:most]:
@@ -39,7 +39,7 @@ def as_folders(root: Path, split: str, place: Path, most: int | None = None) -> 
 
 
 def figures(place: Path, *dataset: object) -> list[tuple[dict[str, float | None], list[int]]]:
-    """The figures and the counts of a run of three methods."""
+    """The figures and the counts from a run of three methods."""
     methods = "hold(of=oracle,key_interval=3),flowwarp(of=oracle,key_interval=4),oracle"
     words = ("run", "--methods", methods, "--no-latency", "--json", *dataset)
     done = vssbench(*words, "--output", place)
@@ -49,7 +49,7 @@ def figures(place: Path, *dataset: object) -> list[tuple[dict[str, float | None]
 
 
 def compare(root: Path, described: Path, split: str, place: Path) -> None:
-    """Raise unless both views give the same."""
+    """Raise unless both views give the same figures."""
     one = figures(place / "one", "--dataset", "camvid", "--data-root", root, "--split", split)
     assert one == figures(place / "other", "--dataset", described)
     held = one[0][0]
@@ -71,7 +71,7 @@ def test_real_video(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not (REAL / "camvid720").is_dir(), reason="CamVid in 720x960 is not next to the project")
 def test_real_masks_of_colours(tmp_path: Path) -> None:
-    """The release's masks by its 32 colours, with sequence and number in one name."""
+    """The release's masks in its 32 colours, with sequence and number in one name."""
     said = {
         "images": "val/{clip}_{frame}.png",
         "labels": "val_labels/{clip}_{frame}_L.png",

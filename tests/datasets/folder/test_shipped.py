@@ -1,4 +1,4 @@
-"""The descriptions that ship: a small tree in each layout, read back, scored, and wrong where a prediction is wrong."""
+"""The shipped descriptions: a small tree in each layout, read back, scored, and wrong where a prediction is wrong."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AREA = SIZE[0] * SIZE[1]
 
 
 def filled(table: dict[int, Any], ids: Ids, dtype: type = np.uint8) -> Ids:
-    """The file's values: of each train id and of void what the table says."""
+    """The file's values: each train id, and void, replaced according to the table."""
     width = np.shape(next(iter(table.values())))
     found = np.zeros((*ids.shape, *width), dtype)
     for train_id, value in table.items():
@@ -65,7 +65,7 @@ def davis_2017(ids: Ids) -> Image.Image:
 
 @dataclass(frozen=True)
 class Layout:
-    """means: train id that the dataset gives for each of the tree's own (0, 1, 2 and 255)."""
+    """means: the dataset's train id for each of the tree's own (0, 1, 2 and 255)."""
 
     name: str
     images: str
@@ -113,7 +113,7 @@ LAYOUTS = {
 
 @pytest.fixture(params=LAYOUTS)
 def layout(request: pytest.FixtureRequest, tmp_path: Path) -> Layout:
-    """A tree of one clip of 9 frames in each layout, and the list of clips that the layout has."""
+    """A tree of one clip of 9 frames in each layout, and the layout's list of clips."""
     found = LAYOUTS[request.param]
     write_tree(tmp_path, {found.clip: 9}, found.images, found.masks, found.mask)
     if found.file:
@@ -123,7 +123,7 @@ def layout(request: pytest.FixtureRequest, tmp_path: Path) -> Layout:
 
 
 def test_oracle_is_perfect_and_one_wrong_pixel_in_four_costs_what_it_must(layout: Layout, tmp_path: Path) -> None:
-    """A prediction that swaps train ids 0 and 1 in the upper half of one frame; the counts are made here by hand."""
+    """A prediction that swaps train ids 0 and 1 in the upper half of one frame; the counts are computed by hand."""
     from tests.helpers.described import labels
 
     words = ("run", "--dataset", layout.name, "--data-root", tmp_path, "--methods", "oracle", "--no-latency", "--json")
