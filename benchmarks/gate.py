@@ -3,9 +3,9 @@
     python benchmarks/gate.py [--comparisons 200] [--slower 0,0.1] [--methods mpvss,psp18] [--start fork|spawn]
                               [--busy 2] [--samples FILE]
 
-A comparison measures baseline and candidate again, each in its own process, with the latency pass of a run on a small
-network that ships with the package, and judges them by the default rule `fps(step): -5%`. The candidate is the same
-code, or the same with a step that is really slower: it spins for a share of the processor time that it took.
+A comparison takes new measurements of baseline and candidate, each in its own process, with the latency pass of a run
+on a small network that ships with the package, and judges them by the default rule `fps(step): -5%`. The candidate is
+the same code, or the same with a step that is really slower: it spins for a share of the processor time that it took.
 Comparisons with and without the slow-down alternate, and so do the methods. Printed for each share: how many were
 called regressions, with the 95 % interval of that rate, and the processor seconds per comparison; then for each method
 how much the ratio to the reference workload varies within a process and between processes.

@@ -119,7 +119,7 @@ def plain_espnet(network: torch.nn.Module, image: torch.Tensor, size: tuple[int,
 
 
 def plain_videomt(x: Any) -> Job:
-    """Job for transformers' own VidEoMT on a clip of one frame, given the frame's grid, with the output stage."""
+    """Job for transformers' own VidEoMT on a clip of one frame, given the frame's grid, output stage written out."""
     network, padded = build_videomt("vit_s", 124), x.geometry.padded
     table = positions(network, padded)[0].detach()
     network.grid_size = (padded[0] // 16, padded[1] // 16)

@@ -238,7 +238,7 @@ def test_damage_that_a_jpeg_decoder_notices_is_an_error(tmp_path):
         path.write_bytes(cut)
         with pytest.raises(UserError, match="Premature end of JPEG file"):
             read_image(path)
-    for harmless in (whole + b"\0" * 100, whole[:-2] + b"\0\0" + whole[-2:]):  # after the end mark, and padding before it
+    for harmless in (whole + b"\0" * 100, whole[:-2] + b"\0\0" + whole[-2:]):  # after the end mark, padding before it
         path.write_bytes(harmless)
         assert read_image(path).shape == (96, 128, 3)
 

@@ -17,7 +17,7 @@ IMAGES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp"))
 
 
 def natural(name: str) -> tuple[list[str | int], str]:
-    """Return a sort key that puts frame 9 before frame 10, and 010 where it belongs."""
+    """Return a sort key that puts frame 9 before frame 10, and 010 next to 10."""
     return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", name))], name
 
 
