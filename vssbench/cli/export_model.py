@@ -76,7 +76,7 @@ def command(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a method's network as ONNX graphs with model.yaml, which says how to run them; onnx(model=DIR) does.
+    """Write a method's network as ONNX graphs, with a model.yaml that says how to run them; onnx(model=DIR) runs them.
 
     At the end the method and its graphs run on the same frames (from --dataset, else synthetic). The exit status is 1
     if fewer than 99.9 % of the labels (fp16: 99 %, int8: 90 %) are equal on any kind of frame; the folder is kept.

@@ -20,7 +20,7 @@ def command(
     checkpoint: CheckpointOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compute every figure of every result again from the records and timings next to it; check each value's range.
+    """Recompute every figure of every result from the records and timings next to it, and check each value's range.
 
     With --again, also measure some clips again and compare the records. Exit status 1 if anything differs.
     """

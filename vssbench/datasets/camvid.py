@@ -83,7 +83,7 @@ class CamVid(FileDataset):
         if not self._colour or found is not self.releases.get(self.split):
             return found
         labelled = {"train": 369, "val": 100, "test": 232}.get(self.split)
-        return Release(_KAGGLE, labelled=labelled)  # how many frames lie between the labels depends on the extraction
+        return Release(_KAGGLE, labelled=labelled)  # how many frames are between the labels depends on the extraction
 
     def _list(self, clip: str) -> Listing:
         run = self._runs[clip]
