@@ -1,1 +1,1 @@
-"""Reports read the result folder and nothing else."""
+"""Reports, which read the result folder and nothing else."""

@@ -1,7 +1,7 @@
-"""The columns of a leaderboard: what is printed, and which rows are best in it.
+"""The columns of a leaderboard: what is printed, and which rows are best in each.
 
-Nothing stands in one column that must not be compared: speeds of several machines have a column each, and so has
-memory that was measured alone and with other methods loaded.
+A column holds only figures that may be compared: speeds of several machines have a column each, and so do memory
+measured alone and memory measured with other methods loaded.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ COST = (
     "file_size",
     "agreement",
 )
-"""What is printed of every method besides its accuracies, where any has it."""
+"""What is printed for every method in addition to its accuracies, where any method has it."""
 PARTS = tuple(f"gflops({kind})" for kind in KINDS)
-"""What a frame of one kind costs: less of it is good for the whole, and no contest by itself."""
+"""The cost of a frame of one kind: less of it lowers the total, but it is not ranked by itself."""
 MISSING = "–"
 BUSY = "!"
-"""Behind a figure that a busy machine gave."""
+"""The mark after a figure measured on a busy machine."""
 FASTEST = 9999
-"""FPS beyond which a clock says nothing: no network has run."""
+"""FPS beyond which a measurement means nothing: no network has run."""
 Mark = Literal["best", "second"]
 
 
@@ -47,9 +47,9 @@ Mark = Literal["best", "second"]
 class Column:
     """One column of a table.
 
-    machine: of a figure that belongs to one, the only one whose rows have it here
-    letter:  what the machine is called in the heading, where there are several
-    alone:   of memory, whether it was measured in a process of the method's own; rows of the other sort have none here
+    machine: for a figure that depends on a machine, the only one whose rows have it here
+    letter:  the machine's name in the heading, where there are several
+    alone:   for memory, whether it was measured in the method's own process; other rows have none here
     """
 
     figure: Figure
@@ -69,7 +69,7 @@ class Column:
 
     @property
     def better(self) -> Better | None:
-        """Which end is marked; None: neither."""
+        """The end that is marked as best; None: neither."""
         return None if self.key in PARTS else self.figure.better
 
     @property
@@ -82,7 +82,7 @@ class Column:
         return row.values.get(self.key) if self.machine in (None, row.machine) else None
 
     def text(self, row: Row) -> str:
-        """The figure alone."""
+        """Return the figure alone."""
         value = self.value(row)
         if value is None:
             return MISSING
@@ -94,15 +94,15 @@ class Column:
         return ("≥" if self.key in row.at_least else "") + self.figure.text(value)
 
     def busy(self, row: Row) -> bool:
-        """Whether the figure is there, and the machine on which a clock or a meter gave it was not quiet."""
+        """Return whether the row has the figure, and the machine on which it was clocked or metered was not quiet."""
         if not row.busy or not self.figure.machine or self.value(row) is None:
             return False
         return row.result is None or not is_assumed(self.figure.spec, row.result.streaming)
 
     def marks(self, rows: Sequence[Row]) -> list[Mark | None]:
-        """Best and second best among the rows that compete here, as printed: equal figures share a mark.
+        """Mark the best and second best of the rows that compete here, as printed: equal figures share a mark.
 
-        Nothing is marked where fewer than two compete, and no second where it would be the last.
+        Nothing is marked where fewer than two compete, and no second best where it would also be the last.
         """
         found: dict[str, float] = {self.text(row): self.value(row) or 0.0 for row in rows if self._competes(row)}
         order = sorted(found, key=lambda text: found[text], reverse=self.better == "more")
@@ -114,7 +114,7 @@ class Column:
         return [marks.get(self.text(row)) if self._competes(row) else None for row in rows]
 
     def _competes(self, row: Row) -> bool:
-        """Whether the row may be the best here; a lower bound may not, nor a speed at which no network ran."""
+        """Return whether the row may be the best here; a lower bound may not, nor a speed at which no network ran."""
         value = self.value(row)
         if value is None or row.told or self.key in row.at_least:
             return False
@@ -135,22 +135,22 @@ class Words(Column):
 
 
 WORDS = [Words(Figure(name, name, "", lambda result: None, "speed")) for name in ("runtime", "precision")]
-"""What ran the networks, where that is more than one thing, or not the usual one."""
+"""What ran the networks, where that differs between rows or is not the usual."""
 
 
 def busy_words(rows: Sequence[Row], shown: Sequence[Column]) -> str:
-    """What BUSY means, where it stands; else empty."""
+    """Return what BUSY means, where it occurs; else an empty text."""
     if not any(column.busy(row) for column in shown for row in rows):
         return ""
     return f"{BUSY}: the machine slept or was busy meanwhile; the row's notes say by how much."
 
 
 def columns(rows: Sequence[Row], chosen: Sequence[str] = ()) -> list[Column]:
-    """What a table of these rows prints: accuracies, then the costs that any of them has; or those that were chosen.
+    """Return what a table of these rows prints: accuracies, then costs that any of them has; or the chosen columns.
 
-    Between them WORDS, unless all ran as most do.
+    WORDS come between them, unless all rows ran as most do.
 
-    Rows of one group: published ones, whose speeds are of many machines, have one column of speed that is not ranked.
+    The rows are of one group. Published ones, whose speeds come from many machines, have one unranked speed column.
     """
     named = machines(rows)
     sorts = {row.result.memory_alone for row in rows if row.result and row.result.memory_mb}
@@ -174,9 +174,9 @@ def columns(rows: Sequence[Row], chosen: Sequence[str] = ()) -> list[Column]:
 
 
 def parse_columns(text: str) -> tuple[str, ...]:
-    """`mIoU,latency(p99,end_to_end)` -> canonical names; metrics as papers write them, such as VC8, too.
+    """Parse `mIoU,latency(p99,end_to_end)` to canonical names; metrics may be as papers write them, such as VC8.
 
-    Raises UserError for what no result can have.
+    Raises UserError for a name that no result can have.
     """
     return tuple(dict.fromkeys(figure(_written(str(spec))).name for spec in parse_list(text, words=True)))
 
@@ -187,16 +187,16 @@ def _written(name: str) -> str:
 
 
 def accuracies(rows: Sequence[Row]) -> list[str]:
-    """The metrics that are printed, missing or not: the usual four, and whatever else a run asked for by name.
+    """Return the metrics to print, missing or not: the usual four, and whatever else a run asked for by name.
 
-    The rest of what is measured by default stands in the CSV file, or the table would not fit a page.
+    The rest of what is measured by default is only in the CSV file, since the table would not fit a page.
     """
     asked = metrics(rows)
     return [name for name in ACCURACY if name in asked] + [name for name in asked if name not in (*ACCURACY, *DEFAULT)]
 
 
 def metrics(rows: Sequence[Row]) -> list[str]:
-    """The names of all metrics that the rows have."""
+    """Return the names of all metrics that the rows have."""
     return list(dict.fromkeys(key for row in rows for key in row.values if is_metric(key)))
 
 
@@ -210,7 +210,7 @@ def _figure(name: str) -> Figure:
 
 
 def meanings(rows: Sequence[Row]) -> str:
-    """What the costs of these rows are, in a sentence each; empty where none was measured."""
+    """Explain the costs of these rows, in a sentence each; empty where none was measured."""
     results = [row.result for row in rows if row.result]
     counted = [one.gflops for one in results if one.gflops and one.gflops.get("convention") == "mac"]
     sizes = dict.fromkeys("x".join(map(str, one["size"])) for one in counted if one.get("size"))
@@ -226,7 +226,7 @@ def meanings(rows: Sequence[Row]) -> str:
 
 
 def machines(rows: Sequence[Row]) -> dict[str, str]:
-    """Letter -> machine, of those on which any speed was measured, in order of appearance."""
+    """Return letter -> machine for those on which any speed was measured, in order of appearance."""
     found = dict.fromkeys(row.machine for row in rows if row.machine and row.origin != "published")
     return {_letter(number): machine for number, machine in enumerate(found) if machine}
 

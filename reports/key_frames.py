@@ -1,4 +1,4 @@
-"""Rows as a matter of key frames: their interval, and how a prediction ages between two of them."""
+"""Rows and key frames: the key-frame interval, and how a prediction ages between two key frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vssbench.specs import Spec, parse
 class Ageing(NamedTuple):
     """How a prediction ages.
 
-    phases: runs joined;  row: the first of them, without its offset
+    phases: number of runs joined;  row: the first of them, without its offset
     miou:   frames since the key frame -> mIoU in percent, by distance
     """
 
@@ -26,11 +26,11 @@ class Ageing(NamedTuple):
 
 
 def ageing(rows: Sequence[Row]) -> dict[str, Ageing]:
-    """By method, of those that show several distances.
+    """Return the ageing by method, for methods that show several distances.
 
     The phases of a sweep over `offset` are joined: where one frame of a clip is labelled (Cityscapes), one phase shows
-    one distance, and only all phases together show them all. A distance that several show is averaged over them. Of
-    one method measured twice, each run stands for itself.
+    one distance, and only all phases together show them all. A distance that several phases show is averaged over
+    them. Runs of a method that was measured twice are kept apart.
     """
     found: dict[str, dict[int, list[float]]] = {}
     first: dict[str, Row] = {}
@@ -58,9 +58,9 @@ def _without_offset(row: Row) -> str:
 
 
 def names_without(argument: Callable[[Row], str], rows: Sequence[Row]) -> list[str]:
-    """Names of a sweep's rows without the argument that it varies; with their runs where a value was measured twice.
+    """Return names of a sweep's rows without the argument that varies; with runs where a value was measured twice.
 
-    argument: from a row to its method without that argument
+    argument: maps a row to its method without that argument
     """
     swept = [argument(row) for row in rows]
     count = Counter((row.group, row.method) for row in rows)
@@ -69,7 +69,7 @@ def names_without(argument: Callable[[Row], str], rows: Sequence[Row]) -> list[s
 
 
 def interval(row: Row) -> int | None:
-    """The fixed interval in frames, given or by default; None for a method that has none, and for a published row."""
+    """Return the fixed interval in frames, given or by default; None for a method without one, and a published row."""
     if row.origin == "published":
         return None
     resolved = row.result.resolved if row.result and row.result.resolved else row.method
@@ -78,14 +78,14 @@ def interval(row: Row) -> int | None:
 
 
 def variant(row: Row) -> str:
-    """What a sweep over the interval has in common, in a few words."""
+    """Return what a sweep over the interval has in common, in a few words."""
     if row.origin == "published":
         return row.method
     return row.called.removesuffix(f" K={interval(row)}") or short(without_interval(row))
 
 
 def without_interval(row: Row) -> str:
-    """The method without its interval, where that is a number of frames."""
+    """Return the method without its interval, where that is a number of frames."""
     if row.origin == "published":
         return row.method
     spec = parse(row.method)

@@ -1,4 +1,4 @@
-"""Who a row is: its name in a table, a short one for plots, the spec behind the name, and the weights."""
+"""How a row is identified: its name in a table, a short one for plots, the spec behind the name, and the weights."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from vssbench.results.signature import SHORT
 from vssbench.specs import INSIDE, Spec, inside, parse
 
 RUN = " @ "
-"""Between a method and its run, where several measurements of it are shown."""
+"""The separator between a method and its run, where several measurements of it are shown."""
 
 
 def names(rows: Sequence[Row]) -> list[str]:
-    """The methods; of several measurements of one each says its run: `mpvss @ monday, 2026-05-04, 1a2b3c4d`."""
+    """Return the methods; one that was measured repeatedly has its run: `mpvss @ monday, 2026-05-04, 1a2b3c4d`."""
     return _with_runs([row.called or row.method for row in rows], rows)
 
 
 def short_names(rows: Sequence[Row]) -> list[str]:
-    """The same in a few words, for plots."""
+    """Return the same in a few words, for plots."""
     methods = [row.called or row.method for row in rows]
     shorts = [row.called or (row.method if row.origin == "published" else short(row.method)) for row in rows]
     return _with_runs(clear(shorts, methods), rows)
 
 
 def runs(rows: Sequence[Row]) -> list[str]:
-    """Each row's run by its folder, date and commit, as far as they are known; a published row's source.
+    """Return each row's run by folder, date and commit, as far as they are known; for a published row its source.
 
-    Folders of one name are told apart by those that they are in.
+    Folders with the same name are told apart by their parent folders.
     """
     places = [row.folder.resolve().parent.parts if row.folder else () for row in rows]
     depth = 1
@@ -50,7 +50,7 @@ def _when(result: RunResult) -> list[str | None]:
 
 
 def _with_runs(shown: Sequence[str], rows: Sequence[Row]) -> list[str]:
-    """Names, those that several rows have followed by the run; what is of no known run is counted."""
+    """Return the names; a name that several rows share is followed by the run, or by a number if that is not enough."""
     count, seen = Counter(shown), Counter[str]()
     found = []
     for name, run in zip(shown, runs(rows), strict=True):
@@ -61,15 +61,15 @@ def _with_runs(shown: Sequence[str], rows: Sequence[Row]) -> list[str]:
 
 
 def resolved(row: Row) -> str | None:
-    """The spec with every default, where the method's name does not say it all."""
+    """Return the spec with every default, where the method's name does not say it all."""
     found = row.result.resolved if row.result else None
     return (found or row.method) if row.called else None if found == row.method else found
 
 
 def weights(result: RunResult) -> str | None:
-    """Where the weights are from, or why there are none; None for a method that never has any.
+    """Return where the weights are from, or why there are none; None for a method that never has any.
 
-    A file is known by its hash, not by where it lay.
+    A file is identified by its hash, not by where it was.
     """
     found = result.weights
     if found.origin == "none":
@@ -80,12 +80,12 @@ def weights(result: RunResult) -> str | None:
 
 
 def plugins(row: Row) -> list[tuple[str, str]]:
-    """(distribution, version) or (file, digest) of what of the row is not the package's own."""
+    """Return (distribution, version) or (file, digest) of code behind the row that is not the package's own."""
     return list((row.result.environment.get("plugins") or {}).items()) if row.result else []
 
 
 def short(method: str) -> str:
-    """A method's spec in a few words: what it wraps, its backbone, its key-frame interval as K, the rest as given.
+    """Put a method's spec in a few words: what it wraps, its backbone, its key-frame interval as K, the rest as given.
 
     >>> short("mpvss(backbone=swin_t,key_interval=3)"), short("hold(of=mask2former)")
     ('mpvss swin_t K=3', 'hold of mask2former')
@@ -101,7 +101,7 @@ def short(method: str) -> str:
 
 
 def _in_words(spec: Spec) -> tuple[str, list[str]]:
-    """Names from the outside in, and arguments; of two methods inside, each has its own arguments next to it."""
+    """Return names from the outside in, and arguments; two inner methods each keep their own arguments next to them."""
     name, within = spec.name.rpartition(":")[2], inside(spec)
     said = [_said(key, value) for key, value in spec.args if key not in INSIDE]
     if len(within) == 1:
@@ -111,7 +111,7 @@ def _in_words(spec: Spec) -> tuple[str, list[str]]:
 
 
 def shortened(named: Sequence[str]) -> list[str]:
-    """Short names of methods, each still its own; the run behind one is kept.
+    """Return short names of methods, still distinct; the run after a name is kept.
 
     >>> shortened(["mpvss(backbone=r50)", "hold(of=mpvss) @ monday", "hold(of=mpvss) @ friday"])
     ['mpvss r50', 'hold of mpvss @ monday', 'hold of mpvss @ friday']
@@ -123,7 +123,7 @@ def shortened(named: Sequence[str]) -> list[str]:
 
 
 def clear(names: Sequence[str], whole: Sequence[str]) -> list[str]:
-    """The names, those that mean several things replaced by the whole ones.
+    """Return the names, with ambiguous ones replaced by the whole ones.
 
     >>> clear(["a K=auto", "a K=auto", "b", "b"], ["a(key_interval=auto(max=3))", "a(key_interval=auto)", "b", "b"])
     ['a(key_interval=auto(max=3))', 'a(key_interval=auto)', 'b', 'b']

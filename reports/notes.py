@@ -9,7 +9,7 @@ from vssbench.reports.rows import Row
 
 
 class Notes(NamedTuple):
-    """texts: note 1, note 2, ...;  of_all, of_row: the numbers that every row has, and those that each has besides."""
+    """texts: note 1, note 2, ...;  of_all, of_row: numbers that every row has, and those that each has in addition."""
 
     texts: list[str]
     of_all: list[int]
@@ -17,7 +17,7 @@ class Notes(NamedTuple):
 
 
 def numbered(rows: Sequence[Row]) -> Notes:
-    """The notes of some rows in the order of reading: those of the whole table first."""
+    """Number the notes of some rows in reading order: those of the whole table first."""
     common = [note for note in rows[0].notes if all(note in row.notes for row in rows)] if len(rows) > 1 else []
     texts = list(dict.fromkeys([*common, *(note for row in rows for note in row.notes)]))
     number = {text: index for index, text in enumerate(texts, 1)}

@@ -19,17 +19,17 @@ from vssbench.stats.over_clips import Pairs, compare_methods, intervals_of, over
 from vssbench.stats.totals import require_follows, totals_under
 
 COMPARED = "mIoU"
-"""The metric in which methods are compared one by one; in the others each is compared with the best."""
+"""The metric in which each method is also compared with the next better one; in the others, only with the best."""
 NO_RECORDS = "the clips' records (clips.jsonl) are not next to the result"
 
 
 def read(runs: Sequence[Path], protocol: str | None = None, uncertainty: bool = True) -> list[Row]:
-    """A row for every result of some run directories, in the order of the runs and of the folders' names.
+    """Return a row for every result of some run directories, in the order of the runs and of the folders' names.
 
     A directory that is given twice counts once.
 
     protocol:    read the records again under this one; None: each result as it was written
-    uncertainty: with confidence intervals and, within each group, the comparisons of methods
+    uncertainty: add confidence intervals and, within each group, the comparisons of methods
     Raises UserError for a directory without results, for a damaged file, and where a result's records are incomplete.
     """
     rows = uncompared(runs, protocol, uncertainty)
@@ -37,13 +37,13 @@ def read(runs: Sequence[Path], protocol: str | None = None, uncertainty: bool = 
 
 
 def uncompared(runs: Sequence[Path], protocol: str | None = None, uncertainty: bool = True) -> list[Row]:
-    """The same without comparisons of the methods."""
+    """Return the same without comparisons of the methods."""
     once = {run.resolve(): run for run in runs}.values()
     return [_row(folder, protocol, uncertainty) for run in once for folder in folders(run)]
 
 
 def folders(run: Path) -> list[Path]:
-    """The methods' folders of a run directory that hold a result; a method's own folder. Raises UserError for none."""
+    """Return the method folders with a result in a run directory, or a method's own. Raises UserError for none."""
     found = [file.parent for file in sorted(run.glob("*/result.json"))] or [run] * (run / "result.json").is_file()
     if not found:
         raise UserError("holds no result.json", where=run, expected="a run directory that vssbench run wrote")
@@ -51,15 +51,15 @@ def folders(run: Path) -> list[Path]:
 
 
 def compared(rows: Iterable[Row]) -> list[Row]:
-    """The rows, group by group, with `to_best` and `to_above`; p corrected by Holm for all pairs of a group."""
+    """Return the rows, group by group, with `to_best` and `to_above`; p Holm-corrected for all pairs of a group."""
     return [row for _, members in grouped(rows) for row in _compared(members)]
 
 
 def _compared(members: Sequence[Row]) -> list[Row]:
-    """The rows of one group, in each of its metrics."""
+    """Compare the rows of one group in each of its metrics."""
     to_best: list[dict[str, Comparison]] = [{} for _ in members]
     to_above: dict[int, Comparison] = {}
-    ranked: dict[tuple[int, ...], dict[str, list[int]]] = {}  # by the rows that run
+    ranked: dict[tuple[int, ...], dict[str, list[int]]] = {}  # by the rows that compete
     for metric in metrics(members):
         better = figure(metric, check=False).better
         running = [index for index, row in enumerate(members) if row.contends(metric)]
@@ -80,7 +80,7 @@ def _compared(members: Sequence[Row]) -> list[Row]:
 def _comparisons(
     rows: Sequence[Row], orders: Mapping[str, Sequence[int]]
 ) -> dict[str, dict[tuple[int, int], Comparison]]:
-    """Metric -> each row minus the best; in mIoU minus the one above it too, and with intervals.
+    """Return metric -> each row minus the best; for mIoU also minus the one above it, and with intervals.
 
     orders: metric -> the rows' places, best first
     """
@@ -103,7 +103,7 @@ def _comparisons(
 
 
 def _row(folder: Path, protocol: str | None, uncertainty: bool) -> Row:
-    """The records are read here once, and let go."""
+    """Return the row of a result. The records are read once, here, and then released."""
     kept = read_folder(folder)
     result, scored = kept.result, kept.result.metrics is not None
     clips = kept.clips(protocol) if protocol or (uncertainty and scored and kept.has_records) else None

@@ -1,6 +1,6 @@
-"""What every report shows: one row per method, measured or published, and what may stand in one table with it.
+"""What every report shows: one row per method, measured or published, and which rows may share a table.
 
-Two rows of one group may be compared in accuracy. Speed depends on the machine too: `Row.machine` says which.
+Two rows of one group may be compared in accuracy. Speed also depends on the machine: `Row.machine` says which.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from vssbench.stats.comparison import Comparison
 from vssbench.stats.over_clips import OverClips
 
 PRINTED = Figure("fps(printed)", "FPS, machines differ", "frames/s", lambda result: None, "speed")
-"""The scope of published rows: they do not say what the clock included."""
+"""The speed of published rows, which do not say what the clock included."""
 
 
 class Group(NamedTuple):
-    """What rows of one table agree in.
+    """What rows of one table have in common.
 
     dataset:     spec and split, "camvid val"
-    protocol:    of the accuracy; "" of published rows that do not say
-    fingerprint: of the names of all the split's frames, shortened; "" of published rows
-    clips:       how many clips were run; 0 of published rows
+    protocol:    of the accuracy; "" for published rows that do not say
+    fingerprint: of the names of all the split's frames, shortened; "" for published rows
+    clips:       how many clips were run; 0 for published rows
     files:       digest of the bytes of their frames and labels; "" where it is not known
     title:       the dataset for readers, "my_video val"
     """
@@ -57,11 +57,11 @@ class Row:
     """One method's figures, as reports show them.
 
     method:    canonical spec, or the published name and backbone
-    family:    what colours a plot: the method's name without arguments, of a wrapper with what it wraps
+    family:    sets the colour in plots: the method's name without arguments, for a wrapper with what it wraps
     values:    name in the catalogue -> figure, None where it is missing
     intervals: metric -> its confidence interval over clips, or the reason why it has none
     to_best:   metric -> the row minus the group's best in that metric, paired over clips; p is corrected for all pairs
-               of the group. Not of the best itself, nor where nothing is to be compared
+               of the group. Missing for the best itself, and where there is nothing to compare
     to_above:  the row's mIoU minus that of the next better one, likewise
     distances: frames since the key frame -> mIoU in percent
     notes:     what a reader must know before comparing the row, a sentence each
@@ -69,7 +69,7 @@ class Row:
     untrained: the weights are random
     told:      the method, or one that it wraps, is given the ground truth
     machine:   where the speed was measured; None: it was not
-    called:    the name that a user gave it, in place of the method's; a swept interval is part of it
+    called:    the name that a user gave it, instead of the method's; it includes a swept interval
     busy:      the machine slept or did other work meanwhile
     result, folder: of a measured row
     over_clips: of a measured row whose clips' records were read
@@ -112,12 +112,12 @@ class Row:
 
     @property
     def precision(self) -> str | None:
-        """In what its networks ran: "float32", "bf16", "fp16", "int8"."""
+        """The precision in which its networks ran: "float32", "bf16", "fp16", "int8"."""
         return self.result.runtime["precision"] if self.result and self.result.runtime else None
 
     @property
     def plain(self) -> bool:
-        """Whether its networks ran as they mostly do: eagerly, by torch, in float32; or it has none."""
+        """Whether its networks ran in the usual way: eagerly, by torch, in float32; or it has none."""
         return (self.runtime, self.precision) in ((None, None), ("torch", "float32"))
 
     @property
@@ -126,7 +126,7 @@ class Row:
         return self.contends("mIoU")
 
     def contends(self, metric: str) -> bool:
-        """Whether the row may be the best in a metric: it has it, and by its own work."""
+        """Return whether the row may be the best in a metric: it has a figure, achieved by its own work."""
         fair = self.origin != "published" and not self.untrained and not self.told
         return fair and self.values.get(metric) is not None
 
@@ -137,7 +137,7 @@ def measured(
     intervals: Mapping[str, Interval] | None = None,
     over_clips: OverClips | None = None,
 ) -> Row:
-    """The row of a result. folder: the method's own in the run directory, where it is kept."""
+    """Return the row of a result. folder: the method's own folder in the run directory, where it is kept."""
     found = list(figures(result))
     return Row(
         method=result.method,
@@ -160,7 +160,7 @@ def measured(
 
 
 def _group(result: RunResult) -> Group:
-    """A described dataset is shown by the name that its description gives it, which is that of its classes too."""
+    """Return a result's group; a described dataset is shown by its description's name, which its classes share."""
     info, described = result.dataset, innermost(parse(result.dataset.spec))
     title = info.spec.replace(str(described), info.labels) if described.name == "folder" else info.spec
     return Group(
@@ -170,7 +170,7 @@ def _group(result: RunResult) -> Group:
 
 
 def family(method: str) -> str:
-    """The method's name without arguments; a wrapper's with what it wraps.
+    """Return the method's name without arguments; for a wrapper, with what it wraps.
 
     >>> family("hold(key_interval=5,of=mask2former(backbone=r50))"), family("mpvss(key_interval=3)")
     ('hold of mask2former', 'mpvss')
@@ -186,24 +186,24 @@ def _family(spec: Spec) -> str:
 
 
 def rank(row: Row) -> tuple[bool, Group, float, str]:
-    """Sort key: measured before published, what may be compared together, best mIoU first, missing last."""
+    """Return the sort key: measured before published, comparable rows together, best mIoU first, missing last."""
     miou = row.values.get("mIoU")
     return row.origin == "published", row.group, math.inf if miou is None else -miou, row.method
 
 
 def grouped(rows: Iterable[Row]) -> Iterator[tuple[Group, list[Row]]]:
-    """The rows group by group, measured groups first, in each the best first."""
+    """Yield the rows group by group, measured groups first, the best row of each group first."""
     for group, members in groupby(sorted(rows, key=rank), key=lambda row: row.group):
         yield group, list(members)
 
 
 def level_of(rows: Iterable[Row]) -> float | None:
-    """The confidence level of the rows' intervals; None where there are none."""
+    """Return the confidence level of the rows' intervals; None where there are none."""
     return max((one.level for row in rows for one in row.intervals.values() if one.low is not None), default=None)
 
 
 def joined(rows: Iterable[Row]) -> Iterator[tuple[Group, list[Row]]]:
-    """Each measured group with the published rows of its dataset after its own; then those that stand next to none."""
+    """Yield each measured group, its rows followed by the published ones of its dataset; then all other published."""
     groups = list(grouped(rows))
     published = [(group, members) for group, members in groups if members[0].origin == "published"]
     stand_beside = set()
@@ -220,12 +220,12 @@ def joined(rows: Iterable[Row]) -> Iterator[tuple[Group, list[Row]]]:
 
 
 def _told(method: str) -> bool:
-    """Whether the method, or one that it wraps, is given the ground truth."""
+    """Return whether the method, or one that it wraps, is given the ground truth."""
     return any("labels" in BUILTIN[spec.name].needs for spec in walk(parse(method)) if spec.name in BUILTIN)
 
 
 def _machine(result: RunResult) -> str:
-    """What speeds that may be compared have in common, as far as a result says it."""
+    """Return what comparable speeds have in common, as far as a result says it."""
     found = result.environment
     cores = f", {found['cores']} cores" if found.get("cores") and not found.get("device_name") else ""
     return f"{found.get('device_name') or found.get('cpu')}{cores}, threads: {found.get('threads')}"
@@ -253,7 +253,7 @@ def _notes(result: RunResult, intervals: Mapping[str, Interval]) -> tuple[str, .
 
 
 def _seen(result: RunResult) -> list[str]:
-    """At which size the network sees a frame, where that is not the frame's own."""
+    """Say at which size the network sees a frame, where that is not the frame's own."""
     frame, seen = (result.gflops or {}).get("size"), result.input_size
     if not seen or all(size == frame for size in seen.values()):
         return []
@@ -262,7 +262,7 @@ def _seen(result: RunResult) -> list[str]:
 
 
 def _by_reason(reasons: Iterable[tuple[str, str | None]]) -> dict[str, list[str]]:
-    """reason -> the names that share it."""
+    """Return reason -> the names that share it."""
     found: dict[str, list[str]] = {}
     for name, why in reasons:
         if why:

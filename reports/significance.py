@@ -12,11 +12,11 @@ from vssbench.reports.tables.markdown import code, plain, table
 from vssbench.stats import Comparison
 
 ALPHA = 0.05
-"""The p, corrected for all pairs, from which on two methods are not told apart."""
+"""From this p on, corrected for all pairs, two methods cannot be told apart."""
 
 
 def statement(rows: Sequence[Row]) -> str:
-    """The rows of one group against the best and against the next better one; empty where nothing is to compare."""
+    """Compare the rows of one group with the best and with the next better one; empty where there is no comparison."""
     running = [(row, code(name)) for row, name in zip(rows, names(rows), strict=True) if row.contender]
     others = [
         (row, name, row.to_best["mIoU"], row.to_above)
@@ -55,12 +55,12 @@ def statement(rows: Sequence[Row]) -> str:
 
 
 def alike(row: Row, metric: str = "mIoU") -> bool:
-    """Whether the row cannot be told from the best of its group in a metric, where another outcome could show that."""
+    """Return whether the row cannot be told from its group's best in a metric, although the test could have done so."""
     return metric in row.to_best and _alike(row.to_best[metric])
 
 
 def any_alike(rows: Iterable[Row]) -> bool:
-    """Whether any row is like the best in any metric, so that a table has the sign."""
+    """Return whether any row is like the best in any metric, so that a table has the sign."""
     return any(alike(row, metric) for row in rows for metric in row.to_best)
 
 
@@ -69,7 +69,7 @@ def _alike(comparison: Comparison) -> bool:
 
 
 def _cells(comparison: Comparison) -> list[str]:
-    """The difference with its interval, and p."""
+    """Return the difference with its interval, and p."""
     if comparison.effect is None or comparison.adjusted is None:
         return [MISSING, MISSING]
     effect = f"{comparison.effect:+.2f}"

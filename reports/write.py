@@ -16,7 +16,7 @@ FOLDERS_ONLY = {"html", "plots"}
 
 
 def parse_formats(text: str) -> tuple[str, ...]:
-    """`md,latex` -> ("md", "latex"). Raises UserError for a format that there is not."""
+    """Parse `md,latex` to ("md", "latex"). Raises UserError for an unknown format."""
     asked = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     for name in asked:
         if name not in FORMATS:
@@ -27,16 +27,16 @@ def parse_formats(text: str) -> tuple[str, ...]:
 def write(
     rows: Sequence[Row], folder: Path, formats: Sequence[str] = DEFAULT, chosen: Sequence[str] = ()
 ) -> list[Path]:
-    """The FORMATS that are asked for: leaderboards, the page, and the plots (with a sweep's numbers next to it).
+    """Write the requested FORMATS: leaderboards, the page, and the plots (with a sweep's numbers next to its plot).
 
-    chosen: figures that the tables show in place of the usual columns; leaderboard.csv always has all
+    chosen: figures that the tables show instead of the usual columns; leaderboard.csv always has all
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot be made: {error.strerror}", where=folder, expected="a folder to write to") from None
     written = leaderboard.write(rows, folder, formats, chosen)
-    # What draws takes a second to import: who asks for a table does not wait for it.
+    # Drawing code takes a second to import, for which a request for a table alone does not wait.
     if "html" in formats:
         from vssbench.reports import page
 

@@ -1,10 +1,10 @@
-"""A method's figure from run to run, and which of its changes are real: beyond the gate's rule and borne out by a test.
+"""A method's figure from run to run, and which of its changes are real: beyond the gate's rule and confirmed by a test.
 
-What moved is judged as `vssbench check` judges it, each run against the one before it. An accuracy is real where it is
-beyond its rule's limit and the sign-flip test over the same clips says so, p corrected for all changes of its line; a
-speed where the rank test over rounds says so, on one machine. GFLOPs, parameters and schedules are counted: beyond the
-limit is real. For other figures the gate has no test. What cannot be compared (other files, other clips, other classes)
-breaks the line.
+Changes are judged as `vssbench check` judges them, each run against the one before it. A change in accuracy is real
+where it is beyond its rule's limit and the sign-flip test over the same clips confirms it, p corrected for all changes
+of its line. A change in speed is real where the rank test over rounds confirms it, on one machine. GFLOPs, parameters
+and schedules are counted: beyond the limit is real. For other figures the gate has no test. Runs that cannot be
+compared (different files, clips or classes) break the line.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from vssbench.stats.over_clips import OverClips
 from vssbench.stats.sign_flip import holm, least_p
 
 COUNTED = ("gflops", "params", "schedule")
-"""Topics of figures that another run gives to the digit, unless something changed."""
+"""Topics of figures that every run reproduces to the digit, unless something changed."""
 Clips = Callable[[Path], OverClips | None]
 
 
 class Place(NamedTuple):
-    """What runs of one plot agree in: dataset with split, protocol, codec ("" for none), and a title for readers."""
+    """What all runs of one plot share: dataset with split, protocol, codec ("" for none), and a title for readers."""
 
     dataset: str
     protocol: str
@@ -50,12 +50,12 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Step:
-    """From one run of a line to the next.
+    """The change from one run of a line to the next.
 
     verdict: the gate's, on the later run against the earlier
-    p:       of an accuracy that moved, corrected for all moves of the line (Holm); None: there is no test
-    reach:   the smallest p that so few clips could give
-    notes:   what else was not as before: weights, versions, machine
+    p:       for an accuracy that moved, corrected for all moves of the line (Holm); None: there is no test
+    reach:   the smallest p possible with so few clips
+    notes:   what else changed: weights, versions, machine
     """
 
     rule: Rule
@@ -68,7 +68,7 @@ class Step:
 
     @property
     def beyond(self) -> bool:
-        """Whether the figure moved by more than the rule allows, to whichever side."""
+        """Whether the figure moved by more than the rule allows, in either direction."""
         return self.verdict.status in ("fail", "improved")
 
     @property
@@ -84,7 +84,7 @@ class Step:
 
     @property
     def why(self) -> str:
-        """What the judgement rests on, in words."""
+        """The basis of the judgement, in words."""
         if self.broken or self.rule.is_speed:
             return self.verdict.why or ""
         if not self.rule.figure.metric:
@@ -100,7 +100,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Line:
-    """One figure of one method over time. machine: of a figure that belongs to one; steps: between its points."""
+    """One figure of one method over time. machine: where the figure depends on it; steps: between its points."""
 
     rule: Rule
     place: Place
@@ -111,7 +111,7 @@ class Line:
 
     @property
     def pieces(self) -> list[list[tuple[datetime, Row, float]]]:
-        """The points between breaks: only these may be joined."""
+        """The points, split at breaks: only those of one piece may be joined."""
         found = [[self.points[0]]]
         for step, point in zip(self.steps, self.points[1:], strict=True):
             if step.broken:
@@ -122,14 +122,14 @@ class Line:
 
 @dataclass(frozen=True)
 class History:
-    """lines: by dataset, figure and method;  rows: every dated one, oldest first;  undated: those left out."""
+    """lines: by dataset, figure and method;  rows: all dated rows, oldest first;  undated: those left out."""
 
     lines: tuple[Line, ...]
     rows: tuple[Row, ...]
     undated: tuple[Row, ...]
 
     def steps(self) -> Iterator[tuple[Line, Step]]:
-        """Every step with its line, the latest first."""
+        """Yield every step with its line, the latest first."""
         found = [(line, step) for line in self.lines for step in line.steps]
         order = {id(row): place for place, row in enumerate(self.rows)}
         yield from sorted(found, key=lambda pair: -order[id(pair[1].after)])
@@ -139,7 +139,7 @@ class History:
 
 
 def history(rows: Sequence[Row], rules: Sequence[Rule]) -> History:
-    """The lines of all figures that have a rule, where any row has them. Raises UserError for damaged records."""
+    """Return the lines of all figures that have a rule and that any row has. Raises UserError for damaged records."""
     known, undated = dated(rows)
     series: dict[tuple[Place, str], list[tuple[datetime, Row]]] = {}
     for when, row in known:
@@ -151,7 +151,7 @@ def history(rows: Sequence[Row], rules: Sequence[Rule]) -> History:
 
 
 def _lines(place: Place, members: Sequence[tuple[datetime, Row]], rules: Sequence[Rule]) -> list[Line]:
-    """The lines of one method on one dataset: one per figure, for a speed one per machine."""
+    """Return the lines of one method on one dataset: one per figure, for a speed one per machine."""
     drawn = []
     for rule in rules:
         by_machine: dict[str | None, list[tuple[datetime, Row, float]]] = {}
@@ -186,7 +186,7 @@ def _over_clips(folder: Path) -> OverClips | None:
 
 
 def _judge(before: Row, after: Row, rules: Sequence[Rule], over: Clips) -> Iterator[Step]:
-    """The gate's verdicts on a run against an earlier one. Records are read where an accuracy moved."""
+    """Yield the gate's verdicts on a run against an earlier one. Records are read where an accuracy moved."""
     clips: list[OverClips | None] = [None, None]
     if any(rule.figure.metric and before.values[rule.metric] != after.values[rule.metric] for rule in rules):
         clips = [over(row.folder) if row.folder else None for row in (before, after)]
@@ -199,7 +199,7 @@ def _judge(before: Row, after: Row, rules: Sequence[Rule], over: Clips) -> Itera
 
 
 def _snapshot(row: Row, clips: OverClips | None) -> Snapshot:
-    """One result as a side of a comparison. clips: its own, where they are to be tested."""
+    """Return one result as a side of a comparison. clips: its own, where they are to be tested."""
     assert row.result is not None
     entry = Entry.of(row.result)
     if clips is None:
@@ -208,7 +208,7 @@ def _snapshot(row: Row, clips: OverClips | None) -> Snapshot:
 
 
 def _corrected(steps: Sequence[Step]) -> Iterator[Step]:
-    """The steps of one line with p corrected for their number; a step that changed nothing tests nothing."""
+    """Yield the steps of one line with p corrected for the number of tests; a step without a change is not tested."""
     raw = [step.verdict.paired.p if step.verdict.paired else None for step in steps]
     tests = sum(p is not None for p in raw)
     for step, adjusted in zip(steps, holm(raw), strict=True):

@@ -21,7 +21,7 @@ from vssbench.reports.rows import Row
 
 
 def document(history: History, folder: Path, plots: Sequence[str]) -> str:
-    """The page. folder: where it will lie, with the plots of these names in it."""
+    """Return the page. folder: where it will be, with the plots of these names in it."""
     named = text.labels(history)
     style = _read("history.css")
     found, unclear = text.real(history), text.unclear(history)
@@ -48,7 +48,7 @@ def _read(name: str) -> str:
 
 
 def _text(words: str) -> str:
-    """Text of anybody's, as HTML."""
+    """Return untrusted text as HTML."""
     return escape(printable(words))
 
 
@@ -57,7 +57,7 @@ def _folded(title: str, body: str) -> str:
 
 
 def _changes(steps: Sequence[tuple[Line, Step]], named: dict[int, str], folder: Path, label: str) -> str:
-    """A table of steps, each with links to both of its runs. label: for who does not see the page"""
+    """Return a table of steps, each with links to both of its runs. label: for screen readers"""
     head = "".join(f'<th scope="col">{name}</th>' for name in text.HEADER)
     lines = []
     for line, step in steps:
@@ -81,7 +81,7 @@ def _link(row: Row, label: str, folder: Path) -> str:
 
 
 def _picture(folder: Path, name: str) -> str:
-    """A plot in its light and its dark form; as an image it shares no name with another one."""
+    """Return a plot in its light and its dark form; inside an image, its ids cannot clash with another plot's."""
     light, dark = (_data(folder / f"{name}{suffix}.svg") for suffix in ("", "_dark"))
     said = f"{name.removeprefix('history_').replace('_', ' ')} over time; the numbers are in history.csv"
     return (
@@ -95,7 +95,7 @@ def _data(file: Path) -> str:
 
 
 def _runs(history: History, named: dict[int, str], folder: Path) -> Iterator[str]:
-    """The rows of the table of runs, the latest first; a run of several methods is one."""
+    """Yield the rows of the table of runs, the latest first; a run of several methods is one row."""
     runs: dict[object, list[Row]] = {}
     for row in reversed(history.rows):
         runs.setdefault(row.folder.resolve().parent if row.folder else id(row), []).append(row)

@@ -20,27 +20,27 @@ from vssbench.reports.plots.overlaps import show_hidden
 from vssbench.reports.plots.theme import LINES, SMALL, Theme, looks_of_lines, scale
 
 FILLS = ("full", "none", "left", "right", "bottom", "top")
-"""Markers of machines, in order of appearance: colour and shape show the method."""
+"""Marker fills of the machines, in order of appearance: colour and shape show the method."""
 RING: dict[str, Any] = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": "none"}
 TICKS = 6
-"""How many commits have their name under the axis: more would overlap."""
+"""The number of commits named under the axis: more would overlap."""
 
 
 def plots(history: History, by: By) -> Iterator[tuple[str, Callable[[Theme], Figure]]]:
-    """(file name without its ending, what draws it) for each dataset and figure."""
+    """Yield (file name without suffix, function that draws it) for each dataset and figure."""
     seen: set[str] = set()
     for number, place in enumerate(history.places(), 1):
         for metric in dict.fromkeys(line.rule.metric for line in history.lines if line.place == place):
             lines = [line for line in history.lines if (line.place, line.rule.metric) == (place, metric)]
             name = f"history_{re.sub(r'[^A-Za-z0-9]+', '_', metric).strip('_')}" + (f"_{number}" if number > 1 else "")
-            while name in seen:  # classes of a plug-in may differ in signs only
+            while name in seen:  # a plug-in's classes may differ only in punctuation
                 name += "_"
             seen.add(name)
             yield name, partial(draw, history, place, lines, by)
 
 
 def draw(history: History, place: Place, lines: Sequence[Line], by: By, theme: Theme) -> Figure:
-    """lines: of one figure. by: whether the runs stand at their dates, or one next to the other by commit."""
+    """Draw the lines of one figure. by: whether runs are placed at their dates, or evenly spaced by commit."""
     figure = lines[0].rule.figure
     shown = lines[:LINES]
     unit = "" if figure.unit in figure.title or figure.unit in ("frames/s", "") else f" ({figure.unit})"
@@ -74,7 +74,7 @@ def draw(history: History, place: Place, lines: Sequence[Line], by: By, theme: T
     sheet.axes.margins(x=0.06, y=0.18)
     scale(sheet.axes, "y", [value for line in shown for *_, value in line.points])
     _ticks(sheet, by, commits)
-    sheet.axes.set(xlim=sheet.axes.get_xlim(), ylim=sheet.axes.get_ylim())  # what follows moves nothing
+    sheet.axes.set(xlim=sheet.axes.get_xlim(), ylim=sheet.axes.get_ylim())  # freeze the limits
     show_hidden(sheet.axes, drawn, (WIDTH, HEIGHT))
     sheet.table(signs)
     for note in notes(lines):
@@ -83,7 +83,7 @@ def draw(history: History, place: Place, lines: Sequence[Line], by: By, theme: T
 
 
 def notes(lines: Sequence[Line]) -> Iterator[str]:
-    """What a reader of one plot must know: who changed the machine, and who is not drawn."""
+    """Yield what a reader of one plot must know: who changed machine, why lines break, and how many are not drawn."""
     for line in lines:
         used = list(dict.fromkeys(machine(row) for _, row, _ in line.points))
         if len(used) > 1:
@@ -95,7 +95,7 @@ def notes(lines: Sequence[Line]) -> Iterator[str]:
 
 
 def _mark(sheet: Sheet, step: Step, x: float, theme: Theme) -> None:
-    """The ring around a change, and by how much the figure moved, on the side to which it did."""
+    """Draw the ring around a change, and by how much the figure moved, on the side to which it moved."""
     y, falls = step.after.values[step.rule.metric] or 0.0, (step.verdict.change or 0.0) < 0
     sheet.axes.plot(x, y, **RING, color=theme.ink)
     sheet.axes.annotate(

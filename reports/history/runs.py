@@ -1,4 +1,4 @@
-"""The runs of a history: when each was, at which commit, and where it can be looked at."""
+"""The runs of a history: when each was made, at which commit, and where it can be viewed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ By = Literal["date", "commit"]
 
 
 def read(paths: Iterable[Path]) -> list[Row]:
-    """A row for every result at some paths: run directories, folders of them, a method's folder, a result.json.
+    """Return a row for every result at some paths: run directories, folders of them, a method's folder, a result.json.
 
     Records are not read. Raises UserError for a path without results and for a damaged file.
     """
@@ -26,7 +26,7 @@ def read(paths: Iterable[Path]) -> list[Row]:
 
 
 def date(row: Row) -> datetime | None:
-    """When the run began, in UTC; None where its result does not say."""
+    """Return when the run began, in UTC; None where its result does not say."""
     try:
         found = datetime.fromisoformat((row.result and row.result.started) or "")
     except ValueError:
@@ -35,26 +35,26 @@ def date(row: Row) -> datetime | None:
 
 
 def dated(rows: Sequence[Row]) -> tuple[list[tuple[datetime, Row]], list[Row]]:
-    """The rows with their dates, oldest first, and those that have none."""
+    """Return the rows with their dates, oldest first, and those without a date."""
     known = [(found, row) for row in rows if (found := date(row)) is not None]
     return sorted(known, key=lambda pair: pair[0]), [row for row in rows if date(row) is None]
 
 
 def version(row: Row) -> str:
-    """The commit of the project that the run was started in, or of vssbench; of an installed package its version."""
+    """Return the commit of the project in which the run was started, or of vssbench, or vssbench's version."""
     environment = row.result.environment if row.result else {}
     released = (environment.get("packages") or {}).get("vssbench")
     return commit_of(environment, SHORT) or (f"vssbench {released}" if released else "not known")
 
 
 def machine(row: Row) -> str:
-    """The machine of the run, whether or not speed was measured."""
+    """Return the machine of the run, whether or not speed was measured."""
     environment = row.result.environment if row.result else {}
     return str(environment.get("device_name") or environment.get("cpu") or "not known")
 
 
 def shown(row: Row) -> Path | None:
-    """What of a run a reader opens: its page, or its leaderboard, or its result."""
+    """Return the file that a reader of a run opens: its page, or its leaderboard, or its result."""
     if row.folder is None:
         return None
     run = row.folder.parent

@@ -29,13 +29,13 @@ METHOD = (
 
 
 def labels(history: History) -> dict[int, str]:
-    """id of a row -> its run by folder, date and commit."""
+    """Return id of a row -> its run by folder, date and commit."""
     rows = history.rows
     return {id(row): label for row, label in zip(rows, runs(rows), strict=True)}
 
 
 def cells(line: Line, step: Step) -> tuple[str, ...]:
-    """The cells of HEADER, from the figure to what else changed: plain text."""
+    """Return the cells under HEADER, from the figure to what else changed, as plain text."""
     figure = line.rule.figure
     then, now = (figure.text(row.values[figure.name] or 0.0, significant=4) for row in (step.before, step.after))
     said = MISSING if step.broken else moved(step.verdict)
@@ -44,17 +44,17 @@ def cells(line: Line, step: Step) -> tuple[str, ...]:
 
 
 def real(history: History) -> list[tuple[Line, Step]]:
-    """The changes that are real, the latest first."""
+    """Return the changes that are real, the latest first."""
     return [(line, step) for line, step in history.steps() if step.real]
 
 
 def unclear(history: History) -> list[tuple[Line, Step]]:
-    """What moved beyond a limit without being borne out, and what cannot be compared."""
+    """Return the unconfirmed changes beyond a limit, and the steps that cannot be compared."""
     return [(line, step) for line, step in history.steps() if not step.real and (step.beyond or step.broken)]
 
 
 def markdown(history: History) -> str:
-    """The changes of all lines, and what the reader must know of them."""
+    """Return the changes of all lines, and what the reader must know about them."""
     parts = ["# History", span(history)]
     found, open_ = real(history), unclear(history)
     parts.append("## Changes that the gate's test calls real")
@@ -66,7 +66,7 @@ def markdown(history: History) -> str:
 
 
 def notes(history: History) -> Iterator[str]:
-    """Runs that are left out, and methods that moved from one machine to another."""
+    """Yield notes on runs that are left out, and on methods that moved from one machine to another."""
     if history.undated:
         names = ", ".join(dict.fromkeys(runs(history.undated)))
         yield f"left out, since their results do not say when they were measured: {names}"
@@ -93,7 +93,7 @@ def _table(history: History, steps: Sequence[tuple[Line, Step]]) -> str:
 
 
 def table(history: History) -> pd.DataFrame:
-    """One row per line and run: the number, and whether it is a change that is real."""
+    """Return one row per line and run: the number, and whether it is a real change."""
     import pandas as pd
 
     found = [_row(line, place) for line in history.lines for place in range(len(line.points))]

@@ -14,9 +14,9 @@ from vssbench.reports.tables.data_frame import csv
 
 
 def write(history: History, folder: Path, by: By = "date") -> list[Path]:
-    """history.html, history.csv, and history_<figure>.<format> for each figure (and dataset: history_<figure>_2).
+    """Write history.html, history.csv, and history_<figure>.<format> per figure (and dataset: history_<figure>_2).
 
-    by: what stands along the plots' horizontal axis
+    by: what the plots' horizontal axis shows
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

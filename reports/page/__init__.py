@@ -2,9 +2,9 @@
 
     write(rows, folder)   -> folder/report.html
 
-Python prepares the figures (contents, clips, latency, frames, provenance), `document` puts them, the styles and the
-scripts into one file. The scripts are plain JavaScript: the plots are a few hundred lines of SVG, and a plotting
-library alone is of the size that the whole page may have.
+Python prepares the figures (contents, clips, latency, frames, provenance); `document` puts them, the styles and the
+scripts into one file. The scripts are plain JavaScript: the plots are a few hundred lines of SVG, while a plotting
+library alone would be as large as the whole page may be.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vssbench.reports.rows import Row
 
 
 def write(rows: Sequence[Row], folder: Path, chosen: Sequence[str] = ()) -> Path:
-    """report.html: the same rows give the same bytes. chosen: figures that its table shows at once."""
+    """Write report.html: the same rows give the same bytes. chosen: figures that its table shows at once."""
     path = folder / "report.html"
     write_text(path, document(contents(rows, chosen)))
     return path

@@ -1,4 +1,4 @@
-"""How a score is cited: the signatures of a row's figures, what they share written once."""
+"""How a score is cited: the signatures of a row's figures, with shared parts stored once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vssbench.results.signature import signatures
 
 
 def cite(row: Row, columns: Mapping[str, Column], cells: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """{"cells": with "cite": [place in "signatures", number as cited], "signatures": all that stands between}.
+    """Return {"cells": with "cite": [place in "signatures", number as cited], "signatures": the parts in between}.
 
     A figure's signature is its column's "cited", `|`, the signature at that place, ` = ` and the number.
     """

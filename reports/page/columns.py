@@ -1,4 +1,4 @@
-"""The page's columns: those of the leaderboard, and on request all that may be an axis; what a script knows of each."""
+"""The page's columns: the leaderboard's, and on request all that may be an axis; what the scripts know of each."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ METERED = ("memory", "energy", "power", "rate")
 
 
 def all_columns(rows: Sequence[Row], chosen: Sequence[str] = ()) -> list[tuple[Column, bool]]:
-    """The leaderboard's columns, and further ones that any row has; each with whether it is shown at once.
+    """Return the leaderboard's columns, and further ones that any row has; each with whether it is shown at once.
 
-    Further metrics stand after the leaderboard's accuracies, further costs at the end.
+    Further metrics come after the leaderboard's accuracies, further costs at the end.
     """
     first = columns(rows, chosen)
     found = [(column, bool(chosen) or column.key not in SECONDARY) for column in first]
@@ -39,7 +39,7 @@ def all_columns(rows: Sequence[Row], chosen: Sequence[str] = ()) -> list[tuple[C
 
 
 def further(rows: Sequence[Row]) -> list[str]:
-    """Names of the figures beyond the leaderboard: slow frames, memory, energy, and those of streams at each rate."""
+    """Return names of figures beyond the leaderboard: slow frames, memory, energy, and streams at each rate."""
     known = dict.fromkeys(name for row in rows for name in row.values)
     metered = [name for name, one in CATALOGUE.items() if name in TAIL or one.spec.name in METERED]
     streamed = [name for name in known if "(" in name and parse(name, words=True).name in STREAMED]
@@ -47,9 +47,9 @@ def further(rows: Sequence[Row]) -> list[str]:
 
 
 def described(column: Column, rows: Sequence[Row], primary: bool) -> dict[str, Any]:
-    """The column as JSON.
+    """Return the column as JSON.
 
-    better: 1 more is, -1 less is, 0 neither;  cited: what a signature calls it;  words: whether its figures are words
+    better: 1: more, -1: less, 0: neither;  cited: its name in a signature;  words: whether its figures are words
     """
     return {
         "key": column.key,
@@ -64,9 +64,9 @@ def described(column: Column, rows: Sequence[Row], primary: bool) -> dict[str, A
 
 
 def cells(column: Column, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """For each row the figure, as printed, its mark ("best", "second", null) and its interval or why it has none.
+    """Return per row the figure, as printed, its mark ("best", "second", null) and its interval or why it has none.
 
-    atLeast: where it is a lower bound;  alike: not to be told from the best;  minusBest: the difference, in words;
+    atLeast: it is a lower bound;  alike: it cannot be told from the best;  minusBest: the difference, in words;
     busy: the machine was not quiet
     """
     return [
@@ -94,5 +94,5 @@ def _interval(column: Column, row: Row) -> dict[str, Any]:
 
 
 def _rounded(figure: float | None) -> float | None:
-    """To six digits: what a card shows; leaderboard.csv has them all."""
+    """Round to six digits, as a card shows; leaderboard.csv has them all."""
     return None if figure is None else float(f"{figure:.6g}")

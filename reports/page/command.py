@@ -1,4 +1,4 @@
-"""The command that makes a run again, from what its run.json keeps."""
+"""The command that repeats a run, from what its run.json keeps."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ FIELDS_OF_FILES = ("latency", "rules")
 
 
 def command(asked: Mapping[str, Any]) -> str:
-    """`vssbench run` with the flags of all that differs from the defaults."""
+    """Return `vssbench run` with a flag for everything that differs from the defaults."""
     flags = [flag for name, value in _changed(asked).items() for flag in _flags(name, value)]
     return shlex.join(["vssbench", "run", *(["run.yaml"] if spec(asked) else []), *flags])
 
 
 def spec(asked: Mapping[str, Any]) -> str:
-    """The run.yaml that the command reads: what no flag sets. Empty where nothing of it differs from the defaults."""
+    """Return the run.yaml that the command reads: what no flag sets; empty where none of it differs from defaults."""
     found = {
         name: value for name, value in _changed(asked).items() if name in FIELDS_OF_FILES and not _flags(name, value)
     }
@@ -40,7 +40,7 @@ def _changed(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _flags(name: str, value: Any) -> list[str]:
-    """The words that give a field its value on the command line; none where no flag does."""
+    """Return the words that set a field on the command line; none where no flag does."""
     flag = f"--{name.replace('_', '-')}"
     if name == "latency":
         usual = RunSpec().latency.model_dump()

@@ -1,4 +1,4 @@
-"""What the page shows, as JSON: groups of rows that may be compared, each with its columns, notes, clips and frames."""
+"""What the page shows, as JSON: groups of comparable rows, each with its columns, notes, clips and frames."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from vssbench.reports.streams import curve, limits
 
 
 def contents(rows: Sequence[Row], chosen: Sequence[str] = ()) -> dict[str, Any]:
-    """The whole page's data; the order is that of the leaderboard. chosen: figures that its table shows at once."""
+    """Return the whole page's data, in the leaderboard's order. chosen: figures that its table shows at once."""
     groups = list(joined(rows))
     return {
         "version": __version__,
@@ -81,7 +81,7 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
 
 
 def _measured(row: Row, classes: list[str], clips: list[str]) -> dict[str, Any]:
-    """What a result holds beyond the leaderboard's figures; empty parts where it was not measured."""
+    """Return what a result holds beyond the leaderboard's figures; parts that were not measured are empty."""
     by_class = {"IoU": row.result.per_class, **row.result.by_class} if row.result else {}
     return {
         "perClass": {metric: aligned(values, classes) for metric, values in by_class.items() if values},
@@ -91,8 +91,8 @@ def _measured(row: Row, classes: list[str], clips: list[str]) -> dict[str, Any]:
 
 
 def _streams(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """A curve a method that was streamed at several frame rates, in the form of `_ageing`; of a point with a confidence
-    interval its ends, too."""
+    """Return a curve per method that was streamed at several frame rates, in the form of `_ageing`; a point with a
+    confidence interval also has its ends."""
     found = [(index, name, curve(row)) for index, (row, name) in enumerate(zip(rows, names(rows), strict=True))]
     return [
         {
@@ -109,7 +109,7 @@ def _streams(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _ageing(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """A curve a method. row: the index of the row that it belongs to; null where a sweep's phases are joined."""
+    """Return a curve per method. row: the index of the row that it belongs to; null where sweep phases are joined."""
     methods = names(rows)
     return [
         {

@@ -1,4 +1,4 @@
-"""The file itself: template, styles, scripts and data in one text that a browser may not add anything to."""
+"""The file itself: template, styles, scripts and data in one text, to which a browser may add nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STYLES = ("base", "header", "leaderboard", "panel", "plots", "pair", "frames", "
 
 
 def document(data: dict[str, Any]) -> str:
-    """The page. data: JSON values, as `contents` gives them."""
+    """Return the page. data: JSON values, as `contents` returns them."""
     style = "\n".join((FOLDER / f"css/{name}.css").read_text(encoding="utf-8") for name in STYLES)
     code = script()
     return Template((FOLDER / "template.html").read_text(encoding="utf-8")).substitute(
@@ -32,7 +32,7 @@ def document(data: dict[str, Any]) -> str:
 
 
 def policy(style: str, code: str) -> str:
-    """Content security policy: nothing from outside, no script and no style but these two, pictures from the file."""
+    """Return the content security policy: nothing from outside, only this script and style, pictures from the file."""
     return (
         f"default-src 'none'; script-src '{_hash(code)}'; style-src '{_hash(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -40,7 +40,7 @@ def policy(style: str, code: str) -> str:
 
 
 def embedded(data: dict[str, Any]) -> str:
-    """JSON that stands inside a script element: plain ASCII, and no `<`, so that no name in it can end the element."""
+    """Return JSON for a script element: plain ASCII, and no `<`, so that no name in it can end the element."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")
 

@@ -10,10 +10,10 @@ from vssbench.results.kept_frames import KeptClip, KeptFrame
 
 
 def places(rows: Sequence[Sequence[KeptClip]], clips: Collection[str], budget: int) -> list[dict[str, Any]]:
-    """Kept frames of some clips by their share of unexplained changes, worst first; row: index of the method's row.
+    """Return kept frames of some clips by share of unexplained changes, worst first; row: index of the method's row.
 
-    rows: as `frames.kept_by` gives them
-    What exceeds the budget, in characters, is left out: the worst place of each clip and method comes first, then the
+    rows: as `frames.kept_by` returns them
+    Places are added until the budget, in characters, is used up: first the worst of each clip and method, then the
     second worst of each, and so on.
     """
     ranked: list[tuple[int, float, str, int, int, KeptFrame]] = []

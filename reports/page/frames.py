@@ -1,4 +1,4 @@
-"""The frames that the runs kept, as many as fit: each with what every method made of it, and its truth if kept."""
+"""The frames that the runs kept, as many as fit: each with every method's prediction, and the ground truth if kept."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from vssbench.reports.rows import Row
 from vssbench.results.kept_frames import KeptClip, KeptFrame, read_frames
 
 BUDGET = 3_500_000
-"""Characters of pictures in one page: with everything else it stays below 6 MB."""
+"""Characters of pictures in one page: with everything else the page stays below 6 MB."""
 
 
 def kept_by(rows: Sequence[Row]) -> list[list[KeptClip]]:
-    """What each row keeps of the clips that count. Raises UserError for a damaged file."""
+    """Return what each row keeps of the clips that count. Raises UserError for a damaged file."""
     counted = [set(row.result.dataset.names) if row.result else set() for row in rows]
     return [
         [kept for kept in read_frames(row.folder) if kept.clip in names] if row.folder else []
@@ -24,10 +24,10 @@ def kept_by(rows: Sequence[Row]) -> list[list[KeptClip]]:
 
 
 def frames(rows: Sequence[Sequence[KeptClip]], budget: int) -> dict[str, Any]:
-    """{"colours": of the classes, "frames": worst first, by the mean over methods}.
+    """Return {"colours": the classes' colours, "frames": worst first, by the mean over methods}.
 
-    rows: as `kept_by` gives them
-    What exceeds the budget, in characters, is left out: those first of which no image was kept.
+    rows: as `kept_by` returns them
+    What exceeds the budget, in characters, is left out, beginning with frames of which no image was kept.
     """
     found: dict[tuple[str, int], dict[int, KeptFrame]] = {}
     colours: list[str] = []
@@ -52,7 +52,7 @@ def frames(rows: Sequence[Sequence[KeptClip]], budget: int) -> dict[str, Any]:
 
 
 def _frame(clip: str, by: dict[int, KeptFrame]) -> dict[str, Any]:
-    """One frame; row: index of the method's row."""
+    """Return one frame; row: index of the method's row."""
     own = list(by.values())
     pictured = next((frame for frame in own if frame.image and frame.labels), own[0])
     return {

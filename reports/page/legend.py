@@ -11,7 +11,7 @@ from vssbench.reports.significance import ALPHA, any_alike
 
 
 def legend(rows: Sequence[Row], shown: Sequence[Column], notes: Notes) -> str:
-    """Sentences, only of what occurs."""
+    """Return sentences, only on what occurs."""
     marks = {mark for column in shown for mark in column.marks(rows)}
     level, named = level_of(rows), machines(rows)
     where = "; ".join(f"({letter}) {machine}" for letter, machine in named.items())

@@ -1,4 +1,4 @@
-"""The measured methods of a group two by two: difference, interval over clips, and p, as the leaderboard has them."""
+"""The measured methods of a group in pairs: difference, interval over clips, and p, as the leaderboard has them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from vssbench.stats.over_clips import OverClips, Pairs, compare_methods
 LEVEL = 0.95
 """Confidence level of the intervals."""
 TESTED = ("mIoU", "VC@8", "VC@16")
-"""The metrics that are shown clip by clip; pixel accuracy would take as long as all of these."""
+"""The metrics that are tested; pixel accuracy would take as long as all of these together."""
 SHOWN = 20
-"""How many of a group's rows, the best ones, are compared: 190 pairs."""
+"""The number of a group's best rows that are compared: 190 pairs."""
 
 
 def pairs(rows: Sequence[Row]) -> dict[str, list[tuple[Any, ...]]]:
-    """Metric -> (i, j, effect, low, high, p, least p, reason) of rows i < j: i minus j, in points of percent.
+    """Return metric -> (i, j, effect, low, high, p, least p, reason) of rows i < j: i minus j, in percentage points.
 
-    p is corrected for all pairs of the rows that compete, whether shown or not; a pair is left out where one of the two
-    does not compete. low, high: None for `reason`.
+    p is corrected for all pairs of competing rows, whether shown or not; a pair is left out where one of the two does
+    not compete. low, high: None where there is none, and `reason` says why.
     """
-    running: dict[tuple[int, ...], list[str]] = {}  # metrics of the same rows are tested together
+    running: dict[tuple[int, ...], list[str]] = {}  # metrics with the same rows are tested together
     for metric in TESTED:
         places = tuple(place for place, row in enumerate(rows) if row.contends(metric) and _totals(row, metric))
         running.setdefault(places, []).append(metric)

@@ -1,4 +1,4 @@
-"""What the page shows beneath the means: each metric clip by clip, and the latencies as quantiles."""
+"""What the page shows below the means: each metric clip by clip, and the latencies as quantiles."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ METRICS = ("mIoU", "pixel_accuracy", "VC@8", "VC@16")
 
 
 def per_clip(row: Row) -> dict[str, dict[str, float]]:
-    """Metric -> clip -> percent; nothing of a row whose clips' records were not read.
+    """Return metric -> clip -> percent; empty for a row whose clips' records were not read.
 
-    A clip that says nothing of the metric is not there.
+    A clip that contributes nothing to the metric is left out.
     """
     known = row.over_clips.totals if row.over_clips else {}
     found: dict[str, dict[str, float]] = {}
@@ -36,7 +36,7 @@ def per_clip(row: Row) -> dict[str, dict[str, float]]:
 
 
 def aligned(values: Mapping[str, float | None], names: Sequence[str]) -> list[float | None]:
-    """The values in the order of the names, rounded to what a plot shows; None where there is none."""
+    """Return the values in the order of the names, rounded to what a plot shows; None where there is none."""
     return [None if (value := values.get(name)) is None else round(value, 2) for name in names]
 
 
@@ -45,7 +45,7 @@ LEVELS = np.linspace(0, 1, 41)
 
 
 def quantiles(result: RunResult) -> dict[str, dict[str, Any]]:
-    """Kind -> {"n": timed frames, scope: milliseconds at LEVELS}; only the kinds that were timed."""
+    """Return kind -> {"n": timed frames, scope: milliseconds at LEVELS}; only the kinds that were timed."""
     samples = result.samples_ms
     if not samples:
         return {}

@@ -18,7 +18,7 @@ Lines = list[tuple[str, str]]
 
 
 def provenance(row: Row) -> dict[str, Lines]:
-    """Topic of a column -> (label, text) lines; "run" holds for every figure of the row. Unknown lines are left out."""
+    """Return topic of a column -> (label, text) lines; "run" applies to all figures. Unknown lines are left out."""
     if row.result is None:
         return {"run": _known([("printed in", row.source), ("protocol", row.group.protocol or "not stated")])}
     result, info = row.result, row.result.dataset
@@ -47,7 +47,7 @@ def provenance(row: Row) -> dict[str, Lines]:
 
 
 def settings(method: str) -> Lines:
-    """The arguments of a method's spec, those of a method inside it by their path.
+    """Return the arguments of a method's spec, those of an inner method by their path.
 
     >>> settings("hold(key_interval=5,of=mask2former(backbone=r50))")
     [('name', 'hold'), ('key_interval', '5'), ('of', 'mask2former'), ('of.backbone', 'r50')]
@@ -69,7 +69,7 @@ def _plain(value: object) -> str:
 
 
 def difference(found: Comparison | None) -> str:
-    """A comparison in words; empty where it was not made."""
+    """Return a comparison in words; empty where none was made."""
     if found is None or found.effect is None or found.adjusted is None:
         return ""
     span = "" if found.low is None else f" ({found.low:+.2f} to {found.high:+.2f})"
@@ -143,7 +143,7 @@ def _kinds(kinds: dict[str, int | None]) -> str:
 
 
 def _energy(energy: Mapping[str, Any]) -> str | None:
-    """What a frame takes and whose energy that is, or why it is not known."""
+    """Return the energy per frame and what it covers, or why it is not known."""
     joules = energy.get("joules_per_frame")
     covers = f" of {energy['covers']}" if energy.get("covers") else ""
     return energy.get("reason") if joules is None else f"{joules:.3g} J a frame{covers}"

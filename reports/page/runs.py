@@ -15,9 +15,9 @@ PACKAGES = ("vssbench", "torch", "numpy", "transformers")
 
 
 def runs(rows: Sequence[Row]) -> list[dict[str, str]]:
-    """{"name", "measured", "machine", "versions", "command", "spec"} of each run, in the order of the rows.
+    """Return {"name", "measured", "machine", "versions", "command", "spec"} of each run, in the order of the rows.
 
-    "": not known. spec: what a file must say for the command to be that of the run; "" where flags say it all
+    "": not known. spec: the file that the command needs in order to repeat the run; "" where flags are enough
     """
     found: dict[Path, list[Row]] = {}
     for row in rows:
@@ -40,7 +40,7 @@ def _run(folder: Path, rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _asked(path: Path) -> dict[str, Any] | None:
-    """The run spec that run.json keeps; None where it is not there or is of another form."""
+    """Return the run spec that run.json keeps; None where it is missing or malformed."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["spec"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -49,7 +49,7 @@ def _asked(path: Path) -> dict[str, Any] | None:
 
 
 def versions(result: RunResult) -> str:
-    """`vssbench 0.1.0 (1a2b3c4d5e6f), torch 2.13.0, Python 3.11.2`."""
+    """Return the versions, as in `vssbench 0.1.0 (1a2b3c4d5e6f), torch 2.13.0, Python 3.11.2`."""
     environment = result.environment
     packages = environment.get("packages") or {}
     commit, dirty = environment.get("commit"), " with changes" * bool(environment.get("dirty"))
@@ -60,7 +60,7 @@ def versions(result: RunResult) -> str:
 
 
 def span(started: Sequence[str | None], finished: Sequence[str | None]) -> str:
-    """From the first to the last moment, to the minute: `2026-11-30 11:14 to 11:16 UTC`."""
+    """Return the time from first to last moment, to the minute: `2026-11-30 11:14 to 11:16 UTC`."""
     moments = sorted(moment.replace("T", " ")[:16] for moment in (*started, *finished) if moment)
     if not moments:
         return ""

@@ -1,7 +1,7 @@
-"""The page's scripts as one: modules that say what they use of each other, put in order and freed of that.
+"""The page's scripts as one: modules that import from each other, put in order and stripped of `import` and `export`.
 
-A file cannot import from itself, and a page that loads nothing has no other files. Names are one scope then: no two
-modules may define the same one at their top, which a browser would refuse.
+A file cannot import from itself, and a page that loads nothing has no other files. All names then share one scope: no
+two modules may define the same name at top level, which a browser would refuse.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _IMPORT = re.compile(r'^import (?:\{[^}]*\} from )?"\./(\w+)\.js";.*\n', re.MULT
 
 
 def script() -> str:
-    """All that the entry needs, each module after those that it uses, without `import` and `export`."""
+    """Return all that the entry needs, each module after those that it uses, without `import` and `export`."""
     parts = []
     for name in order(ENTRY):
         text = _IMPORT.sub("", _read(name))
@@ -24,7 +24,7 @@ def script() -> str:
 
 
 def order(name: str) -> list[str]:
-    """The module and all that it uses, a used one before its user."""
+    """Return the module and all that it uses, each used module before its user."""
     found: dict[str, None] = {}
 
     def add(one: str, users: tuple[str, ...]) -> None:

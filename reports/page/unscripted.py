@@ -1,4 +1,4 @@
-"""What of the page is there without scripts: how each run was made, and the leaderboards as plain tables."""
+"""The parts of the page that need no scripts: how each run was made, and the leaderboards as plain tables."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ MARKS = {"best": "strong", "second": "u"}
 
 
 def title(groups: Sequence[Mapping[str, Any]]) -> str:
-    """The heading, which a script replaces where another group is looked at."""
+    """Return the heading, which a script replaces when a different group is shown."""
     return _text(groups[0]["dataset"] if len(groups) == 1 else "vssbench report")
 
 
 def facts(groups: Sequence[Mapping[str, Any]]) -> str:
-    """For each group its runs; a script shows those of the group that is looked at."""
+    """Return the runs of each group; a script shows those of the selected group."""
     listed = ["".join(_run(one, len(group["runs"])) for one in group["runs"]) for group in groups]
     return "\n".join(f'<div class="facts"{" hidden" * bool(number)}>{text}</div>' for number, text in enumerate(listed))
 
@@ -37,7 +37,7 @@ def _fact(name: str, text: str) -> str:
 
 
 def tables(groups: Sequence[Mapping[str, Any]]) -> str:
-    """The leaderboard of each group with its notes."""
+    """Return the leaderboard of each group with its notes."""
     return "\n".join(map(_group, groups))
 
 

@@ -1,1 +1,1 @@
-"""The figures: Pareto plots, sweeps, mIoU over the distance to the key frame, learning curves."""
+"""The plots: Pareto plots, sweeps, mIoU over the distance to the key frame, learning curves."""

@@ -1,7 +1,7 @@
-"""One plot in a paper's column: axes of a fixed size, a title above, and what explains the plot below.
+"""One plot in a paper's column: axes of a fixed size, a title above, and explanations below.
 
-Tables of signs and notes stand under the axes, each below the one before, where they cover no data; the figure becomes
-as high as they need.
+Tables of signs and notes are under the axes, each below the one before, where they cover no data; the figure becomes as
+high as they need.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from matplotlib.lines import Line2D
 from vssbench.reports.plots.theme import COLUMN, SMALL, TEXT, wrapped
 
 Sign = tuple[dict[str, Any], str]
-"""The properties of a marker or line, and what it stands for."""
+"""The properties of a marker or line, and its meaning."""
 
-# Points (1/72 inch) from here on: what is left of the axes, right and below (their own labels), and their size.
+# Points (1/72 inch) from here on: the space left of the axes, right and below (for their labels), and their size.
 _LEFT, _RIGHT, _BELOW, _EDGE = 33.0, 11.0, 26.0, 2.0
 WIDTH, HEIGHT = 72 * COLUMN - _LEFT - _RIGHT, 152.0
 _SPACING = 1.15
 
 
 class Sheet:
-    """`axes` to draw on, WIDTH x HEIGHT; `figure` when all is written. Used within `Theme.applied`."""
+    """`axes` to draw on, WIDTH x HEIGHT; `figure` when everything is written. Use it within `Theme.applied`."""
 
     def __init__(self, title: str) -> None:
         lines = wrapped(title, WIDTH, TEXT)
@@ -43,7 +43,7 @@ class Sheet:
         return self._figure
 
     def table(self, signs: Sequence[Sign]) -> None:
-        """Signs and what they stand for, down the columns, of which there are as many as fit."""
+        """Add signs and their meanings, column by column, in as many columns as fit."""
         if not signs:
             return
         room = 72 * COLUMN - 2 * _EDGE
@@ -63,18 +63,18 @@ class Sheet:
         self._below += box.height * 72 / self._figure.dpi + 2
 
     def note(self, text: str) -> None:
-        """A sentence, in as many lines as it needs."""
+        """Add a sentence, in as many lines as it needs."""
         x, y = self._corner()
         lines = wrapped(text, 72 * COLUMN - 2 * _EDGE)
         self.axes.text(x, y, lines, transform=self.axes.transAxes, va="top", size=SMALL, linespacing=_SPACING)
         self._below += 1.2 * SMALL * _SPACING * len(lines.splitlines()) + 1
 
     def _corner(self) -> tuple[float, float]:
-        """Where the next piece starts, in fractions of the axes."""
+        """Return where the next piece starts, in fractions of the axes."""
         return (_EDGE - _LEFT) / WIDTH, -self._below / HEIGHT
 
     def _fit(self) -> None:
-        """The figure around the axes."""
+        """Fit the figure around the axes."""
         width, height = 72 * COLUMN, self._below + _EDGE + HEIGHT + self._above
         self._figure.set_size_inches(width / 72, height / 72)
         self.axes.set_position((_LEFT / width, (self._below + _EDGE) / height, WIDTH / width, HEIGHT / height))

@@ -1,6 +1,6 @@
 """The lines of a plot: one colour per method, one entry in the legend, and the key-frame interval K at each line's end.
 
-Lines of one method that differ in K only look alike: K says which is which.
+Lines of one method that differ only in K look alike: K says which is which.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from vssbench.reports.rows import Row
 class Curve(NamedTuple):
     """One line.
 
-    name:   in the legend, where lines that share it stand once;  end: at the last point, or nothing
+    name:   in the legend, which lists lines with the same name once;  end: written at the last point, or empty
     points: x -> y
     """
 
@@ -36,7 +36,7 @@ class Curve(NamedTuple):
 
 
 def curves(rows: Sequence[Row], points: Sequence[Mapping[Any, float]]) -> list[Curve]:
-    """A line per row. Those of one method at several key-frame intervals share a name, and have K at their ends."""
+    """Return a line per row. Lines of one method at several key-frame intervals share a name, with K at their ends."""
     whole = short_names(rows)
     full = [variant(row) if row.called else without_interval(row) for row in rows]
     variants = clear([variant(row) for row in rows], full)
@@ -51,7 +51,7 @@ def curves(rows: Sequence[Row], points: Sequence[Mapping[Any, float]]) -> list[C
 
 
 def draw(sheet: Sheet, lines: Sequence[Curve], families: Collection[str], theme: Theme) -> None:
-    """All lines, and below them their names; of very many the first are shown. The axes' scales are set already.
+    """Draw all lines, and their names below; of very many, only the first. The axes' scales must be set already.
 
     families: of everything that the report shows
     """
@@ -62,7 +62,7 @@ def draw(sheet: Sheet, lines: Sequence[Curve], families: Collection[str], theme:
         x = sorted(line.points)
         drawn += axes.plot(x, [line.points[at] for at in x], **seen[line.name].line)
     axes.margins(x=0.08, y=0.1)
-    axes.set(xlim=_with_room(axes), ylim=axes.get_ylim())  # what is drawn from here on moves nothing
+    axes.set(xlim=_with_room(axes), ylim=axes.get_ylim())  # freeze the limits
     show_hidden(axes, drawn, (WIDTH, HEIGHT))
     numbers = _ends(sheet, shown, theme)
     sheet.table([(look.line, name) for name, look in seen.items()])
@@ -73,14 +73,14 @@ def draw(sheet: Sheet, lines: Sequence[Curve], families: Collection[str], theme:
 
 
 def _with_room(axes: Axes) -> tuple[float, float]:
-    """The limits of x with room on the right for what is written at the lines' ends."""
+    """Return the limits of x with room on the right for the labels at the lines' ends."""
     to, back = axes.xaxis.get_transform(), axes.xaxis.get_transform().inverted()
     low, high = to.transform(axes.get_xlim())
     return axes.get_xlim()[0], float(back.transform(high + 0.07 * (high - low)))
 
 
 def _ends(sheet: Sheet, lines: Sequence[Curve], theme: Theme) -> dict[int, str]:
-    """Write K at the lines' ends. Index -> number of those that found no place there."""
+    """Write K at the lines' ends. Returns index -> number for those that found no place there."""
 
     def at(*data: tuple[float, float]) -> Floats:
         pixels = sheet.axes.transData.transform(np.array(data, float).reshape(-1, 2))
@@ -93,7 +93,7 @@ def _ends(sheet: Sheet, lines: Sequence[Curve], theme: Theme) -> dict[int, str]:
         frame=(2, 2, WIDTH - 2, HEIGHT - 2), points=np.array([path[-1] for path in paths]), radius=3.0, gap=1.6,
         faint=np.array([np.hstack(pair) for path in paths for pair in pairwise(path)]).reshape(-1, 4),
     )  # fmt: skip
-    written: dict[tuple[str, int, int], int] = {}  # lines that end in one place are told by one K
+    written: dict[tuple[str, int, int], int] = {}  # lines that end in one place share one K
     for index, (line, path) in enumerate(zip(lines, paths, strict=True)):
         written.setdefault((line.end, *path[-1].round().astype(int).tolist()), index)
     ends = [line.end if index in written.values() else "" for index, line in enumerate(lines)]

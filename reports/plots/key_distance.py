@@ -19,7 +19,7 @@ from vssbench.reports.rows import Row, grouped
 
 
 def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORMATS) -> list[Path]:
-    """distance.<format>, and distance_2 ... for further datasets and protocols; none where no method has distances."""
+    """Write distance.<format>, distance_2 ... for further datasets and protocols; none if no method has distances."""
     families = frozenset(row.family for row in rows)
     written: list[Path] = []
     number = 0
@@ -35,7 +35,7 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORM
 
 
 def draw(lines: Sequence[Curve], families: Collection[str], title: str, theme: Theme) -> Figure:
-    """A line per method, each named under the plot; of very many the first."""
+    """Draw a line per method, each named under the plot; of very many, only the first."""
     sheet = Sheet(title)
     sheet.axes.set(xlabel="frames since the key frame, d", ylabel="mIoU (%)")
     sheet.axes.xaxis.set_major_locator(MaxNLocator(integer=True))

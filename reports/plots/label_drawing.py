@@ -1,4 +1,4 @@
-"""Names next to the points of a plot. A name that finds no place becomes a number, for a key to explain."""
+"""Names next to the points of a plot. A name that finds no place becomes a number, which a key explains."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from vssbench.reports.plots.label_placement import Bools, Floats, Scene, leaders
 from vssbench.reports.plots.theme import SMALL, Theme, breadth
 
 REACH = 42.0
-"""How far from its point a name may stand, in points (1/72 inch). A number may stand anywhere."""
+"""How far from its point a name may be, in points (1/72 inch). A number may be anywhere."""
 _SIDE = 1.5  # of a label, left and right of its text
 
 
 def annotate(axes: Axes, scene: Scene, names: Sequence[str], dim: Bools, theme: Theme) -> dict[int, str]:
     """Write the name of each point of the scene on the axes of a Sheet; unit 1/72 inch, origin their lower left corner.
 
-    A point whose name is empty has none. Returns index -> number of the points that are named by a number, "" where not
+    A point with an empty name gets none. Returns index -> number for points that are named by a number, "" where not
     even a number found a place.
     """
     named = np.array([bool(name) for name in names])
@@ -43,9 +43,9 @@ def annotate(axes: Axes, scene: Scene, names: Sequence[str], dim: Bools, theme: 
 
 
 def _write(axes: Axes, scene: Scene, index: int, text: str, box: Floats, colour: str) -> None:
-    """The text in its box, and the line to its point where it stands away from it."""
+    """Write the text in its box, and draw the line to its point where it is away from it."""
     left, low, right, _ = box
-    # Anchored at the side that faces its point: with another font in an SVG it grows and shrinks away from it.
+    # Anchored at the side that faces its point: with a different font in an SVG, it grows or shrinks on the far side.
     facing = (scene.points[index, 0] - left) / (right - left)
     side, x = "center", (left + right) / 2
     if facing < 0.25:

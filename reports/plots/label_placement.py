@@ -1,9 +1,9 @@
 """Where the labels of a plot go: near their points, and over nothing.
 
 Every label has candidate boxes around its point, in sixteen directions at growing distances. Those that leave the frame
-or cover a point or a line are out. Labels are placed one after the other, those with the least choice first, each where
-it costs least. A label that finds no place drives out others that have lost less often than itself, and a few rounds
-later all stand, or as many as could. Nothing is random: the same plot, the same places.
+or cover a point or a line are ruled out. Labels are placed one after the other, those with the least choice first, each
+where it costs least. A label that finds no place drives out others that have lost less often than itself. A few rounds
+later all are placed, or as many as possible. Nothing is random: the same plot gives the same places.
 
 A box is its left, bottom, right and top; a line is the x and y of one end, then of the other. All are float64.
 """
@@ -20,24 +20,24 @@ Bools = NDArray[np.bool_]
 
 
 def overlapping(boxes: ArrayLike, others: ArrayLike) -> Bools:
-    """bool[A, B]: which boxes overlap; those that only touch do not."""
+    """Return bool[A, B]: which boxes overlap; those that only touch do not."""
     a, b = np.asarray(boxes, float)[:, None], np.asarray(others, float)[None]
     return np.asarray((a[..., :2] < b[..., 2:]).all(-1) & (b[..., :2] < a[..., 2:]).all(-1))
 
 
 def nearest(boxes: ArrayLike, points: ArrayLike) -> Floats:
-    """float64[A, N, 2]: the point of each box that is nearest to each point: the point itself inside."""
+    """Return float64[A, N, 2]: the point of each box nearest to each point; the point itself if inside."""
     a, p = np.asarray(boxes, float)[:, None], np.asarray(points, float)[None]
     return np.clip(p, a[..., :2], a[..., 2:])
 
 
 def distances(boxes: ArrayLike, points: ArrayLike) -> Floats:
-    """float64[A, N]: how far each box is from each point."""
+    """Return float64[A, N]: how far each box is from each point."""
     return np.asarray(np.linalg.norm(nearest(boxes, points) - np.asarray(points, float), axis=-1))
 
 
 def crossing(boxes: ArrayLike, lines: ArrayLike) -> Bools:
-    """bool[A, M]: which boxes a line enters or touches. (The axes that can separate a box and a line are three.)"""
+    """Return bool[A, M]: which boxes a line enters or touches. (Three axes can separate a box and a line.)"""
     a, s = np.asarray(boxes, float)[:, None], np.asarray(lines, float)[None]
     half, along = (a[..., 2:] - a[..., :2]) / 2, (s[..., 2:] - s[..., :2]) / 2
     apart = (a[..., 2:] + a[..., :2]) / 2 - (s[..., 2:] + s[..., :2]) / 2
@@ -47,11 +47,11 @@ def crossing(boxes: ArrayLike, lines: ArrayLike) -> Bools:
 
 
 def meeting(lines: ArrayLike, others: ArrayLike) -> Bools:
-    """bool[A, B]: which lines cut which; lines that only touch, or lie on one another, do not."""
+    """Return bool[A, B]: which lines cut which; lines that only touch, or coincide, do not."""
     a, b = np.asarray(lines, float)[:, None], np.asarray(others, float)[None]
 
     def sides(line: Floats, points: Floats) -> Floats:
-        """The sign says on which side of the line a point is."""
+        """Return values whose sign says on which side of the line a point is."""
         step, away = line[..., 2:] - line[..., :2], points - line[..., :2]
         return np.asarray(step[..., 0] * away[..., 1] - step[..., 1] * away[..., 0])
 
@@ -62,21 +62,21 @@ def meeting(lines: ArrayLike, others: ArrayLike) -> Bools:
 
 _RINGS = 1.3 ** np.arange(18)  # distances of candidates, in gaps: up to 86
 _ANGLES = np.arange(16) * np.pi / 8
-_LEADER = 3.0  # gaps from which on a label needs a line to its point
+_LEADER = 3.0  # from this many gaps on, a label needs a line to its point
 _ROUNDS = 12
-# Costs, in gaps of distance: not to the right, below, another point is nearer, a faint line is covered, a leader
+# Costs, in gaps of distance: left of the point, below it, another point is nearer, a faint line is covered, a leader
 # passes a label or crosses another.
 _LEFT, _BELOW, _NEARER, _FAINT, _TANGLED = 0.8, 0.4, 3.0, 2.5, 25.0
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is in the plot already; float64, any unit.
+    """What the plot already contains; float64, any unit.
 
     frame:  [4], left, bottom, right, top, which no label leaves
-    points: [N, 2], no label comes nearer to their centres than `radius`
+    points: [N, 2], no label comes closer to their centres than `radius`
     gap:    from a point's edge to its label where there is room
-    lines:  [M, 4], no label covers them;  faint: [K, 4], a label covers them where it has no better place
+    lines:  [M, 4], no label covers them;  faint: [K, 4], a label covers them only where it has no better place
     """
 
     frame: ArrayLike
@@ -88,10 +88,10 @@ class Scene:
 
 
 def place(scene: Scene, sizes: ArrayLike, reach: ArrayLike) -> Floats:
-    """float64[N, 4]: the box of each point's label, NaN where none of its candidates is free of the other labels.
+    """Return float64[N, 4]: the box of each point's label, NaN where none of its candidates is free of other labels.
 
-    sizes: [N, 2], width and height; reach: [N], how far from its point's edge a label may stand. Of the first N points
-    of the scene: further ones have no label.
+    sizes: [N, 2], width and height; reach: [N], how far from its point's edge a label may be. Both are for the first N
+    points of the scene: further ones have no label.
     """
     options = [
         candidates(scene, number, np.asarray(size, float), float(far))
@@ -119,7 +119,7 @@ def place(scene: Scene, sizes: ArrayLike, reach: ArrayLike) -> Floats:
 
 
 def candidates(scene: Scene, number: int, size: Floats, reach: float) -> Floats:
-    """float64[C, 4]: the boxes for the label of one point that leave no frame and cover nothing but other labels."""
+    """Return float64[C, 4]: the boxes for one point's label that stay in the frame and cover at most other labels."""
     around = np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES)])
     sides = around / np.abs(around).max(axis=1, keepdims=True)  # which point of the box's edge faces the point
     rings = scene.radius + scene.gap * _RINGS[scene.gap * _RINGS <= reach]
@@ -132,7 +132,7 @@ def candidates(scene: Scene, number: int, size: Floats, reach: float) -> Floats:
 
 
 def leaders(scene: Scene, number: int, boxes: ArrayLike) -> Floats:
-    """float64[A, 4]: from each box to the edge of the point it names; of no length where the box stands next to it."""
+    """Return float64[A, 4]: from each box to the edge of the point it names; length 0 where the box is next to it."""
     point = scene.points[number]
     end = nearest(boxes, point[None])[:, 0]
     away = point - end
@@ -143,7 +143,7 @@ def leaders(scene: Scene, number: int, boxes: ArrayLike) -> Floats:
 
 
 class _Search:
-    """Which candidate each label has taken, by number, and how often each had to give way or found none."""
+    """The candidate that each label has taken, by number, and how often each had to give way or found none."""
 
     def __init__(self, scene: Scene, options: list[Floats]) -> None:
         self.options = options
@@ -153,7 +153,7 @@ class _Search:
         self.losses = np.ones(len(options))
 
     def settle(self, number: int, drive_out: bool) -> None:
-        """Give one label the best place given the others, or the best of those where others give way."""
+        """Give one label the best free place, or else the best of those where other labels give way."""
         self.chosen.pop(number, None)
         boxes, lines = self.options[number], self.leaders[number]
         if not len(boxes):
@@ -176,7 +176,7 @@ class _Search:
 
 
 def _costs(scene: Scene, number: int, boxes: Floats) -> Floats:
-    """float64[A]: how far each box is from the point it names, and what else makes it a worse place."""
+    """Return float64[A]: how far each box is from the point it names, and what else makes it a worse place."""
     point, others = scene.points[number], np.delete(scene.points, number, axis=0)
     away = distances(boxes, point[None])
     left, below = (((boxes[:, :2] + boxes[:, 2:]) / 2 - point) < -scene.radius).T

@@ -20,13 +20,13 @@ Curves = tuple[list[tuple[int, float]], list[tuple[int, float]]]
 
 
 def write(trainings: Mapping[str, Path], path: Path) -> None:
-    """trainings: name -> the folder that `vssbench train` wrote; path: the figure, its suffix says the format."""
+    """Write the figure. trainings: name -> the folder that `vssbench train` wrote; path: its suffix sets the format."""
     found = {name: read(folder) for name, folder in trainings.items()}
     style.write(partial(draw, found), path.with_suffix(""), [path.suffix.removeprefix(".")])
 
 
 def read(folder: Path) -> Curves:
-    """What the log of a training holds. Raises UserError for a folder without one, or a damaged one."""
+    """Read the log of a training. Raises UserError for a folder without one, or a damaged one."""
     path = folder / "log.jsonl"
     try:
         entries: list[dict[str, Any]] = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -38,7 +38,7 @@ def read(folder: Path) -> Curves:
 
 
 def draw(trainings: Mapping[str, Curves], theme: Theme) -> Figure:
-    """Losses on the left (their sum, logarithmic where it spans a decade), validation on the right."""
+    """Draw losses on the left (their sum, logarithmic where it spans a decade), validation on the right."""
     figure = Figure(figsize=(style.PAGE, 2.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     looks = style.looks(trainings, theme)

@@ -1,6 +1,6 @@
-"""Lines that lie on one another: what is hidden shows as dashes on the line above, and as rings around its points.
+"""Lines that coincide: what is hidden shows as dashes on the line above, and as rings around its points.
 
-Where m looks share a piece, each has every m-th dash of it, so that all of them are seen, however many there are.
+Where m looks share a piece, each has every m-th dash of it, so all of them are seen, however many there are.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 SAME = 0.8
-"""Points (1/72 inch) within which two places are one."""
+"""The distance in points (1/72 inch) within which two places are one."""
 DASH = 4.0
-"""Length of a dash, in widths of a line."""
+"""The length of a dash, in line widths."""
 RING, RINGS = 2.4, 4
-"""By how many points a ring is wider than what is within it, and how many of them grow."""
+"""By how many points a ring is wider than what is inside it, and how many of the rings grow."""
 Look = tuple[str, Any, float]
-"""Colour, marker and its size: what is of one look need not be told apart."""
+"""Colour, marker and its size: things with the same look need not be told apart."""
 
 
 def show_hidden(axes: Axes, lines: Sequence[Line2D], size: tuple[float, float]) -> None:
-    """Draw what is hidden of lines that were drawn in this order, each over the one before.
+    """Draw the hidden parts of lines that were drawn in this order, each over the one before.
 
-    size: of the axes in points, their limits and scales being what they will be in the end
+    size: of the axes in points; their limits and scales must be final
     """
     placed = [(line, _places(axes, line, size)) for line in lines]
     pieces = [(_look(line), piece) for line, found in placed for piece in np.hstack([found[:-1], found[1:]])]
@@ -39,7 +39,7 @@ def show_hidden(axes: Axes, lines: Sequence[Line2D], size: tuple[float, float]) 
 
 
 def rings(axes: Axes, points: Sequence[tuple[Look, Floats]], size: tuple[float, float]) -> None:
-    """Draw what is hidden of markers that were drawn in this order as rings around the last of each place."""
+    """Draw hidden markers as rings around the last one of each place. points: in the order of drawing"""
     for looks, spot in together(points):
         for rank, (colour, marker, within) in enumerate(reversed(looks)):
             wide, fill = within + RING * min(rank, RINGS), "none" if rank else colour
@@ -48,7 +48,7 @@ def rings(axes: Axes, points: Sequence[tuple[Look, Floats]], size: tuple[float, 
 
 
 def together(found: Sequence[tuple[Look, Floats]]) -> list[tuple[list[Look], Floats]]:
-    """Places at which there are several looks, in order, the one on top last. found: (look, place), in that order"""
+    """Return the places with several looks, in order, the one on top last. found: (look, place), in that order"""
     groups: list[tuple[list[Look], Floats]] = []
     for look, place in found:
         same = next((looks for looks, known in groups if np.abs(known - place).max() < SAME), None)
@@ -60,7 +60,7 @@ def together(found: Sequence[tuple[Look, Floats]]) -> list[tuple[list[Look], Flo
 
 
 def _places(axes: Axes, line: Line2D, size: tuple[float, float]) -> Floats:
-    """float64[N, 2]: where the points of a line are, in points from the axes' lower left corner."""
+    """Return float64[N, 2]: where the points of a line are, in points from the axes' lower left corner."""
     pixels = line.get_transform().transform(np.column_stack(line.get_data()).astype(float))
     return np.asarray(axes.transAxes.inverted().transform(pixels) * size, float)
 

@@ -1,7 +1,7 @@
-"""Pareto plots: accuracy against what it costs. Which methods stand in which plot; `pareto_figure` draws them.
+"""Pareto plots: accuracy against cost. This module says which methods are in which plot; `pareto_drawing` draws them.
 
-Only methods of one group share a plot, for speed those of one machine. Published figures are next to measured ones
-of the same dataset in the plots of GFLOPs and parameters, and never on the front: they were measured by other programs.
+Only methods of one group share a plot, for speed only those of one machine. In the plots of GFLOPs and parameters,
+published figures are next to measured ones of the same dataset, but never on the front: other programs measured them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from vssbench.results.figures import figure
 
 ACCURACY = "mIoU"
 NAMED = 24
-"""Up to this many methods, each has a name and intervals; beyond, only the front and those that a user named."""
+"""Up to this many methods, each has a name and intervals; above, only the front and those that a user named."""
 NO_INTERVALS: dict[str, Any] = {"x_interval": None, "y_interval": None}
 SPEED = "fps(step+decode)"
 COSTS = {  # figure -> (file name, axis label)
@@ -38,7 +38,7 @@ COSTS = {  # figure -> (file name, axis label)
 
 
 def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = theme.FORMATS) -> list[Path]:
-    """pareto_<cost>.<format> for each cost that two methods or more have, and a dark variant of each SVG.
+    """Write pareto_<cost>.<format> for each cost that two or more methods have, and a dark variant of each SVG.
 
     Further groups are numbered (pareto_fps_2), and so are further machines of a group (pareto_fps_machine2).
     """
@@ -57,10 +57,10 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = theme.FORM
 def plot(
     group: Group, rows: Sequence[Row], column: str, machine: str | None = None, families: Collection[str] = ()
 ) -> Plot:
-    """What one plot shows of rows that may be compared.
+    """Return what one plot shows of comparable rows.
 
-    Rows that differ in nothing but the key-frame interval are one curve, the rarest key frames name it. What is printed
-    twice of one method is one point where the figures are the same, and else named once, at the better one.
+    Rows that differ only in the key-frame interval are one curve, named at the rarest key frames. What is printed twice
+    for one method is one point where the figures are the same, and else is named once, at the better one.
     machine:  the one whose speeds are shown
     families: of everything that the report shows
     """
@@ -95,9 +95,9 @@ def plot(
 
 
 def _unnamed(points: Sequence[Point], asked: Sequence[bool], more_is_better: bool) -> set[int]:
-    """Who goes without name and intervals where there are more than NAMED: who is neither on the front nor asked for.
+    """Return the points left without name and intervals if there are more than NAMED: not on the front, nor asked for.
 
-    Of a front of more than NAMED the most accurate keep their names.
+    On a front of more than NAMED, the most accurate keep their names.
     """
     if len(points) <= NAMED:
         return set()
@@ -113,7 +113,7 @@ def _left_out(unnamed: Collection[int]) -> list[str]:
 
 
 def _once(rows: Sequence[Row], column: str) -> list[Row]:
-    """The rows, of published ones under one name with the same figures the first."""
+    """Return the rows, keeping only the first of published ones with the same name and figures."""
     found: dict[object, Row] = {}
     for place, row in enumerate(rows):
         known = row.method, row.values.get(ACCURACY), row.values.get(column)
@@ -122,7 +122,7 @@ def _once(rows: Sequence[Row], column: str) -> list[Row]:
 
 
 def _repeated(rows: Sequence[Row]) -> set[int]:
-    """Published rows of a name that a more accurate one has too."""
+    """Return published rows whose name a more accurate one has too."""
     best: dict[str, int] = {}
     printed = [index for index, row in enumerate(rows) if row.origin == "published"]
     for index in sorted(printed, key=lambda index: -_number(rows[index], ACCURACY)):
@@ -131,7 +131,7 @@ def _repeated(rows: Sequence[Row]) -> set[int]:
 
 
 def _named(rows: Sequence[Row]) -> list[tuple[Row, str]]:
-    """Rows with names that are short, and distinct where they were measured."""
+    """Return rows with names that are short, and distinct for measured rows."""
     names = zip(rows, short_names(rows), strict=True)
     return [(row, row.method if row.origin == "published" else name) for row, name in names]
 
@@ -154,7 +154,7 @@ def _point(row: Row, column: str, name: str) -> Point:
 
 
 def _absence(row: Row, column: str, machine: str | None) -> str | None:
-    """Why a row is not in a plot; None where it is."""
+    """Return why a row is not in a plot; None where it is."""
     lacking = [figure(name).title for name in (ACCURACY, column) if not math.isfinite(_number(row, name))]
     if lacking:
         return f"no {' and no '.join(lacking)}"
@@ -162,7 +162,7 @@ def _absence(row: Row, column: str, machine: str | None) -> str | None:
 
 
 def _remarks(named: Sequence[tuple[Row, str]], column: str, machine: str | None) -> list[str]:
-    """Who is not shown, and who is not on the front, and why; published rows are only counted."""
+    """Say which rows are not shown, and which are not on the front, and why; published rows are only counted."""
     who: dict[str, list[str]] = {}
     printed: Counter[str] = Counter()
     for row, name in named:
@@ -180,7 +180,7 @@ def _remarks(named: Sequence[tuple[Row, str]], column: str, machine: str | None)
 
 
 def _curves(rows: Sequence[Row]) -> list[tuple[int, ...]]:
-    """Indices of rows that differ in their key-frame interval only, two and more, by interval."""
+    """Return indices of two or more rows that differ only in their key-frame interval, ordered by interval."""
     found: dict[tuple[str, str | None], list[tuple[int, int]]] = {}
     for index, row in enumerate(rows):
         if row.origin != "published" and (frames := interval(row)) is not None:
@@ -193,18 +193,18 @@ def _curves(rows: Sequence[Row]) -> list[tuple[int, ...]]:
 
 
 def _machines(rows: Sequence[Row]) -> list[str]:
-    """Where speed was measured, the machine of most methods first."""
+    """Return the machines on which speed was measured, the one with most methods first."""
     count = Counter(row.machine for row in rows if row.machine is not None and row.origin != "published")
     return sorted(count, key=lambda machine: (-count[machine], machine))
 
 
 def _number(row: Row, column: str) -> float:
-    """The figure; NaN where it is missing."""
+    """Return the figure; NaN where it is missing."""
     value = row.values.get(column)
     return math.nan if value is None else value
 
 
 def _interval(row: Row, column: str) -> tuple[float, float] | None:
-    """Low and high, where there is an interval."""
+    """Return low and high, where there is an interval."""
     found = row.intervals.get(column)
     return None if found is None or found.low is None or found.high is None else (found.low, found.high)

@@ -1,7 +1,7 @@
-"""How a Pareto plot is drawn: a paper's column wide, every method named where it stands, the front a staircase.
+"""How a Pareto plot is drawn: as wide as a paper's column, every method named at its point, the front a staircase.
 
-The front is what no other method beats in both accuracy and cost. A name that finds no place near its point becomes a
-number, and a key under the plot says whose it is.
+The front consists of methods that no other beats in both accuracy and cost. A name that finds no place near its point
+becomes a number, and a key under the plot says whose it is.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from vssbench.reports.plots.theme import Look, Theme
 
 
 def dominated(x: Floats, y: Floats, more_is_better: bool, rivals: Bools | None = None) -> Bools:
-    """bool[N]: points that some rival beats: as good in both, better in one. Higher y is better; ties beat nobody.
+    """Return bool[N]: points that a rival beats: as good in both, better in one. Higher y is better; ties beat nothing.
 
-    rivals: bool[N], who may beat the others; everyone where it is not given.
+    rivals: bool[N], which points may beat others; all where it is not given.
 
     >>> dominated(np.array([1.0, 2.0, 3.0]), np.array([9.0, 5.0, 9.5]), more_is_better=False).tolist()
     [False, True, False]
@@ -42,9 +42,9 @@ def dominated(x: Floats, y: Floats, more_is_better: bool, rivals: Bools | None =
 
 
 def staircase(x: Floats, y: Floats, more_is_better: bool, worst: tuple[float, float]) -> Floats:
-    """float64[M, 2]: the edge of the region that the points of a front dominate, from the cheapest to the best.
+    """Return float64[M, 2]: the edge of the region that a front's points dominate, from the cheapest to the best.
 
-    worst: the corner of that region, as bad in x and y as anything is. Empty without points.
+    worst: the corner of that region, as bad as anything in x and y. The edge is empty without points.
     """
     if not len(x):
         return np.empty((0, 2))
@@ -58,7 +58,7 @@ def staircase(x: Floats, y: Floats, more_is_better: bool, worst: tuple[float, fl
 
 
 LEAST_SPAN = 0.5
-"""Points of percent that the accuracies' axis spans at least: finer numbers at its ticks would not fit."""
+"""The least span of the accuracy axis, in percentage points: finer numbers at its ticks would not fit."""
 PLAIN = {"", "torch"}
 """Runtimes that need no shapes of their own."""
 MARKER, ARROW = 5.0, 13.0
@@ -69,9 +69,9 @@ MARKER, ARROW = 5.0, 13.0
 class Point:
     """One method.
 
-    label:     what stands next to it, or nothing; its name explains a number
-    runtime:   what ran it, or nothing where there is no network, or it is not known. If not all is torch, shapes are
-               those of runtimes
+    label:     the text next to it, or empty; its name explains a number
+    runtime:   what ran it; empty where there is no network, or it is not known. If any is not torch, shapes show
+               runtimes
     contender: may be on the front;  at_least: x is a lower bound;  x_interval, y_interval: low and high
     """
 
@@ -90,12 +90,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Plot:
-    """Points and what is written around them.
+    """Points and the text around them.
 
-    families: all that any figure of the report shows, so that each looks the same in all
+    families: all that any figure of the report shows, so that each looks the same in all figures
     curves:   indices of points to be joined, in order
-    keyed:    some points have no name: their families are told below
-    x_top:    what stands there reads as that or more
+    keyed:    some points have no name: their families are listed below
+    x_top:    a point there means that value or more
     """
 
     title: str
@@ -111,7 +111,7 @@ class Plot:
 
 
 def draw(plot: Plot, theme: Theme) -> Figure:
-    """The figure of one plot: as wide as a column, as high as what stands under the axes needs."""
+    """Draw the figure of one plot: as wide as a column, as high as the text under the axes needs."""
     points = plot.points
     x, y = np.array([(point.x, point.y) for point in points]).T
     rivals = np.array([point.contender and not point.at_least for point in points])
@@ -132,7 +132,7 @@ def draw(plot: Plot, theme: Theme) -> Figure:
     low, high = axes.get_ylim()
     lacking = max(0.0, LEAST_SPAN - (high - low)) / 2
     axes.set_ylim(low - lacking, high + lacking)
-    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # what is drawn from here on moves nothing
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # freeze the limits
     corner = axes.get_xlim()[worse > 0], axes.get_ylim()[0]
     steps = staircase(x[best], y[best], plot.more_is_better, corner)
     axes.plot(*steps.T, color=theme.faint, lw=0.8, zorder=1.5)
@@ -148,7 +148,7 @@ def draw(plot: Plot, theme: Theme) -> Figure:
 
 
 def _looks(plot: Plot, theme: Theme) -> list[Look]:
-    """The colour of each point's family, and its shape, or that of its runtime where there are several."""
+    """Return the colour of each point's family, and its shape, or that of its runtime where there are several."""
     families, runtimes = style.looks(plot.families, theme), {point.runtime for point in plot.points}
     found = [families[point.family] for point in plot.points]
     if runtimes <= PLAIN:
@@ -158,7 +158,7 @@ def _looks(plot: Plot, theme: Theme) -> list[Look]:
 
 
 def _together(points: Sequence[Point], texts: Sequence[str]) -> list[str]:
-    """The texts of the points, those of one place joined at the first of them."""
+    """Return the texts of the points; those of points in one place are joined at the first."""
     places: dict[tuple[float, float], list[int]] = {}
     for index, point in enumerate(points):
         places.setdefault((point.x, point.y), []).append(index)
@@ -169,7 +169,7 @@ def _together(points: Sequence[Point], texts: Sequence[str]) -> list[str]:
 
 
 def _mark(axes: Axes, point: Point, look: Look, alpha: float, worse: int, theme: Theme) -> None:
-    """The marker of a point, its intervals, and the arrow of a lower bound."""
+    """Draw the marker of a point, its intervals, and the arrow of a lower bound."""
     thin: dict[str, Any] = {"color": look.colour, "lw": 0.7, "alpha": 0.5 * alpha, "zorder": 1.8}
     if point.x_interval:
         axes.plot(point.x_interval, (point.y, point.y), **thin)
@@ -186,10 +186,10 @@ def _marker(look: Look, hollow: bool, theme: Theme) -> dict[str, Any]:
 
 
 def _scene(axes: Axes, plot: Plot, steps: Floats) -> Scene:
-    """What names must not cover: markers, arrows and the front; if possible neither intervals nor curves."""
+    """Return what names must not cover: markers, arrows and the front; if possible neither intervals nor curves."""
 
     def seen(*data: tuple[float, float]) -> Floats:
-        """Where data lie in the axes."""
+        """Return where the data are in the axes."""
         pixels = axes.transData.transform(np.array(data, float).reshape(-1, 2))
         return np.asarray(axes.transAxes.inverted().transform(pixels) * (WIDTH, HEIGHT), float)
 
@@ -207,7 +207,7 @@ def _scene(axes: Axes, plot: Plot, steps: Floats) -> Scene:
 
 
 def _explain(sheet: Sheet, plot: Plot, numbers: dict[int, str], looks: Sequence[Look], theme: Theme) -> None:
-    """What the signs in the plot mean, whose the numbers are, and the notes."""
+    """Explain the signs in the plot and the numbers, and add the notes."""
     plain, points = Look(theme.faint, "o"), plot.points
     published = [point.published for point in points]
     thin = {"marker": "|", "ms": 8, "mec": theme.faint, "mew": 0.7, "ls": "none"}

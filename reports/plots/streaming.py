@@ -1,4 +1,4 @@
-"""The plot of what a camera's viewer sees: accuracy over the frame rate. Where two curves cross, the choice changes."""
+"""The plot of what a camera's viewer sees: accuracy over frame rate. Where curves cross, the better choice changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vssbench.reports.streams import curve
 
 
 def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORMATS) -> list[Path]:
-    """stream.<format>, and stream_2 ... for further datasets and protocols; none where no method has two rates."""
+    """Write stream.<format>, and stream_2 ... for further datasets and protocols; none if no method has two rates."""
     families = frozenset(row.family for row in rows)
     written: list[Path] = []
     number = 0
@@ -35,7 +35,7 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = style.FORM
 
 
 def draw(lines: Sequence[Curve], families: Collection[str], title: str, theme: Theme) -> Figure:
-    """A line per method, each named under the plot; of very many the first, which are the most accurate."""
+    """Draw a line per method, each named under the plot; of very many, only the first, which are the most accurate."""
     sheet = Sheet(title)
     axes, rates = sheet.axes, sorted({fps for line in lines for fps in line.points})
     axes.set(xlabel="camera, frames per second", ylabel="mIoU on show (%)", xscale="log")

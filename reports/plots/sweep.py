@@ -1,6 +1,6 @@
 """The sweep over the key-frame interval: what is lost, and what is saved, as key frames become rare.
 
-A figure of accuracy, consistency, GFLOPs and speed over the interval, and its numbers next to it.
+It is a figure of accuracy, consistency, GFLOPs and speed over the interval, with a file of its numbers.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ SPEEDS = ("slow", "medium", "fast")
 
 
 def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = theme.FORMATS) -> list[Path]:
-    """sweep.csv and sweep.<format>; sweep_2 ... for further datasets and protocols.
+    """Write sweep.csv and sweep.<format>; sweep_2 ... for further datasets and protocols.
 
-    Datasets that differ in their arguments only stand side by side. Nothing is written where no interval was swept.
+    Datasets that differ only in their arguments are side by side. Nothing is written where no interval was swept.
     """
     swept = curves(rows)
     if swept.empty:
@@ -43,7 +43,7 @@ def write(rows: Sequence[Row], folder: Path, formats: Sequence[str] = theme.FORM
 
 
 def curves(rows: Sequence[Row]) -> pd.DataFrame:
-    """One line a measured row, of every dataset on which a method was measured at several intervals; else none.
+    """Return a line per measured row of datasets on which a method was measured at several intervals; may be empty.
 
     Columns: those of COMPARABLE, `family` (the method without its interval; with its run where it was measured twice),
     `key_interval` (frames; missing for a method that has no fixed one), `method`, those of ROWS, and BOUND. Datasets
@@ -69,7 +69,7 @@ def _kind(dataset: str) -> str:
 
 
 def _place(dataset: str) -> tuple[str, list[tuple[str, int, float, str]]]:
-    """Sort key: by kind, then by arguments, numbers as numbers and speeds from slow to fast."""
+    """Return the sort key: by kind, then by arguments, numbers as numbers and speeds from slow to fast."""
 
     def order(value: object) -> tuple[int, float, str]:
         if value in SPEEDS:

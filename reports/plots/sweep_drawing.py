@@ -1,7 +1,7 @@
 """How the figure of a sweep is drawn: a panel per dataset and quantity, a line per method, one legend.
 
-Colours are those of all figures, safe for the colour-blind; markers and dashes tell the same. The size is that of a
-column of a paper, or of two.
+Colours are those of all figures, safe for the colour-blind; markers and dashes carry the same information. The size is
+that of one or two columns of a paper.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ ROWS = {  # figure -> axis label
 BOUND = "gflops is a lower bound"
 """The column that says so."""
 ARROW = 11.0
-"""Length of the arrow on a lower bound, in points."""
+"""The length of the arrow on a lower bound, in points."""
 PANEL = (200.0, 80.0)
-"""Width and height of a panel in points, nearly."""
+"""The approximate width and height of a panel, in points."""
 
 
 class Look(NamedTuple):
-    """How a method is drawn, the same in every panel: one style for the points of a sweep, one for a level."""
+    """How a method is drawn in every panel: one style for the points of a sweep, one for a level."""
 
     label: str
     line: dict[str, Any]
@@ -52,10 +52,10 @@ class Look(NamedTuple):
 def draw(
     rows: pd.DataFrame, theme: Theme, families: Collection[str] = (), called: Mapping[str, str] = MappingProxyType({})
 ) -> Figure:
-    """rows: of `curves`, of datasets that differ in arguments only, under one protocol; what nobody has gets no row.
+    """Draw `rows` of `curves`, whose datasets differ only in arguments, under one protocol, without empty quantities.
 
-    Of very many methods the most accurate are shown.
-    families: of everything that the report shows;  called: what a user calls a method
+    Of very many methods, the most accurate are shown.
+    families: of everything that the report shows;  called: method -> a user's name for it
     """
     best = rows.groupby("family")["mIoU"].max().sort_values(ascending=False, kind="stable")
     rows = rows[rows["family"].isin(best.index[: style.LINES])]
@@ -79,7 +79,7 @@ def draw(
         bottom.set_xticks(sorted(rows["key_interval"].dropna().unique()))
     for axes, lines in drawn.items():
         axes.margins(x=0.05, y=0.14)
-        axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # what is drawn from here on moves nothing
+        axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # freeze the limits
         show_hidden(axes, lines, PANEL)
     figure.align_ylabels()
     if len(best) > style.LINES:
@@ -97,14 +97,14 @@ def draw(
 
 
 def quantities(rows: pd.DataFrame) -> list[str]:
-    """The ROWS that any method has."""
+    """Return the ROWS that any method has."""
     return [name for name in ROWS if rows[name].fillna(0).ne(0).any()]
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: dict[str, Look]) -> list[Line2D]:
-    """One quantity on one dataset: points of each interval, joined; a level across for what has none.
+    """Draw one quantity on one dataset: joined points of each interval; a level across for methods without one.
 
-    What is a lower bound has an arrow on it: upwards, where the true number is.
+    A lower bound has an arrow upwards, where the true number is.
     """
     drawn: list[Line2D] = []
     for method, points in rows.dropna(subset=name).groupby("family"):
@@ -130,7 +130,7 @@ def _values(lines: Sequence[Line2D]) -> list[float]:
 
 
 def _looks(rows: pd.DataFrame, families: Collection[str], called: Mapping[str, str], theme: Theme) -> dict[str, Look]:
-    """Family -> look: the colours of all other figures; what has no interval is a level, told by its dashes."""
+    """Return family -> look, with the colours of all figures; one without intervals is a level, told by its dashes."""
     intervals = rows.groupby("family")["key_interval"].count()
     swept, levels = intervals.index[intervals > 0], intervals.index[intervals == 0]
     methods = rows.groupby("family")["method"].first()
@@ -144,7 +144,7 @@ def _looks(rows: pd.DataFrame, families: Collection[str], called: Mapping[str, s
 
 
 def _headings(groups: Sequence[pd.DataFrame]) -> tuple[str, list[str]]:
-    """What all datasets of a figure have in common, and what each has of its own; one row a group is read."""
+    """Return what a figure's datasets have in common, and what is specific to each; one row per group is read."""
     firsts = [group.iloc[0] for group in groups]
     specs, splits = zip(*(parts(first["dataset"]) for first in firsts), strict=True)
     common = set(specs[0].args).intersection(*(spec.args for spec in specs))
@@ -159,6 +159,6 @@ def _headings(groups: Sequence[pd.DataFrame]) -> tuple[str, list[str]]:
 
 
 def parts(dataset: str) -> tuple[Spec, str]:
-    """The spec and the split of a leaderboard's `dataset`, such as `synthetic(motion=fast) val`."""
+    """Return the spec and the split of a leaderboard's `dataset`, such as `synthetic(motion=fast) val`."""
     spec, _, split = dataset.rpartition(" ")
     return parse(spec), split

@@ -1,8 +1,8 @@
-"""How every plot looks: the size of a paper's column, one light and one dark theme, and files that do not vary.
+"""How every plot looks: the size of a paper's column, one light and one dark theme, and reproducible files.
 
-A family of methods is told apart by colour and by marker. Each theme's colours differ by 18 and more (CIE76, after
-simulating protanopia, deuteranopia and tritanopia as Machado, Oliveira and Fernandes, 2009, do), and stand out from
-its background by a contrast of 3:1 and more; both themes go through the same hues.
+Families of methods differ in colour and marker. Each theme's colours differ by 18 or more (CIE76, after simulating
+protanopia, deuteranopia and tritanopia as in Machado, Oliveira and Fernandes, 2009), and have a contrast of 3:1 or more
+to its background; both themes go through the same hues.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from vssbench.files.atomic import replace
 
 FORMATS = ("png", "svg", "pdf")
 LINES = 24
-"""How many lines one plot draws: more could not be told apart by colour or marker."""
+"""The most lines that one plot draws: more could not be told apart by colour or marker."""
 COLUMN, PAGE = 8.5 / 2.54, 17.4 / 2.54
-"""Inches: the width of a column and of both columns of a paper."""
+"""The width of one column and of both columns of a paper, in inches."""
 FONT = "DejaVu Sans"
 TEXT, SMALL = 7.0, 6.5
 """Font sizes in points; nothing is smaller."""
@@ -39,13 +39,13 @@ MARKERS = "osD^vPX"
 DASHES = ((), (5, 2), (1, 1.5), (6, 2, 1, 2), (9, 2), (4, 1, 1, 1, 1, 1))
 """Dashes of the lines of one family: on and off, in line widths; the first is solid."""
 FASTEST = 1e4
-"""FPS from which on a clock says nothing, as in the leaderboard: no network has run. Drawn at this level."""
+"""From this FPS on, a measurement means nothing, as in the leaderboard: no network has run. Drawn at this level."""
 _UNDATED = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours as #rrggbb. ink: text and lines that matter; faint: text that matters less; grid: hardly seen."""
+    """Colours as #rrggbb. ink: text and lines that matter; faint: text that matters less; grid: hardly visible."""
 
     suffix: str
     background: str
@@ -55,7 +55,7 @@ class Theme:
     palette: tuple[str, ...]
 
     def applied(self) -> AbstractContextManager[None]:
-        """matplotlib's settings within a with-statement; text stays text in SVG and PDF."""
+        """Return matplotlib's settings for a with-statement; text stays text in SVG and PDF."""
         paper = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), self.background)
         lines = dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), self.faint)
         settings: dict[Any, Any] = {
@@ -63,7 +63,7 @@ class Theme:
             "text.color": self.ink, "axes.labelcolor": self.ink, "grid.color": self.grid,
             "xtick.labelcolor": self.ink, "ytick.labelcolor": self.ink,
             "axes.prop_cycle": cycler(color=self.palette),
-            "font.family": ["sans-serif"], "font.sans-serif": [FONT],  # any other where an SVG's reader lacks it
+            "font.family": ["sans-serif"], "font.sans-serif": [FONT],  # a fallback where an SVG's reader lacks it
             "font.size": TEXT, "axes.titlesize": TEXT, "axes.labelsize": TEXT,
             "figure.titlesize": TEXT, "xtick.labelsize": SMALL, "ytick.labelsize": SMALL, "legend.fontsize": SMALL,
             "axes.linewidth": 0.6, "grid.linewidth": 0.5, "lines.linewidth": 1.2, "lines.markersize": 3.5,
@@ -94,12 +94,12 @@ class Look(NamedTuple):
 
     @property
     def line(self) -> dict[str, Any]:
-        """As matplotlib calls it."""
+        """The look as matplotlib's arguments."""
         return {"color": self.colour, "marker": self.marker, **({"dashes": self.dashes} if self.dashes else {})}
 
 
 def looks(families: Iterable[str], theme: Theme) -> dict[str, Look]:
-    """Family -> look, by name: 56 families before one repeats.
+    """Return family -> look, by name: 56 families before one repeats.
 
     families: those of everything that a report shows, so that a method looks the same in all of its figures
     """
@@ -110,7 +110,7 @@ def looks(families: Iterable[str], theme: Theme) -> dict[str, Look]:
 
 
 def looks_of_lines(lines: Mapping[str, str], families: Iterable[str], theme: Theme) -> dict[str, Look]:
-    """Name -> look, for lines of which several may be of one family: then their dashes differ.
+    """Return name -> look, for lines of which several may share a family: then their dashes differ.
 
     lines: name -> family;  families: as for `looks`
     """
@@ -124,7 +124,7 @@ def looks_of_lines(lines: Mapping[str, str], families: Iterable[str], theme: The
 
 
 def write(draw: Callable[[Theme], Figure], stem: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """<stem>.<format> for each format, and <stem>_dark.svg next to an SVG. The same figure, the same bytes."""
+    """Write <stem>.<format> per format, and <stem>_dark.svg next to an SVG. The same figure gives the same bytes."""
     written = []
     for theme, endings in ((LIGHT, formats), (DARK, [ending for ending in formats if ending == "svg"])):
         if endings:
@@ -138,7 +138,7 @@ def write(draw: Callable[[Theme], Figure], stem: Path, formats: Sequence[str] = 
 
 
 def arrow(axes: Axes, at: tuple[float, float], along: tuple[float, float], colour: str, **look: Any) -> None:
-    """The arrow of a lower bound: from a point, so many points (1/72 inch) to where the true value may be."""
+    """Draw the arrow of a lower bound: from a point by `along`, in 1/72 inch, to where the true value may be."""
     transform = look.pop("transform", axes.transData)
     shape: dict[str, Any] = {"arrowstyle": "<-,head_width=0.15,head_length=0.25", "shrinkA": 0, "shrinkB": 2.5}
     shape |= {"color": colour, "lw": 0.9, **look}
@@ -146,13 +146,13 @@ def arrow(axes: Axes, at: tuple[float, float], along: tuple[float, float], colou
 
 
 def breadth(text: str, size: float = SMALL) -> float:
-    """How wide a line of text is, in points."""
+    """Return how wide a line of text is, in points."""
     width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(family=FONT, size=size), ismath=False)
     return float(width)
 
 
 def wrapped(text: str, width: float, size: float = SMALL) -> str:
-    """The text in lines of at most `width` points; a word that is wider is broken."""
+    """Return the text in lines of at most `width` points; a wider word is broken."""
     lines = []
     for paragraph in text.splitlines():
         line = ""
@@ -169,9 +169,9 @@ def wrapped(text: str, width: float, size: float = SMALL) -> str:
 
 
 def scale(axes: Axes, which: Literal["x", "y"], values: Iterable[float], top: float = math.inf) -> None:
-    """A logarithmic axis with plain numbers at its ticks where the values above zero span more than a decade.
+    """Make the axis logarithmic, with plain numbers at its ticks, where the values above 0 span more than a decade.
 
-    Zero stands next to the smallest of them, on a linear stretch. What lies at `top` reads as that or more.
+    Zero is next to the smallest of them, on a linear stretch. A value at `top` means that or more.
     """
     shown = list(values)
     above = [value for value in shown if value > 0]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def rows(shown: Iterable[Row]) -> list[Row]:
-    """What is published on the datasets and splits of the rows that a report shows; a split not stated may be any."""
+    """Return what is published on the datasets and splits of the rows shown; a split that is not stated matches any."""
     from vssbench.specs import parse
 
     infos = [row.result.dataset for row in shown if row.result]
@@ -27,7 +27,7 @@ def rows(shown: Iterable[Row]) -> list[Row]:
 
 
 def row(entry: Entry, odd: Iterable[str] = ()) -> Row:
-    """The row of an entry. odd: its alarms."""
+    """Return the row of an entry. odd: its alarms."""
     from vssbench.reports.rows import PRINTED, Group, Row
 
     figures, split = entry.figures, f" {entry.split}" if entry.split else ", split not stated"
@@ -64,7 +64,7 @@ def _notes(entry: Entry) -> list[str]:
 
 
 def _counted(entry: Entry) -> list[str]:
-    """GFLOPs of the official code, where none are printed for a network that was counted."""
+    """Return a note with the official code's GFLOPs, where none are printed for a network that was counted."""
     if "gflops" in entry.figures:
         return []
     return [

@@ -10,19 +10,19 @@ from itertools import combinations
 from vssbench.reports.published.entries import Entry, Recomputed
 
 TOLERANCE = 0.01
-"""Relative difference of costs that rounding and counters explain."""
+"""The relative difference between costs that rounding and counters explain."""
 POINTS = 0.1
-"""Difference of accuracies, in points, that rounding explains."""
+"""The difference between accuracies, in points, that rounding explains."""
 UNITS = {"gflops": "GFLOPs", "params_m": "M parameters", "fps": "FPS", "latency_ms": "ms"}
 _SERIES = (re.compile(r"(Swin)-([TSBL])"), re.compile(r"(MiT)-B([0-5])"), re.compile(r"(R)(18|34|50|101)"))
 _LETTERS = "TSBL"
 
 Alarms = dict[int, list[str]]
-"""Place of an entry -> what is odd about it."""
+"""Index of an entry -> what is odd about it."""
 
 
 def alarms(entries: Sequence[Entry], recounted: Sequence[Recomputed]) -> Alarms:
-    """What each rule finds, by the entry's place in `entries`; entries that are in order have none."""
+    """Return what the rules find, by the entry's index in `entries`; entries without findings are left out."""
     found: Alarms = defaultdict(list)
     rules: list[Iterable[tuple[int, str]]] = [
         larger_and_cheaper(entries), unlike_the_code(entries, recounted), printed_twice(entries), same_wiou(entries),
@@ -34,7 +34,7 @@ def alarms(entries: Sequence[Entry], recounted: Sequence[Recomputed]) -> Alarms:
 
 
 def larger_and_cheaper(entries: Sequence[Entry]) -> Iterable[tuple[int, str]]:
-    """In one table of one method, a backbone costs more than a larger one of the same series."""
+    """Find backbones that cost more than a larger one of the same series, in one table of one method."""
     for pair in _pairs(entries, lambda entry: (entry.source, *entry.subject[:2], entry.dataset)):
         (small, less), (large, more) = sorted(pair, key=lambda one: backbone_size(one[1].backbone))
         (series, size), (other, larger) = backbone_size(less.backbone), backbone_size(more.backbone)
@@ -46,7 +46,7 @@ def larger_and_cheaper(entries: Sequence[Entry]) -> Iterable[tuple[int, str]]:
 
 
 def unlike_the_code(entries: Sequence[Entry], recounted: Sequence[Recomputed]) -> Iterable[tuple[int, str]]:
-    """A printed cost that no count of the official code comes near."""
+    """Find printed costs that no count of the official code comes near."""
     for place, entry in enumerate(entries):
         counts = [
             one for one in recounted
@@ -61,7 +61,7 @@ def unlike_the_code(entries: Sequence[Entry], recounted: Sequence[Recomputed]) -
 
 
 def printed_twice(entries: Sequence[Entry]) -> Iterable[tuple[int, str]]:
-    """The same thing with other figures elsewhere. Speeds are compared where the device is the same, stated or not."""
+    """Find the same thing printed elsewhere with different figures. Speeds are compared per device, stated or not."""
     by_subject = defaultdict(list)
     for place, entry in enumerate(entries):
         by_subject[entry.subject].append((place, entry))
@@ -80,7 +80,7 @@ def printed_twice(entries: Sequence[Entry]) -> Iterable[tuple[int, str]]:
 
 
 def same_wiou(entries: Sequence[Entry]) -> Iterable[tuple[int, str]]:
-    """In one table of one method, two backbones with another mIoU have the same WIoU to the last digit."""
+    """Find two backbones with different mIoU but the same WIoU to the last digit, in one table of one method."""
     for (first, one), (second, other) in _pairs(entries, lambda entry: (entry.source, entry.method, entry.dataset)):
         miou, wiou = ([entry.figures.get(name) for entry in (one, other)] for name in ("mIoU", "WIoU"))
         if None not in wiou and wiou[0] == wiou[1] and miou[0] != miou[1]:
@@ -89,14 +89,14 @@ def same_wiou(entries: Sequence[Entry]) -> Iterable[tuple[int, str]]:
 
 
 def looks_ahead(entries: Sequence[Entry]) -> Iterable[tuple[int, str]]:
-    """Figures that no camera could show: they rest on frames that come later, whatever the row is called."""
+    """Find figures that no camera could show: they rest on later frames, whatever the row is called."""
     for place, entry in enumerate(entries):
         if entry.lookahead:
             yield place, f"not causal: {entry.lookahead}"
 
 
 def backbone_size(backbone: str) -> tuple[str, int]:
-    """The series of a backbone and its place in it; ("", 0) for one that is in none.
+    """Return the series of a backbone and its rank in it; ("", 0) for one that is in none.
 
     >>> backbone_size("Swin-S"), backbone_size("MiT-B5"), backbone_size("DINOv2 ViT-L")
     (('Swin', 1), ('MiT', 5), ('', 0))
@@ -108,19 +108,19 @@ def backbone_size(backbone: str) -> tuple[str, int]:
 
 
 def far(one: float, other: float) -> bool:
-    """Whether two costs differ by more than TOLERANCE."""
+    """Return whether two costs differ by more than TOLERANCE."""
     return abs(one - other) > TOLERANCE * max(one, other)
 
 
 def differ(name: str, low: float, high: float) -> bool:
-    """Whether two figures of one quantity differ by more than rounding."""
+    """Return whether two figures of one quantity differ by more than rounding."""
     return far(low, high) if name in UNITS else high - low > POINTS
 
 
 def _pairs(
     entries: Sequence[Entry], key: Callable[[Entry], tuple[object, ...]]
 ) -> Iterable[tuple[tuple[int, Entry], tuple[int, Entry]]]:
-    """Two by two the entries that agree in `key`, with their places."""
+    """Yield pairs of entries that agree in `key`, with their indices."""
     groups: dict[tuple[object, ...], list[tuple[int, Entry]]] = defaultdict(list)
     for place, entry in enumerate(entries):
         groups[key(entry)].append((place, entry))

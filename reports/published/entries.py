@@ -1,10 +1,10 @@
 """Papers' numbers as data: what was printed, by whom, and what the official code really counts.
 
-    results.csv     a line for each row of a printed table; figures as printed, empty where nothing is
+    results.csv     a line for each row of a printed table; figures as printed, empty where none is printed
     sources.csv     where a line was read; kind "aggregator" is second-hand
     recomputed.csv  GFLOPs (multiply-accumulates) and parameters counted with the authors' own network definitions
 
-Nothing but the standard library is imported: listing them must be quick.
+Only the standard library is imported, since listing them must be quick.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Source(NamedTuple):
 class Entry:
     """One row of a printed table; text that is not stated is empty.
 
-    variant:   what a method's name alone does not say, "0.5x"
+    variant:   what the method's name alone does not say, "0.5x"
     dataset:   vspw, cityscapes, camvid, acdc, ...
     protocol:  one of vssbench's, where the source's own script is known
-    figures:   of METRICS (percent) and COSTS, those that are printed
-    device:    of fps and latency_ms
+    figures:   those of METRICS (percent) and COSTS that are printed
+    device:    the device of fps and latency_ms
     distances: mIoU in percent at 0, 1, 2 ... frames from the key frame
     lookahead: how the figures rest on later frames, where they do
     """
@@ -62,12 +62,12 @@ class Entry:
 
     @property
     def subject(self) -> tuple[str, ...]:
-        """What the figures are of: entries with the same subject should agree."""
+        """What the figures describe: entries with the same subject should agree."""
         return self.method, self.variant, self.backbone, self.dataset, self.split
 
 
 class Recomputed(NamedTuple):
-    """What the official code counts; figures as in `Entry`, and gflops_key, gflops_nonkey where frames differ."""
+    """The official code's counts; figures as in `Entry`, and gflops_key, gflops_nonkey where frame kinds differ."""
 
     method: str
     variant: str
@@ -83,20 +83,20 @@ class Recomputed(NamedTuple):
 
 
 def full_name(one: Entry | Recomputed) -> str:
-    """Method, variant and backbone, "AR-Seg 0.5x PSPNet-18"."""
+    """Return method, variant and backbone, "AR-Seg 0.5x PSPNet-18"."""
     return " ".join(filter(None, (one.method, one.variant, one.backbone)))
 
 
 @cache
 def results() -> tuple[Entry, ...]:
-    """Every line of results.csv."""
+    """Return every line of results.csv."""
     sources = {line.pop("source"): Source(**line) for line in _lines("sources.csv")}
     return tuple(_entry(line, sources) for line in _lines("results.csv"))
 
 
 @cache
 def recomputed() -> tuple[Recomputed, ...]:
-    """Every line of recomputed.csv."""
+    """Return every line of recomputed.csv."""
     texts = ("method", "variant", "backbone", "dataset", "input_size", "notes")
     costs = ("gflops", "gflops_key", "gflops_nonkey", "params_m")
     return tuple(

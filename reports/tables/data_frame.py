@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COMPARABLE = Group._fields
-"""Columns that say which rows may be compared."""
+"""The columns that say which rows may be compared."""
 ENDS = ("low", "high")
 COST = ("key_frames", "gflops", *PARTS, "params", *SPEEDS, PRINTED.name)
-"""Costs that have a column whether or not any row has them."""
+"""The costs that have a column whether or not any row has them."""
 
 
 def table(rows: Sequence[Row]) -> pd.DataFrame:
-    """One row per method, group by group, best mIoU first; missing is NaN.
+    """Return one row per method, group by group, best mIoU first; missing is NaN.
 
     Columns: those of COMPARABLE, method (and in full, with every default), origin; each metric in percent with the ends
     of its confidence interval ("mIoU low", "mIoU high") and p of its difference to the best ("VC@8 p (Holm)"), where
     there is one; COST and whatever else any row has; whether gflops is a lower bound; the machine of the speeds and
     whether it was busy meanwhile; whether memory was measured alone or together; the difference to the best in mIoU
-    with its p; weights, source, notes. Accuracy class by class and distance by distance is `vssbench.load_results`'.
+    with its p; weights, source, notes. For accuracy by class and by distance, see `vssbench.load_results`.
     """
     import pandas as pd
 
@@ -43,7 +43,7 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def csv(frame: pd.DataFrame) -> str:
-    """The frame as a CSV file; no text moves a cursor, and one like a formula begins with an apostrophe."""
+    """Return the frame as CSV; no text has control characters, and one like a formula begins with an apostrophe."""
     return frame.map(_cell).to_csv(index=False)
 
 

@@ -1,8 +1,8 @@
 r"""The leaderboard as LaTeX tables, ready for a paper: booktabs, \textbf and \underline, notes below the rules.
 
-A table keeps what fits the two columns of a page: of the three speeds that with decoding, unless columns were chosen,
-and titles on two lines.
-Intervals stand as deviations.
+A table keeps what fits the two columns of a page: of the three speeds only the one with decoding, unless columns were
+chosen, and titles on two lines.
+Intervals are printed as deviations.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ LEFT_OUT = ("key_frames", "fps(step)", "fps(end_to_end)")
 
 
 LONGEST = 40
-"""Lines of a table that fit a page with its notes; a longer one is broken into pages."""
+"""The lines of a table that fit a page with its notes; a longer one is broken into pages."""
 NAME = 28
-"""Characters of a name that is not broken."""
+"""The most characters of a name that is not broken."""
 
 
 def document(rows: Sequence[Row], chosen: Sequence[str] = ()) -> str:
-    r"""A table* for each group, or a longtable where it has more than LONGEST lines, to be \input.
+    r"""Return a table* for each group, or a longtable where it has more than LONGEST lines, to be \input.
 
-    It asks for the packages booktabs and graphicx, longtable where there is one, and, with T1, fontenc. A longtable is
-    set in one column, in a document of two as well.
+    It needs the packages booktabs and graphicx, longtable where there is one, and fontenc with T1. A longtable is set
+    in one column, even in a two-column document.
     """
     groups = list(grouped(rows))
     packages = ["[T1]{fontenc}", "{booktabs}", "{graphicx}"]
@@ -47,7 +47,7 @@ def document(rows: Sequence[Row], chosen: Sequence[str] = ()) -> str:
 
 
 def escape(text: str) -> str:
-    r"""Text that LaTeX prints as it stands.
+    r"""Return text that LaTeX prints as it is.
 
     >>> print(escape("hold_of=50%"))
     hold\_of=50\%
@@ -75,7 +75,7 @@ def _table(group: Group, members: Sequence[Row], number: int, chosen: Sequence[s
 
 
 def _short(first: str, columns: int, caption: str, header: str, lines: Sequence[str], below: str) -> list[str]:
-    """Across both columns of a page, where LaTeX finds room; smaller where it is wider than that."""
+    """Return a table across both columns of a page, where LaTeX finds room; scaled down where it is wider than that."""
     return [
         r"\begin{table*}",
         r"\centering",
@@ -95,9 +95,9 @@ def _short(first: str, columns: int, caption: str, header: str, lines: Sequence[
 
 
 def _long(first: str, columns: int, caption: str, header: str, lines: Sequence[str], below: str) -> list[str]:
-    """Over as many pages as it needs, its header on each, in the middle even where it is wider than the text.
+    """Return a table over as many pages as it needs, its header on each, centred even if wider than the text.
 
-    longtable knows one column only.
+    longtable works only in one column.
     """
     return [
         r"\makeatletter\newif\ifintwo\if@twocolumn\intwotrue\onecolumn\fi\makeatother",
@@ -143,7 +143,7 @@ def _caption(group: Group, members: Sequence[Row], shown: Sequence[Column]) -> s
 
 
 def _title(column: Column) -> str:
-    """What it is over which one it is: GFLOPs over nonkey."""
+    """Return a title on two lines, the quantity above its scope: GFLOPs over nonkey."""
     first, _, rest = column.title.partition(" ")
     return rf"\shortstack[r]{{{escape(first)}\\{escape(rest)}}}" if rest else escape(first)
 
@@ -172,12 +172,12 @@ def _raised(numbers: Sequence[int]) -> str:
 
 
 def _breakable(text: str) -> str:
-    """Running text; an address in it may be broken at its strokes."""
+    """Return running text; an address in it may be broken at its slashes."""
     return escape(text).replace("/", r"/\allowbreak ")
 
 
 def _below(members: Sequence[Row], shown: Sequence[Column], notes: Notes) -> str:
-    """What the costs and their marks are, and the notes."""
+    """Explain the costs and their marks, and add the notes."""
     listed = [rf"\textsuperscript{{{number}}}~{_breakable(text)}." for number, text in enumerate(notes.texts, 1)]
     words = [meanings(members), busy_words(members, shown)]
     return " ".join(filter(None, [*map(escape, words), *listed]))

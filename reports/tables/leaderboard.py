@@ -1,7 +1,7 @@
 """The leaderboard: one table for the same frames under the same protocol, as Markdown, CSV and LaTeX.
 
-Protocols never share a table, nor do two datasets of one name: other files, or a --limit, make other numbers. Published
-numbers stand in tables of their own.
+Protocols never share a table, nor do two datasets of the same name: different files, or a --limit, give different
+numbers. Published numbers are in tables of their own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from vssbench.results.record import RunResult
 from vssbench.results.signature import signatures
 
 CITED = 12
-"""How many lines to cite are printed: the most accurate rows of each table first."""
+"""How many citation lines are printed: the most accurate rows of each table first."""
 FILES = {"md": "leaderboard.md", "csv": "leaderboard.csv", "latex": "leaderboard.tex"}
 """Format -> file."""
 
@@ -34,7 +34,7 @@ FILES = {"md": "leaderboard.md", "csv": "leaderboard.csv", "latex": "leaderboard
 def write(
     rows: Sequence[Row], folder: Path, formats: Sequence[str] = ("md", "csv"), chosen: Sequence[str] = ()
 ) -> list[Path]:
-    """The FILES whose format is asked for. chosen: figures that are printed in place of the usual columns."""
+    """Write the FILES whose format is requested. chosen: figures that are printed instead of the usual columns."""
     written = []
     for kind, name in FILES.items():
         if kind in formats:
@@ -44,14 +44,14 @@ def write(
 
 
 def text(rows: Sequence[Row], kind: str, chosen: Sequence[str] = ()) -> str:
-    """The leaderboard in a format of FILES; CSV has all columns in full precision."""
+    """Return the leaderboard in a format of FILES; CSV has all columns in full precision."""
     if kind == "csv":
         return csv(table(rows))
     return latex.document(rows, chosen) if kind == "latex" else markdown(rows, chosen)
 
 
 def markdown(rows: Sequence[Row], chosen: Sequence[str] = ()) -> str:
-    """The tables for people, with every caveat as a numbered note under its table."""
+    """Return the tables for people, with every caveat as a numbered note under its table."""
     parts = ["# Leaderboard"]
     groups = list(grouped(rows))
     for number, (group, members) in enumerate(groups):
@@ -91,7 +91,7 @@ def _heading(group: Group, members: Sequence[Row], before: Group | None, shown: 
 
 
 def _counts(result: RunResult) -> str:
-    """How much the numbers are over: the clips that count, of those that were run."""
+    """Say how much the numbers are based on: the clips that count, of those that were run."""
     info, skipped = result.dataset, len(result.skipped)
     clips, frames = str(info.clips), str(info.frames)
     if skipped:
@@ -114,7 +114,7 @@ def _mark_words(members: Sequence[Row], shown: Sequence[Column]) -> str:
 
 
 def _table(members: Sequence[Row], shown: Sequence[Column]) -> list[str]:
-    """The table, its notes, and what the methods' names stand for."""
+    """Return the table, its notes, and what the methods' names stand for."""
     notes = numbered(members)
     named = list(zip(members, names(members), strict=True))
     first = [_name(row, name) + _numbers(own) for (row, name), own in zip(named, notes.of_row, strict=True)]
@@ -130,7 +130,7 @@ def _name(row: Row, name: str) -> str:
 
 
 def _spelled(row: Row, name: str) -> str:
-    """The method in full, with its weights and the plug-ins it is from; empty where there is no more to say."""
+    """Return the method in full, with its weights and its plug-ins; empty where there is no more to say."""
     full, found = resolved(row), weights(row.result) if row.result else None
     said = [f"is {code(full)}"] if full else []
     said += [f"weights: {plain(found)}"] if found else []
@@ -157,7 +157,7 @@ def _cell(column: Column, row: Row, mark: str | None) -> str:
 
 
 def citations(groups: Sequence[tuple[Group, Sequence[Row]]]) -> str:
-    """How to cite: mIoU's signature of each row, in the tables' order; empty where none was measured."""
+    """Say how to cite: mIoU's signature of each row, in the tables' order; empty where none was measured."""
     results = [row.result for _, members in groups for row in members if row.result is not None]
     lines = [str(found["mIoU"]) for found in map(signatures, results) if "mIoU" in found]
     if not lines:
@@ -171,7 +171,7 @@ def citations(groups: Sequence[tuple[Group, Sequence[Row]]]) -> str:
 
 
 def distances(rows: Sequence[Row]) -> str:
-    """The table of mIoU at each distance to the key frame; empty where no method shows several."""
+    """Return the table of mIoU at each distance to the key frame; empty where no method has several distances."""
     found = ageing(rows)
     if not found:
         return ""

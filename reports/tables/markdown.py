@@ -13,7 +13,7 @@ _SPECIAL = re.compile(r"([\\`*\[\]])")
 
 
 def plain(text: str) -> str:
-    """Running text on one line.
+    """Return running text on one line.
 
     >>> plain("*a* <i>")
     '\\\\*a\\\\* &lt;i>'
@@ -22,7 +22,7 @@ def plain(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """A code span; it may hold backticks."""
+    """Return a code span; the text may contain backticks."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     space = " " if text.startswith("`") or text.endswith("`") else ""
@@ -30,7 +30,7 @@ def code(text: str) -> str:
 
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already, the first column to the left, the others to the right.
+    """Return a table of cells that are already Markdown, the first column aligned left, the others right.
 
     >>> print(table(["a"], [["`x|y`"]]).splitlines()[-1])
     | `x\\|y` |

@@ -16,9 +16,9 @@ EXPECTED = "lines like `mpvss(backbone=r50): Ours`"
 
 
 def read(path: Path) -> dict[str, str]:
-    """Method -> name. A method is its spec, in any order of its arguments, or the name of a published row.
+    """Return method -> name. A method is its spec, in any order of its arguments, or the name of a published row.
 
-    Raises UserError with line and column for what is no name.
+    Raises UserError with line and column for an entry that is not a name.
     """
     found, places, complaints = read_yaml(path, EXPECTED)
     names: dict[str, str] = {}
@@ -34,9 +34,9 @@ def read(path: Path) -> dict[str, str]:
 
 
 def named(rows: Sequence[Row], names: dict[str, str]) -> tuple[list[Row], list[str]]:
-    """The rows with those names, and a sentence for each name that no row has.
+    """Return the rows with those names, and a sentence for each name that no row has.
 
-    A name of a method without its key-frame interval is that of a whole sweep: `Ours K=5`.
+    A name for a method without its key-frame interval applies to a whole sweep: `Ours K=5`.
     """
     used: set[str] = set()
 
@@ -54,5 +54,5 @@ def named(rows: Sequence[Row], names: dict[str, str]) -> tuple[list[Row], list[s
 def _spec(text: str) -> str:
     try:
         return str(parse(text))
-    except UserError:  # of a published row, such as "MPVSS Swin-T"
+    except UserError:  # a published row, such as "MPVSS Swin-T"
         return text

@@ -14,7 +14,7 @@ from vssbench.reports.tables.markdown import table as tabulated
 
 
 def text(rows: Sequence[Row]) -> str:
-    """A table with a line per method; empty where no method was streamed."""
+    """Return a table with a line per method; empty where no method was streamed."""
     all_named = zip(names(rows), rows, strict=True)
     shown = [(name, row, row.result.streaming) for name, row in all_named if row.result and row.result.streaming]
     if not shown:
