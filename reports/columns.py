@@ -87,7 +87,7 @@ class Column:
         if value is None:
             return MISSING
         if row.origin == "published":
-            least = 1 if self.accuracy or self.key == "params" else 0  # and no digit that was not printed
+            least = 1 if self.accuracy or self.key == "params" else 0  # never a digit that was not printed
             return f"{value:.{least}f}" if value == round(value) else f"{value:g}"
         if self._idle(value):
             return f">{FASTEST}"
@@ -127,7 +127,7 @@ class Column:
 
 
 class Words(Column):
-    """A column that says something in words: it has no numbers and marks nobody."""
+    """A column of words: it has no numbers and marks no row."""
 
     def text(self, row: Row) -> str:
         found: str | None = getattr(row, self.key)

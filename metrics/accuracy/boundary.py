@@ -109,7 +109,7 @@ class Boundary(ClipMetric):
 
 
 def width_of(spec: Spec) -> float:
-    """The share of the diagonal that a metric string asks for."""
+    """Return the share of the diagonal that a metric string requests."""
     width = spec.get("width", WIDTH)
     assert isinstance(width, int | float)
     return float(width)

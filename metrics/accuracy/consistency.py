@@ -89,7 +89,7 @@ class Consistency(ClipMetric):
         return totals
 
     def _begin(self) -> None:
-        self._windows = {n: array("q") for n in self._lengths}  # five counts after five counts
+        self._windows = {n: array("q") for n in self._lengths}  # five counts per window, one window after the other
         self._pixels: _Pixels | None = None
 
     def _add(self, frame: Frame, prediction: Prediction) -> None:
@@ -124,9 +124,9 @@ class _Pixels:
     """
 
     def __init__(self, labels: UInt8, predicted: UInt8, shortest: int, longest: int):
-        self.last = np.invert([labels, predicted])  # so that the first frame is a change everywhere
+        self.last = np.invert([labels, predicted])  # so that the first frame changes everywhere
         everything = np.packbits(np.ones(labels.size, np.bool_))
-        self.changed = Unions(np.stack([everything, everything]), longest - 1)  # of the ground truth; of either map
+        self.changed = Unions(np.stack([everything, everything]), longest - 1)  # in the ground truth; in either map
         self.size, self.shortest, self.frames = labels.size, shortest, 0
 
     def add(self, labels: UInt8, predicted: UInt8) -> None:

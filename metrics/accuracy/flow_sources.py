@@ -56,7 +56,7 @@ class Exact:
 
 
 class Dis:
-    """DIS between grey images; hidden pixels are found by a flow in the opposite direction."""
+    """DIS between grey images; a flow in the opposite direction shows which pixels were hidden."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"image"})
 

@@ -61,7 +61,7 @@ def measure(
     advance: Callable[[], None] = lambda: None,
     reference: Callable[[], None] | None = None,
 ) -> list[Timed]:
-    """Measure raw samples and host memory of each method.
+    """Measure each method; returns its raw samples and host memory.
 
     methods:     each with its frames: one clip, already decoded, in order
     warmup:      frames that each method runs before the first timed round

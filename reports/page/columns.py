@@ -49,7 +49,7 @@ def further(rows: Sequence[Row]) -> list[str]:
 def described(column: Column, rows: Sequence[Row], primary: bool) -> dict[str, Any]:
     """Return the column as JSON.
 
-    better: 1: more, -1: less, 0: neither;  cited: its name in a signature;  words: whether its figures are words
+    better: 1 if more is, -1 if less is, else 0;  cited: its name in a signature;  words: whether its figures are words
     """
     return {
         "key": column.key,

@@ -44,7 +44,7 @@ def _asked(path: Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["spec"]
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # the header leaves the command out: no number depends on it
+        return None  # the header then omits the command, on which no number depends
     return found if isinstance(found, dict) else None
 
 
