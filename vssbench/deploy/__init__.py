@@ -1,1 +1,1 @@
-"""Methods as graphs for a runtime: what is exported, the file that describes it, and how it is checked."""
+"""Methods as graphs for a runtime: the export, the file that describes it, and its checks."""

@@ -1,4 +1,4 @@
-"""One clip through the graphs of `model.yaml`: whose turn it is, and what earlier frames have left."""
+"""The state of one clip run through the graphs of `model.yaml`: which graph is next, and what earlier frames left."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from vssbench.deploy.model_file import FromOutput, FromPicture, FromSide, ModelF
 
 Array = np.ndarray[Any, Any]
 Blank = Callable[[str], Array]
-"""Zeros as the input of that name takes them."""
+"""A function that returns zeros of the shape and dtype of the input with that name."""
 
 
 class ClipState:
-    """What the frames of a clip left so far.
+    """The outputs and pictures that the frames of a clip have left so far.
 
-    number: of the next frame in the clip, counting those that were seen
+    number: of the next frame in the clip, counting the frames seen
     """
 
     def __init__(self, model: ModelFile):
@@ -39,13 +39,13 @@ class ClipState:
         self._key: tuple[Mapping[str, Array], Mapping[str, Array]] = ({}, {})
 
     def graph(self, key: bool) -> str:
-        """The graph that runs on the next frame. key: whether the schedule makes it a key frame"""
+        """Return the graph that runs on the next frame. key: whether the schedule makes it a key frame"""
         return next(name for name, graph in self._graphs.items() if graph.when.holds(self.number, key))
 
     def inputs(
         self, graph: str, pictures: Mapping[str, Array], side: Mapping[str, Array], blank: Blank
     ) -> dict[str, Array]:
-        """What the graph reads on the next frame, by the names of its inputs."""
+        """Return what the graph reads on the next frame, by the names of its inputs."""
         key_outputs, key_pictures = self._key
         found = {}
         for name, source in self._graphs[graph].inputs.items():
@@ -62,7 +62,7 @@ class ClipState:
         return found
 
     def leave(self, outputs: Mapping[str, Array], pictures: Mapping[str, Array], key: bool) -> None:
-        """Note what a frame gave, and go on to the next one."""
+        """Store the results of a frame, and go on to the next one."""
         self._past.append({name: outputs[name] for name in self._of_frames if name in outputs})
         if key:
             kept = {name: pictures[name] for name in self.kept_pictures}

@@ -1,4 +1,4 @@
-"""Whether what `model.yaml` says holds together: in itself, and with the graphs next to it."""
+"""Check that `model.yaml` is consistent: in itself, and with the graphs next to it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from vssbench.deploy.model_file import (
 from vssbench.errors import suggest
 
 HORIZON = 128
-"""Frames from a clip's first on over which it is checked which graph runs, and that what it reads is there."""
+"""The number of frames, from a clip's first on, for which the graph to run and its inputs are checked."""
 Fault = tuple[str, str, str | None]
-"""The key, what is wrong there, and what was expected."""
+"""A key, what is wrong with it, and what was expected."""
 
 
 def faults(model: ModelFile) -> Iterator[Fault]:
-    """What does not hold together in the file itself."""
+    """Yield the inconsistencies within the file itself."""
     for name, picture in model.pictures.items():
         yield from _of_picture(f"pictures.{name}", picture)
     outputs = {output for graph in model.graphs.values() for output in graph.outputs}
@@ -67,7 +67,7 @@ def _of_picture(place: str, picture: Picture) -> Iterator[Fault]:
 
 
 def _over_a_clip(model: ModelFile) -> Iterator[Fault]:
-    """Frames on which no graph runs, or on which one reads what is not there."""
+    """Yield a fault for a frame on which no graph runs, or on which one reads what is not there."""
     ran: dict[tuple[int, bool], str] = {}
     scheduled = model.schedule is not None
     for number in range(HORIZON):
@@ -85,7 +85,7 @@ def _over_a_clip(model: ModelFile) -> Iterator[Fault]:
 
 
 def _lacking(model: ModelFile, ran: Mapping[tuple[int, bool], str], number: int, source: FromOutput) -> str | None:
-    """Why the output of an earlier frame is not there on this one."""
+    """Say why the output of an earlier frame is not available on this one, None if it is."""
     if source.start is not None:
         return None
     if source.of == "key":
@@ -100,14 +100,14 @@ def _lacking(model: ModelFile, ran: Mapping[tuple[int, bool], str], number: int,
 
 
 def _size(decode: Decode) -> Size | None:
-    """(H, W) at which decoding ends, where it says so."""
+    """The (H, W) at which decoding ends, None if it does not say."""
     if isinstance(decode, FromSegments):
         return decode.frame
     return decode.steps[-1].kept if isinstance(decode, FromScores) and decode.steps else None
 
 
 def misfits(model: ModelFile, graphs: Mapping[str, GraphInfo]) -> Iterator[Fault]:
-    """Where the graphs are not what the file says of them. graphs: by their names in it"""
+    """Yield the differences between the graphs and the file's description. graphs: by their names in it"""
     left: dict[str, Value] = {}
     sources = [one for graph in model.graphs.values() for one in graph.inputs.values()]
     state = {one.output for one in sources if isinstance(one, FromOutput)}
@@ -144,7 +144,7 @@ def _input(model: ModelFile, place: str, value: Value, source: Source, left: Map
 
 
 def _decoded(model: ModelFile, place: str, outputs: Mapping[str, Value]) -> Iterator[Fault]:
-    """Whether decode can read what the graph gives."""
+    """Check that `decode` can read the graph's outputs."""
     count = len(model.classes)
     wanted: dict[str, tuple[int | None, ...]] = {"labels": (1, None, None)}
     if isinstance(model.decode, FromSegments):

@@ -1,4 +1,4 @@
-"""A method in a folder that a runtime reads: an ONNX file for each graph, and `model.yaml`, which says how they run."""
+"""Export a method to a folder for a runtime: an ONNX file per graph, and `model.yaml`, which says how they run."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Size = tuple[int, int]
 
 
 def export(method: Method, spec: Spec, size: Size, folder: Path, *, grid_sample: bool = True) -> ModelFile:
-    """Write the method's graphs for frames of that size (H, W) and `model.yaml`, which comes last and is returned.
+    """Write the method's graphs for frames of that size (H, W) and then `model.yaml`, which is returned.
 
-    spec:        that the method was loaded from
+    spec:        the spec that the method was loaded from
     folder:      a new or empty one; after a failure it is empty
     grid_sample: see `to_onnx.write`
-    Raises UserError for a method without graphs, with the reason; MissingExtra without the extra `onnx`.
+    Raises UserError for a method without graphs, with the reason, and MissingExtra if the extra `onnx` is missing.
     """
     to_onnx.need_onnx("export-model")
     numerics = hooks.usable(method, "numerics")
@@ -57,7 +57,7 @@ def export(method: Method, spec: Spec, size: Size, folder: Path, *, grid_sample:
 
 
 def graphs_of(method: Method, spec: Spec, size: Size) -> Graphs:
-    """What the method hands over. Raises UserError where that is nothing, and says what to do instead."""
+    """Return the method's graphs. Raises UserError if there are none, and says what to do instead."""
     if isinstance(method, HasGraphs):
         return method.graphs(size)
     inside = [name for name in INSIDE if spec.get(name) is not None]
@@ -78,7 +78,7 @@ def graphs_of(method: Method, spec: Spec, size: Size) -> Graphs:
 
 
 def save(model: ModelFile, folder: Path) -> ModelFile:
-    """Write `model.yaml`, in one step, with the digests of the files that lie next to it."""
+    """Write `model.yaml`, in one step, with the digests of the files next to it."""
     digests = {file.name: contents(file) for file in sorted(folder.iterdir()) if file.name != NAME}
     model = model.model_copy(update={"provenance": {**model.provenance, "files": digests}})
     data = model.model_dump(mode="json", exclude_none=True)
@@ -88,7 +88,7 @@ def save(model: ModelFile, folder: Path) -> ModelFile:
 
 
 def _files(found: Graphs) -> dict[str, str]:
-    """Graph -> the first one that has the same module, inputs and outputs, whose name the file of both has."""
+    """Map each graph to the first one with the same module, inputs and outputs, after which their file is named."""
     first: dict[tuple[object, ...], str] = {}
     return {
         name: first.setdefault((id(graph.module), *graph.inputs, *graph.outputs), name)
@@ -99,7 +99,7 @@ def _files(found: Graphs) -> dict[str, str]:
 def _described(
     method: Any, spec: Spec, size: Size, found: Graphs, files: Mapping[str, str], cost: Mapping[str, Any]
 ) -> ModelFile:
-    """All but the provenance. files: as `_files` gives them"""
+    """Return everything but the provenance. files: as returned by `_files`"""
     weights = hooks.weights(method)
     space: LabelSpace = method.space
     names: Sequence[str] = method.own_classes
@@ -129,7 +129,7 @@ def _described(
 
 
 def _by_name(groups: Groups, names: Sequence[str], space: LabelSpace) -> dict[str, list[str | int]]:
-    """As `networks.mapping_file` reads it: a class by its name, or by its number where several have that name."""
+    """Return groups as `networks.mapping_file` reads them: classes by name, or by number if several share the name."""
     times = Counter(names)
     return {
         name: [names[number] if times[names[number]] == 1 else number for number in group]

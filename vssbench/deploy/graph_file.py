@@ -1,7 +1,7 @@
-"""A graph's file, looked at before a runtime opens it: it may be anybody's, and nothing in it is trusted.
+"""Inspect a graph's file before a runtime opens it: it may come from anywhere, and nothing in it is trusted.
 
-What is refused: code (operators that are not ONNX's or ONNX Runtime's own, functions of the file's own), control flow
-(how long it runs, nobody can say), and data outside the folder in which the graph lies.
+The following is refused: code (operators that are not ONNX's or ONNX Runtime's own, functions in the file), control
+flow (its running time is unbounded), and data outside the graph's folder.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vssbench.files.input_files import contents, read_bytes
 
 FORM = "an ONNX graph, *.onnx"
 MOST_BYTES, MOST_NODES = 2**31 - 1, 200_000
-"""What one protobuf message may hold, and far more operators than any network has."""
+"""The limit of a protobuf message, and far more operators than any network has."""
 CONTROL_FLOW = frozenset(("If", "Loop", "Scan", "SequenceMap"))
 ONNX, MICROSOFT = ("", "ai.onnx"), "com.microsoft"
 _NAMES = (
@@ -31,19 +31,19 @@ _NAMES = (
     "UnfoldTensor"
 )
 FUSED = frozenset(_NAMES.split())
-"""ONNX Runtime's own operators that quantised and fused graphs have; others of its own load blobs or call Python."""
+"""ONNX Runtime's own operators that quantised and fused graphs contain; some of the others load blobs or run Python."""
 _NOT_ONNX = {b"PK": "a zip archive, such as a torch file", b"{": "text", b"<": "text", b"\x80": "a pickle"}
 
 
 @dataclass(frozen=True)
 class Value:
-    """An input or output. dtype: as NumPy calls it; shape: None for a size that is not fixed."""
+    """An input or output. dtype: NumPy's name; shape: None for a size that is not fixed."""
 
     dtype: str
     shape: tuple[int | None, ...]
 
     def fits(self, shape: tuple[int | None, ...]) -> bool:
-        """Whether it may be of that shape."""
+        """Whether the value may have that shape."""
         return len(shape) == len(self.shape) and all(
             None in (one, other) or one == other for one, other in zip(self.shape, shape, strict=True)
         )
@@ -54,9 +54,9 @@ class Value:
 
 @dataclass(frozen=True)
 class GraphInfo:
-    """What a graph takes and gives.
+    """The inputs and outputs of a graph.
 
-    model:           onnx's own record of it, weights that lie in other files left out
+    model:           onnx's own record of it, without weights in other files
     inputs, outputs: in order
     opset:           of ONNX's operators
     files:           the graph's own, then those of its weights
@@ -71,17 +71,17 @@ class GraphInfo:
 
     @cached_property
     def sha256(self) -> str:
-        """The digest of the file, or those of several, joined by commas."""
+        """The digest of the file, or those of several files, joined by commas."""
         return ",".join(map(contents, self.files))
 
     @property
     def bytes(self) -> int:
-        """Of all files."""
+        """The size of all files together."""
         return sum(file.stat().st_size for file in self.files)
 
 
 def read_graph(path: Path) -> GraphInfo:
-    """The graph of a file, checked. Raises UserError for what is none, and for everything that is refused."""
+    """Read and check the graph in a file. Raises UserError if it is not a graph, and for everything that is refused."""
     onnx = need_onnx()
     model = _parsed(onnx, path)
     graph = model.graph
@@ -111,7 +111,7 @@ def read_graph(path: Path) -> GraphInfo:
 
 
 def need_onnx() -> Any:
-    """The package onnx. Raises MissingExtra where it is not installed."""
+    """Import the package onnx. Raises MissingExtra if it is not installed."""
     try:
         import onnx
     except ImportError:
@@ -130,7 +130,7 @@ def _parsed(onnx: Any, path: Path) -> Any:
             raise UserError(f"is {what}", where=path, expected=FORM)
     try:
         return onnx.load_model_from_string(data)
-    except Exception as error:  # protobuf has a type of its own
+    except Exception as error:  # protobuf has its own exception type
         raise UserError(f"cannot be read as a graph: {first_line(error)}", where=path, expected=FORM) from None
 
 
@@ -175,7 +175,7 @@ def _value(onnx: Any, path: Path, value: Any) -> Value:
 
 
 def _outside(path: Path, graph: Any) -> list[Path]:
-    """The files that the graph's tensors lie in next to its own; each in the folder of the graph, or below it."""
+    """The other files that hold the graph's tensors; each must be in the folder of the graph, or below it."""
     folder, found = path.parent.resolve(), {}
     for tensor in _tensors(graph):
         if tensor.data_location != tensor.EXTERNAL:

@@ -1,10 +1,10 @@
-"""Multiply-accumulates of one run of an ONNX graph, by the shapes of its tensors.
+"""Count the multiply-accumulates of one run of an ONNX graph from the shapes of its tensors.
 
-Counted are convolutions and products, the family on which the suite's counters must agree (`metrics.cost.flops`):
-Conv, ConvTranspose, Gemm, MatMul, Einsum, the attentions that ONNX and ONNX Runtime have, and their quantised forms.
-Left out is what fvcore's convention counts beside them: 4 an output element of resizing and grid sampling, 1 to 5 an
-element of normalisation, 1 an input element of pooling by mean; and what a graph writes otherwise: a GridSample that
-was written by gathers and products, batch norms that were folded into convolutions.
+Convolutions and products are counted, the family on which the suite's counters must agree (`metrics.cost.flops`):
+Conv, ConvTranspose, Gemm, MatMul, Einsum, the attention operators of ONNX and ONNX Runtime, and their quantised forms.
+Not counted is what fvcore's convention counts in addition: 4 per output element of resizing and grid sampling, 1 to 5
+per element of normalisation, 1 per input element of mean pooling. Neither are operations that a graph expresses in a
+different way: a GridSample written as gathers and products, batch norms folded into convolutions.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from vssbench.deploy.model_file import Decode, FromSegments
 from vssbench.errors import UserError
 
 Formula = Callable[[Any, list[Shape], list[Shape]], int]
-"""From a node and the shapes of its inputs and outputs (() where one is left out) to multiply-accumulates."""
+"""A function from a node and the shapes of its inputs and outputs (() if left out) to multiply-accumulates."""
 
 
 def macs(graph: GraphInfo, inputs: Mapping[str, Shape] | None = None) -> dict[str, int]:
-    """Operator -> multiply-accumulates.
+    """Return operator -> multiply-accumulates.
 
-    inputs: shapes of the inputs, where the graph does not fix them
-    Raises UserError where shapes do not follow from those of the inputs.
+    inputs: shapes of the inputs, if the graph does not fix them
+    Raises UserError if shapes cannot be inferred from those of the inputs.
     """
     shapes = shapes_of(graph, inputs or {})
     found: Counter[str] = Counter()
@@ -47,7 +47,7 @@ def macs(graph: GraphInfo, inputs: Mapping[str, Shape] | None = None) -> dict[st
 
 
 def decode_macs(decode: Decode, outputs: Mapping[str, Value]) -> dict[str, int]:
-    """The count from a graph's outputs to class scores: the product of classes and masks, in its order."""
+    """Count from a graph's outputs to class scores: the product of classes and masks, in the order of `decode`."""
     if not isinstance(decode, FromSegments):
         return {}
     (queries, classes), masks = outputs["classes"].shape[-2:], outputs["masks"].shape[-2:]
@@ -56,10 +56,10 @@ def decode_macs(decode: Decode, outputs: Mapping[str, Value]) -> dict[str, int]:
 
 
 def parameters(graphs: Mapping[str, GraphInfo]) -> int:
-    """Numbers in the initialisers of graphs, whole ones of quantised weights included, equal tensors counted once.
+    """Count the numbers in the initialisers of graphs, including quantised weights; equal tensors count once.
 
-    Constants that are no parameters, such as tables of positions, are among them; whole numbers of 32 and 64 bits,
-    which are shapes and places, are not.
+    Constants that are not parameters, such as tables of positions, are included; integers of 32 and 64 bits,
+    which are shapes and indices, are not.
     """
     onnx = need_onnx()
     weights = {onnx.TensorProto.DataType.Value(name) for name in ("FLOAT", "FLOAT16", "BFLOAT16", "INT8", "UINT8")}
@@ -73,12 +73,12 @@ def parameters(graphs: Mapping[str, GraphInfo]) -> int:
 
 
 def _convolution(node: Any, inputs: list[Shape], outputs: list[Shape]) -> int:
-    """Each output is a sum over the weight's [inner / groups, *kernel]."""
+    """Count a convolution: each output is a sum over the weight's [inner / groups, *kernel]."""
     return prod(outputs[0]) * prod(_weight(node, inputs)[1:])
 
 
 def _transposed(node: Any, inputs: list[Shape], outputs: list[Shape]) -> int:
-    """Each input goes into the weight's [outer / groups, *kernel]."""
+    """Count a transposed convolution: each input is multiplied by the weight's [outer / groups, *kernel]."""
     return prod(inputs[0]) * prod(inputs[1][1:])
 
 
@@ -87,13 +87,13 @@ def _weight(node: Any, inputs: list[Shape]) -> Shape:
 
 
 def _product(node: Any, inputs: list[Shape], outputs: list[Shape]) -> int:
-    """Each output is a sum over the last axis of the first operand, or the first one where it is transposed."""
+    """Count a product: each output is a sum over the last axis of the first operand (if transposed, the one before)."""
     transposed = any(one.name == "transA" and one.i for one in node.attribute)
     return prod(outputs[0]) * inputs[0][-2 if transposed else -1]
 
 
 def _einsum(node: Any, inputs: list[Shape], outputs: list[Shape]) -> int:
-    """One for each combination of all indices; products of more than two operands are counted as one sum."""
+    """Count one per combination of all indices; a product of more than two operands counts as one sum."""
     equation = next(one.s.decode() for one in node.attribute if one.name == "equation").replace(" ", "")
     sizes: dict[str, int] = {}
     for term, shape in zip(equation.partition("->")[0].split(","), inputs, strict=True):
@@ -102,9 +102,9 @@ def _einsum(node: Any, inputs: list[Shape], outputs: list[Shape]) -> int:
 
 
 def _attention(node: Any, inputs: list[Shape], outputs: list[Shape]) -> int:
-    """Scores of queries and keys, and their product with the values; heads may be an axis or parts of the last one.
+    """Count the scores of queries and keys, and their product with the values.
 
-    com.microsoft.Attention projects its input by a weight of its own first.
+    Heads may be an axis or parts of the last one. com.microsoft.Attention first projects its input with its own weight.
     """
     if node.op_type == "Attention" and node.domain == "com.microsoft":
         batch, length, width = inputs[0]
@@ -125,4 +125,4 @@ FORMULAS: dict[str, Formula] = {
     "Einsum": _einsum,
     **dict.fromkeys(("Attention", "MultiHeadAttention"), _attention),
 }  # fmt: skip
-"""Operator -> its formula. Of torch's exporter Conv, ConvTranspose, Gemm, MatMul, Einsum and Attention occur."""
+"""Operator -> its formula. torch's exporter writes Conv, ConvTranspose, Gemm, MatMul, Einsum and Attention."""

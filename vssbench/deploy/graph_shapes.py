@@ -1,4 +1,4 @@
-"""The shapes of all tensors of a graph, worked out from those of its inputs; nothing is run."""
+"""Infer the shapes of all tensors of a graph from those of its inputs, without running anything."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from vssbench.errors import UserError, first_line
 
 Shape = tuple[int, ...]
 SMALL = 1024
-"""Numbers of a constant that may say a shape."""
+"""The most numbers in a constant that may define a shape."""
 LARGEST = 2**30
-"""Numbers of a tensor, at most: 4 GB of float32."""
+"""The most numbers in a tensor: 4 GB of float32."""
 
 
 def check_sizes(graph: GraphInfo) -> None:
-    """Raise UserError for a graph in which a few bytes stand for a tensor that fills the memory."""
+    """Raise UserError for a graph in which a few bytes define a tensor that fills the memory."""
     for name, shape in shapes_of(graph, {}).items():
         if prod(shape) > LARGEST:
             raise UserError(
@@ -25,14 +25,14 @@ def check_sizes(graph: GraphInfo) -> None:
 
 
 def shapes_of(graph: GraphInfo, inputs: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Shapes of all tensors where known; a weight's is its own."""
+    """Return the shapes of all tensors where known, including the weights."""
     onnx = need_onnx()
     whole = graph.model.graph
     model = onnx.ModelProto(ir_version=graph.model.ir_version, opset_import=graph.model.opset_import)
     bare = model.graph
     for part in ("node", "input", "output", "value_info"):
         getattr(bare, part).extend(getattr(whole, part))
-    for tensor in whole.initializer:  # of large ones the shape says all
+    for tensor in whole.initializer:  # only the shape of large ones matters
         if prod(tensor.dims) <= SMALL:
             bare.initializer.append(tensor)
         else:

@@ -1,4 +1,4 @@
-"""What a method hands over to be exported: a module for each graph, with everything that `model.yaml` says of it."""
+"""The input of an export: a module per graph of a method, with everything that `model.yaml` says about it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass(frozen=True)
 class GraphInput:
-    """source: where it comes from; example: a tensor of its shape and dtype (values do not matter)."""
+    """An input. source: where it comes from; example: a tensor of its shape and dtype (values do not matter)."""
 
     source: Source
     example: Tensor
@@ -32,10 +32,10 @@ class Graph:
     """One graph.
 
     module:  takes the inputs as positional tensors, in order; returns a tensor for each output, in order. Graphs that
-             share one module, and name inputs and outputs alike, share one file
+             share one module, with the same names of inputs and outputs, share one file
     inputs:  name -> input; no output has the name of an input
-    outputs: names, in order; what `decode` reads is among them: `scores`, or `classes` and `masks`. Every other one is
-             state, which inputs of later frames name
+    outputs: names, in order, including those that `decode` reads: `scores`, or `classes` and `masks`. All others are
+             state, which inputs of later frames refer to
     """
 
     kind: Kind
@@ -46,9 +46,9 @@ class Graph:
 
 
 def variant(network: M) -> M:
-    """The same modules once more, on the same parameters and buffers.
+    """Copy the modules, sharing their parameters and buffers.
 
-    What is set otherwise in them, so that they can be exported, then leaves the method as it is.
+    Settings can then be changed for the export without affecting the method.
     """
     shared = (*network.parameters(), *network.buffers())
     return copy.deepcopy(network, {id(tensor): tensor for tensor in shared})
@@ -69,14 +69,14 @@ class HasGraphs(Protocol):
     """`graphs(size)`: a method that can be exported."""
 
     def graphs(self, size: tuple[int, int]) -> Graphs:
-        """What it computes for frames of that size (H, W), in float32, on the method's own parameters.
+        """Return the method's computation on frames of that size (H, W), in float32, on its own parameters.
 
-        Raises UserError for what cannot be a graph, with the reason.
+        Raises UserError for anything that cannot be a graph, with the reason.
         """
 
 
 def per_frame(picture: Picture, module: nn.Module, example: Tensor, decode: Decode, *outputs: str) -> Graphs:
-    """The graphs of a method that sees every frame by itself: one, `frame`, from one picture.
+    """Return the graphs of a method that sees every frame by itself: a single one, `frame`, from one picture.
 
     example: float32[1, 3, h, w];  outputs: by default `scores`
     """
@@ -86,23 +86,23 @@ def per_frame(picture: Picture, module: nn.Module, example: Tensor, decode: Deco
 
 
 def interval(schedule: FixedInterval | OnChange) -> Interval:
-    """A schedule as `model.yaml` says it."""
+    """Return a schedule in the form of `model.yaml`."""
     if isinstance(schedule, FixedInterval):
         return Interval(key_interval=schedule.key_interval, offset=schedule.offset)
     return Interval(key_interval=str(Spec("auto", (("threshold", schedule.threshold), ("max", schedule.max)))))
 
 
 Arrays = Mapping[str, NDArray[np.generic]]
-"""What goes into a graph, or comes out of it, by name."""
+"""The inputs or outputs of a graph, by name."""
 
 Watch = Callable[[str, Arrays, Arrays], None]
 
 
 @runtime_checkable
 class RunsGraphs(Protocol):
-    """A method that runs exported graphs, `onnx(model=DIR)`: parity and calibration look on.
+    """A method that runs exported graphs, `onnx(model=DIR)`, and can be watched by parity and calibration.
 
-    watch: called after each graph on each frame with its name in model.yaml, its inputs and its outputs; None: nobody
+    watch: called after each graph on each frame with its name in model.yaml, its inputs and its outputs; or None
     """
 
     watch: Watch | None

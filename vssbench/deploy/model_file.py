@@ -1,6 +1,6 @@
-"""`model.yaml`: which graph runs on which frame, what it reads and leaves, and how a frame goes in and labels come out.
+"""`model.yaml`: which graph runs on which frame, its inputs and outputs, and how to encode frames and decode labels.
 
-It says all that a program needs to run the graphs next to it, without vssbench and without torch.
+It contains all that a program needs to run the graphs next to it, without vssbench and without torch.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Count = Annotated[int, Field(ge=1, le=2**31)]
 
 
 class Part(BaseModel):
-    """A part of the file: what is not known is refused."""
+    """A part of the file, in which unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _by_key(*keys: str) -> Discriminator:
-    """Which of several parts it is, by the key that each has alone."""
+    """Tell parts apart by the key that only one of them has."""
 
     def find(value: Any) -> str | None:
         names = value if isinstance(value, Mapping) else type(value).model_fields if isinstance(value, Part) else ()
@@ -36,7 +36,7 @@ def _by_key(*keys: str) -> Discriminator:
 
 
 class Resize(Part):
-    """Of whole numbers 0..255: as OpenCV's resize with INTER_LINEAR or INTER_CUBIC, or as Pillow's with BILINEAR or
+    """Resizing of integers 0..255, as by OpenCV with INTER_LINEAR or INTER_CUBIC, or by Pillow with BILINEAR or
     BICUBIC."""
 
     op: Literal["resize"] = "resize"
@@ -46,7 +46,7 @@ class Resize(Part):
 
 
 class Normalise(Part):
-    """(pixel - mean) / std by channel, RGB, on the 0..255 scale: float32[3, h, w] from uint8[h, w, 3]."""
+    """Normalisation, (pixel - mean) / std per channel, RGB, on the 0..255 scale: uint8[h, w, 3] to float32[3, h, w]."""
 
     op: Literal["normalise"] = "normalise"
     mean: tuple[float, float, float]
@@ -54,7 +54,7 @@ class Normalise(Part):
 
 
 class Interpolate(Part):
-    """Bilinear, of float32[3, h, w]: torch's interpolate(mode="bilinear")."""
+    """Bilinear interpolation of float32[3, h, w]: torch's interpolate(mode="bilinear")."""
 
     op: Literal["interpolate"] = "interpolate"
     size: Size
@@ -63,14 +63,14 @@ class Interpolate(Part):
 
 
 class Crop(Part):
-    """The first rows and columns, of float32[3, h, w]."""
+    """Cropping of float32[3, h, w] to the first rows and columns."""
 
     op: Literal["crop"] = "crop"
     size: Size
 
 
 class Pad(Part):
-    """`value` at the bottom and on the right, up to a size, of float32[3, h, w]."""
+    """Padding of float32[3, h, w] with `value` at the bottom and on the right, up to a size."""
 
     op: Literal["pad"] = "pad"
     size: Size
@@ -79,8 +79,8 @@ class Pad(Part):
 
 Operation = Annotated[Resize | Normalise | Interpolate | Crop | Pad, Field(discriminator="op")]
 Picture = tuple[Operation, ...]
-"""What is done in turn with a frame, uint8[H, W, 3], to make float32[1, 3, h, w]; or uint8[1, h, w, 3] where nothing
-normalises it. Resizing of whole numbers comes before that, what is of floats after it."""
+"""The operations, in order, that make float32[1, 3, h, w] from a frame, uint8[H, W, 3]; or uint8[1, h, w, 3] without
+`Normalise`. Resizing of integers comes before it, operations on floats after it."""
 
 
 class FromPicture(Part):
@@ -91,17 +91,17 @@ class FromPicture(Part):
 
 
 class FromSide(Part):
-    """What the dataset gives besides the image, such as `motion`: float32[H, W, D] becomes float32[1, D, H, W]."""
+    """A side input of the dataset, such as `motion`: float32[H, W, D] becomes float32[1, D, H, W]."""
 
     side: str
 
 
 class FromOutput(Part):
-    """What an earlier frame left under the name of a graph's output.
+    """The output of a graph, by name, on an earlier frame.
 
     of:    "key", the last key frame before this one, or the number of frames from that frame to this one
-    early: this frame's number in the clip -> that many frames instead, for the first frames of a clip
-    start: what stands for it while the clip has no such frame yet: "zeros" of the input's shape. None: that cannot be
+    early: this frame's number in the clip -> number of frames instead of `of`, for the first frames of a clip
+    start: the value while the clip has no such frame yet: "zeros" of the input's shape. None: this cannot happen
     """
 
     output: str
@@ -117,10 +117,10 @@ Source = Annotated[
 
 
 class When(Part):
-    """On which frames a graph runs; all that is said must hold, and nothing said is every frame.
+    """The frames on which a graph runs: all conditions given must hold; without any, it runs on every frame.
 
-    frames: first and last frame number in the clip (from 0); no last one is the rest of the clip
-    turn:   [n, i]: frames whose number in the clip leaves i when divided by n
+    frames: first and last frame number in the clip (from 0); without a last one, the rest of the clip
+    turn:   [n, i]: frames whose number in the clip has remainder i when divided by n
     key:    whether the schedule makes it a key frame
     """
 
@@ -129,7 +129,7 @@ class When(Part):
     key: bool | None = None
 
     def holds(self, number: int, key: bool) -> bool:
-        """number: of the frame in the clip; key: whether it is a key frame."""
+        """Whether the conditions hold. number: of the frame in the clip; key: whether it is a key frame."""
         first, last = self.frames or (0, None)
         count, turn = self.turn or (1, 0)
         inside = first <= number and (last is None or number <= last)
@@ -142,11 +142,11 @@ EVERY_FRAME = When()
 class GraphFile(Part):
     """One graph.
 
-    file:    next to model.yaml; graphs that differ in kind or in where inputs come from may share one
-    kind:    of the frames that it runs on, as in a result
+    file:    next to model.yaml; graphs that differ only in kind or in the source of inputs may share one
+    kind:    the kind of frame that it runs on, as in a result
     inputs:  name of the graph's input -> where it comes from
     outputs: names of the graph's outputs, in order
-    gflops:  10^9 multiply-accumulates of one frame as counted on the method that it came from, up to class scores
+    gflops:  10^9 multiply-accumulates per frame, counted on the original method, up to class scores
     """
 
     file: str
@@ -165,7 +165,7 @@ class Interval(Part):
 
 
 class Unless(Part):
-    """A key frame where the dataset gives no such side input: the codec's own key frames have no `motion`.
+    """A key frame wherever the dataset lacks that side input: the codec's own key frames have no `motion`.
 
     gop: frames from one key frame to the next that an encoder is asked for
     """
@@ -180,7 +180,7 @@ Schedule = Annotated[
 
 
 class Upsample(Part):
-    """Bilinear to `size`, then the first `kept` rows and columns; see `vssbench.networks.upsampling.Step`."""
+    """Bilinear upsampling to `size`, cropped to the first `kept` rows and columns; see `networks.upsampling.Step`."""
 
     size: Size
     kept: Size
@@ -190,7 +190,7 @@ class Upsample(Part):
 class FromScores(Part):
     """Labels are the argmax over classes of the output `scores`, float[1, C, h, w], after these steps.
 
-    log_softmax: whether class scores are the logarithm of the softmax of that; labels are the same
+    log_softmax: whether class scores are the log-softmax of the result; labels are the same
     """
 
     form: Literal["scores"] = "scores"
@@ -199,16 +199,16 @@ class FromScores(Part):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What it reads."""
+        """The outputs that it reads."""
         return ("scores",)
 
 
 class FromSegments(Part):
-    """Labels of the outputs `classes`, float[Q, C + 1] logits whose last column is "no object", and `masks`,
+    """Labels from the outputs `classes`, float[Q, C + 1] logits whose last column is "no object", and `masks`,
     float[Q, h, w] logits: softmax of the classes times sigmoid of the masks, summed over Q.
 
     order:   "exact": masks are upsampled to `padded` before the sigmoid; "fast": scores are upsampled; "late": masks
-             are upsampled and cropped, their sigmoid is resized to `frame`, the product comes last (VidEoMT's)
+             are upsampled and cropped, their sigmoid is resized to `frame`, and the product comes last (as in VidEoMT)
     padded, resized, frame: sizes from the network back to the frame
     """
 
@@ -220,18 +220,18 @@ class FromSegments(Part):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What it reads."""
+        """The outputs that it reads."""
         return ("classes", "masks")
 
 
 class FromLabels(Part):
-    """The output `labels`, whole numbers [1, H, W], is what comes out."""
+    """Labels are the output `labels`, integers [1, H, W]."""
 
     form: Literal["labels"] = "labels"
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What it reads."""
+        """The outputs that it reads."""
         return ("labels",)
 
 
@@ -239,17 +239,17 @@ Decode = Annotated[FromScores | FromSegments | FromLabels, Field(discriminator="
 
 
 class Origin(Part):
-    """The weights that were exported; as `vssbench.types.Weights`."""
+    """The exported weights; see `vssbench.types.Weights`."""
 
     origin: Literal["none", "file", "packaged", "untrained"]
     sha256: str | None = None
 
 
 class Parity(Part):
-    """The same frames of one kind through the graphs and through the method that they came from.
+    """Agreement of the graphs with their method on the same frames of one kind.
 
     equal:      share of the pixels with the same label, 0 to 1
-    difference: largest of the class scores; none where the graph gives labels
+    difference: the largest between class scores; none if the graph returns labels
     """
 
     frames: int
@@ -258,7 +258,7 @@ class Parity(Part):
 
 
 NAME = "model.yaml"
-"""Of the file."""
+"""The schema of the file."""
 
 
 class ModelFile(Part):
@@ -268,15 +268,15 @@ class ModelFile(Part):
     frame:       (H, W) of the frames that it takes
     classes:     names of the network's own classes, in the order of its scores
     labels:      the label space that predictions are of, as `labels=` takes it: a name, or the format of labels/*.yaml
-    groups:      where the network's own classes are others: which of them count as which, by name, or by number
-                 where several have that name
+    groups:      if the network's own classes differ: which of them count as which, by name, or by number if several
+                 share the name
     pictures:    name -> how a frame becomes an input
     graphs:      name -> graph, in the order in which they are tried: the first whose `when` holds runs
-    schedule:    of key frames; none where no graph asks for it
-    precision:   "float32", "fp16" or "int8", with `calibration`: the frames that int8 ranges were taken from
+    schedule:    of key frames; none if no graph needs it
+    precision:   "float32", "fp16" or "int8"; for int8, `calibration` says which frames its ranges were taken from
     kept_float:  names of layers that stayed in floating point -> why
     weights:     where they came from
-    parity:      kind of frame -> how far the graphs do as the method does; empty where it was not looked at
+    parity:      kind of frame -> how closely the graphs match the method; empty if this was not measured
     provenance:  versions, opset, options of the export
     """
 
@@ -298,5 +298,5 @@ class ModelFile(Part):
     provenance: Mapping[str, Any] = {}
 
     def picture_size(self, name: str) -> Size:
-        """(H, W) of a picture as a graph sees it."""
+        """Return the (H, W) of a picture as a graph sees it."""
         return (self.frame, *(one.size for one in self.pictures[name] if not isinstance(one, Normalise)))[-1]

@@ -1,4 +1,4 @@
-"""The same frames through a method and through its graphs: do both say the same?"""
+"""Compare a method with its exported graphs on the same frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vssbench.errors import UserError, blaming
 from vssbench.types import KINDS, Dataset, Frame, Kind, Method
 
 LEAST: Mapping[str, float] = {"float32": 0.999, "fp16": 0.99, "int8": 0.9}
-"""Share of equal labels below which graphs of a precision are called different."""
+"""The least share of equal labels, per precision, for graphs that count as matching the method."""
 
 
 @dataclass
@@ -32,9 +32,9 @@ class _Seen:
 
 
 def frames_of(dataset: Dataset, size: tuple[int, int], limit: int, of_each: int | None = None) -> Iterator[Frame]:
-    """The dataset's first frames, clip after clip. of_each: so many of each clip at most
+    """Yield the dataset's first frames, clip by clip. of_each: the most frames of each clip
 
-    Raises UserError for frames of another size.
+    Raises UserError for frames of a different size.
     """
     left = limit
     for clip in dataset.clips():
@@ -52,7 +52,7 @@ def frames_of(dataset: Dataset, size: tuple[int, int], limit: int, of_each: int 
 def compare(
     method: Method, exported: Method, frames: Iterable[Frame], tick: Callable[[], None] = lambda: None
 ) -> tuple[dict[Kind, Parity], set[str]]:
-    """Kind of frame -> how far both agree, and the names of the graphs that ran.
+    """Return kind of frame -> how closely both agree, and the names of the graphs that ran.
 
     exported: the same method as `onnx(model=DIR)`;  frames: of one clip or several, each clip from its first frame
     """
@@ -83,7 +83,7 @@ def compare(
 
 
 def _run(method: Any, frame: Frame) -> tuple[Any, Any]:
-    """The prediction and the scores."""
+    """Return the prediction and the scores."""
     shown = frame.read_only()
     with blaming(method.name, f"clip {frame.clip!r}, frame {frame.index}"):
         y = method.step(method.prepare(shown))
@@ -93,5 +93,5 @@ def _run(method: Any, frame: Frame) -> tuple[Any, Any]:
 
 
 def differing(model: ModelFile) -> list[Kind]:
-    """The kinds of frame on which the graphs do not do as the method does."""
+    """The kinds of frame on which the graphs do not match the method."""
     return [kind for kind, one in model.parity.items() if one.equal < LEAST[model.precision]]

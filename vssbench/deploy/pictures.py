@@ -1,4 +1,4 @@
-"""Frames as graphs take them: the operations of `model.yaml`, each as the methods do it from which graphs come."""
+"""Prepare frames for graphs: the operations of `model.yaml`, each as in the original methods."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ Array = np.ndarray[Any, Any]
 
 
 class Pictures:
-    """The pictures of frames; operations with which several begin are done once."""
+    """A maker of pictures from frames; operations that several pictures begin with are done once."""
 
     def __init__(self, pictures: Mapping[str, Picture]):
         self._pictures = dict(pictures)
 
     @torch.inference_mode()
     def of(self, image: UInt8, names: Iterable[str]) -> dict[str, Array]:
-        """Name -> float32[1, 3, h, w] (uint8[1, h, w, 3] where nothing normalises), of a frame uint8[H, W, 3]."""
+        """Return name -> float32[1, 3, h, w] (uint8[1, h, w, 3] if not normalised), from a frame uint8[H, W, 3]."""
         done: dict[Picture, Any] = {(): np.ascontiguousarray(image)}
         return {name: _batch(_made(self._pictures[name], done)) for name in names}
 
 
 def _made(picture: Picture, done: dict[Picture, Any]) -> Any:
-    """uint8[h, w, 3] in NumPy or float32[3, h, w] in torch. done: what is there already, by the operations so far"""
+    """Return uint8[h, w, 3] in NumPy or float32[3, h, w] in torch. done: earlier results, by the operations so far"""
     if picture not in done:
         done[picture] = _apply(picture[-1], _made(picture[:-1], done))
     return done[picture]

@@ -1,6 +1,6 @@
-"""Graphs in fewer bits: half precision, or whole numbers of 8 bits whose ranges are taken from frames.
+"""Convert graphs to fewer bits: half precision, or 8-bit integers whose ranges are taken from frames.
 
-Both by ONNX Runtime's own converters. Ours is the choice of what stays in floating point, and why.
+ONNX Runtime's own converters do both. This module only chooses what stays in floating point, and says why.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vssbench.types import Frame, Method
 
 Precision = Literal["float32", "fp16", "int8"]
 QUANTISED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-"""Operators that int8 is for: nearly all multiplications are theirs."""
+"""The operators to quantise to int8, which make nearly all multiplications."""
 _EXACT = {
     "GridSample": "places to sample at need more digits",
     "LayerNormalization": "means and variances of values of any size",
@@ -36,7 +36,7 @@ _PLACES = "gives the places that are sampled: a step of 8 bits may be more than 
 
 
 def to_fp16(folder: Path, model: ModelFile) -> ModelFile:
-    """The graphs in the folder rewritten in half precision; inputs and outputs stay float32."""
+    """Rewrite the graphs in the folder in half precision; inputs and outputs stay float32."""
     import onnx
 
     with _quiet():
@@ -47,7 +47,7 @@ def to_fp16(folder: Path, model: ModelFile) -> ModelFile:
             graph = onnx.load(folder / file)
             with _told(folder / file, "half precision"):
                 narrow = convert_float_to_float16(graph, keep_io_types=True, op_block_list=list(_half_blocked()))
-                OnnxModel(narrow).topological_sort()  # its casts of inputs come last
+                OnnxModel(narrow).topological_sort()  # the converter puts casts of inputs last
                 onnx.save(narrow, folder / file)
                 onnx.checker.check_model(folder / file)
     kept = dict.fromkeys(_half_blocked(), "ONNX Runtime's converter has no half form of it")
@@ -55,10 +55,10 @@ def to_fp16(folder: Path, model: ModelFile) -> ModelFile:
 
 
 def to_int8(folder: Path, model: ModelFile, inputs: Mapping[str, Sequence[Arrays]], frames: str) -> ModelFile:
-    """The graphs in the folder rewritten for int8, with the ranges of activations that those inputs give.
+    """Rewrite the graphs in the folder for int8, with the ranges of activations that those inputs result in.
 
-    Static quantisation in QDQ form: weights int8 with a scale for each channel, activations uint8 with one for each.
-    inputs: file -> what goes into its graph, as `collect` gives it;  frames: what they were, for `calibration`
+    Static quantisation in QDQ form: weights int8 with a scale per channel, activations uint8 with a scale per tensor.
+    inputs: file -> its graph's inputs, as returned by `collect`;  frames: which frames they were, for `calibration`
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -97,7 +97,7 @@ def to_int8(folder: Path, model: ModelFile, inputs: Mapping[str, Sequence[Arrays
 
 
 def collect(exported: Method, model: ModelFile, frames: Iterable[Frame]) -> dict[str, list[Arrays]]:
-    """File -> what goes into its graph on those frames, with the states that the graphs themselves leave.
+    """Return file -> its graph's inputs on those frames, including the states that the graphs themselves leave.
 
     exported: the float32 graphs as `onnx(model=DIR)`
     """
@@ -118,13 +118,13 @@ def collect(exported: Method, model: ModelFile, frames: Iterable[Frame]) -> dict
 
 
 def files(model: ModelFile) -> list[str]:
-    """Of the graphs, each once."""
+    """The files of the graphs, each once."""
     return list(dict.fromkeys(graph.file for graph in model.graphs.values()))
 
 
 def _kept(file: Path) -> tuple[list[str], dict[str, str]]:
-    """Nodes of a graph that stay in float although operators of their kind do not, and those that people know by the
-    names of their weights, with the reason."""
+    """The nodes of a graph that stay in float although their operators are quantised, and reasons for those that
+    people know by the names of their weights."""
     import onnx
 
     graph = onnx.load(file, load_external_data=False).graph
@@ -149,7 +149,7 @@ def _kept(file: Path) -> tuple[list[str], dict[str, str]]:
 
 
 def _nearest(maker: Mapping[str, Any], values: Iterable[str]) -> set[str]:
-    """The nodes with weights that are met first on the way back from those values."""
+    """The nodes with weights that are reached first when going back from those values."""
     found, waiting, seen = set(), list(values), set()
     while waiting:
         node = maker.get(waiting.pop())
@@ -164,7 +164,7 @@ def _nearest(maker: Mapping[str, Any], values: Iterable[str]) -> set[str]:
 
 
 def _present(folder: Path, model: ModelFile, reasons: Mapping[str, str]) -> dict[str, str]:
-    """Of those operators the ones that the graphs have."""
+    """The operators among those that the graphs contain, with the reasons."""
     import onnx
 
     there: Counter[str] = Counter()
@@ -181,16 +181,16 @@ def _half_blocked() -> Sequence[str]:
 
 @contextmanager
 def _told(file: Path, what: str) -> Iterator[None]:
-    """What a converter cannot do, as one message."""
+    """Turn the failure of a converter into one message."""
     try:
         yield
-    except Exception as error:  # the library has a type for each of its steps
+    except Exception as error:  # the library has an exception type per step
         raise UserError(f"ONNX Runtime cannot bring it to {what}: {cause(error)}", where=file) from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without advice to prepare the graph in another way, which was done."""
+    """Suppress the converter's advice to preprocess the graph, which has been done."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

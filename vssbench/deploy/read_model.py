@@ -1,4 +1,4 @@
-"""`model.yaml` and the graphs next to it, read and checked: what does not hold together is one message."""
+"""Read and check `model.yaml` and the graphs next to it: all inconsistencies are reported in one message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vssbench.files.yaml_file import complaint, read_yaml
 
 FORM = "a folder that vssbench export-model wrote: model.yaml and the graphs that it names"
 SHOWN = 3
-"""How many mistakes of one file are reported at once."""
+"""The most mistakes of one file that are reported at once."""
 _KEYS = {
     key
     for part in vars(model_file).values()
@@ -28,7 +28,7 @@ _KEYS = {
 
 
 class Exported(NamedTuple):
-    """A folder. graphs: by their names in model.yaml; those that share a file share the entry."""
+    """An exported folder. graphs: by their names in model.yaml; those that share a file share the entry."""
 
     folder: Path
     file: ModelFile
@@ -36,7 +36,7 @@ class Exported(NamedTuple):
 
 
 def read_model(folder: Path) -> Exported:
-    """What a folder holds. Raises UserError with file and key for whatever is unknown, missing or does not fit."""
+    """Read a folder. Raises UserError with file and key for anything that is unknown, missing or does not fit."""
     if not folder.is_dir():
         raise UserError("no such folder", where=folder, expected=FORM)
     path = folder / NAME

@@ -1,4 +1,4 @@
-"""Graphs in ONNX Runtime: on which provider, on how many threads, and what of it a result must say."""
+"""Run graphs in ONNX Runtime, on a given provider and number of threads."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Array = np.ndarray[Any, Any]
 
 
 def runtime() -> Any:
-    """The package onnxruntime. Raises MissingExtra where it is not installed."""
+    """Import the package onnxruntime. Raises MissingExtra if it is not installed."""
     try:
         import onnxruntime
     except ImportError:
         raise MissingExtra.of("onnx", "onnxruntime", "running a graph") from None
-    onnxruntime.set_default_logger_severity(3)  # of errors alone: its warnings are of what its optimiser makes itself
+    onnxruntime.set_default_logger_severity(3)  # errors only: its warnings concern its own optimiser
     return onnxruntime
 
 
@@ -52,9 +52,9 @@ def check_provider(provider: Provider) -> None:
 class Session:
     """One graph, ready to run.
 
-    provider: where it runs; what that cannot run is run on the CPU
-    threads:  of one operator; None: as ONNX Runtime takes them
-    optimise: what is fused and laid out anew first
+    provider: where it runs; operators that it cannot run fall back to the CPU
+    threads:  for one operator; None: ONNX Runtime's own number
+    optimise: how much is fused and laid out differently first
     Raises UserError for a graph that ONNX Runtime refuses.
     """
 
@@ -65,14 +65,14 @@ class Session:
         options.graph_optimization_level = getattr(library.GraphOptimizationLevel, _LEVELS[optimise])
         options.log_severity_level = 3
         options.add_session_config_entry("session.load_model_format", "ONNX")
-        # Threads that wait for the next frame take the time of the methods that are measured in turn with this one.
+        # Threads that spin until the next frame take time from the methods that are measured in turn with this one.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         wanted = PROVIDERS[provider]
         try:
             session = library.InferenceSession(
                 str(graph.path), options, list(dict.fromkeys((wanted, PROVIDERS["cpu"])))
             )
-        except Exception as error:  # the library has a type for each of its stages
+        except Exception as error:  # the library has an exception type per stage
             raise UserError(f"onnxruntime refuses it: {_told(error)}", where=graph.path) from None
         if session.get_providers()[0] != wanted:
             raise UserError(
@@ -85,7 +85,7 @@ class Session:
         self._dtypes = {name: np.dtype(one.dtype) for name, one in graph.inputs.items()}
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """All outputs by name. Numbers are brought to the type that the graph takes."""
+        """Run the graph and return all outputs by name. Inputs are converted to the types that the graph takes."""
         feeds = {name: inputs[name].astype(dtype, copy=False) for name, dtype in self._dtypes.items()}
         try:
             found = self._session.run(None, feeds)
@@ -94,7 +94,7 @@ class Session:
         return dict(zip(self._graph.outputs, found, strict=True))
 
     def blank(self, name: str) -> Array:
-        """Zeros for an input."""
+        """Return zeros for an input."""
         return np.zeros([size or 1 for size in self._graph.inputs[name].shape], self._dtypes[name])
 
 

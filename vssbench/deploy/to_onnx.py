@@ -1,4 +1,4 @@
-"""One module as an ONNX graph: fixed shapes, named inputs and outputs, and the same bytes every time."""
+"""Write one module as an ONNX graph: fixed shapes, named inputs and outputs, and the same bytes every time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from vssbench.deploy.graphs import Graph
 from vssbench.errors import MissingExtra, UserError, cause
 
 OPSET = 18
-"""Opset: the newest that every runtime of today's boards reads, and the oldest that torch writes."""
+"""The newest opset that the runtimes of all current boards read, and the oldest that torch writes."""
 _GRID_SAMPLE = torch.ops.aten.grid_sampler.default
 _MODES, _PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
 
 
 def need_onnx(purpose: str) -> None:
-    """Raise MissingExtra where a package of the extra `onnx` is not installed."""
+    """Raise MissingExtra if a package of the extra `onnx` is not installed."""
     for package in ("onnx", "onnxscript", "onnxruntime"):
         try:
             __import__(package)
@@ -32,26 +32,28 @@ def need_onnx(purpose: str) -> None:
 
 
 def write(graph: Graph, file: Path, grid_sample: bool = True) -> None:
-    """The graph in a file, checked; its weights too, unless they exceed what one file may hold (2 GB): then they lie
-    next to it, in `<file>.data`.
+    """Write the graph to a file with its weights, and check it.
 
-    grid_sample: False writes no GridSample, but gathers and products, for runtimes that lack it or compile it wrongly
-    Raises UserError for a module that cannot be traced or uses what ONNX has no operator for.
+    Weights that exceed the limit of one file (2 GB) are written next to it, to `<file>.data`.
+    grid_sample: False writes gathers and products instead of GridSample, for runtimes that lack or miscompile it
+    Raises UserError for a module that cannot be traced or needs what ONNX has no operator for.
     """
     import onnx
 
     if clash := set(graph.inputs) & set(graph.outputs):
         raise ValueError(f"an input and an output of one name: {clash}")
-    examples = tuple(one.example.clone() for one in graph.inputs.values())  # of one tensor twice, one input
+    examples = tuple(
+        one.example.clone() for one in graph.inputs.values()
+    )  # the same tensor twice would become one input
     try:
         with torch.inference_mode(False), torch.no_grad(), _quiet():
-            graph.module.eval()(*examples)  # once for real: a table that is made while traced and kept has no values
+            graph.module.eval()(*examples)  # a real run first: a table cached while tracing would have no values
             traced: Any = torch.export.export(graph.module, examples, strict=False)
             traced = traced.run_decompositions(_PLAIN if grid_sample else {**_PLAIN, _GRID_SAMPLE: by_gathers})
             program: Any = torch.onnx.export(
                 traced, input_names=[*graph.inputs], output_names=[*graph.outputs], opset_version=OPSET, verbose=False
             )
-        for node in program.model.graph.all_nodes():  # where in the sources it came from: paths of this machine
+        for node in program.model.graph.all_nodes():  # the node's place in the sources, with local paths
             node.metadata_props.clear()
             node.doc_string = None
         program.model.metadata_props.clear()
@@ -65,7 +67,7 @@ def write(graph: Graph, file: Path, grid_sample: bool = True) -> None:
             )
     except UserError:
         raise
-    except Exception as error:  # the exporter has a type for each of its steps
+    except Exception as error:  # the exporter has an exception type per step
         raise UserError(
             f"cannot be written as an ONNX graph: {cause(error)}",
             where=type(graph.module).__name__,
@@ -74,7 +76,7 @@ def write(graph: Graph, file: Path, grid_sample: bool = True) -> None:
 
 
 def by_products(maps: Tensor, size: Sequence[int]) -> Tensor:
-    """Return torch's `adaptive_avg_pool2d` as two matrix products: a graph else has a gather per place of a window.
+    """Return torch's `adaptive_avg_pool2d` as two matrix products: a graph would else have a gather per window place.
 
     maps: float[.., H, W]. Returns float[.., *size]; the mean over rows, then over columns.
     """
@@ -88,7 +90,7 @@ def by_products(maps: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def by_gathers(maps: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Tensor:
-    """torch's `grid_sampler`, bilinear, by rows that are gathered, weighted and summed; zeros or the border outside.
+    """Return torch's bilinear `grid_sampler` by rows that are gathered, weighted and summed; zeros or border outside.
 
     maps: float[N, C, H, W];  grid: float[N, h, w, 2], x first, -1 .. 1. Returns float[N, C, h, w].
     """
@@ -118,12 +120,12 @@ def by_gathers(maps: Tensor, grid: Tensor, interpolation_mode: int, padding_mode
 
 
 _PLAIN = {torch.ops.aten.adaptive_avg_pool2d.default: by_products}
-"""Operator -> its form in a graph."""
+"""Operator -> the function that replaces it in a graph."""
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the exporter says of its own future."""
+    """Suppress the exporter's warnings about its own future."""
     names = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
     before = {name: logging.getLogger(name).level for name in names}
     fast = torch.backends.mha.get_fastpath_enabled()
