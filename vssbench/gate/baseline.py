@@ -1,7 +1,7 @@
-"""The baseline: what a comparison needs of results, in one small file that a repository keeps.
+"""The baseline: the part of results that a comparison needs, in one small file to keep in a repository.
 
-Either side of a comparison is a `Snapshot`: the runs of today, and a baseline file or the runs of another day. A
-baseline keeps figures, not records: with a run's folder in its place the gate can also compare clip by clip.
+Each side of a comparison is a `Snapshot`: today's runs, and a baseline file or earlier runs. A baseline keeps figures,
+not records: with a run's folder in its place, the gate can also compare clip by clip.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ ENVIRONMENT = ("python", "packages", "plugins", "cpu", "threads", "device", "dev
 """The parts of a result's environment that are kept."""
 
 STREAM = ("fps", "take", "assumed", "latency_ms")
-"""What is kept of a result's streams."""
+"""The parts of a result's streams that are kept."""
 
 Key = tuple[str, str]
-"""Method and dataset, "camvid val": what today's result is compared with."""
+"""Method and dataset, "camvid val", which identify an entry on both sides of a comparison."""
 
 
 class Entry(BaseModel):
     """One method on one dataset.
 
-    figures: name in the catalogue -> number, every one that a rule can be of; None where it was asked for and there is
-             none, with the reason in `reasons`
+    figures: name in the catalogue -> number, for each figure that a rule can name; None if it was asked for but does
+             not exist, with the reason in `reasons`
     timing:  what a comparison of speed needs; None: speed was not measured, or without the reference workload
     skipped: clip -> why it does not count under the protocol
-    streams: of each frame rate "fps", "take", "assumed" and "latency_ms", as in the result
-    memory_alone: whether memory was measured in a process of the method's own
+    streams: for each frame rate "fps", "take", "assumed" and "latency_ms", as in the result
+    memory_alone: whether memory was measured in the method's own process
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -75,7 +75,7 @@ class Entry(BaseModel):
 
     @classmethod
     def of(cls, result: RunResult) -> Entry:
-        """What the baseline keeps of a result; where the weights' file was on this machine is not in it."""
+        """Make an entry of a result, leaving out the local path of the weights' file."""
         found = {one.figure.name: one for one in figures(result)}
         return cls(
             method=result.method,
@@ -95,7 +95,7 @@ class Entry(BaseModel):
 
 
 class Baseline(BaseModel):
-    """The file. reason: why these figures are the accepted ones; updated: when they were accepted, ISO 8601."""
+    """The file. reason: why these figures were accepted; updated: when they were accepted, ISO 8601."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -114,8 +114,8 @@ class Baseline(BaseModel):
 class Snapshot:
     """One side of a comparison.
 
-    folders: each entry's own, where its records are kept;  title: for people
-    read:    the records that were read already
+    folders: where each entry's records are kept;  title: for people
+    read:    the records that have been read already
     """
 
     entries: Mapping[Key, Entry]
@@ -124,7 +124,7 @@ class Snapshot:
     read: Mapping[Key, OverClips] = field(default_factory=dict)
 
     def over_clips(self, key: Key) -> OverClips:
-        """An entry's clips. Raises UserError where their records are not in its folder."""
+        """Return an entry's clips. Raises UserError if their records are not in its folder."""
         if key in self.read:
             return self.read[key]
         kept = read_folder(self.folders[key])
@@ -132,7 +132,7 @@ class Snapshot:
 
 
 def read_runs(runs: Sequence[Path]) -> Snapshot:
-    """All results of run directories; raises UserError where two are of one method on one dataset."""
+    """Read all results of run directories. Raises UserError if two are of one method on one dataset."""
     entries: dict[Key, Entry] = {}
     folders: dict[Key, Path] = {}
     read: dict[Key, OverClips] = {}
@@ -161,9 +161,9 @@ def read_runs(runs: Sequence[Path]) -> Snapshot:
 
 
 def believed(folder: Path) -> tuple[RunResult, OverClips | None]:
-    """A method's result and its clips; None for these where their records are not next to it, or accuracy is missing.
+    """Return a method's result and its clips, which are None if records are not next to it or accuracy is missing.
 
-    Raises UserError where its metrics do not follow from the records.
+    Raises UserError if the metrics do not follow from the records.
     """
     kept = read_folder(folder)
     if kept.result.metrics is None or not kept.has_records:
@@ -174,7 +174,7 @@ def believed(folder: Path) -> tuple[RunResult, OverClips | None]:
 
 
 def read_baseline(path: Path) -> Baseline:
-    """Read a baseline file. A newer schema, a damaged file or an empty one is one clear message."""
+    """Read a baseline file. Raises UserError for a newer schema and for a damaged or empty file."""
     expected = "a file that `vssbench baseline update` wrote, or a run directory"
     try:
         data = json.loads((regular(path) if path.exists() else path).read_text(encoding="utf-8"))
@@ -202,7 +202,7 @@ def read_baseline(path: Path) -> Baseline:
 
 
 def read_either(path: Path) -> Snapshot:
-    """A baseline file, or a run directory in its place."""
+    """Read a baseline file, or a run directory in its place."""
     if path.is_dir():
         return read_runs([path])
     found = read_baseline(path)
@@ -214,7 +214,7 @@ def keyed(entries: Iterable[Entry]) -> dict[Key, Entry]:
 
 
 def updated(old: Mapping[Key, Entry], new: Mapping[Key, Entry], reason: str, prune: bool) -> Baseline:
-    """The baseline after `new` was accepted. prune: drop what `new` lacks, which otherwise stays as it was."""
+    """Return the baseline after `new` was accepted. prune: drop entries that `new` lacks, which are otherwise kept."""
     if not reason.strip():
         raise UserError("a baseline needs a reason", fix='--reason "what changed, and why that is right"')
     kept = dict(new) if prune else {**old, **new}

@@ -1,7 +1,7 @@
-"""One verdict for each method, dataset and rule: is this figure worse than the baseline's by more than the rule allows?
+"""Judge each method, dataset and rule: is this figure worse than the baseline's by more than the rule allows?
 
-Whatever the baseline has and the results lack (a method, a clip, a figure) is a failure. What was measured differently
-(other files, classes, protocol or codec; for speed other hardware) is not comparable, which is not a pass either.
+Anything that the baseline has and the results lack (a method, a clip, a figure) is a failure. Anything measured
+differently (different files, classes, protocol or codec; for speed, hardware) is not comparable, and does not pass.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from vssbench.stats.over_clips import OverClips
 from vssbench.stats.same_clips import in_order, refuse_others
 
 NAMED = 8
-"""How many figures a message names where a rule fits none."""
+"""The number of figures that a message names if a rule fits none."""
 NOISE = 1e-9
-"""Share of a figure that counts as rounding of floats; quality and cost are otherwise compared to the digit."""
+"""The share of a figure that counts as rounding of floats; otherwise, quality and cost are compared exactly."""
 
 
 def check(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule] | None = None) -> Report:
-    """Judge today's results. rules: None takes those of DEFAULT that fit a figure on either side."""
+    """Judge today's results. rules: None takes the rules in DEFAULT that fit a figure on either side."""
     baseline, renamed = under_names_of(current, baseline)
     entries = [*baseline.entries.values(), *current.entries.values()]
     asked = default_rules(entries) if rules is None else tuple(rules)
@@ -48,7 +48,7 @@ def check(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule] | None = 
 
 
 def under_names_of(current: Snapshot, baseline: Snapshot) -> tuple[Snapshot, list[str]]:
-    """The baseline under today's names for methods that are the same once every default is written out, and a note
+    """Return the baseline under today's names of methods that are equal with every default written out, and a note
     for each: `hold(of=oracle)` and `hold(key_interval=5,of=oracle)` are one method."""
     fresh = {
         (entry.resolved, key[1]): key
@@ -74,7 +74,7 @@ def _none_fits(rule: Rule, names: Sequence[str]) -> str:
 
 
 def default_rules(entries: Iterable[Entry]) -> tuple[Rule, ...]:
-    """The DEFAULT rules whose figure exists; raises UserError where none does."""
+    """Return the DEFAULT rules whose figure exists. Raises UserError if there are none."""
     names = _measured(entries)
     if found := tuple(rule for rule in rules_of(DEFAULT) if rule.metric in names):
         return found
@@ -86,12 +86,12 @@ def default_rules(entries: Iterable[Entry]) -> tuple[Rule, ...]:
 
 
 def _measured(entries: Iterable[Entry]) -> list[str]:
-    """The figures that any entry has."""
+    """Return the figures that any entry has."""
     return list(dict.fromkeys(name for entry in entries for name, value in entry.figures.items() if value is not None))
 
 
 def _told(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule], by_default: bool) -> Iterator[str]:
-    """What a reader should know before trusting a pass."""
+    """Yield notes that a reader should know before trusting a pass."""
     before, now = ({folder.resolve() for folder in side.folders.values()} for side in (baseline, current))
     if before & now:
         yield "the results are compared with themselves: the baseline is the same folder"
@@ -102,7 +102,7 @@ def _told(current: Snapshot, baseline: Snapshot, rules: Sequence[Rule], by_defau
 
 
 def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[Rule]) -> Iterator[Verdict]:
-    """The verdicts on one method and dataset, one per rule."""
+    """Yield the verdicts on one method and dataset, one per rule."""
     before, now = baseline.entries.get(key), current.entries.get(key)
     latest = now or before
     assert latest is not None
@@ -133,7 +133,7 @@ def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[R
 
 
 def _by_clip(rule: Rule) -> bool:
-    """Whether its figure adds up over clips."""
+    """Whether the rule's figure adds up over clips."""
     return rule.figure.metric or rule.figure.spec.name in ACCURACIES
 
 
@@ -142,7 +142,7 @@ def _figure(entry: Entry | None, rule: Rule) -> float | None:
 
 
 def _standing(key: Key, before: Entry | None, now: Entry | None, current: Snapshot) -> tuple[Status, str] | None:
-    """What can be said of a method and dataset before looking at any figure; None: the figures may be compared."""
+    """Return the status of a method and dataset that holds for all figures; None: the figures may be compared."""
     if now is None:
         elsewhere = [dataset for method, dataset in current.entries if method == key[0]]
         return "missing", "was not measured" + (f"; it was on {', '.join(elsewhere)}" if elsewhere else "")
@@ -157,7 +157,7 @@ def _standing(key: Key, before: Entry | None, now: Entry | None, current: Snapsh
 
 
 def _judged(verdict: Verdict, rule: Rule, before: Entry | None, now: Entry) -> Verdict:
-    """The verdict on one figure of two comparable entries, or of one that is new."""
+    """Return the verdict on one figure of two comparable entries, or of a new one."""
     if before is None or verdict.baseline is None or verdict.current is None:
         if verdict.current is not None:
             return replace(verdict, status="new", why="the baseline lacks it")
@@ -179,7 +179,7 @@ def _judged(verdict: Verdict, rule: Rule, before: Entry | None, now: Entry) -> V
 
 
 def _speed(verdict: Verdict, rule: Rule, before: Entry, now: Entry) -> Verdict:
-    """The verdict on a speed, by `speed.judge`."""
+    """Return the verdict on a speed, by `speed.judge`."""
     if before.timing is None or now.timing is None:
         which = "baseline" if before.timing is None else "results"
         return replace(verdict, status="incomparable", why=f"no reference workload was timed in the {which}")
@@ -199,7 +199,7 @@ def _speed(verdict: Verdict, rule: Rule, before: Entry, now: Entry) -> Verdict:
 
 
 def _cause(rule: Rule, now: Entry) -> str:
-    """Why there is no figure."""
+    """Say why there is no figure."""
     if rule.metric in now.reasons:
         return now.reasons[rule.metric]
     if rule.figure.topic == "accuracy":
@@ -214,9 +214,9 @@ RESAMPLES = 2000
 
 
 def paired(before: OverClips, now: OverClips, metrics: Sequence[str]) -> dict[str, Comparison]:
-    """Metric -> now minus before, of one method under one protocol.
+    """Return metric -> now minus before, for one method under one protocol.
 
-    Raises NotComparable where the clips' ground truth is not the same.
+    Raises NotComparable if the clips' ground truth differs.
     """
     refuse_others(before.truth, now.truth)
     found = {}

@@ -1,4 +1,4 @@
-"""How two entries of one method and dataset were measured: whether their figures may be compared at all."""
+"""Decide from how two entries of one method and dataset were measured whether their figures are comparable at all."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from vssbench.results.figures import Figure
 from vssbench.results.stream_figures import of_stream
 
 NAMED = 3
-"""How many clips a message names where some are missing."""
+"""The number of clips that a message names if some are missing."""
 _MACHINE = ("python", *HARDWARE)
 
 
 def lost_clips(before: Entry, now: Entry) -> str | None:
-    """Which clips of the baseline no longer count; None where no clip is shared: that is another set, not a loss."""
+    """Say which clips of the baseline no longer count; None if no clip is shared: then the set differs, none is lost."""
     kept = set(now.clips)
     lost = [clip for clip in before.clips if clip not in kept]
     if not lost or (kept and len(lost) == len(before.clips)):
@@ -27,7 +27,7 @@ def lost_clips(before: Entry, now: Entry) -> str | None:
 
 
 def other_reading(before: Entry, now: Entry) -> list[str]:
-    """What differs in how the frames were seen and scored."""
+    """List the differences in how the frames were seen and scored."""
     differing = _differing(
         {
             "protocol": (before.protocol, now.protocol),
@@ -41,9 +41,9 @@ def other_reading(before: Entry, now: Entry) -> list[str]:
 
 
 def other_files(before: Entry, now: Entry) -> list[str]:
-    """What differs in the frames themselves."""
+    """List the differences in the frames themselves."""
     old, new = before.dataset, now.dataset
-    scored = old.labelled and new.labelled  # 0 too where accuracy was refused
+    scored = old.labelled and new.labelled  # also 0 if accuracy was refused
     return _differing(
         {
             "files of the split": (old.fingerprint[:12], new.fingerprint[:12]),
@@ -56,12 +56,12 @@ def other_files(before: Entry, now: Entry) -> list[str]:
 
 
 def other_machine(before: Entry, now: Entry) -> list[str]:
-    """What differs in the hardware that a clock or a meter ran on."""
+    """List the differences in the hardware that was timed or metered."""
     return _differing({key: (before.environment.get(key), now.environment.get(key)) for key in HARDWARE})
 
 
 def other_times(figure: Figure, before: Entry, now: Entry) -> str | None:
-    """Why a figure that is read off a clock or a meter cannot be compared; None where it can, or is no such figure.
+    """Say why a figure read off a clock or a meter cannot be compared; None if it can, and for any other figure.
 
     What a stream shows with assumed times per frame is the same on any machine.
     """
@@ -81,7 +81,7 @@ def other_times(figure: Figure, before: Entry, now: Entry) -> str | None:
 
 
 def other_memory(before: Entry, now: Entry) -> list[str]:
-    """What differs in the process that memory was measured in."""
+    """List the differences in the process that memory was measured in."""
     told = [
         "in a process of its own" if one.memory_alone else "with all methods of its run loaded" for one in (before, now)
     ]
@@ -89,7 +89,7 @@ def other_memory(before: Entry, now: Entry) -> list[str]:
 
 
 def changes(old: Mapping[Key, Entry], new: Mapping[Key, Entry]) -> Iterator[str]:
-    """What else has changed and may explain a verdict: weights, defaults, versions, machine. Each line once."""
+    """Yield what else has changed and may explain a verdict: weights, defaults, versions, machine. Each line once."""
     seen = set()
     for key, before in old.items():
         if key not in new:

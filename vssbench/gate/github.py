@@ -1,4 +1,4 @@
-"""The gate's findings on GitHub: the step's summary in Markdown, and an annotation for each problem."""
+"""The gate's findings on GitHub: the step's summary in Markdown, and an annotation per problem."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SYMBOLS = {"fail": "❌", "missing": "❌", "incomparable": "⚠️", "improved
 
 
 def markdown(report: Report) -> str:
-    """The comparison: a table of what needs a look, with the rest folded away under it."""
+    """Return the comparison as a table of what needs attention, with the rest folded below it."""
     first = [verdict for verdict in report.verdicts if verdict.status not in ("pass", "absent")]
     rest = [verdict for verdict in report.verdicts if verdict.status in ("pass", "absent")]
     parts = [f"## vssbench: {headline(report)}"]
@@ -26,7 +26,7 @@ def markdown(report: Report) -> str:
 
 
 def problems(report: Report) -> list[str]:
-    """Annotations as workflow commands, the worst first; GitHub shows the first ten errors of a step."""
+    """Return annotations as workflow commands, the worst first; GitHub shows the first ten errors of a step."""
     return [
         f"::error title={_property(f'vssbench: {verdict.method} on {verdict.dataset}')}::{_data(sentence(verdict))}"
         for verdict in report.verdicts
@@ -35,12 +35,12 @@ def problems(report: Report) -> list[str]:
 
 
 def escape(text: str) -> str:
-    """The text on one line, none of its characters read as Markdown or HTML."""
+    """Return the text on one line, with characters escaped that Markdown or HTML would interpret."""
     return _MARKS.sub(r"\\\1", plain(text))
 
 
 def code(text: str) -> str:
-    """The text on one line as code in a table's cell; between backticks a bar after a backslash cannot be escaped."""
+    """Return the text on one line as code in a table cell; within backticks, a bar after a backslash has no escape."""
     line = plain(text)
     return f"<code>{escape(line)}</code>" if "`" in line or "|" in line else f"`{line}`"
 

@@ -11,9 +11,9 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def document(report: Report) -> str:
-    """The whole file. What cannot be compared is an error; what is new or never measured is skipped."""
+    """Return the whole file. Figures that cannot be compared are errors; new or unmeasured ones are skipped."""
     total = _counts(report.verdicts)
-    del total["skipped"]  # strict readers know it of a suite only
+    del total["skipped"]  # strict readers accept it on a suite only
     root = ElementTree.Element("testsuites", {"name": "vssbench", **total})
     for dataset in dict.fromkeys(verdict.dataset for verdict in report.verdicts):
         verdicts = [verdict for verdict in report.verdicts if verdict.dataset == dataset]
@@ -36,7 +36,7 @@ def _case(suite: ElementTree.Element, verdict: Verdict) -> None:
 
 
 def _kind(verdict: Verdict) -> str | None:
-    """The element of a test that did not pass."""
+    """Return the element name for a test that did not pass, None for one that did."""
     if verdict.status in FAILURES:
         return "failure"
     return {"incomparable": "error", "new": "skipped", "absent": "skipped"}.get(verdict.status)
@@ -49,5 +49,5 @@ def _counts(verdicts: tuple[Verdict, ...] | list[Verdict]) -> dict[str, str]:
 
 
 def _clean(text: str) -> str:
-    """The text without the characters that XML cannot hold, escaped or not."""
+    """Return the text without the characters that XML cannot hold, even escaped."""
     return _FORBIDDEN.sub("\ufffd", text)

@@ -1,7 +1,7 @@
-"""What may change by how much: `mIoU: -0.1` in points, `gflops: +0.5%` of the baseline, `fps(step): -5%`.
+"""Rules: how much each figure may change: `mIoU: -0.1` in points, `gflops: +0.5%` of the baseline, `fps(step): -5%`.
 
-The sign says which direction is worse, and is checked against the figure's own. Any figure of the catalogue
-(`vssbench.results.figures`) has rules; a metric is read under the result's protocol unless it names one.
+The sign is the direction that is worse, and is checked against the figure's own. Any figure of the catalogue
+(`vssbench.results.figures`) can have rules; a metric is read under the result's protocol unless it names one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DEFAULT = {
     "mIoU": "-0.1", "WIoU": "-0.1", "VC@8": "-0.2", "VC@16": "-0.2", "gflops": "+0.5%", "params": "+0%",
     "fps(step)": "-5%",
 }  # fmt: skip
-"""What is judged where no rules are given: whatever of these was measured."""
+"""The rules that apply if none are given, each if its figure was measured."""
 _VALUE = re.compile(
     r"(?P<number>[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)\s*(?P<percent>%)?(?P<calibrated>\s+calibrated)?"
 )
@@ -29,11 +29,11 @@ _FORM = "a signed number in the figure's own unit, such as -0.1, or a signed per
 
 @dataclass(frozen=True)
 class Rule:
-    """One limit. A figure fails where it moves beyond it.
+    """One limit. A figure that moves beyond it fails.
 
     metric:     name of a figure: "mIoU", "VC@8", "gflops(key)", "fps(step)", "latency(p99,end_to_end)"
-    limit:      signed, in the figure's unit (points for percentages), or in percent of the baseline where `relative`
-    calibrated: of speed: measured on other hardware, compare the ratios to the reference workload
+    limit:      signed, in the figure's unit (points for percentages), or in percent of the baseline if `relative`
+    calibrated: for speed: on different hardware, compare the ratios to the reference workload
     Raises UserError for a limit in the better direction and for an unknown figure.
     """
 
@@ -71,7 +71,7 @@ class Rule:
 
     @classmethod
     def read(cls, metric: str, value: object) -> Rule:
-        """The rule of one line of a rules file; `Rule.read(rule.metric, rule.text) == rule`."""
+        """Read the rule in one line of a rules file; `Rule.read(rule.metric, rule.text) == rule`."""
         found = _VALUE.fullmatch(str(value).strip()) if isinstance(value, int | float | str) else None
         if not found or isinstance(value, bool):
             raise UserError(f"the limit {value!r} of {metric} cannot be read", expected=_FORM)
@@ -79,14 +79,14 @@ class Rule:
 
     @property
     def text(self) -> str:
-        """The limit as a rules file has it, its sign always written."""
+        """The limit as in a rules file, always with its sign."""
         short = f"{self.limit:+g}"
         number = short if float(short) == self.limit else f"{self.limit:+}"
         return number + "%" * self.relative + " calibrated" * self.calibrated
 
     @property
     def is_speed(self) -> bool:
-        """Whether it is of frames per second, which are judged against the reference workload."""
+        """Whether the figure is frames per second, which are judged against the reference workload."""
         return self.figure.spec.name == "fps"
 
     @property
@@ -104,7 +104,7 @@ class Rule:
 
 
 def rules_of(lines: Mapping[str, object], where: Path | None = None) -> tuple[Rule, ...]:
-    """The rules of a `rules:` mapping; raises UserError for one metric under two spellings. where: their file."""
+    """Read the rules in a `rules:` mapping. Raises UserError for one metric under two spellings. where: their file."""
     rules = [Rule.read(str(metric), value) for metric, value in lines.items()]
     names = [rule.metric for rule in rules]
     for name in names:
@@ -114,7 +114,7 @@ def rules_of(lines: Mapping[str, object], where: Path | None = None) -> tuple[Ru
 
 
 def read_rules(path: Path) -> tuple[Rule, ...]:
-    """The rules of a bench.yaml, or of a file that has nothing but `rules:`; complaints name line and column."""
+    """Read the rules in a bench.yaml, or in a file with only `rules:`; error messages name line and column."""
     from vssbench.files.yaml_file import read_yaml
 
     data, places, repeated = read_yaml(path)

@@ -1,13 +1,14 @@
-"""Is it slower? Blocks of two latency passes, each against a reference workload timed around it.
+"""Is it slower? Compare blocks of two latency passes, each against a reference workload timed around it.
 
-A block is one round of the latency pass: the mean own time (`metrics.clock`) of each frame kind by how often that kind
-runs, divided by what the reference workload took around the same round, so that a slow or shared machine slows both.
-Frames of one round are correlated, rounds hardly: the rank test counts blocks, not frames.
+A block is one round of the latency pass: the mean own time (`metrics.clock`) of each frame kind, weighted by how often
+that kind runs, and divided by the time of the reference workload around the same round, so that a slow or shared
+machine slows both. Frames of one round are correlated, rounds hardly: the rank test counts blocks, not frames.
 
-Two processes that run the same code differ by more than their blocks say: by 1 to 3 % on a machine that nine others
-keep busy (`benchmarks/gate.py`), where the rank test alone would call 3 % of such pairs regressions. Hence both,
-and no limit on FPS much below 5 % is sound for single runs. Not all work slows down alike: from a quiet machine to
-that one the ratio itself moved by 1 to 7 %. Measure back to back what you compare closely.
+Two processes that run the same code differ by more than their blocks suggest: by 1 to 3 % on a machine that nine
+others keep busy (`benchmarks/gate.py`), where the rank test alone would call 3 % of such pairs regressions. So the
+gate requires both a significant test and an exceeded limit, and no limit on FPS much below 5 % is sound for single
+runs. Not all work slows down alike: from a quiet machine to the busy one, the ratio itself moved by 1 to 7 %.
+Measure back to back what you want to compare closely.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from vssbench.metrics.cost.latency import OWN, SCOPES, shares
 from vssbench.results.record import RunResult
 
 SIGNIFICANT = 0.01
-"""The blocks differ where the rank test's p value is at most this."""
+"""The largest p value of the rank test at which blocks count as different."""
 LEAST_BLOCKS = 5
-"""Blocks that each side needs: with fewer, no p value can be below `SIGNIFICANT`."""
+"""The number of blocks that each side needs: with fewer, no p value can be below `SIGNIFICANT`."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What a latency comparison needs of one method in one run.
+    """The times of one method in one run that a latency comparison needs.
 
     hardware:     `HARDWARE` of the run's environment
     blocks_ms:    scope -> one figure per round: milliseconds per frame, amortised over the schedule
@@ -53,9 +54,9 @@ class Timing:
 
     @classmethod
     def of(cls, result: RunResult) -> Timing | None:
-        """The timing of a result; None where latency was not measured, or without the reference workload.
+        """Return the timing of a result; None if latency was not measured, or without the reference workload.
 
-        Raises UserError for samples that do not fit together.
+        Raises UserError for inconsistent samples.
         """
         if result.samples_ms is None or result.reference_ms is None:
             return None
@@ -97,15 +98,15 @@ class Timing:
 
 @dataclass(frozen=True)
 class LatencyVerdict:
-    """What was found for one scope.
+    """The result for one scope.
 
     change:         relative change of FPS against the reference workload, -0.05: 5 % fewer frames per second
-    low, high:      its 95 % interval over blocks; it leaves out differences between processes
-    p:              how likely such an order, in favour of the baseline, is for blocks that do not differ
-    regressed:      the change exceeds the limit and p is significant
-    blocks:         how many the baseline and the current run have
-    reason:         why nothing can be said, which is not a pass; else None
-    other_hardware: what differs in the hardware; only the ratio to the reference workload then counts
+    low, high:      its 95 % interval over blocks, without differences between processes
+    p:              the probability of such an order, in favour of the baseline, if blocks do not differ
+    regressed:      whether the change exceeds the limit and p is significant
+    blocks:         the number of blocks of the baseline and the current run
+    reason:         why there is no verdict, which is not a pass; else None
+    other_hardware: the differences in hardware; if there are any, only the ratio to the reference workload counts
     """
 
     change: float
@@ -119,11 +120,11 @@ class LatencyVerdict:
 
 
 def judge(baseline: Timing, current: Timing, scope: str, limit: float, calibrated: bool = False) -> LatencyVerdict:
-    """Whether FPS fell by more than `limit` (-0.05: 5 %) and the blocks confirm it.
+    """Judge whether FPS fell by more than `limit` (-0.05: 5 %) and the blocks confirm it.
 
     scope:      "step", "step+decode" or "end_to_end"
-    calibrated: whether the reference workload may stand for other hardware
-    Raises NotComparable for other hardware unless `calibrated`.
+    calibrated: whether the reference workload may make up for different hardware
+    Raises NotComparable for different hardware unless `calibrated`.
     """
     other = tuple(
         f"{key}: {baseline.hardware.get(key)} then, {current.hardware.get(key)} now"
@@ -150,7 +151,7 @@ def judge(baseline: Timing, current: Timing, scope: str, limit: float, calibrate
 
 
 def _change(before: NDArray[np.float64], now: NDArray[np.float64]) -> tuple[float, float, float]:
-    """The change of FPS and its 95 % interval that go with the rank test: Hodges-Lehmann, over pairs of blocks."""
+    """Return the change of FPS and its 95 % interval that match the rank test: Hodges-Lehmann, over pairs of blocks."""
     changes = np.sort((before[:, None] / now[None, :]).ravel()) - 1
     n, m = len(before), len(now)
     rank = int(n * m / 2 - 1.96 * np.sqrt(n * m * (n + m + 1) / 12))
@@ -158,5 +159,5 @@ def _change(before: NDArray[np.float64], now: NDArray[np.float64]) -> tuple[floa
 
 
 def _short(value: float) -> float:
-    """Six digits: more are noise, and the baseline is kept in git."""
+    """Round to six digits: more are noise, and the baseline is kept in git."""
     return float(f"{value:.6g}")

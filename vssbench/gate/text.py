@@ -18,13 +18,13 @@ STYLES: dict[Status, str] = {
     "absent": "dim",
 }  # fmt: skip
 SHOWN = 20
-"""How many figures per method are listed where a baseline changes; accuracy and cost come before speed and classes."""
+"""The most figures per method listed when a baseline changes; accuracy and cost come before speed and classes."""
 LOG_WIDTH = 180
-"""Columns where the output is not a terminal, such as the log of a CI job."""
+"""The width in columns if the output is not a terminal, such as the log of a CI job."""
 
 
 def comparison(report: Report) -> str:
-    """The table, the notes and the outcome; in colour only on a terminal."""
+    """Return the table, the notes and the outcome; in colour only on a terminal."""
     said: list[Text | Table] = [
         _text(f"{dataset}, protocol {protocol}", "bold")
         for dataset, protocol in dict.fromkeys((verdict.dataset, verdict.protocol) for verdict in report.verdicts)
@@ -46,7 +46,7 @@ def comparison(report: Report) -> str:
 
 
 def difference(old: Mapping[Key, Entry], new: Mapping[Key, Entry]) -> str:
-    """What differs between a new baseline and the old one: figures, and what they were measured with."""
+    """Return the differences of a new baseline from the old one: figures, and what they were measured with."""
     table = _table(["method", "dataset", "figure", "old", "new"], right=("old", "new"))
     notes: list[str] = []
     for key in sorted({**old, **new}):
@@ -78,7 +78,7 @@ def _text(text: str, style: str = "") -> Text:
 
 
 def _rendered(parts: Sequence[Text | Table]) -> str:
-    """As standard output shows them: only tables are broken into lines of its width."""
+    """Render for standard output: only tables are wrapped to its width."""
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH, highlight=False)
     with console.capture() as captured:
         for part in parts:

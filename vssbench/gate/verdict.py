@@ -1,4 +1,4 @@
-"""What became of each figure, and of all of them together: the verdicts, their report, and both in words."""
+"""The verdicts on single figures, the report on all of them, and both in words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ORDER: tuple[Status, ...] = ("fail", "missing", "incomparable", "improved", "new
 FAILURES: tuple[Status, ...] = ("fail", "missing")
 
 ALL = "(all)"
-"""Replaces method and dataset in the verdict on a rule that fits none."""
+"""A placeholder for method and dataset in the verdict on a rule that fits none."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Verdict:
 
     metric, limit, relative: the rule's
     protocol: of the accuracy
-    change:   in the rule's unit: points (or the figure's own), or percent of the baseline where it is relative;
-              of speed the change relative to the reference workload
+    change:   in the rule's unit: points (or the figure's own), or percent of the baseline if it is relative;
+              for speed, the change relative to the reference workload
     status:   fail: worse beyond the limit; missing: the baseline has it and the results do not; incomparable;
               improved: better by more than the limit; pass; new: the baseline lacks it; absent: neither side has it
-    why:      the reason for the status, where the numbers do not show it
-    paired:   the change over the same clips with its interval, where both sides' records are at hand; for information
+    why:      the reason for the status, if the numbers do not show it
+    paired:   the change over the same clips with its interval, if both sides' records are available; for information
     """
 
     method: str
@@ -55,7 +55,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """All verdicts, the worst first. notes: what a reader should know besides them; baseline, results: their titles."""
+    """All verdicts, the worst first. notes: what else a reader should know; baseline, results: their titles."""
 
     verdicts: tuple[Verdict, ...]
     rules: tuple[Rule, ...]
@@ -70,9 +70,9 @@ class Report:
 
     @property
     def exit_status(self) -> int:
-        """1 where anything failed, else 3 where anything is not comparable, else 0.
+        """Return 1 if anything failed, else 3 if anything is not comparable, else 0.
 
-        A proven regression outweighs an open question: a job that lets 3 pass must still stop at 1.
+        A proven regression outweighs an open question: a job that tolerates 3 must still stop at 1.
         """
         if any(verdict.failed for verdict in self.verdicts):
             return 1
@@ -106,28 +106,28 @@ MEANING: dict[Status, str] = {
 
 
 def plain(text: str) -> str:
-    """The text on one line with unprintable characters escaped: a clip's name is a file name and need not be text."""
+    """Return the text on one line, with unprintable characters escaped: a clip's name may be any file name."""
     return printable(" ".join(text.split()))
 
 
 def headline(report: Report) -> str:
-    """One line: the outcome, and the number of verdicts of each status."""
+    """Return one line: the outcome, and the number of verdicts of each status."""
     counted = ", ".join(f"{count} {MEANING[status]}" for status, count in report.counts.items())
     return f"{HEADLINES[report.exit_status]}: {counted}"
 
 
 def figure(metric: str, value: float | None) -> str:
-    """The number as printed, cost to four digits."""
+    """Return the number as printed, cost to four digits."""
     if value is None:
         return MISSING
     try:
         return figures.figure(metric, check=False).text(value, significant=4)
-    except UserError:  # of a baseline that another version wrote
+    except UserError:  # from a baseline written by a different version
         return f"{value:.4g}"
 
 
 def change(verdict: Verdict) -> str:
-    """Signed, in the unit of the limit."""
+    """Return the change with its sign, in the unit of the limit."""
     if verdict.change is None:
         return MISSING
     rounded = round(verdict.change, 6)
@@ -135,7 +135,7 @@ def change(verdict: Verdict) -> str:
 
 
 def paired(verdict: Verdict) -> str:
-    """The change over the same clips; empty where it was not looked at, and where there is none."""
+    """Return the change over the same clips; empty if it was not examined or is zero."""
     found = verdict.paired
     if found is None or not found.effect:
         return ""
@@ -145,12 +145,12 @@ def paired(verdict: Verdict) -> str:
 
 
 def details(verdict: Verdict) -> str:
-    """What the row's figures do not say."""
+    """Return what the row's figures do not say."""
     return "; ".join(part for part in (verdict.why, paired(verdict)) if part)
 
 
 def sentence(verdict: Verdict) -> str:
-    """`worse: mIoU 73.91, was 74.78: -0.87, limit -0.1`, and why."""
+    """Return `worse: mIoU 73.91, was 74.78: -0.87, limit -0.1`, and why."""
     now, before = figure(verdict.metric, verdict.current), figure(verdict.metric, verdict.baseline)
     moved = "" if verdict.change is None else f": {change(verdict)}"
     told = f"{verdict.metric} {now}, was {before}{moved}, limit {verdict.limit}"
