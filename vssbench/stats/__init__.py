@@ -5,7 +5,7 @@
     holm([p, p, ...])                          -> p values corrected for their number
     intervals(folder), compare_folders(folders)   the same from methods' folders on disk
 
-Everything follows from the records and the seed.
+All results are determined by the records and the seed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def interval(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
-    """A metric in percent with its confidence interval over clips.
+    """Return a metric in percent with its confidence interval over clips.
 
     Raises UserError for an unknown protocol or metric and for a clip that occurs twice.
     """
@@ -58,7 +58,7 @@ def compare(
     seed: int = 0,
     alternative: Alternative = "two-sided",
 ) -> Comparison:
-    """A minus B on the same clips: effect, interval and the p value of the sign-flip test.
+    """Return A minus B on the same clips: effect, interval and the p value of the sign-flip test.
 
     alternative: "greater" asks whether A is better (for metrics where more is better), "less" whether it is worse
     Raises NotComparable unless both are records of the same clips with the same ground truth.

@@ -2,15 +2,16 @@
 
 Clips are resampled, their totals summed and the protocol's formula applied to the sum. Frames of one clip resemble each
 other, so the clip is the unit. The plain percentile interval is too narrow here, for two reasons. With n clips its
-variance is that of n - 1 degrees of freedom and no t quantile (Hesterberg, What Teachers Should Know about the
-Bootstrap, 2015, section 4.3). And a class that one or two clips carry hardly varies over resamples: it is left out, or
-has the IoU of those very clips, while the jackknife counts its full weight, on average never too little (Efron and
-Stein, The Jackknife Estimate of Variance, 1981). So the interval has the bootstrap's shape at t quantiles, at least the
-jackknife's width, and its centre at the number less the bootstrap's estimate of its bias.
+variance is that of n - 1 degrees of freedom, without a t quantile (Hesterberg, What Teachers Should Know about the
+Bootstrap, 2015, section 4.3). And a class in only one or two clips hardly varies over resamples: it is left out, or has
+the IoU of those very clips. The jackknife counts its full weight, on average never too little (Efron and Stein, The
+Jackknife Estimate of Variance, 1981). So the interval has the bootstrap's shape at t quantiles, at least the
+jackknife's width, and its centre at the number minus the bootstrap's estimate of its bias.
 
-Chosen by coverage (benchmarks/coverage.py, 500 trials, 95 % intervals, mIoU under `exact`, 124 classes of which the
-rare ones are in 1 % of the clips): 94.6, 92.6, 94.2 and 95.2 % with 10, 30, 100 and 343 clips. The percentile interval
-holds the truth in 86 % with 100 clips; basic and BCa, which correct the effect of rare classes as a bias, in 82 %.
+This method was chosen by coverage (benchmarks/coverage.py, 500 trials, 95 % intervals, mIoU under `exact`, 124 classes
+of which the rare ones are in 1 % of the clips): 94.6, 92.6, 94.2 and 95.2 % with 10, 30, 100 and 343 clips. With 100
+clips, the percentile interval holds the truth in 86 % of the trials; basic and BCa, which correct the effect of rare
+classes as a bias, in 82 %.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from vssbench.metrics.accuracy.scripts import Floats
 from vssbench.stats.on_cores import on_cores
 
 LEAST_CLIPS = 10
-"""With 10 clips, 90 to 95 % of the 95 % intervals held the truth over metrics and populations, with 100, 93 to 97 %."""
+"""With 10 clips, 90 to 95 % of the 95 % intervals held the truth over metrics and populations; with 100, 93 to 97 %."""
 UNDEFINED = 0.01
-"""Share of resamples without a number (AR-Seg's mean where a class is gone) up to which there is an interval."""
+"""The largest share of resamples without a number (AR-Seg's mean if a class is absent) that allows an interval."""
 _CACHED = 2**18
 
 
@@ -39,7 +40,7 @@ _CACHED = 2**18
 class Interval:
     """A number in percent with its confidence interval, or the reason why it has none.
 
-    clips: how many of the clips that count under the protocol contribute to it
+    clips: the number of clips that count under the protocol and contribute to it
     """
 
     value: float | None
@@ -52,9 +53,9 @@ class Interval:
 
 @dataclass(frozen=True)
 class Sample:
-    """A number and how it varies with the clips; for two methods on the same clips they may be subtracted.
+    """A number and how it varies with the clips; samples of two methods on the same clips can be subtracted.
 
-    drawn: float64[resamples], per resample;  left: float64[clips], with each clip left out;  NaN where undefined
+    drawn: float64[resamples], per resample;  left: float64[clips], without each clip;  NaN where undefined
     """
 
     value: float
@@ -68,16 +69,16 @@ class Sample:
 
 
 def sample(totals: Totals, resamples: int = 10_000, seed: int = 0) -> Sample:
-    """One metric over resamples of its clips. The same seed and number of clips: the same resamples."""
+    """Sample one metric over resamples of its clips, which depend only on the seed and the number of clips."""
     return samples([totals], resamples, seed)[0]
 
 
 def samples(totals: Sequence[Totals], resamples: int = 10_000, seed: int = 0) -> list[Sample]:
-    """The same for several metrics of one method: sums that they share are computed once."""
+    """Sample several metrics of one method: sums that they share are computed once."""
     if resamples < 100:
         raise UserError(f"{resamples} resamples are too few", expected="100 or more, better 10000")
     made: dict[int, Sample] = {}
-    for clips in {one.clips for one in totals}:  # another protocol may leave out some
+    for clips in {one.clips for one in totals}:  # a different protocol may leave out some
         members = {index: one for index, one in enumerate(totals) if one.clips == clips}
         parts = {id(one.columns): one.columns for one in members.values()}
         ends = np.cumsum([columns.shape[1] for columns in parts.values()]).tolist()
@@ -92,7 +93,7 @@ def samples(totals: Sequence[Totals], resamples: int = 10_000, seed: int = 0) ->
 
 
 def interval_of(found: Sample, level: float = 0.95) -> Interval:
-    """The confidence interval of a number or a difference, or why it has none."""
+    """Return the confidence interval of a number or a difference, or why it has none."""
     if not 0.5 <= level < 1:
         raise UserError(f"the confidence level is {level}", expected="at least 0.5 and below 1, such as 0.95")
     if found.clips < LEAST_CLIPS:
@@ -107,7 +108,7 @@ def interval_of(found: Sample, level: float = 0.95) -> Interval:
 
 
 def limits(value: float, drawn: Floats, left: Floats, level: float = 0.95) -> tuple[float, float]:
-    """The ends of the interval. drawn: the number of each resample; left: of each clip left out; NaN in neither."""
+    """Return the ends of the interval. drawn: numbers by resample; left: by clip that is left out; neither has NaN."""
     n = len(left)
     tail = special.ndtr(special.stdtrit(n - 1, (1 - level) / 2))  # scipy.stats takes half a second to import
     error = float(np.sqrt((n - 1) / n * np.square(left - left.mean()).sum()))
@@ -121,15 +122,15 @@ def limits(value: float, drawn: Floats, left: Floats, level: float = 0.95) -> tu
 def apply(
     columns: Floats, reads: Sequence[tuple[slice, Callable[[Floats], Floats]]], chosen: NDArray[np.integer]
 ) -> list[Floats]:
-    """float64[R] for each reading: the figure for each row of int[R, clips], how often each clip counts.
+    """Return float64[R] for each of `reads`: the figure for each row of `chosen`, int[R, clips], counts of each clip.
 
-    columns: float64[clips, K], of which each reading takes some. In chunks that stay in the processor's cache.
+    columns: float64[clips, K]; each read takes some of them. Chunks are sized to stay in the processor's cache.
     """
     rows = max(64, _CACHED // columns.shape[1])
 
     def some(first: int) -> list[Floats]:
         part = chosen[first : first + rows].T.astype(np.float64)
-        sums = (columns.T @ part).T  # so that the numbers of one column lie side by side
+        sums = (columns.T @ part).T  # so that the numbers of one column are contiguous
         return [read(sums[:, place]) for place, read in reads]
 
     found = on_cores(some, range(0, len(chosen), rows))
@@ -138,7 +139,7 @@ def apply(
 
 @lru_cache(maxsize=4)
 def weights(clips: int, resamples: int, seed: int) -> NDArray[np.uint16]:
-    """uint16[resamples, clips]: how often each clip is drawn. The same for every method: that makes them pairs."""
+    """Return uint16[resamples, clips]: how often each clip is drawn, the same for every method so that they pair up."""
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(clips, np.full(clips, 1 / clips), size=resamples).astype(np.uint16)
     drawn.flags.writeable = False

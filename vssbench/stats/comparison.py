@@ -1,6 +1,6 @@
 """Is A better than B on the same clips? The difference, its interval over clips, and p of the sign-flip test.
 
-The interval resamples clips, the same for both methods.
+The interval uses the same resamples of clips for both methods.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class Comparison:
     """A minus B in points of percent.
 
     low, high: the interval of the effect; None with the cause in `reason`
-    p:         of the sign-flip test; it works for any number of clips, but n clips cannot give less than 2 / 2**n
-    adjusted:  p after Holm's correction, where this is one of several comparisons
-    least:     the smallest corrected p that so few clips or so many comparisons allow, whatever the methods do
-    clips:     how many clips contribute to the metric
+    p:         of the sign-flip test; it works for any number of clips, but is at least 2 / 2**n with n clips
+    adjusted:  p after Holm's correction, if this is one of several comparisons
+    least:     the smallest corrected p that the numbers of clips and comparisons allow, whatever the methods do
+    clips:     the number of clips that contribute to the metric
     """
 
     effect: float | None
@@ -45,7 +45,7 @@ def compare_totals(
     alternative: Alternative = "two-sided",
     samples: tuple[Sample, Sample] | None = None,
 ) -> Comparison:
-    """The two methods' totals of one metric, their clips in one order. samples: theirs, where already at hand."""
+    """Compare two methods' totals of one metric, with clips in the same order. samples: theirs, if already computed."""
     if a.clips != b.clips:
         raise NotComparable("the two methods were not measured on the same clips", expected="one set of clips")
     first, second = samples or (sample(a, resamples, seed), sample(b, resamples, seed))
@@ -54,12 +54,12 @@ def compare_totals(
 
 @dataclass(frozen=True)
 class Paired:
-    """Methods that are compared two by two in one metric.
+    """Methods that are compared pairwise in one metric.
 
     methods: totals of the metric, their clips in one order
-    pairs:   all that are tested: p is corrected for their number (Holm)
-    shown:   those of them that are given
-    samples: of the methods, where already at hand
+    pairs:   all pairs that are tested: p is corrected for their number (Holm)
+    shown:   the pairs among them to return
+    samples: of the methods, if already computed
     with_intervals: False skips the resampling of clips; effect and p are the same
     """
 
@@ -70,7 +70,7 @@ class Paired:
     with_intervals: bool = True
 
     def asked(self) -> Asked:
-        """The same, by position in the list of methods."""
+        """Return the same pairs, by position in the list of methods."""
         place = {method: row for row, method in enumerate(self.methods)}
         rows = [(place[i], place[j]) for i, j in self.pairs]
         exact = {row for row, pair in zip(rows, self.pairs, strict=True) if pair in self.shown}
@@ -80,7 +80,7 @@ class Paired:
 def compare_pairs(
     metrics: Mapping[str, Paired], level: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> dict[str, dict[tuple[int, int], Comparison]]:
-    """Metric -> the comparisons that are shown. Metrics that are read off the same columns are tested together."""
+    """Return metric -> the comparisons to show. Metrics that are read off the same columns are tested together."""
     together: dict[tuple[int, ...], list[str]] = {}
     for name, one in metrics.items():
         if one.pairs:

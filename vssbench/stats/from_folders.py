@@ -1,4 +1,4 @@
-"""Intervals and comparisons from the folders that a run keeps: result.json and clips.jsonl, and nothing else."""
+"""Intervals and comparisons from the folders that a run keeps: only result.json and clips.jsonl are needed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from vssbench.stats.over_clips import Pairs, compare_methods, intervals_of, over
 def intervals(
     folder: Path, protocol: str | None = None, level: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> dict[str, Interval]:
-    """An interval for each metric of a method's folder; empty where it was measured for cost only.
+    """Return an interval for each metric in a method's folder; empty if it was measured for cost only.
 
-    protocol: None reads the result's own
+    protocol: None takes the result's own
     """
     kept = read_folder(folder)
     totals = over_clips(kept, kept.clips(protocol)).totals
@@ -33,7 +33,7 @@ def compare_folders(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> dict[tuple[int, int], Comparison]:
-    """Methods' folders two by two, each read once: (i, j) -> folder i minus folder j. pairs: None: all, i < j."""
+    """Compare folders pairwise, reading each once: (i, j) -> folder i minus folder j. pairs: None: all, i < j."""
     methods = [over_clips(kept, kept.clips(protocol), [metric]) for kept in map(read_folder, folders)]
     asked = list(combinations(range(len(methods)), 2)) if pairs is None else pairs
     return compare_methods(methods, {metric: Pairs(asked, asked)}, level, resamples, seed)[metric]

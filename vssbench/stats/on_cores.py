@@ -1,4 +1,4 @@
-"""Work on arrays on every core: NumPy releases Python's lock while it computes."""
+"""Process arrays on several cores: NumPy releases Python's lock while it computes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from vssbench.environment import cores
 T = TypeVar("T")
 R = TypeVar("R")
 MOST = 8
-"""The most cores that are used: each needs memory of its own."""
+"""The most cores that are used: each needs its own memory."""
 
 
 def workers() -> int:
-    """How many cores are used."""
+    """Return the number of cores that are used."""
     return min(cores(), MOST)
 
 
 def on_cores(job: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """The job's results in the order of the items."""
+    """Run the job on each item and return the results in the order of the items."""
     with ThreadPoolExecutor(workers()) as pool:
         return list(pool.map(job, items))

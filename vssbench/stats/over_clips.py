@@ -1,4 +1,4 @@
-"""One method's clips as numbers that add up: intervals, comparisons and the page are made from them."""
+"""One method's clips as numbers that add up, from which intervals, comparisons and the page are made."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class OverClips:
     """All that is needed of one method's clips under one protocol; the records, which are large, can be dropped.
 
     folder:  where it was read
-    data:    what two methods must agree in to be compared: dataset, split, classes, files and protocol
-    totals:  metric, or accuracy under a stream -> its totals, or why it has none; nothing of a method that was measured
+    data:    what must be equal for two methods to be compared: dataset, split, classes, files and protocol
+    totals:  metric, or accuracy under a stream -> its totals, or why it has none; empty for a method that was measured
              for cost only
-    samples: metric -> its resamples, for metrics that are used again
+    samples: metric -> its resamples, for metrics that are used more than once
     """
 
     folder: Path
@@ -35,7 +35,7 @@ class OverClips:
 
 
 def over_clips(kept: Kept, clips: Clips, metrics: Iterable[str] = ()) -> OverClips:
-    """Totals of a method's metrics, of further ones, and of its streams. clips: its own, from `kept.clips`."""
+    """Total a method's metrics, further ones, and its streams. clips: its own, from `kept.clips`."""
     info = kept.result.dataset
     files = f"(files {info.fingerprint[:12]} {info.files or 'of unknown contents'})"
     data = info.spec, info.split, info.labels, files, clips.protocol.name
@@ -47,7 +47,7 @@ def over_clips(kept: Kept, clips: Clips, metrics: Iterable[str] = ()) -> OverCli
 
 
 def samples_of(totals: Mapping[str, Totals | str], resamples: int = 10_000, seed: int = 0) -> dict[str, Sample]:
-    """Metric -> its resamples, of those that have totals."""
+    """Return metric -> its resamples, for metrics with totals."""
     known = {name: total for name, total in totals.items() if not isinstance(total, str)}
     return dict(zip(known, samples(list(known.values()), resamples, seed), strict=True))
 
@@ -55,7 +55,7 @@ def samples_of(totals: Mapping[str, Totals | str], resamples: int = 10_000, seed
 def intervals_of(
     totals: Mapping[str, Totals | str], drawn: Mapping[str, Sample], level: float = 0.95
 ) -> dict[str, Interval]:
-    """Metric -> its interval. drawn: the resamples, as samples_of gives them."""
+    """Return metric -> its interval. drawn: the resamples, as returned by `samples_of`."""
     return {
         name: Interval(None, reason=total, level=level) if isinstance(total, str) else interval_of(drawn[name], level)
         for name, total in totals.items()
@@ -64,11 +64,11 @@ def intervals_of(
 
 @dataclass(frozen=True)
 class Pairs:
-    """Which methods are compared with which: (i, j) is method i minus method j.
+    """The pairs of methods to compare: (i, j) is method i minus method j.
 
-    tested: chosen before looking at the results. Where the winner was chosen by its result, all pairs are what to
-            correct p for
-    shown:  those of them that are given, which saves the time of all others
+    tested: chosen before looking at the results. If the winner was chosen by its result, p must be corrected for all
+            pairs
+    shown:  the pairs among them to return, which saves the time of all others
     with_intervals: False skips the resampling of clips; effect and p are the same
     """
 
@@ -84,11 +84,11 @@ def compare_methods(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> dict[str, dict[tuple[int, int], Comparison]]:
-    """Some methods two by two: metric -> pair that is shown -> comparison, p corrected for the metric's pairs.
+    """Compare methods pairwise: metric -> pair to show -> comparison, with p corrected for the metric's pairs.
 
-    Samples that a method has already must be of as many resamples and of the same seed.
-    Raises NotComparable unless all are of one dataset, split and protocol, on the same clips. A method without accuracy
-    has comparisons that say so.
+    Samples that a method already has must have the same number of resamples and the same seed.
+    Raises NotComparable unless all are of one dataset, split and protocol, on the same clips. The comparisons of a
+    method without accuracy say so.
     """
     for method in methods:
         if method.data != methods[0].data:
@@ -115,7 +115,7 @@ def _totals(method: OverClips, metric: str) -> Totals | str:
 
 
 def _paired(methods: Sequence[OverClips], metric: str, pairs: Pairs) -> Paired:
-    """The comparisons of the methods that have totals of the metric."""
+    """Return the comparisons of the methods that have totals of the metric."""
     known: dict[int, Totals] = {}
     for index, method in enumerate(methods):
         if not isinstance(total := _totals(method, metric), str):

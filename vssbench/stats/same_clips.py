@@ -1,4 +1,4 @@
-"""What two methods must have in common to be compared clip by clip: the clips and their ground truth."""
+"""Check that two methods have the same clips and ground truth, as a comparison clip by clip requires."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vssbench.metrics.accuracy.confusion import cells
 from vssbench.metrics.accuracy.scripts import VALUES
 
 Truth = Mapping[str, tuple[int, int, bytes]]
-"""Clip -> frames, labelled frames, and the pixels of each class and of void, where they were counted."""
+"""Clip -> frames, labelled frames, and the pixels of each class and of void, if counted."""
 
 
 def truth(clips: Clips) -> Truth:
-    """What does not depend on the method, of all clips."""
+    """Return what does not depend on the method, for all clips."""
     found = {}
     for record, one in zip(clips.all, clips.everywhere(cells), strict=True):
         pixels = np.zeros(clips.space.classes + 1, np.int64)
@@ -27,7 +27,7 @@ def truth(clips: Clips) -> Truth:
 
 
 def refuse_others(a: Truth, b: Truth) -> None:
-    """Raise NotComparable unless these are the same clips with the same ground truth, in whatever order."""
+    """Raise NotComparable unless these are the same clips with the same ground truth, in any order."""
     alone = sorted(a.keys() ^ b.keys())
     if alone:
         raise NotComparable(
@@ -43,7 +43,7 @@ def refuse_others(a: Truth, b: Truth) -> None:
 
 
 def in_order(totals: Totals, clips: tuple[str, ...]) -> Totals:
-    """The totals of the same clips in the order of these names."""
+    """Return the totals of the same clips in the order of these names."""
     if totals.clips == clips:
         return totals
     place = {clip: row for row, clip in enumerate(totals.clips)}

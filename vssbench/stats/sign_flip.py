@@ -1,9 +1,9 @@
 """A permutation test at clip level: could the difference of two methods be due to chance?
 
-The two methods' totals are swapped in random clips: if it made no difference which method made the predictions, the
-observed difference is one of these like any other (Fisher's sign-flip test; the difference is that of the formula over
-all clips, since mIoU is not the mean of the clips' own mIoU). All pairs of methods see the same swaps, so the sums over
-clips are computed once per method, not once per pair, and once for all metrics that are read off the same columns.
+The two methods' totals are swapped in random clips: if it makes no difference which method made the predictions, the
+observed difference is as likely as any of the others (Fisher's sign-flip test; the difference is that of the formula
+over all clips, since mIoU is not the mean of the clips' own mIoU). All pairs of methods use the same swaps, so the sums
+over clips are computed once per method, not per pair, and once for all metrics that are read off the same columns.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from vssbench.stats.on_cores import on_cores, workers
 
 Alternative = Literal["two-sided", "greater", "less"]
 _CACHED, _MEMORY = 2**17, 2**22
-"""How many numbers are processed at a time, and how many of all methods are kept meanwhile."""
+"""How many numbers are processed at a time, and how many, of all methods, are held in memory."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The pairs of methods whose p is asked in one metric, for Holm's correction over all of them.
+    """The pairs of methods whose p is wanted in one metric, for Holm's correction over all of them.
 
     methods: totals of the metric under one protocol, their clips in one order
-    pairs:   of places in `methods`
-    exact:   the pairs whose p is wanted itself, and corrected. Another one's may be a lower bound, where its swaps need
-             not all be looked at: no corrected p of these pairs is changed by that
+    pairs:   of positions in `methods`
+    exact:   the pairs whose exact and corrected p are wanted. The p of other pairs may be a lower bound, if evaluating
+             all of their swaps cannot change a corrected p of these pairs
     """
 
     methods: Sequence[Totals]
@@ -42,10 +42,10 @@ class Asked:
 
 
 def sign_flip(a: Totals, b: Totals, resamples: int, seed: int, alternative: Alternative = "two-sided") -> float:
-    """p of the observed difference among those with the methods swapped in some of the clips.
+    """Return p of the observed difference among those with the methods swapped in some of the clips.
 
-    All 2**clips swaps where they are no more than `resamples`, else that many random ones and the observed one.
-    Swaps that leave no number count as extreme.
+    All 2**clips swaps are used if they are no more than `resamples`, else that many random ones and the observed one.
+    Swaps without a number count as extreme.
     """
     return p_values([Asked([a, b], [(0, 1)], {(0, 1)})], resamples, seed, alternative)[0][0]
 
@@ -53,9 +53,9 @@ def sign_flip(a: Totals, b: Totals, resamples: int, seed: int, alternative: Alte
 def p_values(
     metrics: Sequence[Asked], resamples: int, seed: int, alternative: Alternative = "two-sided"
 ) -> list[list[float]]:
-    """For each metric p of the sign-flip test for each of its pairs.
+    """Return, for each metric, p of the sign-flip test for each of its pairs.
 
-    metrics: whose methods have the same columns, method by method
+    metrics: metrics whose methods have the same columns, method by method
     """
     methods = metrics[0].methods
     swaps = flips(len(methods[0].clips), resamples, seed)
@@ -71,11 +71,11 @@ def p_values(
     vary = slice(apart[0], apart[-1] + 1) if len(apart) else slice(1)
     columns = np.ascontiguousarray(columns[:, vary])
     wanted = np.array([pair in metric.exact for metric in metrics for pair in metric.pairs])
-    extreme = np.full(len(tests), int(random))  # the observed difference is one of all swaps, but not of random ones
+    extreme = np.full(len(tests), int(random))  # all swaps include the observed difference, random ones do not
     rows = max(64, min(_MEMORY // sums.size, _CACHED // sums.shape[1]))
 
     def count(start: int) -> list[int]:
-        """How many of some swaps are extreme, for each test that is left."""
+        """Count the extreme ones among some swaps, for each remaining test."""
         part = swaps[start : start + rows].T.astype(np.float64)
         kept = (columns.reshape(-1, columns.shape[2]) @ part).reshape(*columns.shape[:2], -1)
         swapped = sums[:, vary, None] - kept
@@ -100,12 +100,12 @@ def p_values(
 
 
 def least_p(clips: int, resamples: int) -> float:
-    """No two-sided p is smaller, whatever so many clips that say anything show: the swap of all is as extreme."""
+    """The smallest two-sided p possible with that many informative clips: swapping all clips is as extreme."""
     return min(1.0, max(2.0 ** (1 - clips), 1 / (resamples + 1)))
 
 
 def _extreme(totals: Totals, a: Floats, b: Floats, observed: float, alternative: Alternative) -> int:
-    """The number of rows of sums, float64[R, K] each, in which the figures differ as far as observed."""
+    """Count the rows of sums, float64[R, K] each, in which the figures differ at least as far as observed."""
     size = {"two-sided": np.abs, "greater": np.positive, "less": np.negative}[alternative]
     read = totals.rough or totals.read
     found = size(read(a) - read(b))
@@ -116,19 +116,19 @@ def _extreme(totals: Totals, a: Floats, b: Floats, observed: float, alternative:
 
 
 def matters(bounds: NDArray[np.floating], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Of lower bounds of some p values, those whose p may change a wanted one's correction; wanted ones are exact.
+    """Mark the lower bounds of p values that may change the correction of a wanted p; wanted ones are exact.
 
-    What is no smaller than a p is only counted among those that its correction is over, whatever it is.
+    A value that is no smaller than a p only counts towards the number of tests in its correction, whatever it is.
     """
     unsure = ~surely_one(bounds)
     return np.asarray(unsure & (bounds < bounds[wanted & unsure].max(initial=0.0)))
 
 
 def surely_one(bounds: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Of lower bounds of some p values, those whose p is sure to be 1 after Holm's correction.
+    """Mark the lower bounds of p values that are certain to be 1 after Holm's correction.
 
-    Where k of them are at least t, and k t >= 1: the least of those p values is multiplied by k or more, and so is 1
-    after the correction, and with it every larger one.
+    If k of them are at least t, and k t >= 1, the least of those p values is multiplied by k or more. It is therefore 1
+    after the correction, and so is every larger one.
     """
     largest = np.sort(bounds)[::-1]
     enough = np.flatnonzero(largest * np.arange(1, len(largest) + 1) >= 1)
@@ -137,7 +137,7 @@ def surely_one(bounds: NDArray[np.floating]) -> NDArray[np.bool_]:
 
 @lru_cache(maxsize=4)
 def flips(clips: int, resamples: int, seed: int) -> NDArray[np.uint8]:
-    """uint8[R, clips]: 1 where a clip keeps its methods, 0 where they are swapped."""
+    """Return uint8[R, clips]: 1 where a clip keeps its methods, 0 where they are swapped."""
     if 2**clips <= resamples:
         kept = (np.arange(2**clips)[:, None] >> np.arange(clips) & 1).astype(np.uint8)
     else:
@@ -147,7 +147,7 @@ def flips(clips: int, resamples: int, seed: int) -> NDArray[np.uint8]:
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
-    """p values corrected for their number (Holm, 1979): together they err at most as often as one. None stays None."""
+    """Correct p values for their number (Holm, 1979): together they err at most as often as one. None stays None."""
     tests = sorted((p, index) for index, p in enumerate(ps) if p is not None)
     adjusted: list[float | None] = [None] * len(ps)
     worst = 0.0

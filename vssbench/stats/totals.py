@@ -1,4 +1,4 @@
-"""The totals of metrics from clip records: what each clip adds to each, and the figure for any sums (Totals)."""
+"""The totals of metrics from clip records: what each clip adds to each metric, and the figure for any sums (Totals)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from vssbench.types import LabelSpace
 
 
 def totals_under(clips: Clips, metrics: Sequence[str | Spec]) -> dict[str, Totals | str]:
-    """Metric string -> its totals, or why it has none.
+    """Return metric string -> its totals, or why it has none.
 
-    A protocol in a metric's own string goes before that of the clips. Metrics that read one state share their
-    `columns`. Clips that are cut from one are one row, under its name: they share frames, and are not independent
-    witnesses. Raises UserError for a metric string that does not fit, a clip that occurs twice, and under `exact` for a
+    A protocol in a metric's own string takes precedence over that of the clips. Metrics that read one state share their
+    `columns`. Clips that are cut from one video share frames and are not independent, so they are one row, under its
+    name. Raises UserError for a metric string that does not fit, a clip that occurs twice, and under `exact` for a
     predicted id that is not a class.
     """
     _refuse_twice(clips.all)
@@ -33,14 +33,14 @@ def totals_under(clips: Clips, metrics: Sequence[str | Spec]) -> dict[str, Total
     whole = {record.clip: record.cut_from or record.clip for record in clips.all}
     if all(clip == source for clip, source in whole.items()):
         return found
-    joined: dict[int, Floats] = {}  # of columns that metrics share
+    joined: dict[int, Floats] = {}  # for columns that metrics share
     return {name: total if isinstance(total, str) else _joined(total, whole, joined) for name, total in found.items()}
 
 
 def require_follows(result: RunResult, known: Mapping[str, Totals | str], protocol: str, where: Path) -> None:
-    """Raise UserError unless the metrics of a result are those that follow from the records next to it.
+    """Raise UserError unless the metrics of a result follow from the records next to it.
 
-    known: their totals, read under `protocol`; another one than the result's says nothing of its numbers
+    known: their totals, read under `protocol`; if that is not the result's own, its numbers are not checked
     """
     for name, stands in (result.metrics or {}).items() if protocol == result.protocol else ():
         total = known.get(name)
@@ -58,20 +58,20 @@ def require_follows(result: RunResult, known: Mapping[str, Totals | str], protoc
 
 
 def totals(records: Sequence[ClipStates], space: LabelSpace, metric: str | Spec, protocol: str) -> Totals | str:
-    """The totals of one metric of some records. Also raises UserError for an unknown protocol."""
+    """Return the totals of one metric of some records. Also raises UserError for an unknown protocol."""
     (found,) = totals_under(Clips(protocol, space, records), [metric]).values()
     return found
 
 
 def _totals(spec: Spec, clips: Clips) -> Totals | str:
-    if spec.name not in registry.entries("metrics"):  # measured where its plugin was installed
+    if spec.name not in registry.entries("metrics"):  # it was measured with its plugin installed
         return f"no plugin that brings the metric {spec.name} is installed"
     found = evaluate.totals(spec, clips)
     return f"the metric {spec.name} does not say what each clip adds to it (`totals`)" if found is None else found
 
 
 def _joined(total: Totals, whole: Mapping[str, str], joined: dict[int, Floats]) -> Totals:
-    """The same with the rows of clips that are parts of one added up. whole: clip -> the one that it is a part of."""
+    """Add up the rows of clips that are parts of one. whole: clip -> the one that it is a part of."""
     sources = [whole[clip] for clip in total.clips]
     rows = {source: row for row, source in enumerate(dict.fromkeys(sources))}
     if id(total.columns) not in joined:
