@@ -1,4 +1,4 @@
-"""Files that are complete or absent: replaced in one step, one writer per folder, and no pipes are read."""
+"""Files that are complete or absent: replaced in one step, with one writer per folder; pipes are not read."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from filelock import FileLock, Timeout
 from vssbench.errors import UserError
 
 PART = ".part"
-"""Ending of a file that is being written."""
+"""The suffix of a file that is being written."""
 
 
 def regular(path: Path, expected: str | None = None) -> Path:
-    """The path of a regular file: reading a pipe would wait, and reading /dev/zero would never end.
+    """Return the path if it is a regular file: reading a pipe would block, and reading /dev/zero would never end.
 
-    Raises UserError where there is none, or a folder, pipe, device or socket. expected: for its message
+    Raises UserError if it is missing, or a folder, pipe, device or socket. expected: for its message
     """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         raise UserError("no such file", where=path, expected=expected) from None
-    except (OSError, ValueError) as error:  # a name too long, with a null character, in a folder that is closed
+    except (OSError, ValueError) as error:  # a name too long or with a null character, a folder without access
         raise UserError(f"cannot be read: {getattr(error, 'strerror', None) or error}", where=path) from None
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
@@ -38,12 +38,12 @@ def regular(path: Path, expected: str | None = None) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file in one step: a reader sees the old one or the new one, never a part."""
+    """Replace a file in one step: a reader sees the old one or the new one, never part of one."""
 
     def write(part: Path) -> None:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
-            _write_all(handle, text.encode(errors="backslashreplace"))  # of a name that is not UTF-8, in JSON exact
+            _write_all(handle, text.encode(errors="backslashreplace"))  # for names that are not UTF-8; exact in JSON
         finally:
             os.close(handle)
 
@@ -51,7 +51,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Replace a file in one step by what `write` puts into a temporary file of its own."""
+    """Replace a file in one step with what `write` puts into a temporary file."""
     part = path.with_name(f".{uuid4().hex}{PART}")
     try:
         write(part)
@@ -61,7 +61,7 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
         finally:
             os.close(handle)
         os.replace(part, path)
-        if os.name == "posix":  # Windows opens no folder
+        if os.name == "posix":  # Windows cannot open folders
             folder = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
@@ -74,7 +74,7 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def append(path: Path, data: bytes) -> None:
-    """Add to the end of a file; the bytes are on disk when this returns."""
+    """Append to a file; the bytes are on disk when this returns."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
@@ -87,7 +87,7 @@ def append(path: Path, data: bytes) -> None:
 
 
 def drop_cut_line(path: Path) -> None:
-    """Cut off the line that was being written when the process was interrupted, so that the next one starts clean."""
+    """Cut off a line whose writing was interrupted, so that the next one starts clean."""
     data = path.read_bytes() if path.exists() else b""
     if not data.endswith(b"\n") and data:
         os.truncate(path, data.rfind(b"\n") + 1)
@@ -111,7 +111,7 @@ def _write_all(handle: int, data: bytes) -> None:
 
 
 def claim(folder: Path) -> None:
-    """Make the folder; raises UserError unless it is new or empty."""
+    """Make the folder. Raises UserError unless it is new or empty."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         filled = any(folder.iterdir())
@@ -125,7 +125,7 @@ def claim(folder: Path) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[None]:
-    """`claim` the folder; after a failure inside it is empty again."""
+    """Run with a folder from `claim`, which is emptied again after a failure in this context."""
     claim(folder)
     try:
         yield
@@ -151,7 +151,7 @@ def hold(folder: Path) -> FileLock:
 
 
 def occupied(folder: Path) -> bool:
-    """Whether the folder holds more than what a run that measured nothing leaves behind."""
+    """Whether the folder holds more than a run that measured nothing leaves behind."""
     left = {".lock", "run.json", "identity.json"}
     return any(path.is_file() and path.name not in left and path.suffix != PART for path in folder.rglob("*"))
 

@@ -1,4 +1,4 @@
-"""Files and folders that a user names: `~` in their names, and what they hold."""
+"""Files and folders that a user names: `~` in their names, and their contents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AGAIN = "copy or download the file again"
 
 
 def expanded(path: str | Path) -> Path:
-    """The path with a leading `~` or `~name` expanded: no shell has seen a path in quotes, in YAML or in a spec."""
+    """The path with a leading `~` or `~name` expanded, as no shell does for a path in quotes, in YAML or in a spec."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -20,13 +20,13 @@ def expanded(path: str | Path) -> Path:
 
 
 def located(path: str | Path) -> tuple[Path, str | None]:
-    """The file, and the entry in it that the user named with "FILE#ENTRY", else None."""
+    """Return the file, and the entry in it that the user named with "FILE#ENTRY", else None."""
     name, mark, entry = str(path).rpartition("#")
     return (Path(name), entry) if mark and not Path(path).exists() else (Path(path), None)
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file; raises UserError for one that is missing, unreadable, empty or no regular file."""
+    """Return the content of a file. Raises UserError if it is missing, unreadable, empty or not a regular file."""
     try:
         data = regular(path, "a readable file").read_bytes()
     except OSError as error:
@@ -37,7 +37,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def contents(place: Path) -> str:
-    """SHA-256, hexadecimal, of a file, or of the names and files in a folder; raises UserError as `read_bytes` does."""
+    """SHA-256, hexadecimal, of a file, or of the names and files in a folder. Raises UserError like `read_bytes`."""
     try:
         if not place.is_dir():
             with regular(place, "a readable file").open("rb") as opened:

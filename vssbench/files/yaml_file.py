@@ -1,6 +1,6 @@
-"""A YAML file with the place of every key and value in it, so that complaints can name line and column.
+"""Read a YAML file with the place of every key and value in it, so that error messages can name line and column.
 
-An anchor lets a few lines mean billions of values: files are limited with their aliases expanded.
+Anchors let a few lines expand to billions of values, so the limits apply to files with their aliases expanded.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Place = dict[tuple[str | int, ...], tuple[int, int]]
 def read_yaml(
     path: Path, expected: str = "lines like `methods: [mpvss, mrcfa]`"
 ) -> tuple[dict[str, Any], Place, list[str]]:
-    """The mapping in a YAML file, the place of each key and value (line and column from 1), and the duplicate keys.
+    """Read the mapping in a YAML file, the place of each key and value (line and column from 1) and duplicate keys.
 
-    expected: of the file, for the message where it holds no mapping
+    expected: what the file should hold, for the message if it holds no mapping
     """
     text = read_text(path)
     try:
@@ -52,7 +52,7 @@ def read_yaml(
 
 
 def read_text(path: Path) -> str:
-    """The content of a settings file. Raises UserError where it cannot be read, or is far too long to be one."""
+    """Return the content of a settings file. Raises UserError if it cannot be read, or is far too long to be one."""
     if regular(path).stat().st_size > LONGEST:
         raise UserError(f"has more than {LONGEST} bytes", where=path, expected="a file of settings")
     try:
@@ -62,12 +62,12 @@ def read_text(path: Path) -> str:
 
 
 def check_values(node: yaml.Node) -> None:
-    """Raise YAMLError where a tree has more than MOST_VALUES, aliases written out, holds itself, or endless numbers."""
+    """Raise YAMLError if a tree has more than MOST_VALUES with aliases expanded, too long numbers, or holds itself."""
     _values(node, {})
 
 
 def _values(node: yaml.Node, known: dict[int, int]) -> int:
-    """The number of values in a node. known: those of earlier nodes by id; -1 while a node is being counted."""
+    """Count the values in a node. known: the counts of earlier nodes by id; -1 while a node is being counted."""
     if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
         raise yaml.MarkedYAMLError(problem=f"a number of {len(node.value)} digits", problem_mark=node.start_mark)
     if id(node) not in known:
@@ -83,7 +83,7 @@ def _values(node: yaml.Node, known: dict[int, int]) -> int:
 
 
 def complaint(problem: Any, path: Path | None, places: Place, known: Iterable[str]) -> str:
-    """A pydantic error with file, line, column and key, in one line; known: the valid keys, for an unknown one."""
+    """Format a pydantic error in one line with file, line, column and key; known: valid keys, for an unknown one."""
     where, message = problem["loc"], problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         message, where = f"unknown key; {suggest(str(where[-1]), known)}", (*where, "")
@@ -94,7 +94,7 @@ def complaint(problem: Any, path: Path | None, places: Place, known: Iterable[st
 
 
 def scalar(text: str) -> str:
-    """The text as one line of YAML, quoted where it would otherwise mean something else."""
+    """Return the text as one line of YAML, quoted if it would otherwise mean something else."""
     if not text.isprintable():
         return json.dumps(text)
     written: str = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=10**9)
@@ -102,7 +102,7 @@ def scalar(text: str) -> str:
 
 
 def _locate(node: yaml.Node, path: tuple[str | int, ...], places: Place, seen: set[int]):
-    """Record the place of everything; yields keys that appear twice in one mapping. Aliases are not followed."""
+    """Record the place of everything, and yield keys that appear twice in one mapping. Aliases are not followed."""
     places.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
     if id(node) in seen:
         return
