@@ -17,7 +17,7 @@ _MACHINE = ("python", *HARDWARE)
 
 
 def lost_clips(before: Entry, now: Entry) -> str | None:
-    """Say which clips of the baseline no longer count; None if no clip is shared: then the set differs, none is lost."""
+    """Say which clips of the baseline no longer count; None if no clip is shared: the set differs, none is lost."""
     kept = set(now.clips)
     lost = [clip for clip in before.clips if clip not in kept]
     if not lost or (kept and len(lost) == len(before.clips)):
