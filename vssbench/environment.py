@@ -13,7 +13,7 @@ from typing import Any
 
 PACKAGES = ("vssbench", "numpy", "opencv-python-headless", "torch", "transformers", "av")
 HARDWARE = ("cpu", "threads", "device", "device_name")
-"""The parts of a description that must agree before speeds are compared, or a run that measures them is resumed."""
+"""The parts of a description that must agree before speeds are compared, or a measurement of them is resumed."""
 
 
 def describe(device: str, threads: int | None) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def cores() -> int:
 
 
 def set_threads(threads: int | None) -> None:
-    """Limit OpenCV and, where it is loaded, torch to that many threads."""
+    """Limit OpenCV, and torch if it is loaded, to that many threads."""
     if threads is None:
         return
     import cv2

@@ -29,7 +29,7 @@ class UserError(Exception):
     what:     what is wrong, in one sentence
     where:    the file, line, key or clip in question
     expected: what was expected instead
-    fix:      what to do, as a command where there is one
+    fix:      what to do, as a command if there is one
     """
 
     exit_status = 2

@@ -399,7 +399,7 @@ def key_interval(method: object) -> int | None:
 def nominal_schedule(method: object, has_nonkey: bool) -> dict[str, int] | None:
     """Frame kind -> how often it runs in one of the method's own intervals; None if that depends on the video.
 
-    has_nonkey: whether the method is known to have nonkey frames; without `schedule` and `gop`, all frames are key
+    has_nonkey: whether it is known to have nonkey frames; if not, one without `schedule` and `gop` runs key frames only
     """
     wrapped, interval = inner(method), key_interval(method)
     if wrapped is not None and runs_inner(method) == "every":

@@ -52,7 +52,7 @@ class Shown:
         self._bar.stop()
 
     def describe(self, text: str) -> None:
-        """Show what is being worked on; a long text is cut to its end."""
+        """Show what is being worked on; of a long text, only the end is shown."""
         self._what = printable(text)
         self._bar.update(self._task, description=escape(self._what[-60:]))
 

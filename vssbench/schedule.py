@@ -12,7 +12,7 @@ from vssbench.specs import Spec
 from vssbench.types import UInt8
 
 THUMBNAIL = (18, 32)
-"""Rows and columns of the picture that `OnChange` compares."""
+"""The rows and columns of the pictures that `OnChange` compares."""
 
 
 @dataclass(frozen=True)

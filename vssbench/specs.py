@@ -28,7 +28,7 @@ _BARE = re.compile(r"[^\s,()\"=\x00-\x1f\x7f]+")
 _INT = re.compile(r"-?\d{1,18}\Z")  # longer ones would be read as floats: refused, see _format
 _FLOAT = re.compile(r"-?(\d+\.\d*|\.\d+|\d+)(e[+-]?\d+)?\Z", re.IGNORECASE)
 INSIDE = ("of", "reference", "update")
-"""Arguments that name a method: the one that is wrapped, or the two of a composite."""
+"""Arguments that name a method: the inner one of a wrapper, or the two of a composite."""
 _WORDS = {"none": None, "true": True, "false": False}
 _MAX_DEPTH = 16
 _LONGEST = 100_000

@@ -148,7 +148,7 @@ def asked_for(file: BinaryIO, size: int, pickles: int = 1) -> set[str]:
     """Return the classes and functions that the next pickles of the file name; nothing is built.
 
     size: of the whole file in bytes
-    Raises as `Unpickler` does.
+    Raises the same errors as `Unpickler`.
     """
     names: set[str] = set()
     for _ in range(pickles):

@@ -1,4 +1,4 @@
-"""Labels from class scores at a network's own size: the argmax of their bilinear upsampling, without most of it.
+"""Labels from class scores at a network's own size: the argmax of their bilinear upsampling, mostly without doing it.
 
 An upsampled score is a weighted mean of a few scores around it. Where one class leads in all of these, it leads in
 every such mean: only the other pixels, along the borders of the classes, need their means computed. The labels are the

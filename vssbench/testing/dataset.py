@@ -18,7 +18,7 @@ def check_dataset(dataset: Dataset, limit: int = 3) -> Report:
     """Return what was checked, or raise CheckFailed with everything that breaks the dataset's contract.
 
     dataset: the dataset, opened
-    limit:   how many clips are read through; the names of all are checked
+    limit:   how many clips are read completely; the names of all are checked
 
     Checked: the label space; clip names are unique, sorted and usable as folder names; stems are unique and those of
     the frames; indices rise from 0; dtypes, shapes, train ids; one size per clip; `labels()` equals the frames' labels;

@@ -1,8 +1,8 @@
 """Training: the code that all recipes share. Recipes are next to their networks, methods/<method>/recipe.py.
 
-recipe    what a recipe is: examples, losses, parameter groups, the files it writes
+recipe    the interface of recipes: examples, losses, parameter groups, the files to write
 clips     random access to labelled frames
 augment   transformations of frames before they become an example
 loop      steps, precision, several devices, the log, validation, resume
-files     the folder of one training: state, log, weights
+folder    the folder of one training: state, log, weights
 """

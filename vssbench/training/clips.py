@@ -21,7 +21,7 @@ class Clips:
     """
 
     def __init__(self, dataset: Dataset, limit: int | None = None, memory_mb: int = MEMORY_MB):
-        """limit: use only so many clips, the first ones. Raises UserError for a dataset without labels."""
+        """limit: how many clips to use, from the first on; None: all. Raises UserError for a dataset without labels."""
         self.dataset = dataset
         self._labelled: dict[str, list[int]] = {}
         self._kept: OrderedDict[tuple[str, int], Frame] = OrderedDict()

@@ -40,7 +40,7 @@ class Job:
     """The user's arguments of `vssbench train`.
 
     split, validation: splits of the dataset to train on and to validate on; "none": no validation
-    limit, validation_limit: use only so many clips, the first ones
+    limit, validation_limit: how many clips to use, from the first on; None: all
     precision: no, fp16 or bf16
     """
 

@@ -21,7 +21,7 @@ class Validation:
     """A method and the clips on which it is judged."""
 
     def __init__(self, method: Method, dataset: Dataset, codec: CodecSpec | None, limit: int | None):
-        """codec: how frames are compressed, None: not at all; limit: use only so many clips, the first ones"""
+        """codec: how frames are compressed, None: not at all; limit: how many clips to use, from the first on"""
         self.method, self.space = method, dataset.space
         self.source = dataset if codec is None else Compressed(dataset, codec)
         self.clips = list(islice(dataset.clips(), limit))
