@@ -42,9 +42,7 @@ def write(graph: Graph, file: Path, grid_sample: bool = True) -> None:
 
     if clash := set(graph.inputs) & set(graph.outputs):
         raise ValueError(f"an input and an output of one name: {clash}")
-    examples = tuple(
-        one.example.clone() for one in graph.inputs.values()
-    )  # the same tensor twice would become one input
+    examples = tuple(one.example.clone() for one in graph.inputs.values())  # a tensor used twice would become one input
     try:
         with torch.inference_mode(False), torch.no_grad(), _quiet():
             graph.module.eval()(*examples)  # a real run first: a table cached while tracing would have no values
