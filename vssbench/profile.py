@@ -78,11 +78,13 @@ def made_frames(methods: Sequence[Method], size: tuple[int, int], count: int) ->
     """Return a clip of moving textured scenes, with the exact motion to the key frame if a method needs motion."""
     missing = sorted({need for method in methods for need in method.needs} - MADE)
     if missing:
-        raise UserError(f"made frames carry no {', '.join(missing)}", expected="methods that need no such input")
+        raise UserError(f"synthetic frames carry no {', '.join(missing)}", expected="methods that need no such input")
     gops = {hooks.gop(method) or 12 for method in methods if "motion" in method.needs}
     if len(gops) > 1:
         found = ", ".join(map(str, sorted(gops)))
-        raise UserError(f"the methods have several gop ({found}), made frames only one", fix="profile them one by one")
+        raise UserError(
+            f"the methods have several gop ({found}), synthetic frames only one", fix="profile them one by one"
+        )
     height, width = size
     scene = Synthetic(clips=1, frames=count, height=height, width=width, motion="fast")
     (clip,) = scene.clips()

@@ -236,8 +236,8 @@ def _per_frame(method: Method) -> Method:
     """Return the method. Raises UserError if it remembers frames: it would see only part of a clip."""
     if getattr(method, "kinds", ("key",)) != ("key",) or hooks.inner(method) is not None:
         raise UserError(
-            f"update={method.name} remembers frames, and would see only some of a clip",
-            expected="a method that sees every frame by itself",
+            f"update={method.name} remembers frames, but would see only part of each clip",
+            expected="a method that sees each frame on its own",
         )
     return method
 

@@ -124,7 +124,7 @@ def load(branches: Mapping[str, Branch], files: Files | None, scales: Mapping[st
     if not isinstance(files, Mapping) or set(files) != set(branches):
         wanted = ",".join(f"{name}:{name}.pth" for name in branches)
         raise UserError(
-            "AR-Seg has two networks, and each has its file" if len(branches) > 1 else "one file is needed",
+            "AR-Seg has two networks, each with its own file" if len(branches) > 1 else "one file is needed",
             where=files,
             expected=f"a file for each of: {', '.join(branches)}",
             fix=f"--checkpoint METHOD={wanted}",
@@ -170,7 +170,7 @@ def _check_pair(hr: Branch, lr: Branch, checkpoints: Mapping[str, Checkpoint]) -
         return
     said = [f"{name}: {told(file) or 'no header'}" for name, file in checkpoints.items()]
     raise UserError(
-        "the two networks are not of one training: their classifiers differ",
+        "the two networks are not from the same training run: their classifiers differ",
         where=", ".join(str(file.path) for file in checkpoints.values()),
         expected=f"the LR network that was trained with this HR network ({'; '.join(said)})",
     )

@@ -132,7 +132,7 @@ class Base(PerFrame):
     def graphs(self, size: Size) -> Graphs:
         if self.void:
             raise UserError(
-                "void=true predicts an id that is not a class, which no graph's description can say",
+                "void=true predicts an id that is not a class, which a graph's description cannot express",
                 where=self.name,
                 fix="leave void out",
             )

@@ -62,7 +62,7 @@ def picture_of(processor: Any, image: UInt8, made: Mapping[str, Any], where: obj
         if found.shape == pixels.shape and np.abs(found - pixels).max() < NEAR:
             return picture
     raise UserError(
-        f"its {type(processor).__name__} does more with a frame than model.yaml can say",
+        f"its {type(processor).__name__} does more to a frame than model.yaml can express",
         where=where,
         expected="resizing (bilinear, bicubic), normalisation, padding; no cropping, no tiles, no BGR",
     )

@@ -59,7 +59,7 @@ def find(model: str, revision: str | None = None) -> Path:
         return Path(snapshot_download(model, revision=revision, allow_patterns=[*_PARTS, *_WEIGHTS]))
     except Exception as error:  # no network, no such id, no access: each has its own type
         raise UserError(
-            f"is neither a folder nor to be had from the hub: {_told(error)}",
+            f"is not a folder and could not be fetched from the hub: {_told(error)}",
             where=model,
             expected=FOLDER,
             fix=f"where there is a network, `hf download {model} --local-dir DIR`, then pass model=DIR",
@@ -200,7 +200,7 @@ def _user_error(where: object, expected: str) -> Iterator[None]:
         raise
     except OfflineModeIsEnabled:
         raise UserError(
-            "names something on the hub, which is not fetched for it",
+            "names something on the hub, which is not fetched",
             where=where,
             expected=FOLDER,
             fix="save the model whole: network.save_pretrained(FOLDER) writes a backbone's configuration too",

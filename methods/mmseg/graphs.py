@@ -47,7 +47,7 @@ def picture_of(preprocessor: Any, image: UInt8, made: Tensor, resized: tuple[int
     found = found if preprocessor.channel_conversion else found.flip(1)
     if found.shape != made.shape or (found - made).abs().max() > NEAR:
         raise UserError(
-            "its test_pipeline does more with a frame than model.yaml can say",
+            "its test_pipeline does more to a frame than model.yaml can express",
             where=where,
             expected="Resize (bilinear), normalisation, padding at the bottom and on the right",
         )

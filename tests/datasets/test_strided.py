@@ -73,7 +73,7 @@ def test_cityscapes_keeps_its_labelled_frame(tmp_path: Path, arrays: Any) -> Non
             assert dataset.labelled(clip) == [place]
             assert dataset.stems(clip)[place].endswith("_000019")
         note = dataset.note(dataset.clips())
-        said = f"one frame in {by}: 2 of 2 clips begin at frame {19 % by}, so that more labelled frames stay"
+        said = f"one frame in {by}: 2 of 2 clips begin at frame {19 % by}, so that more labelled frames are kept"
         assert note == (None if by == 1 else said)
 
 

@@ -219,7 +219,7 @@ def test_networks_of_two_trainings_are_refused():
 def test_networks_of_two_trainings_without_headers_are_told_by_their_classifiers(tmp_path):
     states = filled("psp18_camvid")
     states["lr"]["final_conv.weight"] = states["lr"]["final_conv.weight"] * 1.5
-    with pytest.raises(UserError, match="not of one training: their classifiers differ") as error:
+    with pytest.raises(UserError, match="not from the same training run: their classifiers differ") as error:
         load_method(spec("psp18_camvid"), checkpoint=written(states, tmp_path))
     assert "lr.pth" in str(error.value)
 

@@ -171,7 +171,7 @@ def test_slugs_are_safe_and_different() -> None:
 
 def test_a_folder_that_is_no_run_is_not_continued(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match="holds files, and no run to continue"):
+    with pytest.raises(UserError, match="holds files but no run to continue"):
         RunDirectory(tmp_path, {"asked": 1}, resume=True)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 

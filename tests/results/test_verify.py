@@ -127,7 +127,7 @@ def test_records_of_another_run_are_found(folder: Path) -> None:
 
 def test_a_speed_without_its_timings_is_found(folder: Path) -> None:
     (folder / "latency.json").unlink()
-    assert verify(folder).differences == ["the result has fps, and there is no latency.json to compute it from"]
+    assert verify(folder).differences == ["the result has fps, but there is no latency.json to compute it from"]
     (folder / "latency.json").write_text('{"samples_ms": 3}')
     assert "latency.json: key conditions: Field required" in verify(folder).differences[0]
 

@@ -17,7 +17,7 @@ def command(
     output: Annotated[Path | None, typer.Option("--output", help="A new file, my_video.yaml; default: print.")] = None,
     images: Annotated[str | None, typer.Option("--images", help="A part of the images' paths: take those.")] = None,
     labels: Annotated[str | None, typer.Option("--labels", help="A part of the masks' paths: take those.")] = None,
-    masks: Annotated[int, typer.Option("--masks", min=1, max=10**6, help="Read so many masks at most.")] = 200,
+    masks: Annotated[int, typer.Option("--masks", min=1, max=10**6, help="Read at most this many masks.")] = 200,
 ) -> None:
     """Write the description of a folder for --dataset: patterns, classes with their share of pixels, splits.
 

@@ -18,7 +18,9 @@ def command(
     output: Annotated[Path, typer.Option("--output", help="A new or empty folder.")],
     root: RootOption = None,
     split: Annotated[str, typer.Option("--split", help="Split to read and to write.")] = "val",
-    clips: Annotated[int | None, typer.Option("--clips", min=1, help="Only the first so many clips.")] = None,
+    clips: Annotated[
+        int | None, typer.Option("--clips", min=1, help="Export only this many clips, the first ones.")
+    ] = None,
 ) -> None:
     """Write clips in the layout of a real dataset; reading them back gives the same labels, pixel for pixel."""
     from vssbench.datasets.export import export

@@ -12,7 +12,8 @@ import typer
 def command(
     runs: Annotated[list[Path], typer.Argument(help="Run directories, or folders of them; in any order.")],
     by: Annotated[
-        Literal["date", "commit"], typer.Option("--by", help="What the plots go along; the order is that of the dates.")
+        Literal["date", "commit"],
+        typer.Option("--by", help="The x axis of the plots; runs are always ordered by date."),
     ] = "date",
     rules: Annotated[
         Path | None,

@@ -122,7 +122,7 @@ TemplateOption = Annotated[
     typer.Option(
         "--mapping-template",
         metavar="FILE",
-        help="Where a network's classes have other names than the data's: write a mapping to fill in, and stop.",
+        help="If a network's class names differ from the data's, write a mapping to fill in, and stop.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout and nothing else.")]

@@ -90,7 +90,7 @@ def _print(profiles: dict[str, dict[str, Any]], size: tuple[int, int], machine: 
     console = Console(highlight=False, soft_wrap=True, width=max(Console().width, 120))
     where, threads = machine["device_name"] or machine["cpu"], machine["threads"]
     console.print(
-        f"made frames of {size[0]}x{size[1]} (height x width), batch 1, on {where}, CPU threads: {threads}",
+        f"synthetic frames of {size[0]}x{size[1]} (height x width), batch 1, on {where}, CPU threads: {threads}",
         markup=False,
     )
     for name, found in profiles.items():

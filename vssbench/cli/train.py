@@ -144,7 +144,7 @@ def _told(plan: dict[str, Any]) -> str:
         lines.append("time: not known from a single step")
     else:
         whole = timedelta(seconds=round(plan["expected_seconds"]))
-        lines.append(f"time: {plan['seconds_per_step']:.3g} s a step, {whole} in all, validation not counted")
+        lines.append(f"time: {plan['seconds_per_step']:.3g} s per step, {whole} in total, validation not counted")
     peaks = {"host": memory["host_peak"], "device": memory["device_peak"]}
     known = [f"{peak:.0f} MB of the {where}" for where, peak in peaks.items() if peak is not None]
     lines.append(f"memory at the peak: {', '.join(known) or 'not known on this system'}")

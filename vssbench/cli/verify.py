@@ -15,7 +15,7 @@ from vssbench.errors import UserError, counted, printable
 
 def command(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
-    again: Annotated[int, typer.Option("--again", min=0, help="Run so many clips of each method once more.")] = 0,
+    again: Annotated[int, typer.Option("--again", min=0, help="Run this many clips of each method again.")] = 0,
     root: RootOption = None,
     checkpoint: CheckpointOption = None,
     as_json: JsonOption = False,

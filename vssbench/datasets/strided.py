@@ -130,9 +130,9 @@ class Strided:
         said = []
         if late:
             first = f"frame {late[0]}" if len(set(late)) == 1 else f"frames {min(late)} to {max(late)}"
-            said.append(f"{len(late)} of {len(kept)} clips begin at {first}, so that more labelled frames stay")
+            said.append(f"{len(late)} of {len(kept)} clips begin at {first}, so that more labelled frames are kept")
         if lost:
-            said.append(f"{lost} labelled frames are not among those that stay")
+            said.append(f"{lost} labelled frames are not kept")
         return f"one frame in {self.by}: {'; '.join(said)}" if said else None
 
     def _choose(self, clip: str) -> Kept:

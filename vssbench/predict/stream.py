@@ -139,7 +139,7 @@ def check_method(method: Method, spec: Spec, dataset: Dataset, allow_untrained: 
     missing = sorted(set(method.needs) - side(dataset))
     if missing:
         raise UserError(
-            f"{spec} needs {' and '.join(missing)}, which plain frames do not give",
+            f"{spec} needs {' and '.join(missing)}, which plain frames do not provide",
             expected="a method that sees images only",
             fix=f"measure it where they are: vssbench run --methods '{spec}' --dataset NAME --data-root DIR",
         )

@@ -47,7 +47,7 @@ class Kept:
             raise UserError(
                 f"{len(missing)} of {len(names)} clips have no record, {missing[0]} for one",
                 where=self._file,
-                expected="one line a clip of the result",
+                expected="one line per clip of the result",
                 fix="vssbench run ... --resume --output " + str(self.folder.parent),
             )
         return [found[clip] for clip in names]

@@ -193,7 +193,7 @@ class RunResult(_Record):
         for name, classes in {"per_class": self.per_class, **self.by_class}.items():
             others = sorted({*classes} - {*self.dataset.classes})
             if others:
-                raise ValueError(f"{name} has {', '.join(others[:3])}, which no class is called")
+                raise ValueError(f"{name} has {', '.join(others[:3])}, which is not the name of a class")
         frames = sum(count or 0 for count in self.kinds.values())
         if sum(count or 0 for count in self.counted_kinds.values()) > frames:
             raise ValueError("more frames count than there are")

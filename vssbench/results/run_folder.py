@@ -65,7 +65,7 @@ class RunDirectory:
         self.folder = folder
         if resume and folder.is_dir() and occupied(folder) and not (folder / "run.json").exists():
             raise UserError(
-                "this folder holds files, and no run to continue", where=folder, fix="choose another --output"
+                "this folder holds files but no run to continue", where=folder, fix="choose another --output"
             )
         self._lock = hold(folder)
         try:

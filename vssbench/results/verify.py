@@ -107,7 +107,7 @@ def _speed(found: Verified, result: RunResult, folder: Path, conditions: str) ->
         return
     path = folder / "latency.json"
     if not path.exists():
-        found.differences.append("the result has fps, and there is no latency.json to compute it from")
+        found.differences.append("the result has fps, but there is no latency.json to compute it from")
         return
     again = result.model_copy(deep=True)
     timed = read_timings(path)

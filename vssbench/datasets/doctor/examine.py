@@ -31,7 +31,7 @@ from vssbench.types import IGNORE, Dataset, LabelSpace, UInt8
 VOID_MOSTLY, VOID_COMMONEST, COMMONEST = 0.5, 0.15, 3
 """Void is too common from the first share on, or from the second if it is among the commonest classes (this many).
 CamVid has 2 to 4 %."""
-COMPLETE = "complete the download, or say next to your numbers that a part was measured"
+COMPLETE = "complete the download, or state next to your numbers that only a part was measured"
 
 
 @dataclass(frozen=True, slots=True)
