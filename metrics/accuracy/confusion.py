@@ -142,7 +142,7 @@ class Booked:
         if isinstance(self.figures, Figures) and self.figures.moved:
             values = ", ".join(map(str, scripts.outside_values(self.matrix[:-1], self.space.classes)))
             clips.notes.append(
-                f"predicted ids that are no class ({values}): {self.figures.moved} pixels are booked under other "
+                f"predicted ids that are not classes ({values}): {self.figures.moved} pixels are booked under other "
                 "classes, as the official script does"
             )
 

@@ -110,7 +110,7 @@ class Temporal(ClipMetric):
         if isinstance(pairs, str):
             return pairs
         if not any(map(len, pairs)):
-            return "no two frames follow each other"
+            return "no two frames are consecutive"
         if spec.get("pooled", True):
             columns = np.stack([one.sum(0).ravel() for one in pairs]).astype(np.float64)
             return Totals(clips.names, columns, _mean_iou)

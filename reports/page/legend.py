@@ -18,7 +18,7 @@ def legend(rows: Sequence[Row], shown: Sequence[Column], notes: Notes) -> str:
     said = [
         "Bold: best; underlined: second best." if "second" in marks else "Bold: best." if "best" in marks else "",
         f"Under a figure: its {100 * level:.0f} % confidence interval over clips." if level else "",
-        f"≈: not to be told from the best of its column (p ≥ {ALPHA}, over clips, corrected for all pairs)."
+        f"≈: cannot be told from the best of its column (p ≥ {ALPHA}, over clips, corrected for all pairs)."
         if any_alike(rows)
         else "",
         busy_words(rows, shown),

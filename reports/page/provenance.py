@@ -146,7 +146,7 @@ def _energy(energy: Mapping[str, Any]) -> str | None:
     """Return the energy per frame and what it covers, or why it is not known."""
     joules = energy.get("joules_per_frame")
     covers = f" of {energy['covers']}" if energy.get("covers") else ""
-    return energy.get("reason") if joules is None else f"{joules:.3g} J a frame{covers}"
+    return energy.get("reason") if joules is None else f"{joules:.3g} J per frame{covers}"
 
 
 def _number(figure: float | None, unit: str) -> str:

@@ -57,7 +57,7 @@ def _notes(entry: Entry) -> list[str]:
     schedule += [f"input {entry.input_size}"] if entry.input_size else []
     notes += [", ".join(schedule)] if schedule else []
     if "latency_ms" in entry.figures:
-        notes.append(f"{entry.figures['latency_ms']:g} ms a frame")
+        notes.append(f"{entry.figures['latency_ms']:g} ms per frame")
     if entry.device:
         notes.append(f"speed on {entry.device}")
     return notes + _counted(entry)

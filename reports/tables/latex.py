@@ -134,7 +134,7 @@ def _caption(group: Group, members: Sequence[Row], shown: Sequence[Column]) -> s
         words.append("Bold: best; underlined: second best.")
     if any_alike(members):
         words.append(
-            rf"$\approx$: not to be told from the best of its column ($p \geq {ALPHA}$, paired over clips, Holm)."
+            rf"$\approx$: cannot be told from the best of its column ($p \geq {ALPHA}$, paired over clips, Holm)."
         )
     named = machines(members)
     if len(named) > 1:

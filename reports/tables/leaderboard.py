@@ -72,7 +72,7 @@ def _heading(group: Group, members: Sequence[Row], before: Group | None, shown: 
     words = f"Accuracy and consistency in %{_interval_words(members)}.{_mark_words(members, shown)}"
     if any_alike(members):
         words += (
-            f" ≈: not to be told from the best of its column (p ≥ {ALPHA}, paired over clips, corrected for all pairs)."
+            f" ≈: cannot be told from the best of its column (p ≥ {ALPHA}, paired over clips, corrected for all pairs)."
         )
     if members[0].result is not None:
         words = f"{_counts(members[0].result)}. {words}"

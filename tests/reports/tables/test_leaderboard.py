@@ -222,8 +222,8 @@ def test_each_metric_has_its_own_sign() -> None:
     assert [(row["mIoU"][-1] == "≈", row["WIoU"][-1] == "≈") for row in rows] == [
         (False, False), (False, True), (True, False),
     ]  # fmt: skip
-    assert "≈: not to be told from the best of its column (p ≥ 0.05, paired over clips" in text
-    assert r"$\approx$: not to be told" in latex.document([best, far, near])
+    assert "≈: cannot be told from the best of its column (p ≥ 0.05, paired over clips" in text
+    assert r"$\approx$: cannot be told" in latex.document([best, far, near])
     assert latex.document([best, far, near]).count(r"\,$\approx$") == 2
 
 
