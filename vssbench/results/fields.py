@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -21,6 +22,16 @@ MemoryMeasured = Literal["together", "alone"]
 """Memory of a process that has loaded every method of the run, or only this one."""
 Size = Annotated[list[Count], Field(min_length=2, max_length=2)]
 """[H, W]"""
+
+
+def _moment(text: str) -> str:
+    """Return the text unchanged if it is a date and time. Raises ValueError if not."""
+    datetime.fromisoformat(text)
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_moment)]
+"""ISO 8601, as a run writes it."""
 
 
 def _columns(samples: dict[str, list[Any]]) -> dict[str, list[Any]]:

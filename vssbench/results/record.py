@@ -30,6 +30,7 @@ from vssbench.results.fields import (
     KindName,
     Latency,
     MemoryMeasured,
+    Moment,
     Percent,
     Rate,
     Runtime,
@@ -179,8 +180,8 @@ class RunResult(_Record):
     weights: WeightsInfo
     caveats: list[str] = []
     environment: Environment = {}
-    started: str | None = None
-    finished: str | None = None
+    started: Moment | None = None
+    finished: Moment | None = None
     signatures: dict[str, str] = {}
 
     model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
