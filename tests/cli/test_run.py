@@ -148,3 +148,12 @@ def test_a_disk_that_is_read_only_by_the_end_loses_no_result(tmp_path, monkeypat
     assert "leaderboard.md: cannot be written: Read-only file system" in done.stderr
     assert json.loads(done.stdout)["methods"]["oracle"]["metrics"]["mIoU"] == 100
     assert list((tmp_path / "run").glob("*/result.json"))
+
+
+def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
+    """Two runs without --output that begin in one second used to end with "this folder already holds files"."""
+    folder = tmp_path / "20261130-134253"
+    assert unused(folder) == folder
+    for name in (folder.name, f"{folder.name}-2"):
+        (tmp_path / name).mkdir()
+    assert unused(folder) == tmp_path / "20261130-134253-3"

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,7 +54,7 @@ def command(
         spec = with_latency_off(spec)
     if resume and output is None:
         raise UserError("--resume needs --output", expected="the run directory to continue")
-    folder = output or Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = output or unused(Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S"))
     expanded = expand([parse(method) for method in spec.methods], parse(spec.dataset), spec.sweep)
     for note in expanded.left_out:
         print(f"vssbench: {note}", file=sys.stderr)
@@ -90,6 +91,12 @@ def _uncollected() -> Iterator[None]:
         if not gc.get_freeze_count():  # once per process, since this keeps existing garbage too
             gc.freeze()
         gc.enable()
+
+
+def unused(folder: Path) -> Path:
+    """The folder, or the first of `<folder>-2`, `<folder>-3`, ... where others began a run in the same second."""
+    later = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+    return next(one for one in chain([folder], later) if not one.exists())
 
 
 Intervals = Mapping[tuple[str, str], Mapping[str, "Interval"]]
