@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.helpers.command import MAIN
+from vssbench.cli.run import unused
 
 SMALL = "synthetic(clips=2,frames=20,height=32,width=48)"
 COMMAND = [sys.executable, "-c", MAIN]
