@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := $(VENV)-extras
 
-.PHONY: demo test test-slow test-extras lint lint-js node types docs wheel-tree release-check gate bench weights clean
+.PHONY: demo test test-slow test-lowest test-extras lint lint-js node types docs wheel-tree release-check gate bench weights clean
 
 demo: $(STAMP)
 	$(BIN)/vssbench run bench.yaml --output results/demo-$$(date +%Y%m%d-%H%M%S)
@@ -15,6 +15,12 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# The plain tests with the oldest dependencies that pyproject.toml allows.
+test-lowest:
+	test -d $(VENV)-lowest || $(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/pip install --quiet --constraint constraints-lowest.txt --editable '.[train,test]'
+	$(VENV)-lowest/bin/python -m pytest
 
 # What needs an optional extra, in an environment of its own: the other tests are to see what a new user has. A missing
 # package is a failure here, not a skip.
