@@ -63,6 +63,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Image.fromarray(np.minimum(frame.labels, 123)).save(path)
     (root / "bench.yaml").write_text(BENCH, encoding="utf-8")
     shutil.copy(root / "bench.yaml", root / "smoke.yaml")
+    (root / "names.yaml").write_text("oracle: Ours\n", encoding="utf-8")
     for name in ("a", "b"):
         done("run", root / "bench.yaml", "--output", root / "results" / name)
     subprocess.run(["git", "init", "--quiet", root], check=True)

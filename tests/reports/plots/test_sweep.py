@@ -204,13 +204,17 @@ def test_speed_beyond_what_a_clock_shows_is_drawn_at_the_edge() -> None:
     [
         (["mpvss(backbone=r50)", "hold(of=mrcfa(labels=vspw))"], ["mpvss r50", "hold of mrcfa labels=vspw"]),
         (["mpvss(backbone=r50)", "mpvss(backbone=tiny)"], ["mpvss r50", "mpvss tiny"]),
-        (["mpvss @ a", "mpvss @ b", "hold(of=oracle)"], ["mpvss @ a", "mpvss @ b", "hold of oracle"]),
+        (
+            ["mpvss @ 2026-05-04", "mpvss @ 2026-05-08", "hold(of=oracle)"],
+            ["mpvss @ 2026-05-04", "mpvss @ 2026-05-08", "hold of oracle"],
+        ),
     ],
 )
 def test_names_are_short_where_they_stay_different(families: list[str], shown: list[str]) -> None:
     results = [
         result(
-            str(parse(family.partition(" @ ")[0]).with_args(key_interval=number)), started=family.partition(" @ ")[2]
+            str(parse(family.partition(" @ ")[0]).with_args(key_interval=number)),
+            started=family.partition(" @ ")[2] or None,
         )
         for family in families
         for number in (1, 2)
