@@ -77,7 +77,7 @@ def test_models_of_transformers(name: str, tmp_path: Path) -> None:
     if name in HUGGINGFACE:
         check(graphs_of(method, spec, SIZE))
     else:
-        with pytest.raises(UserError, match="does more with a frame"):
+        with pytest.raises(UserError, match="does more to a frame"):
             graphs_of(method, spec, SIZE)
 
 
