@@ -7,12 +7,12 @@ from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 
-from vssbench.errors import NotComparable, UserError
+from vssbench.errors import NotComparable
 from vssbench.reports.columns import metrics
 from vssbench.reports.rows import Row, grouped, measured
 from vssbench.results.figures import figure
 from vssbench.results.fold import rescored
-from vssbench.results.read_folder import read_folder
+from vssbench.results.read_folder import read_folder, result_files
 from vssbench.stats.bootstrap import Interval
 from vssbench.stats.comparison import Comparison
 from vssbench.stats.over_clips import Pairs, compare_methods, intervals_of, over_clips, samples_of
@@ -44,10 +44,7 @@ def uncompared(runs: Sequence[Path], protocol: str | None = None, uncertainty: b
 
 def folders(run: Path) -> list[Path]:
     """Return the method folders with a result in a run directory, or a method's own. Raises UserError for none."""
-    found = [file.parent for file in sorted(run.glob("*/result.json"))] or [run] * (run / "result.json").is_file()
-    if not found:
-        raise UserError("holds no result.json", where=run, expected="a run directory that vssbench run wrote")
-    return found
+    return [file.parent for file in result_files(run, "result.json")]
 
 
 def compared(rows: Iterable[Row]) -> list[Row]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from vssbench.environment import commit_of
 from vssbench.reports.rows import Row, measured
-from vssbench.results.dataframe import result_files
+from vssbench.results.dataframe import results_at
 from vssbench.results.record import read_result
 from vssbench.results.signature import SHORT
 
@@ -21,7 +21,7 @@ def read(paths: Iterable[Path]) -> list[Row]:
 
     Records are not read. Raises UserError for a path without results and for a damaged file.
     """
-    files = {file.resolve(): file for path in paths for file in result_files(path)}
+    files = {file.resolve(): file for path in paths for file in results_at(path)}
     return [measured(read_result(file), file.parent) for file in files.values()]
 
 

@@ -100,7 +100,7 @@ def test_it_reads_folders_with_neither_torch_nor_a_method(run: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["nowhere"], "nowhere: holds no result.json"),
+        (["nowhere"], "nowhere: does not exist"),
         (["RUN", "--format", "mdd"], "did you mean 'md'?"),
         (["RUN", "--format", "md,csv"], "--format md,csv needs --output"),
         (["RUN", "--format", "html"], "--format html needs --output"),

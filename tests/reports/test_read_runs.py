@@ -160,7 +160,7 @@ def test_another_protocol_is_read_off_the_records(tmp_path: Path) -> None:
 
 
 def test_incomplete_records_and_empty_folders_are_one_message(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no result"):
+    with pytest.raises(UserError, match="holds no <method>"):
         read_runs.read([tmp_path])
     folder = method_folder(tmp_path, "mask2former", 0.8)
     lines = (folder / "clips.jsonl").read_text().splitlines(keepends=True)

@@ -123,7 +123,7 @@ def test_any_place_that_holds_results(run: Path, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(vssbench.load_results([run, tmp_path / "runs" / "two"]), both)
     single = vssbench.load_results(next(run.glob("mrcfa*/result.json")))
     assert set(single.method) == {"mrcfa"}
-    with pytest.raises(UserError, match=r"holds no result\.json"):
+    with pytest.raises(UserError, match=r"does not exist"):
         vssbench.load_results(tmp_path / "nowhere")
 
 

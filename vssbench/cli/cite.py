@@ -41,7 +41,7 @@ def command(
     """
     from vssbench.metrics.accuracy.protocols import find
     from vssbench.results.figures import figure
-    from vssbench.results.read_folder import read_folder
+    from vssbench.results.read_folder import read_folder, result_files
     from vssbench.results.signature import parse, signatures
     from vssbench.specs import parse as parse_spec
     from vssbench.specs import parse_list
@@ -49,9 +49,7 @@ def command(
     cited = None if check is None else parse(check)
     if protocol:
         find(protocol)
-    kept = [read_folder(file.parent) for file in sorted(run.glob("*/result.json"))]
-    if not kept:
-        raise UserError("holds no <method>/result.json", where=run, expected="a run directory that vssbench run wrote")
+    kept = [read_folder(file.parent) for file in result_files(run)]
     wanted = None if method is None else str(parse_spec(method))
     chosen = [one for one in kept if wanted in (None, one.result.method)]
     if not chosen:

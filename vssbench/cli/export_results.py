@@ -15,10 +15,10 @@ def command(
     project: Annotated[str, typer.Option("--project", help="Project, or experiment, of the tracker.")] = "vssbench",
 ) -> None:
     """Write every result to a tracker, each as one run with its settings, figures and notes; none of them twice."""
-    from vssbench.results.dataframe import result_files
+    from vssbench.results.dataframe import results_at
     from vssbench.results.trackers import export
 
-    files = dict.fromkeys(file for run in runs for file in result_files(run))
+    files = dict.fromkeys(file for run in runs for file in results_at(run))
     new = 0
     for file, written in export(files, to, output, project):
         new += written

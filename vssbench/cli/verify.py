@@ -10,7 +10,7 @@ import typer
 
 from vssbench.cli.options import CheckpointOption, JsonOption, RootOption
 from vssbench.cli.texts import checkpoints
-from vssbench.errors import UserError, counted, printable
+from vssbench.errors import counted, printable
 
 
 def command(
@@ -24,12 +24,10 @@ def command(
 
     With --again, also measure some clips again and compare the records. Exit status 1 if anything differs.
     """
+    from vssbench.results.read_folder import result_files
     from vssbench.results.verify import verify
 
-    folders = sorted(file.parent for file in run.glob("*/result.json"))
-    if not folders:
-        raise UserError("holds no <method>/result.json", where=run, expected="a run directory that vssbench run wrote")
-    found = [verify(folder) for folder in folders]
+    found = [verify(file.parent) for file in result_files(run)]
     if again:
         from vssbench.bench.again import asked, differences
 

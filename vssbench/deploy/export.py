@@ -64,7 +64,7 @@ def graphs_of(method: Method, spec: Spec, size: Size) -> Graphs:
     if inside:
         instead = Spec(spec.name, tuple((name, Spec("onnx", (("model", "DIR"),))) for name in inside))
         raise UserError(
-            f"{spec.name} is no network but runs another method: that one can be exported",
+            f"{spec.name} is not a network: it runs another method, which can be exported",
             where=spec,
             fix=f"export {' and '.join(str(spec.get(name)) for name in inside)}, then run {instead}",
         )

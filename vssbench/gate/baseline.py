@@ -20,7 +20,7 @@ from vssbench.errors import UserError
 from vssbench.files.atomic import regular, write_json
 from vssbench.gate.speed import Timing
 from vssbench.results.figures import figures
-from vssbench.results.read_folder import read_folder
+from vssbench.results.read_folder import read_folder, result_files
 from vssbench.results.record import DatasetInfo, RunResult, WeightsInfo
 from vssbench.stats.over_clips import OverClips, over_clips
 from vssbench.stats.totals import require_follows
@@ -137,15 +137,7 @@ def read_runs(runs: Sequence[Path]) -> Snapshot:
     folders: dict[Key, Path] = {}
     read: dict[Key, OverClips] = {}
     for run in runs:
-        expected = "a run directory that vssbench run wrote"
-        if not run.is_dir():
-            raise UserError("is a file" if run.exists() else "does not exist", where=run, expected=expected)
-        files = sorted(run.glob("*/result.json"))
-        if not files:
-            started = (run / "run.json").exists()
-            fix = f"vssbench run ... --resume --output {run}, where it was interrupted" if started else None
-            raise UserError("holds no <method>/result.json", where=run, expected=expected, fix=fix)
-        for file in files:
+        for file in result_files(run):
             result, over = believed(file.parent)
             entry = Entry.of(result)
             if entry.key in entries:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from vssbench.environment import commit_of
-from vssbench.errors import UserError
 from vssbench.results.figures import Figure, Reading, accuracies, figure, figures
+from vssbench.results.read_folder import read_folder, result_files
 from vssbench.results.record import ClipRecord, RunResult, read_result
 from vssbench.types import LabelSpace
 
@@ -45,7 +45,7 @@ def load_results(
     import pandas as pd
 
     paths = [path] if isinstance(path, str | Path) else list(path)
-    files = dict.fromkeys(file for one in paths for file in result_files(Path(one)))
+    files = dict.fromkeys(file for one in paths for file in results_at(Path(one)))
     rows = [row for file in files for row in _rows(file, per_clip, protocol)]
     columns = [name for name in COLUMNS if per_clip or name != "clip"]
     frame = pd.DataFrame(rows, columns=columns)
@@ -54,18 +54,16 @@ def load_results(
     return frame.astype({name: own.get(name, "str") for name in columns})
 
 
-def result_files(path: Path) -> list[Path]:
-    """Return the result files at a path, sorted. Raises UserError where there is none."""
-    patterns = ("result.json", "*/result.json", "*/*/result.json")
-    found = [path] if path.is_file() else next(filter(None, (sorted(path.glob(pattern)) for pattern in patterns)), [])
-    if not found:
-        raise UserError("holds no result.json", where=path, expected="a run directory that vssbench run wrote")
-    return found
+def results_at(path: Path) -> list[Path]:
+    """Return the result files at a path: a file, a method's folder, a run or a folder of runs.
+
+    Raises UserError where there is none.
+    """
+    return [path] if path.is_file() else result_files(path, "result.json", "*/*/result.json")
 
 
 def _rows(file: Path, per_clip: bool, protocol: str | None) -> Iterator[dict[str, Any]]:
     from vssbench.results.fold import rescored
-    from vssbench.results.read_folder import read_folder
 
     result, clips = read_result(file), None
     if protocol or per_clip:

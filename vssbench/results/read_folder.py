@@ -14,6 +14,23 @@ from vssbench.results.streaming import Camera, StreamRecord, read_records
 from vssbench.types import LabelSpace
 
 
+def result_files(run: Path, *more: str) -> list[Path]:
+    """Return the result files of a run directory, sorted.
+
+    more: patterns to try in turn if there are none, such as "result.json" for a method's own folder
+    Raises UserError where the directory is missing, or holds no result.
+    """
+    expected = "a run directory that vssbench run wrote"
+    if not run.is_dir():
+        raise UserError("is a file" if run.exists() else "does not exist", where=run, expected=expected)
+    for pattern in ("*/result.json", *more):
+        if found := sorted(run.glob(pattern)):
+            return found
+    started = (run / "run.json").exists()
+    fix = f"vssbench run ... --resume --output {run}, where it was interrupted" if started else None
+    raise UserError("holds no <method>/result.json", where=run, expected=expected, fix=fix)
+
+
 @dataclass(frozen=True)
 class Kept:
     """One method's folder. Its records are large, so they are read on every request and not kept in memory."""
