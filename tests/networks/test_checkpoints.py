@@ -1,4 +1,4 @@
-"""Reading weights: every format that is read, and everything that must be one message and run nothing."""
+"""Reading weights: every supported format, and files that must fail with one message and run no code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TENSORS = {"layer.weight": torch.arange(6.0).reshape(2, 3), "layer.bias": torch.
 
 
 class Trap:
-    """Creates a file when a pickle of it is loaded the careless way."""
+    """Creates a folder when a pickle of it is loaded unsafely."""
 
     def __init__(self, mark: Path):
         self.mark = str(mark)
@@ -40,7 +40,9 @@ def assert_read(path: Path) -> Checkpoint:
 
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize("wrapper", ["model", "state_dict", None])
-def test_torch_files(zipped: bool, wrapper: str | None, tmp_path: Path) -> None:
+def test_torch_files_are_read_zipped_or_legacy_with_or_without_a_wrapper(
+    zipped: bool, wrapper: str | None, tmp_path: Path
+) -> None:
     content = {wrapper: TENSORS, "iteration": 3, "lr": np.float64(0.1)} if wrapper else TENSORS
     torch.save(content, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
     assert_read(tmp_path / "w.pth")
@@ -55,7 +57,7 @@ def test_array_pickles(protocol: int, order: str, tmp_path: Path) -> None:
     assert_read(tmp_path / "w.pkl")
 
 
-def test_arrays_of_other_byte_order_and_type(tmp_path: Path) -> None:
+def test_arrays_of_any_byte_order_and_float_width_are_read(tmp_path: Path) -> None:
     arrays = {
         name: tensor.numpy().astype(kind) for (name, tensor), kind in zip(TENSORS.items(), (">f4", "<f8"), strict=True)
     }
@@ -63,7 +65,7 @@ def test_arrays_of_other_byte_order_and_type(tmp_path: Path) -> None:
     assert_read(tmp_path / "w.pkl")
 
 
-def test_safetensors_and_its_metadata(tmp_path: Path) -> None:
+def test_safetensors_files_keep_tensors_metadata_and_digest(tmp_path: Path) -> None:
     for file in ("one.safetensors", "two.safetensors"):
         save(tmp_path / file, TENSORS, {"method": "mpvss"})
     one, two = (assert_read(tmp_path / file) for file in ("one.safetensors", "two.safetensors"))
@@ -72,12 +74,12 @@ def test_safetensors_and_its_metadata(tmp_path: Path) -> None:
     assert one.weights.origin == "file"
 
 
-def test_parallel_prefix(tmp_path: Path) -> None:
+def test_dataparallel_prefix_is_stripped(tmp_path: Path) -> None:
     torch.save({f"module.{name}": tensor for name, tensor in TENSORS.items()}, tmp_path / "w.pth")
     assert_read(tmp_path / "w.pth")
 
 
-def test_folder_of_shards(tmp_path: Path) -> None:
+def test_sharded_folder_is_read_but_not_shards_outside_it(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "mask2former"}')
     for number, (name, tensor) in enumerate(TENSORS.items()):
         save(tmp_path / f"{number}.safetensors", {name: tensor})
@@ -91,7 +93,7 @@ def test_folder_of_shards(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pickle", "zip", "legacy", "object array", "reduce of ndarray"])
-def test_nothing_in_a_hostile_file_runs(kind: str, tmp_path: Path) -> None:
+def test_code_in_a_hostile_file_is_not_run(kind: str, tmp_path: Path) -> None:
     path, mark = tmp_path / "w.pkl", tmp_path / "ran"
     trap = {"model": {"layer.weight": Trap(mark)}}
     if kind == "pickle":
@@ -106,11 +108,11 @@ def test_nothing_in_a_hostile_file_runs(kind: str, tmp_path: Path) -> None:
         read(path)
     assert not mark.exists()
     assert str(path) in str(error.value)
-    assert "weights_only" not in str(error.value)  # no advice to read it the careless way
+    assert "weights_only" not in str(error.value)  # no advice to load it unsafely
 
 
-def test_a_pickle_cannot_change_the_reader(tmp_path: Path) -> None:
-    """BUILD with a slot state sets attributes; here of what `_codecs.encode` is answered with."""
+def test_pickle_cannot_change_the_reader(tmp_path: Path) -> None:
+    """BUILD with a slot state sets attributes: here, those of the stand-in for `_codecs.encode`."""
     (tmp_path / "w.pkl").write_bytes(b"c_codecs\nencode\n(N(dS'make'\ncnumpy\ndtype\nstb.")
     with pytest.raises(UserError):
         read(tmp_path / "w.pkl")
@@ -128,7 +130,7 @@ CONTENTS = {
 
 
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS.keys())
-def test_what_is_no_state_dict(content: object, tmp_path: Path) -> None:
+def test_content_that_is_not_a_state_dict_is_refused(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "w.pth")
     with pytest.raises(UserError, match=r"w\.pth"):
         read(tmp_path / "w.pth")
@@ -138,7 +140,7 @@ def test_what_is_no_state_dict(content: object, tmp_path: Path) -> None:
 @given(
     kind=st.sampled_from(["pth", "legacy", "pkl", "safetensors"]), cut=st.floats(0, 0.999), data=st.binary(max_size=40)
 )
-def test_truncated_and_random_files(kind: str, cut: float, data: bytes, tmp_path_factory) -> None:
+def test_truncated_and_random_files_are_refused_by_path(kind: str, cut: float, data: bytes, tmp_path_factory) -> None:
     path = tmp_path_factory.mktemp("cut") / "w"
     if kind == "pkl":
         path.write_bytes(pickle.dumps({"model": {name: tensor.numpy() for name, tensor in TENSORS.items()}}))
@@ -164,13 +166,13 @@ def test_truncated_and_random_files(kind: str, cut: float, data: bytes, tmp_path
         (b"PK\x03\x04 and then nothing", "cut short"),
     ],
 )
-def test_common_mistakes_are_named(content: bytes, cause: str, tmp_path: Path) -> None:
+def test_common_wrong_files_are_identified_in_the_message(content: bytes, cause: str, tmp_path: Path) -> None:
     (tmp_path / "w.pth").write_bytes(content)
     with pytest.raises(UserError, match=cause):
         read(tmp_path / "w.pth")
 
 
-def test_a_folder_without_safetensors(tmp_path: Path) -> None:
+def test_folder_without_safetensors_is_refused_with_a_fix(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     torch.save(TENSORS, tmp_path / "pytorch_model.bin")
     with pytest.raises(UserError, match=r"model\.safetensors: no such file\n.*save_pretrained"):
@@ -178,12 +180,12 @@ def test_a_folder_without_safetensors(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["absent.pth", "."])
-def test_no_file(path: str, tmp_path: Path) -> None:
+def test_missing_file_or_folder_without_config_is_refused(path: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="config.json" if path == "." else "no such file"):
         read(tmp_path / path)
 
 
-def test_a_mapping_is_not_a_file() -> None:
+def test_mapping_of_files_is_refused_where_one_file_is_expected() -> None:
     with pytest.raises(UserError, match="one file"):
         read({"hr": "a", "lr": "b"})  # type: ignore[arg-type]
 
@@ -208,7 +210,7 @@ def pair_file(**changes: torch.Tensor) -> Checkpoint:
     return Checkpoint(Path("w.pth"), "", {**tensors, **{k.replace("__", "."): v for k, v in changes.items()}})
 
 
-def test_pieces_of_one_entry() -> None:
+def test_fused_entry_is_split_between_its_parameters() -> None:
     pair, checkpoint = Pair(), pair_file(both__weight=torch.arange(12.0).reshape(4, 3).double())
     load_strict(pair, checkpoint, fused)
     assert torch.equal(pair.second.weight, torch.arange(6.0, 12).reshape(2, 3))
@@ -225,7 +227,9 @@ def test_pieces_of_one_entry() -> None:
         ({"bn__weight": torch.tensor([1.0, float("nan")])}, "not finite"),
     ],
 )
-def test_what_does_not_fit_changes_nothing(changes: dict[str, torch.Tensor], message: str) -> None:
+def test_checkpoint_that_does_not_fit_leaves_the_network_unchanged(
+    changes: dict[str, torch.Tensor], message: str
+) -> None:
     pair = Pair()
     before = {name: tensor.clone() for name, tensor in pair.state_dict().items()}
     with pytest.raises(UserError, match=message):
@@ -233,7 +237,7 @@ def test_what_does_not_fit_changes_nothing(changes: dict[str, torch.Tensor], mes
     assert all(torch.equal(before[name], tensor) for name, tensor in pair.state_dict().items())
 
 
-def test_a_misfit_is_a_few_lines_and_says_what_the_header_says(tmp_path: Path) -> None:
+def test_mismatch_message_is_short_and_quotes_the_files_header(tmp_path: Path) -> None:
     foreign = {f"layer{number}.{'x' * 500}": torch.zeros(1) for number in range(300)}
     record = {"method": "psp18(scale=0.5)", "labels": "camvid", "dataset": "camvid", "deviations": ["x" * 999]}
     save(tmp_path / "w", foreign, {"training": json.dumps(record)})
@@ -253,7 +257,7 @@ def test_missing_entries_are_named_as_in_the_file() -> None:
     assert "expected: weights of a pair" in str(error.value)
 
 
-def test_seeded_networks_are_equal_and_leave_the_stream_alone() -> None:
+def test_seeded_networks_are_equal_and_leave_the_random_state_unchanged() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -266,7 +270,7 @@ def test_seeded_networks_are_equal_and_leave_the_stream_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_our_files_are_the_same_bytes_whatever_the_order_and_anyone_may_read_them(tmp_path: Path) -> None:
+def test_saved_files_do_not_depend_on_order_and_have_default_permissions(tmp_path: Path) -> None:
     tensors = {"b": torch.ones(3), "a": torch.zeros(2, dtype=torch.float16)}
     header = {f"key {n}": str(n) for n in range(9)}
     save(tmp_path / "one", tensors, header)

@@ -1,4 +1,4 @@
-"""Weights say what classes they were trained for: the same ones, a mapping, or a refusal."""
+"""Weights name the classes that they were trained for: the data's classes, a mapping, or a refusal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SMALL = "mask2former(backbone=tiny)"
 
 
 def write(path: Path, space: LabelSpace, method: str = SMALL, **more: Any) -> Path:
-    """An untrained network's file with the header that a training writes."""
+    """Write an untrained network's file with the header that training writes."""
     network: Any = load_method(method, labels=space, checkpoint="untrained")
     record = {"method": method, **described(space), **more}
     save(path, network.network.state_dict(), {"training": json.dumps(record)})
@@ -39,7 +39,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=20, unique=True))
-def test_the_header_holds_the_whole_truth_about_the_classes(tmp_path_factory: Any, names: list[str]) -> None:
+def test_header_restores_the_whole_label_space(tmp_path_factory: Any, names: list[str]) -> None:
     path = tmp_path_factory.mktemp("header") / "weights.safetensors"
     space = LabelSpace.plain("mine", names)
     save(path, {"x": torch.zeros(1)}, {"training": json.dumps(described(space))})
@@ -48,7 +48,7 @@ def test_the_header_holds_the_whole_truth_about_the_classes(tmp_path_factory: An
     assert (found.name, found.names, found.colours.tolist()) == (space.name, space.names, space.colours.tolist())
 
 
-def test_other_files_say_nothing(tmp_path: Path) -> None:
+def test_files_without_a_valid_header_name_no_classes(tmp_path: Path) -> None:
     torch.save({"x": torch.zeros(1)}, tmp_path / "x.pth")
     save(tmp_path / "bare.safetensors", {"x": torch.zeros(1)})
     records = [
@@ -65,7 +65,7 @@ def test_other_files_say_nothing(tmp_path: Path) -> None:
     assert trained_for(None) is None
 
 
-def test_the_packaged_networks_name_a_space_of_the_suite() -> None:
+def test_packaged_networks_name_a_label_space_of_the_suite() -> None:
     for names in packaged.FILES.values():
         for name in [names] if isinstance(names, str) else names.values():
             trained = trained_for(packaged.root() / name)
@@ -73,7 +73,7 @@ def test_the_packaged_networks_name_a_space_of_the_suite() -> None:
             assert suite_name(trained) == "synthetic"
 
 
-def test_weights_for_other_classes_are_refused_by_their_names(board: Path, tmp_path: Path) -> None:
+def test_weights_trained_for_different_class_names_are_refused(board: Path, tmp_path: Path) -> None:
     swapped = LabelSpace.plain("board", ["white", "black"])
     with pytest.raises(UserError, match=r"2 classes of 'board'.*class 0 is black there, white here") as caught:
         load_method(SMALL, labels=swapped, checkpoint=board)
@@ -86,7 +86,7 @@ def test_weights_for_other_classes_are_refused_by_their_names(board: Path, tmp_p
     assert load_method(SMALL, labels=renamed, checkpoint=board).weights.origin == "file"
 
 
-def test_parts_of_one_network_must_agree(tmp_path: Path) -> None:
+def test_files_of_one_network_must_name_the_same_classes(tmp_path: Path) -> None:
     files = {
         part: write(tmp_path / f"{part}.safetensors", LabelSpace.plain("x", names))
         for part, names in (("hr", "ab"), ("lr", "ba"))
@@ -96,13 +96,13 @@ def test_parts_of_one_network_must_agree(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["mask2former", "mpvss", "hold(of=mask2former)"])
-def test_weights_bring_their_classes_and_backbone(method: str, board: Path) -> None:
+def test_weights_set_the_classes_and_backbone_of_the_method(method: str, board: Path) -> None:
     loaded: Any = load_method(method, checkpoint=board)
     inner = getattr(loaded, "inner", loaded)
     assert (inner.space.names, inner.backbone) == (BOARD.names, "tiny")
 
 
-def test_a_backbone_that_another_method_has_is_no_choice(tmp_path: Path) -> None:
+def test_backbone_in_a_different_methods_header_is_ignored(tmp_path: Path) -> None:
     path = write(tmp_path / "x.safetensors", BOARD, "segformer(backbone=mit_b0)")
     with pytest.raises(UserError, match="backbone r50, 2 classes"):
         load_method("mask2former", checkpoint=path)
@@ -111,8 +111,8 @@ def test_a_backbone_that_another_method_has_is_no_choice(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "method", ["mask2former", "mask2former(decode=fast)", "mpvss", "videomt", "segformer(backbone=tiny)"]
 )
-def test_a_mapping_joins_the_network_s_classes(method: str, tmp_path: Path) -> None:
-    """Water and land of the synthetic classes: each the best of those that count as it."""
+def test_mapped_class_scores_are_the_maximum_over_the_joined_classes(method: str, tmp_path: Path) -> None:
+    """Water and land from the synthetic classes: each has the largest score of the classes mapped to it."""
     name = method.partition("(")[0]
     path: Path | None = packaged.find(name, {"labels": "synthetic"}) if name != "segformer" else None  # type: ignore[assignment]
     path = path or write(tmp_path / "x.safetensors", load_space("synthetic"), method)
@@ -133,13 +133,13 @@ def test_a_mapping_joins_the_network_s_classes(method: str, tmp_path: Path) -> N
         assert not (ours.decode(z).labels == 2).any()
 
 
-def test_a_mapping_needs_weights_that_say_their_classes(tmp_path: Path) -> None:
+def test_mapping_needs_weights_that_name_their_classes(tmp_path: Path) -> None:
     (tmp_path / "map.yaml").write_text("black: []\nwhite: [0]\n")
     with pytest.raises(UserError, match="needs weights that say"):
         load_method(f"mask2former(backbone=tiny,mapping={tmp_path}/map.yaml)", labels=BOARD)
 
 
-def test_packaged_weights_are_for_the_classes_not_for_their_name() -> None:
+def test_packaged_weights_match_by_class_names_not_by_label_space_name() -> None:
     other = LabelSpace.plain("synthetic", [f"class{number}" for number in range(11)])
     assert load_method(SMALL, labels=other).weights.origin == "untrained"
     same = LabelSpace.plain("synthetic", load_space("synthetic").names)
@@ -150,7 +150,7 @@ NAME = st.text("abcXYZ éß_- ,:#'\"[]{}\n0123456789", min_size=1, max_size=6)
 ADE = ["wall", "Road, route", "sky", "car", "car", "LABEL_5"]
 
 
-def test_foreign_classes_of_the_same_names_or_of_none_are_the_same() -> None:
+def test_foreign_classes_with_equal_or_placeholder_names_need_no_mapping() -> None:
     for names in (["BLACK", "white"], ["LABEL_0", "LABEL_1"]):
         assert foreign_classes(names, BOARD, None, "model", "x") == ForeignClasses(BOARD)
     assert (
@@ -161,7 +161,7 @@ def test_foreign_classes_of_the_same_names_or_of_none_are_the_same() -> None:
     )
 
 
-def test_foreign_classes_count_by_equal_names_in_any_order_and_number() -> None:
+def test_foreign_classes_are_matched_by_name_in_any_order_and_number() -> None:
     found = foreign_classes(["white", "grey", "Black"], BOARD, None, "model", "x")
     assert found.groups == ((2,), (0,))
     assert found.noted(Weights("file", note="ema")).note == (
@@ -173,7 +173,7 @@ def test_foreign_classes_count_by_equal_names_in_any_order_and_number() -> None:
 @pytest.mark.parametrize(
     "names", [["black", "snow"], ["road", "sky"], ["black"], ["LABEL_0", "white"], ["LABEL_0", "LABEL_1", "LABEL_2"]]
 )
-def test_one_class_without_a_namesake_asks_for_a_mapping(names: list[str]) -> None:
+def test_class_without_a_match_by_name_asks_for_a_mapping(names: list[str]) -> None:
     with pytest.raises(ClassesDiffer, match="--mapping-template") as caught:
         foreign_classes(names, BOARD, None, "model", "x")
     assert (caught.value.names, caught.value.space) == (names, BOARD)
@@ -181,7 +181,7 @@ def test_one_class_without_a_namesake_asks_for_a_mapping(names: list[str]) -> No
     assert "0 black, 1 white" in str(caught.value)
 
 
-def test_the_network_s_own_classes() -> None:
+def test_labels_model_uses_the_networks_own_classes() -> None:
     found = foreign_classes(ADE, "model", None, "model", "ade")
     assert (found.space.name, found.space.names, found.groups) == ("ade", tuple(ADE), None)
     assert len({tuple(colour) for colour in found.space.colours.tolist()}) == len(ADE)
@@ -189,7 +189,7 @@ def test_the_network_s_own_classes() -> None:
         foreign_classes(ADE, "model", "map.yaml", "model", "ade")
 
 
-def test_a_template_holds_both_lists_and_waits_for_a_person(tmp_path: Path) -> None:
+def test_mapping_template_holds_both_class_lists_and_must_be_completed(tmp_path: Path) -> None:
     space = LabelSpace.plain("mine", ["CAR", "Lane: left", "sky"])
     file = tmp_path / "map.yaml"
     file.write_text(template(ADE, space))
@@ -209,7 +209,7 @@ def test_a_template_holds_both_lists_and_waits_for_a_person(tmp_path: Path) -> N
 
 
 @given(st.lists(NAME, min_size=1, max_size=5, unique=True), st.lists(NAME, min_size=1, max_size=5))
-def test_a_template_filled_in_is_a_mapping_of_every_class(
+def test_completed_mapping_template_maps_every_class(
     tmp_path_factory: pytest.TempPathFactory, ours: list[str], theirs: list[str]
 ) -> None:
     space = LabelSpace.plain("mine", ours)

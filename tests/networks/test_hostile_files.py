@@ -1,4 +1,4 @@
-"""Files of a few bytes that ask for endless work or memory: one message, at once, and nothing of them runs."""
+"""Files of a few bytes that ask for endless work or memory: one message, at once, and none of their code runs."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.timeout(60)
 
 
 def tuples(depth: int) -> bytes:
-    """Operations that leave a tuple of the tuple before, twice, `depth` deep: its hash goes through 2^depth of them."""
+    """Opcodes for tuples nested `depth` deep, each holding the previous one twice: hashing visits 2^depth of them."""
     return b")" + b"".join(b"q%sh%s\x86" % (bytes([n]), bytes([n])) for n in range(depth))
 
 
 def rezipped(path: Path, pickled: bytes | None = None, method: int = zipfile.ZIP_STORED, more: int = 0) -> None:
-    """A torch file again, its pickle exchanged, compressed, or with so many zeros in its first storage."""
+    """Write a torch file with its pickle replaced, compressed, or with `more` zeros added to its first storage."""
     torch.save(WEIGHTS, path)
     with zipfile.ZipFile(path) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
@@ -63,7 +63,7 @@ def compressed(path: Path) -> None:
 
 
 def overlapping(path: Path) -> None:
-    """Many names for one entry's bytes, as a quine of a zip bomb has."""
+    """Many directory entries for one entry's bytes, as in a zip bomb that is a quine."""
     rezipped(path)
     data = path.read_bytes()
     place = data.index(b"PK\x01\x02")
@@ -84,7 +84,7 @@ def more_values_than_bytes(path: Path) -> None:
 
 
 def far_memo(path: Path) -> None:
-    """The C unpickler makes room for two thousand million places."""
+    """The C unpickler allocates two thousand million memo slots."""
     path.write_bytes(b"\x80\x02}r\xff\xff\xff\x7f.")
 
 
@@ -167,7 +167,7 @@ HOSTILE: dict[str, Callable[[Path], None]] = (
 
 
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_file_is_refused_at_once(make: Callable[[Path], None], tmp_path: Path) -> None:
+def test_hostile_file_is_refused_quickly_with_a_short_message(make: Callable[[Path], None], tmp_path: Path) -> None:
     make(tmp_path / "w.pth")
     with pytest.raises(UserError) as error:
         read(tmp_path / "w.pth")
@@ -188,7 +188,7 @@ CODE = [
 
 @pytest.mark.parametrize("name", CODE)
 @pytest.mark.parametrize("zipped", [True, False])
-def test_code_of_the_standard_library_is_refused(name: str, zipped: bool, tmp_path: Path) -> None:
+def test_standard_library_callables_in_a_pickle_are_refused(name: str, zipped: bool, tmp_path: Path) -> None:
     mark, path = tmp_path / "ran", tmp_path / "w.pth"
     call = b"\x80\x02c" + name.replace(" ", "\n").encode() + b"\nX" + struct.pack("<I", len(f"mkdir {mark}"))
     call += f"mkdir {mark}".encode() + b"\x85R."
@@ -202,8 +202,8 @@ def test_code_of_the_standard_library_is_refused(name: str, zipped: bool, tmp_pa
     assert not mark.exists()
 
 
-def test_a_pickle_cannot_change_a_mapping_that_it_makes(tmp_path: Path) -> None:
-    """BUILD sets attributes of what stands for a foreign class: here the method by which mappings are gone through."""
+def test_pickle_cannot_override_items_of_a_mapping_stand_in(tmp_path: Path) -> None:
+    """BUILD sets attributes of the stand-in for a foreign class: here `items`, by which mappings are iterated."""
     evil = b"ca\nB\n)\x81}X\x05\x00\x00\x00itemsca\nB\nsb"  # a.B() with the attribute items = a.B
     rezipped(tmp_path / "w.pth", b"\x80\x02" + evil + b".")
     with pytest.raises(UserError, match="holds no state dict"):
@@ -217,7 +217,7 @@ INDEXES = ['"."', '""', "[]", "null", '"' + "x" * 5000 + '"', "1e999", '"../a.sa
 
 
 @pytest.mark.parametrize("shard", INDEXES)
-def test_an_index_that_names_no_file_of_its_folder(shard: str, tmp_path: Path) -> None:
+def test_shard_index_must_name_files_of_its_folder(shard: str, tmp_path: Path) -> None:
     save(tmp_path / "a.safetensors", WEIGHTS)
     (tmp_path / "config.json").write_text("{}")
     index = tmp_path / "model.safetensors.index.json"
@@ -230,7 +230,7 @@ def test_an_index_that_names_no_file_of_its_folder(shard: str, tmp_path: Path) -
     assert torch.equal(read(tmp_path).tensors["weight"], WEIGHTS["weight"])
 
 
-def test_an_index_that_names_its_own_folder(tmp_path: Path) -> None:
+def test_shard_that_links_to_its_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "a.safetensors").symlink_to(tmp_path)
     (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {"weight": "a.safetensors"}}')
@@ -239,7 +239,7 @@ def test_an_index_that_names_its_own_folder(tmp_path: Path) -> None:
     assert len(str(error.value)) < 300
 
 
-def test_an_index_of_endless_shards_is_refused_at_the_first(tmp_path: Path) -> None:
+def test_index_of_many_missing_shards_is_refused_at_the_first(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     named = {f"w{number}": f"m{number}.safetensors" for number in range(10**5)}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
@@ -247,7 +247,7 @@ def test_an_index_of_endless_shards_is_refused_at_the_first(tmp_path: Path) -> N
         read(tmp_path)
 
 
-def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
+def test_pipes_and_devices_are_refused_without_blocking(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(UserError, match=r"is a (pipe|device), not a file"):
@@ -262,7 +262,7 @@ def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_an_ordinary_tuple_as_a_key_is_no_crime(tmp_path: Path) -> None:
+def test_tuple_keys_are_accepted(tmp_path: Path) -> None:
     content = {"model": {name: tensor.numpy() for name, tensor in WEIGHTS.items()}, "log": {("a", (1, 2)): 3}}
     stream = io.BytesIO()
     pickle.dump(content, stream)

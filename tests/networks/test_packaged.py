@@ -1,4 +1,4 @@
-"""Weights inside the package: which are found, what is passed over, how they are made, and those that are there."""
+"""Packaged weights: which are loaded, which are ignored, how they are packed, and those that ship."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def stood_in(tmp_path_factory):
 
 @pytest.fixture
 def shipped(stood_in, monkeypatch):
-    """As if the stand-ins were shipped."""
+    """Use the stand-ins as the shipped files."""
     monkeypatch.setattr(packaged, "root", lambda: stood_in[0])
     return stood_in
 
@@ -61,7 +61,7 @@ def networks(method, names):
 
 
 @pytest.mark.parametrize("spec", SPECS)
-def test_a_method_gets_its_packaged_weights(shipped, spec: str) -> None:
+def test_method_loads_its_packaged_weights(shipped, spec: str) -> None:
     folder, tensors = shipped
     names = SPECS[spec]
     method = load_method(spec)
@@ -79,7 +79,7 @@ def test_a_method_gets_its_packaged_weights(shipped, spec: str) -> None:
 
 
 @pytest.mark.parametrize("spec", SPECS)
-def test_untrained_passes_them_over(shipped, spec: str, monkeypatch, tmp_path: Path) -> None:
+def test_checkpoint_untrained_ignores_packaged_weights(shipped, spec: str, monkeypatch, tmp_path: Path) -> None:
     untrained = load_method(spec, checkpoint="untrained")
     assert untrained.weights == Weights("untrained")
     monkeypatch.setattr(packaged, "root", lambda: tmp_path)  # nothing is shipped
@@ -97,12 +97,12 @@ def test_untrained_passes_them_over(shipped, spec: str, monkeypatch, tmp_path: P
         "bise18", "segformer",
     ],
 )  # fmt: skip
-def test_other_networks_have_none(shipped, spec: str) -> None:
+def test_configurations_without_packaged_weights_are_untrained(shipped, spec: str) -> None:
     assert load_method(spec).weights.origin == "untrained"
     assert load_method(spec, checkpoint="untrained").weights.origin == "untrained"
 
 
-def test_a_correction_is_for_the_two_branches_that_it_was_trained_with(shipped) -> None:
+def test_packaged_correction_is_used_only_for_its_two_branches(shipped) -> None:
     folder, tensors = shipped
     method = load_method("accel(reference=mask2former,update=espnet,key_interval=3)")
     name = "accel/tiny_synthetic.safetensors"
@@ -114,12 +114,12 @@ def test_a_correction_is_for_the_two_branches_that_it_was_trained_with(shipped) 
         assert load_method(f"accel({branches})").weights.origin == "untrained"
 
 
-def test_the_label_space_of_the_data_decides(shipped) -> None:
+def test_packaged_weights_depend_on_the_label_space_of_the_data(shipped) -> None:
     assert load_method("mask2former(backbone=tiny)", labels="camvid").weights.origin == "untrained"
     assert load_method("mask2former", labels="synthetic").weights.origin == "packaged"
 
 
-def test_one_of_two_files_is_none(tmp_path: Path, shipped, monkeypatch) -> None:
+def test_incomplete_pair_of_packaged_files_is_not_used(tmp_path: Path, shipped, monkeypatch) -> None:
     for part in ("hr", "lr"):
         folder = tmp_path / part
         name = f"arseg/tiny_synthetic_{part}.safetensors"
@@ -130,7 +130,7 @@ def test_one_of_two_files_is_none(tmp_path: Path, shipped, monkeypatch) -> None:
         assert load_method("psp18").weights.origin == ("packaged" if part == "hr" else "untrained")
 
 
-def test_the_users_file_comes_first(shipped, tmp_path: Path) -> None:
+def test_user_checkpoint_overrides_packaged_weights(shipped, tmp_path: Path) -> None:
     path = tmp_path / "own.safetensors"
     save(path, load_method("mask2former", checkpoint="untrained").network.state_dict())
     assert load_method("mask2former", checkpoint=path).weights.origin == "file"
@@ -141,7 +141,7 @@ def test_the_users_file_comes_first(shipped, tmp_path: Path) -> None:
     assert context.load("mpvss").weights.origin == "packaged"
 
 
-def test_a_file_that_no_longer_fits_is_one_message(shipped, tmp_path: Path, monkeypatch) -> None:
+def test_packaged_file_that_does_not_fit_is_one_error_message(shipped, tmp_path: Path, monkeypatch) -> None:
     for name in ("mask2former/tiny_synthetic.safetensors", "arseg/tiny_synthetic_hr.safetensors"):
         tensors = dict(shipped[1][name])
         gone = next(key for key in tensors if key.endswith(".weight"))
@@ -172,7 +172,7 @@ def result(monkeypatch, folder: Path, *words: str) -> dict:
     return json.loads(path.read_text()) | {"identity": json.loads((path.parent / "identity.json").read_text())}
 
 
-def test_results_say_which_weights(shipped, tmp_path: Path, monkeypatch) -> None:
+def test_results_record_the_origin_and_digest_of_weights(shipped, tmp_path: Path, monkeypatch) -> None:
     name = "arseg/tiny_synthetic_hr.safetensors"
     digest = hashlib.sha256((shipped[0] / name).read_bytes()).hexdigest()
     found = result(monkeypatch, tmp_path / "a", "--methods", "psp18")
@@ -186,7 +186,7 @@ def test_results_say_which_weights(shipped, tmp_path: Path, monkeypatch) -> None
     assert any("--allow-untrained" in caveat for caveat in refused["caveats"])
 
 
-def test_results_say_which_of_several_networks_in_a_file(shipped, tmp_path: Path, monkeypatch) -> None:
+def test_results_record_which_of_several_networks_in_a_file_was_used(shipped, tmp_path: Path, monkeypatch) -> None:
     tensors = {
         name: value.float() for name, value in read(shipped[0] / "arseg/tiny_synthetic_hr.safetensors").tensors.items()
     }
@@ -203,7 +203,7 @@ def test_results_say_which_of_several_networks_in_a_file(shipped, tmp_path: Path
     assert found[""]["identity"]["weights"] != found["#model_ema"]["identity"]["weights"]
 
 
-def test_a_packed_file_is_float16_and_the_same_every_time(tmp_path: Path) -> None:
+def test_packed_file_is_float16_and_deterministic(tmp_path: Path) -> None:
     tensors = {
         "layer.weight": torch.linspace(-3, 3, 60).view(3, 20).t(),
         "bn.running_mean": torch.tensor([0.5, -2.0]),
@@ -231,7 +231,7 @@ def test_a_packed_file_is_float16_and_the_same_every_time(tmp_path: Path) -> Non
     ("name", "value"),
     [("weight", 7e4), ("weight", float("nan")), ("bn.running_var", float("inf")), ("bn.running_mean", float("nan"))],
 )
-def test_what_does_not_fit_is_not_written(tmp_path: Path, name: str, value: float) -> None:
+def test_overflowing_and_non_finite_values_are_refused_and_not_written(tmp_path: Path, name: str, value: float) -> None:
     path = tmp_path / "weights.safetensors"
     path.write_bytes(b"before")
     with pytest.raises(UserError, match=name):
@@ -240,7 +240,7 @@ def test_what_does_not_fit_is_not_written(tmp_path: Path, name: str, value: floa
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_trainings_are_packed_all_or_none(stood_in, tmp_path: Path, monkeypatch) -> None:
+def test_trained_files_are_packed_all_or_none(stood_in, tmp_path: Path, monkeypatch) -> None:
     tensors, methods = stood_in[1], tmp_path / "methods"
     started = {"path": "/home/somebody/weights.safetensors", **stand_ins.RECORD["start"]}
     header = {"training": json.dumps(stand_ins.RECORD | {"start": started})}
@@ -258,7 +258,7 @@ def test_trainings_are_packed_all_or_none(stood_in, tmp_path: Path, monkeypatch)
     check_files(files())
 
 
-# What really ships
+# The files that really ship
 
 
 def files() -> list[Path]:
@@ -275,7 +275,7 @@ def test_shipped_files_are_known_and_together_small() -> None:
     assert sum(path.stat().st_size for path in files()) <= 28e6  # the wheel stays below 30 MB
 
 
-def test_shipped_files_are_float16_and_say_where_they_come_from() -> None:
+def test_shipped_files_are_float16_and_record_their_training() -> None:
     check_files(files())
 
 
@@ -294,7 +294,7 @@ def test_shipped_files_fit_their_networks_strictly() -> None:
 
 
 def check_networks() -> int:
-    """Load every method whose files are there; returns how many there are."""
+    """Load every method whose files exist; returns their number."""
     present = {path.relative_to(packaged.root()).as_posix() for path in files()}
     found = 0
     for spec, names in SPECS.items():
@@ -308,7 +308,7 @@ def check_networks() -> int:
     return found
 
 
-def test_the_checks_of_shipped_files_see_the_stand_ins(shipped, tmp_path: Path, monkeypatch) -> None:
+def test_checks_of_shipped_files_pass_on_stand_ins_and_fail_on_a_bad_file(shipped, tmp_path: Path, monkeypatch) -> None:
     test_shipped_files_are_known_and_together_small()
     check_files(files())
     assert check_networks() == len(SPECS)

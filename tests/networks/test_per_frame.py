@@ -1,4 +1,4 @@
-"""What an adapter gets for saying what its class scores are."""
+"""What an adapter inherits once it defines its class scores."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Threshold(PerFrame):
         return network, (torch.zeros(1, 1, *size, device=device),)
 
 
-def test_a_per_frame_method_is_complete() -> None:
+def test_per_frame_method_satisfies_the_contract() -> None:
     check_method(Threshold)
 
 
@@ -48,7 +48,7 @@ def test_labels_are_the_argmax_of_the_scores() -> None:
     np.testing.assert_array_equal(prediction.labels, scores.argmax(axis=0))
 
 
-def test_what_is_counted_is_the_network_or_its_copy_elsewhere() -> None:
+def test_cost_module_is_the_network_or_its_copy_on_the_given_device() -> None:
     method = Threshold()
     module, inputs = method.cost_module("key", (6, 8))
     assert module is method.network
@@ -58,7 +58,7 @@ def test_what_is_counted_is_the_network_or_its_copy_elsewhere() -> None:
     assert {x.device.type for x in method.network.parameters()} == {"cpu"}
 
 
-def test_other_kinds_than_key_are_refused_by_the_name_in_the_spec() -> None:
+def test_cost_of_a_kind_other_than_key_is_refused_by_the_specs_name() -> None:
     method = Threshold()
     method.name = "threshold(a=1)"
     with pytest.raises(UserError, match=r"threshold\(a=1\) has no nonkey frames\s+expected: key"):

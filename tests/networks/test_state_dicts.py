@@ -1,4 +1,4 @@
-"""What trainers write: one network is found whatever stands around it, and a choice is left to the user."""
+"""Trainers' checkpoints: one network is found whatever surrounds it, and an open choice is left to the user."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AVERAGED = {name: tensor + 1 for name, tensor in WEIGHTS.items()}
 
 
 class Opaque:
-    """A class of somebody's trainer."""
+    """A class from a trainer's own code."""
 
     def __init__(self):
         self.values, self.inner = np.arange(3.0), {1: argparse.Namespace(a=1)}
@@ -70,7 +70,7 @@ def assert_weights(path: Path | str) -> str | None:
 
 
 def numpy_1(path: Path) -> None:
-    """Rewrite a torch file as NumPy 1 would have: names of its modules differ, as lines of text."""
+    """Rewrite a torch file as NumPy 1 would write it: its module names differ, as lines of text."""
     with zipfile.ZipFile(path) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
@@ -80,7 +80,7 @@ def numpy_1(path: Path) -> None:
 
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize("content", PLAIN.values(), ids=PLAIN)
-def test_what_is_plain_is_read_without_a_word(content: Any, zipped: bool, tmp_path: Path) -> None:
+def test_unambiguous_checkpoint_is_read_without_a_note(content: Any, zipped: bool, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
     assert assert_weights(tmp_path / "w.pth") is None
     if zipped:
@@ -89,7 +89,7 @@ def test_what_is_plain_is_read_without_a_word(content: Any, zipped: bool, tmp_pa
 
 
 @pytest.mark.parametrize(("content", "note"), CHOSEN.values(), ids=CHOSEN)
-def test_a_choice_is_said(content: Any, note: str, tmp_path: Path) -> None:
+def test_chosen_entry_is_recorded_in_a_note(content: Any, note: str, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "w.pth")
     said = assert_weights(tmp_path / "w.pth")
     assert said is not None
@@ -98,7 +98,7 @@ def test_a_choice_is_said(content: Any, note: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", UNCLEAR.values(), ids=UNCLEAR)
-def test_where_nothing_is_plain_the_choices_are_listed(content: Any, tmp_path: Path) -> None:
+def test_ambiguous_checkpoint_is_refused_with_its_choices_listed(content: Any, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "w.pth")
     with pytest.raises(UserError, match=r"w\.pth: holds several state dicts: ") as error:
         read(tmp_path / "w.pth")
@@ -106,12 +106,12 @@ def test_where_nothing_is_plain_the_choices_are_listed(content: Any, tmp_path: P
     first, second = (read(f"{tmp_path}/w.pth#{place}") for place in content)
     assert torch.equal(first.tensors["head.bias"], WEIGHTS["head.bias"])
     assert torch.equal(second.tensors["head.bias"], AVERAGED["head.bias"])
-    assert first.sha256 != second.sha256  # or a resumed run would take the one for the other
+    assert first.sha256 != second.sha256  # or a resumed run would confuse the two
     with pytest.raises(UserError, match="has no entry 'best' with tensors"):
         read(f"{tmp_path}/w.pth#best")
 
 
-def test_a_file_whose_name_has_the_sign(tmp_path: Path) -> None:
+def test_file_with_a_hash_sign_in_its_name_is_read(tmp_path: Path) -> None:
     torch.save(WEIGHTS, tmp_path / "run#3.pth")
     assert_weights(tmp_path / "run#3.pth")
 
@@ -130,7 +130,7 @@ class Outer(nn.Module):
 
 
 @pytest.mark.parametrize("prefix", ["", "module.", "module.model."])
-def test_a_network_whose_own_names_begin_like_a_trainer(prefix: str, tmp_path: Path) -> None:
+def test_network_whose_own_names_start_with_a_wrapper_prefix_loads(prefix: str, tmp_path: Path) -> None:
     network = Outer()
     torch.save(named(prefix + "model."), tmp_path / "w.pth")
     if prefix == "module.model.":  # one more than the network has
