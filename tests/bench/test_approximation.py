@@ -1,4 +1,4 @@
-"""What a run reports about options that trade digits for speed."""
+"""What a run reports about options that trade exactness for speed."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from vssbench.specs import parse
         ("mrcfa(references=none)", "mrcfa(references=none)"),
     ],
 )
-def test_the_method_as_published(spec: str, plain: str) -> None:
+def test_published_spec_drops_approximating_options(spec: str, plain: str) -> None:
     parsed = parse(spec)
     assert published(parsed, load_method(parsed, labels="synthetic")) == parse(plain)
 
 
-def test_arguments_of_other_methods_are_their_own_affair() -> None:
+def test_published_spec_keeps_arguments_of_methods_without_the_numerics_hook() -> None:
     spec = parse("sky(decode=fast,dtype=int4)")
     assert published(spec, Constant(0)) == spec
 
@@ -50,7 +50,7 @@ class Constant(ClassZero):
         return Prediction(labels, "key")
 
 
-def test_shares_and_accuracies() -> None:
+def test_difference_states_pixel_agreement_and_miou() -> None:
     image, truth = np.zeros((4, 8, 3), np.uint8), np.zeros((4, 8), np.uint8)
     frames = [Frame("a", index, image, truth) for index in range(3)]
     space = load_space("synthetic")
@@ -64,7 +64,7 @@ def test_shares_and_accuracies() -> None:
 
 
 @pytest.mark.parametrize("latency", [[], ["--no-latency"]])
-def test_a_run_states_it(tmp_path: Path, latency: list[str]) -> None:
+def test_run_with_bf16_has_a_caveat_with_the_pixel_agreement(tmp_path: Path, latency: list[str]) -> None:
     spec = tmp_path / "bench.yaml"
     spec.write_text(
         "dataset: synthetic(clips=1,frames=6,height=64,width=96)\nmetrics: [mIoU]\n"

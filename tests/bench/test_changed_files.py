@@ -41,13 +41,13 @@ def run(folder: Path, root: Path, resume: bool = False, methods: tuple[str, ...]
 
 
 def clips_of(folder: Path) -> dict[str, float]:
-    """Clip -> the seconds of its record: a clip measured again has different ones."""
+    """Return clip -> seconds of its record; they differ for a clip measured again."""
     (file,) = folder.glob("*/clips.jsonl")
     return {clip: record.seconds["step"] for clip, record in read_clips(file).items()}
 
 
 @pytest.mark.parametrize("what", ["valannot", "val"])
-def test_resume_measures_the_clips_anew_whose_files_changed_and_no_other(tmp_path: Path, root: Path, what: str) -> None:
+def test_resume_measures_only_clips_with_changed_files_again(tmp_path: Path, root: Path, what: str) -> None:
     (first,) = run(tmp_path / "run", root)
     before = clips_of(tmp_path / "run")
     (file, *_) = sorted((root / what).iterdir())
@@ -64,7 +64,7 @@ def test_resume_measures_the_clips_anew_whose_files_changed_and_no_other(tmp_pat
     assert (again.metrics, again.dataset.files) == (fresh.metrics, fresh.dataset.files)
 
 
-def test_another_root_with_the_same_names_is_other_files(tmp_path: Path, root: Path) -> None:
+def test_resume_with_different_data_root_measures_again(tmp_path: Path, root: Path) -> None:
     (first,) = run(tmp_path / "run", root)
     export(load_dataset("synthetic(clips=3,frames=6,height=32,width=48,seed=7)"), "camvid", tmp_path / "other")
     (again,) = run(tmp_path / "run", tmp_path / "other", resume=True)
@@ -73,7 +73,7 @@ def test_another_root_with_the_same_names_is_other_files(tmp_path: Path, root: P
     assert again.dataset.fingerprint == first.dataset.fingerprint
 
 
-def test_changed_predictions_are_read_again(tmp_path: Path, root: Path) -> None:
+def test_resume_after_changed_prediction_files_measures_again(tmp_path: Path, root: Path) -> None:
     predictions = tmp_path / "predictions"
     dataset = load_dataset("camvid", root)
     for clip in dataset.clips():
@@ -89,7 +89,7 @@ def test_changed_predictions_are_read_again(tmp_path: Path, root: Path) -> None:
     assert again.metrics == fresh.metrics != first.metrics
 
 
-def test_files_that_change_between_two_methods_end_the_run_in_one_message(
+def test_files_changed_between_methods_end_the_run_with_one_error(
     tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (file, *_) = sorted((root / "valannot").iterdir())
@@ -112,7 +112,7 @@ def test_files_that_change_between_two_methods_end_the_run_in_one_message(
     assert not list((tmp_path / "run").glob("*/*.part"))
 
 
-def test_records_say_what_they_were_read_from(tmp_path: Path, root: Path) -> None:
+def test_records_hold_digests_of_frames_and_labels(tmp_path: Path, root: Path) -> None:
     (found,) = run(tmp_path / "run", root)
     (file,) = (tmp_path / "run").glob("*/clips.jsonl")
     records = [json.loads(line) for line in file.read_text().splitlines()]

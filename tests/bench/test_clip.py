@@ -40,7 +40,7 @@ def frames(count: int = 4, labelled: bool = True) -> list[Frame]:
 
 
 class Method(ClassZero):
-    """A method whose arguments make it misbehave."""
+    """A method that misbehaves as its arguments say."""
 
     name = "fake"
 
@@ -87,7 +87,7 @@ class Counting:
         return {"count": float(self.frames)}
 
 
-def test_a_record_counts_frames_labels_and_kinds() -> None:
+def test_record_counts_frames_labels_and_kinds() -> None:
     method = Method()
     record = run_clip(method, "a", frames(5, labelled=False), [Counting()], classes=3)
     assert (record.frames, record.labelled, record.kinds, record.states) == (
@@ -119,7 +119,7 @@ def test_labels_are_shown_only_to_methods_that_need_them() -> None:
         (lambda y, labels: 1 / 0, "ZeroDivisionError"),
     ],
 )
-def test_misbehaviour_is_one_message_that_names_clip_and_frame(answer, part: str) -> None:
+def test_error_from_a_method_names_clip_and_frame(answer, part: str) -> None:
     with pytest.raises(UserError, match=part) as caught:
         run_clip(Method(answer=answer), "a", frames(), [], 3)
     assert "clip 'a', frame 0 (000)" in str(caught.value)
@@ -127,7 +127,7 @@ def test_misbehaviour_is_one_message_that_names_clip_and_frame(answer, part: str
 
 @dataclass
 class Held:
-    """An output in the style of wrappers; it may refer to itself."""
+    """An output object like those of model libraries; it may refer to itself."""
 
     scores: object
     again: object = None
@@ -140,8 +140,8 @@ NAN = np.array([[0.5, np.nan]], np.float32)
     "output",
     [NAN, NAN.astype(np.float16), ("key", [NAN]), {"logits": NAN}, Held(NAN), (1, Held(None, Held(NAN))), NAN.T[1:]],
 )
-def test_a_step_that_gives_nan_is_one_message(output: object) -> None:
-    """argmax takes NaN for the largest: a broken network would score like a bad one."""
+def test_nan_in_a_step_output_is_an_error(output: object) -> None:
+    """argmax treats NaN as the maximum: a broken network would score like a bad one."""
     method = Method()
     method.step = lambda x: (x, output)
     method.decode = lambda y: Prediction(np.zeros(y[0].image.shape[:2], np.uint8), "key")
@@ -149,14 +149,14 @@ def test_a_step_that_gives_nan_is_one_message(output: object) -> None:
         run_clip(method, "a", frames(), [], 3)
 
 
-def test_what_is_no_nan_passes() -> None:
+def test_step_outputs_without_nan_pass() -> None:
     loop = Held(np.full((2, 2), -np.inf))
     loop.again = loop
     outputs = [loop, np.zeros((0, 3)), np.array(["nan"]), np.arange(3), np.array([True]), Held, None, "nan", [[[]]], {}]
     assert not any(map(has_nan, [*outputs, outputs]))
 
 
-def test_a_network_whose_weights_broke_down_scores_nothing() -> None:
+def test_network_with_nan_weights_is_an_error() -> None:
     method = load_method("mask2former", labels="synthetic")
     image = np.zeros((32, 48, 3), np.uint8)
     run_frame(method, Frame("a", 0, image))
@@ -165,7 +165,7 @@ def test_a_network_whose_weights_broke_down_scores_nothing() -> None:
         run_frame(method, Frame("a", 1, image))
 
 
-def test_tensors_are_looked_into_like_arrays() -> None:
+def test_nan_is_detected_in_tensors_of_every_float_type() -> None:
     import torch
 
     for kind in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
@@ -178,8 +178,8 @@ def test_ahead_keeps_order() -> None:
     assert list(ahead(iter(range(20)), depth=2)) == list(range(20))
 
 
-def test_ahead_is_so_far_ahead_and_no_further() -> None:
-    """With a queue of two, two items wait, the thread holds a third, and the fourth is not begun."""
+def test_ahead_reads_no_further_than_its_depth() -> None:
+    """With a queue of two, two items wait, the thread holds a third, and the fourth is not started."""
     made = [threading.Event() for _ in range(8)]
 
     def items() -> Iterator[int]:
@@ -194,7 +194,7 @@ def test_ahead_is_so_far_ahead_and_no_further() -> None:
 
 
 def test_a_run_decodes_the_next_frame_during_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The step of every frame but the last waits until the next frame is there: sequential reading would never end."""
+    """The step of every frame but the last waits until the next frame is read: sequential reading would fail."""
     bench = Bench(RunSpec(methods=["oracle"], dataset="synthetic(clips=1,frames=6,height=16,width=24)"))
     made = [threading.Event() for _ in range(6)]
     whole = bench.dataset.frames
@@ -260,7 +260,7 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("how", WRITERS)
-def test_a_method_that_writes_into_its_frame_is_one_message(how: str) -> None:
+def test_method_that_writes_into_its_frame_is_an_error(how: str) -> None:
     frame = replace(frames(1)[0], side={"flow": np.zeros((6, 8, 2), np.float32)})
     before = frame.image.copy()
     for call in (
@@ -273,7 +273,7 @@ def test_a_method_that_writes_into_its_frame_is_one_message(how: str) -> None:
     assert frame.image.flags.writeable  # the dataset's own array stays as it was
 
 
-def test_the_latency_pass_and_distances_hand_out_frames_to_read(tmp_path: Path) -> None:
+def test_frames_of_the_latency_pass_and_of_distances_are_read_only(tmp_path: Path) -> None:
     """Frames that several passes, methods or clips share must be read-only."""
     small = "synthetic(clips=1,frames=4,height=16,width=16)"
     bench = Bench(RunSpec(methods=["oracle"], dataset=small, distances=[0, 1]))
@@ -290,7 +290,7 @@ def test_the_latency_pass_and_distances_hand_out_frames_to_read(tmp_path: Path) 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint16, np.int64])
 def test_ages_of_small_integer_types_do_not_wrap(kind: type) -> None:
-    """uint8(3) * 65536, and 250 + 10, must be what they are in whole numbers."""
+    """uint8(3) * 65536 and uint8(250) + 10 must not overflow."""
     prediction = Prediction(np.zeros((6, 8), np.uint8), "nonkey", kind(3))
     assert type(prediction.age) is int
     assert Prediction(np.zeros((6, 8), np.uint8), "nonkey", np.uint8(250)).age + 10 == 260

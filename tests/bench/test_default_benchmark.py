@@ -1,4 +1,4 @@
-"""The default benchmark needs nothing but the package: every network in it ships trained."""
+"""The default benchmark needs only the package: every network in it ships trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run is based on: whatever has changed since is named and measured again, and nothing else is."""
+"""What a run is based on: a resumed run names what has changed and measures that again, and nothing else."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def run(folder: Path, resume: bool = False, **changes: Any) -> RunResult:
 
 
 def stamps(folder: Path) -> tuple[list[float], int]:
-    """The seconds of each record (a record measured again has different ones), and when the speed was measured."""
+    """Return the seconds of each record (they differ for a record measured again), and when speed was measured."""
     (clips,) = folder.glob("*/clips.jsonl")
     seconds = [json.loads(line)["seconds"]["step"] for line in clips.read_text().splitlines()]
     return seconds, clips.with_name("latency.json").stat().st_mtime_ns
 
 
-def test_nothing_has_changed(tmp_path: Path) -> None:
+def test_resume_without_changes_measures_nothing_again(tmp_path: Path) -> None:
     run(tmp_path)
     before = stamps(tmp_path)
     again = run(tmp_path, resume=True)
@@ -45,7 +45,9 @@ def test_nothing_has_changed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["vssbench", "packages"])
-def test_other_code_measures_everything_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+def test_changed_code_or_packages_measure_everything_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
     first = run(tmp_path)
     before = stamps(tmp_path)
     if what == "vssbench":
@@ -61,7 +63,7 @@ def test_other_code_measures_everything_anew(tmp_path: Path, monkeypatch: pytest
     assert f"{what}: " in caveat
 
 
-def test_other_threads_measure_the_speed_anew_and_no_clip(tmp_path: Path) -> None:
+def test_different_thread_count_measures_only_speed_again(tmp_path: Path) -> None:
     run(tmp_path, threads=1)
     before = stamps(tmp_path)
     again = run(tmp_path, resume=True, threads=2)
@@ -71,7 +73,7 @@ def test_other_threads_measure_the_speed_anew_and_no_clip(tmp_path: Path) -> Non
     assert again.environment["threads"] == 2
 
 
-def test_other_latency_settings_measure_the_speed_anew(tmp_path: Path) -> None:
+def test_different_latency_settings_measure_only_speed_again(tmp_path: Path) -> None:
     run(tmp_path)
     before = stamps(tmp_path)
     again = run(tmp_path, resume=True, latency=LatencySpec(frames=3, rounds=1, warmup=0))
@@ -80,7 +82,7 @@ def test_other_latency_settings_measure_the_speed_anew(tmp_path: Path) -> None:
     assert len(again.samples_ms["kind"]) == 3
 
 
-def test_the_contents_of_named_files_are_part_of_it(tmp_path: Path) -> None:
+def test_identity_includes_the_files_that_a_method_names(tmp_path: Path) -> None:
     mapping, model = tmp_path / "mapping.yaml", tmp_path / "model"
     model.mkdir()
     for file in (mapping, model / "config.json", model / "README.md"):
@@ -92,7 +94,7 @@ def test_the_contents_of_named_files_are_part_of_it(tmp_path: Path) -> None:
     assert of_file(mapping) != before
 
 
-def test_the_code_of_a_plugin_is_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_identity_includes_the_code_of_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "some_plugin.py"
     file.write_text("A = 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -126,7 +128,7 @@ class Flat:
 
 @pytest.mark.parametrize("spec", ["flat.py:Flat(k=1)", "hold(of=flat.py:Flat(k=1))"])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_method_in_a_file_is_measured_anew_when_the_file_has_changed(
+def test_method_in_a_changed_file_is_measured_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, workers: int
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Memory measured alone: once, in a process where no other method ran before, and marked as such."""
+"""Memory measured alone: once, in a process where no other method has run, and marked as such."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ def peaks(results: dict[str, RunResult]) -> tuple[float, float]:
     return large, zero
 
 
-def test_a_method_alone_does_not_carry_the_one_before(code: Path, tmp_path: Path) -> None:
+def test_memory_measured_alone_excludes_earlier_methods(code: Path, tmp_path: Path) -> None:
     together = measured(tmp_path / "run", code)
     assert together["zero"].memory_measured == "together"
     large, zero = peaks(together)
-    assert zero > large - 150  # both include what the large one holds
+    assert zero > large - 150  # both include what the large method holds
     alone = measured(tmp_path / "run", code, resume=True, memory="alone")
     large, zero = peaks(alone)
     assert 240 < large - zero < 290
@@ -90,14 +90,14 @@ def test_a_method_alone_does_not_carry_the_one_before(code: Path, tmp_path: Path
     assert peaks(again) == peaks(alone)  # the better measurement is kept
 
 
-def test_a_result_that_lies_about_it_is_found(code: Path, tmp_path: Path) -> None:
+def test_verify_reports_a_false_memory_measured(code: Path, tmp_path: Path) -> None:
     measured(tmp_path / "run", code)
     (file,) = (tmp_path / "run").glob("*Zero*/result.json")
     file.write_text(json.dumps({**json.loads(file.read_text()), "memory_measured": "alone"}))
     assert verify(file.parent).differences == ["memory_measured is 'alone', and 'together' follows from the records"]
 
 
-def test_a_process_that_dies_is_one_message(code: Path) -> None:
+def test_dead_memory_process_is_one_error_message(code: Path) -> None:
     frames = list(Synthetic(clips=1, frames=2, height=32, width=48).frames("val_0000"))
     with pytest.raises(UserError, match=r"(?s)Dying, memory measured alone.*a worker process died.*without --memory"):
         memory_alone(Context(), parse(f"{code}:Dying"), frames)

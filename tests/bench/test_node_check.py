@@ -31,9 +31,7 @@ def opened(run: RunSpec) -> Worker:
     return worker
 
 
-def test_a_worker_looks_into_no_clip_before_it_is_told_to_run_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_worker_opens_no_clip_before_running_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = spec(vspw(tmp_path))
     bench = Bench(run)
     wanted = listing(bench, "b")
@@ -50,7 +48,7 @@ def test_a_worker_looks_into_no_clip_before_it_is_told_to_run_it(
 
 
 @pytest.mark.parametrize("limit", [None, 1])
-def test_the_driver_lists_each_clip_once_for_lengths_and_fingerprint(
+def test_driver_lists_each_clip_once_for_lengths_and_fingerprint(
     limit: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = Bench(spec(vspw(tmp_path))).describe()
@@ -65,7 +63,9 @@ def test_the_driver_lists_each_clip_once_for_lengths_and_fingerprint(
 
 @pytest.mark.parametrize("on_error", ["stop", "skip-clip"])
 @pytest.mark.parametrize("damage", ["fewer", "none", "renamed"])
-def test_a_node_with_other_frames_is_refused_and_no_clip_is_blamed(damage: str, on_error: str, tmp_path: Path) -> None:
+def test_node_with_different_frames_is_refused_without_failing_the_clip(
+    damage: str, on_error: str, tmp_path: Path
+) -> None:
     wanted = listing(Bench(spec(vspw(tmp_path / "here"))), "b")
     run = spec(vspw(tmp_path / "there"), on_error=on_error)
     worker = opened(run)
@@ -83,7 +83,7 @@ def test_a_node_with_other_frames_is_refused_and_no_clip_is_blamed(damage: str, 
         assert isinstance(worker.run(Task(METHOD, "a"), listing(worker.bench, "a")), Failed)
 
 
-def test_what_differs_is_named(tmp_path: Path) -> None:
+def test_error_names_what_differs_on_a_node(tmp_path: Path) -> None:
     bench = Bench(spec(vspw(tmp_path)))
     spread = Spread(None, bench, [], Progress())
     spread._welcome(Opened("other", "a processor", shared(bench)))
@@ -95,7 +95,7 @@ def test_what_differs_is_named(tmp_path: Path) -> None:
         assert str(caught.value).count(" there, ") == 1
 
 
-def test_clips_and_files_of_methods_are_compared(tmp_path: Path) -> None:
+def test_node_check_compares_clips_and_files_of_methods(tmp_path: Path) -> None:
     vspw(tmp_path / "a"), vspw(tmp_path / "b", clips=("a", "b"))
     one, other = (shared(Bench(spec(tmp_path / name))) for name in "ab")
     assert {key for key in one if one[key] != other[key]} == {"clips"}

@@ -47,7 +47,7 @@ TASKS = st.lists(
 
 
 @given(TASKS, st.fixed_dictionaries({clip: st.integers(1, 3) for clip in "abcdef"}))
-def test_long_clips_come_first_and_no_method_twice(tasks: list[Task], lengths: dict[str, int]) -> None:
+def test_longest_first_groups_by_method_and_sorts_by_length(tasks: list[Task], lengths: dict[str, int]) -> None:
     ordered = longest_first(tasks, lengths)
     assert sorted(map(str, ordered)) == sorted(map(str, tasks))
     methods = [task.method for task in ordered]
@@ -58,13 +58,13 @@ def test_long_clips_come_first_and_no_method_twice(tasks: list[Task], lengths: d
 
 
 @given(TASKS)
-def test_clips_of_one_length_keep_their_order(tasks: list[Task]) -> None:
+def test_clips_of_equal_length_keep_their_order(tasks: list[Task]) -> None:
     ordered = longest_first(tasks, dict.fromkeys("abcdef", 7))
     for method in {task.method for task in tasks}:
         assert [task for task in ordered if task.method == method] == [task for task in tasks if task.method == method]
 
 
-def test_without_ray_one_message_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_ray_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtra, match=r"pip install 'vssbench\[ray\]'"), connected(RunSpec(address="auto")):
         pass
@@ -106,7 +106,7 @@ class Inline:
 
 
 @pytest.mark.parametrize(("lost", "ends"), [([None], True), ([1, 2, None], True), ([3, None], True), ([1] * 3, False)])
-def test_a_cluster_that_lost_its_last_node_is_connected_anew(
+def test_cluster_without_nodes_is_reconnected_and_refused_after_three_losses(
     monkeypatch: pytest.MonkeyPatch, lost: list[int | None], ends: bool
 ) -> None:
     """Results from the lost cluster would never arrive."""
@@ -201,7 +201,7 @@ def working(cluster: Cluster, node: int) -> list[int]:
 @with_ray
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2, 4])
-def test_any_number_of_workers_gives_the_digits_of_one_process(
+def test_ray_results_equal_those_of_one_process_for_any_number_of_workers(
     cluster: Cluster, alone: list[dict[str, Any]], pages: Path, tmp_path: Path, workers: int
 ) -> None:
     run = start(cluster, tmp_path / "run", "--workers", str(workers))
@@ -222,7 +222,7 @@ def test_any_number_of_workers_gives_the_digits_of_one_process(
     assert results(tmp_path / "run") == alone
     assert set(json.loads(out)) == {"methods", "output"}
     assert "Traceback" not in err
-    if workers == 4:  # a node has room for two
+    if workers == 4:  # each node has room for two
         assert used == {0, 1}
     assert peers
     assert all(peer.removeprefix("::ffff:").startswith("127.") for peer in peers)
@@ -233,9 +233,9 @@ def test_any_number_of_workers_gives_the_digits_of_one_process(
     assert 1 <= len(ran) <= workers
     by_driver = [place for place, entry in enumerate(entries) if entry.what == "clip" and entry.process == run.pid]
     by_workers = [place for place, entry in enumerate(entries) if entry.what == "clip" and entry.process in ran]
-    assert max(by_workers) < min(by_driver)  # it repeats some frames after all clips, to compare answers
+    assert max(by_workers) < min(by_driver)  # the driver repeats some frames after all clips, to compare predictions
     loads = Counter(entry.process for entry in entries if entry.what == "load" and entry.process in ran)
-    assert set(loads.values()) <= {1, 2}  # once for each of the two methods
+    assert set(loads.values()) <= {1, 2}  # once per method
     assert sum(loads.values()) >= 2
 
 
@@ -248,7 +248,7 @@ def connections(cluster: Cluster, node: int) -> Iterator[Any]:
 
 @with_ray
 @pytest.mark.slow
-def test_a_worker_killed_in_mid_clip_costs_that_clip_s_time_only(
+def test_killed_worker_costs_only_a_rerun_of_its_clip(
     cluster: Cluster, alone: list[dict[str, Any]], pages: Path, tmp_path: Path
 ) -> None:
     run = start(cluster, tmp_path / "run", "--workers", "2")
@@ -261,9 +261,9 @@ def test_a_worker_killed_in_mid_clip_costs_that_clip_s_time_only(
     finished(run)
     assert results(tmp_path / "run") == alone
     for file in (tmp_path / "run").glob("*/clips.jsonl"):
-        assert len(file.read_text().splitlines()) == CLIPS  # none was written twice
+        assert len(file.read_text().splitlines()) == CLIPS  # no record was written twice
     started = [entry for entry in diary.read(pages) if entry.what == "clip" and entry.process != run.pid]
-    twice = {f"val_{number:04d}": 2 for number in range(CLIPS)}  # once for each method
+    twice = {f"val_{number:04d}": 2 for number in range(CLIPS)}  # once per method
     assert Counter(entry.clip for entry in started) == twice | {victim.clip: 3}
     by = [entry.process for entry in started if entry.clip == victim.clip]
     assert by.count(victim.process) <= 2
@@ -271,7 +271,7 @@ def test_a_worker_killed_in_mid_clip_costs_that_clip_s_time_only(
 
 
 def in_mid_clip(pages: Path, driver: int) -> diary.Entry | None:
-    """The start entry of a worker that has started a clip and is not near its end."""
+    """The start entry of a worker that has started a clip and is not near the end of the clip."""
     open_clips: dict[int, tuple[diary.Entry, int]] = {}
     for entry in diary.read(pages):
         if entry.what == "clip":
@@ -285,7 +285,7 @@ def in_mid_clip(pages: Path, driver: int) -> diary.Entry | None:
 
 @with_ray
 @pytest.mark.slow
-def test_speed_is_measured_by_the_driver_when_no_clip_runs(cluster: Cluster, pages: Path, tmp_path: Path) -> None:
+def test_driver_measures_speed_while_no_clip_runs(cluster: Cluster, pages: Path, tmp_path: Path) -> None:
     run = start(cluster, tmp_path / "run", "--workers", "2", "--limit", "3", latency=True)
     finished(run)
     entries = diary.read(pages)
@@ -334,7 +334,7 @@ def python(cluster: Cluster, code: str) -> subprocess.Popen[str]:
 
 @with_ray
 @pytest.mark.slow
-def test_speed_waits_until_the_node_is_free_and_then_has_it_alone(cluster: Cluster) -> None:
+def test_speed_pass_refuses_a_busy_node_and_reserves_a_free_one(cluster: Cluster) -> None:
     with python(cluster, HOLD) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
@@ -347,7 +347,7 @@ def test_speed_waits_until_the_node_is_free_and_then_has_it_alone(cluster: Clust
 
 @with_ray
 @pytest.mark.slow
-def test_a_cluster_of_the_run_s_own_listens_on_this_machine_only(
+def test_local_ray_cluster_listens_on_loopback_only(
     alone: list[dict[str, Any]], plugin: dict[str, str], tmp_path: Path
 ) -> None:
     line = command(tmp_path / "run", "--engine", "ray", "--workers", "2")
@@ -367,10 +367,10 @@ def test_a_cluster_of_the_run_s_own_listens_on_this_machine_only(
 
 @with_ray
 @pytest.mark.slow
-def test_a_dashboard_agent_that_is_killed_stalls_nothing(
+def test_killed_dashboard_agent_does_not_stall_the_run(
     alone: list[dict[str, Any]], plugin: dict[str, str], tmp_path: Path
 ) -> None:
-    """Ray would end the whole node with the agent."""
+    """Ray ends the whole node when its dashboard agent dies."""
     line = command(tmp_path / "run", "--engine", "ray", "--workers", "1")
     with subprocess.Popen(line, env=os.environ | plugin) as run:
         agent = None
@@ -387,7 +387,7 @@ def test_a_dashboard_agent_that_is_killed_stalls_nothing(
 
 @with_ray
 @pytest.mark.slow
-def test_a_clip_that_kills_every_worker_is_named(cluster: Cluster, tmp_path: Path) -> None:
+def test_error_names_the_clip_that_kills_every_worker(cluster: Cluster, tmp_path: Path) -> None:
     run = start(cluster, tmp_path / "run", "--workers", "1", "--limit", "1", "--methods", "diary")
     killed: set[int] = set()
     while run.poll() is None:
@@ -405,7 +405,7 @@ def test_a_clip_that_kills_every_worker_is_named(cluster: Cluster, tmp_path: Pat
 
 @with_ray
 @pytest.mark.slow
-def test_without_the_token_nobody_gets_in(cluster: Cluster, tmp_path: Path) -> None:
+def test_wrong_ray_token_is_refused(cluster: Cluster, tmp_path: Path) -> None:
     run = start(cluster, tmp_path / "run", RAY_AUTH_TOKEN="0" * 64)
     out, err = run.communicate(timeout=300)
     assert run.returncode == 2

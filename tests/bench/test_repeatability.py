@@ -1,4 +1,4 @@
-"""A method whose answers differ for the same frames is marked; any other is not."""
+"""A method whose predictions differ for the same frames gets a caveat; no other method does."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def run(folder: Path, method: str) -> RunResult:
     ],
 )
 @pytest.mark.usefixtures("dice")
-def test_what_answers_differently_is_marked(tmp_path: Path, method: str, said: str | None) -> None:
+def test_only_unrepeatable_methods_get_a_caveat(tmp_path: Path, method: str, said: str | None) -> None:
     found = [one for one in run(tmp_path, method).caveats if "answer" in one]
     assert len(found) == (said is not None)
     assert all(said in one for one in found if said)

@@ -68,7 +68,7 @@ def own_methods(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     registry.entries.cache_clear()
 
 
-def test_a_run_writes_what_it_says(tmp_path: Path) -> None:
+def test_run_writes_the_result_it_returns(tmp_path: Path) -> None:
     (result,) = run(tmp_path / "run")
     assert result.metrics is not None
     assert 0 < result.metrics["mIoU"] < 100
@@ -116,13 +116,13 @@ def test_finished_clips_are_not_computed_again(tmp_path: Path, monkeypatch: pyte
     assert numbers(result) == numbers(run(tmp_path / "fresh")[0])
 
 
-def test_two_workers_give_the_same_numbers(tmp_path: Path) -> None:
+def test_two_workers_give_the_numbers_of_one(tmp_path: Path) -> None:
     (one,) = run(tmp_path / "one")
     (two,) = run(tmp_path / "two", workers=2, threads=1)
     assert numbers(one) == numbers(two)
 
 
-def test_every_protocol_can_be_read_off_a_finished_run(tmp_path: Path) -> None:
+def test_every_protocol_can_be_computed_from_a_finished_run(tmp_path: Path) -> None:
     run(tmp_path / "run")
     for protocol in PROTOCOLS:
         (asked,) = run(tmp_path / protocol, protocol=protocol)
@@ -132,7 +132,7 @@ def test_every_protocol_can_be_read_off_a_finished_run(tmp_path: Path) -> None:
         assert (read.metrics, read.reasons, read.per_class) == (asked.metrics, asked.reasons, asked.per_class)
 
 
-def test_a_record_that_is_gone_is_one_message(tmp_path: Path) -> None:
+def test_missing_clip_record_is_one_error_message(tmp_path: Path) -> None:
     run(tmp_path / "run")
     (file,) = (tmp_path / "run").glob("*/clips.jsonl")
     file.write_text("".join(file.read_text().splitlines(keepends=True)[1:]))
@@ -141,7 +141,7 @@ def test_a_record_that_is_gone_is_one_message(tmp_path: Path) -> None:
     assert caught.value.where == file
 
 
-def test_a_result_without_accuracy_stays_beside_the_others(tmp_path: Path, own_methods: None) -> None:
+def test_result_without_accuracy_stays_in_the_group_of_the_others(tmp_path: Path, own_methods: None) -> None:
     run(tmp_path / "run", methods=["oracle", "untrained"])
     assert {row.group.protocol for row in read_runs.read([tmp_path / "run"], "vspw")} == {"vspw"}
 
@@ -162,7 +162,7 @@ def test_resume_after_a_kill_at_every_write_fsync_and_rename(tmp_path: Path, mon
 
 
 @pytest.mark.usefixtures("own_methods")
-def test_a_method_that_fails_loses_its_clip_only(tmp_path: Path) -> None:
+def test_failing_method_loses_only_the_failed_clip(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="out of luck") as caught:
         run(tmp_path / "run", methods=["oracle", "broken"])
     assert "val_0001" in str(caught.value)
@@ -184,20 +184,20 @@ def test_without_weights_only_cost_is_measured(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("device", ["meta", "cuda:99", "nothing"])
-def test_a_device_that_gives_no_numbers_is_refused(device: str, tmp_path: Path) -> None:
+def test_unusable_device_is_refused(device: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"--device {device} cannot be used"):
         run(tmp_path / "run", device=device)
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.usefixtures("own_methods")
-def test_what_cannot_run_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_method_with_unmet_needs_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="needs lidar"):
         run(tmp_path / "run", methods=["oracle", "hungry"])
     assert not (tmp_path / "run").exists()
 
 
-def test_another_dataset_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+def test_resume_with_a_different_dataset_is_refused(tmp_path: Path) -> None:
     run(tmp_path / "run")
     with pytest.raises(UserError, match="measured under other conditions"):
         run(tmp_path / "run", resume=True, dataset="synthetic(clips=3,frames=20,height=32,width=48,seed=1)")

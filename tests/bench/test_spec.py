@@ -1,4 +1,4 @@
-"""bench.yaml: every complaint with its place, all at once; the shipped file states the defaults."""
+"""bench.yaml: all errors at once, each with its place; the shipped file states the defaults."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def complaints(tmp_path: Path, text: str, **flags: object) -> str:
     return str(caught.value).replace(str(path), "bench.yaml")
 
 
-def test_the_shipped_bench_yaml_is_the_default_benchmark() -> None:
+def test_shipped_bench_yaml_equals_the_default_benchmark() -> None:
     shipped = load_spec(ROOT / "bench.yaml", {})
     assert shipped == RunSpec(rules=shipped.rules)  # without rules, the gate uses whatever was measured
 
 
-def test_all_complaints_at_once_with_line_and_column(tmp_path: Path) -> None:
+def test_all_errors_are_reported_at_once_with_line_and_column(tmp_path: Path) -> None:
     message = complaints(tmp_path, "methods: [oracl]\ndatset: camvid\nlimit: 0\nlatency:\n  round: 3\n  frames: many\n")
     assert "bench.yaml:1:11: methods.0: unknown method 'oracl'" in message
     assert "did you mean 'oracle'?" in message
@@ -36,7 +36,7 @@ def test_all_complaints_at_once_with_line_and_column(tmp_path: Path) -> None:
     assert "bench.yaml:6:11: latency.frames: " in message
 
 
-def test_a_flag_is_blamed_where_the_flag_is_wrong(tmp_path: Path) -> None:
+def test_error_in_a_flag_names_the_flag(tmp_path: Path) -> None:
     assert "--workers: " in complaints(tmp_path, "limit: 2\n", workers=0)
 
 
@@ -65,7 +65,7 @@ def test_a_flag_is_blamed_where_the_flag_is_wrong(tmp_path: Path) -> None:
         ("limit: 2026-13-45\n", "bench.yaml"),
     ],
 )
-def test_wrong_files(tmp_path: Path, text: str, part: str) -> None:
+def test_invalid_run_file_is_refused_with_the_place_of_the_error(tmp_path: Path, text: str, part: str) -> None:
     assert part in complaints(tmp_path, text)
 
 
@@ -77,7 +77,7 @@ def test_flags_override_the_file(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_a_spec_or_one_message(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_is_a_run_file_or_one_error_message(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("yaml") / "bench.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:

@@ -55,7 +55,7 @@ def measured(folder: Path, sweep: dict[str, list[Any]], resume: bool = False, **
     return run(spec, methods, folder, resume, Progress(), datasets)
 
 
-def test_each_argument_goes_to_who_takes_it() -> None:
+def test_sweep_arguments_go_to_the_methods_or_dataset_that_have_them() -> None:
     methods, datasets, left_out = expanded(["oracle", "hold(of=oracle)"], BOTH)
     assert list(map(str, methods)) == ["oracle", "hold(key_interval=2,of=oracle)", "hold(key_interval=3,of=oracle)"]
     assert [dataset.get("motion") for dataset in datasets] == ["slow", "fast"]
@@ -63,7 +63,7 @@ def test_each_argument_goes_to_who_takes_it() -> None:
     assert left_out == []
 
 
-def test_datasets_are_every_combination_without_repeats_and_none_where_the_dataset_is_not_swept() -> None:
+def test_swept_datasets_are_all_combinations_without_repeats() -> None:
     datasets = expanded(["oracle"], {"motion": ["slow", "fast", "slow"], "seed": [0, 1]}, "synthetic").datasets
     assert list(map(str, datasets)) == [
         "synthetic(motion=slow,seed=0)", "synthetic(motion=slow,seed=1)",
@@ -73,20 +73,20 @@ def test_datasets_are_every_combination_without_repeats_and_none_where_the_datas
 
 
 @pytest.mark.parametrize("key", ["speed", "split", "root", "device", "context"])
-def test_an_argument_that_nobody_takes_is_refused(key: str) -> None:
+def test_unknown_sweep_argument_is_refused(key: str) -> None:
     with pytest.raises(UserError, match=f"--sweep {key}: none of the methods has this argument, nor has the dataset"):
         expanded(["oracle", "hold(of=oracle)"], {"motion": ["slow"], key: [1, 2]})
 
 
 @pytest.mark.usefixtures("seeded")
-def test_an_argument_of_a_method_and_the_dataset_is_refused() -> None:
+def test_sweep_argument_of_both_a_method_and_the_dataset_is_refused() -> None:
     with pytest.raises(UserError, match="--sweep seed: the dataset and a method both have this argument") as caught:
         expanded(["oracle", "seeded"], {"seed": [0, 1]})
     assert "seeded" in str(caught.value.where)
     assert "oracle" not in str(caught.value.where)
 
 
-def test_a_run_over_datasets_is_a_run_on_each(tmp_path: Path) -> None:
+def test_run_over_several_datasets_equals_separate_runs(tmp_path: Path) -> None:
     results = measured(tmp_path / "both", BOTH)
     found = [(parse(one.dataset.spec).get("motion"), parse(one.method).get("key_interval")) for one in results]
     assert found == [("slow", 2), ("slow", 3), ("fast", 2), ("fast", 3)]
@@ -104,7 +104,7 @@ def test_a_run_over_datasets_is_a_run_on_each(tmp_path: Path) -> None:
     assert len({result.metrics["mIoU"] for result in results if result.metrics}) == 4
 
 
-def test_resume_goes_on_in_the_second_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resume_continues_in_the_second_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = measured(tmp_path / "fresh", BOTH)
     done: list[str] = []
     whole = clip.run_clip
@@ -126,7 +126,7 @@ def test_resume_goes_on_in_the_second_dataset(tmp_path: Path, monkeypatch: pytes
     assert list(map(numbers, resumed)) == list(map(numbers, fresh))
 
 
-def test_more_datasets_join_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resume_measures_only_the_added_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured(tmp_path / "run", {"motion": ["slow"]})
     again: list[str] = []
     whole = clip.run_clip
@@ -136,13 +136,13 @@ def test_more_datasets_join_what_is_there(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(read_runs.folders(tmp_path / "run")) == 2
 
 
-def test_a_wrong_value_for_the_dataset_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_invalid_sweep_value_for_the_dataset_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="'quick' does not fit"):
         measured(tmp_path / "run", {"motion": ["slow", "quick"]})
     assert not (tmp_path / "run").exists()
 
 
-def test_json_of_one_dataset_and_of_several(tmp_path: Path) -> None:
+def test_json_nests_methods_by_dataset_only_for_several_datasets(tmp_path: Path) -> None:
     results = measured(tmp_path / "run", BOTH)
     intervals = {(result.dataset.spec, result.method): {} for result in results}
     one = by_dataset(results[:2], intervals)
@@ -157,7 +157,7 @@ def test_json_of_one_dataset_and_of_several(tmp_path: Path) -> None:
         assert entry["intervals"] == {}
 
 
-def test_a_sweep_without_end_is_refused() -> None:
+def test_sweep_with_too_many_combinations_is_refused() -> None:
     values = {"key_interval": list(range(1, 201)), "offset": list(range(200))}
     with pytest.raises(UserError, match="asks for 40000 combinations"):
         expand([parse("hold(of=oracle)")], parse("synthetic"), values)

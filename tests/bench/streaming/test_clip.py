@@ -1,4 +1,4 @@
-"""One clip in front of a camera, with methods whose times are given."""
+"""Streaming one clip from a camera, by methods with given latencies."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def stream(method: Any, one: Camera, frames: list[Frame] = FRAMES, space: LabelS
 
 
 @pytest.mark.parametrize("take", ["newest", "every"])
-def test_without_any_delay_it_is_the_plain_run(take: str) -> None:
+def test_stream_without_delay_equals_the_plain_run(take: str) -> None:
     found = stream(HOLD, camera(take=take, key=0, nonkey=0))
     plain = run_clip(load_method(HOLD), CLIP, FRAMES, plan(["mIoU"], DATA.space), DATA.space.classes)
     (state,), (expected,) = found.states["confusion"], plain.states["confusion"]
@@ -45,7 +45,7 @@ def test_without_any_delay_it_is_the_plain_run(take: str) -> None:
     assert found.kinds == plain.kinds
 
 
-def test_schedules_count_the_frames_that_are_taken() -> None:
+def test_key_interval_counts_only_the_frames_taken() -> None:
     """A key frame takes three periods, so every third frame is taken, and every third of those is a key frame."""
     found = stream(HOLD, camera(key=300, nonkey=300))
     assert found.kinds == {"key": 2, "nonkey": 2}
@@ -53,7 +53,7 @@ def test_schedules_count_the_frames_that_are_taken() -> None:
     assert found.ages == {"300000": 3, "400000": 3, "500000": 3}
 
 
-def test_in_turn_no_frame_is_dropped_but_what_is_shown_falls_behind() -> None:
+def test_taking_every_frame_drops_none_and_falls_behind() -> None:
     found = stream(HOLD, camera(take="every", key=200, nonkey=200))
     # frame i is finished at 0.2 (i + 1) s: at arrival j, frame j // 2 - 1 is shown
     assert found.before_first == 2
@@ -61,7 +61,7 @@ def test_in_turn_no_frame_is_dropped_but_what_is_shown_falls_behind() -> None:
     assert found.taken == 6
 
 
-def test_a_video_that_stands_still_is_the_same_at_every_rate_once_something_is_shown() -> None:
+def test_still_video_has_no_errors_at_any_rate_once_a_prediction_is_shown() -> None:
     still = [Frame(CLIP, index, FRAMES[0].image, FRAMES[0].labels, stem=f"{index:03d}") for index in range(12)]
     slow, fast = (stream("oracle", camera(fps, key=30), still) for fps in (10, 100))
     assert slow.before_first < fast.before_first
@@ -85,13 +85,13 @@ class Unknown:
         return Prediction(np.zeros(frame.image.shape[:2], np.uint8), "warmup")
 
 
-def test_a_kind_without_a_time_is_named() -> None:
+def test_error_names_the_frame_kind_without_a_latency() -> None:
     with pytest.raises(UserError, match=r"how long a warmup frame takes is not known") as caught:
         stream(Unknown(), camera(key=1, nonkey=1))
     assert "there are: key, nonkey" in str(caught.value)
 
 
-def test_frames_that_are_missing_never_arrive() -> None:
+def test_missing_frames_are_not_streamed() -> None:
     gap = [frame for frame in FRAMES if frame.index not in (4, 5)]
     found = stream("oracle", camera(key=50), gap)
     assert found.frames == 10

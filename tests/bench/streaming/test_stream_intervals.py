@@ -1,4 +1,4 @@
-"""Streamed accuracies have intervals over clips like any other figure, from the records alone."""
+"""Streaming accuracies have intervals over clips, computed from the records alone, like any other figure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_totals_of_all_clips_are_the_figures_that_stand(folder: Path) -> None:
+def test_totals_over_all_clips_equal_the_recorded_figures(folder: Path) -> None:
     kept = read_folder(folder / slug(HOLD))
     for protocol in ("exact", "mmseg"):
         totals = stream_figures.totals(kept, kept.clips(protocol))
@@ -41,8 +41,8 @@ def test_the_totals_of_all_clips_are_the_figures_that_stand(folder: Path) -> Non
                 assert total.informative == 10
 
 
-def test_a_resample_is_the_figure_of_those_clips(folder: Path) -> None:
-    """Clips for which nothing is shown at first are weighted with those pixels too."""
+def test_totals_count_the_pixels_before_the_first_prediction(folder: Path) -> None:
+    """The weight of a clip includes its pixels from before the first prediction is shown."""
     kept = read_folder(folder / slug(HOLD))
     total = stream_figures.totals(kept, kept.clips())["sIoU(fps=50)"]
     assert not isinstance(total, str)
@@ -51,7 +51,7 @@ def test_a_resample_is_the_figure_of_those_clips(folder: Path) -> None:
     assert total.columns[:, :classes].sum() == truth
 
 
-def test_table_page_and_csv_show_them(folder: Path) -> None:
+def test_table_page_and_csv_show_streaming_intervals(folder: Path) -> None:
     (row,) = reports.read([folder])
     found = row.intervals["sIoU(fps=50)"]
     value = row.values["sIoU(fps=50)"]
@@ -71,7 +71,7 @@ def test_table_page_and_csv_show_them(folder: Path) -> None:
     assert again.intervals["sIoU(fps=50)"].low is not None
 
 
-def test_the_gate_pairs_them_over_clips(folder: Path, tmp_path: Path) -> None:
+def test_gate_pairs_streaming_accuracy_over_clips(folder: Path, tmp_path: Path) -> None:
     slower = {**ASSUMED, "assume": {HOLD: {"key": 90, "nonkey": 15}}, "fps": [50, 10]}
     run(tmp_path / "same", dataset=CLIPS, stream=slower)
     rules = rules_of({"sIoU(fps=50)": -0.5})
@@ -81,14 +81,14 @@ def test_the_gate_pairs_them_over_clips(folder: Path, tmp_path: Path) -> None:
     (row,) = reports.read([folder])
     stands = str(row.values["sIoU(fps=50)"])
     assert stands in text
-    file.write_text(text.replace(stands, "1.5"))  # a paired comparison trusts the records, not this figure
+    file.write_text(text.replace(stands, "1.5"))  # a paired comparison uses the records, not this figure
     (verdict,) = check(read_runs([tmp_path / "same"]), read_runs([folder]), rules).verdicts
     assert verdict.status == "fail"
     assert verdict.paired is not None
     assert verdict.paired.effect == 0
 
 
-def test_without_the_records_there_is_no_interval(folder: Path) -> None:
+def test_no_streaming_interval_without_stream_records(folder: Path) -> None:
     file = folder / slug(HOLD) / "stream.jsonl"
     moved = file.rename(file.with_suffix(".moved"))
     try:

@@ -1,4 +1,4 @@
-"""Whole runs with a camera: resume equals fresh, workers equal one process, and everything follows from the records."""
+"""Whole streaming runs: resume equals fresh, workers equal one process, and all figures follow from the records."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(folder: Path, resume: bool = False, **changes: Any) -> list[RunResult]:
     return whole_run.run(spec, [parse(method) for method in spec.methods], folder, resume, Progress())
 
 
-def test_what_a_run_says_of_a_stream(tmp_path: Path) -> None:
+def test_result_reports_streaming_figures(tmp_path: Path) -> None:
     (result,) = run(tmp_path / "run")
     slow, fast = result.streaming
     assert (slow["fps"], slow["take"], slow["assumed"]) == (10, "newest", True)
@@ -49,19 +49,19 @@ def test_what_a_run_says_of_a_stream(tmp_path: Path) -> None:
     assert figure("sIoU( fps=50 )").name == "sIoU(fps=50)"
 
 
-def test_resume_and_workers_change_no_digit(tmp_path: Path) -> None:
+def test_resume_and_workers_do_not_change_streaming_figures(tmp_path: Path) -> None:
     (fresh,) = run(tmp_path / "fresh")
     (spread,) = run(tmp_path / "spread", workers=2)
     assert numbers(spread)["streaming"] == numbers(fresh)["streaming"]
     folder = tmp_path / "fresh" / slug(HOLD)
     lines = (folder / FILE).read_bytes().splitlines(keepends=True)
-    (folder / FILE).write_bytes(b"".join(lines[:2]) + lines[2][:40])  # killed while writing the third of six
+    (folder / FILE).write_bytes(b"".join(lines[:2]) + lines[2][:40])  # killed while writing the third of six lines
     (again,) = run(tmp_path / "fresh", resume=True)
     assert again.streaming == fresh.streaming
     assert sorted((folder / FILE).read_bytes().splitlines(keepends=True)) == sorted(lines)
 
 
-def test_other_times_are_streamed_anew_and_the_old_ones_kept(tmp_path: Path) -> None:
+def test_resume_with_different_latencies_streams_again(tmp_path: Path) -> None:
     run(tmp_path / "run")
     (result,) = run(tmp_path / "run", resume=True, stream={"fps": [10], "assume": {"hold": {"key": 400, "nonkey": 0}}})
     (only,) = result.streaming
@@ -71,7 +71,7 @@ def test_other_times_are_streamed_anew_and_the_old_ones_kept(tmp_path: Path) -> 
     assert not verify(tmp_path / "run" / slug(HOLD)).differences
 
 
-def test_verify_finds_a_number_that_does_not_follow(tmp_path: Path) -> None:
+def test_verify_reports_changed_streaming_figures_and_missing_records(tmp_path: Path) -> None:
     run(tmp_path / "run")
     folder = tmp_path / "run" / slug(HOLD)
     assert not verify(folder).differences
@@ -83,7 +83,7 @@ def test_verify_finds_a_number_that_does_not_follow(tmp_path: Path) -> None:
     assert any("are missing" in line for line in verify(folder).differences)
 
 
-def test_measured_times_are_those_of_the_latency_pass_or_of_another_run(tmp_path: Path) -> None:
+def test_stream_latencies_come_from_the_latency_pass_or_another_run(tmp_path: Path) -> None:
     (own,) = run(tmp_path / "own", stream=[25])
     (rate,) = own.streaming
     assert rate["assumed"] is False
@@ -111,7 +111,7 @@ def test_measured_times_are_those_of_the_latency_pass_or_of_another_run(tmp_path
         ({"stream": [10], "distances": [0, 1]}, "no fixed distances"),
     ],
 )
-def test_what_cannot_be_is_said_before_anything_is_measured(
+def test_invalid_stream_settings_are_refused_before_measuring(
     changes: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises((UserError, ValueError), match=message):
@@ -119,13 +119,13 @@ def test_what_cannot_be_is_said_before_anything_is_measured(
     assert not (tmp_path / "run").exists()
 
 
-def test_without_a_latency_pass_times_must_come_from_somewhere(tmp_path: Path) -> None:
+def test_stream_without_any_latencies_is_refused(tmp_path: Path) -> None:
     spec = with_latency_off(RunSpec(methods=[HOLD], dataset=SMALL, stream=[10]))
     with pytest.raises(UserError, match="not known without a latency pass"):
         whole_run.run(spec, [parse(HOLD)], tmp_path / "run", False, Progress())
 
 
-def test_a_flag_gives_the_rates_and_keeps_the_rest_of_the_file(tmp_path: Path) -> None:
+def test_stream_flag_overrides_only_the_rates_of_the_run_file(tmp_path: Path) -> None:
     file = tmp_path / "bench.yaml"
     file.write_text(f'methods: ["{HOLD}"]\nstream:\n  fps: [10]\n  assume: {{"{HOLD}": {{key: 90, nonkey: 15}}}}\n')
     stream = load_spec(file, {"stream": [30.0]}).stream
@@ -137,7 +137,7 @@ def test_a_flag_gives_the_rates_and_keeps_the_rest_of_the_file(tmp_path: Path) -
         load_spec(file, {})
 
 
-def test_the_example_of_the_documentation_is_a_run_spec(tmp_path: Path) -> None:
+def test_example_in_streaming_docs_is_a_valid_run_file(tmp_path: Path) -> None:
     (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "streaming.md").read_text(), re.DOTALL)
     (tmp_path / "bench.yaml").write_text(block)
     stream = load_spec(tmp_path / "bench.yaml", {}).stream
@@ -145,10 +145,10 @@ def test_the_example_of_the_documentation_is_a_run_spec(tmp_path: Path) -> None:
     assert (stream.fps, stream.latency, stream.assume) == ([10, 15, 30], "p90", {"mpvss": {"key": 120, "nonkey": 25}})
 
 
-def test_a_result_reads_back(tmp_path: Path) -> None:
+def test_streaming_result_survives_write_and_read(tmp_path: Path) -> None:
     (result,) = run(tmp_path / "run")
     assert read_result(tmp_path / "run" / slug(HOLD) / "result.json") == result
 
 
-def test_frame_kinds_are_those_of_the_types() -> None:
+def test_frame_kinds_of_run_files_match_the_types() -> None:
     assert get_args(FrameKind) == KINDS
