@@ -1,4 +1,4 @@
-"""The gate as users meet it: exit status, files, one message for a mistake."""
+"""The gate as users meet it: exit status, files, one message per mistake."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def baseline(tmp_path: Path, vssbench: Command, capsys: pytest.CaptureFixture[st
     return tmp_path / "baseline.json"
 
 
-def test_the_same_again_passes(
+def test_unchanged_results_pass(
     tmp_path: Path, baseline: Path, vssbench: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert vssbench("check", tmp_path / "before", "--baseline", baseline) == 0
@@ -51,7 +51,7 @@ def test_the_same_again_passes(
     assert vssbench("check", tmp_path / "before", "--baseline", tmp_path / "before") == 0
 
 
-def test_a_regression_is_status_1_everywhere_it_is_told(
+def test_regression_is_reported_in_every_output_with_status_1(
     tmp_path: Path,
     baseline: Path,
     vssbench: Command,
@@ -76,7 +76,7 @@ def test_a_regression_is_status_1_everywhere_it_is_told(
 
 
 @pytest.mark.parametrize(("form", "wrong", "status"), [("--json", 110, 1), ("--rules=bench.yaml", 100, 0)])
-def test_a_reader_that_stops_early_does_not_change_the_status(
+def test_closed_stdout_does_not_change_the_exit_status(
     tmp_path: Path, baseline: Path, form: str, wrong: int, status: int
 ) -> None:
     """`vssbench check ... | head` under `pipefail`, in a script that relies on the status."""
@@ -92,7 +92,7 @@ def test_a_reader_that_stops_early_does_not_change_the_status(
     assert (done.returncode, done.stderr) == (status, "")
 
 
-def test_another_protocol_is_status_3(
+def test_different_protocol_is_status_3(
     tmp_path: Path, baseline: Path, vssbench: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = write(tmp_path / "now", (result(protocol="vspw"), 100), (result("arseg", 150), 150))
@@ -100,7 +100,7 @@ def test_another_protocol_is_status_3(
     assert "protocol: exact then, vspw now" in capsys.readouterr().out
 
 
-def test_an_update_says_what_it_changes(
+def test_baseline_update_prints_what_it_changes(
     tmp_path: Path, baseline: Path, vssbench: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = write(tmp_path / "now", (result(wrong=90), 90))
@@ -154,7 +154,7 @@ def test_bad_input_is_one_message_and_status_2(
     assert baseline.read_bytes() == kept
 
 
-def test_neither_torch_nor_a_method_is_imported(tmp_path: Path, baseline: Path) -> None:
+def test_check_imports_neither_torch_nor_methods(tmp_path: Path, baseline: Path) -> None:
     rules = tmp_path / "bench.yaml"
     rules.write_text("methods: [mpvss]\nrules: {mIoU: -0.5}\n")
     script = """

@@ -15,7 +15,7 @@ SOURCE = "synthetic(clips=2,frames=24,height=32,motion=fast,width=48)"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_synthetic_clips_come_back_from_every_layout(vssbench, tmp_path, layout):
+def test_exported_clips_read_back_from_every_layout(vssbench, tmp_path, layout):
     assert vssbench("export", SOURCE, "--layout", layout, "--output", tmp_path / "out")[0] == 0
     name = layout.removesuffix("-colour")
     status, out, _ = vssbench("doctor", "--dataset", name, "--data-root", tmp_path / "out", "--json")
@@ -31,7 +31,7 @@ def test_synthetic_clips_come_back_from_every_layout(vssbench, tmp_path, layout)
     assert compared == {"cityscapes": 2, "camvid-colour": 10}.get(layout, 48)
 
 
-def test_findings_are_status_1_with_file_and_remedy(vssbench, tmp_path):
+def test_doctor_findings_are_status_1_with_file_and_fix(vssbench, tmp_path):
     vssbench("export", SOURCE, "--layout", "vspw", "--output", tmp_path, "--clips", 1)
     (mask,) = tmp_path.rglob("00000003.png")
     mask.write_bytes(b"")
@@ -47,7 +47,7 @@ def test_findings_are_status_1_with_file_and_remedy(vssbench, tmp_path):
     assert np.isclose(sum(c["percent"] for c in report["summary"]["classes"]) + report["summary"]["void_percent"], 100)
 
 
-def test_mistakes_are_one_message(vssbench, tmp_path):
+def test_mistake_in_doctor_or_export_is_one_error_message(vssbench, tmp_path):
     (tmp_path / "file").write_text("")
     for words, message in (
         (("doctor",), "which dataset?"),
@@ -62,7 +62,7 @@ def test_mistakes_are_one_message(vssbench, tmp_path):
         assert "Traceback" not in err
 
 
-def test_a_full_disk_is_one_message_that_names_the_file(vssbench, tmp_path, monkeypatch):
+def test_full_disk_error_names_the_file(vssbench, tmp_path, monkeypatch):
     def full(path, data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

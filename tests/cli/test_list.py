@@ -25,7 +25,7 @@ def run(*arguments: str):
 
 
 @pytest.mark.parametrize("what", ["methods", "datasets", "metrics"])
-def test_every_name_with_its_summary(what: registry.Group) -> None:
+def test_list_shows_every_name_with_its_summary(what: registry.Group) -> None:
     shown = run(what)
     assert shown.exit_code == 0
     lines = shown.stdout.splitlines()
@@ -33,14 +33,14 @@ def test_every_name_with_its_summary(what: registry.Group) -> None:
         assert any(line.split()[:1] == [name] and line.endswith(entry.summary) for line in lines), name
 
 
-def test_details() -> None:
+def test_list_methods_shows_needs_and_papers() -> None:
     text = run("methods").stdout
     assert "needs: labels" in text
     assert "paper: Kroeger et al." in text
 
 
 @pytest.mark.parametrize("what", ["methods", "datasets", "metrics"])
-def test_json_is_one_object_and_nothing_else(what: registry.Group) -> None:
+def test_list_json_is_one_object_and_nothing_else(what: registry.Group) -> None:
     shown = run(what, "--json")
     found = json.loads(shown.stdout)
     assert list(found) == [what]
@@ -51,7 +51,7 @@ def test_json_is_one_object_and_nothing_else(what: registry.Group) -> None:
         assert entry["origin"] == "vssbench"
 
 
-def test_figures_with_unit_direction_and_title() -> None:
+def test_list_figures_shows_unit_direction_and_title() -> None:
     lines = [re.split(r"  +", line) for line in run("figures").stdout.splitlines()]
     assert [line[0] for line in lines] == [figure.name for figure in named()]
     assert ["fps(step)", "frames/s", "more is better", "FPS step"] in lines
@@ -64,7 +64,7 @@ def test_figures_with_unit_direction_and_title() -> None:
     assert (found["VC@8"]["metric"], found["energy"]["machine"]) == (True, True)
 
 
-def test_unknown_group() -> None:
+def test_unknown_group_is_refused_with_a_suggestion() -> None:
     shown = run("models")
     assert shown.exit_code == 2
     assert "models" in shown.output
@@ -72,7 +72,7 @@ def test_unknown_group() -> None:
     assert (shown.exit_code, "did you mean 'methods'?" in shown.output) == (2, True)
 
 
-def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+def test_closed_stdout_is_not_a_failure() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-c", "from vssbench.cli import main; main()", "list", "methods"]
@@ -81,7 +81,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_published_numbers_with_their_sources_and_what_is_odd() -> None:
+def test_published_numbers_show_their_sources_and_discrepancies() -> None:
     shown = run("published", "--dataset", "vspw", "--method", "mpvss swin-t")
     assert shown.exit_code == 0
     first, *others = shown.stdout.splitlines()
@@ -107,11 +107,11 @@ def test_published_numbers_as_json() -> None:
         (["methods", "--dataset", "vspw"], "list methods has neither --dataset nor --method"),
     ],
 )
-def test_a_filter_that_does_not_fit_is_one_message(arguments: list[str], part: str) -> None:
+def test_invalid_filter_is_one_error_message(arguments: list[str], part: str) -> None:
     assert part in str(run(*arguments).exception)
 
 
-def test_listing_published_numbers_imports_nothing_heavy() -> None:
+def test_listing_published_numbers_imports_no_heavy_packages() -> None:
     script = "import sys; from vssbench.cli import main; sys.argv = ['vssbench', 'list', 'published']; main()"
     code = f"import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); {script}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Flags: RunSpec's fields declare those of a run, and a flag that several verbs share reads the same everywhere."""
+"""Flags: RunSpec's fields declare those of a run; a flag shared by several verbs has the same help everywhere."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def options(verb) -> dict[str, OptionInfo]:
     }
 
 
-def test_a_run_has_a_flag_for_every_field() -> None:
+def test_run_has_a_flag_for_every_run_spec_field() -> None:
     found = options(run)
     assert set(found) == FLAGS | {"output", "resume", "template", "no_latency", "as_json"}
     for name in FLAGS:
@@ -46,23 +46,23 @@ def test_a_run_has_a_flag_for_every_field() -> None:
         (profile, {"methods", "checkpoint", "device", "as_json"}),
     ],
 )
-def test_a_shared_flag_is_explained_alike(verb, shared) -> None:
+def test_shared_flags_have_the_same_help_in_every_verb(verb, shared) -> None:
     assert {name: options(verb)[name].help for name in shared} == {name: options(run)[name].help for name in shared}
 
 
-def test_where_no_run_spec_is_made_the_bounds_are_its_own() -> None:
+def test_threads_has_the_bounds_of_a_run_in_verbs_without_a_run_spec() -> None:
     for verb in (predict, profile, train):
         assert (options(verb)["threads"].min, options(verb)["threads"].max) == (1, 1024)
 
 
-def test_texts_become_fields() -> None:
+def test_flag_texts_become_run_spec_fields() -> None:
     flags = {"methods": "oracle", "sweep": ["offset=0..1"], "limit": 2, "data_root": None, "distances": "0,3"}
     spec = load_spec(None, given(flags | {"checkpoint": ["oracle=untrained"], "allow_untrained": True}))
     assert (spec.methods, spec.sweep, spec.limit) == (["oracle"], {"offset": [0, 1]}, 2)
     assert (spec.distances, spec.checkpoint, spec.allow_untrained) == ([0, 3], {"oracle": "untrained"}, True)
 
 
-def test_sweeps() -> None:
+def test_sweep_flag_reads_lists_and_ranges() -> None:
     assert texts.sweep(["key_interval=1,2,5", "offset=0..3"]) == {"key_interval": [1, 2, 5], "offset": [0, 1, 2, 3]}
     for wrong in ("key_interval", "=1", "a b=1", "k="):
         with pytest.raises(UserError, match="--sweep"):
@@ -73,7 +73,7 @@ def test_sweeps() -> None:
     ("wrong", "fix"),
     [("1-5", "1..5"), ("1:5", "1..5"), ("1...5", "1..5"), ("1 – 5", "1..5"), ("5..1", "1..5")],
 )
-def test_a_range_that_is_written_otherwise_is_answered_with_how_it_is_written_here(wrong: str, fix: str) -> None:
+def test_misspelt_range_is_refused_with_the_correct_spelling(wrong: str, fix: str) -> None:
     """Otherwise an argument's value would be the text `1-5`, and the message would be about whole numbers."""
     for flag, read in (
         ("--sweep key_interval=", lambda text: texts.sweep([f"key_interval={text}"])),
@@ -86,14 +86,14 @@ def test_a_range_that_is_written_otherwise_is_answered_with_how_it_is_written_he
             read("0..5000")
 
 
-def test_metrics() -> None:
+def test_metrics_flag_reads_names_and_arguments() -> None:
     spec = load_spec(None, given({"metrics": "mIoU, VC@8,BIoU(width=0.2)"}))
     assert spec.metrics == ["mIoU", "VC@8", "BIoU(width=0.2)"]
     with pytest.raises(UserError, match="--metrics: unknown metric 'mIuO'"):
         load_spec(None, given({"metrics": "mIuO"}))
 
 
-def test_distances() -> None:
+def test_distances_flag_reads_lists_and_ranges() -> None:
     assert texts.distances("0..3") == [0, 1, 2, 3]
     assert texts.distances("6,0,3") == [0, 3, 6]
     for text in ("x", "0..", "1.5"):
@@ -101,7 +101,7 @@ def test_distances() -> None:
             texts.distances(text)
 
 
-def test_checkpoints() -> None:
+def test_checkpoint_flag_reads_specs_paths_and_branches() -> None:
     files = texts.checkpoints(["mpvss(backbone=r50)=a=b.pth", "mpvss=c.pth", "arseg=hr:d,lr:e"])
     assert files == {"mpvss(backbone=r50)": "a=b.pth", "mpvss": "c.pth", "arseg": {"hr": "d", "lr": "e"}}
     for wrong in ("mpvss", "=a.pth", "mpvss=", "mpvss(backbone=r50)"):
@@ -111,8 +111,8 @@ def test_checkpoints() -> None:
         texts.checkpoints(["mpvss=a", "mpvss=b"])
 
 
-def test_a_tilde_in_a_path_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shells do not expand it in `--output=~/data`."""
+def test_tilde_in_a_path_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shells do not expand the tilde in `--output=~/data`."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     small = "synthetic(clips=1,frames=2,height=16,width=16)"

@@ -1,4 +1,4 @@
-"""`vssbench report`: what goes to stdout, what is written, and one message for a mistake."""
+"""`vssbench report`: what goes to stdout, what is written, and one message per mistake."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def test_markdown_goes_to_stdout(run: Path) -> None:
     assert "published numbers" not in text
 
 
-def test_any_other_single_format_too(run: Path) -> None:
+def test_csv_and_latex_go_to_stdout_too(run: Path) -> None:
     read = pd.read_csv(io.StringIO(report(run, "--format", "csv")))
     assert list(read["method"]) == ["mask2former", "mpvss"]
     assert (read["mIoU low"] < read["mIoU"]).all()
     assert r"\begin{table*}" in report(run, "--format", "latex")
 
 
-def test_protocol_and_published_numbers(run: Path) -> None:
+def test_protocol_and_published_options_apply_to_the_report(run: Path) -> None:
     text = report(run, "--protocol", "mmseg", "--published")
     assert "## camvid val, protocol `mmseg`" in text
     assert "## camvid, split not stated, published numbers, protocol not stated" in text
 
 
-def test_the_formats_asked_for_are_written_and_named(run: Path, tmp_path: Path) -> None:
+def test_requested_formats_are_written_and_their_files_printed(run: Path, tmp_path: Path) -> None:
     names = {
         Path(line).name for line in report(run, "--output", tmp_path / "new", "--format", "md,latex,plots").splitlines()
     }
@@ -65,7 +65,7 @@ def test_the_formats_asked_for_are_written_and_named(run: Path, tmp_path: Path) 
     assert not {"leaderboard.csv", "report.html"} & names
 
 
-def test_plots_are_drawn_where_they_are_asked_for(run: Path, tmp_path: Path) -> None:
+def test_plots_are_drawn_unless_format_leaves_them_out(run: Path, tmp_path: Path) -> None:
     assert [Path(line).name for line in report(run, "--output", tmp_path, "--format", "md").splitlines()] == [
         "leaderboard.md"
     ]
@@ -73,7 +73,7 @@ def test_plots_are_drawn_where_they_are_asked_for(run: Path, tmp_path: Path) -> 
     assert (tmp_path / "pareto_gflops.svg").exists()
 
 
-def test_any_figure_is_a_column(run: Path) -> None:
+def test_any_figure_can_be_a_column(run: Path) -> None:
     text = report(run, "--columns", "IoU(class=road), params,frames(key)")
     header = next(line for line in text.splitlines() if line.startswith("| method"))
     assert [cell.strip() for cell in header.split("|")][2:-1] == ["IoU road", "params (M)", "frames key"]
@@ -81,13 +81,13 @@ def test_any_figure_is_a_column(run: Path) -> None:
     assert r"\shortstack[r]{params\\(M)} & mIoU \\" in latex
 
 
-def test_by_default_there_is_a_page_too(tmp_path: Path) -> None:
+def test_default_formats_include_the_html_page(tmp_path: Path) -> None:
     method_folder(tmp_path / "run", "mask2former", 0.9)
     report(tmp_path / "run", "--output", tmp_path / "new")
     assert {file.name for file in (tmp_path / "new").iterdir()} == {"leaderboard.md", "leaderboard.csv", "report.html"}
 
 
-def test_it_reads_folders_with_neither_torch_nor_a_method(run: Path) -> None:
+def test_report_imports_neither_torch_nor_methods(run: Path) -> None:
     code = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
     code += f"from vssbench.cli import main; sys.argv = ['vssbench', 'report', {str(run)!r}, '--published']; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -111,7 +111,7 @@ def test_it_reads_folders_with_neither_torch_nor_a_method(run: Path) -> None:
         (["RUN", "--output", "RUN/identity"], "cannot be made"),
     ],
 )
-def test_a_mistake_is_one_message(run: Path, arguments: list[str], part: str) -> None:
+def test_mistake_in_report_is_one_error_message(run: Path, arguments: list[str], part: str) -> None:
     (run / "identity").touch()
     given = [argument.replace("RUN", str(run)) for argument in arguments]
     with pytest.raises(UserError) as caught:

@@ -1,4 +1,4 @@
-"""The command as users meet it: exit status, one message, one JSON object."""
+"""`vssbench run` as users meet it: exit status, one message, one JSON object."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_json_is_the_only_thing_on_stdout_and_files_are_written(tmp_path: Path) 
     assert list(pd.read_csv(folder / "leaderboard.csv")["method"]) == ["oracle", "hold(key_interval=4,of=oracle)"]
 
 
-def test_the_phases_of_a_sparsely_labelled_dataset(tmp_path: Path) -> None:
+def test_offset_sweep_covers_every_distance_of_a_sparsely_labelled_dataset(tmp_path: Path) -> None:
     city = tmp_path / "city"
     made = vssbench(
         "export", "synthetic(clips=2,frames=24,height=32,width=48)", "--layout", "cityscapes", "--output", city
@@ -69,7 +69,7 @@ def test_the_phases_of_a_sparsely_labelled_dataset(tmp_path: Path) -> None:
     assert "d=0 |   d=1 |   d=2" in table
 
 
-def test_a_sweep_over_datasets_and_intervals(tmp_path: Path) -> None:
+def test_sweep_over_datasets_and_intervals_is_written_per_dataset(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     done = vssbench(
         "run", "--methods", "oracle,hold(of=oracle)", "--dataset", SMALL, "--limit", 1, "--no-latency",
@@ -133,7 +133,7 @@ def test_bad_input_is_one_message_and_status_2(tmp_path: Path, arguments: list[s
     assert not list(tmp_path.glob("results/*/*/clips.jsonl"))
 
 
-def test_a_disk_that_is_read_only_by_the_end_loses_no_result(tmp_path, monkeypatch, vssbench):
+def test_read_only_disk_at_the_end_loses_no_result(tmp_path, monkeypatch, vssbench):
     """Every result is written as soon as it is measured; whatever cannot be written is still shown."""
     from vssbench.files.atomic import disk_error
     from vssbench.reports import write
@@ -151,8 +151,8 @@ def test_a_disk_that_is_read_only_by_the_end_loses_no_result(tmp_path, monkeypat
     assert list((tmp_path / "run").glob("*/result.json"))
 
 
-def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
-    """Two runs without --output that begin in one second used to end with "this folder already holds files"."""
+def test_runs_started_in_the_same_second_get_separate_folders(tmp_path: Path) -> None:
+    """Two runs without --output that began in the same second used to end with "this folder already holds files"."""
     folder = tmp_path / "20261130-134253"
     assert unused(folder) == folder
     for name in (folder.name, f"{folder.name}-2"):

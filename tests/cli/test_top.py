@@ -18,18 +18,18 @@ SCRIPT = Path(sys.executable).with_name("vssbench")
 installed = pytest.mark.skipif(not SCRIPT.exists(), reason="the command is not installed next to this Python")
 
 
-def test_the_version_is_one_line() -> None:
+def test_version_is_one_line() -> None:
     assert command("--version") == (0, f"vssbench {__version__}\n", "")
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])
-def test_h_is_help_everywhere(verb: str) -> None:
+def test_h_equals_help_for_every_verb(verb: str) -> None:
     words = [verb] if verb else []
     assert command(*words, "-h") == command(*words, "--help")
     assert command(*words, "-h").status == 0
 
 
-def test_the_list_of_verbs_has_whole_sentences() -> None:
+def test_help_lists_every_verb_with_a_whole_sentence() -> None:
     lines = command("-h").stdout.partition("Commands:")[2]
     assert "..." not in lines.replace("vssbench train ...", "")
     assert re.findall(r"^  (\S+)  ", lines, re.MULTILINE) == list(VERBS)
@@ -53,7 +53,7 @@ def test_the_list_of_verbs_has_whole_sentences() -> None:
         ("list fig", {"figures"}),
     ],
 )
-def test_a_shell_completes_names(line: str, expected: set[str]) -> None:
+def test_shell_completes_names(line: str, expected: set[str]) -> None:
     words = f"vssbench {line}"
     asked = {"_VSSBENCH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     done = subprocess.run([SCRIPT], env=os.environ | asked, capture_output=True, text=True, check=False)
@@ -61,16 +61,16 @@ def test_a_shell_completes_names(line: str, expected: set[str]) -> None:
 
 
 @installed
-def test_only_what_can_be_trained_is_offered_to_train() -> None:
+def test_train_completes_only_trainable_methods() -> None:
     asked = {"_VSSBENCH_COMPLETE": "complete_bash", "COMP_WORDS": "vssbench train ", "COMP_CWORD": "2"}
     done = subprocess.run([SCRIPT], env=os.environ | asked, capture_output=True, text=True, check=False)
     assert set(done.stdout.split()) == {name for name, entry in registry.entries("methods").items() if entry.recipe}
 
 
 @installed
-def test_completion_installs_itself(tmp_path: Path) -> None:
-    """It is installed for the calling shell, whose settings are in this home folder."""
-    line = [f'"{SCRIPT}" --install-completion', "true"]  # with one command, Bash would replace itself by it
+def test_install_completion_writes_the_settings_of_bash(tmp_path: Path) -> None:
+    """Completion is installed for the calling shell, in the home folder of this test."""
+    line = [f'"{SCRIPT}" --install-completion', "true"]  # given only one command, Bash would replace itself with it
     done = subprocess.run(
         ["bash", "-c", "; ".join(line)],
         env=os.environ | {"HOME": str(tmp_path)},

@@ -1,4 +1,4 @@
-"""Results as runs leave them, made by hand: three clips of two classes whose pixels are counted here."""
+"""Hand-made results as runs leave them: three clips of two classes with known pixel counts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SAMPLES = {
     "prepare": [1.0] * 6, "step": [99.0] * 6, "decode": [1.0] * 6,
     "prepare_own": [1.0] * 6, "step_own": [8.0, 1.0, 3.0, 16.0, 2.0, 6.0], "decode_own": [0.5] * 6,
 }  # fmt: skip
-"""Of two rounds of three frames, in milliseconds."""
+"""Latencies of two rounds of three frames, in milliseconds."""
 
 
 def records(wrong: int, clips: Iterable[str] = CLIPS) -> list[ClipRecord]:
-    """So many of each clip's 1000 pixels of either class are taken for the other."""
+    """Records in which `wrong` of each clip's 1000 pixels of either class are predicted as the other."""
     cells = {0: PIXELS - wrong, 1: wrong, 256: wrong, 257: PIXELS - wrong}
     head = {"frames": FRAMES, "labelled": FRAMES}
     state = head | {"counts": {"0": [list(cells), list(cells.values())]}, "outside": []}
@@ -38,7 +38,7 @@ def records(wrong: int, clips: Iterable[str] = CLIPS) -> list[ClipRecord]:
 
 
 def result(method: str = "mpvss", wrong: int = 100, clips: Iterable[str] = CLIPS, **changes: Any) -> RunResult:
-    """The result of those records, with some cost. changes: of its fields; `dataset` a mapping of DatasetInfo's."""
+    """The result of those records, with some cost. changes: of its fields; `dataset`: of DatasetInfo's."""
     kept = records(wrong, clips)
     info = {
         "spec": "synthetic", "split": "val", "labels": "made", "classes": CLASSES, "clips": len(kept),
@@ -68,7 +68,7 @@ def snapshot(*results: RunResult) -> Snapshot:
 
 
 def write(run: Path, *results: tuple[RunResult, int]) -> Path:
-    """A run directory. results: each with the `wrong` of its records."""
+    """Write a run directory. results: each with the `wrong` of its records."""
     for made, wrong in results:
         folder = run / slug(made.method)
         folder.mkdir(parents=True)

@@ -12,7 +12,7 @@ from vssbench.errors import UserError
 from vssbench.gate.baseline import keyed, read_baseline, read_either, read_runs, updated
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_baseline_survives_write_and_read(tmp_path: Path) -> None:
     made = updated({}, snapshot(result(), result("arseg", 150)).entries, " first ", prune=False)
     made.write(tmp_path / "baseline.json")
     assert read_baseline(tmp_path / "baseline.json") == made
@@ -20,7 +20,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [entry.method for entry in made.entries] == ["arseg", "mpvss"]
 
 
-def test_every_number_that_a_rule_can_name_is_kept() -> None:
+def test_baseline_keeps_every_figure_that_a_rule_can_name() -> None:
     figures = snapshot(result(fps={"step": 20.0, "step+decode": 15.0, "end_to_end": 12.0})).entries
     (entry,) = figures.values()
     assert entry.figures["mIoU"] == pytest.approx(100 * 900 / 1100)
@@ -32,18 +32,18 @@ def test_every_number_that_a_rule_can_name_is_kept() -> None:
     assert entry.figures["fps(step+decode)"] == 15.0
 
 
-def test_a_missing_figure_has_its_reason() -> None:
+def test_baseline_keeps_the_reason_for_a_missing_figure() -> None:
     (entry,) = snapshot(result(metrics={"mIoU": None}, reasons={"mIoU": "0/0: no labelled pixel"})).entries.values()
     assert entry.reasons == {"mIoU": "0/0: no labelled pixel", "gflops(warmup)": "no warmup frame was counted"}
     assert all(entry.figures[name] is None for name in entry.reasons)
 
 
-def test_where_the_weights_were_on_this_machine_is_not_kept(tmp_path: Path) -> None:
+def test_baseline_omits_the_path_of_the_weights(tmp_path: Path) -> None:
     updated({}, snapshot(result()).entries, "first", prune=False).write(tmp_path / "baseline.json")
     assert "secret" not in (tmp_path / "baseline.json").read_text()
 
 
-def test_an_update_keeps_what_the_results_lack_unless_it_prunes() -> None:
+def test_update_keeps_unmeasured_entries_unless_it_prunes() -> None:
     old, new = snapshot(result(), result("arseg")).entries, snapshot(result(wrong=50), result("mrcfa")).entries
     kept = keyed(updated(old, new, "better weights", prune=False).entries)
     assert [method for method, _ in kept] == ["arseg", "mpvss", "mrcfa"]
@@ -53,12 +53,12 @@ def test_an_update_keeps_what_the_results_lack_unless_it_prunes() -> None:
 
 
 @pytest.mark.parametrize("reason", ["", "  \n"])
-def test_a_baseline_has_a_reason(reason: str) -> None:
+def test_baseline_without_a_reason_is_refused(reason: str) -> None:
     with pytest.raises(UserError, match="needs a reason"):
         updated({}, snapshot(result()).entries, reason, prune=False)
 
 
-def test_damage_is_one_message(tmp_path: Path) -> None:
+def test_damaged_baseline_is_one_error_message(tmp_path: Path) -> None:
     file = tmp_path / "baseline.json"
     with pytest.raises(UserError, match="vssbench baseline update"):
         read_baseline(file)
@@ -86,7 +86,7 @@ def test_damage_is_one_message(tmp_path: Path) -> None:
             read_either(file)
 
 
-def test_a_run_may_stand_in_its_place(tmp_path: Path) -> None:
+def test_run_folder_can_replace_the_baseline_file(tmp_path: Path) -> None:
     run = write(tmp_path / "run", (result(), 100), (result("arseg", 150), 150))
     found = read_either(run)
     assert found.entries == snapshot(result(), result("arseg", 150)).entries
@@ -94,13 +94,13 @@ def test_a_run_may_stand_in_its_place(tmp_path: Path) -> None:
     assert set(found.folders) == set(found.entries)
 
 
-def test_one_result_of_each_method(tmp_path: Path) -> None:
+def test_method_measured_twice_is_refused(tmp_path: Path) -> None:
     first, second = (write(tmp_path / name, (result(), 100)) for name in ("one", "two"))
     with pytest.raises(UserError, match="measured twice"):
         read_runs([first, second])
 
 
-def test_where_there_is_no_result_it_is_said_why(tmp_path: Path) -> None:
+def test_error_says_why_a_folder_has_no_result(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no <method>/result\.json") as caught:
         read_runs([tmp_path])
     assert caught.value.fix is None
@@ -113,7 +113,7 @@ def test_where_there_is_no_result_it_is_said_why(tmp_path: Path) -> None:
         read_runs([tmp_path / "run.json"])
 
 
-def test_no_timing_of_a_baseline_is_no_number(tmp_path: Path) -> None:
+def test_nan_in_the_timing_of_a_baseline_is_refused(tmp_path: Path) -> None:
     made = updated({}, snapshot(result(samples_ms=SAMPLES, reference_ms=[2.0, 4.0])).entries, "first", prune=False)
     data = made.model_dump(by_alias=True)
     (tmp_path / "baseline.json").write_text(json.dumps(data))
@@ -124,6 +124,6 @@ def test_no_timing_of_a_baseline_is_no_number(tmp_path: Path) -> None:
         read_baseline(tmp_path / "baseline.json")
 
 
-def test_the_schema_is_in_the_file() -> None:
+def test_baseline_file_states_its_schema() -> None:
     made = updated({}, snapshot(result()).entries, "first", prune=False)
     assert made.model_dump(by_alias=True)["schema"] == 1

@@ -1,4 +1,4 @@
-"""The verdicts: what fails, what passes, and what cannot be said."""
+"""The verdicts: what fails, what passes, and what cannot be judged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def of(report: Report, metric: str) -> Verdict:
     return verdict
 
 
-def test_a_result_is_no_worse_than_itself() -> None:
+def test_unchanged_result_passes_every_rule() -> None:
     report = judged(result(), result())
     assert report.counts == {"pass": 4}
     assert report.exit_status == 0
@@ -49,7 +49,7 @@ def test_a_result_is_no_worse_than_itself() -> None:
         ({"memory_mb": {"host_working": 45.5}}, "memory(host_working)", 5.5),
     ],
 )
-def test_each_figure_fails_by_its_rule(changes: dict[str, Any], metric: str, change: float) -> None:
+def test_worse_figure_fails_only_its_own_rule(changes: dict[str, Any], metric: str, change: float) -> None:
     report = judged(result(**changes), result())
     assert [verdict.metric for verdict in report.verdicts if verdict.failed] == [metric]
     assert of(report, metric).change == pytest.approx(change)
@@ -65,7 +65,7 @@ def test_each_figure_fails_by_its_rule(changes: dict[str, Any], metric: str, cha
     st.floats(1e-3, 40),
     st.booleans(),
 )
-def test_a_figure_fails_exactly_beyond_its_limit(before: float, change: float, limit: float, relative: bool) -> None:
+def test_figure_fails_exactly_beyond_its_limit(before: float, change: float, limit: float, relative: bool) -> None:
     """GFLOPs: higher is worse."""
     now = before * (1 + change / 100) if relative else before + change
     rule = Rule("gflops", limit, relative)
@@ -77,7 +77,7 @@ def test_a_figure_fails_exactly_beyond_its_limit(before: float, change: float, l
     assert verdict.change == pytest.approx(moved)
 
 
-def test_the_limit_itself_is_allowed_and_rounding_is_no_change() -> None:
+def test_change_equal_to_the_limit_passes_and_rounding_is_not_a_change() -> None:
     rule = (Rule("mIoU", -0.1),)
     for before in (65.01, 74.78, 80.44, 99.99):
         at_limit = judged(result(metrics={"mIoU": before - 0.1}), result(metrics={"mIoU": before}), rule)
@@ -86,7 +86,7 @@ def test_the_limit_itself_is_allowed_and_rounding_is_no_change() -> None:
     assert judged(result(params_m=3.0000000001), result(), exact).counts == {"pass": 1}
 
 
-def test_what_was_nothing_has_no_percentage() -> None:
+def test_change_from_zero_has_no_percentage() -> None:
     report = judged(result(gflops={"amortised": 0.1}), result(gflops={"amortised": 0.0}))
     assert of(report, "gflops").status == "fail"
     assert report.to_json()["verdicts"][0]["change"] is None
@@ -95,7 +95,7 @@ def test_what_was_nothing_has_no_percentage() -> None:
 
 
 @given(st.dictionaries(st.sampled_from(["mIoU", "WIoU"]), st.none() | st.floats(0, 100)), st.none() | st.floats(0, 1e9))
-def test_nothing_is_worse_than_itself(metrics: dict[str, float | None], gflops: float | None) -> None:
+def test_any_results_compared_with_themselves_pass(metrics: dict[str, float | None], gflops: float | None) -> None:
     same = snapshot(result(metrics=metrics, gflops={"amortised": gflops}), result("arseg", metrics=None))
     report = check(same, same)
     assert report.exit_status == 0
@@ -103,7 +103,7 @@ def test_nothing_is_worse_than_itself(metrics: dict[str, float | None], gflops: 
 
 
 def timed(frames_ms: float, reference_ms: float = 2.0, rounds: int = 20, cpu: str = "one") -> Snapshot:
-    """A method that takes so many milliseconds per frame, give or take a thousandth, next to the reference workload."""
+    """A method that takes `frames_ms` per frame, give or take a few thousandths, next to the reference workload."""
     blocks = [frames_ms * (1 + 0.001 * (number % 7 - 3)) for number in range(rounds)]
     timing = Timing({"cpu": cpu, "threads": 1}, dict.fromkeys(SCOPES, blocks), [reference_ms] * rounds)
     side = snapshot(result(fps={"step": 1000 / frames_ms}))
@@ -117,7 +117,7 @@ def speed(now: Snapshot, before: Snapshot, limit: str = "-5%") -> tuple[Verdict,
     return verdict, report.exit_status
 
 
-def test_a_speed_is_judged_against_the_reference_workload() -> None:
+def test_speed_is_judged_relative_to_the_reference_workload() -> None:
     for now, status, code, change in [
         (timed(20.0), "pass", 0, 0.0),
         (timed(20.8), "pass", 0, -100 * 0.8 / 20.8),
@@ -125,7 +125,7 @@ def test_a_speed_is_judged_against_the_reference_workload() -> None:
         (timed(19.6), "pass", 0, 100 * 0.4 / 19.6),
         (timed(18.0), "improved", 0, 100 * 2 / 18),
         (timed(40.0, reference_ms=4.0), "pass", 0, 0.0),  # the machine is half as fast
-        (timed(20.0, reference_ms=1.8), "fail", 1, -10.0),  # it is faster, and the method is not
+        (timed(20.0, reference_ms=1.8), "fail", 1, -10.0),  # the machine is faster, and the method is not
     ]:
         verdict, left = speed(now, timed(20.0))
         assert (verdict.status, left) == (status, code)
@@ -133,7 +133,7 @@ def test_a_speed_is_judged_against_the_reference_workload() -> None:
         assert "20 rounds then and 20 now" in str(verdict.why)
 
 
-def test_a_speed_that_cannot_be_judged_is_no_pass() -> None:
+def test_speed_that_cannot_be_judged_is_incomparable() -> None:
     other, code = speed(timed(20.0, cpu="two"), timed(20.0))
     assert (other.status, code) == ("incomparable", 3)
     assert "cpu: one then, two now" in str(other.why)
@@ -149,7 +149,7 @@ def test_a_speed_that_cannot_be_judged_is_no_pass() -> None:
     assert "in the results" in str(bare.why)
 
 
-def test_a_missing_method_fails() -> None:
+def test_missing_method_fails() -> None:
     report = check(snapshot(result()), snapshot(result(), result("oracle", gflops=None)), RULES)
     missing = [verdict for verdict in report.verdicts if verdict.status == "missing"]
     assert {verdict.method for verdict in missing} == {"oracle"}
@@ -159,7 +159,7 @@ def test_a_missing_method_fails() -> None:
     assert elsewhere.verdicts[0].why == "was not measured; it was on camvid val"
 
 
-def test_a_new_method_is_shown() -> None:
+def test_new_method_is_shown_and_does_not_fail() -> None:
     report = check(snapshot(result(), result("arseg")), snapshot(result()), RULES)
     new = [verdict for verdict in report.verdicts if verdict.status == "new"]
     assert {verdict.method for verdict in new} == {"arseg"}
@@ -171,7 +171,7 @@ def test_a_new_method_is_shown() -> None:
     }  # fmt: skip
 
 
-def test_a_missing_clip_fails() -> None:
+def test_missing_clip_fails() -> None:
     report = judged(result(clips=("a", "c")), result())
     assert report.counts == {"missing": 4}
     assert report.verdicts[0].why == "1 of the 3 clips are missing: b"
@@ -186,7 +186,7 @@ def test_a_missing_clip_fails() -> None:
     assert none_left.exit_status == 1
 
 
-def test_a_missing_figure_fails() -> None:
+def test_missing_figure_fails() -> None:
     without = result(metrics={"mIoU": None}, reasons={"mIoU": "0/0: no labelled pixel"}, gflops=None)
     report = judged(without, result())
     assert {verdict.metric: verdict.why for verdict in report.verdicts if verdict.failed} == {
@@ -200,7 +200,7 @@ def test_a_missing_figure_fails() -> None:
     assert of(judged(result(), result(fps={"step": 10.0}), rules), "fps(step)").why == "speed was not measured"
 
 
-def test_what_neither_side_has_is_shown_and_no_failure() -> None:
+def test_figure_absent_on_both_sides_is_shown_and_does_not_fail() -> None:
     cost_only = result("replay", gflops=None, params_m=None)
     report = check(snapshot(result(), cost_only), snapshot(result(), cost_only), RULES)
     assert report.counts == {"pass": 6, "absent": 2}
@@ -208,14 +208,14 @@ def test_what_neither_side_has_is_shown_and_no_failure() -> None:
 
 
 def test_cost_is_compared_whether_or_not_accuracy_was_measured() -> None:
-    """A frame's labels are counted where they are scored only."""
+    """Labels are counted only where they are scored."""
     cost_only = result(metrics=None, dataset={"labelled": 0})
     report = judged(cost_only, result())
     assert {verdict.metric for verdict in report.verdicts if verdict.failed} == {"mIoU"}
     assert report.counts == {"missing": 1, "pass": 3}
 
 
-def test_a_rule_that_nothing_fits_fails_and_says_what_there_is() -> None:
+def test_rule_that_matches_no_figure_fails_and_lists_the_figures() -> None:
     report = judged(result(), result(), (*RULES, Rule("VC@8", -0.2)))
     assert report.exit_status == 1
     assert (report.verdicts[0].method, report.verdicts[0].metric) == (ALL, "VC@8")
@@ -238,21 +238,21 @@ def test_a_rule_that_nothing_fits_fails_and_says_what_there_is() -> None:
         ({"dataset": {"labelled": 11}}, "labelled frames: 12 then, 11 now"),
     ],
 )
-def test_what_was_measured_otherwise_is_not_comparable(changes: dict[str, Any], part: str) -> None:
+def test_results_measured_under_different_conditions_are_incomparable(changes: dict[str, Any], part: str) -> None:
     report = judged(result(**changes), result())
     assert report.counts == {"incomparable": 4}
     assert part in str(report.verdicts[0].why)
     assert report.exit_status == 3
 
 
-def test_a_regression_outweighs_what_cannot_be_compared() -> None:
+def test_regression_outweighs_incomparable_results() -> None:
     now = snapshot(result(wrong=200), result("arseg", codec="h264"))
     report = check(now, snapshot(result(), result("arseg")), RULES)
     assert report.counts == {"fail": 1, "incomparable": 4, "pass": 3}
     assert report.exit_status == 1
 
 
-def test_other_weights_and_versions_are_told_once() -> None:
+def test_changed_weights_and_versions_are_noted_once() -> None:
     changed = [
         result(name, environment={"cpu": "one", "threads": 1, "packages": {"torch": "2.14.0"}}) for name in ("a", "b")
     ]
@@ -265,7 +265,7 @@ def test_other_weights_and_versions_are_told_once() -> None:
     assert report.exit_status == 0
 
 
-def test_without_rules_the_default_ones_that_fit() -> None:
+def test_without_rules_the_default_rules_that_have_figures_apply() -> None:
     report = judged(result(), result(), None)
     assert [rule.metric for rule in report.rules] == ["mIoU", "WIoU", "gflops", "params"]
     assert report.notes == ("no rules given: the default ones; no result has VC@8, VC@16, fps(step)",)
@@ -274,14 +274,14 @@ def test_without_rules_the_default_ones_that_fit() -> None:
         judged(bare, bare, None)
 
 
-def test_two_runs_are_compared_over_their_clips_too(tmp_path: Path) -> None:
+def test_run_folders_are_also_compared_over_clips(tmp_path: Path) -> None:
     before = write(tmp_path / "before", (result(), 100), (result("arseg"), 100))
     dearer = result("arseg", gflops={"amortised": 0.802})
     now = write(tmp_path / "now", (result(wrong=150), 150), (dearer, 100))
     report = check(read_runs([now]), read_either(before), RULES)
     assert {one.method for one in report.verdicts if one.paired is not None} == {"mpvss"}
     found = {verdict.method: verdict.paired for verdict in report.verdicts if verdict.metric == "mIoU"}
-    assert found["arseg"] is None  # nothing moved
+    assert found["arseg"] is None  # nothing changed
     assert found["mpvss"] is not None
     assert found["mpvss"].effect == report.verdicts[0].change == pytest.approx(100 * (850 / 1150 - 900 / 1100))
     assert found["mpvss"].reason == "3 clips: an interval over clips needs 10"
@@ -293,13 +293,13 @@ def slowest(p99: float, **changes: Any) -> Any:
 
 
 @pytest.mark.parametrize(("now", "status"), [(10.9, "pass"), (11.1, "fail"), (8.9, "improved")])
-def test_any_figure_is_a_rule(now: float, status: str) -> None:
+def test_any_figure_can_have_a_rule(now: float, status: str) -> None:
     report = judged(slowest(now), slowest(10.0), rules_of({"latency(p99,end_to_end)": "+10%"}))
     assert of(report, "latency(p99,end_to_end)").status == status
     assert of(report, "latency(p99,end_to_end)").protocol is None
 
 
-def test_what_a_clock_says_is_compared_on_one_machine_only() -> None:
+def test_latency_is_compared_only_on_the_same_machine() -> None:
     rules = rules_of({"latency(p99,end_to_end)": "+10%", "memory(host_working)": "+10%"})
     report = judged(slowest(99.0, environment={"cpu": "two"}), slowest(10.0), rules)
     assert of(report, "memory(host_working)").status == "pass"
@@ -308,7 +308,7 @@ def test_what_a_clock_says_is_compared_on_one_machine_only() -> None:
     assert "measured on different hardware (cpu: one then, two now" in str(verdict.why)
 
 
-def test_a_class_has_rules_too_and_no_interval(tmp_path: Path) -> None:
+def test_iou_of_a_class_can_have_a_rule_but_has_no_interval(tmp_path: Path) -> None:
     sides = {
         name: write(tmp_path / name, (result(wrong=wrong, per_class={"road": value, "car": None}), wrong))
         for name, wrong, value in (("before", 100, 80.0), ("now", 150, 70.0))
@@ -318,13 +318,13 @@ def test_a_class_has_rules_too_and_no_interval(tmp_path: Path) -> None:
     assert (verdict.status, verdict.change, verdict.protocol, verdict.paired) == ("fail", -10.0, "exact", None)
 
 
-def test_what_an_older_baseline_did_not_keep_is_new() -> None:
+def test_figure_missing_from_an_older_baseline_is_new() -> None:
     report = judged(slowest(10.0), result(), rules_of({"latency(p99,end_to_end)": "+10%"}))
     assert of(report, "latency(p99,end_to_end)").status == "new"
     assert report.exit_status == 0
 
 
-def test_a_comparison_of_a_run_with_itself_is_told(tmp_path: Path) -> None:
+def test_comparing_a_run_with_itself_is_noted(tmp_path: Path) -> None:
     run = write(tmp_path / "run", (result(), 100))
     copy = write(tmp_path / "copy", (result(), 100))
     assert check(read_runs([copy]), read_either(run), RULES).notes == ()
@@ -332,7 +332,7 @@ def test_a_comparison_of_a_run_with_itself_is_told(tmp_path: Path) -> None:
     assert note == "the results are compared with themselves: the baseline is the same folder"
 
 
-def test_other_ground_truth_under_the_same_names_is_not_comparable(tmp_path: Path) -> None:
+def test_different_ground_truth_under_the_same_names_is_incomparable(tmp_path: Path) -> None:
     before, now = (write(tmp_path / name, (result(wrong=wrong), wrong)) for name, wrong in (("a", 100), ("b", 120)))
     (file,) = now.glob("*/clips.jsonl")
     file.write_text(file.read_text().replace("[880,120,120,880]", "[980,120,120,880]"))
@@ -344,7 +344,7 @@ def test_other_ground_truth_under_the_same_names_is_not_comparable(tmp_path: Pat
     assert "different ground truth" in str(report.verdicts[0].why)
 
 
-def test_a_method_with_its_defaults_written_out_is_the_same_method() -> None:
+def test_method_with_explicit_defaults_is_the_same_method() -> None:
     short = result("hold(of=oracle)", resolved="hold(key_interval=5,of=oracle,offset=0)")
     full = result("hold(key_interval=5,of=oracle)", resolved="hold(key_interval=5,of=oracle,offset=0)")
     report = check(snapshot(full), snapshot(short), RULES)
@@ -355,7 +355,7 @@ def test_a_method_with_its_defaults_written_out_is_the_same_method() -> None:
     assert {verdict.status for verdict in check(snapshot(other), snapshot(short), RULES).verdicts} == {"missing", "new"}
 
 
-def test_files_with_other_contents_are_not_compared() -> None:
+def test_datasets_with_different_file_contents_are_incomparable() -> None:
     then, now = (result(dataset={"files": digest}) for digest in ("a" * 16, "b" * 16))
     report = check(snapshot(now), snapshot(then), RULES)
     assert {verdict.status for verdict in report.verdicts} == {"incomparable"}
@@ -364,14 +364,14 @@ def test_files_with_other_contents_are_not_compared() -> None:
     assert {verdict.status for verdict in check(snapshot(now), snapshot(unknown), RULES).verdicts} == {"pass"}
 
 
-def test_a_result_that_does_not_follow_from_its_records_is_refused(tmp_path: Path) -> None:
+def test_result_that_does_not_follow_from_its_records_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "run", (result(wrong=120), 100))
     with pytest.raises(UserError, match=r"result.json: mIoU is .*, and .* follows from the records") as caught:
         read_runs([folder])
     assert "vssbench verify" in str(caught.value)
 
 
-def test_memory_alone_is_no_match_for_memory_together() -> None:
+def test_memory_measured_alone_and_together_are_incomparable() -> None:
     rules = rules_of({"memory(host_peak)": "+10%"})
     alone = result(memory_measured="alone")
     assert of(judged(alone, alone, rules), "memory(host_peak)").status == "pass"
@@ -395,16 +395,18 @@ STREAM_RULES = rules_of({"sIoU(fps=30)": -0.5, "missed(fps=30)": 1})
 
 
 @pytest.mark.parametrize(("miou", "status"), [(59.6, "pass"), (59.4, "fail"), (60.6, "improved")])
-def test_a_stream_has_rules(miou: float, status: str) -> None:
+def test_streaming_figures_can_have_rules(miou: float, status: str) -> None:
     for assumed in (True, False):
         report = judged(streamed(miou, assumed), streamed(60.0, assumed), STREAM_RULES)
         assert of(report, "sIoU(fps=30)").status == status
 
 
-def test_assumed_streams_are_compared_across_machines_and_measured_ones_are_not() -> None:
+def test_only_streams_with_assumed_latencies_are_compared_across_machines() -> None:
     report = judged(streamed(60.0, True, cpu="two"), streamed(60.0, True), STREAM_RULES)
     assert of(report, "sIoU(fps=30)").status == "pass"
-    assert "different hardware" in str(of(report, "missed(fps=30)").why)  # of timed frames, whatever was assumed
+    assert "different hardware" in str(
+        of(report, "missed(fps=30)").why
+    )  # counts timed frames, even with assumed latencies
     report = judged(streamed(60.0, False, cpu="two"), streamed(60.0, False), STREAM_RULES)
     assert of(report, "sIoU(fps=30)").status == "incomparable"
     assert "different hardware (cpu: one then, two now" in str(of(report, "sIoU(fps=30)").why)
@@ -418,7 +420,7 @@ def test_assumed_streams_are_compared_across_machines_and_measured_ones_are_not(
         (streamed(60.0, True, take="every"), "frames taken: newest then, every now"),
     ],
 )
-def test_other_assumptions_are_another_question(now: Any, why: str) -> None:
+def test_streams_with_different_assumptions_are_incomparable(now: Any, why: str) -> None:
     verdict = of(judged(now, streamed(60.0, True), STREAM_RULES), "sIoU(fps=30)")
     assert verdict.status == "incomparable"
     assert why in str(verdict.why)

@@ -1,4 +1,4 @@
-"""What docs/gate.md shows can be used as it stands, and the committed baseline is that of the smoke benchmark."""
+"""The examples of docs/gate.md work as they are, and the committed baseline is that of the smoke benchmark."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def block(key: str) -> dict[str, Any]:
     return found
 
 
-def test_the_rules_are_rules() -> None:
+def test_rules_on_the_page_are_valid_and_the_defaults_are_listed() -> None:
     assert len(rules_of(block("rules")["rules"])) == 9
     for metric, limit in DEFAULT.items():
         assert f"`{metric}: {limit}`" in TEXT
 
 
-def test_the_figures_are_those_of_the_catalogue() -> None:
-    """Every name, unit and direction; `latency(Q,SCOPE,KIND)` stands for all that the row's last cell lists."""
+def test_figures_on_the_page_match_the_catalogue() -> None:
+    """Every name, unit and direction; `latency(Q,SCOPE,KIND)` means all values that the row's last cell lists."""
     table = TEXT.partition("| figure")[2].partition("\n\n")[0].splitlines()[2:]
     told: set[str] = set()
     for line in table:
@@ -49,12 +49,12 @@ def test_the_figures_are_those_of_the_catalogue() -> None:
     assert told >= CATALOGUE.keys()
 
 
-def test_the_exit_statuses_are_told() -> None:
+def test_page_lists_every_exit_status() -> None:
     rows = re.findall(r"^\| +(\d) \|", TEXT, re.MULTILINE)
     assert {int(row) for row in rows} == {*HEADLINES, 2}
 
 
-def test_the_workflow_runs_and_judges_the_smoke_benchmark() -> None:
+def test_workflow_on_the_page_runs_and_checks_the_smoke_benchmark() -> None:
     job = block("jobs")["jobs"]["gate"]
     runs = [step["run"] for step in job["steps"] if "run" in step]
     assert all(("run" in step) != ("uses" in step) for step in job["steps"])
@@ -63,7 +63,7 @@ def test_the_workflow_runs_and_judges_the_smoke_benchmark() -> None:
     assert (ROOT / "baseline.json").name in runs[2]
 
 
-def test_the_hook_calls_a_target_of_the_makefile() -> None:
+def test_git_hook_on_the_page_calls_a_makefile_target() -> None:
     (hook,) = block("repos")["repos"][0]["hooks"]
     make, target = hook["entry"].split()
     assert make == "make"
@@ -71,7 +71,7 @@ def test_the_hook_calls_a_target_of_the_makefile() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_commands_have_these_options(command: str) -> None:
+def test_commands_on_the_page_use_existing_options(command: str) -> None:
     verbs = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     known = {option for parameter in verbs[command.split()[1]].params for option in parameter.opts}
     used = set(re.findall(r"(?<= )--[a-z-]+", command))
@@ -79,7 +79,7 @@ def test_the_commands_have_these_options(command: str) -> None:
     assert used <= known
 
 
-def test_the_committed_baseline_is_of_the_smoke_benchmark() -> None:
+def test_committed_baseline_matches_the_smoke_benchmark() -> None:
     spec, rules = load_spec(ROOT / "smoke.yaml", {}), read_rules(ROOT / "smoke.yaml")
     kept = read_baseline(ROOT / "baseline.json")
     assert {entry.key for entry in kept.entries} == {

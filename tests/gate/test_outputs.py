@@ -1,4 +1,4 @@
-"""The same findings for people, CI and programs; whatever the text, the form stays whole."""
+"""The same findings for people, CI and programs; any text leaves the format valid."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def verdict(text: str, status: str = "fail") -> Verdict:
     return Verdict(text, text, "exact", "mIoU", "-0.1", False, status, 80.0, 79.0, -1.0, text)  # type: ignore[arg-type]
 
 
-def test_there_is_one_of_each(report: Report) -> None:
+def test_headline_counts_every_status(report: Report) -> None:
     assert report.counts == {"fail": 1, "missing": 2, "incomparable": 2, "new": 2, "pass": 2, "absent": 1}
     assert headline(report) == (
         "worse than the baseline: 1 worse, 2 missing, 2 not comparable, 2 new, 2 fine, 1 not measured"
     )
 
 
-def test_junit_is_read_back(report: Report) -> None:
+def test_junit_has_one_case_per_verdict(report: Report) -> None:
     root = ElementTree.fromstring(junit.document(report).encode())
     assert root.tag == "testsuites"
     (suite,) = root
@@ -79,22 +79,22 @@ def test_junit_is_read_back(report: Report) -> None:
 
 
 @given(st.lists(texts, min_size=1, max_size=4))
-def test_junit_is_xml_whatever_the_text(some: list[str]) -> None:
+def test_junit_is_valid_xml_for_any_text(some: list[str]) -> None:
     report = Report(tuple(map(verdict, some)), (), baseline=some[0], results=some[-1])
     root = ElementTree.fromstring(junit.document(report).encode())
     found = [case.get("classname") for case in root.iter("testcase")]
     assert len(found) == len(some)
     plain = [text for text in some if re.fullmatch(r"[ -~]*", text)]
     assert set(plain) <= set(found)
-    assert "skipped" not in root.attrib  # junit-10.xsd, by which Jenkins reads, knows it of a suite only
+    assert "skipped" not in root.attrib  # junit-10.xsd, which Jenkins follows, allows it on a suite only
 
 
 def cells(row: str) -> list[str]:
-    """A row of a Markdown table at the bars that are not escaped."""
+    """Split a row of a Markdown table at the bars that are not escaped."""
     return re.split(r"(?<!\\)(?:\\\\)*\|", row.strip()[1:-1])
 
 
-def test_the_summary_has_what_matters_first(report: Report) -> None:
+def test_summary_shows_problems_first_and_folds_the_rest(report: Report) -> None:
     text = github.markdown(report)
     assert text.startswith(f"## vssbench: {headline(report)}\n")
     first, folded = text.split("<details>")
@@ -108,7 +108,7 @@ def test_the_summary_has_what_matters_first(report: Report) -> None:
 
 
 @given(st.lists(texts, min_size=1, max_size=4))
-def test_a_table_keeps_its_columns_whatever_the_text(some: list[str]) -> None:
+def test_summary_table_keeps_its_columns_for_any_text(some: list[str]) -> None:
     statuses = ["fail", "pass"] * 2
     report = Report(tuple(map(verdict, some, statuses)), (), notes=(some[0],))
     rows = [line for line in github.markdown(report).split("\n") if line.startswith("|")]
@@ -116,14 +116,14 @@ def test_a_table_keeps_its_columns_whatever_the_text(some: list[str]) -> None:
     assert len(rows) == len(some) + 2 * (1 + (len(some) > 1))
 
 
-def test_nothing_of_a_text_is_markup() -> None:
+def test_markup_in_summary_texts_is_escaped() -> None:
     assert github.escape("a|b <img> *x* [l](u) `c`\n# h") == r"a\|b \<img\> \*x\* \[l\](u) \`c\` \# h"
     assert github.code("hold(of=oracle)") == "`hold(of=oracle)`"
     assert github.code('replay(predictions="a|b")') == r'<code>replay(predictions="a\|b")</code>'
     assert github.code("a`b<i>") == r"<code>a\`b\<i\></code>"
 
 
-def test_an_annotation_for_each_problem(report: Report) -> None:
+def test_each_problem_has_one_annotation(report: Report) -> None:
     lines = github.problems(report)
     assert len(lines) == 5
     assert lines[0] == (
@@ -132,7 +132,7 @@ def test_an_annotation_for_each_problem(report: Report) -> None:
 
 
 @given(texts)
-def test_an_annotation_is_one_line_whatever_the_text(text: str) -> None:
+def test_annotation_is_one_line_for_any_text(text: str) -> None:
     (line,) = github.problems(Report((verdict(text),), ()))
     assert "\n" not in line
     assert "\r" not in line
@@ -146,7 +146,7 @@ def test_an_annotation_is_one_line_whatever_the_text(text: str) -> None:
 
 
 @given(texts)
-def test_what_people_read_is_one_line_that_can_be_printed(text: str) -> None:
+def test_texts_for_people_are_printable_single_lines(text: str) -> None:
     assert plain(text).isprintable()
     if text.isprintable() and text == " ".join(text.split()):
         assert plain(text) == text
@@ -157,7 +157,7 @@ def test_what_people_read_is_one_line_that_can_be_printed(text: str) -> None:
     assert (note, title, end) == (f"note: {plain(text)}".rstrip(), f"baseline: {plain(text)}".rstrip(), headline(some))
 
 
-def test_json_has_everything(report: Report) -> None:
+def test_json_report_has_every_verdict_and_field(report: Report) -> None:
     data = json.loads(json.dumps(report.to_json()))
     assert data["exit_status"] == 1
     assert data["rules"] == {"mIoU": "-0.1", "gflops": "+0.5%"}
@@ -169,7 +169,7 @@ def test_json_has_everything(report: Report) -> None:
     }  # fmt: skip
 
 
-def test_people_see_the_worst_first_and_no_colour_in_a_file(report: Report) -> None:
+def test_table_lists_the_worst_first_without_colour_codes(report: Report) -> None:
     lines = table.comparison(replace(report, notes=("[red]no markup[/red]",))).splitlines()
     assert lines[0] == "synthetic val, protocol exact"
     assert lines[2].split()[:6] == ["worse", "mpvss", "mIoU", "81.82", "73.91", "-7.91"]
@@ -178,7 +178,7 @@ def test_people_see_the_worst_first_and_no_colour_in_a_file(report: Report) -> N
     assert not any("\x1b" in line for line in lines)
 
 
-def test_an_update_shows_what_it_changes() -> None:
+def test_difference_shows_dropped_added_and_changed_entries() -> None:
     old, new = snapshot(result(), result("arseg")).entries, snapshot(result(wrong=150), result("mrcfa")).entries
     words = [line.split() for line in table.difference(old, new).splitlines()[1:]]
     assert ["arseg", "synthetic", "val", "dropped"] in words
@@ -187,8 +187,8 @@ def test_an_update_shows_what_it_changes() -> None:
     assert table.difference(old, old) == "no figure changes"
 
 
-def test_an_update_lists_the_first_of_many_figures() -> None:
-    """The others are of clocks and classes."""
+def test_difference_lists_only_the_first_of_many_figures() -> None:
+    """The other figures are latencies and figures of classes."""
     sides = []
     for wrong in (100, 150):
         times = dict.fromkeys(("mean", "p50", "p90", "p99"), 1.0 + wrong)
@@ -201,8 +201,8 @@ def test_an_update_lists_the_first_of_many_figures() -> None:
     assert lines[-1][3:] == ["and", "24", "more,", "such", "as", 'IoU(class="class', '6")']
 
 
-def test_an_update_shows_what_else_is_accepted() -> None:
-    """Fewer clips make a weaker baseline; so do other weights a different one."""
+def test_difference_notes_changed_conditions_and_weights() -> None:
+    """Fewer clips make a weaker baseline; different weights make a different one."""
     changed = result(clips=("a", "b"), codec="h264")
     changed.weights.sha256 = "a" * 64 + "," + "b" * 64
     told = table.difference(snapshot(result()).entries, snapshot(changed).entries)
@@ -210,7 +210,7 @@ def test_an_update_shows_what_else_is_accepted() -> None:
     assert f"note: weights of mpvss on synthetic val: {'a' * 12} then, {'a' * 12}, {'b' * 12} now" in told
 
 
-def test_several_datasets_have_a_column() -> None:
+def test_table_has_a_dataset_column_for_several_datasets() -> None:
     sides = [result(), result(dataset={"spec": "camvid"})]
     report = check(snapshot(*sides), snapshot(*sides), RULES)
     told = table.comparison(report)
@@ -219,7 +219,7 @@ def test_several_datasets_have_a_column() -> None:
     assert "mpvss   camvid val     mIoU" in told
 
 
-def test_over_the_clips_only_a_change_is_told() -> None:
+def test_paired_text_is_empty_without_a_change() -> None:
     one = verdict("a")
     assert paired(one) == ""
     for comparison, text in [
@@ -241,7 +241,7 @@ def test_over_the_clips_only_a_change_is_told() -> None:
         ("params", None, "–"),
     ],
 )
-def test_figures(metric: str, value: float | None, text: str) -> None:
+def test_figures_are_printed_with_their_precision(metric: str, value: float | None, text: str) -> None:
     assert figure(metric, value) == text
 
 

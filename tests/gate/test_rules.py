@@ -29,7 +29,7 @@ def rules(draw: st.DrawFn) -> Rule:
 
 
 @given(rules())
-def test_reading_what_was_written_gives_the_same_rule(rule: Rule) -> None:
+def test_rule_survives_write_and_read(rule: Rule) -> None:
     again = Rule.read(rule.metric, rule.text)
     assert again == rule
     assert again.text == rule.text
@@ -64,7 +64,7 @@ def test_a_limit_in_the_better_direction_is_refused(rule: Rule) -> None:
         ("flicker", "+0.3", Rule("flicker", 0.3)),
     ],
 )
-def test_as_people_write_them(metric: str, value: object, rule: Rule) -> None:
+def test_rule_is_read_in_every_accepted_spelling(metric: str, value: object, rule: Rule) -> None:
     assert Rule.read(metric, value) == rule
 
 
@@ -97,31 +97,31 @@ def test_as_people_write_them(metric: str, value: object, rule: Rule) -> None:
         ("m IoU(", -0.1, "cannot read"),
     ],
 )
-def test_what_cannot_be_is_refused(metric: str, value: object, part: str) -> None:
+def test_invalid_rule_is_refused(metric: str, value: object, part: str) -> None:
     with pytest.raises(UserError, match=part):
         Rule.read(metric, value)
 
 
-def test_the_defaults_are_rules() -> None:
+def test_default_rules_are_valid() -> None:
     assert [rule.metric for rule in rules_of(DEFAULT)] == list(DEFAULT)
 
 
-def test_one_figure_has_one_rule() -> None:
+def test_two_rules_for_one_figure_are_refused() -> None:
     with pytest.raises(UserError, match="two rules"):
         rules_of({"gflops(key)": "+1%", "gflops( key)": "+2%"})
 
 
-def test_names_are_canonical() -> None:
+def test_metric_names_of_rules_are_canonical() -> None:
     assert Rule("mIoU( protocol = mmseg )", -1).metric == "mIoU(protocol=mmseg)"
     assert [Rule(name, 1).metric for name in LOWER] == LOWER
 
 
-def test_the_default_benchmark_has_the_default_rules() -> None:
+def test_default_benchmark_has_the_default_rules() -> None:
     bench = ROOT / "bench.yaml"
     assert read_rules(bench) == rules_of(load_spec(bench, {}).rules) == rules_of(DEFAULT)
 
 
-def test_a_name_with_a_comma_stands_in_a_file(tmp_path: Path) -> None:
+def test_name_with_a_comma_must_be_quoted_inside_braces(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text("rules:\n  latency(p99,end_to_end): +10%\n")
     assert read_rules(file) == rules_of({"latency(p99,end_to_end)": "+10%"})
@@ -132,7 +132,7 @@ def test_a_name_with_a_comma_stands_in_a_file(tmp_path: Path) -> None:
         read_rules(file)
 
 
-def test_complaints_about_a_file_name_its_lines(tmp_path: Path) -> None:
+def test_errors_in_a_rules_file_name_their_lines(tmp_path: Path) -> None:
     file = tmp_path / "bench.yaml"
     file.write_text("methods: [mpvss]\nrules:\n  mIoU: +0.1\n  gflops: +0.5%\n  fps(step): -5\n")
     with pytest.raises(UserError) as caught:
@@ -151,14 +151,14 @@ def test_complaints_about_a_file_name_its_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["rules: {yes: 0}", "rules: {1.50: -1}", "a: &a {mIoU: 0.1}\nrules: {<<: *a}"])
-def test_keys_that_yaml_makes_something_else_of_are_blamed_too(tmp_path: Path, text: str) -> None:
+def test_keys_that_yaml_does_not_read_as_text_are_refused_with_their_line(tmp_path: Path, text: str) -> None:
     file = tmp_path / "bench.yaml"
     file.write_text(text)
     with pytest.raises(UserError, match=rf"{file}:\d:1: "):
         read_rules(file)
 
 
-def test_a_run_takes_the_same_file(tmp_path: Path) -> None:
+def test_run_file_can_hold_the_rules(tmp_path: Path) -> None:
     file = tmp_path / "bench.yaml"
     file.write_text("methods: [oracle]\nrules: {mIoU: -0.1, VC@8: -0.2, gflops: +0.5%, fps(step): -5%}\n")
     kept = load_spec(file, {}).rules

@@ -1,4 +1,4 @@
-"""The kit looks at what a method offers beyond its protocol: one planted fault each."""
+"""The kit checks what a method offers beyond its protocol: one planted fault per case."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Net:
 
 
 class Average:
-    """The wrapper of the plug-in, without a constructor from a spec: every frame, kind and age passed on."""
+    """The plug-in's wrapper, without a constructor from a spec: passes on every frame, kind and age."""
 
     lookahead, needs, runs_inner = 0, frozenset[str](), "every"
 
@@ -77,7 +77,7 @@ class Average:
 
 
 class Hold:
-    """Key frames by a counter of its own; the schedule is what it says, not what it does."""
+    """Takes key frames by its own counter; `schedule` is what it declares, not what it does."""
 
     lookahead, needs, runs_inner, interval = 0, frozenset[str](), "key", 3
 
@@ -103,12 +103,12 @@ class Hold:
 
 
 @pytest.mark.parametrize("method", [Net, Average, Hold, lambda: Average(Hold2())])
-def test_good_ones_pass(method: Any) -> None:
+def test_correct_method_hooks_pass(method: Any) -> None:
     assert "hooks" in check_method(method).passed
 
 
 class Hold2(Hold):
-    """With the scores of its key frame, so that it can be averaged."""
+    """Hold with the scores of its key frame, so that they can be averaged."""
 
     def step(self, x: Any) -> Any:
         self.last = self.inner.step(x[1]) if x[1] is not None else self.last
@@ -135,7 +135,7 @@ def counts(**found: Any) -> Any:
 
 
 class Fresh(Net):
-    """Other weights each time."""
+    """Different weights each time."""
 
     def __init__(self) -> None:
         self.network = nn.Conv2d(3, 4, 3, padding=1)
@@ -190,13 +190,13 @@ class NoKeyCost(Net):
         ),
     ],
 )  # fmt: skip
-def test_planted_faults(method: Any, finding: str) -> None:
+def test_each_planted_fault_in_a_method_hook_is_found(method: Any, finding: str) -> None:
     with pytest.raises(CheckFailed) as caught:
         check_method(method)
     assert finding in str(caught.value), caught.value
 
 
-def test_other_weights_each_time_are_the_only_finding() -> None:
+def test_different_weights_each_time_are_the_only_finding() -> None:
     with pytest.raises(CheckFailed) as caught:
         check_method(Fresh)
     (finding,) = caught.value.failures
@@ -204,12 +204,12 @@ def test_other_weights_each_time_are_the_only_finding() -> None:
     assert finding.endswith("of the labels of frame 0 differ; seed it or load weights")
 
 
-def test_a_schedule_that_follows_the_video_may_show_no_nonkey_frame() -> None:
+def test_adaptive_schedule_may_have_no_nonkey_frame() -> None:
     assert check_method(type("A", (AllKinds,), {"schedule": OnChange()})).passed
 
 
 class Clips:
-    """With all that a dataset may offer."""
+    """A dataset with every optional hook."""
 
     name, side, split = "clips", frozenset({"motion"}), "val"
 
@@ -244,7 +244,7 @@ class Clips:
         return None
 
 
-def test_a_dataset_that_offers_everything_passes() -> None:
+def test_dataset_with_every_hook_passes() -> None:
     assert check_dataset(Clips()).passed[-1] == "hooks"
     assert set(DATASET) <= set(dir(Clips))
 
@@ -266,7 +266,7 @@ def test_a_dataset_that_offers_everything_passes() -> None:
         ("video", lambda self, clip: "a.mp4", "video('a') gives 'a.mp4', expected a path of a file, or None"),
     ],
 )
-def test_planted_faults_in_datasets(hook: str, value: Any, finding: str) -> None:
+def test_each_planted_fault_in_a_dataset_hook_is_found(hook: str, value: Any, finding: str) -> None:
     with pytest.raises(CheckFailed) as caught:
         check_dataset(type("Odd", (Clips,), {hook: value})())
     assert finding in str(caught.value), caught.value

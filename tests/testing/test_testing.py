@@ -1,4 +1,4 @@
-"""The kits find what they are for: one planted fault each, and each is found by the check that names it."""
+"""The kits find one planted fault per case, each by the check that names it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vssbench.testing.made_clips import plain_space
 
 
 class Good:
-    """Class by brightness, smoothed over the clip: state that matters, forgotten at reset."""
+    """Class by brightness, smoothed over the clip: its state matters, and reset clears it."""
 
     name, lookahead, classes = "good", 0, 4
     needs: frozenset[str] = frozenset()
@@ -38,7 +38,7 @@ class Good:
 
 
 class Ahead(Good):
-    """Looks `reach` frames ahead in what was prepared."""
+    """Looks `reach` frames ahead in the prepared frames."""
 
     reach = 2
     lookahead = 2
@@ -58,7 +58,7 @@ class Ahead(Good):
 
 @pytest.mark.parametrize("method", [Good, Good(), "instance maker", Ahead, Ahead()])
 @pytest.mark.parametrize("frames", [None, "one clip", "two clips", "read-only"])
-def test_good_methods_pass(method: Any, frames: Any) -> None:
+def test_correct_methods_pass(method: Any, frames: Any) -> None:
     if frames is not None:
         clips = 2 if frames == "two clips" else 1
         frames, kind = [f for n in range(clips) for f in random_clip(f"{n}", seed=n, size=(20, 30))], frames
@@ -77,7 +77,7 @@ class Leaks(Good):
 
 
 class LeaksItsCounter(Good):
-    """Key frames by a counter of its own that goes on through the clips."""
+    """Takes key frames by its own counter, which continues from clip to clip."""
 
     def __init__(self) -> None:
         self.count = -1
@@ -99,7 +99,7 @@ class LeaksThroughItsClass(Good):
 
 
 class LeaksWhatWasPrepared(Good):
-    """Forgets the network's state at reset, but not the queue that prepare fills: seen when a clip is broken off."""
+    """Clears the network's state at reset, but not the queue that prepare fills: seen when a clip is broken off."""
 
     def __init__(self) -> None:
         self.queue: list[Any] = []
@@ -125,7 +125,7 @@ class Undeclared(Ahead):
 
 
 class ReadsLabels(Good):
-    """Uses labels without saying so: the kit hides them, and it fails."""
+    """Uses labels without declaring it: the kit hides them, and the method fails."""
 
     def prepare(self, frame: Frame) -> Any:
         return frame.labels.astype(float)  # type: ignore[union-attr]
@@ -161,7 +161,7 @@ class OneBuffer(Good):
 
 
 class HandsOutItsMemory(Good):
-    """A key frame's labels are given away and repeated from the same array."""
+    """Returns a key frame's labels and repeats them from the same array."""
 
     def decode(self, y: Any) -> Prediction:
         if not hasattr(self, "held") or self.held.shape != y.shape or not self.age:
@@ -178,7 +178,7 @@ class HandsOutItsMemory(Good):
 
 
 def says(**changes: Any) -> type[Good]:
-    """A method whose predictions are changed."""
+    """Return a method whose predictions are changed."""
 
     class Says(Good):
         def decode(self, y: Any) -> Prediction:
@@ -231,7 +231,7 @@ class Breaks(Good):
         (Breaks, "predictions: ZeroDivisionError at test_testing.py"),
     ],
 )  # fmt: skip
-def test_planted_faults_in_methods(method: Any, finding: str) -> None:
+def test_each_planted_fault_in_a_method_is_found(method: Any, finding: str) -> None:
     LeaksThroughItsClass.before = None
     with pytest.raises(CheckFailed) as caught:
         check_method(method)
@@ -249,13 +249,13 @@ def test_planted_faults_in_methods(method: Any, finding: str) -> None:
         ({"weights": "packaged"}, "weights is 'packaged'"),
     ],
 )  # fmt: skip
-def test_planted_faults_in_attributes(attributes: dict[str, Any], finding: str) -> None:
+def test_each_planted_fault_in_an_attribute_is_found(attributes: dict[str, Any], finding: str) -> None:
     with pytest.raises(CheckFailed) as caught:
         check_method(type("Odd", (Good,), attributes))
     assert finding in str(caught.value)
 
 
-def test_a_peek_through_a_shared_list_is_found() -> None:
+def test_looking_ahead_through_a_shared_list_is_found() -> None:
     """The method holds the very frames that it is tested with."""
     frames = random_clip(size=(20, 30))
     kept = [frame.image.copy() for frame in frames]
@@ -309,7 +309,7 @@ class Right:
 
 
 class Reads(Right):
-    """Says its totals too."""
+    """Offers its totals too."""
 
     @classmethod
     def totals(cls, spec: Any, clips: Any) -> Any:
@@ -336,7 +336,7 @@ class ReadsOne(Reads):
 
 
 class ReadsShares(Reads):
-    """The mean of the clips' own figures, which is another."""
+    """The mean of the clips' own figures, which is a different figure."""
 
     @classmethod
     def totals(cls, spec: Any, clips: Any) -> Any:
@@ -345,7 +345,7 @@ class ReadsShares(Reads):
 
 
 class ReadsRanks(Reads):
-    """A clip's row depends on the clips around it."""
+    """A clip's row depends on the other clips."""
 
     @classmethod
     def totals(cls, spec: Any, clips: Any) -> Any:
@@ -360,7 +360,7 @@ class ReadsNothing(Reads):
 
 
 class NoDirection(Right):
-    """Says it when made, which is too late for a table."""
+    """Sets its direction in the constructor, which is too late for a table."""
 
     higher_is_better = None  # type: ignore[assignment]
 
@@ -370,7 +370,7 @@ class NoDirection(Right):
 
 
 class MeanOfMeans(Right):
-    """Merging averages what was merged before with what comes: the order counts."""
+    """Merging averages the earlier totals with the new ones: the order matters."""
 
     def merge(self, other: Any) -> None:
         if self.pixels:
@@ -423,7 +423,7 @@ class EmptyCounts(Right):
 
 
 class KeepsArrays(Right):
-    """Compares with the frame before through the array that it was given, which the caller uses again."""
+    """Compares with the previous frame through the array it was given, which the caller reuses."""
 
     before: Any = None
 
@@ -464,7 +464,7 @@ class Scribbles(Right):
 
 
 @pytest.mark.parametrize("space", [None, plain_space(19), plain_space(124)])
-def test_a_good_metric_passes(space: Any) -> None:
+def test_correct_metrics_pass(space: Any) -> None:
     assert "merge" in check_metric(Right, space).passed
     assert "totals" in check_metric(Reads, space).passed
 
@@ -494,7 +494,7 @@ def test_a_good_metric_passes(space: Any) -> None:
         (ReadsNothing, "no totals (no reason), but compute gives"),
     ],
 )  # fmt: skip
-def test_planted_faults_in_metrics(metric: Any, finding: str) -> None:
+def test_each_planted_fault_in_a_metric_is_found(metric: Any, finding: str) -> None:
     with pytest.raises(CheckFailed) as caught:
         check_metric(metric)
     assert finding in str(caught.value), caught.value
@@ -503,7 +503,7 @@ def test_planted_faults_in_metrics(metric: Any, finding: str) -> None:
 @pytest.mark.parametrize(
     "metric", ["mIoU", "mIoU,WIoU,pixel_accuracy,class_accuracy", "VC@2,VC@8,VCC@3", "mIoU(protocol=mmseg)"]
 )
-def test_the_metrics_of_the_package(metric: str) -> None:
+def test_metrics_of_the_package_pass(metric: str) -> None:
     assert "totals" in check_metric(metric).passed
 
 
@@ -532,7 +532,7 @@ class Clips:
 
 
 def dataset(**changes: Any) -> Any:
-    """The dataset with methods replaced; frame and truth change what `frames` (and so `labels`) gives."""
+    """Return the dataset with methods replaced; frame and truth change what `frames` (and so `labels`) returns."""
     frame, truth = changes.pop("frame", None), changes.pop("truth", None)
     if truth is not None:
         frame = lambda made: made if made.labels is None else replace(made, labels=truth(made.labels))  # noqa: E731
@@ -542,7 +542,7 @@ def dataset(**changes: Any) -> Any:
 
 
 def _reading(self: Any, clip: str) -> Iterator[Frame]:
-    """Other noise at every reading."""
+    """Different noise at every reading."""
     self.count = getattr(self, "count", 0) + 1
     return iter(random_clip(clip, length=4, size=(8, 10), seed=self.count))
 
@@ -554,7 +554,7 @@ def _shared(self: Any, clip: str) -> Iterator[Frame]:
     return self.reader
 
 
-def test_a_good_dataset_passes() -> None:
+def test_correct_dataset_passes() -> None:
     assert check_dataset(Clips()).passed == (
         *("attributes", "label space", "clip names", "clip 'a'", "clip 'b'", "hooks"),
     )
@@ -592,7 +592,7 @@ ODD_SPACE = replace(plain_space(4), to_file=np.array([0, 1, 3, 2], np.uint8))
         (dataset(space="vspw"), "space is str"),
     ],
 )  # fmt: skip
-def test_planted_faults_in_datasets(odd: Any, finding: str) -> None:
+def test_each_planted_fault_in_a_dataset_is_found(odd: Any, finding: str) -> None:
     with pytest.raises(CheckFailed) as caught:
         check_dataset(odd)
     assert finding in str(caught.value), caught.value
