@@ -42,16 +42,16 @@ def test_runs_are_cut_where_the_spacing_changes(parts):
         ([30, 270, 1950, 30], [2, 1, 2]),
     ],
 )
-def test_runs(steps, lengths):
+def test_run_lengths_for_given_frame_steps(steps, lengths):
     assert [len(run) for run in _runs(numbered(np.cumsum([390, *steps])))] == lengths
 
 
-def test_sequences_stay_apart_and_odd_names_stand_alone():
+def test_each_sequence_and_each_unnumbered_name_is_its_own_run():
     stems = [*numbered([60, 90], "Seq05VD_f"), *numbered([120], "0001TP_"), "picture", "other"]
     assert [len(run) for run in _runs(stems)] == [2, 1, 1, 1]
 
 
-def test_unlabelled_frames_between_labels_follow_the_extracted_numbers(tmp_path):
+def test_frames_between_labels_come_from_the_extracted_frame_numbers(tmp_path):
     """0016E5's extracted frames have numbers two higher than its labels."""
     space = load_space("camvid")
     picture = np.zeros((4, 6, 3), np.uint8)
@@ -70,7 +70,7 @@ def test_unlabelled_frames_between_labels_follow_the_extracted_numbers(tmp_path)
     assert frames[1].image[0, 0, 0] == (391 + EXTRACTED["0016E5"]) % 256
 
 
-def test_camvid12_counts_black_and_ignores_rare_colours(tmp_path):
+def test_camvid12_scores_black_and_ignores_rare_colours(tmp_path):
     eleven, twelve = load_space("camvid"), load_space("camvid12")
     colours = np.array([list(eleven.from_colour)], np.uint8)
     write(tmp_path / "val/a_00001.png", np.zeros_like(colours))
@@ -87,7 +87,7 @@ def test_camvid12_counts_black_and_ignores_rare_colours(tmp_path):
 
 
 @pytest.mark.skipif(not REAL_COLOUR.is_dir(), reason="CamVid in both layouts is not next to the project")
-def test_both_layouts_give_a_colour_the_same_class():
+def test_colour_masks_agree_with_index_masks():
     """The 360x480 index masks say what each colour of the 720x960 masks means: eight frames exist in both."""
     space = load_space("camvid")
     twins = {path.stem: path for split in ("train", "val", "test") for path in (REAL / f"{split}annot").iterdir()}
@@ -109,7 +109,7 @@ def test_both_layouts_give_a_colour_the_same_class():
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="CamVid is not next to the project")
 @pytest.mark.parametrize(("split", "lengths"), [("train", [62, 101, 68, 120, 16]), ("val", [101]), ("test", [62, 171])])
-def test_real_camvid(split, lengths):
+def test_real_camvid_has_the_published_splits_sizes_and_labels(split, lengths):
     dataset = load_dataset("camvid", REAL, split)
     assert [len(dataset.stems(clip)) for clip in dataset.clips()] == lengths
     assert sum(lengths) == {"train": 367, "val": 101, "test": 233}[split]

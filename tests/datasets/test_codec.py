@@ -21,9 +21,7 @@ def plain() -> Synthetic:
     return Synthetic(clips=1, frames=24, height=64, width=96)
 
 
-def test_labels_and_names_stay_and_motion_comes_with_every_frame_but_the_intra_ones(
-    tmp_path: Path, plain: Synthetic
-) -> None:
+def test_labels_and_names_are_kept_and_every_inter_frame_has_motion(tmp_path: Path, plain: Synthetic) -> None:
     compressed = Compressed(plain, CodecSpec.read("h264(gop=8)", "synthetic"), tmp_path)
     (clip,) = plain.clips()
     original, decoded = list(plain.frames(clip)), list(compressed.frames(clip))
@@ -46,7 +44,7 @@ def test_a_clip_is_encoded_once(tmp_path: Path, plain: Synthetic) -> None:
     assert file.stat().st_mtime_ns == made
 
 
-def test_a_file_of_the_cache_is_not_trusted_by_its_name(tmp_path: Path) -> None:
+def test_swapped_or_truncated_cache_files_are_not_used(tmp_path: Path) -> None:
     two = Synthetic(clips=2, frames=6, height=64, width=96)
     compressed = Compressed(two, CodecSpec.read("h264", "synthetic"), tmp_path)
     right = {clip: [frame.image for frame in compressed.frames(clip)] for clip in two.clips()}
@@ -62,7 +60,7 @@ def test_a_file_of_the_cache_is_not_trusted_by_its_name(tmp_path: Path) -> None:
         assert np.array_equal(right[clip][-1], list(compressed.frames(clip))[-1].image)
 
 
-def test_motion_is_nearer_the_exact_flow_than_no_motion(tmp_path: Path) -> None:
+def test_codec_motion_is_closer_to_exact_flow_than_zero_motion(tmp_path: Path) -> None:
     plain = Synthetic(clips=2, frames=12, motion="medium")
     compressed = Compressed(plain, CodecSpec.read("h264(bit_rate=3000000)", "synthetic"), tmp_path)
     wrong, still = [], []
@@ -84,18 +82,18 @@ def test_motion_is_nearer_the_exact_flow_than_no_motion(tmp_path: Path) -> None:
         ("h264(", "cannot read"),
     ],
 )
-def test_other_codecs_are_one_message(text: str, part: str) -> None:
+def test_invalid_codec_spec_is_one_error_message(text: str, part: str) -> None:
     with pytest.raises(UserError, match=part.replace("(", r"\(")):
         CodecSpec.read(text, "synthetic")
 
 
-def test_the_defaults_are_the_papers_and_the_string_reads_back() -> None:
+def test_codec_defaults_follow_the_paper_and_the_spec_reads_back() -> None:
     city = CodecSpec.read("h264", "cityscapes", gop=6)
     assert str(city) == "h264(bit_rate=5000000,chain=float,fps=17,gop=6)"
     assert CodecSpec.read(str(city), "camvid") == city
 
 
-def test_a_run_says_what_the_methods_saw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_result_records_the_codec_that_the_method_saw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VSSBENCH_CACHE", str(tmp_path / "cache"))
     spec = RunSpec(
         methods=["arseg", "hold(of=oracle)"],
@@ -116,7 +114,7 @@ def test_a_run_says_what_the_methods_saw(tmp_path: Path, monkeypatch: pytest.Mon
     assert [result.codec for result in both] == [arseg.codec] * 2
 
 
-def test_what_would_end_a_run_at_its_first_frame_is_found_before(tmp_path, monkeypatch, vssbench):
+def test_unwritable_cache_or_missing_encoder_is_an_error_before_the_run(tmp_path, monkeypatch, vssbench):
     (tmp_path / "file").touch()
     monkeypatch.setenv("VSSBENCH_CACHE", str(tmp_path / "file" / "cache"))
     words = ["run", "--methods", "oracle,psp18", "--codec", "h264", "--dataset", "synthetic(clips=1,frames=2)"]

@@ -1,4 +1,4 @@
-"""What a clip's numbers are based on: only a different byte, name or setting gives a different digest."""
+"""The digest of what a clip's numbers are based on: only a different byte, name or setting changes it."""
 
 import hashlib
 from dataclasses import replace
@@ -25,7 +25,7 @@ def digest(dataset, clip=None):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_says_the_bytes_of_its_files(tmp_path, arrays, layout):
+def test_every_layout_digests_the_bytes_of_its_files(tmp_path, arrays, layout):
     export(arrays(), layout, tmp_path)
     dataset = load_dataset(layout.removesuffix("-colour"), tmp_path)
     clip = dataset.clips()[0]
@@ -35,7 +35,7 @@ def test_every_layout_says_the_bytes_of_its_files(tmp_path, arrays, layout):
     assert frame.digests == dataset.frame(clip, len(dataset.stems(clip)) - 1).digests
 
 
-def test_a_changed_label_or_frame_shows_in_its_own_half(tmp_path, arrays):
+def test_changed_label_or_frame_changes_only_its_own_digest(tmp_path, arrays):
     export(arrays(), "camvid", tmp_path)
     dataset = load_dataset("camvid", tmp_path)
     first, second = dataset.clips()
@@ -51,7 +51,7 @@ def test_a_changed_label_or_frame_shows_in_its_own_half(tmp_path, arrays):
     assert digest(dataset, second) == other
 
 
-def test_order_and_names_count(arrays):
+def test_digest_depends_on_frame_order_names_and_count(arrays):
     frames = list(arrays().frames("clip_0"))[:3]
 
     def of(*frames):
@@ -67,7 +67,7 @@ def test_order_and_names_count(arrays):
     assert of(*(replace(frame, labels=None) for frame in frames)) == (whole[0], None)
 
 
-def test_made_video_is_known_by_what_it_is_made_from():
+def test_synthetic_digest_depends_only_on_what_determines_the_clip():
     def made(**changes):
         split = changes.pop("split", "val")
         return digest(Synthetic(None, split, **({"clips": 1, "frames": 4, "height": 16, "width": 16} | changes)))
@@ -81,13 +81,13 @@ def test_made_video_is_known_by_what_it_is_made_from():
     assert len({plain, *others}) == 6
 
 
-def test_a_plugins_dataset_is_known_by_its_arrays(arrays):
+def test_plugin_dataset_is_digested_from_its_arrays(arrays):
     assert digest(arrays()) == digest(arrays())
     assert digest(arrays()) != digest(arrays(seed=1))
     assert next(arrays().frames("clip_0")).digests is None
 
 
-def test_cut_clips_and_compressed_ones_rest_on_the_same_files(tmp_path, arrays):
+def test_cut_and_compressed_clips_are_digested_from_the_source_files(tmp_path, arrays):
     export(arrays(length=6, size=(32, 48)), "camvid", tmp_path / "data")
     dataset = load_dataset("camvid", tmp_path / "data")
     compressed = Compressed(dataset, CodecSpec.read("h264", "camvid"), tmp_path / "cache")
@@ -99,7 +99,7 @@ def test_cut_clips_and_compressed_ones_rest_on_the_same_files(tmp_path, arrays):
     assert digest(cut) == (expected.frames, expected.labels)
 
 
-def test_a_video_file_is_digested_as_a_whole(tmp_path):
+def test_video_file_is_digested_as_a_whole(tmp_path):
     import av
 
     for name, grey in (("a", 0), ("b", 0), ("c", 200)):

@@ -58,14 +58,14 @@ def test_a_video_file_is_one_clip(tmp_path):
     assert list(dataset.labels("drive")) == [(stem, None) for stem in dataset.stems("drive")]
 
 
-def test_what_is_no_video_is_one_message(tmp_path):
+def test_undecodable_video_is_one_error_message(tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"not a video at all" * 100)
     with pytest.raises(UserError, match="cannot be decoded") as caught:
         list(load_dataset("frames", tmp_path / "broken.mp4").frames("broken"))
     assert caught.value.where == tmp_path / "broken.mp4"
 
 
-def test_messages(tmp_path):
+def test_wrong_folders_and_label_spaces_are_reported(tmp_path):
     with pytest.raises(UserError, match="neither images nor video files"):
         load_dataset("frames", tmp_path)
     with pytest.raises(UserError, match="no such file"):

@@ -23,7 +23,7 @@ BLOCK = [(name, np.int32) for name in ["source", "w", "h", "dst_x", "dst_y", "mo
 
 
 def translating(velocity: tuple[float, float], size: tuple[int, int] = (HEIGHT, WIDTH), frames: int = GROUP):
-    """Yield uint8[H, W, 3]: a random texture whose content moves by `velocity` (x, y) per frame."""
+    """Return frames uint8[H, W, 3] of a random texture that moves by `velocity` (x, y) per frame."""
     height, width = size
     noise = np.random.default_rng(0).normal(size=(height + 200, width + 200, 3)).astype(np.float32)
     texture = cv2.GaussianBlur(noise, (0, 0), 2)
@@ -56,7 +56,7 @@ def error(path: Path, velocity: tuple[float, float], chain: h264.Chain = "float"
 @pytest.mark.parametrize(
     ("velocity", "most"), [((2, 1), 0.0), ((3.25, -1.5), 0.1), ((-4.5, 2.75), 0.1), ((0.4, 0.3), 0.6)]
 )
-def test_motion_of_a_moving_texture(tmp_path, velocity, most):
+def test_motion_vectors_match_the_velocity_of_a_moving_texture(tmp_path, velocity, most):
     path = tmp_path / "a.mp4"
     encode(translating(velocity), path)
     errors = error(path, velocity)
@@ -83,7 +83,7 @@ def test_motion_warps_the_key_frame_onto_the_last(tmp_path):
     assert difference(1) < 0.35 * min(difference(0), difference(-1))
 
 
-def test_synthetic_flow(tmp_path):
+def test_codec_motion_is_close_to_the_synthetic_flow(tmp_path):
     """The codec's motion is close to the exact flow of rendered scenes, and much closer than no motion at all."""
     dataset = load_dataset("synthetic(frames=8,height=192,width=256)")
     codec, still = [], []
@@ -97,7 +97,7 @@ def test_synthetic_flow(tmp_path):
     assert np.mean(codec) < 0.5 * np.mean(still)
 
 
-def test_groups_and_pictures(tmp_path):
+def test_only_the_first_frame_of_each_group_has_no_motion(tmp_path):
     frames = translating((2, 1), frames=10)
     encode(frames, tmp_path / "a.mp4", Codec(gop=4))
     found = list(decode(tmp_path / "a.mp4"))
@@ -109,7 +109,7 @@ def test_groups_and_pictures(tmp_path):
         assert motion is None or (motion.dtype == np.float32 and motion.shape == (HEIGHT, WIDTH, 2))
 
 
-def test_bit_rate_is_heeded(tmp_path):
+def test_lower_bit_rate_makes_a_smaller_file(tmp_path):
     frames = np.random.default_rng(0).integers(0, 256, (12, 96, 128, 3), dtype=np.uint8)
     sizes = []
     for rate in (200_000, 2_000_000):
@@ -118,7 +118,7 @@ def test_bit_rate_is_heeded(tmp_path):
     assert sizes[0] < 0.5 * sizes[1]
 
 
-def test_same_frames_same_bytes(tmp_path):
+def test_same_frames_are_encoded_to_the_same_bytes(tmp_path):
     frames = translating((2, 1), frames=6)
     for name in ("a.mp4", "b.mp4"):
         encode(iter(frames), tmp_path / name)
@@ -126,7 +126,7 @@ def test_same_frames_same_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("size", [(47, 64), (48, 63), (45, 61), (48, 64)])
-def test_odd_sizes(tmp_path, size):
+def test_frames_of_odd_sizes_keep_their_size(tmp_path, size):
     frames = translating((1, 0), size, 5)
     encode(frames, tmp_path / "a.mp4")
     for (image, motion), frame in zip(decode(tmp_path / "a.mp4", size), frames, strict=True):
@@ -135,7 +135,7 @@ def test_odd_sizes(tmp_path, size):
         assert np.abs(image.astype(int) - frame).mean() < 12
 
 
-def test_cache(tmp_path):
+def test_cache_encodes_each_content_and_setting_once(tmp_path):
     calls = []
     frames = translating((2, 1), frames=3)
 
@@ -154,7 +154,7 @@ def test_cache(tmp_path):
     assert sorted(path.suffix for path in (tmp_path / "cache").iterdir()) == [".mp4"] * 3
 
 
-def test_a_failing_source_leaves_nothing_behind(tmp_path):
+def test_failing_source_leaves_no_file_behind(tmp_path):
     def source() -> Iterator[np.ndarray]:
         yield np.zeros((32, 32, 3), np.uint8)
         yield np.zeros((32, 48, 3), np.uint8)
@@ -166,7 +166,7 @@ def test_a_failing_source_leaves_nothing_behind(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_chain_does_not_break_over_b_pictures(tmp_path):
+def test_motion_chain_continues_across_b_pictures(tmp_path):
     """In a user's file with B pictures, what follows them refers to the picture before them."""
     path = tmp_path / "b.mp4"
     with av.open(str(path), "w") as container:
@@ -183,7 +183,7 @@ def test_the_chain_does_not_break_over_b_pictures(tmp_path):
             assert np.abs(motion[INNER, INNER] + t * np.array([2, 1])).mean() < 0.1
 
 
-def test_codecs(tmp_path):
+def test_motion_is_read_from_mpeg4_and_refused_from_hevc(tmp_path):
     for codec, works in (("mpeg4", True), ("libx265", False)):
         path = tmp_path / f"{codec}.mp4"
         with av.open(str(path), "w") as container:
@@ -200,7 +200,7 @@ def test_codecs(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video", b"\x00\x00\x00\x18ftypmp42"])
-def test_damaged_files(tmp_path, content):
+def test_damaged_or_missing_video_is_an_error(tmp_path, content):
     path = tmp_path / "a.mp4"
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"a\.mp4"):
@@ -209,13 +209,13 @@ def test_damaged_files(tmp_path, content):
         list(decode(tmp_path / "missing.mp4"))
 
 
-def test_settings_are_checked():
+def test_invalid_codec_settings_are_refused():
     for wrong in ({"gop": 0}, {"bit_rate": 0}, {"fps": -1}):
         with pytest.raises(UserError):
             Codec(**wrong)
 
 
-def test_blocks_are_painted_and_clipped():
+def test_motion_blocks_are_painted_and_clipped():
     found = step(
         blocks(
             (-1, 16, 16, 8, 8, 5, -3, 4),  # in the corner
@@ -234,7 +234,7 @@ def test_blocks_are_painted_and_clipped():
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 999))
-def test_painting_is_what_a_loop_does(seed):
+def test_painting_motion_blocks_equals_a_plain_loop(seed):
     rng = np.random.default_rng(seed)
     height, width, count = 40, 56, 12
     given_blocks = np.zeros(count, BLOCK)
@@ -242,7 +242,7 @@ def test_painting_is_what_a_loop_does(seed):
     for name in "wh":
         given_blocks[name] = rng.choice([8, 16], count)
     given_blocks["dst_x"], given_blocks["dst_y"] = rng.integers(0, width + 8, count), rng.integers(0, height + 8, count)
-    given_blocks["motion_x"] = given_blocks["motion_y"] = rng.integers(-9, 9)  # where blocks overlap, all say the same
+    given_blocks["motion_x"] = given_blocks["motion_y"] = rng.integers(-9, 9)  # overlapping blocks have the same motion
     expected = np.zeros((height, width, 2), np.float32)
     for b in given_blocks:
         left, top = b["dst_x"] - b["w"] // 2, b["dst_y"] - b["h"] // 2
@@ -251,7 +251,7 @@ def test_painting_is_what_a_loop_does(seed):
     assert (step(given_blocks, (height, width)) == expected).all()
 
 
-def test_chains():
+def test_accumulated_motion_of_float_and_whole_chains():
     before = np.zeros((6, 8, 2), np.float32)
     before[..., 0] = np.arange(8)  # so that the position of the look-up is visible
     back = np.full((6, 8, 2), (0.5, 0), np.float32)
@@ -261,7 +261,7 @@ def test_chains():
     assert np.allclose(accumulate(before, back, "whole")[2, :, 0], np.minimum(np.arange(8) + 2, 7) + 2)
 
 
-def test_colours_go_there_and_back():
+def test_yuv420_conversion_round_trips():
     image = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8), (0, 0), 5)
     planes = yuv420(image)
     assert planes.shape == (72, 64)

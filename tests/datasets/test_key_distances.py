@@ -30,7 +30,7 @@ def plain() -> Synthetic:
     return Synthetic(clips=1, frames=8, height=32, width=48)
 
 
-def test_a_clip_ends_with_its_one_labelled_frame(plain: Synthetic) -> None:
+def test_cut_clip_ends_with_its_only_labelled_frame(plain: Synthetic) -> None:
     cut = Distances(plain, [0, 3])
     (source,) = plain.clips()
     whole = list(plain.frames(source))
@@ -46,16 +46,16 @@ def test_a_clip_ends_with_its_one_labelled_frame(plain: Synthetic) -> None:
         assert np.array_equal(frames[0].image, whole[end.index - distance].image)
 
 
-def test_it_is_a_dataset_like_any_other(plain: Synthetic) -> None:
+def test_cut_dataset_passes_check_dataset(plain: Synthetic) -> None:
     check_dataset(Distances(plain, [2]))
 
 
-def test_frames_that_are_not_there_are_said(plain: Synthetic) -> None:
+def test_distance_longer_than_every_clip_is_refused(plain: Synthetic) -> None:
     with pytest.raises(UserError, match="no labelled frame has 8 frames before it"):
         Distances(plain, [0, 8])
 
 
-def test_a_frame_that_is_missing_is_not_counted_over(tmp_path: Path, arrays) -> None:
+def test_no_cut_clip_begins_at_a_missing_frame(tmp_path: Path, arrays) -> None:
     """A clip starts exactly that many frame numbers before the label, or there is no clip."""
     export(arrays(clip_count=1, length=20, size=(8, 8)), "cityscapes", tmp_path)
     for number in (16, 17):
@@ -96,7 +96,7 @@ def _truth(tmp_path: Path) -> Path:
     return tmp_path / "truth"
 
 
-def test_windows_of_one_clip_are_one_witness(tmp_path: Path) -> None:
+def test_windows_of_one_clip_count_as_one_clip_in_intervals_and_tests(tmp_path: Path) -> None:
     """Clips that share frames: intervals and tests are over the clips they are cut from, and the table says so."""
     truth = f"replay(predictions={_truth(tmp_path)})"
     methods = [truth, f"hold(key_interval=100,of={truth})"]
@@ -111,12 +111,12 @@ def test_windows_of_one_clip_are_one_witness(tmp_path: Path) -> None:
         assert found.value == pytest.approx(kept.result.metrics["mIoU"], abs=1e-12)
         assert (found.clips, found.low, found.reason) == (1, None, "1 clip: an interval over clips needs 10")
     (comparison,) = compare_folders(folders).values()
-    assert (comparison.clips, comparison.p) == (1, 1.0)  # the most that one clip can show
+    assert (comparison.clips, comparison.p) == (1, 1.0)  # one clip cannot show more
     assert abs(comparison.effect) == pytest.approx(perfect.metrics["mIoU"] - held.metrics["mIoU"])
     assert f"21 clips cut from 1, {held.dataset.frames} frames" in markdown(read([tmp_path / "run"]))
 
 
-def test_a_group_must_be_long_enough_for_the_distance(tmp_path: Path) -> None:
+def test_codec_group_shorter_than_the_distance_is_refused(tmp_path: Path) -> None:
     spec = RunSpec(methods=["oracle"], dataset=SMALL, distances=[0, 4], codec="h264(gop=4)")
     with pytest.raises(UserError, match="a group of 4 frames"):
         run(spec, [parse("oracle")], tmp_path / "run", False, Progress())

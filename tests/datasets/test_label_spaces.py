@@ -25,7 +25,7 @@ reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference lab
 
 @pytest.mark.parametrize("name", ["vspw", "cityscapes", "camvid", "camvid12"])
 @given(value=st.integers(0, 255))
-def test_every_file_value_has_an_answer(name, value):
+def test_every_file_value_maps_to_a_class_or_void(name, value):
     space = load_space(name)
     answer = int(space.from_file[value])
     assert answer == IGNORE or (answer < space.classes and space.known[value])
@@ -44,18 +44,18 @@ def test_written_values_read_back(name):
 
 
 @pytest.mark.parametrize("name", ["camvid", "camvid12"])
-def test_class_colours_mean_their_class(name):
+def test_class_colours_map_to_their_class(name):
     space = load_space(name)
     for train_id, colour in enumerate(space.colours.tolist()):
         assert space.from_colour[tuple(colour)] == train_id
 
 
-def test_spaces_cannot_be_written_into():
+def test_label_spaces_are_read_only():
     with pytest.raises(ValueError, match="read-only"):
         load_space("vspw").from_file[0] = 3
 
 
-def test_unknown_space_suggests():
+def test_unknown_label_space_suggests_a_similar_name():
     with pytest.raises(UserError, match="did you mean 'vspw'"):
         load_space("vspv")
 
@@ -68,7 +68,7 @@ def test_a_value_with_two_meanings_is_refused():
 
 
 @reference
-def test_vspw_is_the_reference_list():
+def test_vspw_matches_the_reference_list():
     listed = json.loads((REFERENCE / "vspw.json").read_text())["classes"]
     space = load_space("vspw")
     assert [entry["name"] for entry in listed] == list(space.names)
@@ -78,7 +78,7 @@ def test_vspw_is_the_reference_list():
 
 
 @reference
-def test_cityscapes_is_the_reference_list():
+def test_cityscapes_matches_the_reference_list():
     space = load_space("cityscapes")
     for entry in json.loads((REFERENCE / "cityscapes.json").read_text())["labels"]:
         assert space.from_file[entry["id"] % 256] == entry["train_id"]
@@ -96,7 +96,7 @@ MEASURED = {
 
 @reference
 @pytest.mark.parametrize(("name", "key"), [("camvid", "camvid11"), ("camvid12", "camvid12")])
-def test_camvid_is_the_reference_list(name, key):
+def test_camvid_matches_the_reference_list_except_where_measured(name, key):
     data = json.loads((REFERENCE / "camvid.json").read_text())
     space = load_space(name)
     ids = {known: train_id for train_id, known in enumerate(space.names)} | {"void": IGNORE}
@@ -108,13 +108,13 @@ def test_camvid_is_the_reference_list(name, key):
 
 
 def described(classes):
-    """The mapping of a label file with that many classes, however many a byte can hold."""
+    """The mapping of a label file with that many classes, even more than a byte can hold."""
     entries = [{"name": f"class{i}", "colour": [0, 0, i % 256], "values": [i % 255]} for i in range(classes)]
     return {"name": "many", "classes": entries, "void": {"values": [255], "write": 255}}
 
 
 @pytest.mark.parametrize("classes", [256, 257, 300])
-def test_more_classes_than_a_byte_holds_are_one_message(classes):
+def test_more_than_255_classes_are_one_error_message(classes):
     space, names = LabelSpace.plain("most", [str(i) for i in range(255)]), tuple(map(str, range(classes)))
     makers = [
         lambda: LabelSpace.plain("many", names),
@@ -127,7 +127,7 @@ def test_more_classes_than_a_byte_holds_are_one_message(classes):
         assert "at most 255" in str(caught.value)
 
 
-def test_as_many_as_it_holds_are_measured():
+def test_255_classes_are_scored_correctly():
     space, read = LabelSpace.plain("most", [str(i) for i in range(255)]), read_space(described(255))
     assert (space.classes, read.classes) == (255, 255)
     assert space.from_file.tolist() == read.from_file.tolist() == list(range(256))
@@ -146,14 +146,14 @@ def written(folder, text):
 
 
 @pytest.mark.parametrize("name", spaces())
-def test_a_file_is_read_as_the_suite_s_own_are(name):
+def test_label_space_reads_the_same_by_path_and_by_name(name):
     ours, read = load_space(name), load_space(str(LABELS / f"{name}.yaml"))
     for field in fields(LabelSpace):
         np.testing.assert_array_equal(getattr(ours, field.name), getattr(read, field.name))
     assert suite_name(read) == name
 
 
-def test_what_a_file_leaves_out_follows_from_the_order(tmp_path):
+def test_values_left_out_of_a_file_follow_the_class_order(tmp_path):
     text = "classes: [road, {name: car, values: [3, 4], colour: [0, 0, 142]}, tree]\nvoid: [11, 255]\n"
     space = load_space(written(tmp_path, text))
     assert (space.name, space.names, space.void_value) == ("mine", ("road", "car", "tree"), 11)
@@ -164,7 +164,7 @@ def test_what_a_file_leaves_out_follows_from_the_order(tmp_path):
     assert suite_name(space) is None
 
 
-def test_many_colours_are_all_different(tmp_path):
+def test_255_classes_have_over_200_different_colours(tmp_path):
     space = load_space(written(tmp_path, f"classes: [{', '.join(f'c{number}' for number in range(255))}]"))
     assert len({tuple(colour) for colour in space.colours.tolist()}) > 200
 
@@ -186,7 +186,7 @@ def test_many_colours_are_all_different(tmp_path):
         (f"classes: [{', '.join(f'c{number}' for number in range(256))}]\n", ["classes", "at most 255"]),
     ],
 )
-def test_what_is_wrong_in_a_file_is_named_with_its_place(tmp_path, text, messages):
+def test_mistake_in_a_file_is_reported_with_its_position(tmp_path, text, messages):
     with pytest.raises(UserError) as caught:
         load_space(written(tmp_path, text))
     for message in messages:
@@ -194,12 +194,12 @@ def test_what_is_wrong_in_a_file_is_named_with_its_place(tmp_path, text, message
     assert "mine.yaml" in str(caught.value)
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_missing_file_is_one_error_message(tmp_path):
     with pytest.raises(UserError, match=r"gone\.yaml"):
         load_space(str(tmp_path / "gone.yaml"))
 
 
-def test_a_value_is_handed_back_and_a_dataset_names_its_classes(monkeypatch):
+def test_load_space_accepts_a_label_space_or_a_dataset_name(monkeypatch):
     space = LabelSpace.plain("mine", ["a", "b"])
     assert load_space(space) is space
     monkeypatch.setattr(registry, "entries", lambda group: {"own": None, "other": None})
@@ -209,7 +209,7 @@ def test_a_value_is_handed_back_and_a_dataset_names_its_classes(monkeypatch):
         load_space("other")
 
 
-def test_a_name_alone_makes_no_space_of_the_suite():
+def test_suite_name_requires_the_classes_as_well_as_the_name():
     assert suite_name("camvid") == suite_name(LabelSpace.plain("camvid", load_space("camvid").names)) == "camvid"
     assert suite_name(LabelSpace.plain("camvid", ["Sky"])) is None
     assert suite_name(LabelSpace.plain("mine", load_space("camvid").names)) is None

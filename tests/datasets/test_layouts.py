@@ -1,4 +1,4 @@
-"""Every layout returns, pixel for pixel, the labels that were written; a wrong folder is one message."""
+"""Every layout returns, pixel for pixel, the labels that were written; a wrong folder is one error message."""
 
 import shutil
 from dataclasses import replace
@@ -34,7 +34,7 @@ def expected_labels(layout, position):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_round_trip(tmp_path_factory, arrays, layout, data):
+def test_exported_labels_read_back_unchanged(tmp_path_factory, arrays, layout, data):
     length, seed = data.draw(st.integers(20, 33)), data.draw(st.integers(0, 2**16))
     source = arrays(length=length, size=data.draw(st.tuples(st.integers(1, 9), st.integers(1, 9))), seed=seed)
     root = tmp_path_factory.mktemp("export") / layout
@@ -87,7 +87,7 @@ def test_cityscapes_reads_train_ids_and_label_ids_alike(tmp_path, arrays):
     assert train_id_files("cityscapes").void_value == 255
 
 
-def test_cityscapes_without_the_sequence_is_one_frame_a_clip(tmp_path, arrays):
+def test_cityscapes_without_sequences_has_one_frame_per_clip(tmp_path, arrays):
     export(arrays(), "cityscapes", tmp_path)
     for path in tmp_path.rglob("*_leftImg8bit.png"):
         if "_000019_" not in path.name:
@@ -99,7 +99,7 @@ def test_cityscapes_without_the_sequence_is_one_frame_a_clip(tmp_path, arrays):
     assert next(dataset.frames(dataset.clips()[0])).labels is not None
 
 
-def test_cityscapes_snippets_of_one_long_sequence_stay_apart(tmp_path, arrays):
+def test_cityscapes_snippets_of_one_long_sequence_are_separate_clips(tmp_path, arrays):
     """Hamburg's sequences are thousands of frames long: the label decides which thirty belong to it."""
     export(arrays(clip_count=1, length=30), "cityscapes", tmp_path)
     images = tmp_path / "leftImg8bit_sequence" / "val" / "synthetic"
@@ -113,7 +113,7 @@ def test_cityscapes_snippets_of_one_long_sequence_stay_apart(tmp_path, arrays):
     assert [len(dataset.stems(clip)) for clip in dataset.clips()] == [30, 30]
 
 
-def test_frames_keep_their_places_when_others_are_missing(tmp_path, arrays):
+def test_frame_indices_are_kept_when_other_frames_are_missing(tmp_path, arrays):
     """A label four frames after its key frame stays four frames after it, through the codec too."""
     pytest.importorskip("av", reason="the extra `video` is not installed")
     export(arrays(clip_count=1, length=20, size=(16, 16)), "cityscapes", tmp_path)
@@ -138,13 +138,13 @@ def test_frames_keep_their_places_when_others_are_missing(tmp_path, arrays):
     method = load_method("hold(of=oracle,key_interval=5)")
     labels = np.zeros((16, 16), np.uint8)
     ages = {frame.index: run_frame(method, replace(frame, labels=labels))[0].age for frame in frames}
-    assert (ages[14], ages[16], ages[19]) == (4, 0, 3)  # 16 makes up for 15
+    assert (ages[14], ages[16], ages[19]) == (4, 0, 3)  # 16 is a key frame instead of 15
     next(tmp_path.rglob("*_000000_leftImg8bit.png")).unlink()
     late = read("cityscapes", tmp_path)
     assert late.lacking(clip, late.stems(clip))[0] == "before synthetic_000000_000001"
 
 
-def test_vspw_keeps_the_order_of_its_list_and_stays_inside(tmp_path, arrays):
+def test_vspw_clips_follow_the_list_and_bad_lists_are_refused(tmp_path, arrays):
     export(arrays(length=2), "vspw", tmp_path)
     names = tmp_path / "val.txt"
     names.write_text("clip_1\n\nclip_0\n")
@@ -163,7 +163,7 @@ def test_vspw_keeps_the_order_of_its_list_and_stays_inside(tmp_path, arrays):
 
 
 @pytest.mark.parametrize("layout", ["vspw", "cityscapes", "camvid"])
-def test_wrong_root_is_one_message(tmp_path, arrays, layout):
+def test_wrong_data_root_is_one_error_message(tmp_path, arrays, layout):
     with pytest.raises(UserError, match="needs the folder") as caught:
         read(layout, None)
     assert "--data-root" in caught.value.fix
@@ -181,13 +181,13 @@ def test_wrong_root_is_one_message(tmp_path, arrays, layout):
         read(layout, tmp_path / "below", "../val")
 
 
-def test_unknown_clip_suggests(tmp_path, arrays):
+def test_unknown_clip_suggests_a_similar_name(tmp_path, arrays):
     export(arrays(), "vspw", tmp_path)
     with pytest.raises(UserError, match="did you mean 'clip_0'"):
         list(read("vspw", tmp_path).frames("../clip_0"))
 
 
-def test_a_label_of_another_size_than_its_frame(tmp_path, arrays):
+def test_labels_of_a_different_size_than_their_frame_are_refused(tmp_path, arrays):
     export(arrays(), "camvid", tmp_path / "a")
     export(arrays(size=(6, 8)), "camvid", tmp_path / "b")
     shutil.copy(tmp_path / "b/valannot/clip_0_00003.png", tmp_path / "a/valannot/clip_0_00003.png")
@@ -216,7 +216,7 @@ def test_labels_of_the_stored_size_of_a_turned_frame_are_refused(tmp_path, array
     assert label.is_file()
 
 
-def test_a_mask_without_its_frame_does_not_drop_out_silently(tmp_path, arrays):
+def test_mask_without_a_frame_is_an_error(tmp_path, arrays):
     export(arrays(), "vspw", tmp_path)
     (tmp_path / "data/clip_1/origin/00000004.jpg").unlink()
     dataset = read("vspw", tmp_path)
@@ -225,7 +225,7 @@ def test_a_mask_without_its_frame_does_not_drop_out_silently(tmp_path, arrays):
         list(dataset.labels("clip_1"))
 
 
-def test_export_refuses_what_it_cannot_hold(tmp_path, arrays):
+def test_export_refuses_full_folders_unknown_layouts_and_unfitting_datasets(tmp_path, arrays):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="output folder is not empty"):
         export(arrays(), "vspw", tmp_path)
@@ -240,7 +240,7 @@ def test_export_refuses_what_it_cannot_hold(tmp_path, arrays):
     assert export(arrays(), "camvid", tmp_path / "d", clips=1).clips == 1
 
 
-def test_frames_are_in_the_order_of_their_numbers(tmp_path):
+def test_images_are_sorted_by_number_and_duplicate_names_are_refused(tmp_path):
     from vssbench.datasets.export import write
     from vssbench.datasets.listing import images
 
@@ -256,7 +256,7 @@ def test_frames_are_in_the_order_of_their_numbers(tmp_path):
         images(tmp_path)
 
 
-def test_vspw_masks_alone_can_be_scored_and_a_missing_frame_is_named(tmp_path):
+def test_vspw_masks_are_readable_without_frames_and_a_missing_frame_is_named(tmp_path):
     mask = tmp_path / "data" / "a" / "mask"
     mask.mkdir(parents=True)
     cv2.imwrite(str(mask / "000.png"), np.full((4, 6), 3, np.uint8))
@@ -268,7 +268,7 @@ def test_vspw_masks_alone_can_be_scored_and_a_missing_frame_is_named(tmp_path):
         next(dataset.frames("a"))
 
 
-def test_a_list_of_videos_in_any_ending(tmp_path):
+def test_vspw_list_accepts_any_line_endings_blank_lines_and_a_bom(tmp_path):
     mask = tmp_path / "data" / "a" / "mask"
     mask.mkdir(parents=True)
     (tmp_path / "data" / "b").mkdir()

@@ -1,4 +1,4 @@
-"""Pixels from files: exact for every kind of PNG that holds indices, one message for everything else."""
+"""Pixels from files: exact for every kind of PNG that holds indices, one error message for everything else."""
 
 import hashlib
 import os
@@ -40,19 +40,19 @@ def save(path, values, mode, **options):
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=9)), mode=st.sampled_from("LP"))
-def test_grey_and_palette_files_give_their_indices(tmp_path, values, mode):
+def test_grey_and_palette_pngs_return_their_indices(tmp_path, values, mode):
     assert (read_indices(save(tmp_path / "a.png", values, mode)) == values).all()
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
-def test_small_palettes_give_their_indices(tmp_path, bits):
+def test_palettes_of_1_2_or_4_bits_return_their_indices(tmp_path, bits):
     values = LABELS % (1 << bits)
     assert (read_indices(save(tmp_path / "a.png", values, "P", bits=bits)) == values).all()
 
 
 @given(value=st.integers(0, 255))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_vspw_reads_a_value_as_its_list_says_or_names_it(tmp_path, value):
+def test_vspw_values_map_to_train_ids_and_unknown_values_are_named(tmp_path, value):
     path = save(tmp_path / "a.png", np.full((2, 3), value, np.uint8), "L")
     if 124 < value < 255 and value != 252:
         with pytest.raises(UserError, match=f"label value {value} .*\n(.*\n)*.*vssbench doctor") as caught:
@@ -67,7 +67,7 @@ def test_vspw_reads_a_value_as_its_list_says_or_names_it(tmp_path, value):
 @pytest.mark.parametrize("name", ["vspw", "cityscapes", "camvid", "camvid12", "synthetic"])
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_masks_of_known_values_are_mapped_one_by_one(tmp_path, name, data):
+def test_known_mask_values_map_to_their_train_ids(tmp_path, name, data):
     space = load_space(name)
     known = np.flatnonzero(space.known)
     known = known[: data.draw(st.integers(1, len(known)))]  # most masks hold classes but no void
@@ -77,14 +77,14 @@ def test_masks_of_known_values_are_mapped_one_by_one(tmp_path, name, data):
     assert not stray
 
 
-def test_colour_mask_where_indices_are_expected(tmp_path):
+def test_colour_mask_is_refused_where_indices_are_expected(tmp_path):
     for mode, depth in (("RGB", 3), ("RGBA", 4), ("LA", 2)):
         path = save(tmp_path / "a.png", np.zeros((4, 5, depth), np.uint8), mode)
         with pytest.raises(UserError, match="a colour mask where indices are expected"):
             read_indices(path)
 
 
-def test_other_bit_depths_are_refused(tmp_path):
+def test_grey_masks_of_1_or_16_bits_are_refused(tmp_path):
     cv2.imwrite(str(tmp_path / "deep.png"), LABELS.astype(np.uint16))
     Image.fromarray(LABELS > 7).save(tmp_path / "flat.png")
     for name, bits in (("deep", 16), ("flat", 1)):
@@ -92,7 +92,7 @@ def test_other_bit_depths_are_refused(tmp_path):
             read_indices(tmp_path / f"{name}.png")
 
 
-def test_files_that_cannot_be_read(tmp_path):
+def test_truncated_or_missing_files_are_errors(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "image.png")
     Image.fromarray(noise).save(tmp_path / "image.jpg")
@@ -109,7 +109,7 @@ def test_files_that_cannot_be_read(tmp_path):
             read(tmp_path / name)
 
 
-def test_images_are_rgb(tmp_path):
+def test_colour_and_grey_images_are_read_as_rgb(tmp_path):
     image = np.zeros((4, 6, 3), np.uint8)
     image[..., 0], image[..., 2] = 200, 10
     Image.fromarray(image).save(tmp_path / "a.png")
@@ -119,7 +119,7 @@ def test_images_are_rgb(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["camvid", "camvid12"])
-def test_every_colour_gives_its_class(tmp_path, name):
+def test_every_colour_maps_to_its_class(tmp_path, name):
     space = load_space(name)
     mask = np.array([list(space.from_colour)], np.uint8)
     Image.fromarray(mask).save(tmp_path / "a.png")
@@ -139,7 +139,7 @@ def test_a_colour_without_a_meaning_is_named(tmp_path, colour):
             read_colour_labels(tmp_path / "a.png", space)
 
 
-def test_a_damaged_stream_is_no_label(tmp_path):
+def test_label_file_with_a_damaged_stream_is_refused(tmp_path):
     path = save(tmp_path / "a.png", LABELS, "L")
     data = bytearray(path.read_bytes())
     start = data.index(b"IDAT") + 4
@@ -155,7 +155,7 @@ NOISE = np.kron(np.random.default_rng(1).integers(0, 256, (6, 9, 3), np.uint8), 
 
 @pytest.mark.parametrize("tag", range(1, 9))
 @pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
-def test_images_are_turned_as_viewers_show_them(tmp_path, ending, tag):
+def test_images_are_turned_by_their_exif_orientation(tmp_path, ending, tag):
     exif = Image.Exif()
     exif[0x0112] = tag
     path = tmp_path / f"a.{ending}"
@@ -167,7 +167,7 @@ def test_images_are_turned_as_viewers_show_them(tmp_path, ending, tag):
 
 
 @pytest.mark.parametrize("tag", range(1, 9))
-def test_masks_are_turned_likewise(tmp_path, tag):
+def test_masks_are_turned_by_their_exif_orientation(tmp_path, tag):
     exif = Image.Exif()
     exif[0x0112] = tag
     space = load_space("camvid")
@@ -180,7 +180,7 @@ def test_masks_are_turned_likewise(tmp_path, tag):
     assert (read_colour_labels(tmp_path / "b.png", space)[0] == shown % 11).all()
 
 
-def test_an_orientation_that_is_none_changes_nothing(tmp_path):
+def test_invalid_exif_orientation_changes_nothing(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 9
     Image.fromarray(NOISE).save(tmp_path / "a.png", exif=exif)
@@ -192,8 +192,8 @@ def test_an_orientation_that_is_none_changes_nothing(tmp_path):
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_no_flipped_bit_of_a_png_becomes_another_pixel(tmp_path, data):
-    """For frames, masks and predictions: the file's own checksums, which decoders ignore."""
+def test_any_flipped_bit_of_a_png_is_an_error(tmp_path, data):
+    """For frames, masks and predictions, by the file's own checksums, which decoders ignore."""
     space = load_space("camvid")
     kinds = {
         "image": (NOISE, read_image),
@@ -219,7 +219,7 @@ def test_no_flipped_bit_of_a_png_becomes_another_pixel(tmp_path, data):
     assert whole.shape[:2] == pixels.shape[:2]
 
 
-def test_damage_that_a_jpeg_decoder_notices_is_an_error(tmp_path):
+def test_damage_noticed_by_the_jpeg_decoder_is_an_error(tmp_path):
     """One flipped bit changes half the pixels, and OpenCV still accepts the image."""
     path = tmp_path / "a.jpg"
     rng = np.random.default_rng(3)
@@ -243,7 +243,7 @@ def test_damage_that_a_jpeg_decoder_notices_is_an_error(tmp_path):
         assert read_image(path).shape == (96, 128, 3)
 
 
-def test_jpegs_have_the_pixels_that_opencv_gives_them(tmp_path):
+def test_jpeg_pixels_equal_those_of_opencv(tmp_path):
     path = tmp_path / "a.jpg"
     flags = cv2.IMREAD_COLOR_RGB
     for sampling in (0x411111, 0x221111, 0x211111, 0x121111, 0x111111):
@@ -272,7 +272,7 @@ def stated(path, ending, height, width):
     return path
 
 
-def test_a_header_that_states_too_many_pixels_is_not_decoded(tmp_path, monkeypatch):
+def test_image_whose_header_states_too_many_pixels_is_refused(tmp_path, monkeypatch):
     image, mask = stated(tmp_path / "a.jpg", "jpg", 30000, 30000), stated(tmp_path / "a.png", "png", 30000, 30000)
     for path, read in ((image, read_image), (mask, read_image), (mask, read_indices), (mask, read_prediction)):
         with pytest.raises(
@@ -290,7 +290,7 @@ def test_a_header_that_states_too_many_pixels_is_not_decoded(tmp_path, monkeypat
         read_image(tmp_path / "b.png")
 
 
-def test_what_never_ends_is_not_read(tmp_path):
+def test_pipes_sockets_devices_and_folders_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "socket.png"))
@@ -302,7 +302,7 @@ def test_what_never_ends_is_not_read(tmp_path):
                 read(tmp_path / f"{name}.png")
 
 
-def test_the_bytes_that_were_read_are_digested(tmp_path):
+def test_readers_digest_the_bytes_of_the_file(tmp_path):
     for mode, read in (("RGB", read_image), ("L", read_indices), ("L", read_prediction)):
         path = tmp_path / "a.png"
         Image.fromarray(NOISE).convert(mode).save(path)
@@ -311,7 +311,7 @@ def test_the_bytes_that_were_read_are_digested(tmp_path):
         assert digest.hexdigest() == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_advice_for_predictions_is_not_that_for_label_files(tmp_path):
+def test_prediction_errors_advise_train_ids_instead_of_doctor(tmp_path):
     save(tmp_path / "colours.png", np.zeros((4, 5, 3), np.uint8), "RGB")
     cv2.imwrite(str(tmp_path / "deep.png"), LABELS.astype(np.uint16))
     for name in ("colours", "deep"):

@@ -50,7 +50,7 @@ class Sparse:
 
 @given(st.integers(1, 40), st.integers(1, 9), st.sets(st.integers(0, 39)))
 @settings(deadline=None)
-def test_every_so_many_frames_and_as_many_labels_as_can_be(length: int, by: int, labelled: set[int]) -> None:
+def test_every_nth_frame_is_kept_at_the_phase_with_most_labels(length: int, by: int, labelled: set[int]) -> None:
     labelled = {index for index in labelled if index < length}
     dataset = Strided(None, of="any", by=by, load=lambda _: Sparse(length, labelled))
     frames = list(dataset.frames("only"))
@@ -77,7 +77,7 @@ def test_cityscapes_keeps_its_labelled_frame(tmp_path: Path, arrays: Any) -> Non
         assert note == (None if by == 1 else said)
 
 
-def test_missing_frames_keep_their_places(tmp_path: Path) -> None:
+def test_frame_indices_skip_missing_frames(tmp_path: Path) -> None:
     write_tree(tmp_path, {"a": 12}, masks=None)
     for index in (3, 4, 5):
         (tmp_path / "frames/a" / f"{index:05d}.png").unlink()
@@ -92,7 +92,7 @@ def test_missing_frames_keep_their_places(tmp_path: Path) -> None:
     assert load_dataset(f"strided(of=strided(of={file},by=2),by=3)").rate("a") == 5  # type: ignore[attr-defined]
 
 
-def test_a_sweep_over_frame_rates(tmp_path: Path) -> None:
+def test_sweep_over_frame_rates_scores_each_rate_and_resumes(tmp_path: Path) -> None:
     """hold(of=oracle) on moving stripes: the larger the frame distance, the worse; every rate has its own digest."""
     write_tree(tmp_path, {"a": 12, "b": 12})
     file = describe(tmp_path / "my_video.yaml")
@@ -113,14 +113,14 @@ def test_a_sweep_over_frame_rates(tmp_path: Path) -> None:
         assert (before["metrics"], before["dataset"]) == (after["metrics"], after["dataset"])
 
 
-def test_the_protocol_and_the_codec_are_those_of_the_dataset_inside(tmp_path: Path, arrays: Any) -> None:
+def test_protocol_is_that_of_the_inner_dataset(tmp_path: Path, arrays: Any) -> None:
     export(arrays(length=4), "vspw", tmp_path)
     words = ("run", "--dataset", "strided(of=vspw)", "--data-root", tmp_path, "--methods", "oracle", "--no-latency")
     done = vssbench(*words, "--json", "--output", tmp_path / "out")
     assert json.loads(done.stdout)["methods"]["oracle"]["protocol"] == "vspw"
 
 
-def test_the_codec_takes_the_rate_that_is_stated(tmp_path: Path) -> None:
+def test_codec_uses_the_stated_frame_rate(tmp_path: Path) -> None:
     """Otherwise it would be CamVid's 30 frames per second: fewer frames share the same bits per second."""
     write_tree(tmp_path, {"a": 9})
     for fps, dataset, expected in ((None, "{}", 30), (24, "{}", 24), (24, "strided(of={},by=3)", 8)):
@@ -132,7 +132,7 @@ def test_the_codec_takes_the_rate_that_is_stated(tmp_path: Path) -> None:
         assert codec.codec.fps == expected
 
 
-def test_a_rate_that_cannot_be() -> None:
+def test_invalid_strided_arguments_are_errors() -> None:
     with pytest.raises(UserError, match="by=0 does not fit"):
         load_dataset("strided(of=synthetic,by=0)")
     with pytest.raises(UserError, match="needs the argument 'of'"):

@@ -48,7 +48,7 @@ def hold_miou(dataset, key_interval=5):
     return mean_iou(matrix)
 
 
-def test_it_is_a_dataset_known_by_its_spec():
+def test_spec_determines_name_clips_frames_and_classes():
     dataset = load_dataset("synthetic(motion=fast,clips=2,frames=3)", split="test")
     assert isinstance(dataset, Dataset)
     assert dataset.name == "synthetic(clips=2,frames=3,motion=fast)"
@@ -61,12 +61,12 @@ def test_it_is_a_dataset_known_by_its_spec():
     assert len(Synthetic().stems("val_0000")) == 24
 
 
-def test_the_bytes_of_a_clip_never_change():
+def test_clip_matches_its_recorded_digest():
     dataset = load_dataset("synthetic(clips=3,frames=4,height=64,width=112,seed=7)", split="train")
     assert digest(dataset.frames("train_0002")) == "c8477f4620dbe726d9862ada00e1d36ccdb362a5de777d990a4eb6e72c7f54cf"
 
 
-def test_a_frame_does_not_depend_on_how_many_there_are():
+def test_frames_do_not_depend_on_clip_count_length_or_reading_order():
     short, long = Synthetic(clips=2, frames=3), Synthetic(clips=5, frames=9)
     assert digest(short.frames("val_0001")) == digest(list(long.frames("val_0001"))[:3])
     # ... nor on what was read before it
@@ -74,7 +74,7 @@ def test_a_frame_does_not_depend_on_how_many_there_are():
     assert digest(short.frames("val_0001")) == digest(list(long.frames("val_0001"))[:3])
 
 
-def test_splits_seeds_clips_and_motions_differ():
+def test_every_split_seed_motion_and_clip_has_different_frames():
     made = [
         digest(
             Synthetic(split=split, seed=seed, motion=motion, frames=2, height=32, width=56).frames(
@@ -106,7 +106,7 @@ def test_frames_have_the_shapes_and_types_of_the_contract(size):
             assert frame.side["flow_valid"].dtype == np.bool_
 
 
-def test_labels_are_those_of_the_frames_and_need_no_image(monkeypatch):
+def test_labels_match_the_frames_and_need_no_rendering(monkeypatch):
     dataset = Synthetic(frames=6)
     full = [(frame.stem, frame.labels) for frame in dataset.frames("val_0000")]
     monkeypatch.setattr(Scene, "colours", None)
@@ -135,7 +135,7 @@ def source_of(flow):
     index=st.integers(0, 60),
     back=st.integers(0, 8),
 )
-def test_labels_carried_by_the_flow_agree_exactly(seed, motion, size, index, back):
+def test_labels_warped_by_the_flow_agree_exactly(seed, motion, size, index, back):
     dataset = Synthetic(motion=motion, clips=1, frames=61, height=size[0], width=size[1], seed=seed)
     to = max(0, index - back)
     flow, valid = dataset.flow("val_0000", index, to)
@@ -149,7 +149,7 @@ def test_labels_carried_by_the_flow_agree_exactly(seed, motion, size, index, bac
 
 
 @pytest.mark.parametrize(("motion", "least_valid"), [("slow", 0.96), ("medium", 0.92), ("fast", 0.8)])
-def test_images_carried_by_the_flow_differ_by_noise_and_light_only(motion, least_valid):
+def test_images_warped_by_the_flow_differ_only_by_noise_and_light(motion, least_valid):
     dataset = Synthetic(motion=motion, clips=2, frames=8)
     still, carried, share = [], [], []
     for clip in dataset.clips():
@@ -171,7 +171,7 @@ def test_images_carried_by_the_flow_differ_by_noise_and_light_only(motion, least
     assert np.mean(share) > least_valid
 
 
-def test_flow_of_a_frame_is_the_flow_asked_for():
+def test_flow_in_a_frame_is_the_flow_to_the_previous_frame():
     dataset = Synthetic(motion="fast", frames=6)
     frame = list(dataset.frames("val_0002"))[5]
     flow, valid = dataset.flow("val_0002", 5, 4)
@@ -182,8 +182,8 @@ def test_flow_of_a_frame_is_the_flow_asked_for():
             dataset.flow("val_0002", index, to)
 
 
-def test_what_was_hidden_or_outside_is_not_valid():
-    """Compare with a slow form: follow each pixel by itself and look at what is painted where it came from."""
+def test_flow_is_invalid_where_the_source_was_hidden_or_outside():
+    """Compare with a slow form, which follows each pixel by itself and looks up the layer at its source."""
     scene = Scene([1, 2, 3], 37, 61)
     now, then = scene.view(9.0), scene.view(4.0)
     flow, valid = scene.flow(now, then)
@@ -220,7 +220,7 @@ def test_a_pose_and_its_inverse_undo_each_other(turn, scale, at, bend, texel):
 
 
 @pytest.mark.parametrize("size", [(128, 224), (90, 40)])
-def test_objects_change_sides_out_of_sight(size):
+def test_objects_jump_across_the_frame_only_out_of_sight(size):
     jumps = 0
     for seed in range(6):
         for layer in Scene([seed], *size).layers[len(BACKDROPS) :]:
@@ -244,7 +244,7 @@ def val_labels():
     return {clip: np.stack([labels for _, labels in dataset.labels(clip)]) for clip in dataset.clips()}
 
 
-def test_about_a_third_of_the_pixels_are_objects_of_all_classes(val_labels):
+def test_objects_of_all_classes_cover_about_a_third_of_the_pixels(val_labels):
     labels = np.stack(list(val_labels.values()))
     share = np.bincount(labels.ravel(), minlength=len(CLASSES)) / labels.size
     assert 0.25 < share[len(BACKDROPS) :].sum() < 0.35
@@ -252,7 +252,7 @@ def test_about_a_third_of_the_pixels_are_objects_of_all_classes(val_labels):
     assert len(CLASSES) >= 8
 
 
-def test_objects_come_and_go(val_labels):
+def test_classes_appear_and_disappear_within_clips(val_labels):
     seen = np.array(
         [[np.isin(c, frame) for c in range(len(CLASSES))] for clip in val_labels.values() for frame in clip]
     )
@@ -262,7 +262,7 @@ def test_objects_come_and_go(val_labels):
     assert (change < 0).any(axis=1).sum() >= 6
 
 
-def test_the_light_changes_and_the_sensor_has_noise():
+def test_light_varies_smoothly_and_frames_have_sensor_noise():
     levels = np.array([light((1, 2, 3), index, 64).mean(axis=0) for index in range(60)])
     assert (levels.max(0) / levels.min(0) > 1.1).all()
     assert np.abs(levels[1:] / levels[:-1] - 1).max() < 0.05
@@ -287,22 +287,22 @@ def colour_miou(train, val, paint):
     return mean_iou(sum(confusion(frame.labels, best[bins(paint(frame))]) for frame in val))
 
 
-def test_one_pixels_colour_does_not_tell_its_class():
+def test_pixel_colour_alone_does_not_predict_the_class():
     train, val = Synthetic(split="train", clips=40, frames=2), Synthetic(frames=24)
     seen = [frame for clip in train.clips() for frame in train.frames(clip)]
     asked = [frame for clip in val.clips() for frame in val.frames(clip) if frame.index % 6 == 0]
     assert colour_miou(seen, asked, lambda frame: frame.image) < 50
-    # the classifier works: where colours do tell the class, it is right
+    # the classifier works: it is right where colours determine the class
     assert colour_miou(seen, asked, lambda frame: val.space.colours[frame.labels]) > 99
 
 
 @pytest.mark.parametrize(("motion", "expected"), [("slow", 90), ("medium", 75), ("fast", 60)])
-def test_holding_the_labels_of_key_frames_scores_what_the_motion_promises(motion, expected):
+def test_holding_key_frame_labels_scores_the_documented_miou(motion, expected):
     assert hold_miou(Synthetic(motion=motion)) == pytest.approx(expected, abs=3)
 
 
 @pytest.mark.parametrize("size", [(64, 112), (90, 120)])
-def test_other_sizes_are_about_as_hard(size):
+def test_other_frame_sizes_are_about_as_hard(size):
     assert hold_miou(Synthetic(height=size[0], width=size[1])) == pytest.approx(75, abs=6)
 
 
@@ -316,12 +316,12 @@ def test_other_sizes_are_about_as_hard(size):
         {"motion": "hectic"}, {"split": "trainval"},
     ],
 )  # fmt: skip
-def test_arguments_that_do_not_fit_are_one_message(arguments):
+def test_invalid_argument_is_one_error_message(arguments):
     with pytest.raises(UserError, match=next(iter(arguments))):
         Synthetic(**arguments)
 
 
-def test_a_clip_that_is_not_there_is_one_message():
+def test_unknown_clip_is_one_error_message():
     dataset = Synthetic(clips=2)
     for ask in (dataset.stems, lambda clip: next(dataset.frames(clip)), lambda clip: next(dataset.labels(clip))):
         with pytest.raises(UserError, match="val_0002"):

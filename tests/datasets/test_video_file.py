@@ -58,13 +58,13 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_whole_files_are_read_whole(tmp_path, name):
+def test_complete_videos_yield_every_frame(tmp_path, name):
     assert count(write(tmp_path / name, **KINDS[name])) == 48
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if not name.endswith(".ts")])  # it states no length
-def test_what_was_cut_off_is_missed(tmp_path, name):
-    """At any place; frames before the cut are yielded as they are."""
+def test_truncated_video_is_an_error(tmp_path, name):
+    """Wherever it is cut; frames before the cut are yielded as they are."""
     path = write(tmp_path / name, **KINDS[name])
     whole = path.read_bytes()
     for share in (4, 6, 8):
@@ -74,7 +74,7 @@ def test_what_was_cut_off_is_missed(tmp_path, name):
         assert caught.value.where == path
 
 
-def test_motion_misses_it_too(tmp_path):
+def test_truncated_video_is_an_error_when_decoded_with_motion(tmp_path):
     path = write(tmp_path / "a.mkv", sound=True)
     assert sum(1 for _ in decode_with_motion(path)) == 48
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
@@ -83,7 +83,7 @@ def test_motion_misses_it_too(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["webcam.mkv", "webcam.mp4", "even.avi"])
-def test_damage_inside_is_an_error(tmp_path, name):
+def test_damage_inside_a_video_is_an_error(tmp_path, name):
     path = write(tmp_path / name, **KINDS[name])
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 600] = bytes(600)
@@ -92,7 +92,7 @@ def test_damage_inside_is_an_error(tmp_path, name):
         count(path)
 
 
-def test_gifs_of_varying_rate_are_whole(tmp_path):
+def test_gifs_of_varying_rate_yield_every_frame(tmp_path):
     from PIL import Image
 
     pictures = [Image.fromarray(TEXTURE[index : index + 64, index : index + 96]) for index in range(12)]
@@ -101,12 +101,12 @@ def test_gifs_of_varying_rate_are_whole(tmp_path):
         assert count(tmp_path / f"{name}.gif") == 12
 
 
-def test_of_two_tracks_the_file_must_say_which(tmp_path):
+def test_two_video_tracks_without_a_default_are_refused(tmp_path):
     with pytest.raises(UserError, match="2 picture tracks, and none is marked as the one to show"):
         count(write(tmp_path / "two.mkv", tracks=2))
 
 
-def test_a_size_that_changes_midway_is_one_message(tmp_path):
+def test_frame_size_change_inside_a_video_is_one_error_message(tmp_path):
     parts = []
     for name, size in (("a", (96, 64)), ("b", (64, 48))):
         with av.open(str(tmp_path / f"{name}.ts"), "w") as container:

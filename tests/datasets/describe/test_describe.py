@@ -1,4 +1,4 @@
-"""Own video in any arrangement, what files next to it say, and what describe reports if it cannot decide."""
+"""A user's video in any arrangement: what files next to it say, and what describe reports if it cannot decide."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def assert_read(dataset: Any, clips: Mapping[str, int], names: Mapping[str, str]
         ("cam1_v2.png", ".png"),
     ],
 )
-def test_ends_of_names(name: str, end: str) -> None:
+def test_end_of_a_file_name_follows_the_frame_number(name: str, end: str) -> None:
     assert end_of(name) == end
 
 
@@ -102,7 +102,9 @@ def test_ends_of_names(name: str, end: str) -> None:
         ]
     ),
 )
-def test_what_is_described_is_read(tmp_path_factory: Any, clips: dict[str, int], form: tuple[str, str]) -> None:
+def test_described_video_reads_back_with_its_labels(
+    tmp_path_factory: Any, clips: dict[str, int], form: tuple[str, str]
+) -> None:
     root = video(tmp_path_factory.mktemp("described") / "own", clips, *form)
     said, dataset = opened(root)
     assert_read(dataset, clips)
@@ -120,7 +122,7 @@ def test_what_is_described_is_read(tmp_path_factory: Any, clips: dict[str, int],
         (("here/images/{frame}.png", "here/masks/{frame}.png"), "here"),
     ],
 )
-def test_one_clip(form: tuple[str, str], clip: str, tmp_path: Path) -> None:
+def test_folder_of_one_clip_is_described_and_named(form: tuple[str, str], clip: str, tmp_path: Path) -> None:
     _, dataset = opened(video(tmp_path / "own", {"cam1": 3}, *form))
     assert_read(dataset, {"cam1": 3}, {"cam1": clip})
 
@@ -133,7 +135,7 @@ def test_one_clip(form: tuple[str, str], clip: str, tmp_path: Path) -> None:
         ("{split}_frames/{clip}/{frame}.png", "{split}_masks/{clip}/{frame}.png"),
     ],
 )
-def test_splits_of_folders(form: tuple[str, str], tmp_path: Path) -> None:
+def test_split_folders_become_a_split_placeholder(form: tuple[str, str], tmp_path: Path) -> None:
     video(tmp_path / "own", {"a": 2, "b": 1}, *form, split="train")
     video(tmp_path / "own", {"c": 2}, *form, split="val")
     said, dataset = opened(tmp_path / "own")
@@ -143,7 +145,7 @@ def test_splits_of_folders(form: tuple[str, str], tmp_path: Path) -> None:
     assert_read(opened(tmp_path / "own", "train")[1], {"a": 2, "b": 1})
 
 
-def test_clips_that_are_named_after_their_split_are_clips(tmp_path: Path) -> None:
+def test_clip_names_that_start_with_a_split_are_not_splits(tmp_path: Path) -> None:
     """`val_0000` and `val_0001` are not splits, but `train2017` and `val2017` are."""
     form = ("{clip}/images/{frame}.png", "{clip}/masks/{frame}.png")
     clips = {"val_0000": 2, "val_0001": 1}
@@ -157,7 +159,7 @@ def test_clips_that_are_named_after_their_split_are_clips(tmp_path: Path) -> Non
     assert_read(dataset, {"c": 2})
 
 
-def test_splits_of_lists(tmp_path: Path) -> None:
+def test_split_lists_are_recognised(tmp_path: Path) -> None:
     root = video(tmp_path / "own", {"a": 1, "b": 1, "c": 1})
     (root / "lists").mkdir()
     (root / "lists" / "train.txt").write_text("a\nb\n")
@@ -168,7 +170,7 @@ def test_splits_of_lists(tmp_path: Path) -> None:
     assert dataset.clips() == ["c"]
 
 
-def test_frames_and_masks_that_lack_each_other(tmp_path: Path) -> None:
+def test_frames_without_masks_and_masks_without_frames_are_counted(tmp_path: Path) -> None:
     root = video(tmp_path / "own", {"a": 4})
     (root / "masks/a/00001.png").unlink()
     (root / "frames/a/00003.png").unlink()
@@ -205,17 +207,17 @@ def with_instances(ids: np.ndarray) -> Image.Image:
         (with_instances, {"instances": {"from": 1000, "divisor": 1000}, "void": [255]}),
     ],
 )
-def test_kinds_of_masks(mask: Any, wanted: dict[str, Any], tmp_path: Path) -> None:
+def test_kind_of_masks_is_recognised(mask: Any, wanted: dict[str, Any], tmp_path: Path) -> None:
     said, dataset = opened(video(tmp_path / "own", {"a": 3, "b": 3}, mask=mask))
     assert {key: said.get(key) for key in wanted} == wanted
-    if mask is not in_colours:  # those come in the order of their shares
+    if mask is not in_colours:  # those are in the order of their shares
         assert_read(dataset, {"a": 3, "b": 3})
     if mask in (in_palette, in_colours):
         assert sorted(one["colour"] for one in said["classes"]) == sorted(COLOURS[:3].tolist())
     assert "# guess: " in (tmp_path / "own.yaml").read_text()
 
 
-def test_shares_are_those_of_the_masks_that_were_read(tmp_path: Path) -> None:
+def test_class_shares_are_over_the_masks_that_were_read(tmp_path: Path) -> None:
     root = video(tmp_path / "own", {"a": 10})
     text = write.text(describe(root, most=4))
     assert "10 of them with a mask; 4 masks were read." in text
@@ -248,7 +250,7 @@ NAMES = {
 
 @pytest.mark.parametrize("file", NAMES)
 @pytest.mark.parametrize("mask", [in_palette, in_colours])
-def test_names_from_files(file: str, mask: Any, tmp_path: Path) -> None:
+def test_class_names_are_read_from_files_next_to_the_video(file: str, mask: Any, tmp_path: Path) -> None:
     root = video(tmp_path / "own", {"a": 3}, mask=mask)
     (root / file).write_text(NAMES[file])
     (root / "class_notes.txt").write_text("These are the classes.\n\nSee the paper: 3 of them.\n")
@@ -264,7 +266,7 @@ def test_names_from_files(file: str, mask: Any, tmp_path: Path) -> None:
     assert f"# names from {file}" in (tmp_path / "own.yaml").read_text()
 
 
-def test_a_list_of_names_may_begin_at_one(tmp_path: Path) -> None:
+def test_list_of_names_may_begin_at_value_one(tmp_path: Path) -> None:
     root = video(tmp_path / "own", {"a": 3}, mask=lambda ids: Image.fromarray((ids + 1).astype(np.uint8)))
     (root / "labels.txt").write_text("road\ncar\ntree\n")
     said, dataset = opened(root)
@@ -273,14 +275,14 @@ def test_a_list_of_names_may_begin_at_one(tmp_path: Path) -> None:
     assert "# guess: the first name is value 1, and 0 is void" in (tmp_path / "own.yaml").read_text()
 
 
-def test_unlabelled_video(tmp_path: Path) -> None:
+def test_video_without_masks_is_described_as_unlabelled(tmp_path: Path) -> None:
     said, dataset = opened(video(tmp_path / "own", {"a": 2, "b": 1}, masks=None))
     assert "labels" not in said
     assert dataset.clips() == ["a", "b"]
     assert [one.labels for one in dataset.frames("a")] == [None, None]
 
 
-def test_masks_that_were_saved_as_jpeg(tmp_path: Path) -> None:
+def test_jpeg_masks_are_not_used_as_labels(tmp_path: Path) -> None:
     def large(ids: np.ndarray) -> Image.Image:
         return in_colours(np.kron(ids, np.ones((8, 8), np.uint8)))
 
@@ -290,7 +292,7 @@ def test_masks_that_were_saved_as_jpeg(tmp_path: Path) -> None:
     assert "# also there: images: annotations/*/*.jpg (masks? JPEG has spoiled" in (tmp_path / "own.yaml").read_text()
 
 
-def test_masks_that_the_reader_would_refuse(tmp_path: Path) -> None:
+def test_masks_that_cannot_be_read_as_labels_are_refused(tmp_path: Path) -> None:
     root = video(tmp_path / "bits", {"a": 2}, mask=lambda ids: Image.fromarray(ids == 1))
     with pytest.raises(UserError, match="a label file of 1 bits per pixel"):
         describe(root)
@@ -299,7 +301,7 @@ def test_masks_that_the_reader_would_refuse(tmp_path: Path) -> None:
         describe(root)
 
 
-def test_the_split_that_is_there_is_named(tmp_path: Path) -> None:
+def test_suggested_doctor_command_names_the_existing_split(tmp_path: Path) -> None:
     video(tmp_path / "own", {"a": 2}, "training/x/{clip}/{frame}.png", "training/y/{clip}/{frame}.png")
     done = vssbench("describe", tmp_path / "own", "--output", tmp_path / "own" / "d.yaml")
     (command,) = [line.split()[1:] for line in done.stderr.splitlines() if line.strip().startswith("vssbench doctor")]
@@ -307,7 +309,7 @@ def test_the_split_that_is_there_is_named(tmp_path: Path) -> None:
     assert vssbench(*command).status == 0
 
 
-def test_damaged_masks_are_left_to_doctor(tmp_path: Path) -> None:
+def test_damaged_masks_are_skipped_and_counted(tmp_path: Path) -> None:
     root = video(tmp_path / "own", {"a": 6})
     for index in (0, 3):
         path = root / f"masks/a/{index:05d}.png"
@@ -319,7 +321,7 @@ def test_damaged_masks_are_left_to_doctor(tmp_path: Path) -> None:
     assert "# also there: 2 masks that cannot be read" in text
 
 
-def test_black_frames_are_no_masks(tmp_path: Path) -> None:
+def test_black_frames_are_not_taken_for_masks(tmp_path: Path) -> None:
     root = video(tmp_path / "own", {"a": 3, "b": 5})
     for index in (0, 2):
         Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(root / f"frames/b/{index:05d}.png")
@@ -327,7 +329,7 @@ def test_black_frames_are_no_masks(tmp_path: Path) -> None:
     assert (said["images"], said["labels"]) == PLAIN
 
 
-def test_several_kinds_of_masks(tmp_path: Path) -> None:
+def test_ambiguous_masks_must_be_chosen_with_the_labels_option(tmp_path: Path) -> None:
     root = video(tmp_path / "own", {"a": 2, "b": 2}, masks="anna/{clip}/{frame}.png")
     video(root, {"a": 2, "b": 2}, None, "ben/{clip}/{frame}.png")
     with pytest.raises(UserError) as caught:
@@ -366,7 +368,7 @@ def test_several_kinds_of_masks(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_folders_that_are_not_what_they_should_be(change: Any, message: str, tmp_path: Path) -> None:
+def test_unusable_folder_is_one_short_error_message(change: Any, message: str, tmp_path: Path) -> None:
     root = video(tmp_path / "own", {"a": 2, "b": 2})
     change(root)
     with pytest.raises(UserError, match=message) as caught:
@@ -375,7 +377,7 @@ def test_folders_that_are_not_what_they_should_be(change: Any, message: str, tmp
     assert len(str(caught.value).splitlines()) <= 4
 
 
-def test_colours_that_were_interpolated(tmp_path: Path) -> None:
+def test_interpolated_colour_masks_are_refused(tmp_path: Path) -> None:
     masks = [tmp_path / f"{index}.png" for index in range(8)]
     for index, path in enumerate(masks):
         small = in_colours(labels("a", index))
@@ -387,12 +389,12 @@ def test_colours_that_were_interpolated(tmp_path: Path) -> None:
         describe(root, labels="frames")
 
 
-def test_no_such_folder(tmp_path: Path) -> None:
+def test_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder"):
         describe(tmp_path / "nothing")
 
 
-def test_odd_names_make_no_odd_yaml(tmp_path: Path) -> None:
+def test_odd_names_are_quoted_correctly_in_the_yaml(tmp_path: Path) -> None:
     clips = {"x: y": 2, "- z": 1, "null": 1}
     root = video(tmp_path / "a: b #c", clips, "my {{frames}}/{clip}/{frame}.png", "'m'/{clip}/{frame}.png")
     (root / "class_names.txt").write_text("0 road: wet\n1 #2\n2 yes\n")
@@ -402,7 +404,7 @@ def test_odd_names_make_no_odd_yaml(tmp_path: Path) -> None:
     assert_read(dataset, clips)
 
 
-def test_the_command(tmp_path: Path) -> None:
+def test_describe_command_writes_a_description_that_doctor_accepts(tmp_path: Path) -> None:
     root = video(tmp_path / "own", {"a": 2, "b": 2})
     printed = vssbench("describe", root)
     assert (printed.status, printed.stderr) == (0, "")

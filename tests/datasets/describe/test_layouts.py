@@ -86,7 +86,7 @@ def save(path: Path, pixels: np.ndarray | Image.Image) -> None:
 # VSPW, Cityscapes and both CamVid layouts, as the exporter writes them.
 
 
-def test_vspw_without_a_table(tmp_path: Path, arrays: Any) -> None:
+def test_vspw_without_its_class_table_is_described_by_values(tmp_path: Path, arrays: Any) -> None:
     root = tmp_path / "VSPW"
     export(arrays(), "vspw", root)
     said, dataset = described(root, tmp_path / "d.yaml")
@@ -100,7 +100,7 @@ def test_vspw_without_a_table(tmp_path: Path, arrays: Any) -> None:
     assert found == {0: {IGNORE}} | {number: {number - 1} for number in range(1, 12)}  # no file says that 0 is void
 
 
-def test_vspw_with_its_own_table(tmp_path: Path, arrays: Any) -> None:
+def test_vspw_with_its_class_table_reads_like_the_builtin(tmp_path: Path, arrays: Any) -> None:
     root = tmp_path / "VSPW"
     export(arrays(), "vspw", root)
     names = load_space("vspw").names
@@ -115,7 +115,7 @@ def test_vspw_with_its_own_table(tmp_path: Path, arrays: Any) -> None:
 
 
 @pytest.mark.parametrize("clips", [1, 2])
-def test_cityscapes(clips: int, tmp_path: Path, arrays: Any) -> None:
+def test_cityscapes_description_chooses_the_video_and_the_label_ids(clips: int, tmp_path: Path, arrays: Any) -> None:
     """Next to ids there are colours, instances and still images; the video and the ids are chosen."""
     root = tmp_path / "cityscapes"
     export(arrays(clip_count=clips, length=30), "cityscapes", root)
@@ -144,7 +144,7 @@ def test_cityscapes(clips: int, tmp_path: Path, arrays: Any) -> None:
     assert_same(again, theirs)
 
 
-def test_camvid_indices(tmp_path: Path, arrays: Any) -> None:
+def test_camvid_index_masks_are_described_by_values(tmp_path: Path, arrays: Any) -> None:
     root = tmp_path / "camvid"
     export(arrays(), "camvid", root)
     said, dataset = described(root, tmp_path / "d.yaml")
@@ -153,7 +153,7 @@ def test_camvid_indices(tmp_path: Path, arrays: Any) -> None:
     assert found == {number: {number} for number in range(11)} | {11: {IGNORE}}  # no file says that 11 is void
 
 
-def test_camvid_indices_with_a_list_of_names(tmp_path: Path, arrays: Any) -> None:
+def test_camvid_index_masks_with_a_name_list_read_like_the_builtin(tmp_path: Path, arrays: Any) -> None:
     root = tmp_path / "camvid"
     export(arrays(), "camvid", root)
     (root / "labels.txt").write_text("\n".join([*load_space("camvid").names, "Unlabelled"]))
@@ -164,7 +164,7 @@ def test_camvid_indices_with_a_list_of_names(tmp_path: Path, arrays: Any) -> Non
 
 
 @pytest.mark.parametrize("table", [False, True])
-def test_camvid_colours(table: bool, tmp_path: Path, arrays: Any) -> None:
+def test_camvid_colour_masks_read_like_the_builtin(table: bool, tmp_path: Path, arrays: Any) -> None:
     root = tmp_path / "camvid"
     export(arrays(), "camvid-colour", root)
     space = load_space("camvid")
@@ -302,8 +302,8 @@ LAYOUTS: dict[str, Layout] = {
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_other_layouts(name: str, tmp_path: Path) -> None:
-    """Found without options, and recognised by their paths as what the package's own descriptions describe."""
+def test_known_layouts_are_recognised_and_read_like_the_builtin(name: str, tmp_path: Path) -> None:
+    """Each is found without options, and its paths are recognised as those of a shipped description."""
     make, wanted = LAYOUTS[name]
     root = tmp_path / name
     make(root, np.random.default_rng(0))
@@ -315,7 +315,7 @@ def test_other_layouts(name: str, tmp_path: Path) -> None:
     assert_named(dataset, theirs)
 
 
-def test_paths_alone_make_nobody_s_masks_a_release(tmp_path: Path) -> None:
+def test_matching_paths_alone_are_not_recognised_as_a_release(tmp_path: Path) -> None:
     """The values are not in the release, or the masks are of a different kind."""
     rng = np.random.default_rng(0)
     for index in range(2):
@@ -327,7 +327,7 @@ def test_paths_alone_make_nobody_s_masks_a_release(tmp_path: Path) -> None:
         assert described(tmp_path / root, tmp_path / f"{root}.yaml")[0]["classes"][0]["name"].startswith("value_")
 
 
-def test_cholecseg8k_s_clips_and_colours(tmp_path: Path) -> None:
+def test_cholecseg8k_clip_names_and_colour_masks_are_described(tmp_path: Path) -> None:
     cholecseg8k(tmp_path / "c", np.random.default_rng(0))
     _, dataset = described(tmp_path / "c", tmp_path / "d.yaml")
     assert dataset.clips() == ["video01_00080", "video01_00160", "video12_00080"]
@@ -339,7 +339,7 @@ def test_cholecseg8k_s_clips_and_colours(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not CAMVID.is_dir(), reason="no real CamVid here")
-def test_real_camvid(tmp_path: Path) -> None:
+def test_real_camvid_index_masks_read_like_the_builtin(tmp_path: Path) -> None:
     said, dataset = described(CAMVID, tmp_path / "d.yaml", most=20)
     assert (said["images"], said["labels"]) == ("{split}/{clip}_{frame}.*", "{split}annot/{clip}_{frame}.png")
     theirs = load_dataset("camvid", CAMVID)
@@ -352,7 +352,7 @@ def test_real_camvid(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not (SHARED / "data" / "camvid720").is_dir(), reason="no real CamVid here")
-def test_real_camvid_in_colours(tmp_path: Path) -> None:
+def test_real_camvid_colour_masks_read_like_the_builtin(tmp_path: Path) -> None:
     root = SHARED / "data" / "camvid720"
     _, dataset = described(root, tmp_path / "d.yaml")
     theirs = load_dataset("camvid", root)

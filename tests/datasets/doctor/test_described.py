@@ -36,14 +36,14 @@ def told(report: Report) -> list[str]:
     return [f"{Path(one.file).name}: {one.what}" for one in report.findings]
 
 
-def test_a_sound_one_is_clean(own: Path) -> None:
+def test_sound_dataset_has_no_findings(own: Path) -> None:
     report = examined(own)
     assert (told(report), report.meaningless) == ([], {})
     assert len(report.notes) == 1
     assert report.notes[0].endswith("is known for the split 'val': counts not compared")
 
 
-def test_values_without_a_meaning_are_counted_over_all_files_and_shown(own: Path) -> None:
+def test_values_without_a_meaning_are_counted_across_files_and_highlighted(own: Path) -> None:
     for clip, index, value in (("a", 1, 7), ("a", 3, 7), ("b", 0, 9)):
         mask = labels(clip, index)
         mask[5:8, 10:20] = value
@@ -69,7 +69,7 @@ def test_values_without_a_meaning_are_counted_over_all_files_and_shown(own: Path
     ]
 
 
-def test_colours_without_a_meaning(tmp_path: Path, arrays: Any) -> None:
+def test_colours_without_a_meaning_are_counted_and_highlighted(tmp_path: Path, arrays: Any) -> None:
     """This works in a built-in layout too."""
     export(arrays(), "camvid-colour", tmp_path)
     mask = np.full((12, 16, 3), 7, np.uint8)
@@ -80,7 +80,7 @@ def test_colours_without_a_meaning(tmp_path: Path, arrays: Any) -> None:
     assert sorted(path.name for path in (tmp_path / "shown").iterdir()) == ["colour_7_7_7.png", "colour_7_7_9.png"]
 
 
-def test_pictures_that_cannot_be_written(own: Path) -> None:
+def test_unwritable_picture_folder_is_an_error(own: Path) -> None:
     Image.fromarray(np.full(SIZE, 7, np.uint8)).save(own / "masks/a/00001.png")
     (own / "file").write_text("")
     done = vssbench("doctor", "--dataset", own / "d.yaml", "--pictures", own / "file" / "here")
@@ -88,7 +88,7 @@ def test_pictures_that_cannot_be_written(own: Path) -> None:
     assert "cannot be written" in done.stderr
 
 
-def test_frames_that_repeat_the_one_before(own: Path) -> None:
+def test_repeated_frames_are_reported(own: Path) -> None:
     for index in (1, 2):
         shutil.copy(own / "frames/a/00000.png", own / f"frames/a/{index:05d}.png")
     with Image.open(own / "frames/b/00002.png") as image:
@@ -99,7 +99,7 @@ def test_frames_that_repeat_the_one_before(own: Path) -> None:
     ]
 
 
-def test_files_that_are_left_out_for_their_names(own: Path) -> None:
+def test_files_skipped_because_of_their_names_are_reported(own: Path) -> None:
     Image.fromarray(picture("a", 4)).save(own / "frames/a/00004.jpg")
     (own / "frames/a/00003.png").rename(own / "frames/a/00003.PNG")
     Image.fromarray(picture("b", 4)).save(own / "frames/b/00004.tif")
@@ -110,7 +110,7 @@ def test_files_that_are_left_out_for_their_names(own: Path) -> None:
     assert len(found) == 3  # including the mask of 00003, which has no frame now
 
 
-def test_names_that_are_no_text(own: Path) -> None:
+def test_file_names_that_are_not_utf8_are_reported(own: Path) -> None:
     odd = os.fsdecode(b"caf\xe9_00004")
     for folder, made in (("frames", picture("b", 4)), ("masks", labels("b", 4))):
         try:
@@ -124,7 +124,7 @@ def test_names_that_are_no_text(own: Path) -> None:
     assert json.loads(vssbench("doctor", "--dataset", own / "d.yaml", "--json").stdout)["findings"]
 
 
-def test_clips_in_two_splits_and_in_none(own: Path) -> None:
+def test_clips_in_two_splits_or_in_none_are_reported(own: Path) -> None:
     write_tree(own, {"c": 1})
     describe(own / "d.yaml", splits={"train": ["a", "b"], "val": ["b"]})
     report = examined(own)
@@ -136,8 +136,8 @@ def test_clips_in_two_splits_and_in_none(own: Path) -> None:
     assert "not compared with the split 'train': " in report.notes[0]
 
 
-def test_a_clip_in_the_folders_of_two_splits(tmp_path: Path) -> None:
-    """Names may be numbers that start again in each split: the pictures are compared instead."""
+def test_clip_with_equal_pictures_in_two_split_folders_is_reported(tmp_path: Path) -> None:
+    """Clip names may restart from 0 in each split, so the pictures are compared instead."""
     form = ("{split}/{clip}/{frame}.png", "masks/{split}/{clip}/{frame}.png")
     write_tree(tmp_path, {"0000": 2, "0001": 2}, *form, split="train")
     write_tree(tmp_path, {"0002": 2}, *form, split="val")
@@ -148,7 +148,7 @@ def test_a_clip_in_the_folders_of_two_splits(tmp_path: Path) -> None:
     assert [one.what for one in examined(tmp_path).findings] == ["in val and in train too, clips: 1 (0000)"]
 
 
-def test_lists_of_vspw_that_share_a_video(tmp_path: Path, arrays: Any) -> None:
+def test_video_in_two_vspw_lists_is_reported(tmp_path: Path, arrays: Any) -> None:
     export(arrays(), "vspw", tmp_path)
     (tmp_path / "train.txt").write_text("clip_1\nclip_7\n")
     report = examine(load_dataset("vspw", tmp_path))

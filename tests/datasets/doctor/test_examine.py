@@ -1,4 +1,4 @@
-"""Each fault that doctor knows is planted and found, together with all the others; a clean dataset has none."""
+"""Doctor finds every fault that it knows, with all of them planted at once; a clean dataset has none."""
 
 import json
 import shutil
@@ -37,7 +37,7 @@ def findings(root, spec="vspw"):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_exports_are_clean_and_counted(tmp_path, arrays, layout):
+def test_exports_have_no_findings_and_correct_counts(tmp_path, arrays, layout):
     source = arrays(length=30)
     written = export(source, layout, tmp_path)
     seen = []
@@ -49,7 +49,7 @@ def test_exports_are_clean_and_counted(tmp_path, arrays, layout):
     assert report.pixels.sum() == written.labelled * 12 * 16
 
 
-def test_class_frequencies_are_the_labels_own(vspw, arrays):
+def test_class_frequencies_match_the_labels(vspw, arrays):
     labels = np.stack([labels for clip in arrays().clips() for _, labels in arrays().labels(clip)])
     summary = examined(vspw).to_json()["summary"]
     assert summary["void_percent"] == pytest.approx(100 * np.mean(labels == IGNORE))
@@ -59,7 +59,7 @@ def test_class_frequencies_are_the_labels_own(vspw, arrays):
     assert [entry["name"] for entry in summary["classes"]] == list(load_space("vspw").names)
 
 
-def test_every_planted_fault_is_found_at_once(vspw):
+def test_all_planted_faults_are_found_in_one_pass(vspw):
     one, two = vspw / "data/clip_0", vspw / "data/clip_1"
     grey = np.ones((12, 16), np.uint8)
     (one / "origin/00000001.jpg").write_bytes((one / "origin/00000001.jpg").read_bytes()[:200])
@@ -95,7 +95,7 @@ def test_every_planted_fault_is_found_at_once(vspw):
     assert (report.clips, report.frames, report.labelled) == (2, 47, 42)
 
 
-def test_a_video_of_the_list_that_is_not_there(vspw):
+def test_missing_video_of_the_list_is_a_finding(vspw):
     shutil.rmtree(vspw / "data/clip_0")
     report = examined(vspw)
     assert (report.clips, report.frames) == (2, 24)
@@ -109,7 +109,7 @@ def test_counts_are_compared_with_the_release(vspw):
     assert report.findings[0].expected.startswith("343 (VSPW paper")
 
 
-def test_a_shortfall_of_the_download_itself_is_a_note(vspw):
+def test_known_shortfall_of_the_download_is_a_note(vspw):
     record = json.loads((vspw / EXPORT_RECORD).read_text())
     record["val"] |= {"frames": 50, "labelled": None, "lacking": 2}
     (vspw / EXPORT_RECORD).write_text(json.dumps(record))
@@ -118,14 +118,14 @@ def test_a_shortfall_of_the_download_itself_is_a_note(vspw):
     assert report.notes[0].startswith("48 frames, 50 in the paper")
 
 
-def test_a_broken_record_does_not_lose_the_rest(vspw):
+def test_unreadable_export_record_does_not_stop_the_examination(vspw):
     (vspw / EXPORT_RECORD).write_text("{")
     report = examined(vspw)
     assert [f.what for f in report.findings] == ["no readable record of the split 'val'"]
     assert report.frames == 48
 
 
-def test_a_snippet_of_another_length(tmp_path, arrays):
+def test_cityscapes_snippet_of_wrong_length_is_a_finding(tmp_path, arrays):
     export(arrays(length=30), "cityscapes", tmp_path)
     (tmp_path / EXPORT_RECORD).unlink()
     next(tmp_path.rglob("*_000001_000029_leftImg8bit.png")).unlink()
@@ -133,7 +133,7 @@ def test_a_snippet_of_another_length(tmp_path, arrays):
     assert [f.what for f in report.findings] == ["2 clips", "59 frames", "2 labelled frames", "29 frames in the clip"]
 
 
-def test_camvid_faults(tmp_path, arrays):
+def test_camvid_unknown_colours_and_missing_frames_are_found(tmp_path, arrays):
     export(arrays(), "camvid-colour", tmp_path)
     write(tmp_path / "val_labels/clip_0_00005_L.png", np.full((12, 16, 3), 7, np.uint8))
     (tmp_path / "val/clip_1_00010.png").unlink()
@@ -145,7 +145,7 @@ def test_camvid_faults(tmp_path, arrays):
     }
 
 
-def test_unlabelled_frames_have_a_summary_without_shares(tmp_path):
+def test_summary_of_unlabelled_frames_has_no_class_shares(tmp_path):
     write(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8))
     report = examined(tmp_path, "frames")
     assert report.findings == []
@@ -153,19 +153,19 @@ def test_unlabelled_frames_have_a_summary_without_shares(tmp_path):
     assert "counts not compared" in report.notes[0]
 
 
-def test_a_dataset_that_is_no_folder_is_read_clip_by_clip(arrays):
+def test_dataset_without_a_folder_is_read_clip_by_clip(arrays):
     report = examine(arrays(clip_count=1, length=3))
     assert (report.clips, report.frames, report.labelled, report.findings) == (1, 3, 3, [])
 
 
-def test_gaps():
+def test_gaps_are_where_frame_numbers_are_missing():
     assert gaps(["a_30", "a_60", "a_91", "a_120"]) == []
     assert gaps(["2", "4", "8", "10"]) == [("4", "8")]
     assert gaps(["x", "y"]) == []
     assert gaps(["1"]) == []
 
 
-def test_positions():
+def test_positions_skip_missing_frame_numbers():
     assert positions([]) == []
     assert positions(["f5"]) == [0]
     assert positions(["2", "4", "8", "10"]) == [0, 1, 3, 4]
@@ -181,15 +181,15 @@ def test_positions():
     length=st.integers(12, 40),
     lost=st.sets(st.integers(1, 38), max_size=2),
 )
-def test_frames_keep_their_positions_when_others_are_lost(step, start, length, lost):
+def test_frames_keep_their_positions_when_others_are_missing(step, start, length, lost):
     whole = [f"Seq_f{start + step * index:05d}" for index in range(length)]
     kept = [index for index in range(length) if index not in lost]
     assert positions(whole) == list(range(length))
     assert positions([whole[index] for index in kept]) == kept
 
 
-def test_label_files_in_another_numbering(tmp_path, arrays):
-    """Train ids under the name labelIds; VSPW's values minus 1. Each of their values has a meaning too."""
+def test_label_files_in_a_different_numbering_are_a_finding(tmp_path, arrays):
+    """Train ids under the name labelIds; VSPW's values minus 1. All of these values have a meaning too."""
     for layout, renumber in (
         ("cityscapes", lambda values: load_space("cityscapes").from_file[values]),
         ("vspw", lambda values: np.where(values == 0, 255, values - 1).astype(np.uint8)),
@@ -205,7 +205,7 @@ def test_label_files_in_another_numbering(tmp_path, arrays):
 
 
 class FewClasses:
-    """The clips of another dataset, with four classes in equal shares and no void."""
+    """The clips of a given dataset, with four classes in equal shares and no void."""
 
     def __init__(self, source):
         self.source, self.name, self.space = source, source.name, source.space
@@ -215,7 +215,7 @@ class FewClasses:
         return (replace(frame, labels=frame.labels % 4) for frame in self.source.frames(clip))
 
 
-def test_turned_frames_are_told(tmp_path, arrays):
+def test_frames_turned_by_exif_orientation_are_a_note(tmp_path, arrays):
     export(arrays(clip_count=1), "camvid", tmp_path)
     exif = Image.Exif()
     exif[0x0112] = 3

@@ -73,7 +73,7 @@ KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_masks_of_every_kind_give_the_same_labels(kind: str, tmp_path: Path) -> None:
+def test_masks_of_every_kind_return_the_same_labels(kind: str, tmp_path: Path) -> None:
     mask, said = KINDS[kind]
     write_tree(tmp_path, {"a": 3, "b": 2}, mask=mask)
     dataset = load_dataset(str(describe(tmp_path / "my_video.yaml", **said)))
@@ -97,7 +97,7 @@ def test_masks_of_every_kind_give_the_same_labels(kind: str, tmp_path: Path) -> 
         ("./video/{clip}/rgb/{frame}.png", "video/{clip}/mask/{frame}.png"),
     ],
 )
-def test_patterns(images: str, masks: str, tmp_path: Path) -> None:
+def test_path_patterns_find_every_clip_and_frame(images: str, masks: str, tmp_path: Path) -> None:
     """Clips whose names contain the text that separates them from the frame in other patterns."""
     clips = {"cam_1": 3, "cam_10": 2, "cam_2": 1}
     write_tree(tmp_path, clips, images, masks)
@@ -113,7 +113,7 @@ def test_patterns(images: str, masks: str, tmp_path: Path) -> None:
         assert all(np.array_equal(found, labels(clip, int(stem))) for stem, found in dataset.labels(clip))
 
 
-def test_one_clip_without_a_name(tmp_path: Path) -> None:
+def test_patterns_without_a_clip_are_one_clip_named_video(tmp_path: Path) -> None:
     write_tree(tmp_path, {"a": 3}, "images/f_{frame}.png", "masks/m_{frame}.png")
     said = {"images": "images/f_{frame}.png", "labels": "masks/m_{frame}.png"}
     dataset = load_dataset(str(describe(tmp_path / "d.yaml", **said)))
@@ -125,7 +125,7 @@ def test_one_clip_without_a_name(tmp_path: Path) -> None:
             load_dataset(str(describe(tmp_path / "d.yaml", **said | changed)))
 
 
-def test_any_text_in_a_folders_name(tmp_path: Path) -> None:
+def test_star_in_a_pattern_matches_any_folder_name(tmp_path: Path) -> None:
     write_tree(tmp_path, {"video01_00080": 2}, "video01/{clip}/{frame}.png", "video01/{clip}/{frame}_mask.png")
     write_tree(tmp_path, {"video02_00010": 1}, "video02/{clip}/{frame}.png", "video02/{clip}/{frame}_mask.png")
     said = {"images": "video*/{clip}/{frame}.png", "labels": "video*/{clip}/{frame}_mask.png"}
@@ -140,7 +140,7 @@ def test_any_text_in_a_folders_name(tmp_path: Path) -> None:
         load_dataset(str(tmp_path / "d.yaml"))
 
 
-def test_splits(tmp_path: Path) -> None:
+def test_splits_may_be_name_lists_wildcards_or_files(tmp_path: Path) -> None:
     write_tree(tmp_path, dict.fromkeys(("cam1", "cam2_a", "cam2_b", "cam7"), 1))
     (tmp_path / "train.txt").write_text("cam7\ncam1\n")
     file = str(describe(tmp_path / "d.yaml", splits={"train": "train.txt", "val": ["cam2_*", "cam1"]}))
@@ -164,13 +164,13 @@ def test_frames_without_a_label_are_streamed_and_not_scored(tmp_path: Path) -> N
         dataset.stems("a")
 
 
-def test_video_without_labels(tmp_path: Path) -> None:
+def test_description_without_labels_is_unlabelled_video(tmp_path: Path) -> None:
     write_tree(tmp_path, {"a": 2}, masks=None)
     dataset = load_dataset(str(describe(tmp_path / "d.yaml", labels=None)))
     assert [frame.labels for frame in dataset.frames("a")] == [None, None]
 
 
-def test_missing_frames_keep_their_places(tmp_path: Path) -> None:
+def test_frame_indices_skip_missing_frames(tmp_path: Path) -> None:
     write_tree(tmp_path, {"a": 8})
     for kind in ("frames", "masks"):
         (tmp_path / kind / "a" / "00003.png").unlink()
@@ -179,19 +179,19 @@ def test_missing_frames_keep_their_places(tmp_path: Path) -> None:
     assert dataset.lacking("a", dataset.stems("a")) == ["between 00002 and 00004"]
 
 
-def test_a_description_is_a_file_of_classes_too(tmp_path: Path) -> None:
+def test_description_can_be_loaded_as_a_label_space(tmp_path: Path) -> None:
     file = describe(tmp_path / "d.yaml", classes=COLOURED)
     assert load_space(str(file)).names == CLASSES
     assert load_space(str(file)).colours.tolist() == [list(colour) for colour in COLOURS]
 
 
-def test_a_description_is_named_by_its_file() -> None:
+def test_path_of_a_description_is_a_folder_spec() -> None:
     assert str(dataset_spec("some where/my_video.yaml")) == 'folder(file="some where/my_video.yaml")'
     assert str(dataset_spec("camvid")) == "camvid"
 
 
 @given(st.integers(2, 300), st.integers(2, 300), st.lists(st.integers(0, 65535), min_size=1, max_size=20))
-def test_instances_are_taken_off(start: int, divisor: int, values: list[int]) -> None:
+def test_instance_values_map_to_their_class(start: int, divisor: int, values: list[int]) -> None:
     """Compare with the rule itself, value by value; what is not a class is refused."""
     space = load_space("vspw")
     masks = Masks(space, instances=(start, divisor))
@@ -203,7 +203,7 @@ def test_instances_are_taken_off(start: int, divisor: int, values: list[int]) ->
             assert masks._train[value] == space.from_file[number]
 
 
-def test_values_without_a_meaning_are_counted(tmp_path: Path) -> None:
+def test_values_without_a_meaning_are_counted_in_the_error(tmp_path: Path) -> None:
     def odd(ids: np.ndarray) -> Image.Image:
         ids[3, :5], ids[4, :2] = 9, 200
         return Image.fromarray(ids)
@@ -232,7 +232,7 @@ NAMES = st.text("abcXYZ019-.+()[] ", min_size=1, max_size=8).filter(lambda name:
     ),
 )
 @settings(deadline=None, max_examples=40)
-def test_what_a_pattern_writes_it_finds(
+def test_pattern_finds_every_path_that_it_formats(
     tmp_path_factory: pytest.TempPathFactory, clips: dict[str, set[str]], pattern: str
 ) -> None:
     root = tmp_path_factory.mktemp("tree")

@@ -30,7 +30,7 @@ def painted(ids: np.ndarray) -> Image.Image:
 
 
 def panoptic(ids: np.ndarray) -> Image.Image:
-    """Cars are the 7th, with either value."""
+    """All cars are the 7th, with either value of the class."""
     wide = ids.astype(np.uint16) + 1
     wide[ids == 1] = 207
     wide[:10][ids[:10] == 1] = 507
@@ -56,14 +56,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_there_are_five() -> None:
+def test_page_has_five_examples() -> None:
     assert len(EXAMPLES) == 5
 
 
 @pytest.mark.parametrize(
     "title", [pytest.param(title, marks=pytest.mark.slow if title in TRAINS else ()) for title in EXAMPLES]
 )
-def test_an_example(title: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_of_an_example_print_what_the_page_shows(
+    title: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every command succeeds, and its output contains what the page shows below it."""
     monkeypatch.chdir(place)
     for block in re.findall(r"```console\n(.*?)```", SECTIONS[title], re.DOTALL):

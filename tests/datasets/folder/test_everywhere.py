@@ -43,7 +43,7 @@ def run(*more: object) -> dict[str, Any]:
     return next(iter(told(*words, *more)["methods"].values()))
 
 
-def test_a_run_in_several_processes(place: Path) -> None:
+def test_run_on_a_description_is_the_same_in_several_processes(place: Path) -> None:
     one = run()
     assert one["dataset"]["spec"] == "folder(file=mine.yaml)"
     assert one["metrics"] == run("--output", "again", "--workers", 2)["metrics"]
@@ -51,7 +51,7 @@ def test_a_run_in_several_processes(place: Path) -> None:
     assert vssbench("verify", "out").status == 0
 
 
-def test_a_run_spec(place: Path) -> None:
+def test_run_spec_accepts_a_description(place: Path) -> None:
     (place / "bench.yaml").write_text(f'methods: ["{HOLD}"]\ndataset: mine.yaml\nlatency: {{enabled: false}}\n')
     words = ("run", "bench.yaml", "--output", "out")
     assert next(iter(told(*words)["methods"].values()))["dataset"]["spec"] == "folder(file=mine.yaml)"
@@ -59,7 +59,7 @@ def test_a_run_spec(place: Path) -> None:
     assert "folder has no argument 'fil'" in vssbench("run", "bad.yaml", "--output", "o").stderr
 
 
-def test_the_gate(place: Path) -> None:
+def test_baseline_and_check_accept_a_description(place: Path) -> None:
     (place / "bench.yaml").write_text(f'methods: ["{HOLD}"]\ndataset: mine.yaml\nlatency: {{enabled: false}}\n')
     told("run", "bench.yaml", "--output", "out")
     assert vssbench("baseline", "update", "out", "--output", "baseline.json", "--reason", "first").status == 0
@@ -67,7 +67,7 @@ def test_the_gate(place: Path) -> None:
     assert vssbench("check", "after", "--baseline", "baseline.json").status == 0
 
 
-def test_resuming_under_another_content_measures_anew(place: Path) -> None:
+def test_resuming_with_a_changed_description_measures_again(place: Path) -> None:
     before = run()
     assert "measured again" not in str(run("--resume"))
     describe(place / "mine.yaml", classes=[{"name": name, "values": [(k + 1) % 3]} for k, name in enumerate(CLASSES)])
@@ -77,7 +77,7 @@ def test_resuming_under_another_content_measures_anew(place: Path) -> None:
     assert after["metrics"] == run("--output", "fresh")["metrics"]
 
 
-def test_every_machine_compares_the_descriptions_content(place: Path) -> None:
+def test_node_check_compares_the_content_of_descriptions(place: Path) -> None:
     spec = load_spec(None, {"methods": [HOLD], "dataset": "strided(of=mine.yaml)"})
     assert spec.dataset == "strided(of=folder(file=mine.yaml))"
     assert named_files([dataset_spec("strided(of=mine.yaml)")]) == [Path("mine.yaml")]
@@ -86,7 +86,7 @@ def test_every_machine_compares_the_descriptions_content(place: Path) -> None:
     assert shared(Bench(spec))["mine.yaml"] not in (None, one)
 
 
-def test_score_doctor_export_and_predict(place: Path) -> None:
+def test_score_doctor_export_and_predict_accept_a_description(place: Path) -> None:
     for clip in ("a", "b"):
         (place / "predicted" / clip).mkdir(parents=True)
         for index in range(9):

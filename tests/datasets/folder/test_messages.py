@@ -121,13 +121,13 @@ def said(tree: Path, text: str, *more: object) -> str:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake(mistake: str, tree: Path) -> None:
+def test_mistake_in_a_description_has_its_exact_message(mistake: str, tree: Path) -> None:
     (before, after), message = MISTAKES[mistake]
     assert before in GOOD
     assert said(tree, GOOD.replace(before, after)) == f"vssbench: {message}"
 
 
-def test_the_description_itself_is_right(tree: Path) -> None:
+def test_description_without_mistakes_runs(tree: Path) -> None:
     (tree / "my_video.yaml").write_text(GOOD)
     words = (
         "run",
@@ -142,7 +142,7 @@ def test_the_description_itself_is_right(tree: Path) -> None:
     assert vssbench(*words).status == 0
 
 
-def test_splits_that_there_are_not(tree: Path) -> None:
+def test_unknown_split_is_one_error_message(tree: Path) -> None:
     assert said(tree, GOOD, "--split", "test") == (
         "vssbench: DIR/my_video.yaml:4:1: splits: no such split: 'test'; known: train, val"
     )
@@ -153,13 +153,13 @@ def test_splits_that_there_are_not(tree: Path) -> None:
     )
 
 
-def test_masks_of_colours_where_values_are_said(tree: Path) -> None:
+def test_colour_masks_where_values_are_described_are_refused(tree: Path) -> None:
     file = tree / "masks/cam2_a/00000.png"
     Image.open(file).convert("RGB").save(file)
     assert said(tree, GOOD).startswith("vssbench: DIR/masks/cam2_a/00000.png: a colour mask where indices are expected")
     assert "write `masks: colours` in the description, or `channel: red`" in said(tree, GOOD)
 
 
-def test_a_description_that_is_not_there(tree: Path) -> None:
+def test_missing_description_is_one_error_message(tree: Path) -> None:
     done = vssbench(*RUN, "--dataset", tree / "none.yaml", "--output", tree / "out")
     assert done.stderr.replace(str(tree), "DIR").strip() == "vssbench: DIR/none.yaml: no such file"

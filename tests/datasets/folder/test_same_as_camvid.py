@@ -58,19 +58,19 @@ def compare(root: Path, described: Path, split: str, place: Path) -> None:
     assert held["VC@16"] is not None
 
 
-def test_a_made_tree(tmp_path: Path) -> None:
+def test_synthetic_tree_scores_the_same_in_both_layouts(tmp_path: Path) -> None:
     export(load_dataset("synthetic(clips=2,frames=18,height=48,width=64)"), "camvid", tmp_path / "exported")
     compare(*as_folders(tmp_path / "exported", "val", tmp_path), "val", tmp_path)
 
 
 @pytest.mark.skipif(not (REAL / "camvid").is_dir(), reason="CamVid is not next to the project")
-def test_real_video(tmp_path: Path) -> None:
+def test_real_camvid_scores_the_same_in_both_layouts(tmp_path: Path) -> None:
     """Eighteen consecutive frames at 15 Hz, so that VC has its windows."""
     compare(*as_folders(REAL / "camvid", "val", tmp_path, most=18), "val", tmp_path)
 
 
 @pytest.mark.skipif(not (REAL / "camvid720").is_dir(), reason="CamVid in 720x960 is not next to the project")
-def test_real_masks_of_colours(tmp_path: Path) -> None:
+def test_real_colour_masks_read_the_same_in_both_layouts(tmp_path: Path) -> None:
     """The release's masks in its 32 colours, with sequence and number in one name."""
     said = {
         "images": "val/{clip}_{frame}.png",

@@ -1,4 +1,4 @@
-"""The shipped descriptions: a small tree in each layout, read back, scored, and wrong where a prediction is wrong."""
+"""The shipped descriptions: a small tree in each layout, read back and scored, also with a wrong prediction."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def layout(request: pytest.FixtureRequest, tmp_path: Path) -> Layout:
     return found
 
 
-def test_oracle_is_perfect_and_one_wrong_pixel_in_four_costs_what_it_must(layout: Layout, tmp_path: Path) -> None:
+def test_oracle_scores_100_and_a_wrong_prediction_scores_its_computed_miou(layout: Layout, tmp_path: Path) -> None:
     """A prediction that swaps train ids 0 and 1 in the upper half of one frame; the counts are computed by hand."""
     from tests.helpers.described import labels
 
@@ -150,7 +150,7 @@ def test_oracle_is_perfect_and_one_wrong_pixel_in_four_costs_what_it_must(layout
     assert told["metrics"]["mIoU"] < 100
 
 
-def test_every_layout_reads_back(layout: Layout, tmp_path: Path) -> None:
+def test_every_layout_reads_back_its_labels(layout: Layout, tmp_path: Path) -> None:
     from tests.helpers.described import labels
 
     dataset: Any = load_dataset(layout.name, tmp_path)
@@ -174,7 +174,7 @@ def test_every_description_is_a_dataset_and_names_its_source() -> None:
     assert load_space("cholecseg8k").classes == 13
 
 
-def test_a_folder_that_is_none_of_it(tmp_path: Path) -> None:
+def test_missing_or_wrong_data_root_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="kitti_step needs the folder that holds it"):
         load_dataset("kitti_step")
     (tmp_path / "image").mkdir()
@@ -182,7 +182,7 @@ def test_a_folder_that_is_none_of_it(tmp_path: Path) -> None:
         load_dataset("kitti_step", tmp_path)
 
 
-def test_a_test_split_may_keep_its_labels_secret(tmp_path: Path) -> None:
+def test_split_without_label_files_is_unlabelled(tmp_path: Path) -> None:
     write_tree(tmp_path, {"0001": 2}, LAYOUTS["kitti_step"].images, None, split="test")
     dataset = load_dataset("kitti_step", tmp_path, "test")
     assert [frame.labels for frame in dataset.frames("0001")] == [None, None]
