@@ -1,4 +1,4 @@
-"""docs/export_model.md: its program runs what `vssbench export-model` writes, and its table of keys is whole."""
+"""docs/export_model.md: its program runs what `vssbench export-model` writes, and its table of keys is complete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAGE = (ROOT / "docs" / "export_model.md").read_text(encoding="utf-8")
 
 @pytest.mark.extra("onnx")
 @pytest.mark.parametrize("spec", ["espnet", "psp18(scale=0.5)", "segformer"])
-def test_the_program_says_what_the_method_says(spec: str, tmp_path: Path) -> None:
+def test_documented_program_predicts_like_the_method(spec: str, tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "segment.py").write_text(code)
     (frame,) = random_clip(size=(64, 100), length=1)
@@ -36,6 +36,6 @@ def test_the_program_says_what_the_method_says(spec: str, tmp_path: Path) -> Non
     assert (np.asarray(Image.open(tmp_path / "labels.png")) == wanted).mean() > 0.999
 
 
-def test_every_key_of_model_yaml_is_explained() -> None:
+def test_every_key_of_model_yaml_is_documented() -> None:
     named = set(re.findall(r"`(\w+)`", PAGE))
     assert not set(ModelFile.model_fields) - named

@@ -1,4 +1,4 @@
-"""Every method of the registry can be exported, or says why not; what it hands over holds together."""
+"""Every method of the registry can be exported, or says why not; its graphs are consistent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REFUSED = {
     "espnet(void=true)": "leave void out",
 }
 ELSEWHERE = {"huggingface", "mmseg", "onnx"}
-"""They need a model of somebody's: below, or in tests of their own."""
+"""They need a user's model: tested below, or in tests of their own."""
 EXPORTED = sorted(set(BUILTIN) - {parse(spec).name for spec in REFUSED} - ELSEWHERE | {"espnet"})
 HUGGINGFACE = {"segformer", "mask2former", "maskformer", "upernet", "dpt", "beit", "data2vec"}
 CONFIG = """
@@ -65,12 +65,12 @@ def check(found: Graphs) -> None:
 
 
 @pytest.mark.parametrize("name", EXPORTED)
-def test_graphs_hold_together(name: str) -> None:
+def test_graphs_of_every_method_are_consistent(name: str) -> None:
     check(graphs_of(load_method(name), Spec(name), SIZE))
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_models_of_transformers(name: str, tmp_path: Path) -> None:
+def test_transformers_models_have_consistent_graphs_or_are_refused(name: str, tmp_path: Path) -> None:
     saved(tmp_path, *MODELS[name])
     spec = Spec("huggingface", (("model", str(tmp_path)),))
     method = load_method(spec)
@@ -82,7 +82,7 @@ def test_models_of_transformers(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.extra("mmseg")
-def test_networks_of_mmsegmentation(tmp_path: Path) -> None:
+def test_mmseg_networks_have_consistent_graphs_unless_tiled(tmp_path: Path) -> None:
     file = tmp_path / "config.py"
     spec = Spec("mmseg", (("config", str(file)),))
     file.write_text(CONFIG.replace("MODE", "whole").replace("{MORE}", ""))
@@ -93,7 +93,7 @@ def test_networks_of_mmsegmentation(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_what_cannot_be_exported_says_why(text: str) -> None:
+def test_method_that_cannot_be_exported_says_why(text: str) -> None:
     with pytest.raises(UserError) as refused:
         graphs_of(load_method(text), parse(text), SIZE)
     assert REFUSED[text] in str(refused.value)
@@ -102,6 +102,8 @@ def test_what_cannot_be_exported_says_why(text: str) -> None:
 @pytest.mark.slow
 @pytest.mark.extra("onnx")
 @pytest.mark.parametrize("name", EXPORTED)
-def test_graphs_do_as_the_method_does(name: str, vssbench: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_exported_graphs_of_every_method_pass_the_parity_check(
+    name: str, vssbench: Callable[..., Outcome], tmp_path: Path
+) -> None:
     done = vssbench("export-model", name, "--size", "64x96", "--output", tmp_path / "out")
     assert done.status == 0, done.stderr

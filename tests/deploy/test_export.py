@@ -1,4 +1,4 @@
-"""What a method writes for a runtime: graphs that say what the network says, and the file that describes them."""
+"""Export for a runtime: graphs that compute what the network computes, and the file that describes them."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def mpvss(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ModelFile, Pat
     return *exported("mpvss(key_interval=auto(threshold=8))", folder), folder
 
 
-def test_graphs_say_what_the_network_says(mpvss: tuple[Any, ModelFile, Path]) -> None:
+def test_graphs_compute_what_the_network_computes(mpvss: tuple[Any, ModelFile, Path]) -> None:
     method, model, folder = mpvss
     for name, graph in method.graphs(SIZE).graphs.items():
         assert max(differences(graph, folder / model.graphs[name].file).values()) < 1e-5
 
 
-def test_the_file_says_how_the_graphs_run(mpvss: tuple[Any, ModelFile, Path]) -> None:
+def test_model_yaml_describes_how_the_graphs_run(mpvss: tuple[Any, ModelFile, Path]) -> None:
     method, model, _ = mpvss
     assert model.classes == method.space.names
     assert model.labels == "synthetic"
@@ -86,7 +86,9 @@ class Sampled(nn.Module):
 
 @pytest.mark.parametrize(("padding", "corners"), [("zeros", False), ("zeros", True), ("border", True)])
 @pytest.mark.parametrize("grid_sample", [True, False])
-def test_sampling_with_and_without_grid_sample(grid_sample: bool, padding: str, corners: bool, tmp_path: Path) -> None:
+def test_sampling_is_exact_with_and_without_the_grid_sample_operator(
+    grid_sample: bool, padding: str, corners: bool, tmp_path: Path
+) -> None:
     import onnx
 
     source = FromPicture(picture="none")
@@ -100,7 +102,7 @@ def test_sampling_with_and_without_grid_sample(grid_sample: bool, padding: str, 
     assert (tmp_path / "one.onnx").read_bytes() == (tmp_path / "two.onnx").read_bytes()
 
 
-def test_one_tensor_as_the_example_of_two_inputs(tmp_path: Path) -> None:
+def test_one_tensor_can_be_the_example_of_two_inputs(tmp_path: Path) -> None:
     one = GraphInput(FromPicture(picture="none"), torch.zeros(1, 2))
     graph = Graph("key", nn.Bilinear(2, 2, 3), {"left": one, "right": one}, ("product",))
     to_onnx.write(graph, tmp_path / "one.onnx")
@@ -108,7 +110,7 @@ def test_one_tensor_as_the_example_of_two_inputs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 6)])
-def test_pooling_is_a_few_operators(size: tuple[int, int], tmp_path: Path) -> None:
+def test_adaptive_pooling_is_exported_as_at_most_four_operators(size: tuple[int, int], tmp_path: Path) -> None:
     import onnx
 
     image = GraphInput(FromPicture(picture="none"), torch.randn(1, 4, 13, 17))
@@ -130,7 +132,7 @@ class Pooled(nn.Module):
 
 
 class Keeping(nn.Module):
-    """A module that makes a table when it is first asked, and keeps it."""
+    """A module that makes a table at its first call, and keeps it."""
 
     table: torch.Tensor | None = None
 
@@ -140,7 +142,7 @@ class Keeping(nn.Module):
         return (x * self.table,)
 
 
-def test_a_table_that_a_module_keeps_has_values(tmp_path: Path) -> None:
+def test_export_leaves_values_in_a_table_cached_by_the_module(tmp_path: Path) -> None:
     module = Keeping()
     graph = Graph("key", module, {"x": GraphInput(FromPicture(picture="none"), torch.zeros(3))}, ("product",))
     to_onnx.write(graph, tmp_path / "one.onnx")
@@ -149,7 +151,7 @@ def test_a_table_that_a_module_keeps_has_values(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spec", ["hold(of=mask2former)", "oracle"])
-def test_what_is_no_network_is_refused_with_what_to_do(spec: str, tmp_path: Path) -> None:
+def test_method_that_is_not_a_network_is_refused(spec: str, tmp_path: Path) -> None:
     with pytest.raises(UserError) as refused:
         exported(spec, tmp_path / "out")
     assert ("onnx(model=DIR)" in str(refused.value)) == ("of=" in spec)
@@ -157,7 +159,7 @@ def test_what_is_no_network_is_refused_with_what_to_do(spec: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", spaces())
-def test_a_label_space_survives_being_written(name: str) -> None:
+def test_label_space_written_as_a_mapping_reads_back(name: str) -> None:
     space = load_space(name)
     again = read_space(as_mapping(space))
     assert (again.name, again.names, again.stray, again.from_colour) == (

@@ -1,4 +1,4 @@
-"""`vssbench export-model`: what it writes, what it compares, and when it says no."""
+"""`vssbench export-model`: what it writes, what it compares, and what it refuses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def exported(vssbench: Run, folder: Path, method: str, *more: object) -> tuple[O
     return done, read_model(folder).file
 
 
-def test_what_is_written_runs_and_does_as_the_method_does(vssbench: Run, tmp_path: Path) -> None:
+def test_exported_model_runs_and_predicts_like_the_method(vssbench: Run, tmp_path: Path) -> None:
     done, model = exported(vssbench, tmp_path / "out", "espnet", "--json")
     assert done.status == 0
     assert json.loads(done.stdout)["model"] == model.model_dump(mode="json")
@@ -41,7 +41,7 @@ def test_what_is_written_runs_and_does_as_the_method_does(vssbench: Run, tmp_pat
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_fewer_bits_make_a_smaller_file_of_nearly_the_same(vssbench: Run, precision: str, tmp_path: Path) -> None:
+def test_fp16_and_int8_graphs_are_smaller_and_nearly_equal(vssbench: Run, precision: str, tmp_path: Path) -> None:
     more = ("--calibrate", FRAMES, "--calibrate-frames", 8) if precision == "int8" else ()
     done, model = exported(vssbench, tmp_path / "out", "espnet", "--precision", precision, *more)
     assert done.status == 0
@@ -61,7 +61,9 @@ def test_fewer_bits_make_a_smaller_file_of_nearly_the_same(vssbench: Run, precis
         assert "QuantizeLinear" in kinds
 
 
-def test_graphs_that_differ_are_an_exit_status(vssbench: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_differing_graphs_exit_with_status_1_unless_allowed(
+    vssbench: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(parity, "LEAST", dict.fromkeys(parity.LEAST, 1.1))
     done, _ = exported(vssbench, tmp_path / "out", "espnet")
     assert done.status == 1
@@ -69,7 +71,7 @@ def test_graphs_that_differ_are_an_exit_status(vssbench: Run, tmp_path: Path, mo
     assert exported(vssbench, tmp_path / "allowed", "espnet", "--allow-different")[0].status == 0
 
 
-def test_another_method_s_graphs_are_found_out(vssbench: Run, tmp_path: Path) -> None:
+def test_parity_check_detects_graphs_with_different_weights(vssbench: Run, tmp_path: Path) -> None:
     exported(vssbench, tmp_path / "out", "espnet", "--checkpoint", "espnet=untrained")
     graphs = load_method(f"onnx(model={tmp_path / 'out'})")
     frames = parity.frames_of(Synthetic(height=64, width=96), SIZE, 2)
@@ -80,7 +82,7 @@ def test_another_method_s_graphs_are_found_out(vssbench: Run, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_a_graph_that_never_ran_is_named(vssbench: Run, tmp_path: Path) -> None:
+def test_graph_that_ran_on_no_frame_is_reported(vssbench: Run, tmp_path: Path) -> None:
     done, model = exported(vssbench, tmp_path / "out", "tdnet", "--limit", 1)
     assert done.status == 1
     assert "ran on none of 1 frames" in done.stderr
@@ -100,21 +102,23 @@ def test_a_graph_that_never_ran_is_named(vssbench: Run, tmp_path: Path) -> None:
         (("espnet", "--precision", "int8", "--calibrate", "synthetic"), "a frame is 128x224"),
     ],
 )
-def test_mistakes_are_one_message(arguments: tuple[str, ...], said: str, vssbench: Run, tmp_path: Path) -> None:
+def test_invalid_arguments_are_one_error_message(
+    arguments: tuple[str, ...], said: str, vssbench: Run, tmp_path: Path
+) -> None:
     done = vssbench("export-model", "--size", "64x96", "--output", tmp_path / "out", *arguments)
     assert done.status == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) <= 3
 
 
-def test_nothing_is_written_over(vssbench: Run, tmp_path: Path) -> None:
+def test_export_into_a_non_empty_folder_is_refused(vssbench: Run, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     done = vssbench("export-model", "espnet", "--size", "64x96", "--output", tmp_path)
     assert done.status == 2
     assert [one.name for one in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_after_a_failure_the_folder_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_export_leaves_the_folder_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from vssbench.deploy import export
 
     def fail(*_: Any, **__: Any) -> None:
@@ -126,7 +130,7 @@ def test_after_a_failure_the_folder_is_empty(tmp_path: Path, monkeypatch: pytest
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_the_digests_are_of_the_files_that_are_there(vssbench: Run, tmp_path: Path) -> None:
+def test_saving_again_digests_the_current_files(vssbench: Run, tmp_path: Path) -> None:
     _, model = exported(vssbench, tmp_path / "out", "espnet")
     (tmp_path / "out" / "frame.onnx").write_bytes(b"another")
     again = save(model, tmp_path / "out")

@@ -40,13 +40,13 @@ def torch_macs(function: Any, *inputs: torch.Tensor) -> int:
     return counter.get_total_flops() // 2
 
 
-def test_convolution(tmp_path: Path) -> None:
+def test_grouped_strided_convolution_macs_equal_those_of_torch(tmp_path: Path) -> None:
     x, w = torch.zeros(1, 4, 9, 11), torch.zeros(6, 2, 3, 3)
     info = one(tmp_path, "Conv", (1, 6, 5, 6), {"w": w.numpy()}, (1, 4, 9, 11), group=2, strides=[2, 2], pads=[1] * 4)
     assert macs(info) == {"Conv": torch_macs(lambda x, w: F.conv2d(x, w, stride=2, padding=1, groups=2), x, w)}
 
 
-def test_transposed_convolution(tmp_path: Path) -> None:
+def test_transposed_convolution_macs_equal_those_of_torch(tmp_path: Path) -> None:
     x, w = torch.zeros(1, 4, 9, 11), torch.zeros(4, 3, 4, 4)
     info = one(tmp_path, "ConvTranspose", (1, 3, 18, 22), {"w": w.numpy()}, (1, 4, 9, 11), strides=[2, 2], pads=[1] * 4)
     counted = torch_macs(lambda x, w: F.conv_transpose2d(x, w, stride=2, padding=1), x, w)
@@ -54,36 +54,36 @@ def test_transposed_convolution(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("transposed", [0, 1])
-def test_general_product(tmp_path: Path, transposed: int) -> None:
+def test_gemm_macs_are_rows_times_inner_size_times_columns(tmp_path: Path, transposed: int) -> None:
     constants = {"w": np.zeros((7, 5), np.float32), "b": np.zeros(5, np.float32)}
     info = one(tmp_path, "Gemm", (3, 5), constants, (7, 3) if transposed else (3, 7), transA=transposed)
     assert macs(info) == {"Gemm": 3 * 7 * 5}
 
 
-def test_broadcast_product(tmp_path: Path) -> None:
+def test_matmul_macs_include_the_broadcast_dimensions(tmp_path: Path) -> None:
     info = one(tmp_path, "MatMul", (2, 3, 4, 6), {}, (4, 5), (2, 3, 5, 6))
     assert macs(info) == {"MatMul": 2 * 3 * 4 * 5 * 6}
 
 
-def test_einsum(tmp_path: Path) -> None:
+def test_einsum_macs_are_the_product_of_all_dimensions(tmp_path: Path) -> None:
     info = one(tmp_path, "Einsum", (2, 7, 3, 4), {}, (2, 7, 5), (2, 3, 4, 5), equation="nqc, nhwc -> nqhw")
     assert macs(info) == {"Einsum": 2 * 7 * 3 * 4 * 5}
 
 
-def test_shapes_follow_from_the_input_s_where_the_graph_fixes_none(tmp_path: Path) -> None:
+def test_macs_of_a_graph_without_fixed_shapes_need_the_input_shape(tmp_path: Path) -> None:
     file = made.per_frame(tmp_path / "net.onnx", ("H", "W"))
     assert macs(read_graph(file), {"image": (1, 3, 16, 24)}) == {"Conv": 3 * 3 * 16 * 24}
     with pytest.raises(UserError, match="the shape of 'image', which Conv needs, does not follow"):
         macs(read_graph(file))
 
 
-def test_equal_weights_of_two_graphs_count_once(tmp_path: Path) -> None:
+def test_equal_weights_in_two_graphs_count_once(tmp_path: Path) -> None:
     folder = made.with_key(tmp_path)
     graphs = {name: read_graph(folder / f"{name}.onnx") for name in ("key", "nonkey")}
     assert parameters(graphs) == 9
 
 
-def test_the_method_it_came_from_has_the_word(tmp_path: Path) -> None:
+def test_gflops_in_model_yaml_take_precedence_over_counting_the_graph(tmp_path: Path) -> None:
     folder = made.with_key(tmp_path)
     own = load_method(f"onnx(model={folder})")
     counted = cost(own, None, made.SIZE)
@@ -107,7 +107,7 @@ def test_the_method_it_came_from_has_the_word(tmp_path: Path) -> None:
     assert wrapped["counter"] == record["counter"]
 
 
-def test_another_size_has_no_figures_and_says_so(tmp_path: Path) -> None:
+def test_different_frame_size_has_no_gflops_and_a_note(tmp_path: Path) -> None:
     counted = cost(load_method(f"onnx(model={made.alone(tmp_path)})"), None, (8, 8))
     assert counted["gflops"] is None
     assert any("a frame is 8x8, and the graphs are for 16x24" in note for note in counted["notes"])
@@ -115,12 +115,14 @@ def test_another_size_has_no_figures_and_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mask2former", "mpvss", "mrcfa", "tdnet", "arseg"])
-def test_networks_as_fvcore_counts_them(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within 1 % on convolutions and products; of broadcast products fvcore counts one, which is added here.
+def test_network_graph_macs_are_within_one_percent_of_fvcore(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within 1 % on convolutions and products; fvcore counts a broadcast product once, so its repeats are added here.
 
-    Not arseg's nonkey frames: what runs multiplies keys that a mask takes away again, what is counted does not. Of
-    mask2former and mpvss the published order is counted, which makes masks in full that the graph needs smaller: here
-    fvcore counts the graph's order.
+    Not arseg's nonkey frames: the graph multiplies keys that a mask then removes, the counted module does not.
+    mask2former and mpvss are usually counted in the published order, which makes full-size masks that the graph needs
+    smaller: here fvcore counts the graph's order.
     """
     from vssbench.deploy.to_onnx import write
 

@@ -17,7 +17,7 @@ CASES: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("mask2former", "image"): lambda x: x.image,
     ("mask2former(resize=60x90)", "image"): lambda x: x.image,
     ("mpvss(resize=30x44)", "flow"): lambda x: x.flow_image[None],
-    ("mpvss(resize=60x90)", "flow"): lambda x: x.flow_image[None],  # enlarged: what lies beyond the frame is blank
+    ("mpvss(resize=60x90)", "flow"): lambda x: x.flow_image[None],  # enlarged: the area beyond the frame is blank
     ("mpvss", "flow"): lambda x: x.flow_image[None],
     ("espnet", "image"): lambda x: x.image.flip(1),
     ("espnet(resize=64x96)", "image"): lambda x: x.image.flip(1),
@@ -29,7 +29,7 @@ CASES: dict[tuple[str, str], Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize(("spec", "name"), CASES)
-def test_as_the_method_makes_them(spec: str, name: str) -> None:
+def test_pictures_equal_those_prepared_by_the_method(spec: str, name: str) -> None:
     method: Any = load_method(spec, checkpoint="untrained")
     (frame,) = random_clip(size=SIZE, length=1)
     pictures = method.graphs(SIZE).pictures

@@ -1,4 +1,4 @@
-"""model.yaml and graphs that do not hold together: one message each, word for word."""
+"""Inconsistencies of model.yaml and graphs: one error message each, word for word."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def changed(folder: Path, change: Change, make: Callable[..., Path] = made.alone
     return made.written(folder, data)
 
 
-def test_what_holds_together_is_read(tmp_path: Path) -> None:
+def test_consistent_model_is_read(tmp_path: Path) -> None:
     exported = read_model(made.with_key(tmp_path))
     assert list(exported.graphs) == ["key", "nonkey"]
     assert str(exported.graphs["nonkey"].inputs["past"]) == "float32[1, 3, 16, 24]"
@@ -159,13 +159,13 @@ MISTAKES: dict[str, tuple[Callable[..., Path], Change, str]] = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_message(tmp_path: Path, mistake: str) -> None:
+def test_mistake_in_model_yaml_is_one_error_message(tmp_path: Path, mistake: str) -> None:
     make, change, message = MISTAKES[mistake]
     assert told(changed(tmp_path, change, make)).startswith(message)
     assert told(tmp_path).count("\n") <= 2
 
 
-def test_a_state_of_another_shape(tmp_path: Path) -> None:
+def test_state_of_a_different_shape_is_refused(tmp_path: Path) -> None:
     from onnx import helper
 
     folder = made.with_key(tmp_path)
@@ -186,7 +186,7 @@ def test_a_state_of_another_shape(tmp_path: Path) -> None:
     )
 
 
-def test_no_folder(tmp_path: Path) -> None:
+def test_missing_folder_or_model_yaml_is_one_error_message(tmp_path: Path) -> None:
     assert told(tmp_path / "none") == (
         "DIR: no such folder\n"
         "  expected: a folder that vssbench export-model wrote: model.yaml and the graphs that it names"
@@ -221,12 +221,12 @@ def node(kind: str, domain: str = "", **attributes: Any) -> Any:
         (b"\x08\xff\xff\xff", "DIR/g.onnx: cannot be read as a graph: "),
     ],
 )
-def test_a_file_that_is_no_graph(tmp_path: Path, content: bytes, message: str) -> None:
+def test_file_that_is_not_a_graph_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "g.onnx").write_bytes(content)
     assert refused(tmp_path / "g.onnx").startswith(message)
 
 
-def test_operators_of_a_library_of_its_own(tmp_path: Path) -> None:
+def test_operators_of_custom_libraries_are_refused(tmp_path: Path) -> None:
     model = made.graph([node("Attack", "my.ops")], IMAGE, SCORES, domains=["my.ops"])
     assert refused(made.saved(tmp_path / "g.onnx", model)) == (
         "DIR/g.onnx: has operators of libraries of its own: my.ops.Attack\n"
@@ -235,7 +235,7 @@ def test_operators_of_a_library_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "domain"), [("PythonOp", "com.microsoft"), ("Atack", "")])
-def test_operators_that_onnx_does_not_have(tmp_path: Path, kind: str, domain: str) -> None:
+def test_operators_unknown_to_onnx_are_refused(tmp_path: Path, kind: str, domain: str) -> None:
     model = made.graph([node(kind, domain)], IMAGE, SCORES, domains=[domain] if domain else [])
     name = f"{domain}.{kind}".lstrip(".")
     assert refused(made.saved(tmp_path / "g.onnx", model)) == (
@@ -243,7 +243,7 @@ def test_operators_that_onnx_does_not_have(tmp_path: Path, kind: str, domain: st
     )
 
 
-def test_control_flow(tmp_path: Path) -> None:
+def test_control_flow_is_refused(tmp_path: Path) -> None:
     from onnx import TensorProto, helper
 
     body = helper.make_graph([], "branch", [], [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1])])
@@ -255,7 +255,7 @@ def test_control_flow(tmp_path: Path) -> None:
     )
 
 
-def test_functions_of_its_own(tmp_path: Path) -> None:
+def test_local_functions_are_refused(tmp_path: Path) -> None:
     from onnx import helper
 
     model = made.graph([node("Twice", "mine")], IMAGE, SCORES, domains=["mine"])
@@ -266,7 +266,7 @@ def test_functions_of_its_own(tmp_path: Path) -> None:
     )
 
 
-def test_a_tensor_that_fills_the_memory(tmp_path: Path) -> None:
+def test_oversized_tensor_is_refused(tmp_path: Path) -> None:
     from onnx import helper
 
     folder = made.alone(tmp_path)
@@ -280,14 +280,14 @@ def test_a_tensor_that_fills_the_memory(tmp_path: Path) -> None:
     assert told(folder) == ("DIR/frame.onnx: the tensor 'huge' has 1000000000000 numbers\n  expected: up to 1073741824")
 
 
-def test_an_opset_of_tomorrow(tmp_path: Path) -> None:
+def test_too_new_opset_is_refused(tmp_path: Path) -> None:
     assert refused(made.saved(tmp_path / "g.onnx", made.graph([node("Relu")], IMAGE, SCORES, opset=999))).startswith(
         "DIR/g.onnx: has opset 999\n  expected: up to "
     )
 
 
 def external(folder: Path, location: str, length: int = 36) -> Path:
-    """A graph whose weights lie in another file."""
+    """A graph whose weights are in a separate file."""
     file = made.per_frame(folder / "g.onnx")
     import onnx
 
@@ -301,7 +301,7 @@ def external(folder: Path, location: str, length: int = 36) -> Path:
     return made.saved(file, model)
 
 
-def test_weights_in_a_file_next_to_it(tmp_path: Path) -> None:
+def test_weights_in_a_file_next_to_the_graph_are_digested(tmp_path: Path) -> None:
     (tmp_path / "w.data").write_bytes(made.weight().tobytes())
     info = read_graph(external(tmp_path, "w.data"))
     assert [file.name for file in info.files] == ["g.onnx", "w.data"]
@@ -313,7 +313,7 @@ def test_weights_in_a_file_next_to_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "place", ["../w.data", "/etc/passwd", "sub/../../w.data", "link.data", "", "*/_ORT_MEM_ADDR_/*"]
 )
-def test_weights_outside_the_folder(tmp_path: Path, place: str) -> None:
+def test_weights_outside_the_folder_are_refused(tmp_path: Path, place: str) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     (tmp_path / "w.data").write_bytes(made.weight().tobytes())
@@ -325,7 +325,7 @@ def test_weights_outside_the_folder(tmp_path: Path, place: str) -> None:
         assert message == f"DIR/g.onnx: the weights 'w' lie at {place!r}, outside its folder\n  expected: a file in DIR"
 
 
-def test_weights_that_are_missing_or_cut(tmp_path: Path) -> None:
+def test_missing_or_truncated_weights_file_is_refused(tmp_path: Path) -> None:
     assert refused(external(tmp_path, "w.data")) == "DIR/w.data: no such file\n  expected: the weights 'w' of g.onnx"
     (tmp_path / "w.data").write_bytes(b"short")
     assert refused(tmp_path / "g.onnx") == (
@@ -333,7 +333,7 @@ def test_weights_that_are_missing_or_cut(tmp_path: Path) -> None:
     )
 
 
-def test_a_graph_that_leads_out_of_the_folder(tmp_path: Path) -> None:
+def test_graph_linked_from_outside_the_folder_is_refused(tmp_path: Path) -> None:
     folder = made.alone(tmp_path / "in")
     (folder / "frame.onnx").rename(tmp_path / "frame.onnx")
     (folder / "frame.onnx").symlink_to(tmp_path / "frame.onnx")
