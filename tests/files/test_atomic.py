@@ -1,4 +1,4 @@
-"""Files: what is no regular file is refused before it is opened, and each writer has a file of its own."""
+"""Files: only a regular file is opened, anything else is refused before, and each writer has its own file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vssbench.files.atomic import occupied, regular, replace, write_text
 from vssbench.files.yaml_file import read_yaml
 
 
-def test_what_is_no_regular_file_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_or_irregular_file_is_one_error_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as listening:
         monkeypatch.chdir(tmp_path)  # a socket's path may be no longer than 108 characters
@@ -32,19 +32,19 @@ def test_what_is_no_regular_file_is_one_message(tmp_path: Path, monkeypatch: pyt
             assert str(error.value).count("\n") <= 1
 
 
-def test_a_link_to_a_file_is_a_file(tmp_path: Path) -> None:
+def test_link_to_a_file_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("file")
     assert regular(tmp_path / "link") == tmp_path / "link"
 
 
-def test_a_pipe_is_no_yaml(tmp_path: Path) -> None:
+def test_reading_yaml_from_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "bench.yaml")
     with pytest.raises(UserError, match="is a pipe, not a file"):
         read_yaml(tmp_path / "bench.yaml")
 
 
-def test_two_writers_of_one_file_leave_the_whole_of_one(tmp_path: Path) -> None:
+def test_two_writers_of_one_file_leave_one_complete_version(tmp_path: Path) -> None:
     def write(part: Path) -> None:
         part.write_text("first, begun")
         replace(tmp_path / "file", lambda other: other.write_text("second"))  # while the first is being written
@@ -57,7 +57,7 @@ def test_two_writers_of_one_file_leave_the_whole_of_one(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
+def test_failed_writer_leaves_no_file(tmp_path: Path) -> None:
     def write(part: Path) -> None:
         part.write_text("half")
         raise RuntimeError("no more")
@@ -68,6 +68,6 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
+def test_file_name_of_maximum_length_can_be_written(tmp_path: Path) -> None:
     write_text(tmp_path / ("x" * 255), "text")
     assert (tmp_path / ("x" * 255)).read_text() == "text"

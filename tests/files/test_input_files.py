@@ -14,7 +14,7 @@ from vssbench.files.input_files import expanded, read_bytes
 from vssbench.load import load_dataset, load_method
 
 
-def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leading_tilde_expands_to_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert expanded("~/a") == tmp_path / "a"
     assert expanded("a/~") == Path("a/~")
@@ -22,7 +22,7 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         expanded("~nobody-of-that-name/a")
 
 
-def test_it_is_so_in_roots_and_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tilde_expands_in_data_roots_specs_and_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "predictions").mkdir()
     write(tmp_path / "clip/1.png", next(Synthetic(height=16, width=16).frames("val_0000")).image)
@@ -32,7 +32,7 @@ def test_it_is_so_in_roots_and_specs(tmp_path: Path, monkeypatch: pytest.MonkeyP
         load_method("psp18(labels=camvid)", "~/weights.pth")
 
 
-def test_what_has_no_content_is_one_message(tmp_path: Path) -> None:
+def test_pipe_or_missing_or_empty_file_is_one_error_message(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "empty").touch()
     for name, what in (("pipe", "is a pipe, not a file"), ("nothing", "no such file"), ("empty", "the file is empty")):

@@ -1,4 +1,4 @@
-"""Settings in YAML: no file of a few lines stands for thousands of millions of values."""
+"""Settings in YAML: a file of a few lines cannot expand to thousands of millions of values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MERGES = "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n}\n  <<: [{', '.join([f'*a{n -
         ("? [1]\n: 2", "cannot be read|is not YAML"),
     ],
 )
-def test_a_file_that_multiplies_is_refused_at_once(text: str, message: str, tmp_path: Path) -> None:
+def test_exploding_or_oversized_yaml_is_refused_at_once(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "bench.yaml").write_text(text)
     began = time.perf_counter()
     with pytest.raises(UserError, match=message) as error:
@@ -40,7 +40,7 @@ def test_a_file_that_multiplies_is_refused_at_once(text: str, message: str, tmp_
     assert time.perf_counter() - began < 10
 
 
-def test_an_anchor_in_use(tmp_path: Path) -> None:
+def test_anchors_and_merge_keys_are_read(tmp_path: Path) -> None:
     (tmp_path / "bench.yaml").write_text("base: &base {frames: 3, rounds: 4}\nlatency:\n  <<: *base\n  rounds: 5\n")
     data, places, repeated = read_yaml(tmp_path / "bench.yaml")
     assert data["latency"] == {"frames": 3, "rounds": 5}
