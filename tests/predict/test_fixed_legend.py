@@ -18,7 +18,7 @@ def labels(*train_ids: int) -> np.ndarray:
 
 
 def swatches(sheet: np.ndarray) -> dict[tuple[int, int, int], tuple[int, int]]:
-    """Class colour -> the first row and column at which it stands."""
+    """Class colour -> the first row and column at which it appears."""
     found = {}
     for colour in map(tuple, CAMVID.colours.tolist()):
         at = np.argwhere((sheet == colour).all(axis=2))
@@ -27,7 +27,7 @@ def swatches(sheet: np.ndarray) -> dict[tuple[int, int, int], tuple[int, int]]:
     return found
 
 
-def test_every_class_stands_in_one_place_whatever_a_frame_shows() -> None:
+def test_every_class_keeps_its_place_whatever_a_frame_shows() -> None:
     legend = FixedLegend(CAMVID, 900)
     assert legend.shown == list(range(CAMVID.classes))
     first, second = legend.draw(labels(0, 4), "a"), legend.draw(labels(9, 255), "b")
@@ -35,10 +35,10 @@ def test_every_class_stands_in_one_place_whatever_a_frame_shows() -> None:
     below = first.shape[0] // 3  # the caption may have any grey
     assert swatches(first[below:]) == swatches(second[below:])
     assert len(swatches(first[below:])) == CAMVID.classes
-    assert not np.array_equal(first, second)  # which of them are there is seen
+    assert not np.array_equal(first, second)  # it shows which are present
 
 
-def test_of_more_classes_than_fit_each_stays_where_it_was_first_seen() -> None:
+def test_classes_keep_the_place_of_first_appearance_if_not_all_fit() -> None:
     legend = FixedLegend(VSPW, 900)
     assert legend.places < VSPW.classes
     legend.draw(labels(50, 3), "")
@@ -47,7 +47,7 @@ def test_of_more_classes_than_fit_each_stays_where_it_was_first_seen() -> None:
     assert legend.shown == [3, 50, 7]
 
 
-def test_a_class_that_finds_no_place_is_counted_or_takes_that_of_the_longest_unseen() -> None:
+def test_class_without_a_place_replaces_the_longest_unseen_or_is_counted() -> None:
     legend = FixedLegend(VSPW, 300)
     full = list(range(legend.places))
     legend.draw(labels(*full), "")
@@ -64,7 +64,7 @@ FRAMES = st.lists(st.lists(st.integers(0, 130) | st.just(255), max_size=90), max
 
 
 @given(FRAMES, st.sampled_from([8, 60, 300, 1700]))
-def test_nobody_moves_while_in_sight(frames: list[list[int]], width: int) -> None:
+def test_class_keeps_its_place_while_it_is_visible(frames: list[list[int]], width: int) -> None:
     legend = FixedLegend(VSPW, width)
     shapes, places = set(), {}
     for frame in frames:

@@ -1,4 +1,4 @@
-"""`vssbench predict` as its user meets it: what it writes, what it refuses, and what stays when something breaks."""
+"""`vssbench predict` as a user sees it: what it writes, what it refuses, and what remains when something fails."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SIZE = (24, 40)
 
 
 class Bands:
-    """Class = brightness of the red channel, plus the frames since reset: says what it saw, and in which order."""
+    """Class = brightness of the red channel, plus the frames since reset: shows what it saw, and in which order."""
 
     name, needs, lookahead, weights = "bands", frozenset[str](), 0, Weights()
 
@@ -119,7 +119,7 @@ def bands(image: np.ndarray, since_reset: int) -> np.ndarray:
     return (image[..., 0] // 32 + since_reset) % CAMVID.classes
 
 
-def test_a_folder_of_clips_becomes_label_files_and_overlays(vssbench, tmp_path):
+def test_folder_of_clips_becomes_label_files_and_overlays(vssbench, tmp_path):
     clips = {name: write_clip(tmp_path / "in" / name, count) for name, count in (("a", 3), ("b 2", 4))}
     before = tree(tmp_path)
     status, out, _ = vssbench(
@@ -134,7 +134,7 @@ def test_a_folder_of_clips_becomes_label_files_and_overlays(vssbench, tmp_path):
         for index, image in enumerate(images):  # counted from the reset at the start of each clip
             file = tmp_path / "out" / clip / f"f{index:03d}.png"
             assert np.array_equal(read_indices(file), bands(image, index))
-            assert np.array_equal(read_image(file), CAMVID.colours[bands(image, index)])  # and it looks like that
+            assert np.array_equal(read_image(file), CAMVID.colours[bands(image, index)])  # shown in class colours
     result = json.loads(out)
     assert (result["frames"], result["clips"], result["labels"]) == (7, {"a": 3, "b 2": 4}, "camvid")
     assert result["kinds"] == {"key": 2, "nonkey": 5, "warmup": None}
@@ -145,7 +145,7 @@ def test_a_folder_of_clips_becomes_label_files_and_overlays(vssbench, tmp_path):
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), name=st.sampled_from(spaces()))
-def test_any_labels_come_back_from_their_file(data, name, tmp_path_factory):
+def test_written_labels_read_back_and_replay_unchanged(data, name, tmp_path_factory):
     space = load_space(name)
     shape = st.tuples(st.integers(1, 9), st.integers(1, 9))
     labels = data.draw(arrays(np.uint8, shape, elements=st.integers(0, space.classes - 1)))
@@ -157,7 +157,7 @@ def test_any_labels_come_back_from_their_file(data, name, tmp_path_factory):
     assert np.array_equal(again.decode(again.step(again.prepare(frame))).labels, labels)
 
 
-def test_the_files_score_as_the_predictions_they_are(vssbench, tmp_path):
+def test_written_files_score_like_the_predictions(vssbench, tmp_path):
     """Ground truth through predict, then scored: 100 %; the frames of a labelled dataset, as plain folders."""
     source = load_dataset("synthetic(clips=2,frames=3,height=32,width=48)")
     export(source, "camvid", tmp_path / "camvid")
@@ -186,10 +186,10 @@ def test_the_files_score_as_the_predictions_they_are(vssbench, tmp_path):
     assert (status, json.loads(out)["metrics"]["mIoU"]) == (0, 100.0)
 
 
-def test_a_side_by_side_video_shows_frame_and_prediction(vssbench, tmp_path):
-    size = (41, 63)  # odd: 4:2:0 video knows even sizes only
+def test_side_by_side_video_shows_frame_and_prediction(vssbench, tmp_path):
+    size = (41, 63)  # odd: 4:2:0 video has only even sizes
     images = write_clip(tmp_path / "in" / "a", 3, size)
-    write_clip(tmp_path / "in" / "b", 2, (80, 50))  # another size, fitted into the first one's
+    write_clip(tmp_path / "in" / "b", 2, (80, 50))  # a different size, fitted into the first
     film = tmp_path / "film.mp4"
     words = ["predict", "bands", "--frames", tmp_path / "in", "--labels", "camvid"]
     assert vssbench(*words, "--output", tmp_path / "out", "--video", film)[0] == 0
@@ -198,7 +198,7 @@ def test_a_side_by_side_video_shows_frame_and_prediction(vssbench, tmp_path):
     assert shown[0].shape[1] == 2 * size[1]
     assert shown[0].shape[0] > size[0]
     blended = [blend(image, bands(image, index).astype(np.uint8), CAMVID) for index, image in enumerate(images)]
-    for index in range(len(images)):  # lossy, so: nearer to what it should be than to anything else by far
+    for index in range(len(images)):  # lossy, so: much closer to what it should be than to any other
         left, right = shown[index][: size[0], : size[1]], shown[index][: size[0], size[1] : 2 * size[1]]
         for seen, right_ones, others in ((left, images, blended), (right, blended, images)):
             wrong = [distance(seen, other) for other in (*others, *right_ones[:index], *right_ones[index + 1 :])]
@@ -208,7 +208,7 @@ def test_a_side_by_side_video_shows_frame_and_prediction(vssbench, tmp_path):
     assert "exists already" in err
 
 
-def test_a_video_file_keeps_its_rate(vssbench, tmp_path):
+def test_output_video_keeps_the_frame_rate_of_the_input(vssbench, tmp_path):
     write_video(tmp_path / "in.mp4", 9, rate=12)
     status, out, _ = vssbench(
         "predict", "bands", "--frames", tmp_path / "in.mp4", "--labels",
@@ -221,7 +221,7 @@ def test_a_video_file_keeps_its_rate(vssbench, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["folder", "video"])
-def test_motion_comes_from_the_codec(vssbench, tmp_path, monkeypatch, kind):
+def test_motion_comes_from_the_codec_for_folders_and_videos(vssbench, tmp_path, monkeypatch, kind):
     monkeypatch.setenv("VSSBENCH_CACHE", str(tmp_path / "cache"))
     if kind == "folder":
         write_clip(tmp_path / "in", 14)
@@ -236,7 +236,7 @@ def test_motion_comes_from_the_codec(vssbench, tmp_path, monkeypatch, kind):
     assert (tmp_path / "cache").exists() == (kind == "folder")
 
 
-def test_the_limit_counts_frames_over_all_clips(vssbench, tmp_path):
+def test_limit_counts_frames_over_all_clips(vssbench, tmp_path):
     for clip in "abc":
         write_clip(tmp_path / "in" / clip, 3)
     _, out, _ = vssbench(
@@ -263,7 +263,7 @@ def test_the_limit_counts_frames_over_all_clips(vssbench, tmp_path):
         (["bands", "--device", "warp9"], "--device warp9"),
     ],
 )
-def test_what_cannot_work_is_one_message_before_anything_is_written(vssbench, tmp_path, monkeypatch, words, message):
+def test_invalid_arguments_are_one_error_message_and_write_nothing(vssbench, tmp_path, monkeypatch, words, message):
     write_clip(tmp_path / "in", 2)
     before = tree(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -275,7 +275,7 @@ def test_what_cannot_work_is_one_message_before_anything_is_written(vssbench, tm
     assert tree(tmp_path) == before
 
 
-def test_the_label_space_comes_from_the_spec_else_from_the_command_line():
+def test_label_space_comes_from_the_spec_or_the_command_line():
     assert label_space(parse("mpvss(labels=vspw)"), None, {}) is load_space("vspw")
     assert label_space(parse("hold(of=mpvss(labels=vspw))"), "vspw", {}) is load_space("vspw")
     assert label_space(parse("hold(of=mpvss)"), "camvid", {}) is load_space("camvid")
@@ -285,7 +285,7 @@ def test_the_label_space_comes_from_the_spec_else_from_the_command_line():
         label_space(parse("mpvss"), None, {})
 
 
-def test_untrained_predictions_on_demand(vssbench, tmp_path):
+def test_untrained_method_predicts_with_allow_untrained(vssbench, tmp_path):
     write_clip(tmp_path / "in", 2)
     status, out, _ = vssbench(
         "predict", "untrained", "--frames", tmp_path / "in", "--output", tmp_path / "out", "--labels", "camvid",
@@ -295,7 +295,7 @@ def test_untrained_predictions_on_demand(vssbench, tmp_path):
 
 
 @pytest.mark.parametrize("what", ["a file inside", "a file instead"])
-def test_the_output_must_be_new_or_empty(vssbench, tmp_path, what):
+def test_existing_output_is_refused_and_kept(vssbench, tmp_path, what):
     write_clip(tmp_path / "in", 2)
     kept = tmp_path / "out" / "kept" if what == "a file inside" else tmp_path / "out"
     kept.parent.mkdir(exist_ok=True)
@@ -307,7 +307,7 @@ def test_the_output_must_be_new_or_empty(vssbench, tmp_path, what):
     assert "empty folder" in err or "new folder" in err
 
 
-def test_names_that_lead_elsewhere_are_refused(vssbench, tmp_path):
+def test_clip_names_that_leave_or_clash_with_the_output_are_refused(vssbench, tmp_path):
     (tmp_path / "in").mkdir()
     write_video(tmp_path / "in" / "...mp4", 3)  # its stem is ".."
     words = ["predict", "bands", "--output", tmp_path / "x" / "out", "--labels", "camvid", "--overlay", "--frames"]
@@ -321,7 +321,7 @@ def test_names_that_lead_elsewhere_are_refused(vssbench, tmp_path):
 
 
 @pytest.mark.parametrize("stem", ["..", ".", "", "a/b", "../a", "/a", "a\0b"])
-def test_no_frame_is_written_outside(tmp_path, stem):
+def test_label_files_are_not_written_outside_their_folder(tmp_path, stem):
     frame = Frame("c", 0, np.zeros((4, 4, 3), np.uint8), stem=stem)
     for broken in (frame, Frame(stem, 0, frame.image, stem="f")):
         with pytest.raises(UserError, match="cannot name a file"):
@@ -329,7 +329,7 @@ def test_no_frame_is_written_outside(tmp_path, stem):
     assert tree(tmp_path) == set()
 
 
-def test_an_unreadable_frame_loses_nothing_before_it(vssbench, tmp_path):
+def test_unreadable_frame_does_not_lose_the_frames_before_it(vssbench, tmp_path):
     write_clip(tmp_path / "in" / "a", 5)
     broken = tmp_path / "in" / "a" / "f003.png"
     broken.write_bytes(broken.read_bytes()[:60])
@@ -341,11 +341,11 @@ def test_an_unreadable_frame_loses_nothing_before_it(vssbench, tmp_path):
     assert "3 frames" in err
     assert "Traceback" not in err
     assert tree(tmp_path / "out") == {f"a/f{index:03d}.png" for index in range(3)}
-    assert len(list(decode(film))) == 3  # and the video that was begun plays
+    assert len(list(decode(film))) == 3  # and the unfinished video plays
 
 
 @pytest.mark.parametrize(("name", "options"), [("in.mp4", {"movflags": "faststart"}), ("in.mkv", {})])
-def test_a_truncated_video_is_said_to_be_one(vssbench, tmp_path, name, options):
+def test_truncated_video_is_reported_as_cut_short(vssbench, tmp_path, name, options):
     """Such files decode without complaint up to the cut."""
     path = tmp_path / name
     write_video(path, 40, **options)
@@ -359,7 +359,7 @@ def test_a_truncated_video_is_said_to_be_one(vssbench, tmp_path, name, options):
     assert 5 < len(tree(tmp_path / "out")) < 40
 
 
-def test_a_full_disk_is_one_message_and_leaves_whole_frames(tmp_path):
+def test_full_disk_is_one_error_message_and_leaves_complete_frames(tmp_path):
     """A limit on file sizes stands in for the full disk: noisy labels exceed it, plain ones do not."""
     images = write_clip(tmp_path / "in" / "a", 4, (160, 160))
     noise = np.random.default_rng(0).integers(0, CAMVID.classes, (160, 160), dtype=np.uint8)
@@ -378,7 +378,7 @@ def test_a_full_disk_is_one_message_and_leaves_whole_frames(tmp_path):
     assert tree(tmp_path / "out") == {"a/f000.png", "a/f001.png"}
 
 
-def test_a_video_that_cannot_be_written_whole_is_one_message(tmp_path):
+def test_video_that_cannot_be_fully_written_is_one_error_message(tmp_path):
     write_clip(tmp_path / "in" / "a", 40, (160, 160))
     script = "import resource, sys\nresource.setrlimit(resource.RLIMIT_FSIZE, (16384, 16384))\n"
     script += "from vssbench.cli import main\nmain()"
@@ -395,7 +395,7 @@ def test_a_video_that_cannot_be_written_whole_is_one_message(tmp_path):
 
 
 class _Endless:
-    """A dataset whose one clip is as long as asked for and lies nowhere."""
+    """A dataset whose only clip is as long as requested and is not stored."""
 
     name, space, side = "endless", CAMVID, ()
 
@@ -410,7 +410,7 @@ class _Endless:
             yield Frame(clip, index, picture(index, (240, 320)), stem=str(index))
 
 
-def test_memory_does_not_grow_with_the_clip(tmp_path):
+def test_memory_does_not_grow_with_clip_length(tmp_path):
     def peak(length: int) -> int:
         tracemalloc.start()
         predict(Bands(), _Endless(length), [LabelFiles(tmp_path / str(length), CAMVID)], Tally())  # type: ignore[arg-type]
@@ -424,7 +424,7 @@ def test_memory_does_not_grow_with_the_clip(tmp_path):
     assert long < short + 2 * frame
 
 
-def test_an_overlay_is_the_frame_under_its_classes():
+def test_overlay_blends_class_colours_over_the_frame():
     image, labels = picture(1), np.zeros(SIZE, np.uint8)
     labels[:, 20:], labels[:4] = 3, IGNORE
     assert np.array_equal(blend(image, labels, CAMVID, 0)[4:], image[4:])
@@ -436,7 +436,7 @@ def test_an_overlay_is_the_frame_under_its_classes():
     assert shown.shape[0] > SIZE[0]
 
 
-def test_the_legend_names_the_classes_present():
+def test_legend_shows_only_the_classes_present():
     few, many = np.zeros(SIZE, np.uint8), np.arange(SIZE[0] * SIZE[1], dtype=np.uint32).reshape(SIZE) % CAMVID.classes
     few[0] = 4
 
@@ -452,7 +452,7 @@ def test_the_legend_names_the_classes_present():
     assert narrow.shape[1] == 48
 
 
-def test_fitting_keeps_the_proportions():
+def test_fitting_a_picture_keeps_its_proportions():
     white = np.full((10, 20, 3), 255, np.uint8)
     assert fit(white, 10, 20) is white
     fitted = fit(white, 40, 40)
