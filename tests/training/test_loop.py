@@ -1,4 +1,4 @@
-"""The loop with a recipe that takes milliseconds: the same weights however it was interrupted, and what it says."""
+"""The loop with a recipe that takes milliseconds: the same weights however it was interrupted, and what it reports."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ def stop_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) 
     AcceleratorState._reset_state(True)
 
 
-def test_the_same_seed_gives_the_same_file_and_another_seed_another(tmp_path: Path) -> None:
+def test_same_seed_trains_the_same_file_and_a_different_seed_does_not(tmp_path: Path) -> None:
     first = finished(tmp_path / "a")
     assert finished(tmp_path / "b") == first
     assert finished(tmp_path / "c", settings={"seed": 1}) != first
 
 
 @pytest.mark.parametrize("stop", [1, 3, 5, 7])
-def test_a_training_that_was_interrupted_ends_with_the_same_file(
+def test_interrupted_training_resumes_to_the_same_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
     whole = finished(tmp_path / "whole")
@@ -94,13 +94,13 @@ def test_a_training_that_was_interrupted_ends_with_the_same_file(
     assert [entry["step"] for entry in log(tmp_path / "part")] == [entry["step"] for entry in log(tmp_path / "whole")]
 
 
-def test_a_kill_between_states_loses_only_the_steps_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_training_resumes_from_the_last_saved_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = finished(tmp_path / "whole")
     step = loop.Training.step
 
     def killed(self: loop.Training, number: int, batch: Any) -> dict[str, float]:
         if number == 5:
-            raise SystemExit  # nothing keeps a state on the way out
+            raise SystemExit  # no state is saved on the way out
         return step(self, number, batch)
 
     with monkeypatch.context() as patched:
@@ -112,12 +112,12 @@ def test_a_kill_between_states_loses_only_the_steps_since(tmp_path: Path, monkey
     assert (tmp_path / "part/toy.safetensors").read_bytes() == whole
 
 
-def test_worker_processes_make_the_same_examples(tmp_path: Path) -> None:
+def test_training_with_worker_processes_ends_with_the_same_file(tmp_path: Path) -> None:
     conduct = Conduct(workers=2)
     assert finished(tmp_path / "b", conduct=conduct) == finished(tmp_path / "a")
 
 
-def test_the_file_says_what_it_was_trained_on_and_how(tmp_path: Path) -> None:
+def test_checkpoint_records_its_method_data_settings_and_commit(tmp_path: Path) -> None:
     finished(tmp_path / "a", limit=1)
     checkpoint = checkpoints.read(tmp_path / "a/toy.safetensors")
     told = json.loads(checkpoint.metadata["training"])
@@ -130,7 +130,7 @@ def test_the_file_says_what_it_was_trained_on_and_how(tmp_path: Path) -> None:
     assert not (tmp_path / "a/state.pt").exists()
 
 
-def test_the_log_has_losses_rates_and_validations(tmp_path: Path) -> None:
+def test_log_has_losses_rates_and_validations(tmp_path: Path) -> None:
     finished(tmp_path / "a")
     entries = log(tmp_path / "a")
     assert [entry["step"] for entry in entries if "loss" in entry] == [2, 4, 6, 8]
@@ -141,7 +141,7 @@ def test_the_log_has_losses_rates_and_validations(tmp_path: Path) -> None:
     assert entries[0]["rate"] == pytest.approx(0.1 * 7 / 8)
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_files(tmp_path: Path) -> None:
+def test_non_finite_loss_stops_training_and_names_step_and_frames(tmp_path: Path) -> None:
     opened = job().open()
     opened.recipe.module.poison = 5  # type: ignore[union-attr]
     with pytest.raises(UserError, match=r"train_000\d/00000\d.*\n?.*") as caught:
@@ -159,7 +159,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_files(tmp_path: P
         ({"precision": "bf16"}, "precision"),
     ],
 )
-def test_other_conditions_are_not_continued(
+def test_resuming_under_changed_conditions_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], told: str
 ) -> None:
     stop_at_once(tmp_path / "a", monkeypatch)
@@ -168,7 +168,7 @@ def test_other_conditions_are_not_continued(
 
 
 @pytest.mark.parametrize(("place", "told"), [("trainannot", "data labels"), ("train", "data frames")])
-def test_a_training_is_not_continued_on_files_that_were_replaced(
+def test_resuming_on_replaced_data_files_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, told: str
 ) -> None:
     """Their names and sizes are the same; a copy of the same files elsewhere is the same data."""
@@ -185,7 +185,7 @@ def test_a_training_is_not_continued_on_files_that_were_replaced(
     job(data_root=tmp_path / "copy", **files).open().run(tmp_path / "b", resume=True)
 
 
-def test_a_training_is_not_continued_with_a_named_file_that_was_edited(
+def test_resuming_with_edited_dataset_code_or_start_weights_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The code of a dataset, and the weights to start from."""
@@ -205,7 +205,7 @@ def test_a_training_is_not_continued_with_a_named_file_that_was_edited(
         job(start=weights).open().run(tmp_path / "b", resume=True)
 
 
-def test_of_many_clips_a_spread_sample_is_compared() -> None:
+def test_data_digest_can_be_over_a_sample_of_the_clips() -> None:
     clips = Clips(load_dataset("synthetic(clips=7,frames=2,height=16,width=24)"))
     assert data_digest(clips)["clips"] == "7 of 7"
     assert data_digest(clips, 3)["clips"] == "3 of 7"
@@ -213,7 +213,7 @@ def test_of_many_clips_a_spread_sample_is_compared() -> None:
     assert data_digest(clips, 3)["labels"] != data_digest(other, 3)["labels"]
 
 
-def test_a_folder_with_files_is_not_written_to(tmp_path: Path) -> None:
+def test_folder_of_a_finished_training_is_refused(tmp_path: Path) -> None:
     finished(tmp_path / "a")
     with pytest.raises(UserError, match="already holds files"):
         job().open().run(tmp_path / "a", resume=False)
@@ -221,7 +221,7 @@ def test_a_folder_with_files_is_not_written_to(tmp_path: Path) -> None:
         job().open().run(tmp_path / "a", resume=True)
 
 
-def test_a_dry_run_says_what_it_takes_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_states_time_memory_and_data_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     plan = job(settings={"steps": 1000}).open().plan()
     assert plan["settings"]["steps"] == 1000
@@ -232,13 +232,13 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(tmp_path: Path, monkeyp
     assert not list(tmp_path.iterdir())
 
 
-def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_not_divisible_by_the_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("accelerate.Accelerator.num_processes", 3)
     with pytest.raises(UserError, match="cannot be shared out to 3"):
         job().open()
 
 
-def test_methods_without_a_recipe_are_named() -> None:
+def test_method_that_is_unknown_or_has_no_recipe_is_refused() -> None:
     with pytest.raises(UserError, match="hold has no training recipe"):
         job(method=parse("hold(of=oracle)")).open()
     with pytest.raises(UserError, match="unknown method 'mpvs'"):
@@ -246,19 +246,19 @@ def test_methods_without_a_recipe_are_named() -> None:
 
 
 @pytest.mark.parametrize("spec", ["psp18(dtype=bf16)", "mask2former(decode=fast)", "mrcfa(compile=true)"])
-def test_options_of_inference_are_refused_and_their_defaults_are_not(spec: str) -> None:
+def test_inference_options_are_refused_unless_they_are_the_default(spec: str) -> None:
     with pytest.raises(UserError, match="training ignores a part") as caught:
         job(method=parse(spec)).open()
     assert f"vssbench train {parse(spec).name};" in str(caught.value)
     assert job(method=parse("psp18(dtype=float32)")).open()
 
 
-def test_options_are_the_recipes_own() -> None:
+def test_option_that_the_recipe_lacks_is_refused() -> None:
     with pytest.raises(UserError, match="no option 'window'"):
         job(options={"window": 3}).open()
 
 
-def test_the_toy_learns(tmp_path: Path) -> None:
+def test_toy_recipe_reduces_its_loss(tmp_path: Path) -> None:
     finished(tmp_path / "a", settings={"steps": 100})
     losses = [entry["loss"] for entry in log(tmp_path / "a") if "loss" in entry]
     assert sum(losses[-5:]) / 5 < 0.8 * losses[0]

@@ -1,4 +1,4 @@
-"""Made-up pasts of a frame, against a plain look at single pixels."""
+"""Synthetic earlier versions of a frame, checked at single pixels."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from vssbench.training.made_motion import blocks, earlier, movement
 
 
 def scene(height: int, width: int) -> np.ndarray:
-    """A smooth picture: what is read between its pixels is nearly what stands there."""
+    """A smooth picture: values between its pixels are close to those of the pixels."""
     rng = np.random.default_rng(0)
     return cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_image_is_found_again_in_its_past_along_the_motion(seed: int) -> None:
+def test_image_matches_its_earlier_version_along_the_motion(seed: int) -> None:
     image = scene(120, 160)
     motion = movement(image.shape[:2], np.random.default_rng(seed))
     past = earlier(image, motion)
@@ -32,12 +32,12 @@ def test_the_image_is_found_again_in_its_past_along_the_motion(seed: int) -> Non
     assert inner > 200
 
 
-def test_without_movement_the_past_is_the_present() -> None:
+def test_earlier_version_without_movement_is_the_same_image() -> None:
     image = scene(48, 64)
     np.testing.assert_array_equal(earlier(image, np.zeros((48, 64, 2), np.float32)), image)
 
 
-def test_movements_are_of_all_sizes_and_repeatable() -> None:
+def test_movements_vary_in_size_and_are_reproducible() -> None:
     lengths = [np.abs(movement((96, 128), np.random.default_rng(seed))).max() for seed in range(50)]
     assert lengths == [np.abs(movement((96, 128), np.random.default_rng(seed))).max() for seed in range(50)]
     assert min(lengths) < 1
@@ -45,7 +45,7 @@ def test_movements_are_of_all_sizes_and_repeatable() -> None:
 
 
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 99))
-def test_blocks_have_one_vector_each_in_quarter_pixels(height: int, width: int, seed: int) -> None:
+def test_each_block_has_one_motion_vector_in_quarter_pixels(height: int, width: int, seed: int) -> None:
     motion = blocks(movement((height, width), np.random.default_rng(seed)))
     assert motion.shape == (height, width, 2)
     assert (motion * 4 == np.round(motion * 4)).all()
