@@ -1,4 +1,4 @@
-"""The repository of a leaderboard: its workflows' own steps, run here on a good and on tampered submissions."""
+"""A leaderboard's repository: the steps of its workflows, run here on good and tampered submissions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ case "$1 $2" in
 "pr diff") cat "$PULL_FILES" ;;
 esac
 """
-"""GitHub's command line, as far as a workflow asks it: it notes what it was called with."""
+"""A stand-in for the parts of GitHub's command line in use: it logs its arguments."""
 
 
 def steps(name: str) -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def steps(name: str) -> list[dict[str, Any]]:
 
 
 def run_steps(name: str, place: Path, **environment: str) -> dict[str, int]:
-    """The shell steps of a workflow as a runner takes them: after a failure only those that always run.
+    """Run the shell steps of a workflow as a runner does: after a failure only those that always run.
 
     Step -> its exit status.
     """
@@ -95,7 +95,7 @@ def board(tmp_path: Path, submission: Path) -> Path:
 
 
 def pull(board: Path, submission: Path, change: Callable[[Path], object] = lambda folder: None) -> dict[str, int]:
-    """The statuses of the checks on a pull request that adds a submission, somehow changed."""
+    """The statuses of the checks on a pull request that adds a changed submission."""
     folder = shutil.copytree(submission, board / "submissions" / "mine")
     change(folder)
     git(board, "add", "--all")
@@ -112,7 +112,7 @@ def pull(board: Path, submission: Path, change: Callable[[Path], object] = lambd
 
 
 def better(folder: Path) -> None:
-    """A number that is not what the records say."""
+    """Write a number that contradicts the records."""
     file = next(folder.glob("*/result.json"))
     data = json.loads(file.read_text())
     data["metrics"]["mIoU"] = 99.0
@@ -120,7 +120,7 @@ def better(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_good_submission_is_verified_its_row_is_commented_and_the_page_built(board: Path, submission: Path) -> None:
+def test_good_submission_is_verified_commented_and_added_to_the_page(board: Path, submission: Path) -> None:
     statuses = pull(board, submission)
     assert statuses == dict.fromkeys(
         ["install", "Find the submissions", "Verify them", "Build the page", "Show the comment"], 0
@@ -139,7 +139,7 @@ def test_a_good_submission_is_verified_its_row_is_commented_and_the_page_built(b
 
 
 @pytest.mark.slow
-def test_a_tampered_submission_fails_and_the_comment_says_what_differs(board: Path, submission: Path) -> None:
+def test_tampered_submission_fails_and_the_comment_says_what_differs(board: Path, submission: Path) -> None:
     statuses = pull(board, submission, better)
     assert statuses["Verify them"] == 1
     assert "Build the page" not in statuses
@@ -151,7 +151,7 @@ def test_a_tampered_submission_fails_and_the_comment_says_what_differs(board: Pa
 
 
 @pytest.mark.slow
-def test_records_that_no_run_gives_are_found_by_measuring_again(board: Path, submission: Path) -> None:
+def test_made_up_records_are_detected_by_measuring_again(board: Path, submission: Path) -> None:
     def made_up(folder: Path) -> None:
         method = next(folder.glob("hold*"))
         lines = (method / "clips.jsonl").read_text().splitlines()
@@ -164,13 +164,13 @@ def test_records_that_no_run_gives_are_found_by_measuring_again(board: Path, sub
 
 
 @pytest.mark.slow
-def test_other_data_is_not_of_this_board(board: Path, submission: Path) -> None:
+def test_submission_on_different_data_is_refused(board: Path, submission: Path) -> None:
     (board / "board.txt").write_text("protocol:vspw|data:vspw.val|clips:343|files:1a2b3c4d\n")
     assert pull(board, submission)["Verify them"] == 1
     assert "not of this board, mIoU|protocol:vspw|data:vspw.val" in (board / "summary.md").read_text()
 
 
-def test_a_folder_of_another_name_is_refused(board: Path) -> None:
+def test_submission_with_a_shell_command_in_its_name_is_refused(board: Path) -> None:
     asked = ["./check.sh", "submissions/$(touch oops)"]
     done = subprocess.run(asked, check=False, cwd=board, capture_output=True, text=True)
     assert done.returncode == 1
@@ -199,41 +199,41 @@ def comment(board: Path, head: str, files: str) -> tuple[dict[str, int], str, st
     return {"post": done.returncode}, (board / "log").read_text(), (board / "comment" / "comment.md").read_text()
 
 
-def test_the_comment_is_posted_to_the_pull_request_that_was_verified(board: Path) -> None:
+def test_comment_is_posted_to_the_verified_pull_request(board: Path) -> None:
     statuses, asked, text = comment(board, "abc", "submissions/mine/run.json\n")
     assert statuses == {"post": 0}
     assert "pr comment 7 --body-file comment/comment.md" in asked
     assert text == "## submissions/mine: verified\n"
 
 
-def test_no_comment_on_another_pull_request(board: Path) -> None:
+def test_comment_is_not_posted_if_the_pull_request_has_changed(board: Path) -> None:
     statuses, asked, _ = comment(board, "def", "submissions/mine/run.json\n")
     assert statuses["post"] != 0
     assert "pr comment" not in asked
 
 
-def test_the_comment_says_where_more_than_a_submission_changed(board: Path) -> None:
+def test_comment_warns_of_changes_outside_submissions(board: Path) -> None:
     _, asked, text = comment(board, "abc", "check.sh\nsubmissions/mine/run.json\n")
     assert "pr comment 7" in asked
     assert text.startswith("This pull request changes files outside submissions/")
     assert text.endswith("## submissions/mine: verified\n")
 
 
-def test_no_expression_stands_in_a_shell_step() -> None:
-    """What a pull request says reaches a shell through variables only, where it cannot become a command."""
+def test_shell_steps_contain_no_workflow_expressions() -> None:
+    """A pull request's text reaches a shell only through variables, where it cannot become a command."""
     scripts = [step["run"] for name in WORKFLOWS for step in steps(name) if "run" in step]
     assert not [script for script in scripts if "${{" in script]
     for script in [*scripts, (TEMPLATE / "check.sh").read_text()]:
         subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
 
-def test_what_runs_foreign_code_may_only_read() -> None:
+def test_workflow_that_runs_submitted_code_has_read_only_permissions() -> None:
     assert WORKFLOWS["submission"]["permissions"] == {"contents": "read"}
     assert "secrets." not in (TEMPLATE / ".github" / "workflows" / "submission.yml").read_text()
     assert not [step for step in steps("comment") if "checkout" in step.get("uses", "")]
 
 
-def test_the_page_is_built_alike_for_a_pull_request_and_for_the_main_branch() -> None:
+def test_page_is_built_by_the_same_step_for_pull_requests_and_main() -> None:
     built = [
         step["run"] for name in ("submission", "page") for step in steps(name) if step.get("name") == "Build the page"
     ]
@@ -241,7 +241,7 @@ def test_the_page_is_built_alike_for_a_pull_request_and_for_the_main_branch() ->
     assert built[0] == built[1]
 
 
-def test_the_commands_have_these_options() -> None:
+def test_template_commands_use_only_existing_options() -> None:
     verbs = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     text = (TEMPLATE / "check.sh").read_text() + "\n".join(step["run"] for step in steps("submission") if "run" in step)
     commands = re.findall(r"vssbench (\w+)((?: (?!2>|\|)[^\n;|)]+)?)", text)
