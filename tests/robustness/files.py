@@ -49,7 +49,7 @@ SAME: list[Callable[[Pixels], bytes]] = [
     lambda pixels: png(pixels) + b"after the end",
     _text_chunk,
 ]
-"""Other files of the same labels."""
+"""Different files of the same labels."""
 REFUSED: list[Callable[[Pixels], bytes]] = [
     lambda pixels: b"",
     lambda pixels: b"<html>404</html>",
@@ -65,11 +65,11 @@ REFUSED: list[Callable[[Pixels], bytes]] = [
     lambda pixels: png(np.zeros((37, 5000), np.uint8)),
     *map(_foreign, (".jpg", ".bmp", ".webp", ".tiff")),
 ]
-"""Files that are no labels of this frame."""
+"""Files that are not labels of this frame."""
 
 
 def labels(chance: random.Random, folder: Path) -> None:
-    """One label or prediction file is exchanged or damaged: refused, or the same numbers to the last digit."""
+    """One label or prediction file is replaced or damaged: refused, or the same numbers to the last digit."""
     root = vspw(folder / "vspw", seed=chance.randrange(100))
     predictions = _predict(root, folder / "predictions", chance)
     before = _score(root, predictions)
@@ -91,7 +91,7 @@ def labels(chance: random.Random, folder: Path) -> None:
         if kind == "a folder":
             place.mkdir()
     after = _score(root, predictions)
-    harmless = kind in ("cut", "flipped") and after.status == 0  # as at the very end
+    harmless = kind in ("cut", "flipped") and after.status == 0  # such as at the end
     if kind == "same" or harmless:
         assert after == before, after
     elif kind == "gone" and place.is_relative_to(root) and after.status == 0:  # a frame without labels
@@ -101,7 +101,7 @@ def labels(chance: random.Random, folder: Path) -> None:
 
 
 def images(chance: random.Random, folder: Path) -> None:
-    """One image is exchanged or damaged under a method that looks at none: refused or skipped, or nothing changes."""
+    """One image is replaced or damaged, for a method that uses none: refused or skipped, or nothing changes."""
     root = vspw(folder / "vspw", seed=chance.randrange(100))
     place = chance.choice(list(root.glob("data/*/origin/*.jpg")))
     data = bytearray(place.read_bytes())
@@ -130,7 +130,7 @@ def images(chance: random.Random, folder: Path) -> None:
 
 
 def sizes(chance: random.Random, folder: Path) -> None:
-    """Clips of any size, length and share of labels: the numbers are those of NumPy in three lines."""
+    """Clips of any size, length and share of labels: the numbers equal those of three lines of NumPy."""
     root, total = folder / "vspw", np.zeros((124, 124), np.int64)
     names = [f"clip{number}" for number in range(chance.randint(1, 3))]
     for name in names:
@@ -139,7 +139,7 @@ def sizes(chance: random.Random, folder: Path) -> None:
     (root / "val.txt").write_text("".join(f"{name}\n" for name in names))
     for mask in root.glob("data/*/mask/*.png"):
         if chance.random() < 0.3:
-            write(mask, np.zeros(np.asarray(Image.open(mask)).shape, np.uint8))  # void alone
+            write(mask, np.zeros(np.asarray(Image.open(mask)).shape, np.uint8))  # only void
         if chance.random() < 0.2:
             mask.unlink()
     predictions = _predict(root, folder / "predictions", chance)
@@ -169,18 +169,18 @@ NAMES = [
 
 
 def names(chance: random.Random, folder: Path) -> None:
-    """Clips of hostile names: measured under exactly these names, or refused; nothing is written next to the output."""
+    """Clips with hostile names: measured under exactly those, or refused; nothing is written next to the output."""
     root = vspw(folder / "vspw", ("a", "b"))
     chosen = []
     for clip in ("a", "b"):
         name = chance.choice(NAMES) + (chance.choice(NAMES) if chance.random() < 0.3 else "")
-        with contextlib.suppress(OSError):  # no folder can have it, but the list may still say it
+        with contextlib.suppress(OSError):  # no folder can have it, but the list still can
             (root / "data" / clip).rename(root / "data" / name)
         chosen.append(name)
     (root / "val.txt").write_bytes("".join(f"{name}\n" for name in chosen).encode("utf-8", "surrogateescape"))
     before = set(folder.rglob("*"))
     outcome = _run(root, folder, "oracle,replay(predictions=" + json.dumps(str(folder / chosen[0])) + ")")
-    assert_refused(outcome)  # those predictions are not there
+    assert_refused(outcome)  # those predictions do not exist
     outcome = _run(root, folder, "hold(of=oracle,key_interval=2)", "--keep-frames", "1")
     new = {path for path in folder.rglob("*") if path not in before}
     assert all(path.is_relative_to(folder / "run") or path == folder / "run" for path in new if path.suffix != ".yaml")
@@ -195,7 +195,7 @@ def names(chance: random.Random, folder: Path) -> None:
 
 
 def records(chance: random.Random, folder: Path) -> None:
-    """The files of a finished run, cut short or with a line lost: who reads them says so, or does without."""
+    """The files of a finished run, cut or with a changed value: a reader reports it, or does without them."""
     root = vspw(folder / "vspw", ("a", "b"), length=2)
     assert _run(root, folder, "oracle").status == 0
     shutil.copytree(folder / "run", folder / "before")

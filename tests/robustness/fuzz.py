@@ -1,6 +1,6 @@
-"""A fuzzer of bad input: each case follows from its family and its seed, and has an outcome that is known beforehand.
+"""A fuzzer of bad input: its family and seed determine each case, and the outcome is known beforehand.
 
-    python -m tests.robustness.fuzz FAMILY SEED     one case again, with its traceback
+    python -m tests.robustness.fuzz FAMILY SEED     repeat one case, with its traceback
 
 A family is a function (chance, folder): it makes one case from the random numbers in an empty folder and asserts.
 """
@@ -34,7 +34,7 @@ FAMILIES: dict[str, Family] = {
 
 
 def run(family: str, seed: int) -> None:
-    """One case; a failure says how to repeat it."""
+    """Run one case; a failure says how to repeat it."""
     with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
         try:
             FAMILIES[family](random.Random(f"{family} {seed}"), Path(folder))

@@ -11,7 +11,7 @@ from tests.helpers.command import Outcome
 
 
 def assert_refused(outcome: Outcome) -> None:
-    """Exit status 2 or 3 with one message on stderr, and nothing that could pass for a result."""
+    """Check for exit status 2 or 3, one message on stderr, and nothing that could pass for a result."""
     assert outcome.status in (2, 3), outcome
     assert outcome.stdout == "", outcome
     assert outcome.stderr.count("vssbench: ") + outcome.stderr.startswith("Usage: ") == 1, outcome
@@ -32,6 +32,6 @@ def vspw(
 
 
 def write(path: Path, pixels: np.ndarray) -> None:
-    """An image file; the folder is made."""
+    """Write an image file and make its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), pixels)

@@ -1,4 +1,4 @@
-"""Fuzzed methods: on one frame of one clip they raise, or return what is no prediction."""
+"""Fuzzed methods: on one frame of one clip they raise, or return what is not a prediction."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ RIGHT: list[Callable[[np.ndarray], Prediction]] = [
 
 
 class Fuzzed:
-    """Predicts class 0, but for one frame of clip b in one phase."""
+    """Predicts class 0, except on one frame of clip b in one phase."""
 
     name, needs, lookahead = "fuzzed", frozenset[str](), 0
     answer: ClassVar[Callable[[np.ndarray], Any]]
@@ -83,7 +83,7 @@ class Fuzzed:
 
 
 def misbehave(chance: random.Random, folder: Path) -> None:
-    """Stopped with the clip and the frame, or the clip skipped; what is right passes."""
+    """A wrong answer stops the run at that clip and frame, or skips the clip; a right one passes."""
     root = vspw(folder / "vspw")
     wrong = chance.random() < 0.85
     Fuzzed.answer = staticmethod(chance.choice(WRONG if wrong else RIGHT))  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Some thousand cases of bad input; `tests.robustness.fuzz` says what each family is and how to repeat a case."""
+"""Thousands of cases of bad input; `tests.robustness.fuzz` says what each family is and how to repeat a case."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ SLOW = {
 }  # fmt: skip
 
 
-def test_there_are_two_thousand_cases_and_some_of_every_family() -> None:
+def test_fuzzer_has_2000_cases_and_some_of_every_family() -> None:
     assert list(QUICK) == list(SLOW) == list(fuzz.FAMILIES)
     assert all(SLOW[family] > QUICK[family] > 0 for family in fuzz.FAMILIES)
     assert sum(SLOW.values()) >= 2000
 
 
 @pytest.mark.parametrize("family", fuzz.FAMILIES)
-def test_bad_input(family: str) -> None:
+def test_fuzzed_input_has_the_known_outcome(family: str) -> None:
     for seed in range(QUICK[family]):
         fuzz.run(family, seed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", fuzz.FAMILIES)
-def test_more_bad_input(family: str) -> None:
+def test_more_fuzzed_input_has_the_known_outcome(family: str) -> None:
     for seed in range(QUICK[family], SLOW[family]):
         fuzz.run(family, seed)

@@ -1,7 +1,7 @@
-"""kill -9 at any moment, then --resume: the same bytes as of a run that nobody touched, but for times.
+"""kill -9 at any moment, then --resume: the same bytes as of an uninterrupted run, except for times.
 
-The victims are forks of this process, which has imported everything, and get SIGKILL: nothing of theirs runs after it.
-Some kill themselves at their n-th write, fsync or rename, a write half done; others are killed by a clock.
+The killed processes are forks of this one, which has imported everything: none of their code runs after SIGKILL.
+Some kill themselves at their n-th write, fsync or rename, with a write half done; others are killed by a timer.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ KILLED = -signal.SIGKILL
 
 @pytest.fixture(autouse=True)
 def _interruptible() -> Iterator[None]:
-    """A shell starts what runs in the background with Ctrl-C ignored, and a fork or a child would inherit that."""
+    """A shell starts background jobs with Ctrl-C ignored, and a fork or a child would inherit that."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -49,7 +49,7 @@ def _interruptible() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _one_opencv_thread() -> Iterator[None]:
-    """A fork has no threads but its own: a pool that OpenCV believes in would hang it."""
+    """A fork has only its own thread: OpenCV would hang, waiting for its pool."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     yield
@@ -63,7 +63,7 @@ def arguments(output: Path, *more: str) -> list[str]:
 
 
 def start(arguments: list[str], prepare: Callable[[], object] = lambda: None) -> int:
-    """The command in a fork; returns its process id."""
+    """Run the command in a fork; return its process id."""
     process = os.fork()
     if process:
         return process
@@ -115,14 +115,14 @@ def kept(run: Path) -> dict[str, bytes]:
 
 
 def results(run: Path) -> dict[str, bytes]:
-    """Of `kept` what does not depend on which worker was faster."""
+    """The part of `kept` that does not depend on which worker was faster."""
     found = {name: data for name, data in kept(run).items() if name.endswith("result.json")}
     assert len(found) == 2
     return found
 
 
 @pytest.mark.slow
-def test_resume_after_kills_at_random_moments(tmp_path: Path) -> None:
+def test_runs_killed_at_random_moments_resume_to_the_same_results(tmp_path: Path) -> None:
     import torch  # noqa: F401  (once, and not in every fork)
 
     chance = random.Random(7)
@@ -137,7 +137,7 @@ def test_resume_after_kills_at_random_moments(tmp_path: Path) -> None:
     for number in range(24):
         folder = tmp_path / str(number)
         again: list[str] = []
-        for _ in range(1 + number % 2):  # every second run is killed in its resumption too
+        for _ in range(1 + number % 2):  # every second run is killed while resuming too
             if number % 4 == 3:
                 process = start(arguments(folder, *again))
                 time.sleep(chance.uniform(0, seconds))
@@ -153,7 +153,7 @@ def test_resume_after_kills_at_random_moments(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("by", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_resume_after_a_polite_signal(by: int, status: int, tmp_path: Path) -> None:
+def test_runs_ended_by_sigint_or_sigterm_resume_to_the_same_results(by: int, status: int, tmp_path: Path) -> None:
     import torch  # noqa: F401  (once, and not in every fork)
 
     counted = tmp_path / "calls"
@@ -169,8 +169,8 @@ def test_resume_after_a_polite_signal(by: int, status: int, tmp_path: Path) -> N
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found in /proc")
 @pytest.mark.parametrize(("by", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_workers_in_the_middle_of_their_clips(by: int, status: int, tmp_path: Path) -> None:
-    """Clips of some minutes each: nobody waits for them."""
+def test_signal_ends_workers_in_the_middle_of_their_clips(by: int, status: int, tmp_path: Path) -> None:
+    """Each clip takes minutes: the run does not wait."""
     endless = "synthetic(clips=4,frames=100000,height=16,width=24)"
     command = [sys.executable, "-c", MAIN, *arguments(tmp_path / "run"), "--dataset", endless, "--workers", "2"]
     run = subprocess.Popen([*command, "--no-latency"], stderr=subprocess.PIPE, text=True)
@@ -181,7 +181,7 @@ def test_a_signal_ends_the_workers_in_the_middle_of_their_clips(by: int, status:
     try:
         _, said = run.communicate(timeout=60)
     finally:
-        run.kill()  # of no effect on what has ended
+        run.kill()  # no effect if it has ended
     assert run.returncode == status
     assert re.fullmatch(
         rf"vssbench: interrupted in .* on .*; continue with --resume --output {tmp_path / 'run'}\n", said
@@ -190,7 +190,7 @@ def test_a_signal_ends_the_workers_in_the_middle_of_their_clips(by: int, status:
 
 
 @pytest.mark.slow
-def test_a_clip_that_fails_in_a_worker_loses_no_other(tmp_path: Path) -> None:
+def test_clip_that_fails_in_a_worker_does_not_lose_the_others(tmp_path: Path) -> None:
     root = vspw(tmp_path / "vspw")
     mask = root / "data/b/mask/001.png"
     whole = mask.read_bytes()
@@ -207,8 +207,8 @@ def test_a_clip_that_fails_in_a_worker_loses_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_full_disk_loses_nothing_that_was_written(tmp_path: Path) -> None:
-    """The limit on a file's size stands in for the disk: a write ends in its middle, at whatever file."""
+def test_runs_stopped_by_a_full_disk_resume_to_the_same_results(tmp_path: Path) -> None:
+    """A limit on file sizes stands in for the full disk: a write stops halfway, in any file."""
     assert ended(start(arguments(tmp_path / "untouched"))) == 0
     wanted = kept(tmp_path / "untouched")
     largest = max(file.stat().st_size for file in (tmp_path / "untouched").glob("*/result.json"))
@@ -222,8 +222,10 @@ def test_a_full_disk_loses_nothing_that_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cause", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.ENAMETOOLONG])
-def test_an_output_that_cannot_be_made(cause: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A superuser, as in a container, may write anywhere: the system's answer is made up."""
+def test_output_folder_that_cannot_be_created_is_one_error_message(
+    cause: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A superuser, as in a container, may write anywhere: the system's answer is simulated."""
 
     def refuse(path: object, *_: object) -> None:
         raise OSError(cause, os.strerror(cause), path)
@@ -236,7 +238,7 @@ def test_an_output_that_cannot_be_made(cause: int, tmp_path: Path, monkeypatch: 
     assert [file.name for file in tmp_path.iterdir()] == ["run.yaml"]
 
 
-def test_a_second_process_on_the_same_folder_changes_nothing(tmp_path: Path) -> None:
+def test_second_process_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     command = arguments(tmp_path / "run")
     assert vssbench(*command).status == 0
     before = {file: file.read_bytes() for file in (tmp_path / "run").glob("**/*") if file.is_file()}
@@ -251,7 +253,7 @@ def test_a_second_process_on_the_same_folder_changes_nothing(tmp_path: Path) -> 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found in /proc")
-def test_worker_processes_end_with_the_run(tmp_path: Path) -> None:
+def test_worker_processes_end_when_the_run_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", MAIN, *arguments(tmp_path / "run")]
     run = subprocess.Popen([*command, "--workers", "2", "--no-latency"], stderr=subprocess.DEVNULL)
     while len(workers := children(run.pid)) < 3:  # the third is multiprocessing's resource tracker
@@ -280,13 +282,13 @@ def wait_until_gone(processes: list[int]) -> None:
 
 
 def seconds(process: int) -> float:
-    """Of the processor that it has had."""
+    """Processor time that it has used."""
     _, *numbers = state(process)
     return sum(map(int, numbers[10:12])) / os.sysconf("SC_CLK_TCK")
 
 
 def state(process: int) -> list[str]:
-    """The process's state and the numbers after it in /proc; Z where it is gone."""
+    """The process's state and the numbers after it in /proc; Z if it is gone."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Methods that hang, chatter on standard output, leave threads behind, or raise what nobody catches."""
+"""Methods that hang, chatter on standard output, leave threads behind, or raise what is rarely caught."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def started(*arguments: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("by", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_method_that_hangs_is_named(by: int, status: int, workers: str, methods: str, tmp_path: Path) -> None:
+def test_interrupting_a_hanging_method_names_the_method_and_clip(
+    by: int, status: int, workers: str, methods: str, tmp_path: Path
+) -> None:
     process = started(*arguments(methods, "Hangs", tmp_path / "run", "--workers", workers))
     try:
         assert process.stderr is not None
@@ -90,7 +92,7 @@ def test_a_method_that_hangs_is_named(by: int, status: int, workers: str, method
 
 
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
-def test_what_a_method_prints_is_no_part_of_the_json(workers: str, methods: str, tmp_path: Path) -> None:
+def test_output_printed_by_a_method_is_not_part_of_the_json(workers: str, methods: str, tmp_path: Path) -> None:
     more = ("--json", "--workers", workers)
     process = started(*arguments(methods, "Chatters", tmp_path / "run", *more))
     out, err = process.communicate(timeout=100)
@@ -101,7 +103,7 @@ def test_what_a_method_prints_is_no_part_of_the_json(workers: str, methods: str,
         assert f"chatter of {who}\n" in err
 
 
-def test_threads_that_never_end_do_not_keep_the_command(methods: str, tmp_path: Path) -> None:
+def test_command_ends_although_threads_never_end(methods: str, tmp_path: Path) -> None:
     code = f"from vssbench import cli; cli.GRACE = 0.1; {MAIN}"
     command = [sys.executable, "-c", code, *arguments(methods, "Leaves", tmp_path / "run", "--resume", "--json")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
@@ -112,19 +114,19 @@ def test_threads_that_never_end_do_not_keep_the_command(methods: str, tmp_path: 
     assert gone.stdout is not None
     assert gone.stderr is not None
     gone.stdout.close()
-    gone.stderr.close()  # nobody reads any more
+    gone.stderr.close()  # there is no reader any more
     assert gone.wait(timeout=100) is not None
 
 
 @pytest.mark.slow
-def test_threads_that_never_end_do_not_keep_the_workers(methods: str, tmp_path: Path) -> None:
+def test_workers_end_although_threads_never_end(methods: str, tmp_path: Path) -> None:
     process = started(*arguments(methods, "Leaves", tmp_path / "run", "--json", "--workers", "2"))
     out, err = process.communicate(timeout=100)
     assert process.returncode == 0, err
     assert json.loads(out)["methods"]
 
 
-def test_generator_exit_is_an_error_like_any_other(methods: str, tmp_path: Path) -> None:
+def test_generator_exit_is_handled_like_any_other_error(methods: str, tmp_path: Path) -> None:
     failed = vssbench(*arguments(methods, "Closes", tmp_path / "run"))
     assert_refused(failed)
     assert "failed: GeneratorExit: enough" in failed.stderr
@@ -132,7 +134,7 @@ def test_generator_exit_is_an_error_like_any_other(methods: str, tmp_path: Path)
     assert "every clip failed" in skipped.stderr
 
 
-def test_ctrl_c_of_any_verb_is_no_regression() -> None:
+def test_ctrl_c_in_check_is_not_reported_as_a_regression() -> None:
     wait = "import sys, time; print('waiting', file=sys.stderr, flush=True); time.sleep(100)"
     code = f"import vssbench.gate.baseline as b; b.read_runs = lambda runs: exec({wait!r})"
     command = [sys.executable, "-c", f"import signal; signal.signal(2, signal.default_int_handler); {code}; {MAIN}"]

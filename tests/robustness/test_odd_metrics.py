@@ -1,4 +1,4 @@
-"""A metric of somebody else that gives no number, or fails."""
+"""A plug-in metric that returns no number, or fails."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vssbench.stats import intervals
 
 
 class Odd:
-    """Gives the value, or fails."""
+    """Returns the value, or fails."""
 
     name, higher_is_better = "odd", True
     value: ClassVar[float | None]
@@ -58,7 +58,9 @@ def arguments(tmp_path: Path) -> list[object]:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, None])
-def test_no_number_is_null_with_a_reason(value: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_non_finite_or_missing_value_is_null_with_a_reason(
+    value: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Odd, "value", value, raising=False)
     monkeypatch.setattr(Odd, "fails", False, raising=False)
     done = vssbench(*arguments(tmp_path))
@@ -69,7 +71,7 @@ def test_no_number_is_null_with_a_reason(value: float | None, tmp_path: Path, mo
     assert result["metrics"]["mIoU"] == 100
 
 
-def test_a_metric_that_fails_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metric_that_fails_in_update_is_one_error_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Odd, "fails", True, raising=False)
     failed = vssbench(*arguments(tmp_path))
     assert_refused(failed)
@@ -95,7 +97,7 @@ def _one_figure(spec: Any, clips: Any) -> Totals:
         ("totals", staticmethod(lambda spec, clips: "none today"), "none today"),
     ],
 )
-def test_one_that_fails_when_it_is_read_costs_its_own_number_only(
+def test_metric_that_fails_at_evaluation_loses_only_its_own_number(
     part: str, made: Any, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Odd, "value", 1.0, raising=False)

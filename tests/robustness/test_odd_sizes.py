@@ -32,11 +32,13 @@ def predicted(method: str, size: tuple[int, int], folder: Path) -> list[np.ndarr
 @pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("method", METHODS)
-def test_a_network_on_frames_of_an_odd_size(method: str, size: tuple[int, int], tmp_path: Path) -> None:
+def test_network_labels_have_the_size_of_unusually_sized_frames(
+    method: str, size: tuple[int, int], tmp_path: Path
+) -> None:
     found = predicted(method, size, tmp_path)
     assert [labels.shape for labels in found] == [size] * 3
     assert max(int(labels.max()) for labels in found) < 11
 
 
-def test_one_pixel(tmp_path: Path) -> None:
+def test_mpvss_labels_frames_of_one_pixel(tmp_path: Path) -> None:
     assert [labels.shape for labels in predicted("mpvss", (1, 1), tmp_path)] == [(1, 1)] * 3

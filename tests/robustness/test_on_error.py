@@ -1,4 +1,4 @@
-"""--on-error skip-clip: a clip that fails counts for no method, is listed with its reason, and may be mended later."""
+"""--on-error skip-clip: a clip that fails counts for no method, is listed with its reason, and may be fixed later."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_clip_that_cannot_be_read(damage: Callable[[Path], object], tmp_path: Path) -> None:
+def test_unreadable_clip_stops_the_run_or_is_skipped_for_every_method(
+    damage: Callable[[Path], object], tmp_path: Path
+) -> None:
     root = vspw(tmp_path / "vspw")
     damage(root)
     stopped = vssbench(*arguments(root, tmp_path / "stopped"))
@@ -97,7 +99,7 @@ def test_a_clip_that_cannot_be_read(damage: Callable[[Path], object], tmp_path: 
     assert "1 clip that failed is left out for every method" in (tmp_path / "run" / "leaderboard.md").read_text()
 
 
-def test_the_numbers_are_those_of_the_other_clips_for_every_method(tmp_path: Path) -> None:
+def test_numbers_are_over_the_remaining_clips_for_every_method(tmp_path: Path) -> None:
     root = vspw(tmp_path / "vspw")
     names = "oracle,failsonb,hold(of=oracle,key_interval=2)"
     assert vssbench(*arguments(root, tmp_path / "run", "--on-error", "skip-clip", methods=names)).status == 0
@@ -111,7 +113,7 @@ def test_the_numbers_are_those_of_the_other_clips_for_every_method(tmp_path: Pat
         assert found[name].kinds == result.kinds
 
 
-def test_the_leaderboard_names_the_clips_that_are_left_out(tmp_path: Path) -> None:
+def test_leaderboard_names_the_clips_that_are_left_out(tmp_path: Path) -> None:
     clips = tuple(f"clip{number:02d}" for number in range(16))
     root = vspw(tmp_path / "vspw", clips, length=1)
     for count, named in ((2, "'clip00', 'clip01'; 'clip00': "), (14, "'clip10', 'clip11' and 2 more; 'clip00': ")):
@@ -125,7 +127,7 @@ def test_the_leaderboard_names_the_clips_that_are_left_out(tmp_path: Path) -> No
         assert named in table
 
 
-def test_results_that_lack_other_clips_are_told_apart(tmp_path: Path) -> None:
+def test_results_that_lack_different_clips_differ_in_fingerprint(tmp_path: Path) -> None:
     for clip in "ab":
         root = vspw(tmp_path / clip)
         (root / "data" / clip / "mask" / "000.png").write_bytes(b"")
@@ -135,7 +137,7 @@ def test_results_that_lack_other_clips_are_told_apart(tmp_path: Path) -> None:
     assert one.fingerprint != other.fingerprint
 
 
-def test_a_mended_clip_counts_after_resume(tmp_path: Path) -> None:
+def test_fixed_clip_counts_after_resume(tmp_path: Path) -> None:
     root = vspw(tmp_path / "vspw")
     whole = (root / MASK).read_bytes()
     (root / MASK).write_bytes(b"")
@@ -148,7 +150,7 @@ def test_a_mended_clip_counts_after_resume(tmp_path: Path) -> None:
         assert (mended.metrics, mended.failed, mended.dataset) == (result.metrics, {}, result.dataset)
 
 
-def test_records_of_left_out_clips_do_not_count_in_a_report_either(tmp_path: Path) -> None:
+def test_records_of_left_out_clips_do_not_count_when_read_again(tmp_path: Path) -> None:
     """oracle has a record of clip b, which failed under the other method."""
     root = vspw(tmp_path / "vspw")
     assert (
@@ -163,7 +165,7 @@ def test_records_of_left_out_clips_do_not_count_in_a_report_either(tmp_path: Pat
 
 
 @pytest.mark.parametrize("method", ["failsinreset", "replay(predictions={root})"])
-def test_where_every_clip_fails_there_is_no_result(method: str, tmp_path: Path) -> None:
+def test_run_in_which_every_clip_fails_is_refused(method: str, tmp_path: Path) -> None:
     root = vspw(tmp_path / "vspw")
     failed = vssbench(
         *arguments(root, tmp_path / "run", "--on-error", "skip-clip", methods=f"oracle,{method.format(root=root)}")
@@ -185,8 +187,8 @@ def test_workers_skip_the_same_clips(tmp_path: Path) -> None:
     assert kept[0] == kept[1]
 
 
-def test_a_method_that_fails_in_the_latency_pass_is_one_message(tmp_path: Path) -> None:
-    """Without weights it is not run before."""
+def test_method_that_fails_in_the_latency_pass_is_one_error_message(tmp_path: Path) -> None:
+    """Without weights, it does not run earlier."""
     root = vspw(tmp_path / "vspw")
     run = ["run", "--methods", "failsinreset", "--dataset", "vspw", "--data-root", root, "--output", tmp_path / "run"]
     failed = vssbench(*run)
@@ -194,7 +196,7 @@ def test_a_method_that_fails_in_the_latency_pass_is_one_message(tmp_path: Path) 
     assert "failsinreset failed: ValueError: nothing to forget" in failed.stderr
 
 
-def test_a_method_that_fails_is_a_row_with_its_reason(tmp_path: Path) -> None:
+def test_skipped_method_is_a_leaderboard_row_with_its_reason(tmp_path: Path) -> None:
     root = vspw(tmp_path / "vspw")
     names = "oracle,failsonb,replay(predictions=nowhere)"
     run = arguments(root, tmp_path / "run", "--on-error", "skip-method", methods=names)

@@ -32,18 +32,18 @@ def documented(heading: str) -> list[str]:
 
 
 @pytest.mark.parametrize("model", [RunResult, DatasetInfo, WeightsInfo, ClipRecord])
-def test_every_field_is_documented_in_its_order(model: type[BaseModel]) -> None:
+def test_every_result_field_is_documented_in_order(model: type[BaseModel]) -> None:
     assert documented(model.__name__) == [field.alias or name for name, field in model.model_fields.items()]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_key_inside_a_result_is_documented(version: int) -> None:
+def test_every_nested_result_key_is_documented(version: int) -> None:
     data = json.loads((GOLDEN / f"schema_{version}" / "result.json").read_text())
     parts = [data[name] for name in ("gflops", "fps", "memory_mb", "energy", "environment") if data[name]]
     assert not [key for part in parts for key in part if f"`{key}`" not in DOCUMENT]
 
 
-def test_every_version_is_documented_has_its_golden_files_and_its_migration() -> None:
+def test_every_schema_version_has_documentation_golden_files_and_migration() -> None:
     history = DOCUMENT.partition("\n## Versions")[2].partition("\n## ")[0]
     assert [int(number) for number in re.findall(r"^\| +(\d+) \|", history, re.MULTILINE)] == list(VERSIONS)
     assert sorted(folder.name for folder in GOLDEN.iterdir()) == [f"schema_{version}" for version in VERSIONS]
@@ -52,7 +52,7 @@ def test_every_version_is_documented_has_its_golden_files_and_its_migration() ->
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_golden_results_are_read(version: int) -> None:
+def test_golden_results_of_every_version_are_read(version: int) -> None:
     file = GOLDEN / f"schema_{version}" / "result.json"
     data = json.loads(file.read_text())
     result = read_result(file)
@@ -68,7 +68,7 @@ def test_golden_results_are_read(version: int) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_golden_records_give_the_golden_numbers(version: int) -> None:
+def test_golden_records_recompute_the_golden_numbers(version: int) -> None:
     folder = GOLDEN / f"schema_{version}"
     kept = read_folder(folder)
     result, clips = kept.result, kept.clips()
@@ -77,24 +77,24 @@ def test_golden_records_give_the_golden_numbers(version: int) -> None:
     assert [record.clip for record in clips.all] == result.dataset.names
 
 
-def test_the_newest_golden_result_is_written_back_byte_for_byte() -> None:
+def test_newest_golden_result_is_written_back_byte_for_byte() -> None:
     file = GOLDEN / f"schema_{SCHEMA}" / "result.json"
     assert read_result(file).to_json() == file.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("schema", [SCHEMA + 1, 99])
-def test_a_newer_result_is_refused(schema: int, tmp_path: Path) -> None:
+def test_newer_schema_is_refused(schema: int, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"schema {schema}; this vssbench reads up to {SCHEMA}(.|\n)*upgrade"):
         read_result(written(tmp_path, {"schema": schema, "new": 1}))
 
 
 @pytest.mark.parametrize("schema", [None, 0, -1, True, "1", 1.0, []])
-def test_what_is_no_schema(schema: object, tmp_path: Path) -> None:
+def test_invalid_schema_number_is_refused(schema: object, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no schema number"):
         read_result(written(tmp_path, {"schema": schema}))
 
 
-def test_a_field_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+def test_unknown_field_is_refused(tmp_path: Path) -> None:
     data = json.loads((GOLDEN / f"schema_{SCHEMA}" / "result.json").read_text())
     with pytest.raises(UserError, match="key mIuO"):
         read_result(written(tmp_path, {**data, "mIuO": 65.0}))
@@ -108,7 +108,7 @@ JSON = st.recursive(
 
 
 @given(key=st.sampled_from(sorted(RunResult.model_json_schema()["properties"])), value=JSON)
-def test_any_value_of_any_field_is_read_or_one_message(
+def test_any_value_of_any_field_is_read_losslessly_or_refused(
     key: str, value: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     data = json.loads((GOLDEN / f"schema_{SCHEMA}" / "result.json").read_text())

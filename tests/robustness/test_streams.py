@@ -25,7 +25,7 @@ def shell(redirection: str, *arguments: object, code: str = MAIN) -> subprocess.
 
 
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
-def test_closed_streams(redirection: str) -> None:
+def test_closed_streams_do_not_change_the_exit_status(redirection: str) -> None:
     done = shell(redirection, "list", "methods")
     assert (done.returncode, done.stderr) == (0, "")
     assert bool(done.stdout) == (">&-" not in redirection.split())
@@ -33,21 +33,21 @@ def test_closed_streams(redirection: str) -> None:
     assert (failed.returncode, failed.stdout) == (2, "")
 
 
-def test_no_file_takes_the_place_of_a_closed_stream() -> None:
+def test_files_do_not_take_the_descriptors_of_closed_streams() -> None:
     code = "import sys; from vssbench.cli import main; sys.argv[1:] = ['list', 'methods']\n"
     code += "try: main()\nexcept SystemExit: pass\nimport os; sys.exit(os.open(os.devnull, os.O_RDONLY) > 2)"
     assert shell(">&- 2>&- <&-", code=code).returncode == 1
 
 
 @needs_full
-def test_an_output_that_is_full_is_one_message() -> None:
+def test_full_standard_output_is_one_error_message() -> None:
     for arguments in (["list", "methods"], ["--help"]):
         done = shell(">/dev/full", *arguments)
         assert (done.returncode, done.stderr) == (2, "vssbench: standard output: No space left on device\n")
         assert shell(">/dev/full 2>/dev/full", *arguments).returncode == 2
 
 
-def test_findings_stay_findings_when_the_reader_has_left(tmp_path: Path) -> None:
+def test_doctor_keeps_its_exit_status_when_the_reader_has_left(tmp_path: Path) -> None:
     root = vspw(tmp_path / "vspw")
     reading, writing = os.pipe()
     os.close(reading)
@@ -72,8 +72,8 @@ for arguments in json.loads(os.environ["CALLS"]):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", pytest.param("latin-1", marks=pytest.mark.slow)])
-def test_signs_that_the_output_lacks_are_spelt_out(encoding: str, tmp_path: Path) -> None:
-    """Every verb that prints text, in one process: its exit status stays its own."""
+def test_characters_that_the_encoding_lacks_are_spelt_out(encoding: str, tmp_path: Path) -> None:
+    """Every verb that prints text, in one process: each keeps its exit status."""
     root = vspw(tmp_path / "vspw", ("a",))
     data, run, predicted = ["--dataset", "vspw", "--data-root", str(root)], str(tmp_path / "run"), tmp_path / "p"
     for index in range(3):

@@ -1,4 +1,4 @@
-"""Fuzzed text: bench.yaml and the command line. Whatever it says, there is no dataset at the end: all is refused."""
+"""Fuzzed text: bench.yaml and the command line. Whatever it says, the dataset does not exist: all is refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PIECES = [
 
 
 def yaml(chance: random.Random, folder: Path) -> None:
-    """A run spec with pieces put in, taken out and exchanged, or bytes that are no text."""
+    """A run spec with pieces inserted, removed and replaced, or bytes that are not text."""
     data = _mutated(chance, VALID).encode("utf-8", "surrogatepass")
     for _ in range(chance.choice((0, 0, 0, 3))):
         at = chance.randrange(len(data) + 1)

@@ -1,4 +1,4 @@
-"""Fuzzed checkpoints: damaged, hostile, or of another network. Read right or refused; nothing in them runs."""
+"""Fuzzed checkpoints: damaged, hostile, or of a different network. Read correctly or refused; no code in them runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _write(path: Path, kind: str) -> None:
 
 
 def damaged(chance: random.Random, folder: Path) -> None:
-    """Cut, flipped or filled with noise. Cut is refused; of flipped bits no file says which number they were in."""
+    """Cut, with flipped bits or with noise. Cut files are refused; no file format reveals a flipped bit of a number."""
     path = folder / "w"
     _write(path, chance.choice(("pth", "legacy", "pkl", "safetensors")))
     data = bytearray(path.read_bytes())
@@ -61,7 +61,7 @@ GLOBALS = [
 
 
 def hostile(chance: random.Random, folder: Path) -> None:
-    """Pickles made of calls, builds and large claims. None makes the folder, or takes more than a moment."""
+    """Pickles of calls, builds and large stated sizes. None makes the folder, or takes more than a moment."""
     path, mark = folder / "w.pkl", folder / "ran"
     text = str(mark)
     pushes = [
@@ -74,7 +74,7 @@ def hostile(chance: random.Random, folder: Path) -> None:
         lambda: b"]",
         lambda: b")",
         lambda: b"c" + chance.choice(GLOBALS).replace(" ", "\n").encode() + b"\n",
-        lambda: b"\x8e" + chance.randbytes(5) + b"\0\0\0",  # BINBYTES8 of up to a terabyte, which does not follow
+        lambda: b"\x8e" + chance.randbytes(5) + b"\0\0\0",  # BINBYTES8 that states up to a terabyte, which is missing
     ]
     acts = [
         b"R",
@@ -105,7 +105,7 @@ def hostile(chance: random.Random, folder: Path) -> None:
 
 
 def unfit(chance: random.Random, folder: Path) -> None:
-    """Entries of other types, shapes and values: converted exactly, or one message and the module as it was."""
+    """Entries of different types, shapes and values: converted exactly, or one message and an unchanged module."""
     entries: dict[str, Any] = {name: tensor.clone() for name, tensor in TENSORS.items()}
     name = chance.choice(list(entries))
     kinds = [torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.bool, torch.complex64, torch.uint8]
@@ -135,7 +135,7 @@ def unfit(chance: random.Random, folder: Path) -> None:
 
 
 def _refusal(reading: Callable[[], object]) -> str | None:
-    """The message of the one error that may come, None where there is none."""
+    """The message of the only error that may occur, or None."""
     try:
         reading()
     except UserError as error:
