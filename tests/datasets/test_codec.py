@@ -34,7 +34,7 @@ def test_labels_and_names_are_kept_and_every_inter_frame_has_motion(tmp_path: Pa
     assert all(frame.side["motion"].shape == (64, 96, 2) for frame in decoded if "motion" in frame.side)
 
 
-def test_a_clip_is_encoded_once(tmp_path: Path, plain: Synthetic) -> None:
+def test_clip_is_encoded_only_once(tmp_path: Path, plain: Synthetic) -> None:
     compressed = Compressed(plain, CodecSpec.read("h264", "synthetic"), tmp_path)
     (clip,) = plain.clips()
     first = [frame.image for frame in compressed.frames(clip)]

@@ -55,8 +55,8 @@ def test_distance_longer_than_every_clip_is_refused(plain: Synthetic) -> None:
         Distances(plain, [0, 8])
 
 
-def test_no_cut_clip_begins_at_a_missing_frame(tmp_path: Path, arrays) -> None:
-    """A clip starts exactly that many frame numbers before the label, or there is no clip."""
+def test_no_cut_clip_spans_missing_frames(tmp_path: Path, arrays) -> None:
+    """A clip has that many frames before the label without a gap, or there is no clip."""
     export(arrays(clip_count=1, length=20, size=(8, 8)), "cityscapes", tmp_path)
     for number in (16, 17):
         next(tmp_path.rglob(f"*_{number:06d}_leftImg8bit.png")).unlink()

@@ -60,7 +60,7 @@ def test_unknown_label_space_suggests_a_similar_name():
         load_space("vspv")
 
 
-def test_a_value_with_two_meanings_is_refused():
+def test_value_with_two_meanings_is_refused():
     entry = {"colour": [0, 0, 0], "values": [3]}
     data = {"name": "x", "classes": [entry | {"name": "a"}, entry | {"name": "b"}], "void": {"values": [0], "write": 0}}
     with pytest.raises(ValueError, match="3 is listed twice"):

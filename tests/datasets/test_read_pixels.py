@@ -129,7 +129,7 @@ def test_every_colour_maps_to_its_class(tmp_path, name):
 
 @given(colour=st.tuples(*[st.integers(0, 255)] * 3))
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_colour_without_a_meaning_is_named(tmp_path, colour):
+def test_colour_without_a_meaning_is_named_in_the_error(tmp_path, colour):
     space = load_space("camvid")
     Image.fromarray(np.full((3, 3, 3), colour, np.uint8)).save(tmp_path / "a.png")
     if colour in space.from_colour:

@@ -90,7 +90,7 @@ def test_every_split_seed_motion_and_clip_has_different_frames():
 
 
 @pytest.mark.parametrize("size", [(128, 224), (37, 61), (16, 16), (90, 40), (240, 320)])
-def test_frames_have_the_shapes_and_types_of_the_contract(size):
+def test_frames_have_the_shapes_and_types_that_the_contract_requires(size):
     dataset = Synthetic(frames=3, height=size[0], width=size[1])
     for frame in dataset.frames("val_0003"):
         assert frame.image.shape == (*size, 3)
@@ -206,7 +206,7 @@ def test_flow_is_invalid_where_the_source_was_hidden_or_outside():
     bend=st.tuples(st.floats(0, 20), st.floats(0, 0.1), st.floats(0, 1)),
     texel=st.tuples(st.floats(0, 500), st.floats(0, 500)),
 )
-def test_a_pose_and_its_inverse_undo_each_other(turn, scale, at, bend, texel):
+def test_pose_and_its_inverse_undo_each_other(turn, scale, at, bend, texel):
     sin, cos = math.sin(turn), math.cos(turn)
     pose = Pose((cos * scale[0], -sin * scale[1], sin * scale[0], cos * scale[1]), at, (20.0, 10.0), bend)
     u, v = np.array([texel[0]]), np.array([texel[1]])

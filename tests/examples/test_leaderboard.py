@@ -95,7 +95,7 @@ def board(tmp_path: Path, submission: Path) -> Path:
 
 
 def pull(board: Path, submission: Path, change: Callable[[Path], object] = lambda folder: None) -> dict[str, int]:
-    """The statuses of the checks on a pull request that adds a changed submission."""
+    """The statuses of the checks on a pull request that adds a submission after `change`."""
     folder = shutil.copytree(submission, board / "submissions" / "mine")
     change(folder)
     git(board, "add", "--all")

@@ -1,4 +1,4 @@
-"""Files: only a regular file is opened, anything else is refused before, and each writer has its own file."""
+"""Files: anything but a regular file is refused before it is opened, and each writer has its own file."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ def names(chance: random.Random, folder: Path) -> None:
 
 
 def records(chance: random.Random, folder: Path) -> None:
-    """The files of a finished run, cut or with a changed value: a reader reports it, or does without them."""
+    """The files of a finished run, cut, overwritten or edited: a reader reports it, or does without them."""
     root = vspw(folder / "vspw", ("a", "b"), length=2)
     assert _run(root, folder, "oracle").status == 0
     shutil.copytree(folder / "run", folder / "before")

@@ -16,7 +16,7 @@ SLOW = {
 }  # fmt: skip
 
 
-def test_fuzzer_has_2000_cases_and_some_of_every_family() -> None:
+def test_fuzzer_has_at_least_2000_cases_from_all_families() -> None:
     assert list(QUICK) == list(SLOW) == list(fuzz.FAMILIES)
     assert all(SLOW[family] > QUICK[family] > 0 for family in fuzz.FAMILIES)
     assert sum(SLOW.values()) >= 2000

@@ -29,7 +29,7 @@ def _write(path: Path, kind: str) -> None:
 
 
 def damaged(chance: random.Random, folder: Path) -> None:
-    """Cut, with flipped bits or with noise. Cut files are refused; no file format reveals a flipped bit of a number."""
+    """Cut, with flipped bits or with noise. Cut files are refused; flipped bits of a number may go unnoticed."""
     path = folder / "w"
     _write(path, chance.choice(("pth", "legacy", "pkl", "safetensors")))
     data = bytearray(path.read_bytes())

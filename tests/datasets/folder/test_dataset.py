@@ -152,7 +152,7 @@ def test_splits_may_be_name_lists_wildcards_or_files(tmp_path: Path) -> None:
     assert load_dataset(str(describe(tmp_path / "d.yaml"))).clips() == ["cam1", "cam2_a", "cam2_b", "cam7"]
 
 
-def test_frames_without_a_label_are_streamed_and_not_scored(tmp_path: Path) -> None:
+def test_frames_without_a_label_file_have_no_labels(tmp_path: Path) -> None:
     write_tree(tmp_path, {"a": 4})
     (tmp_path / "masks/a/00002.png").unlink()
     dataset: Any = load_dataset(str(describe(tmp_path / "d.yaml", fps=12.5)))
@@ -216,7 +216,7 @@ def test_values_without_a_meaning_are_counted_in_the_error(tmp_path: Path) -> No
     assert next(load_dataset(str(describe(tmp_path / "d.yaml", stray=[9, 200]))).frames("a")).labels is not None
 
 
-def test_a_colour_without_a_meaning_is_named(tmp_path: Path) -> None:
+def test_colour_without_a_meaning_is_named_in_the_error(tmp_path: Path) -> None:
     write_tree(tmp_path, {"a": 1}, mask=coloured)
     with pytest.raises(UserError, match=r"1 colours have no meaning in mine, for example RGB \(0, 0, 0\)"):
         list(load_dataset(str(describe(tmp_path / "d.yaml", masks="colours", classes=COLOURED))).frames("a"))
