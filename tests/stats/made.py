@@ -1,4 +1,4 @@
-"""Clips with random counts, methods' folders with them, and two methods of which one is better."""
+"""Clips with random counts, method folders that hold them, and a better version of a method."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def label_space(classes):
 
 
 def record(rng, clip, classes, skill=0.7, odd=None):
-    """One clip with random counts: a few of the classes, some void, now and then a fully void window."""
+    """One clip with random counts: a few of the classes, some void, occasionally a fully void window."""
     shown = rng.choice(classes, rng.integers(1, classes + 1), replace=False)
     cells = {}
     for label in [*shown.tolist(), classes]:
@@ -48,7 +48,7 @@ def records(seed, clips, classes, **options):
 
 
 def drawn(some, counts):
-    """The records of a resample, each with a name of its own."""
+    """The records of a resample, each with its own name."""
     return [
         dataclasses.replace(one, clip=f"{one.clip}-{copy}")
         for one, count in zip(some, counts, strict=True)
@@ -57,7 +57,7 @@ def drawn(some, counts):
 
 
 def better(some, share=0.1):
-    """The same clips with a share of every class's wrong pixels put right."""
+    """The same clips with a share of every class's wrong pixels corrected."""
     made = json.loads(json.dumps([dataclasses.asdict(one) for one in some]))
     for one in made:
         index, counts = one["states"]["confusion"][0]["counts"]["0"]
@@ -73,7 +73,7 @@ def better(some, share=0.1):
 
 
 def write(folder, some, space, method, **changes):
-    """A method's folder as a run leaves it."""
+    """Write a method's folder as a run leaves it."""
     folder.mkdir()
     names = [one.clip for one in some]
     frames = sum(one.frames for one in some)

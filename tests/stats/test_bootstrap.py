@@ -1,4 +1,4 @@
-"""Intervals: known answers, what has none and why, and coverage by simulation."""
+"""Intervals: known answers, figures without an interval and why, and coverage by simulation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vssbench.stats import LEAST_CLIPS, interval, totals
 from vssbench.stats.bootstrap import interval_of, sample, samples, weights
 
 
-def test_the_interval_narrows_with_clips_and_widens_with_the_level():
+def test_interval_narrows_with_more_clips_and_widens_with_the_level():
     space = label_space(5)
     few, many = (interval(records(0, clips, 5), space, "mIoU", "exact", resamples=2000) for clips in (20, 200))
     wide = interval(records(0, 20, 5), space, "mIoU", "exact", level=0.99, resamples=2000)
@@ -27,7 +27,7 @@ def test_the_interval_narrows_with_clips_and_widens_with_the_level():
     assert few.clips == 20
 
 
-def test_a_mean_of_equal_clips_has_the_textbook_interval():
+def test_mean_of_equal_clips_has_the_student_t_interval():
     """Pixel accuracy of clips of one size is a plain mean: Student's interval."""
     rng = np.random.default_rng(1)
     share = rng.normal(0.6, 0.1, 40)
@@ -41,13 +41,13 @@ def test_a_mean_of_equal_clips_has_the_textbook_interval():
     assert (found.high + found.low) / 2 == pytest.approx(found.value, abs=half / 20)
 
 
-def test_the_seed_decides():
+def test_equal_seeds_give_equal_intervals_and_different_seeds_do_not():
     some, space = records(0, 20, 5), label_space(5)
     first, again, other = (interval(some, space, "mIoU", "exact", resamples=500, seed=seed) for seed in (3, 3, 4))
     assert first == again != other
 
 
-def test_too_few_clips_have_no_interval_and_the_reason():
+def test_too_few_clips_have_a_reason_instead_of_an_interval():
     space = label_space(5)
     for clips in (1, LEAST_CLIPS - 1):
         found = interval(records(0, clips, 5), space, "mIoU", "exact")
@@ -59,7 +59,7 @@ def test_too_few_clips_have_no_interval_and_the_reason():
     assert interval([], space, "mIoU", "exact").reason == "there are no clips"
 
 
-def test_clips_without_a_window_do_not_make_an_interval():
+def test_clips_without_a_window_do_not_count_towards_the_interval():
     space, some = label_space(3), records(0, 30, 3)
     for index, one in enumerate(some[5:], 5):
         windows = {"2": [row[:2] for row in one.states["consistency"][0]["windows"]["2"]], "5": [[]] * 5}
@@ -72,9 +72,9 @@ def test_clips_without_a_window_do_not_make_an_interval():
     assert interval(some, space, "VC@2", "exact", resamples=200).low is not None
 
 
-def test_a_class_in_one_clip_leaves_arseg_without_an_interval():
+def test_class_in_a_single_clip_leaves_arseg_without_an_interval():
     space, some = label_space(4), records(0, 30, 3)
-    for one in some:  # counted for 3 classes: void moves from row 3 to row 4
+    for one in some:  # counted with 3 classes: void moves from row 3 to row 4
         index = one.states["confusion"][0]["counts"]["0"][0]
         index[:] = [cell + 256 * (cell >= 3 * 256) for cell in index]
     index, counts = some[7].states["confusion"][0]["counts"]["0"]
@@ -87,7 +87,7 @@ def test_a_class_in_one_clip_leaves_arseg_without_an_interval():
     assert interval(some, space, "mIoU", "exact", resamples=1000).low is not None
 
 
-def test_what_cannot_be_measured_has_the_protocols_reason():
+def test_undefined_metric_has_a_reason_and_invalid_arguments_are_refused():
     some, space = records(0, 12, 5), label_space(5)
     assert interval(some, space, "VC@2", "mmseg").reason == "not defined by the protocol mmseg"
     assert interval(some, space, "VC@9", "exact").reason == "windows of 9 frames were not counted"
@@ -102,11 +102,11 @@ def test_what_cannot_be_measured_has_the_protocols_reason():
         interval(some, space, "mIoU", "exact", level=95)
 
 
-def test_metrics_that_are_resampled_together_have_the_digits_that_each_has_alone():
+def test_resampling_metrics_together_equals_resampling_each_alone():
     some, space = records(0, 30, 5), label_space(5)
     names = ["mIoU", "VC@2", "WIoU", "mIoU(protocol=vspw)", "mIoU", "class_accuracy"]
     found = [totals(some, space, name, "exact") for name in names]
-    assert len({one.clips for one in found}) == 2  # vspw leaves some out
+    assert len({one.clips for one in found}) == 2  # vspw leaves some clips out
     for one, alone in zip(samples(found, 300), (sample(one, 300) for one in found), strict=True):
         assert (one.value, one.clips) == (alone.value, alone.clips)
         np.testing.assert_array_equal(one.drawn, alone.drawn)
@@ -114,14 +114,14 @@ def test_metrics_that_are_resampled_together_have_the_digits_that_each_has_alone
     assert samples([], 300) == []
 
 
-def test_every_clip_is_drawn_as_often_as_any():
+def test_every_clip_is_drawn_equally_often_on_average():
     counts = weights(50, 2000, 0)
     assert (counts.sum(1) == 50).all()
     assert abs(counts.mean(0) - 1).max() < 0.1
 
 
 def test_ten_thousand_resamples_take_seconds():
-    """Of processor time: the wall clock of a busy machine says nothing."""
+    """Processor time: the wall clock of a busy machine is no measure."""
     areas, _ = POPULATIONS["long"].draw(np.random.default_rng(0), 343)
     weights.cache_clear()
     began = process_time()
@@ -131,9 +131,9 @@ def test_ten_thousand_resamples_take_seconds():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("population", POPULATIONS)
-def test_coverage_at_100_clips(population):
+def test_intervals_of_100_clips_cover_the_truth_about_95_percent_of_the_time(population):
     true = truth(POPULATIONS[population], 50_000)
     for title, rows in trials(POPULATIONS[population], 100, 400, 500).items():
         covered = coverage(rows["ours"], true[title])
-        # 95 give or take two, and two of chance in 400 trials; pixel accuracy of the population "few" is at 90.75.
+        # 95 plus or minus two, and two of chance in 400 trials; pixel accuracy of the population "few" is at 90.75.
         assert 90 <= covered <= 99.5, (title, covered)

@@ -1,4 +1,4 @@
-"""Intervals and comparisons from what a run keeps."""
+"""Intervals and comparisons from the files that a run keeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vssbench.errors import NotComparable, UserError
 from vssbench.stats import compare_folders, interval, intervals
 
 
-def test_intervals_of_a_folder(pair, tmp_path):
+def test_folder_intervals_match_the_records_and_missing_clips_are_refused(pair, tmp_path):
     result = write(tmp_path / "a", pair[0], label_space(5), "a")
     found = intervals(tmp_path / "a", resamples=500)
     assert {name: one.value for name, one in found.items()} == result.metrics
@@ -27,7 +27,7 @@ def test_intervals_of_a_folder(pair, tmp_path):
         intervals(tmp_path / "a")
 
 
-def test_a_leaderboard_is_compared_in_pairs(pair, tmp_path):
+def test_all_pairs_of_folders_are_compared_with_corrected_p(pair, tmp_path):
     space, (a, b) = label_space(5), pair
     for name, some in {"a": a, "b": b[::-1], "same": b}.items():
         write(tmp_path / name, some, space, name)
@@ -44,7 +44,7 @@ def test_a_leaderboard_is_compared_in_pairs(pair, tmp_path):
     assert compare_folders([tmp_path / "a", tmp_path / "other"], protocol="exact", resamples=200)[0, 1].effect == 0
 
 
-def test_neither_torch_nor_a_plot_is_imported():
+def test_stats_imports_neither_torch_nor_matplotlib_nor_pandas():
     script = "import sys, vssbench.stats; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert "vssbench.stats" in found

@@ -1,4 +1,4 @@
-"""The sign-flip test: whole clips are swapped, it errs as often as it says, and what is left out changes no digit."""
+"""The sign-flip test: it swaps whole clips, its error rate is its level, and its shortcuts change no digit."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from vssbench.stats import sign_flip as _sign_flip
 from vssbench.stats.sign_flip import Asked, flips, matters, p_values, sign_flip, surely_one
 
 
-def test_sign_flips_swap_whole_clips_under_the_formula():
-    """Few clips: all swaps, counted by hand with evaluate."""
+def test_p_values_equal_enumeration_of_all_clip_swaps():
+    """Few clips: all swaps, each evaluated with `evaluate`."""
     space = label_space(3)
     a, b = records(1, 5, 3, skill=0.8), records(1, 5, 3, skill=0.6)
 
@@ -45,8 +45,8 @@ def test_sign_flips_swap_whole_clips_under_the_formula():
     assert 0 < extreme < 32
 
 
-def test_the_p_value_errs_as_often_as_it_says():
-    """Two methods that are equally good: p below 0.05 in about 5 % of 400 data sets."""
+def test_false_positive_rate_of_equal_methods_is_about_5_percent():
+    """Two equally good methods: p is at most 0.05 in about 5 % of 400 data sets."""
     few = 0
     for trial in range(400):
         a, b = POPULATIONS["few"].draw(np.random.default_rng([trial, 7]), 20, shift=0)
@@ -54,7 +54,7 @@ def test_the_p_value_errs_as_often_as_it_says():
     assert 10 <= few <= 31  # mean 20, standard deviation 4.4
 
 
-def test_holm():
+def test_holm_correction_matches_known_values_and_skips_none():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.5, None, 0.9]) == [1.0, None, 1.0]
     assert holm([]) == []
@@ -63,7 +63,7 @@ def test_holm():
 
 
 def plain(a: Totals, b: Totals, resamples: int) -> float:
-    """The definition, a swap at a time."""
+    """The definition, one swap at a time."""
     kept = flips(len(a.clips), resamples, 0).astype(float)
     first, second = kept @ a.columns + (1 - kept) @ b.columns, kept @ b.columns + (1 - kept) @ a.columns
     swapped = np.array([float(a.read(x) - b.read(y)) for x, y in zip(first, second, strict=True)])
@@ -72,7 +72,7 @@ def plain(a: Totals, b: Totals, resamples: int) -> float:
 
 
 def several(clips: int, count: int, metric: str = "mIoU") -> list[Totals]:
-    """Methods of which some are alike, one twice."""
+    """Methods of which some are similar and one occurs twice."""
     drawn = [POPULATIONS["few"].draw(np.random.default_rng(7), clips, shift=0.04 * k)[0] for k in range(count - 1)]
     found = [as_totals(areas, "exact", metric) for areas in drawn]
     return [replace(one, rough=partial(one.read, add=plain_sum)) for one in [*found, found[0]]]
@@ -80,7 +80,7 @@ def several(clips: int, count: int, metric: str = "mIoU") -> list[Totals]:
 
 @pytest.mark.parametrize("clips", [5, 9, 30])
 @pytest.mark.parametrize("metric", ["mIoU", "WIoU", "class_accuracy"])
-def test_p_values_of_all_pairs_are_those_of_the_definition(clips: int, metric: str) -> None:
+def test_p_values_of_all_pairs_equal_the_definition(clips: int, metric: str) -> None:
     methods = several(clips, 5, metric)
     pairs = list(itertools.combinations(range(5), 2))
     expected = [plain(methods[i], methods[j], 300) for i, j in pairs]
@@ -89,8 +89,8 @@ def test_p_values_of_all_pairs_are_those_of_the_definition(clips: int, metric: s
 
 
 @pytest.mark.parametrize("clips", [6, 40])
-def test_metrics_that_are_tested_together_have_the_digits_they_have_alone(clips: int) -> None:
-    """They share the swapped columns and nothing else: each has pairs of its own, and a correction of its own."""
+def test_testing_metrics_together_equals_testing_each_alone(clips: int) -> None:
+    """They share only the swapped columns: each metric has its own pairs and its own correction."""
     pairs = list(itertools.combinations(range(12), 2))
     areas = [POPULATIONS["few"].draw(np.random.default_rng(k), clips, shift=0)[0] for k in range(12)]
     metrics = [
@@ -104,7 +104,7 @@ def test_metrics_that_are_tested_together_have_the_digits_they_have_alone(clips:
 
 
 @pytest.mark.parametrize("cached", [1, 5000, 2**20])
-def test_in_parts_of_any_size_they_are_the_same(cached: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_p_values_do_not_depend_on_the_chunk_size(cached: int, monkeypatch: pytest.MonkeyPatch) -> None:
     methods, pairs = several(30, 4), list(itertools.combinations(range(4), 2))
     expected = p_values([Asked(methods, pairs, set(pairs))], 500, 0)[0]
     monkeypatch.setattr(_sign_flip, "_CACHED", cached)
@@ -113,8 +113,8 @@ def test_in_parts_of_any_size_they_are_the_same(cached: int, monkeypatch: pytest
 
 @pytest.mark.parametrize("count", [3, 12, 40])
 @pytest.mark.parametrize("clips", [8, 30])
-def test_what_is_sure_to_be_one_need_not_be_counted(count: int, clips: int) -> None:
-    """40 methods are 780 pairs: with some 200 swaps none of them can be told apart."""
+def test_skipping_pairs_whose_p_is_surely_one_changes_no_shown_p(count: int, clips: int) -> None:
+    """40 methods are 780 pairs: with 200 swaps none of them can be significant."""
     methods, pairs = several(clips, count), list(itertools.combinations(range(count), 2))
     shown, rough, calls = {(0, 1), (1, 2), (0, count - 1)}, methods[0].rough, Counter[int]()
 
@@ -136,7 +136,7 @@ def test_what_is_sure_to_be_one_need_not_be_counted(count: int, clips: int) -> N
 
 @settings(max_examples=500)
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40), st.booleans()), min_size=1, max_size=60))
-def test_bounds_instead_of_p_values_change_no_correction(counts: list[tuple[int, int, bool]]) -> None:
+def test_bounds_instead_of_p_values_do_not_change_the_holm_correction(counts: list[tuple[int, int, bool]]) -> None:
     ps = [count / 40 for count, _, _ in counts]
     wanted = np.array([asked for _, _, asked in counts])
     bounds = np.array([(count if asked else min(count, bound)) / 40 for count, bound, asked in counts])

@@ -1,4 +1,4 @@
-"""What clips add to a metric: every resample has the digits of the protocols."""
+"""What each clip adds to a metric: every resample equals the evaluation under the protocol to the digit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ METRICS = ["mIoU", "WIoU", "pixel_accuracy", "class_accuracy", "VC@2", "VC@5", "
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("metric", METRICS)
-def test_every_resample_has_the_digits_of_evaluate(protocol, metric):
+def test_every_resample_equals_evaluate_to_the_digit(protocol, metric):
     compared = 0
     for seed, classes in itertools.product(range(3), (2, 5, 124)):
         odd = classes if protocol in ("detectron2", "mmseg") and seed == 0 else None
@@ -41,7 +41,7 @@ def test_every_resample_has_the_digits_of_evaluate(protocol, metric):
     assert compared or protocol not in ("exact", "vspw")
 
 
-def test_most_protocols_have_most_metrics():
+def test_only_the_listed_protocol_metric_pairs_are_undefined():
     some, space = records(0, 6, 5), label_space(5)
     missing = {(p, m) for p in PROTOCOLS for m in METRICS if isinstance(totals(some, space, m, p), str)}
     assert missing == {
@@ -54,8 +54,8 @@ def test_most_protocols_have_most_metrics():
     }
 
 
-def test_ratios_add_up_to_the_last_bit():
-    """Windows of one pixel in many, and of all pixels: floats of very different size in one sum."""
+def test_sum_of_window_ratios_is_exact_to_the_last_bit():
+    """Windows with one pixel in many, and with all pixels: one sum of floats of very different size."""
     whole = [2**40 - 1, 3, 7, 2**24 - 1, 1]
     rows = [whole, [1, 1, 6, 2**24 - 2, 1], whole, [1, 1, 6, 2**24 - 2, 1], [0] * 5]
     head = {"frames": 6, "labelled": 6}
