@@ -1,4 +1,4 @@
-"""Two runs made by hand, before and after a change of a method."""
+"""Two handmade runs, before and after a change of a method."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MILLISECONDS = {"before": 50.0, "after": 40.0}
 
 
 def two_runs(folder: Path, **changes: Any) -> None:
-    """`before` and `after`: one method, a little more accurate, smaller and faster afterwards."""
+    """`before` and `after`: one method that is slightly more accurate, smaller and faster afterwards."""
     for number, (name, share) in enumerate(SHARE.items()):
         costs = {"gflops": {"amortised": 0.116 - 0.02 * number}, "params_m": 3.03, **speed(MILLISECONDS[name])}
         method_folder(folder / name, "mpvss", share, seed=number, **{**costs, **changes})
 
 
 def speed(milliseconds: float, rounds: int = 6) -> dict[str, Any]:
-    """The latency pass of a method whose step takes so long."""
+    """The latency pass of a method whose step takes `milliseconds`."""
     times = milliseconds * (1 + 0.01 * np.sin(np.arange(rounds)))
     none, step = [0.0] * rounds, times.tolist()
     return {

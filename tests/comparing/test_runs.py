@@ -1,4 +1,4 @@
-"""`vssbench.compare`: the numbers of the reports and of the gate, and what may not be compared."""
+"""`vssbench.compare`: it agrees with the reports and the gate, and refuses what is not comparable."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def folder(run: Path) -> Path:
     return found
 
 
-def test_accuracy_is_tested_as_in_the_leaderboard(runs: tuple[Path, Path]) -> None:
+def test_accuracy_difference_and_p_match_the_leaderboard(runs: tuple[Path, Path]) -> None:
     before, after = runs
     found = vssbench.compare(before, after)
     for metric in ("mIoU", "WIoU"):
@@ -40,7 +40,7 @@ def test_accuracy_is_tested_as_in_the_leaderboard(runs: tuple[Path, Path]) -> No
     assert found.of("mIoU").b == metrics["mIoU"]
 
 
-def test_speed_is_judged_as_by_the_gate_in_either_direction(runs: tuple[Path, Path]) -> None:
+def test_speed_p_is_twice_the_one_sided_p_of_the_gate_in_either_direction(runs: tuple[Path, Path]) -> None:
     timings = [Timing.of(read_result(folder(run) / "result.json")) for run in runs]
     assert timings[0] is not None
     assert timings[1] is not None
@@ -51,7 +51,7 @@ def test_speed_is_judged_as_by_the_gate_in_either_direction(runs: tuple[Path, Pa
     assert back.effect == pytest.approx(-20, abs=0.5)
 
 
-def test_counts_are_exact_and_a_lower_bound_has_no_difference(tmp_path: Path) -> None:
+def test_cost_differences_are_exact_and_lower_bounds_have_none(tmp_path: Path) -> None:
     two_runs(tmp_path)
     found = vssbench.compare(tmp_path / "before", tmp_path / "after")
     assert found.of("gflops").effect == pytest.approx(-0.02)
@@ -63,7 +63,9 @@ def test_counts_are_exact_and_a_lower_bound_has_no_difference(tmp_path: Path) ->
     assert "lower bounds" in (one.reason or "")
 
 
-def test_two_methods_are_compared_by_their_folders_and_results(runs: tuple[Path, Path], tmp_path: Path) -> None:
+def test_compare_accepts_method_folders_and_results_of_different_methods(
+    runs: tuple[Path, Path], tmp_path: Path
+) -> None:
     other = method_folder(tmp_path / "third", "mask2former", 0.95, seed=3)
     by_folder = vssbench.compare(folder(runs[0]), other, "mIoU")
     assert [one.method for one in by_folder] == ["mpvss -> mask2former"]
@@ -75,7 +77,7 @@ def test_two_methods_are_compared_by_their_folders_and_results(runs: tuple[Path,
     assert "records" in (loose.reason or "")
 
 
-def test_p_is_corrected_for_all_methods_and_the_others_are_named(tmp_path: Path) -> None:
+def test_p_is_holm_corrected_over_shared_methods_and_unshared_ones_are_named(tmp_path: Path) -> None:
     for number, name in enumerate(("before", "after")):
         for place, method in enumerate(("mpvss", "mrcfa", "tdnet")):
             method_folder(tmp_path / name, method, 0.9 + 0.01 * number * place, seed=number + 10 * place)
@@ -96,7 +98,7 @@ def test_p_is_corrected_for_all_methods_and_the_others_are_named(tmp_path: Path)
     assert found.of("mIoU", "tdnet").method == "tdnet"
 
 
-def test_what_may_not_be_compared_is_refused(runs: tuple[Path, Path], tmp_path: Path) -> None:
+def test_incomparable_runs_and_unknown_figures_are_refused(runs: tuple[Path, Path], tmp_path: Path) -> None:
     other = method_folder(tmp_path / "other", "mpvss", 0.9, protocol="mmseg")
     with pytest.raises(NotComparable, match="protocol: exact in a, mmseg in b"):
         vssbench.compare(runs[0], other)
@@ -114,7 +116,9 @@ def test_what_may_not_be_compared_is_refused(runs: tuple[Path, Path], tmp_path: 
     assert vssbench.compare(*runs, figures="energy").of("energy").reason == "missing in a and b"
 
 
-def test_other_hardware_leaves_accuracy_comparable(runs: tuple[Path, Path], tmp_path: Path) -> None:
+def test_different_hardware_drops_the_speed_difference_but_not_accuracy(
+    runs: tuple[Path, Path], tmp_path: Path
+) -> None:
     elsewhere = {**speed(10.0), "environment": {"cpu": "two", "threads": 1}}
     other = method_folder(tmp_path / "elsewhere", "mpvss", 0.9, **elsewhere)
     found = vssbench.compare(runs[0], other)
@@ -124,7 +128,7 @@ def test_other_hardware_leaves_accuracy_comparable(runs: tuple[Path, Path], tmp_
     assert any("cpu: one then, two now" in note for note in found.notes)
 
 
-def test_the_same_rows_in_every_form(runs: tuple[Path, Path]) -> None:
+def test_text_markdown_latex_and_dataframe_have_the_same_rows(runs: tuple[Path, Path]) -> None:
     found = vssbench.compare(*runs)
     frame = found.to_dataframe()
     assert isinstance(frame, pd.DataFrame)
