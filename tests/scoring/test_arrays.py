@@ -1,4 +1,4 @@
-"""`vssbench.score`: the numbers of `vssbench score`, from arrays."""
+"""`vssbench.score`: the figures of the command `vssbench score`, computed from arrays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METRICS = "mIoU,WIoU,pixel_accuracy,class_accuracy,VC@4,VCC@4,BIoU(width=0.2)"
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    """A small video in CamVid's layout and predictions that are wrong here and there: (root, predictions)."""
+    """A small data set in VSPW's layout and predictions with a few errors: (root, predictions)."""
     root, folder = tmp_path / "camvid", tmp_path / "predictions"
     status, _, err = command(
         "export", "synthetic(clips=2,frames=20,height=24,width=32)", "--layout", "vspw", "--output", root
@@ -37,7 +37,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("protocol", [None, "exact", "mmseg", "detectron2"])
-def test_the_numbers_are_those_of_the_command_to_the_digit(files: tuple[Path, Path], protocol: str | None) -> None:
+def test_score_of_arrays_equals_the_score_command_exactly(files: tuple[Path, Path], protocol: str | None) -> None:
     root, folder = files
     asked = ["--protocol", protocol] if protocol else []
     status, out, err = command(
@@ -69,7 +69,7 @@ def test_the_numbers_are_those_of_the_command_to_the_digit(files: tuple[Path, Pa
     assert f"{scores['mIoU']:.2f}" in str(scores)
 
 
-def test_whole_numbers_of_any_type_are_train_ids_and_frames_may_lack_labels() -> None:
+def test_any_integer_type_is_accepted_and_frames_may_lack_labels() -> None:
     labels = [np.array([[0, 1], [1, 255]], np.uint8), None]
     scores = vssbench.score(labels, [np.array([[0, 1], [0, 0]]), None], classes=2, metrics=["pixel_accuracy", "VC@8"])
     assert scores["pixel_accuracy"] == pytest.approx(200 / 3)
@@ -79,7 +79,7 @@ def test_whole_numbers_of_any_type_are_train_ids_and_frames_may_lack_labels() ->
     assert "1 clip, 1 labelled frame, protocol exact" in str(scores)
 
 
-def test_a_metric_that_looks_at_frames_is_given_them() -> None:
+def test_temporal_consistency_uses_the_images_and_requires_them() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (32, 48, 3), np.uint8)
     labels = np.repeat(np.arange(2, dtype=np.uint8), 24)[None].repeat(32, 0)
@@ -105,13 +105,13 @@ SQUARE = np.zeros((2, 2), np.uint8)
         ([SQUARE + np.uint8(7)], [SQUARE], "the ground truth has the train id 7"),
     ],
 )
-def test_a_mistake_is_one_message(labels, predictions, said: str) -> None:
+def test_invalid_labels_or_predictions_are_one_error_message(labels, predictions, said: str) -> None:
     with pytest.raises(UserError) as caught:
         vssbench.score(labels, predictions, classes=2)
     assert said in str(caught.value)
 
 
-def test_unknown_classes_protocols_and_metrics_are_refused() -> None:
+def test_unknown_classes_protocol_or_metric_is_refused() -> None:
     for wrong in ({"classes": "vspv"}, {"classes": []}, {"classes": 300}):
         with pytest.raises(UserError):
             vssbench.score([SQUARE], [SQUARE], **wrong)

@@ -35,7 +35,7 @@ def save(values, path, palette=False):
 
 @pytest.fixture
 def data(tmp_path):
-    """(root, predictions folder); grey and palette PNGs mixed, a little void, some classes only predicted."""
+    """(root, predictions folder): grey and palette PNGs mixed, a little void, some classes only predicted."""
     rng = np.random.default_rng(0)
     for clip, length in LENGTHS.items():
         blocks = np.kron(rng.integers(0, 5, (3, 4), np.uint8), np.ones((2, 2), np.uint8))
@@ -53,7 +53,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def run(data):
-    """Call the command line; gives (exit status, stdout, stderr)."""
+    """Call the command line; returns (exit status, stdout, stderr)."""
 
     def call(*arguments, predictions=None):
         root, folder = data
@@ -64,7 +64,7 @@ def run(data):
 
 
 def by_hand(data, protocol):
-    """The same numbers without the command: files read here, metrics fed from arrays."""
+    """The same figures without the command: files are read here and metrics get arrays."""
     root, predictions = data
     space, clips = load_space("vspw"), []
     for clip in LENGTHS:
@@ -76,7 +76,7 @@ def by_hand(data, protocol):
 
 
 @pytest.mark.parametrize("protocol", [None, "exact", "mmseg"])
-def test_json_of_one_protocol(data, run, protocol):
+def test_json_of_one_protocol_matches_direct_evaluation(data, run, protocol):
     status, out, _ = run("--json", *(["--protocol", protocol] if protocol else []))
     result = json.loads(out)
     expected = by_hand(data, protocol or "vspw")
@@ -92,8 +92,8 @@ def test_json_of_one_protocol(data, run, protocol):
         assert set(result["metrics"]) == set(DEFAULT)
 
 
-def test_boundaries_of_several_widths_by_class(data, run):
-    """Without mIoU and its kin, too."""
+def test_boundary_iou_of_several_widths_is_the_mean_of_its_classes(data, run):
+    """Also without mIoU and the other metrics of the confusion matrix."""
     _, out, _ = run("--json", "--metrics", "BIoU,BIoU(width=0.2)")
     result = json.loads(out)
     assert list(result["metrics"]) == list(result["by_class"]) == ["BIoU", "BIoU(width=0.2)"]
@@ -103,7 +103,7 @@ def test_boundaries_of_several_widths_by_class(data, run):
     assert set(result["per_class"].values()) == {None}
 
 
-def test_all_protocols_side_by_side(run):
+def test_protocol_all_reports_every_protocol_and_explains_differences(run):
     _, out, _ = run("--protocol", "all", "--json")
     result = json.loads(out)
     assert list(result["protocols"]) == list(PROTOCOLS)
@@ -117,7 +117,7 @@ def test_all_protocols_side_by_side(run):
     assert "predicted but never annotated" in table
 
 
-def test_workers_change_nothing_but_the_time(data, run):
+def test_two_workers_give_the_same_output_and_errors(data, run):
     assert run("--json", "--workers", "2") == run("--json")
     path = data[1] / "long" / "00000003.png"
     path.write_bytes(b"GIF89a")
@@ -127,7 +127,7 @@ def test_workers_change_nothing_but_the_time(data, run):
     assert "Traceback" not in err
 
 
-def test_chosen_metrics(run):
+def test_metrics_option_selects_metrics_and_refuses_unknown_ones(run):
     _, out, _ = run("--json", "--metrics", "mIoU,VC@4,mIoU(protocol=mmseg)")
     assert list(json.loads(out)["metrics"]) == ["mIoU", "VC@4", "mIoU(protocol=mmseg)"]
     status, out, err = run("--metrics", "mIuO")
@@ -135,7 +135,7 @@ def test_chosen_metrics(run):
     assert "did you mean 'mIoU'" in err
 
 
-def test_missing_predictions_are_listed_before_anything_is_read(data, run):
+def test_missing_predictions_are_listed_before_any_file_is_read(data, run):
     root, predictions = data
     for index in range(7):
         (predictions / "long" / f"{index:08d}.png").unlink()
@@ -155,8 +155,8 @@ def test_missing_predictions_are_listed_before_anything_is_read(data, run):
     assert "no such folder" in err
 
 
-def test_predictions_that_fit_no_frame_are_named(data, run):
-    """The numbering is off by one: a file for every frame, and one left over."""
+def test_prediction_files_without_a_frame_are_a_caveat(data, run):
+    """The numbering is off by one: every frame has a file, and one file is left over."""
     _, predictions = data
     for clip in ("short", "long"):
         for path in sorted((predictions / clip).iterdir(), reverse=True):
@@ -169,8 +169,8 @@ def test_predictions_that_fit_no_frame_are_named(data, run):
     assert said in run("--metrics", "mIoU")[1]
 
 
-def test_a_score_of_next_to_nothing_says_what_it_smells_of(data, run):
-    """File values where train ids are expected: every prediction is right, and one class off."""
+def test_near_zero_score_names_the_suspected_numbering_error(data, run):
+    """File values where train ids are expected: every prediction is right but one class off."""
     root, predictions = data
     for mask in root.glob("data/*/mask/*.png"):
         values = np.asarray(Image.open(mask))
@@ -190,7 +190,7 @@ def test_a_score_of_next_to_nothing_says_what_it_smells_of(data, run):
         (None, "not a PNG"),
     ],
 )
-def test_unusable_predictions_name_the_file(data, run, broken, message):
+def test_unusable_prediction_file_is_named_in_the_error(data, run, broken, message):
     path = data[1] / "long" / "00000003.png"
     if broken is None:
         path.write_bytes(b"GIF89a, or some such")
@@ -203,7 +203,7 @@ def test_unusable_predictions_name_the_file(data, run, broken, message):
     assert "Traceback" not in err
 
 
-def test_predicted_id_that_is_no_class(data, run):
+def test_predicted_id_outside_the_classes_is_refused_by_some_protocols(data, run):
     path = data[1] / "long" / "00000003.png"
     values = np.array(Image.open(path))
     values[0, 0] = 255
@@ -219,7 +219,7 @@ def test_predicted_id_that_is_no_class(data, run):
     assert any("refuses" in line for line in result["differences"])
 
 
-def test_wrong_names_and_missing_options(run, monkeypatch, capsys):
+def test_unknown_protocol_and_missing_dataset_are_refused(run, monkeypatch, capsys):
     status, _, err = run("--protocol", "vspv")
     assert status == 2
     assert "did you mean 'vspw'" in err
@@ -263,8 +263,8 @@ def test_frames_without_labels_need_no_prediction(tmp_path, monkeypatch):
         score(submission)
 
 
-def test_flow_from_files_needs_no_image_and_knows_which_frames_follow_each_other(data):
-    """The images here are empty files. Frame 3 of a clip is missing: 2 and 4 are no pair."""
+def test_flow_from_files_needs_no_images_and_pairs_only_adjacent_frames(data):
+    """The images here are empty files. Frame 3 of a clip is missing: 2 and 4 are not a pair."""
     root, predictions = data
     for folder in (root / "data" / "long" / "mask", predictions / "long"):
         (folder / f"{3:08d}.png").unlink()
@@ -281,12 +281,12 @@ def test_flow_from_files_needs_no_image_and_knows_which_frames_follow_each_other
         assert pairs == [LENGTHS["short"] - 1, LENGTHS["long"] - 3, LENGTHS["longer"] - 1]
     found = evaluate("vspw", load_space("vspw"), scores, [parse(spec)]).metrics[str(parse(spec))]
     assert found is not None
-    assert 0 < found < 100  # predictions flicker over a still flow
+    assert 0 < found < 100  # predictions flicker under zero flow
     plain = score(Submission("vspw", root, "val", predictions, ("mIoU",)))
     assert [one.states["confusion"] for one in plain] == [one.states["confusion"] for one in scores]
 
 
-def test_score_has_intervals_and_says_what_is_no_metric_of_predictions(tmp_path):
+def test_score_has_intervals_and_refuses_streaming_metrics(tmp_path):
     dataset, metrics = "synthetic(clips=10,frames=4,height=16,width=24)", "mIoU,BIoU,TC(flow=exact)"
     opened, rng = load_dataset(dataset), np.random.default_rng(0)
     for clip in opened.clips():

@@ -1,4 +1,4 @@
-"""Scoring streams: memory does not grow with the clip, and where it decodes changes no number."""
+"""Scoring streams its frames: memory does not grow with the clip, and decoding ahead changes no figure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZE = (240, 320)
 
 @pytest.fixture
 def submission(tmp_path):
-    """Makes a VSPW layout of one clip with so many frames, six different ones over and over."""
+    """Makes a VSPW layout of one clip of `frames` frames, which repeat six different ones."""
 
     def make(frames):
         root = tmp_path / str(frames)
@@ -42,9 +42,9 @@ def submission(tmp_path):
 
 
 @pytest.mark.parametrize("cores", [1, 2])
-def test_no_frames_are_kept(submission, monkeypatch, cores):
+def test_scoring_memory_does_not_grow_with_clip_length(submission, monkeypatch, cores):
     monkeypatch.setattr(scoring.environment, "cores", lambda: cores)
-    score(submission(20))  # what is loaded once and kept is there from here on
+    score(submission(20))  # from here on, what is loaded once and kept is in memory
     peaks = []
     for frames in (50, 250):
         asked = submission(frames)
@@ -53,11 +53,11 @@ def test_no_frames_are_kept(submission, monkeypatch, cores):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     one = SIZE[0] * SIZE[1]
-    assert peaks[0] > 3 * one  # the frames in hand are seen at all
-    assert peaks[1] - peaks[0] < 40 * one  # names, counts, maps decoded ahead; the 200 pairs of frames are 400 maps
+    assert peaks[0] > 3 * one  # the trace does see the current frames
+    assert peaks[1] - peaks[0] < 40 * one  # names, counts, maps decoded ahead; 200 more frames would be 400 maps
 
 
-def test_decoding_ahead_only_on_idle_cores_and_with_the_same_numbers(submission, monkeypatch):
+def test_decoding_ahead_needs_a_second_core_and_changes_no_figure(submission, monkeypatch):
     asked, found = submission(20), []
     for cores, threads in ((1, 0), (2, 2)):
         started = []
