@@ -1,4 +1,4 @@
-"""What reads numbers knows no metric by name: the example plugin's, from outside and in our own table."""
+"""Readers treat all metrics alike: the example plugin's metric, as a plugin and as a built-in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vssbench.types import Frame, Prediction
 
 
 class Noisy:
-    """Class 0, but for a share of the pixels that is another one in every frame; more of them by day two."""
+    """Class 0 but for a share of the pixels, a different one in every frame; `grown` adds to the share."""
 
     needs, lookahead = frozenset[str](), 0
     grown: ClassVar[int] = 0
@@ -45,7 +45,7 @@ class Noisy:
 
 
 class Silent(Flicker):
-    """The same metric without its totals."""
+    """The same metric without `totals`."""
 
     name, totals = "silent", None
 
@@ -85,13 +85,15 @@ def measured(folder: Path) -> Path:
 
 
 @pytest.mark.usefixtures("_registered")
-def test_a_metric_from_outside_has_what_ours_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugin_metric_has_intervals_marks_comparisons_and_gate_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = measured(tmp_path / "run")
     better, worse = read([run])
     better, worse = sorted((better, worse), key=lambda row: row.values["flicker"] or 0)
     assert "share" not in better.method
 
-    # an interval, around what the metric itself computes from all clips
+    # an interval around the value that the metric itself computes from all clips
     clips = read_folder(run / slug(worse.method)).clips()
     whole = Flicker(clips.space, [])
     for record in clips.all:
@@ -106,7 +108,7 @@ def test_a_metric_from_outside_has_what_ours_have(tmp_path: Path, monkeypatch: p
     assert found == intervals(run / slug(worse.method))["flicker"]
     assert found.value == interval(clips.all, clips.space, "flicker", "exact", resamples=200).value
 
-    # a direction and a mark: less is better
+    # a direction and a mark: lower is better
     table = (run / "leaderboard.md").read_text()
     assert f"**{better.values['flicker']:.2f}**" in table
     assert f"**{worse.values['flicker']:.2f}**" not in table
@@ -119,7 +121,7 @@ def test_a_metric_from_outside_has_what_ours_have(tmp_path: Path, monkeypatch: p
     assert compared.p is not None
     assert compared.p < 0.01
 
-    # rules of the gate: which sign is worse, and what fails
+    # rules of the gate: which sign is worse, and which change fails
     rules = tmp_path / "rules.yaml"
     rules.write_text("rules: {flicker: -0.5}\n")
     refused = vssbench("check", run, "--baseline", run, "--rules", rules)
@@ -139,7 +141,7 @@ def test_a_metric_from_outside_has_what_ours_have(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.usefixtures("_registered")
-def test_one_that_says_no_totals_has_all_but_intervals(tmp_path: Path) -> None:
+def test_metric_without_totals_has_everything_but_intervals(tmp_path: Path) -> None:
     run = measured(tmp_path / "run")
     for row in read([run]):
         assert row.values["silent"] == row.values["flicker"]

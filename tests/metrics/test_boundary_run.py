@@ -1,4 +1,4 @@
-"""BIoU where a metric goes: run, records, intervals, comparisons, figures by class, rules, report, verify and score."""
+"""BIoU from a run to its readers: records, intervals, comparisons, figures by class, rules and verify."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_each_width_has_intervals_comparisons_and_figures_by_class(run: Path) -> None:
+def test_every_boundary_width_has_intervals_comparisons_and_class_figures(run: Path) -> None:
     rows = read([run])
     for row in rows:
         assert row.result is not None
@@ -61,7 +61,7 @@ def test_each_width_has_intervals_comparisons_and_figures_by_class(run: Path) ->
     assert read_folder(folders[0]).result.by_class != read_folder(folders[1]).result.by_class
 
 
-def test_an_edited_figure_by_class_is_found(run: Path) -> None:
+def test_verify_reports_an_edited_class_figure(run: Path) -> None:
     folder = run / slug(METHODS[0])
     assert verify(folder).differences == []
     before = (folder / "result.json").read_text()
@@ -72,7 +72,7 @@ def test_an_edited_figure_by_class_is_found(run: Path) -> None:
     (folder / "result.json").write_text(before)
 
 
-def test_a_rule_on_it_fails_where_it_falls(run: Path, tmp_path: Path) -> None:
+def test_gate_rule_fails_when_boundary_iou_drops(run: Path, tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("better", "worse")]
     for path, method in zip(paths, METHODS, strict=True):
         folder = path / slug(METHODS[0])

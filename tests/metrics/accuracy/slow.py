@@ -20,7 +20,7 @@ def pixels(videos):
 
 
 def long_enough(videos):
-    """VSPW's script passes over videos of 16 masks or fewer."""
+    """VSPW's script skips videos of 16 masks or fewer."""
     return [video for video in videos if len(video[0]) > 16]
 
 
@@ -30,7 +30,7 @@ def mean(values):
 
 
 def over_annotated(table, classes):
-    """The numbers of a plain C x C table, means over the classes with ground truth."""
+    """The figures of a plain C x C table: means over the classes with ground truth."""
     rows = [sum(table[i]) for i in range(classes)]
     columns = [sum(table[i][j] for i in range(classes)) for j in range(classes)]
     total = sum(rows)
@@ -125,7 +125,7 @@ mmseg1 = cityscapes
 
 
 def espnet(videos, classes):
-    """Section 3 of the page on ESPNet: a matrix with void as the last row and column, means over the classes alone."""
+    """Section 3 of the page on ESPNet: void is the last row and column; the means are over the classes only."""
     table = [[0] * (classes + 1) for _ in range(classes + 1)]
     for label, predicted in pixels(videos):
         if predicted > classes:
@@ -155,7 +155,7 @@ def arseg(videos, classes):
 
 
 def exact(videos, classes):
-    """None instead of a dictionary where a predicted id is not a class: that is an error."""
+    """None instead of a dictionary if a predicted id is not a class: that is an error."""
     if any(predicted >= classes for _, predicted in pixels(videos)):
         return None
     table = [[0] * classes for _ in range(classes)]
@@ -170,7 +170,7 @@ def keeps(window, row, column):
 
 
 def window_value(truth, guess, *, void, right):
-    """Share of the pixels that keep their label whose prediction keeps too (and is right); None for 0/0."""
+    """Of the pixels whose label stays constant, the share whose prediction does too (and is right); None for 0/0."""
     part = whole = 0
     for row in range(truth.shape[1]):
         for column in range(truth.shape[2]):
@@ -183,7 +183,7 @@ def window_value(truth, guess, *, void, right):
 
 
 def vc(videos, n, *, official, right=False):
-    """VC@n, or VCC@n with right=True. The official script drops each video's last window; void is a label to it."""
+    """VC@n, or VCC@n with right=True. The official script drops each video's last window and treats void as a label."""
     values = []
     for truth, guess in long_enough(videos) if official else videos:
         for first in range(len(truth) - n + (0 if official else 1)):

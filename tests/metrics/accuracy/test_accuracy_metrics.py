@@ -1,4 +1,4 @@
-"""The metric objects: counting, streaming, merging, states, and what is said of wrong specs."""
+"""The metric objects: counting, streaming, merging, states, and errors for wrong specs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vssbench.types import Frame, Prediction
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.001, 0.02, 0.2, 1.0])
-def test_pairs_are_counted_exactly_however_noisy(noise):
+def test_label_pairs_are_counted_exactly_at_every_noise_level(noise):
     rng = np.random.default_rng(1)
     labels = np.repeat(rng.integers(0, 256, (60, 5), np.uint8), 17, axis=1)
     predicted = np.roll(labels, 3, axis=1)
@@ -36,7 +36,7 @@ def test_pairs_are_counted_exactly_however_noisy(noise):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_confusion_keeps_void_raw_values_and_distance():
+def test_confusion_state_keeps_void_unknown_ids_and_distances():
     space = label_space(3)
     truth = np.array([[[0, 255]], [[1, 2]]], np.uint8)
     guess = np.array([[[0, 7]], [[255, 2]]], np.uint8)
@@ -50,7 +50,7 @@ def test_confusion_keeps_void_raw_values_and_distance():
     assert [matrix[0, 0], matrix[3, 7], matrix[1, 255], matrix[2, 2]] == [1, 1, 1, 1]
 
 
-def test_many_distances_are_kept_apart():
+def test_miou_by_distance_separates_150_distances():
     space = label_space(3)
     rng = np.random.default_rng(0)
     truth, guess = (rng.integers(0, 3, (300, 2, 2)).astype(np.uint8) for _ in range(2))
@@ -66,7 +66,7 @@ def test_many_distances_are_kept_apart():
 
 @settings(deadline=None, max_examples=30)
 @given(st.data())
-def test_merge_order_changes_no_digit_and_streaming_equals_batch(data):
+def test_merge_order_changes_no_digit_and_streaming_equals_merging(data):
     videos = data.draw(sets_of_videos(11).filter(lambda videos: all((guess < 11).all() for _, guess in videos)))
     specs = [*DEFAULT, "mIoU(protocol=vspw)", "VC@8(protocol=vspw)"]
     space = label_space(11)
@@ -94,7 +94,7 @@ def test_merge_order_changes_no_digit_and_streaming_equals_batch(data):
     expected = merged(made)
     shuffled = random.Random(0).sample(made, len(made))
     assert merged(shuffled) == merged(made[::-1]) == expected
-    one = plan(specs, space)  # one object that sees clip after clip
+    one = plan(specs, space)  # one set of objects for all clips, one after the other
     for index, video in enumerate(videos):
         for frame, prediction in frames(f"clip{index}", *video):
             for metric in one:
@@ -103,7 +103,7 @@ def test_merge_order_changes_no_digit_and_streaming_equals_batch(data):
     assert set().union(*expected) == set(specs)
 
 
-def test_state_is_integers_and_may_be_read_at_any_time():
+def test_state_holds_only_integers_and_can_be_read_after_every_frame():
     space = label_space(3)
     rng = np.random.default_rng(0)
     truth = still(rng, (12, 4, 4), [0, 1, 255], 0.1)
@@ -138,7 +138,7 @@ def test_long_windows_do_not_wrap_around(n):
     assert counts[0].tolist() == [2] * len(expected)
 
 
-def test_prediction_arrays_may_be_reused_by_the_method():
+def test_methods_may_reuse_their_prediction_array():
     space = label_space(3)
     rng = np.random.default_rng(3)
     truth, guess = still(rng, (20, 4, 4), [0, 1], 0.1), still(rng, (20, 4, 4), [0, 1], 0.1)
@@ -151,7 +151,7 @@ def test_prediction_arrays_may_be_reused_by_the_method():
     assert {metric.name: metric.state() for metric in metrics} == expected.states
 
 
-def test_bad_frames_are_named():
+def test_frame_with_wrong_size_or_label_is_named_in_the_error():
     space = label_space(3)
     metric = Confusion(space, [parse("mIoU")])
     with pytest.raises(UserError, match=r"clip 'a', frame 3.*2x2"):
@@ -169,7 +169,7 @@ def test_bad_frames_are_named():
         still_metric.update(Frame("a", 1, NO_IMAGE, large), Prediction(large, "key"))
 
 
-def test_plan_shares_objects_and_complains_of_bad_specs():
+def test_plan_shares_metric_objects_and_refuses_invalid_specs():
     space = label_space(3)
     metrics = plan([*DEFAULT, "VC@8"], space)
     assert [metric.name for metric in metrics] == ["confusion", "consistency"]

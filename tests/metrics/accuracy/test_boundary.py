@@ -1,4 +1,4 @@
-"""Boundary IoU against the erosion that defines it, a class and a step at a time; laws; what a record may hold."""
+"""Boundary IoU against the erosion that defines it, class by class and step by step; invariants; damaged records."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Video = tuple[UInt8, UInt8]
 
 
 def slow_inner(mask: np.ndarray, reach: int) -> np.ndarray:
-    """A mask without its erosion by a 3x3 square, so many times over; the outside is background."""
+    """A mask without its `reach`-fold erosion by a 3x3 square; the outside is background."""
     left = mask
     for _ in range(reach):
         wide = np.pad(left, 1)
@@ -61,7 +61,7 @@ def slow(videos: list[Video], width: float) -> dict[int, tuple[int, int, int]]:
 
 @st.composite
 def videos(draw: st.DrawFn, classes: int = CLASSES) -> list[Video]:
-    """A few of blocks of up to 7 pixels a side, shifted and speckled in the prediction, with void and odd ids."""
+    """A few videos of blocks up to 7 pixels wide. The prediction is shifted and speckled, with void and odd ids."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     found = []
     for _ in range(draw(st.integers(1, 3))):
@@ -78,7 +78,7 @@ def videos(draw: st.DrawFn, classes: int = CLASSES) -> list[Video]:
 
 @settings(max_examples=60, deadline=None)
 @given(videos())
-def test_counts_are_those_of_erosions_class_by_class(some: list[Video]) -> None:
+def test_boundary_counts_equal_class_by_class_erosion(some: list[Video]) -> None:
     scored = records(SPACE, some, SPECS)
     evaluation = evaluate("mmseg1", SPACE, scored, SPECS)
     for width, spec in zip(WIDTHS, SPECS, strict=True):
@@ -95,7 +95,7 @@ def test_counts_are_those_of_erosions_class_by_class(some: list[Video]) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(videos())
-def test_a_width_of_everything_is_miou(some: list[Video]) -> None:
+def test_boundary_iou_of_full_width_equals_miou(some: list[Video]) -> None:
     specs = [parse("mIoU"), parse("BIoU(width=0.5)")]
     for protocol in ("mmseg1", "cityscapes"):
         first, second = evaluate(protocol, SPACE, records(SPACE, some, specs), specs).metrics.values()
@@ -104,25 +104,25 @@ def test_a_width_of_everything_is_miou(some: list[Video]) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(videos(), st.integers(0, 255))
-def test_what_is_predicted_at_void_changes_nothing(some: list[Video], value: int) -> None:
+def test_predictions_at_void_pixels_do_not_change_the_counts(some: list[Video], value: int) -> None:
     other = [(truth, np.where(truth == VOID, value, guess).astype(np.uint8)) for truth, guess in some]
     assert [one.states for one in records(SPACE, some, SPECS)] == [one.states for one in records(SPACE, other, SPECS)]
 
 
 @settings(max_examples=30, deadline=None)
 @given(videos())
-def test_identical_maps_are_100_percent(some: list[Video]) -> None:
+def test_perfect_prediction_has_100_percent_boundary_iou(some: list[Video]) -> None:
     perfect = records(SPACE, [(truth, truth) for truth, _ in some], SPECS)
     labelled = any((truth != VOID).any() for truth, _ in some)
     assert set(evaluate("exact", SPACE, perfect, SPECS).metrics.values()) == {100.0 if labelled else None}
 
 
-def test_it_keeps_the_contract_of_metrics() -> None:
-    """Merging in any order, streaming as in one go, states of whole numbers, totals that make the figure."""
+def test_boundary_iou_passes_the_metric_check() -> None:
+    """Any merge order, streaming equals batch, states are integers, totals yield the figure."""
     assert "totals" in str(check_metric("BIoU", specs=["BIoU", "BIoU(width=0.1)"]))
 
 
-def test_the_border_of_the_image_and_void_are_contours() -> None:
+def test_image_border_and_void_count_as_boundaries() -> None:
     truth = np.zeros((1, 20, 30), np.uint8)
     one = measure(SPACE, "a", truth, truth, [parse("BIoU(width=0.1)")])  # d = 4
     ring = 20 * 30 - 12 * 22
@@ -134,11 +134,11 @@ def test_the_border_of_the_image_and_void_are_contours() -> None:
     assert one.states["boundary"][0]["widths"] == {"0.1": [[0], [half], [half], [half]]}
 
 
-def test_the_protocol_says_which_classes_and_clips_count() -> None:
+def test_protocol_decides_which_classes_and_clips_count() -> None:
     truth, guess = np.zeros((2, 1, 10, 10), np.uint8)
     guess[:, :, 5:] = 1  # a class without ground truth
     some, specs = records(SPACE, [(truth, guess)], [parse("BIoU")]), [parse("BIoU")]
-    iou = 100 * 18 / (36 + 26 - 18)  # the rings of 10x10 pixels and of 10x5, which share three sides
+    iou = 100 * 18 / (36 + 26 - 18)  # the rings of 10x10 and of 10x5 pixels; they share three sides
     found = {name: evaluate(name, SPACE, some, specs) for name in PROTOCOLS}
     assert found["exact"].metrics["BIoU"] == pytest.approx(iou)
     assert found["mmseg"].metrics["BIoU"] == pytest.approx(iou / 2)
@@ -166,20 +166,20 @@ def test_the_protocol_says_which_classes_and_clips_count() -> None:
         ("mIoU(width=0.1)", "mIoU has no argument 'width'"),
     ],
 )
-def test_a_metric_string_that_does_not_fit_is_refused(asked: str, message: str) -> None:
+def test_invalid_boundary_metric_spec_is_refused(asked: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         plan.check(parse(asked))
 
 
-def test_a_label_that_is_no_class_is_refused() -> None:
+def test_ground_truth_id_outside_the_classes_is_refused() -> None:
     truth = np.full((1, 40, 40), CLASSES, np.uint8)
     with pytest.raises(UserError, match=f"the ground truth has the train id {CLASSES}"):
         measure(SPACE, "a", truth, truth, [parse("BIoU")])
 
 
 @pytest.mark.parametrize("metric", ["BIoU", "VC@2"])
-def test_it_may_be_measured_alone(metric: str) -> None:
-    """Whatever looks at the counts of pixels finds none, and says nothing of damage."""
+def test_metric_can_be_measured_without_confusion_counts(metric: str) -> None:
+    """Code that reads confusion counts finds none and does not report damage."""
     some = records(SPACE, [(np.zeros((3, 9, 9), np.uint8),) * 2], [parse(metric)])
     for protocol in ("exact", "vspw"):
         clips = Clips(protocol, SPACE, some)
@@ -206,7 +206,7 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_record_is_one_message(damage: Callable[[dict[str, Any]], object]) -> None:
+def test_damaged_boundary_record_is_one_error_message(damage: Callable[[dict[str, Any]], object]) -> None:
     random = np.random.default_rng(0)
     truth, guess = random.integers(0, CLASSES, (2, 3, 12, 12)).astype(np.uint8)
     one: ClipScore = measure(SPACE, "street", truth, guess, [parse("BIoU")])
@@ -215,7 +215,7 @@ def test_a_damaged_record_is_one_message(damage: Callable[[dict[str, Any]], obje
         Boundary.totals(parse("BIoU"), Clips("exact", SPACE, [one]))
 
 
-def test_the_example_in_its_document() -> None:
+def test_examples_in_the_boundary_iou_page_are_correct() -> None:
     found = doctest.testfile(str(ROOT / "docs" / "metrics" / "biou.md"), module_relative=False)
     assert found.attempted > 5
     assert not found.failed

@@ -1,4 +1,4 @@
-"""Laws of the fast counting: bits and runs give what a slow definition gives, to the last pixel."""
+"""Fast counting with bits and runs equals the slow definition to the last pixel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 @settings(deadline=None, max_examples=60)
 @given(seed=SEEDS, longest=st.integers(0, 40), often=st.sampled_from([0.0, 0.02, 0.3, 1.0]))
-def test_unions_over_any_number_of_frames(seed, longest, often):
+def test_unions_over_any_number_of_frames_equal_bitwise_or(seed, longest, often):
     rng = np.random.default_rng(seed)
     before, masks = np.packbits(np.ones((2, 13), bool), axis=1), []
     unions = Unions(before, longest)
@@ -50,7 +50,7 @@ def window_counts(truth, guess):
     change=st.sampled_from([0.0, 0.03, 0.2, 1.0]),
     odd=st.sampled_from([[], [255], [200, 255]]),
 )
-def test_windows_are_the_slow_definitions(seed, lengths, shape, change, odd):
+def test_window_counts_equal_the_slow_definition(seed, lengths, shape, change, odd):
     rng = np.random.default_rng(seed)
     truth = still(rng, shape, [0, 1, 255], change)
     guess = np.where(rng.random(shape[1:]) < 0.7, truth, still(rng, shape, [0, 1, *odd], change)).astype(np.uint8)
@@ -69,7 +69,7 @@ def test_windows_are_the_slow_definitions(seed, lengths, shape, change, odd):
     run=st.sampled_from([1, 2, 9, 70]),
     wanted=st.sampled_from(["whole", "columns", "fortran"]),
 )
-def test_pairs_are_counted_in_every_size_and_layout(seed, shape, run, wanted):
+def test_label_pairs_are_counted_correctly_for_any_size_and_layout(seed, shape, run, wanted):
     rng = np.random.default_rng(seed)
     maps = []
     for _ in range(2):
@@ -79,7 +79,7 @@ def test_pairs_are_counted_in_every_size_and_layout(seed, shape, run, wanted):
         maps[1] = np.repeat(maps[1], 2, axis=1)[:, ::2]  # not contiguous
     elif wanted == "fortran":
         maps[0] = np.asfortranarray(maps[0])
-    scratch = np.full((2, *shape), 255, np.uint8)  # what is left over from the frame before must not matter
+    scratch = np.full((2, *shape), 255, np.uint8)  # what the previous frame left must not matter
     expected = np.zeros((256, 256))
     np.add.at(expected, tuple(maps), 1)
     for codes, counts in (pair_counts(*maps), pair_counts(*maps, scratch), pair_counts(*maps, scratch)):

@@ -1,4 +1,4 @@
-"""Records edited by hand or damaged: each is one message that names the clip; none is believed, none a traceback."""
+"""Edited or damaged records: each is one message that names the clip; none is accepted, none causes a traceback."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
 
 @pytest.mark.parametrize("protocol", ["exact", "vspw", "mmseg"])
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_what_no_metric_can_have_left_is_one_message(record: ClipScore, damage: str, protocol: str) -> None:
+def test_damaged_metric_states_are_one_message_that_names_the_clip(
+    record: ClipScore, damage: str, protocol: str
+) -> None:
     states = copy.deepcopy(record.states)
     confusion(states)["outside"] = (
         [] if protocol == "exact" and "outside" not in damage else confusion(states)["outside"]
@@ -94,7 +96,7 @@ def test_what_no_metric_can_have_left_is_one_message(record: ClipScore, damage: 
     assert "clips.jsonl" in str(caught.value)
 
 
-def test_counted_pixels_of_a_clip_without_labels(record: ClipScore) -> None:
+def test_counted_pixels_without_labelled_frames_are_refused(record: ClipScore) -> None:
     states = copy.deepcopy(record.states)
     confusion(states)["labelled"] = 0
     damaged = ClipScore("street", 20, 0, states)
@@ -112,7 +114,9 @@ def test_counted_pixels_of_a_clip_without_labels(record: ClipScore) -> None:
         {"seconds": {"step": -1.0}},
     ],
 )
-def test_a_records_own_numbers_are_checked_as_it_is_read(record: ClipScore, change: dict[str, Any]) -> None:
+def test_invalid_frame_counts_or_times_of_a_record_are_refused_on_reading(
+    record: ClipScore, change: dict[str, Any]
+) -> None:
     good = {"clip": "a", "frames": 5, "labelled": 5, "kinds": {"key": 5}, "states": {}, "seconds": {}}
     ClipRecord.model_validate_json(json.dumps(good))
     with pytest.raises(ValueError):
@@ -128,7 +132,7 @@ ANY = st.recursive(
 
 @settings(deadline=None, max_examples=150)
 @given(data=st.data())
-def test_any_value_anywhere_is_read_or_one_message(record: ClipScore, data: st.DataObject) -> None:
+def test_arbitrary_values_in_a_state_are_evaluated_or_one_user_error(record: ClipScore, data: st.DataObject) -> None:
     states: Any = copy.deepcopy(record.states)
     place, path = states, []
     while isinstance(place, dict | list) and place:

@@ -1,4 +1,4 @@
-"""Flicker between two frames: TC's rule pixel by pixel, nothing where nothing flickers, large frames on a grid."""
+"""Flicker between two frames: it equals TC pixel by pixel, is zero without flicker, and samples large frames."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def clip(frames: int = 4, **size: int) -> tuple[Synthetic, list[Frame]]:
 
 
 def noisy(frame: Frame) -> UInt8:
-    """The truth with a block of another class at a place of its own, and one of no class."""
+    """The ground truth with a block of a different class, at a place that moves, and a block of void."""
     assert frame.labels is not None
     labels = frame.labels.copy()
     labels[4 * frame.index : 4 * frame.index + 9, 20:50] = (frame.index + 3) % 5
@@ -31,7 +31,7 @@ def noisy(frame: Frame) -> UInt8:
 
 
 @pytest.mark.parametrize("flow", ["exact", "dis"])
-def test_it_is_the_pixels_that_tc_counts_as_different(flow: str) -> None:
+def test_flicker_equals_the_pixels_that_tc_counts_as_different(flow: str) -> None:
     dataset, frames = clip()
     frames = [frame if flow == "exact" else replace(frame, side={}) for frame in frames]
     spec = parse(f"TC(flow={flow})")
@@ -47,7 +47,7 @@ def test_it_is_the_pixels_that_tc_counts_as_different(flow: str) -> None:
         assert found.share == pytest.approx(100 * (1 - both.sum() / warped.sum()))
 
 
-def test_a_perfect_prediction_of_a_fast_scene_does_not_flicker() -> None:
+def test_perfect_prediction_of_a_fast_scene_has_no_flicker() -> None:
     dataset, frames = clip()
     for before, now in itertools.pairwise(frames):
         assert before.labels is not None
@@ -58,7 +58,7 @@ def test_a_perfect_prediction_of_a_fast_scene_does_not_flicker() -> None:
         assert found.share == 0
 
 
-def test_frames_that_do_not_follow_each_other_say_nothing() -> None:
+def test_frames_that_are_not_adjacent_have_no_flicker_value() -> None:
     dataset, (first, second, third, _) = clip()
     classes = dataset.space.classes
     assert flicker((first, noisy(first)), (third, noisy(third)), classes) is None
@@ -71,7 +71,7 @@ def test_frames_that_do_not_follow_each_other_say_nothing() -> None:
 
 
 @pytest.mark.parametrize("exact", [True, False])
-def test_large_frames_are_looked_at_on_a_grid(exact: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flicker_of_large_frames_is_sampled_on_a_grid(exact: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SIDE", 96)
     dataset, frames = clip(2, height=160, width=240)
     before, now = (frame if exact else replace(frame, side={}) for frame in frames)

@@ -1,4 +1,4 @@
-"""The official scripts' own numbers on the golden videos."""
+"""The protocols reproduce the figures of the official scripts on the golden videos."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check(evaluation, figures):
     assert compared >= 3
 
 
-def test_vspw_numbers(golden, clips):
+def test_vspw_protocol_reproduces_the_official_vc_script(golden, clips):
     evaluation = evaluate("vspw", load_space("vspw"), clips, SPECS)
     check(evaluation, golden["official_vc_script"])
     assert sorted(evaluation.skipped) == golden["official_vc_script"]["videos_skipped"]
@@ -55,7 +55,7 @@ def test_vspw_numbers(golden, clips):
 
 
 @pytest.mark.parametrize("n", [8, 16])
-def test_vspw_windows(golden, clips, n):
+def test_vspw_window_ratios_equal_the_official_vc_script(golden, clips, n):
     expected = golden["official_vc_script"][f"windows_vc{n}"]
     found = windows_of(Clips("vspw", load_space("vspw"), clips), n)
     assert {clip: len(counts[0]) for clip, counts in found.items()} == {c: len(v) for c, v in expected.items()}
@@ -63,7 +63,7 @@ def test_vspw_windows(golden, clips, n):
         np.testing.assert_allclose(part / whole, np.array(expected[clip], float), rtol=0, atol=1e-12)
 
 
-def test_confusion_matrix(clips):
+def test_vspw_confusion_matrix_equals_the_official_one(clips):
     space = load_space("vspw")
     kept = sum(dense(decoded(clip, space), space) for clip in clips if clip.frames > 16)
     with np.load(DATA / "vspw_metrics.npz") as arrays:
@@ -75,7 +75,7 @@ def test_confusion_matrix(clips):
     ("protocol", "convention"),
     [("detectron2", "detectron2_style_mpvss"), ("mmseg", "mmsegmentation"), ("exact", "gt_class_mean_as_vc_script")],
 )
-def test_other_conventions(golden, clips, subset, protocol, convention):
+def test_detectron2_mmseg_and_exact_equal_the_golden_conventions(golden, clips, subset, protocol, convention):
     kept = clips if subset == "all_videos" else [clip for clip in clips if clip.frames > 16]
     figures = golden["other_miou_conventions"][subset][convention]
     space = load_space("vspw")
@@ -84,14 +84,14 @@ def test_other_conventions(golden, clips, subset, protocol, convention):
         assert Booked(Clips(protocol, space, kept)).figures.counted == figures["classes_averaged"]
 
 
-def test_vc_is_not_invented_where_the_script_has_none(clips):
+def test_vc_is_missing_under_protocols_that_do_not_define_it(clips):
     for protocol in ("detectron2", "mmseg", "arseg"):
         evaluation = evaluate(protocol, load_space("vspw"), clips, SPECS)
         assert evaluation.metrics["VC@8"] is None
         assert protocol in evaluation.reasons["VC@8"]
 
 
-def test_arseg_says_which_classes_make_it_not_a_number(clips):
+def test_arseg_without_a_miou_names_the_absent_classes(clips):
     evaluation = evaluate("arseg", load_space("vspw"), clips, SPECS)
     assert evaluation.metrics["mIoU"] is None
     assert "wall" in evaluation.reasons["mIoU"]

@@ -1,4 +1,4 @@
-"""What a score of next to nothing smells of; and nothing at all is said of methods that are merely bad."""
+"""Suspected numbering errors behind a near-zero score; methods that are merely bad raise no suspicion."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def said(space, labels, predicted):
 
 
 def scene(classes, seed=0):
-    """uint8[40, 60] train ids in blocks, all classes about alike."""
+    """int[40, 60] train ids in blocks, all classes about equally often."""
     blocks = np.random.default_rng(seed).integers(0, classes, (10, 15))
     return np.kron(blocks, np.ones((4, 4), int))
 
 
 def blurred(labels, seed=1):
-    """What a fair network says of them: right on nine tenths."""
+    """The prediction of a fair network: right on nine tenths of the pixels."""
     rng = np.random.default_rng(seed)
     return np.where(rng.random(labels.shape) < 0.9, labels, rng.permutation(labels.ravel()).reshape(labels.shape))
 
 
 @pytest.mark.parametrize("space", [VSPW, CITYSCAPES, load_space("camvid"), load_space("synthetic")])
-def test_nothing_is_said_of_good_bad_and_random_predictions(space):
+def test_good_bad_and_random_predictions_raise_no_doubts(space):
     labels = scene(space.classes)
     rng = np.random.default_rng(2)
     assert said(space, labels, labels) == []
@@ -45,7 +45,7 @@ def test_nothing_is_said_of_good_bad_and_random_predictions(space):
 
 
 @pytest.mark.parametrize("space", [VSPW, CITYSCAPES])
-def test_predictions_in_file_values(space):
+def test_predictions_in_file_values_are_suspected(space):
     labels = scene(space.classes)
     (told,) = said(space, labels, space.to_file[blurred(labels)])
     assert "is the file value of the label's class" in told
@@ -53,14 +53,14 @@ def test_predictions_in_file_values(space):
     assert float(told.split("on ")[1].split(" %")[0]) > 89
 
 
-def test_label_files_that_were_reduced_by_one_look_alike():
-    """Read as VSPW's, class k became k - 1, and the first one void."""
+def test_label_files_reduced_by_one_raise_the_file_value_doubt():
+    """Read as VSPW labels, class k became k - 1 and the first class void."""
     labels = scene(124)
     (told,) = said(VSPW, np.where(labels == 0, IGNORE, labels - 1), blurred(labels))
     assert "is the file value of the label's class" in told
 
 
-def test_label_files_of_train_ids_under_another_name():
+def test_train_ids_read_as_cityscapes_label_files_raise_a_void_doubt():
     labels = scene(19)
     told = said(CITYSCAPES, CITYSCAPES.from_file[labels], blurred(labels))
     assert "of the ground truth is void" in told[0]
@@ -68,17 +68,17 @@ def test_label_files_of_train_ids_under_another_name():
     assert told[0].startswith(f"{share:.1f} % of the ground truth")
 
 
-def test_off_by_one_without_a_dataset_that_numbers_so():
+def test_predictions_off_by_one_are_suspected_in_both_directions():
     space = load_space("camvid")
     labels = np.minimum(scene(11), 9)
     assert "is one above the label's class" in said(space, labels, labels + 1)[0]
     assert "is one below the label's class" in said(space, labels + 1, labels)[0]
 
 
-def test_one_id_everywhere():
+def test_prediction_of_a_single_id_everywhere_is_suspected():
     labels = scene(124)
     assert "100.0 % of the labelled pixels are predicted as the same id" in said(VSPW, labels, labels * 0 + 7)[0]
 
 
-def test_what_was_not_counted_is_not_judged():
+def test_clip_without_confusion_counts_raises_no_doubts():
     assert doubts(Clips("vspw", VSPW, [ClipScore("a", 1, 1, {})])) == []

@@ -1,4 +1,4 @@
-"""Every protocol against its slow form, and the choices of each one on videos made to show it."""
+"""Every protocol against its slow form, and its particular choices on videos made to show them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def same(found, expected):
 
 @settings(deadline=None, max_examples=120)
 @given(st.data(), st.sampled_from([2, 3, 11, 124]), st.sampled_from(SCRIPTS))
-def test_accuracies_equal_the_slow_form(data, classes, protocol):
+def test_accuracies_equal_the_slow_form_of_each_protocol(data, classes, protocol):
     videos = data.draw(sets_of_videos(classes))
     found, expected = numbers(protocol, label_space(classes), videos), getattr(slow, protocol)(videos, classes)
     for name in ACCURACIES:
@@ -49,7 +49,7 @@ def test_accuracies_equal_the_slow_form(data, classes, protocol):
 
 @settings(deadline=None, max_examples=60)
 @given(st.data(), st.sampled_from([2, 11, 124]))
-def test_exact_equals_the_slow_form(data, classes):
+def test_exact_protocol_equals_its_slow_form_and_refuses_unknown_ids(data, classes):
     videos = data.draw(sets_of_videos(classes))
     expected = slow.exact(videos, classes)
     if expected is None:
@@ -63,7 +63,7 @@ def test_exact_equals_the_slow_form(data, classes):
 
 @settings(deadline=None, max_examples=60)
 @given(st.data())
-def test_windows_equal_the_slow_form(data):
+def test_vc_and_vcc_equal_the_slow_form(data):
     videos = data.draw(sets_of_videos(3))
     official = numbers("vspw", label_space(3), videos)
     for n in WINDOWS:
@@ -80,10 +80,12 @@ def constant(value, frames=20, size=(2, 3)):
     return np.full((frames, *size), value, np.uint8)
 
 
-def test_predicted_255_lands_two_rows_down_or_stops():
+def test_vspw_counts_predicted_255_two_rows_down_or_has_no_miou():
     guess = constant(255)
     moved = evaluate("vspw", label_space(124), records(label_space(124), [(constant(5), guess)]), [parse("mIoU")])
-    assert moved.per_class[7] == pytest.approx(100.0)  # row 5 + 2, column 7: a class that nobody labelled or predicted
+    assert moved.per_class[7] == pytest.approx(
+        100.0
+    )  # row 5 + 2, column 7: a class that was neither labelled nor predicted
     assert moved.per_class[5] is None
     assert any("255" in note for note in moved.notes)
     for label in (122, 123):
@@ -94,7 +96,7 @@ def test_predicted_255_lands_two_rows_down_or_stops():
         assert f"class {label}" in stopped.reasons["mIoU"]
 
 
-def test_void_id_is_dropped_by_detectron2_and_last_class_for_mmseg():
+def test_detectron2_drops_predicted_void_and_mmseg_counts_it_as_last_class():
     truth, guess = constant(2), constant(2)
     guess[:10] = 3
     assert numbers("detectron2", label_space(3), [(truth, guess)]).metrics["mIoU"] == 100.0
@@ -105,7 +107,7 @@ def test_void_id_is_dropped_by_detectron2_and_last_class_for_mmseg():
 def test_vspw_counts_clips_above_16_frames_and_drops_the_last_window(frames, windows):
     rng = np.random.default_rng(0)
     truth, guess = constant(1, frames), rng.integers(0, 3, (frames, 2, 3)).astype(np.uint8)
-    guess[:-1] = 1  # only the windows that hold the last frame can tell
+    guess[:-1] = 1  # only windows that hold the last frame differ
     found = numbers("vspw", label_space(3), [(truth, guess)])
     if windows:
         assert found.metrics["VC@8"] == 100.0
@@ -116,13 +118,13 @@ def test_vspw_counts_clips_above_16_frames_and_drops_the_last_window(frames, win
         assert list(found.skipped) == ["clip0"]
 
 
-def test_consistency_does_not_ask_for_the_right_class_but_vcc_does():
+def test_vc_ignores_whether_the_class_is_right_and_vcc_requires_it():
     truth = constant(1)
     found = numbers("exact", label_space(3), [(truth, constant(2))]).metrics
     assert (found["VC@8"], found["VCC@8"], found["mIoU"]) == (100.0, 0.0, 0.0)
 
 
-def test_vc_needs_every_frame_labelled():
+def test_vc_requires_every_frame_to_be_labelled():
     space = label_space(3)
     truth = list(constant(1))
     truth[4] = None
@@ -133,7 +135,7 @@ def test_vc_needs_every_frame_labelled():
     assert evaluate("exact", space, [sparse], [parse("VC@9")]).metrics["VC@9"] is None
 
 
-def test_nothing_labelled_is_a_reason_and_not_a_number():
+def test_unlabelled_videos_have_a_reason_instead_of_a_miou():
     for protocol in PROTOCOLS:
         found = numbers(protocol, label_space(3), [(constant(255), constant(1))])
         assert found.metrics["mIoU"] is None
@@ -143,7 +145,7 @@ def test_nothing_labelled_is_a_reason_and_not_a_number():
     assert evaluate("exact", label_space(3), [clip], []).skipped == {"a": "no frame has labels"}
 
 
-def test_windows_never_counted_have_a_reason():
+def test_uncounted_window_length_has_a_reason():
     space = label_space(3)
     clips = records(space, [(constant(1), constant(1))], ["mIoU", "VC@8"])
     assert "5 frames" in evaluate("exact", space, clips, [parse("VC@5")]).reasons["VC@5"]
@@ -158,7 +160,7 @@ def test_a_spec_may_name_its_own_protocol():
     assert found["mIoU(protocol=mmseg)"] == pytest.approx(100 * 5 / 12)
 
 
-def test_side_by_side_explains_with_the_data():
+def test_side_by_side_explains_protocol_differences_with_figures():
     space = label_space(5)
     guess = constant(1)
     guess[:, 0, 0], guess[:, 0, 1] = 2, 255
@@ -180,16 +182,16 @@ def test_side_by_side_explains_with_the_data():
     assert any("13 windows (exact), 12 windows (vspw)" in line for line in lines)
 
 
-def test_the_same_pixels_under_both_mmsegmentations():
-    """A predicted id C: 0.x takes it for the last class, 1.x drops it."""
+def test_predicted_id_c_lowers_miou_more_under_mmseg_than_under_mmseg1():
+    """The predicted id C of C classes: 0.x counts it as the last class, 1.x drops it."""
     truth, guess = constant(2), constant(2)
     truth[:, 0], guess[:10] = 0, 3
     old, new = (numbers(protocol, label_space(3), [(truth, guess)]).metrics["mIoU"] for protocol in ("mmseg", "mmseg1"))
     assert old < new
 
 
-def test_cityscapes_equals_the_official_script():
-    """Void, a class that is only predicted, and predicted void: what cityscapesScripts 2.3.0 prints."""
+def test_cityscapes_protocol_equals_the_official_script():
+    """Void, a class that is only predicted, and predicted void, against the output of cityscapesScripts 2.3.0."""
     rng, videos = np.random.default_rng(5), []
     for _ in range(3):
         truth = rng.choice([0, 1, 2, 5, 10, 13, 255], (24, 32), p=[0.3, 0.2, 0.15, 0.1, 0.1, 0.1, 0.05])
@@ -207,7 +209,7 @@ def test_cityscapes_equals_the_official_script():
     }
 
 
-def test_espnet_gives_the_figures_of_its_paper_from_its_matrix():
+def test_espnet_protocol_reproduces_the_paper_from_its_confusion_matrix():
     file = SHARED / "reference" / "published" / "espnet_camvid_val.json"
     if not file.exists():
         pytest.skip("needs the reference material next to the project")
@@ -224,23 +226,23 @@ def test_espnet_gives_the_figures_of_its_paper_from_its_matrix():
 
 
 @pytest.mark.parametrize(("frames", "vc8", "vc16"), [(8, False, False), (9, True, False), (17, True, True)])
-def test_vspws_own_script_leaves_out_clips_per_window_and_knows_vc_alone(frames, vc8, vc16):
+def test_vspw_vc_protocol_skips_short_clips_per_window_and_has_only_vc(frames, vc8, vc16):
     found = numbers("vspw_vc", label_space(3), [(constant(1, frames), constant(1, frames))])
     assert (found.metrics["VC@8"] is not None, found.metrics["VC@16"] is not None) == (vc8, vc16)
     assert found.metrics["mIoU"] is None
     assert "VC alone" in found.reasons["mIoU"]
 
 
-def test_protocol_names():
+def test_default_protocol_per_dataset_and_suggestion_for_a_misspelt_one():
     assert [default_protocol(name) for name in ("vspw", "cityscapes", "camvid")] == ["vspw", "cityscapes", "exact"]
     with pytest.raises(UserError, match="did you mean 'vspw'"):
         evaluate("vspv", label_space(3), [], [])
 
 
 def switching_void(share, frames=24, rows=60, columns=80):
-    """(file values, train ids, predictions) of a clip of which a tenth is void, where predictions flicker.
+    """(file values, train ids, predictions) of a clip of which a tenth is void and has flickering predictions.
 
-    share: of the frame, whose void is now the value 0 and now 255
+    share: of the frame, where the file value of void alternates between 0 and 255
     """
     rng, switch = np.random.default_rng(0), np.random.default_rng(1)
     raw, guess = np.full((frames, rows, columns), 1, np.uint8), np.zeros((frames, rows, columns), np.uint8)
@@ -256,8 +258,8 @@ def switching_void(share, frames=24, rows=60, columns=80):
 
 
 @pytest.mark.parametrize(("share", "more"), [(0, 0), (0.001, 0.09), (0.01, 0.86), (0.1, 9.67)])
-def test_what_vspws_own_script_gets_where_void_has_two_values(share, more):
-    """It compares file values. docs/metrics/vc.md has these figures."""
+def test_vspw_script_differs_by_the_documented_amount_where_void_has_two_values(share, more):
+    """The script compares file values. docs/metrics/vc.md has these figures."""
     raw, ids, guess = switching_void(share)
     ours = numbers("vspw_vc", label_space(124), [(ids, guess)], ["VC@8"]).metrics["VC@8"]
     script = 100 * slow.vc([(raw, guess)], 8, official=True)

@@ -1,4 +1,4 @@
-"""Sums of many numbers at once have the digits of math.fsum."""
+"""Vectorised sums equal math.fsum to the last digit."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ finite = st.floats(-1e200, 1e200) | st.sampled_from(
 
 
 @given(st.integers(1, 9).flatmap(lambda n: st.lists(st.lists(finite, min_size=n, max_size=n), min_size=1, max_size=5)))
-def test_any_numbers(rows: list[list[float]]) -> None:
+def test_rounded_sum_of_any_numbers_equals_fsum(rows: list[list[float]]) -> None:
     same(np.array(rows))
 
 
 @pytest.mark.parametrize("classes", [1, 2, 11, 19, 124])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_shares_of_many_resamples(classes: int, order: str) -> None:
+def test_rounded_sum_of_class_shares_equals_fsum_in_both_memory_orders(classes: int, order: str) -> None:
     random = np.random.default_rng(classes)
     values = random.integers(0, 1000, (400, classes)) / random.integers(1, 10**9, (400, classes))
     values[random.random(values.shape) < 0.1] = np.nan
@@ -46,13 +46,13 @@ def test_shares_of_many_resamples(classes: int, order: str) -> None:
     assert rounded_sum(values).tolist() == plain(values).tolist()
 
 
-def test_halfway_between_two_numbers() -> None:
-    """What lies in the middle is rounded to even, what is a trace next to it is not."""
+def test_rounded_sum_rounds_exact_ties_to_even() -> None:
+    """A sum exactly halfway between two floats is rounded to even; one a trace off is not."""
     middle = [1.0, 2.0**-53]
     same(np.array([[*middle, 0.0], [*middle, 2.0**-120], [*middle, -(2.0**-120)], [1 + 2.0**-52, 2.0**-53, 0.0]]))
 
 
-def test_leading_axes_stay() -> None:
+def test_rounded_sum_keeps_leading_axes() -> None:
     values = np.random.default_rng(0).random((3, 50, 40))
     same(values)
     same(np.moveaxis(values, 0, -1))

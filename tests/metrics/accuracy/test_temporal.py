@@ -1,4 +1,4 @@
-"""TC: predictions that move as the video moves are consistent; everything else is counted by hand."""
+"""TC: predictions that move with the video are consistent; the rest is checked against counts by hand."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _with_confusion(record: ClipScore) -> ClipScore:
 
 
 def slow(clip: list[tuple[Frame, np.ndarray]], pooled: bool, classes: int) -> float | None:
-    """The same from the words: pixel by pixel."""
+    """The same from the definition, pixel by pixel."""
     pairs = []
     for (_, before), (now, after) in pairwise(clip):
         table = np.zeros((3, classes))
@@ -79,7 +79,7 @@ def slow(clip: list[tuple[Frame, np.ndarray]], pooled: bool, classes: int) -> fl
 
 @st.composite
 def clips(draw: st.DrawFn) -> list[tuple[Frame, np.ndarray]]:
-    """Whole-pixel flows that stay inside, pixels that were hidden, any labels."""
+    """Clips with whole-pixel flows that stay inside, occluded pixels and any labels."""
     height, width = draw(st.integers(1, 4)), draw(st.integers(1, 5))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     found = []
@@ -92,13 +92,13 @@ def clips(draw: st.DrawFn) -> list[tuple[Frame, np.ndarray]]:
 
 
 @given(clips(), st.booleans())
-def test_it_is_what_a_loop_over_pixels_gives(clip: list[tuple[Frame, np.ndarray]], pooled: bool) -> None:
+def test_temporal_consistency_equals_a_loop_over_pixels(clip: list[tuple[Frame, np.ndarray]], pooled: bool) -> None:
     expected = slow(clip, pooled, 4)
     found = value([clip], EXACT if pooled else POOLED)
     assert found == (None if expected is None else pytest.approx(expected))
 
 
-def test_clips_are_pooled_or_averaged_by_pair() -> None:
+def test_pooled_sums_pairs_and_unpooled_averages_them() -> None:
     still = np.zeros((1, 4, 2))
     right = [(frame(0, still), np.array([[0, 0, 1, 1]])), (frame(1, still), np.array([[0, 0, 1, 1]]))]
     half = [(frame(0, still), np.array([[0, 0, 0, 0]])), (frame(1, still), np.array([[0, 0, 2, 2]]))]
@@ -106,14 +106,14 @@ def test_clips_are_pooled_or_averaged_by_pair() -> None:
     assert value([right, half], POOLED) == pytest.approx(100 * np.mean([1, np.mean([2 / 4, 0])]))
 
 
-def test_a_missing_frame_makes_no_pair() -> None:
+def test_frames_on_both_sides_of_a_gap_are_not_a_pair() -> None:
     still = np.zeros((1, 2, 2))
     clip = [(frame(index, still), np.array([[0, 1]]) if index < 2 else np.array([[2, 3]])) for index in (0, 1, 3, 4)]
     assert value([clip], EXACT) == 100
     assert value([clip[:1]], EXACT) is None
 
 
-def test_pixels_from_outside_and_hidden_ones_are_left_out() -> None:
+def test_occluded_pixels_and_pixels_from_outside_are_excluded() -> None:
     flow = np.zeros((1, 3, 2))
     flow[0, 0] = (-0.6, 0)
     hidden = np.array([[True, False, True]])
@@ -122,7 +122,7 @@ def test_pixels_from_outside_and_hidden_ones_are_left_out() -> None:
     assert value([clip], EXACT) == pytest.approx(100 * np.mean([0, 1, 0]))  # a, c, d: b was hidden
 
 
-def test_the_oracle_of_synthetic_video_is_consistent_with_exact_flow_and_less_with_an_estimate() -> None:
+def test_perfect_prediction_is_consistent_with_exact_flow_and_less_with_dis() -> None:
     data = Synthetic(None, "val", clips=1, frames=6, height=64, width=96, motion="fast")
     exact, dis = (parse(f"TC(flow={name})") for name in ("exact", "dis"))
     (metric,) = plan([exact, dis], data.space)
@@ -136,11 +136,11 @@ def test_the_oracle_of_synthetic_video_is_consistent_with_exact_flow_and_less_wi
     assert 50 < found[str(dis)] < found[str(exact)]
 
 
-def test_the_kit_finds_nothing() -> None:
+def test_temporal_consistency_passes_the_metric_check() -> None:
     check_metric("TC", specs=["TC(flow=dis)", "TC(flow=dis,pooled=false)", "TC(flow=dis,occlusion=false)"])
 
 
-def test_what_comes_back_elsewhere_was_hidden() -> None:
+def test_pixels_that_fail_the_forward_backward_check_are_occluded() -> None:
     flow = np.zeros((4, 6, 2), np.float32)
     flow[..., 0] = -2
     forward = np.zeros_like(flow)
@@ -155,8 +155,8 @@ def test_what_comes_back_elsewhere_was_hidden() -> None:
 
 
 @pytest.mark.parametrize("ending", ["flo", "png"])
-def test_flow_from_files(tmp_path: Path, ending: str) -> None:
-    """Written as the formats say, not by a function that could share a mistake with what reads them."""
+def test_flow_files_in_flo_and_kitti_png_format_are_read(tmp_path: Path, ending: str) -> None:
+    """The files follow the format descriptions, not a function that could share an error with the reader."""
     flow = np.zeros((2, 3, 2), np.float32)
     flow[..., 0] = -1
     known = np.array([[1, 1, 1], [1, 1, 0]])
@@ -171,7 +171,7 @@ def test_flow_from_files(tmp_path: Path, ending: str) -> None:
     spec = str(parse(spec))
     before, now = np.array([[0, 1, 2], [0, 1, 2]]), np.array([[3, 0, 1], [3, 0, 3]])
     clip = [(frame(0, flow), before), (frame(1, flow), now)]
-    # columns 1 and 2 come from 0 and 1; the last pixel of the second row is wrong, or not known in KITTI's file
+    # columns 1 and 2 come from 0 and 1; the last pixel of the second row is wrong, or unknown in KITTI's file
     expected = [1, 1 / 2, 0] if ending == "flo" else [1, 1]
     assert value([clip], spec) == pytest.approx(100 * np.mean(expected))
     file.unlink()
@@ -192,7 +192,7 @@ def test_flow_from_files(tmp_path: Path, ending: str) -> None:
         ("TC(flow=files,root=x,occlusion=true)", "do not show what is hidden"),
     ],
 )
-def test_mistakes_are_named(spec: str, message: str) -> None:
+def test_invalid_temporal_consistency_specs_are_refused(spec: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         plan([spec], SPACE)
 
@@ -204,14 +204,14 @@ def test_mistakes_are_named(spec: str, message: str) -> None:
         [[0, 1, 1, 1]] * 2, "pairs",
     ],
 )  # fmt: skip
-def test_damaged_counts_are_refused(damage: Any) -> None:
+def test_damaged_pair_counts_are_refused(damage: Any) -> None:
     state = [{"frames": 2, "labelled": 2, "pairs": {"exact,occlusion=true": damage}}]
     clips = Clips("exact", SPACE, [_with_confusion(ClipScore("clip", 2, 2, {"temporal": state}))])
     with pytest.raises(UserError, match="clip 'clip' is damaged"):
         read(clips, [parse(EXACT)])
 
 
-def test_predictions_that_are_no_class_are_in_no_union_of_their_own() -> None:
+def test_void_predictions_do_not_form_a_class_of_their_own() -> None:
     still = np.zeros((1, 4, 2))
     clip = [(frame(0, still), np.array([[0, 0, 1, IGNORE]])), (frame(1, still), np.array([[0, IGNORE, 1, 1]]))]
     assert value([clip], EXACT) == pytest.approx(100 * np.mean([1 / 2, 1]))
@@ -233,7 +233,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
         ("001.png", PNG + bytes([0, 0, 0, 3, 0, 0, 0, 2]), "damaged"),
     ],
 )
-def test_damaged_flow_files_are_one_message(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_damaged_flow_file_is_one_error_message(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / "clip").mkdir()
     (tmp_path / "clip" / name).write_bytes(content)
     still = np.zeros((2, 3, 2))

@@ -1,4 +1,4 @@
-"""Small made-up videos, and the metrics run over them."""
+"""Small made-up videos, and metrics measured on them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def frames(clip, truth, guess, ages=None):
 
 
 def measure(space, clip, truth, guess, specs=DEFAULT, ages=None):
-    """The clip's record, its states having been through JSON."""
+    """The clip's record, with its states converted to JSON and back."""
     metrics = plan(specs, space)
     for frame, prediction in frames(clip, truth, guess, ages):
         for metric in metrics:
@@ -71,7 +71,7 @@ def sets_of_videos(draw, classes, longest=20):
 
 
 def still(rng, shape, values, change):
-    """uint8[T, H, W] in which a pixel takes a new value with the given probability a frame."""
+    """uint8[T, H, W] in which each pixel takes a new value with the given probability per frame."""
     fresh = rng.choice(np.array(values, np.uint8), shape)
     for index in range(1, shape[0]):
         keep = rng.random(shape[1:]) >= change

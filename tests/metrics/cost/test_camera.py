@@ -1,4 +1,4 @@
-"""What is on show at each frame: against a simulation that ticks through every microsecond, and the laws of it."""
+"""Which output is visible at each frame: against a simulation in steps of a microsecond, and its invariants."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def arrivals(gaps: list[int]) -> list[int]:
 
 
 def on_show(arrived: list[int], times: list[int], every: bool = False) -> list[int | None]:
-    """The number of the frame that is on show at each arrival. times: of the first frame that is taken, and so on."""
+    """The number of the frame whose output is visible at each arrival. times: of the frames taken, in order."""
     numbers = range(len(arrived))
     waiting = InTurn(numbers) if every else Newest()
     spent = iter(times)
@@ -28,9 +28,9 @@ def on_show(arrived: list[int], times: list[int], every: bool = False) -> list[i
 
 
 def by_ticking(arrived: list[int], times: list[int], every: bool) -> list[int | None]:
-    """The same from the words of the contract, a microsecond at a time."""
+    """The same from the words of the contract, microsecond by microsecond."""
     queue: list[int] = []
-    taken: list[tuple[int, int]] = []  # (frame, when it is finished)
+    taken: list[tuple[int, int]] = []  # (frame, time at which it is finished)
     seen: list[int | None] = []
     for now in range(arrived[-1] + 1):
         here = [number for number, when in enumerate(arrived) if when == now]
@@ -45,51 +45,55 @@ def by_ticking(arrived: list[int], times: list[int], every: bool) -> list[int | 
 
 
 @given(PERIODS, TIMES, st.booleans())
-def test_it_is_what_ticking_through_time_gives(gaps: list[int], times: list[int], every: bool) -> None:
+def test_visible_outputs_equal_a_microsecond_simulation(gaps: list[int], times: list[int], every: bool) -> None:
     assert on_show(arrivals(gaps), times, every) == by_ticking(arrivals(gaps), times, every)
 
 
 @given(PERIODS, st.booleans())
-def test_a_method_that_needs_no_time_shows_each_frame_itself(gaps: list[int], every: bool) -> None:
+def test_zero_time_method_shows_the_output_of_every_frame(gaps: list[int], every: bool) -> None:
     assert on_show(arrivals(gaps), [0] * 25, every) == list(range(len(gaps)))
 
 
 @given(PERIODS, TIMES, TIMES)
-def test_in_turn_who_is_faster_never_shows_an_older_frame(gaps: list[int], one: list[int], other: list[int]) -> None:
+def test_faster_method_in_turn_never_shows_an_older_frame(gaps: list[int], one: list[int], other: list[int]) -> None:
     faster = [min(pair) for pair in zip(one, other, strict=True)]
     slow, fast = (on_show(arrivals(gaps), times, every=True) for times in (one, faster))
     assert all(a is None or (b is not None and b >= a) for a, b in zip(slow, fast, strict=True))
 
 
-def test_taking_the_newest_who_is_faster_may_show_an_older_frame() -> None:
-    """It is free too early: frame 1 is taken at 15 and done at 30, while who waits for 20 takes frame 2."""
+def test_faster_method_that_takes_the_newest_may_show_an_older_frame() -> None:
+    """It is free too early: it takes frame 1 at 15 and is done at 30; the slower one takes frame 2 at 20."""
     every_ten = list(range(0, 60, 10))
     assert on_show(every_ten, [20] * 6)[4] == 2
     assert on_show(every_ten, [15] * 6)[4] == 1
 
 
 @given(PERIODS, TIMES, st.booleans())
-def test_nothing_newer_than_the_frame_and_never_back_in_time(gaps: list[int], times: list[int], every: bool) -> None:
+def test_visible_output_is_never_from_the_future_and_never_goes_back(
+    gaps: list[int], times: list[int], every: bool
+) -> None:
     seen = on_show(arrivals(gaps), times, every)
     assert all(one is None or one <= number for number, one in enumerate(seen))
     assert all(one is None or (two is not None and two >= one) for one, two in pairwise(seen))
 
 
 @given(PERIODS, TIMES, st.integers(1, 1000), st.booleans())
-def test_only_the_ratio_of_times_matters(gaps: list[int], times: list[int], scale: int, every: bool) -> None:
+def test_scaling_all_times_does_not_change_the_visible_outputs(
+    gaps: list[int], times: list[int], scale: int, every: bool
+) -> None:
     longer = [scale * when for when in arrivals(gaps)]
     assert on_show(longer, [scale * time for time in times], every) == on_show(arrivals(gaps), times, every)
 
 
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=12))
-def test_the_highest_rate_is_the_last_without_a_drop(times: list[int]) -> None:
+def test_highest_rate_is_the_largest_one_without_dropped_frames(times: list[int]) -> None:
     rate = highest_rate(times)
     assert rate is not None
     period = round(1e6 / rate)
     frames = range(len(times))
 
     def taken(step: int) -> list[int]:
-        """Followed by one more frame, at which the last one must have been taken."""
+        """Followed by one extra frame; by then the last one must have been taken."""
         met: list[int] = []
         spent = iter([*times, 0, 0])
         arriving = [(step * number, number) for number in range(len(times) + 1)]
@@ -100,7 +104,7 @@ def test_the_highest_rate_is_the_last_without_a_drop(times: list[int]) -> None:
     assert period == 1 or not set(frames) <= set(taken(period - 1))
 
 
-def test_no_rate_where_no_time_passes_or_too_much() -> None:
+def test_highest_rate_is_none_for_zero_or_excessive_times() -> None:
     assert highest_rate([0, 0]) is None
     assert highest_rate([2 * 3600 * 10**6] * 2) is None
 
@@ -109,5 +113,5 @@ def test_no_rate_where_no_time_passes_or_too_much() -> None:
     ("index", "fps", "expected"),
     [(0, 30, 0), (1, 30, 33_333), (2, 30, 66_667), (3, 30, 100_000), (30, 29.97, 1_001_001), (1, 0.5, 2_000_000)],
 )
-def test_frames_arrive_at_whole_microseconds(index: int, fps: float, expected: int) -> None:
+def test_frame_arrivals_are_rounded_to_whole_microseconds(index: int, fps: float, expected: int) -> None:
     assert arrival(index, fps) == expected

@@ -1,4 +1,4 @@
-"""Energy through a stand-in for NVML; on a machine without an NVIDIA device the reason is told."""
+"""Energy through fake NVML and RAPL counters; without a counter the reason is given."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class NVMLError(Exception):
 
 @pytest.fixture
 def nvml(monkeypatch):
-    """A device that has used 2 J for every frame; its counter is in millijoules."""
+    """A device that uses 2 J per frame; its counter is in millijoules."""
     fake = SimpleNamespace(frames=0, joules=2.0, NVMLError=NVMLError, nvmlInit=lambda: None)
     fake.nvmlDeviceGetHandleByUUID = lambda uuid: uuid
     fake.nvmlDeviceGetTotalEnergyConsumption = lambda handle: round(fake.frames * fake.joules * 1e3)
@@ -35,7 +35,7 @@ def run_on(fake, frames=5):
     return run
 
 
-def test_joules_a_frame(nvml):
+def test_joules_per_frame_and_watts_from_the_nvml_counter(nvml):
     found = energy(run_on(nvml), "cuda:0", seconds=0.01, windows=3)
     assert found["joules_per_frame"] == pytest.approx(2.0)
     assert found["spread"] == pytest.approx(0.0, abs=1e-9)
@@ -44,14 +44,14 @@ def test_joules_a_frame(nvml):
     assert found["reason"] is None
 
 
-def test_a_counter_that_stands_still_is_no_measurement(nvml):
+def test_nvml_counter_that_does_not_move_is_not_a_measurement(nvml):
     nvml.joules = 0.0
     found = energy(run_on(nvml), "cuda:0", seconds=0.01, windows=1)
     assert found["joules_per_frame"] is None
     assert "did not move" in found["reason"]
 
 
-def test_a_device_without_the_counter(nvml):
+def test_nvml_error_is_the_reason_and_nothing_is_run(nvml):
     def refuse(handle):
         raise NVMLError("Not Supported")
 
@@ -61,7 +61,7 @@ def test_a_device_without_the_counter(nvml):
     assert nvml.frames == 0
 
 
-def test_without_the_package_or_a_device_the_reason_is_told(monkeypatch):
+def test_missing_pynvml_or_unsupported_device_is_the_reason(monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", None)
     assert "vssbench[nvidia]" in energy(lambda: 1, "cuda:0")["reason"]
     assert energy(lambda: 1, "xpu")["reason"].startswith("not measured on xpu")
@@ -69,7 +69,7 @@ def test_without_the_package_or_a_device_the_reason_is_told(monkeypatch):
 
 @pytest.fixture
 def rapl(monkeypatch, tmp_path):
-    """Two processors and a part of one; counters that start again at 1000 J."""
+    """Two processors and a part of one; the counters wrap around at 1000 J."""
     monkeypatch.setattr(module, "POWERCAP", tmp_path)
     for name, title in (("intel-rapl:0", "package-0"), ("intel-rapl:1", "package-1"), ("intel-rapl:0:0", "core")):
         (tmp_path / name).mkdir()
@@ -89,13 +89,13 @@ def using(rapl, joules):
     return run
 
 
-def test_processors_are_added_up_over_the_turn_of_their_counters(rapl):
+def test_rapl_energy_sums_the_processors_across_counter_wraparound(rapl):
     found = energy(using(rapl, 3), "cpu", seconds=0.01, windows=3)
     assert found["joules_per_frame"] == pytest.approx(2 * 3 / 5)
     assert found["covers"] == "the processors (package-0, package-1) of the whole machine, without its memory"
 
 
-def test_without_a_counter_that_can_be_read_the_reason_is_told(rapl, monkeypatch):
+def test_unreadable_or_missing_rapl_counter_is_the_reason(rapl, monkeypatch):
     (rapl / "intel-rapl:1" / "energy_uj").unlink()
     assert "RAPL cannot be read" in energy(lambda: 1, "cpu")["reason"]
     monkeypatch.setattr(module, "POWERCAP", rapl / "nowhere")
@@ -104,7 +104,7 @@ def test_without_a_counter_that_can_be_read_the_reason_is_told(rapl, monkeypatch
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_real_device():
+def test_real_gpu_reports_energy_or_a_reason():
     pytest.importorskip("pynvml")
     block = torch.rand(4096, 4096, device="cuda")
 

@@ -1,4 +1,4 @@
-"""Formulas against hand counts, the counters against each other."""
+"""Formulas against counts by hand, and the counters against each other."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Mixed(nn.Module):
         return torch.einsum("bqc,bkc->bqk", tokens, tokens), F.interpolate(x, scale_factor=2, mode="bilinear")
 
 
-def test_shapes_count_what_a_real_run_counts():
+def test_counting_by_shapes_equals_counting_a_real_run():
     module, image = Mixed().eval(), torch.rand(1, 3, 16, 16)
     by_shapes, by_running = count(module, (image,)), flops._count(module, (image,), nullcontext)
     assert not by_shapes.values
@@ -65,7 +65,7 @@ def test_shapes_count_what_a_real_run_counts():
     assert not by_shapes.uncounted
 
 
-def test_inference_mode_around_the_count_changes_nothing():
+def test_inference_mode_does_not_change_the_count():
     module, image = Mixed().eval(), torch.rand(1, 3, 16, 16)
     with torch.inference_mode():
         assert count(module, (torch.rand(1, 3, 16, 16),)) == count(module, (image,))
@@ -76,7 +76,7 @@ def test_inference_mode_around_the_count_changes_nothing():
     groups=st.integers(1, 3), before=st.integers(1, 3), after=st.integers(1, 3), size=st.integers(5, 9),
     kernel=st.integers(1, 3), stride=st.integers(1, 2), transposed=st.booleans(),
 )  # fmt: skip
-def test_convolutions_count_one_a_weight_and_position(groups, before, after, size, kernel, stride, transposed):
+def test_convolution_macs_are_one_per_weight_and_position(groups, before, after, size, kernel, stride, transposed):
     kind = nn.ConvTranspose2d if transposed else nn.Conv2d
     layer = kind(groups * before, groups * after, kernel, stride, groups=groups)
     image = torch.rand(1, groups * before, size, size)
@@ -103,13 +103,13 @@ def test_convolutions_count_one_a_weight_and_position(groups, before, after, siz
         (lambda a, b: torch.tensordot(a, b, 2), [(4, 5, 7), (5, 7, 3)], 4 * 5 * 7 * 3),
     ],
 )
-def test_products_by_both_counters(function, shapes, macs):
+def test_both_counters_agree_on_matrix_products(function, shapes, macs):
     inputs = tuple(torch.rand(shape) for shape in shapes)
     for found in (count(Apply(function), inputs), flops._count(Apply(function), inputs, nullcontext)):
         assert found.products == {PRODUCT: (pytest.approx(macs, abs=1), macs)}  # fvcore rounds einsum to four digits
 
 
-def test_attention_on_a_cpu_is_counted_though_torch_alone_counts_nothing():
+def test_cpu_attention_is_counted_although_torch_counts_nothing():
     inputs = tuple(torch.rand(1, 2, 16, 8) for _ in range(3))
     with FlopCounterMode(display=False) as bare:
         F.scaled_dot_product_attention(*inputs)
@@ -117,7 +117,7 @@ def test_attention_on_a_cpu_is_counted_though_torch_alone_counts_nothing():
     assert flops._count(Apply(F.scaled_dot_product_attention), inputs, nullcontext).second == 2 * 16 * 16 * 16
 
 
-def test_the_convention_for_what_is_no_product():
+def test_resizing_sampling_and_norms_count_macs_and_elementwise_none():
     image = torch.rand(1, 4, 6, 8)
     resize = Apply(lambda x: F.interpolate(x, (12, 16), mode="bilinear"))
     assert count(resize, (image,)).by_operator == {"upsample_bilinear2d": 4 * 4 * 12 * 16}
@@ -137,7 +137,11 @@ IMAGE, VIDEO, LINE = (1, 4, 6, 8), (1, 4, 3, 6, 8), (1, 4, 6)
 @pytest.mark.parametrize(
     ("function", "shape", "macs"),
     [
-        (lambda x: F.interpolate(x, (12, 16), mode="bicubic"), IMAGE, 16 * 4 * 12 * 16),  # 4 x 4 neighbours each
+        (
+            lambda x: F.interpolate(x, (12, 16), mode="bicubic"),
+            IMAGE,
+            16 * 4 * 12 * 16,
+        ),  # 4 x 4 neighbours per output value
         (lambda x: F.interpolate(x, (6, 12, 16), mode="trilinear"), VIDEO, 8 * 4 * 6 * 12 * 16),
         (lambda x: F.interpolate(x, 12, mode="linear"), LINE, 2 * 4 * 12),
         (lambda x: F.interpolate(x, (12, 16), mode="nearest"), IMAGE, 4 * 12 * 16),
@@ -148,7 +152,7 @@ IMAGE, VIDEO, LINE = (1, 4, 6, 8), (1, 4, 3, 6, 8), (1, 4, 6)
         (lambda x: F.adaptive_avg_pool3d(x, 2), VIDEO, 4 * 3 * 6 * 8),
     ],
 )
-def test_resizing_and_pooling_count_alike_whatever_their_kind(function, shape, macs):
+def test_resizing_and_pooling_macs_by_mode_and_dimension(function, shape, macs):
     found = count(Apply(function), (torch.rand(shape),))
     assert found.macs == macs
     assert not found.uncounted
@@ -177,25 +181,25 @@ NOTHING = {
 
 
 @pytest.mark.parametrize(("name", "function"), NOTHING.items(), ids=NOTHING)
-def test_what_counts_nothing_is_named_and_makes_no_lower_bound(name, function):
+def test_zero_cost_operators_are_listed_and_make_no_lower_bound(name, function):
     found = count(Apply(function), (torch.rand(IMAGE),))
     assert found.macs == 0
     assert f"aten::{name}" in found.left_out
     assert not found.uncounted
 
 
-def test_no_product_counts_nothing():
-    """torch's own marks of what is elementwise or a reduction decide; none may stand on what multiplies matrices."""
+def test_matrix_products_are_never_classified_as_zero_cost():
+    """torch's own tags for elementwise operators and reductions decide; no matrix product may have one."""
     for name in ("mm", "bmm", "matmul", "conv2d", "_convolution", "einsum", "linear", "cdist", "lstm", "fft_rfft2"):
         assert not counts_nothing(f"aten::{name}")
     assert not counts_nothing("planted::ceil")
 
 
-def test_a_difference_in_a_trifle_of_the_whole_is_no_disagreement():
+def test_counter_difference_in_a_tiny_share_is_not_a_disagreement():
     weight = torch.rand(256, 256)
 
     def mostly(x):
-        x[:1, :2] @ x[:2, :2]  # feeds no output: the trace drops it
+        x[:1, :2] @ x[:2, :2]  # feeds no output, so the trace drops it
         return F.conv2d(x[None, None], torch.rand(64, 1, 9, 9, device=x.device))
 
     found = count(Apply(mostly), (weight,))
@@ -203,18 +207,18 @@ def test_a_difference_in_a_trifle_of_the_whole_is_no_disagreement():
     assert not found.disagreements
 
 
-def test_the_third_counter_is_what_ptflops_prints():
+def test_ptflops_count_equals_the_output_of_ptflops():
     module, image = Mixed().eval(), torch.rand(1, 3, 16, 16)
     printed, _ = get_model_complexity_info(
         module, (3, 16, 16), print_per_layer_stat=False, as_strings=False, backend="aten"
     )
     assert count(module, (image,)).ptflops == flops._count(module, (image,), nullcontext).ptflops == printed
     layer = nn.Conv2d(3, 8, 3)
-    assert count(layer, (image,)).ptflops == 14 * 14 * 8 * (3 * 3 * 3 + 1)  # a bias counts one
+    assert count(layer, (image,)).ptflops == 14 * 14 * 8 * (3 * 3 * 3 + 1)  # a bias counts as one
     assert count(layer, (image,)).macs == 14 * 14 * 8 * 3 * 3 * 3
 
 
-def test_a_product_that_feeds_no_output_is_a_disagreement():
+def test_product_without_use_in_the_output_is_a_disagreement():
     def wasteful(x):
         x @ x
         return x @ x
@@ -223,14 +227,14 @@ def test_a_product_that_feeds_no_output_is_a_disagreement():
     assert found.disagreements == {PRODUCT: (8**3, 2 * 8**3)}
 
 
-def test_a_broadcast_product_is_a_disagreement_with_its_cause():
+def test_broadcast_product_is_a_disagreement_with_its_repeats():
     found = count(Apply(lambda a, b: a @ b), (torch.rand(1, 5, 7), torch.rand(3, 7, 2)))
     assert found.disagreements == {PRODUCT: (5 * 7 * 2, 3 * 5 * 7 * 2)}
     assert found.repeats == 2 * 5 * 7 * 2
 
 
 @pytest.mark.parametrize("with_rule", [True, False])
-def test_an_operator_that_neither_knows_is_listed(with_rule):
+def test_custom_operator_unknown_to_both_counters_is_listed(with_rule):
     name = f"planted::op{next(_name)}"
     operator = torch.library.custom_op(name, lambda x: x.clone(), mutates_args=(), schema="(Tensor x) -> Tensor")
     if with_rule:
@@ -241,17 +245,17 @@ def test_an_operator_that_neither_knows_is_listed(with_rule):
     assert not found.disagreements
 
 
-def test_an_exotic_operator_is_listed():
+def test_cdist_is_listed_as_uncounted():
     assert count(Apply(torch.cdist), (torch.rand(4, 3), torch.rand(5, 3))).uncounted == {"aten::cdist": 1}
 
 
-def test_work_that_depends_on_values_is_counted_by_running():
+def test_value_dependent_work_is_counted_by_running():
     weight = torch.rand(8, 4)
     found = count(Apply(lambda x: x[x[:, 0] > 0.5] @ weight), (torch.eye(8),))
     assert found.values
     assert found.products[PRODUCT] == (1 * 8 * 4, 1 * 8 * 4)
 
 
-def test_a_broken_module_raises_its_own_error():
+def test_failing_module_raises_its_own_error():
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         count(Apply(lambda x: x @ x), (torch.rand(2, 3),))

@@ -1,4 +1,4 @@
-"""Costs by hand: kinds of frame, schedules, wrappers that run what they wrap on key frames or on all; failing hooks."""
+"""Costs by hand: frame kinds, schedules, wrappers of an inner method on key or on all frames, failing hooks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vssbench.schedule import FixedInterval, OnChange
 PUBLISHED = json.loads((DATA / "flops_mpvss.json").read_text())["rows"]
 SIZE = (4, 4)
 KEY, NONKEY, SMALL = 1e-3, 1e-6, 8e-6
-"""1e9 multiply-accumulates of products of matrices with 100, 10 and 20 rows and columns."""
+"""1e9 multiply-accumulates of matrix products with 100, 10 and 20 rows and columns."""
 
 
 class Product(nn.Module):
@@ -30,7 +30,7 @@ class Product(nn.Module):
 
 
 class Fake:
-    """A method whose kinds of frame are products of known size. sides: kind -> rows and columns."""
+    """A method whose frame kinds are products of known size. sides: kind -> rows and columns."""
 
     needs, lookahead = frozenset[str](), 0
 
@@ -53,7 +53,7 @@ class Fake:
 
 
 class Around(Fake):
-    """A wrapper, perhaps with work of its own."""
+    """A wrapper, optionally with work of its own."""
 
     def __init__(self, inner, runs_inner=None, schedule=None, **sides):
         super().__init__(schedule, **sides)
@@ -76,11 +76,11 @@ def counted(method, kinds=None, lengths=()):
 
 
 MPVSS = Fake(FixedInterval(5), key=100, nonkey=10)
-"""Two kinds of frame and a fixed interval, like mpvss."""
+"""Two frame kinds and a fixed interval, like mpvss."""
 PER_FRAME = Fake(key=100)
 
 
-def test_the_record_and_its_amortisation():
+def test_gflops_record_has_kinds_amortised_and_nominal_cost():
     record, notes = counted(MPVSS, {"key": 3, "nonkey": 9, "warmup": None})
     assert (record["key"], record["nonkey"], record["warmup"]) == (KEY, NONKEY, None)
     assert record["amortised"] == pytest.approx((3 * KEY + 9 * NONKEY) / 12)
@@ -90,7 +90,7 @@ def test_the_record_and_its_amortisation():
     assert notes == []
 
 
-def test_what_cannot_be_amortised_is_missing_and_says_why():
+def test_gflops_that_cannot_be_amortised_are_none_with_a_note():
     adaptive, notes = counted(Fake(OnChange(), key=100, nonkey=10))
     assert (adaptive["nominal"], adaptive["amortised"]) == (None, None)
     assert notes == ["no GFLOPs per frame: how often each kind runs follows from the video, and none was scored"]
@@ -100,8 +100,8 @@ def test_what_cannot_be_amortised_is_missing_and_says_why():
 
 
 @pytest.mark.parametrize("scored", [False, True])
-def test_a_wrapper_that_runs_its_method_on_every_frame_costs_what_that_costs(scored):
-    """A moving average over mpvss: not the key frame's cost, and not unknown."""
+def test_wrapper_on_every_frame_costs_as_much_as_its_inner_method(scored):
+    """A moving average over mpvss: its cost is not that of a key frame, and not unknown."""
     kinds = {"key": 4, "nonkey": 16} if scored else None
     for wrapped in (Around(MPVSS, "every"), Around(Around(MPVSS, "every"), "every")):
         record, notes = counted(wrapped, kinds, [10, 10] if scored else ())
@@ -110,15 +110,15 @@ def test_a_wrapper_that_runs_its_method_on_every_frame_costs_what_that_costs(sco
         assert notes == []
 
 
-def test_a_wrapper_that_runs_its_method_on_key_frames_costs_a_share_of_that():
+def test_wrapper_on_key_frames_costs_the_key_frame_share_of_its_inner_method():
     record, _ = counted(held(PER_FRAME, 4))
     assert (record["key"], record["nonkey"], record["amortised"]) == (KEY, 0, KEY / 4)
     record, _ = counted(held(PER_FRAME, 4), {"key": 2, "nonkey": 7}, [9])
     assert record["amortised"] == pytest.approx(2 * KEY / 9)
 
 
-def test_wrappers_in_wrappers():
-    """Every sixth frame is a key frame of both; the method inside an average inside a hold runs on every third."""
+def test_nested_wrappers_multiply_their_intervals():
+    """Every sixth frame is a key frame of both; the inner method of an average inside a hold runs on every third."""
     record, _ = counted(held(held(PER_FRAME, 2), 3))
     assert (record["key"], record["nonkey"]) == (KEY, 0)
     assert record["amortised"] == record["nominal"] == pytest.approx(KEY / 6)
@@ -129,14 +129,14 @@ def test_wrappers_in_wrappers():
         assert record["amortised"] == pytest.approx(4 * KEY / 10)
 
 
-def test_a_hold_of_a_method_with_two_kinds():
-    """Frames 0, 4, 8, ... run: of each five of them one is key. What a nonkey frame costs is no one number."""
+def test_hold_of_a_method_with_two_frame_kinds_is_amortised_per_clip():
+    """Frames 0, 4, 8, ... run: one in five of them is key. The cost of a nonkey frame is not a single number."""
     method = held(MPVSS, 4)
     record, notes = counted(method)
     assert (record["key"], record["nonkey"]) == (KEY, None)
     assert record["amortised"] == pytest.approx((KEY + 4 * NONKEY) / 20)
     assert notes == []
-    # Clips of 21 and 9 frames: 6 and 3 of them run; 2 and 1 are key, the others nonkey.
+    # Clips of 21 and 9 frames: 6 and 3 of them run, of which 2 and 1 are key and the others nonkey.
     record, notes = counted(method, {"key": 3, "nonkey": 27}, [21, 9])
     assert record["amortised"] == pytest.approx((3 * KEY + 6 * NONKEY) / 30)
     assert notes == []
@@ -147,8 +147,8 @@ def test_a_hold_of_a_method_with_two_kinds():
     ]
 
 
-def test_work_of_a_wrapper_is_added_to_what_it_runs():
-    warped = held(PER_FRAME, 4, nonkey=20)  # as a network for the flow would be
+def test_own_work_of_a_wrapper_is_added_to_its_inner_method():
+    warped = held(PER_FRAME, 4, nonkey=20)  # like a flow network
     record, _ = counted(warped)
     assert (record["key"], record["nonkey"]) == (KEY, SMALL)
     assert record["amortised"] == pytest.approx((KEY + 3 * SMALL) / 4)
@@ -162,8 +162,8 @@ def test_work_of_a_wrapper_is_added_to_what_it_runs():
 
 
 @given(intervals=st.lists(st.integers(1, 5), min_size=1, max_size=3), own=st.integers(1, 6))
-def test_the_nominal_schedule_is_what_runs_over_its_length(intervals, own):
-    """The kinds of a stack of holds around a method with an interval of its own, counted frame by frame."""
+def test_nominal_schedule_equals_frame_by_frame_counting(intervals, own):
+    """The frame kinds of nested holds around a method with its own interval, counted frame by frame."""
     method = Fake(FixedInterval(own), key=100, nonkey=10)
     for interval in intervals:
         method = held(method, interval)
@@ -180,13 +180,13 @@ def test_the_nominal_schedule_is_what_runs_over_its_length(intervals, own):
     assert ran == {"key": 0, "nonkey": 0} | schedule
 
 
-def test_a_wrapper_that_does_not_say_what_it_runs_has_no_cost_and_says_so():
+def test_wrapper_without_runs_inner_has_no_gflops_and_a_note():
     found = cost(Around(PER_FRAME), None, SIZE)  # type: ignore[arg-type]
     assert found["gflops"] is None
     assert 'expected runs_inner = "key" or "every"' in found["notes"][0]
 
 
-def test_what_runs_outside_torch_is_listed_for_each_layer():
+def test_work_outside_torch_is_listed_for_wrapper_and_inner_method():
     inner, method = Fake(FixedInterval(5), key=100, nonkey=10), held(PER_FRAME, 4)
     inner.outside_torch = {"key": "sorting"}
     method.inner, method.outside_torch = inner, {"nonkey": "something else"}
@@ -197,19 +197,19 @@ def test_what_runs_outside_torch_is_listed_for_each_layer():
     ]
 
 
-def test_flowwarp_says_what_is_not_counted():
+def test_flowwarp_lists_optical_flow_as_uncounted():
     found = cost(load_method("flowwarp(of=segformer)"), None, (64, 96))["gflops"]
     assert found["nonkey"] == 0
     assert "optical flow" in found["uncounted"][0]["op"]
 
 
-def test_a_method_without_a_network_says_that_there_is_none():
+def test_method_without_a_network_has_no_cost_and_one_note():
     found = cost(load_method("hold(of=oracle)"), None, (64, 96))
     assert (found["gflops"], found["params_m"]) == (None, None)
     assert found["notes"] == ["no GFLOPs, no parameters: the method offers no network (cost_module, network) to count"]
 
 
-def test_half_of_what_can_be_offered():
+def test_method_with_only_cost_module_or_only_network_has_one_figure():
     with_cost, with_network = Fake(key=100), Fake()
     with_network.network = nn.Linear(3, 4)
     found = cost(with_cost, None, SIZE)  # type: ignore[arg-type]
@@ -223,7 +223,7 @@ def test_half_of_what_can_be_offered():
     assert "no GFLOPs: fake, which is wrapped, offers no cost_module to count" in found["notes"]
 
 
-def test_an_error_of_key_frames_is_a_note():
+def test_user_error_of_the_key_frame_cost_is_a_note():
     assert counted(Fake(nonkey=10)) == (None, ["no GFLOPs: no key frames"])
 
 
@@ -237,7 +237,7 @@ def raising(error):
 @pytest.mark.parametrize(
     "error", [RuntimeError("too small\nfor it"), MemoryError("too small"), SystemExit("too small")]
 )
-def test_hooks_that_raise_cost_a_note_and_no_more(error):
+def test_exceptions_in_cost_hooks_become_notes(error):
     method = Fake(FixedInterval(5), key=100)
     method.parameter_counts = method.product = method.cost_module = raising(error)
     found = cost(method, None, SIZE)  # type: ignore[arg-type]
@@ -248,7 +248,7 @@ def test_hooks_that_raise_cost_a_note_and_no_more(error):
     ]
 
 
-def test_a_module_that_cannot_be_traced_costs_a_note():
+def test_module_that_cannot_be_traced_becomes_a_note():
     scripted = torch.jit.script(nn.Conv2d(3, 4, 3))
     method = Fake(key=100)
     method.cost_module = lambda kind, size: (scripted, (torch.zeros(1, 3, 8, 8),))
@@ -258,7 +258,7 @@ def test_a_module_that_cannot_be_traced_costs_a_note():
     assert "register_forward_pre_hook is not supported on ScriptModules" in notes[0]
 
 
-def test_one_kind_that_fails_leaves_the_others():
+def test_failing_frame_kind_leaves_the_cost_of_the_others():
     method = Fake(FixedInterval(5), key=100)
     good = method.product
     method.cost_module = lambda kind, size: good("key", size) if kind == "key" else raising(ValueError("odd"))()
@@ -271,7 +271,7 @@ def test_one_kind_that_fails_leaves_the_others():
 @pytest.mark.parametrize(
     "hook", ["weights", "schedule", "numerics", "gop", "outside_torch", "scores", "network", "inner"]
 )
-def test_a_property_that_raises_costs_a_note(hook):
+def test_exception_in_a_hook_property_becomes_a_note(hook):
     method = type("Odd", (Fake,), {hook: property(raising(KeyError("odd")))})()
     found = cost(method, None, SIZE)
     assert found["notes"][0] == f"fake: the hook {hook} raised KeyError: 'odd'"
@@ -285,8 +285,8 @@ def test_a_property_that_raises_costs_a_note(hook):
     ],
     ids=lambda row: f"{row['backbone']}-{row['labels']}",
 )
-def test_mpvss_against_the_recount_of_the_official_code(row):
-    """At most 1 % apart; ours skips the last resizing where it would change nothing, 0.2 of nonkey's 21 on VSPW."""
+def test_mpvss_gflops_are_within_1_percent_of_the_official_code(row):
+    """At most 1 % apart. Ours skips a last resizing that would change nothing: 0.2 of 21 per nonkey frame on VSPW."""
     found = cost(load_method(f"mpvss(backbone={row['backbone']},labels={row['labels']})"), None, tuple(row["size"]))
     for figure in ("key", "nonkey", "amortised"):
         assert found["gflops"][figure] == pytest.approx(row[figure], rel=0.01)

@@ -1,4 +1,4 @@
-"""At which size networks see a frame: resized, resized in one kind of frame, inside a wrapper, and not known."""
+"""The size at which networks see a frame: resized, resized in one frame kind, inside a wrapper, and unknown."""
 
 from __future__ import annotations
 
@@ -22,19 +22,23 @@ from vssbench.metrics.cost.method_cost import cost
         ("psp18(backbone=tiny,scale=0.5)", (64, 96), {"key": [32, 48]}),
         ("arseg(backbone=tiny,scale=0.5)", (64, 96), {"key": [64, 96], "nonkey": [32, 48]}),
         ("mpvss(backbone=tiny)", (64, 96), {"key": [64, 96], "nonkey": [32, 48]}),  # its flow network sees half
-        ("hold(of=psp18(backbone=tiny,scale=0.5))", (64, 96), {"key": [32, 48]}),  # no network on the frames between
+        (
+            "hold(of=psp18(backbone=tiny,scale=0.5))",
+            (64, 96),
+            {"key": [32, 48]},
+        ),  # no network runs on the frames between
         ("hold(of=hold(of=mpvss(backbone=tiny)))", (64, 96), {"key": [64, 96], "nonkey": [32, 48]}),
         ("flowwarp(of=oracle)", (64, 96), None),
     ],
 )
-def test_the_size_is_the_networks(spec, size, expected):
+def test_input_size_is_the_size_that_the_network_sees(spec, size, expected):
     assert input_size(load_method(spec), size) == expected
     assert cost(load_method(spec), None, size)["input_size"] == expected
 
 
 @pytest.mark.slow
-def test_the_shortest_edge_of_the_published_recipe():
-    """`profile --size 512x512` of an R50 on VSPW is a figure of 480x480."""
+def test_input_size_of_r50_on_vspw_has_the_published_shortest_edge():
+    """`profile --size 512x512` of an R50 on VSPW measures 480x480."""
     assert input_size(load_method("mask2former(backbone=r50,labels=vspw)"), (512, 512)) == {"key": [480, 480]}
 
 
@@ -42,21 +46,21 @@ def whatever(*inputs):
     return SimpleNamespace(name="fake", cost_module=lambda kind, size: (nn.Identity(), inputs))
 
 
-def test_what_is_no_picture_tells_no_size():
-    found = input_size(whatever(torch.zeros(1, 4, 3, 8, 9)), (1, 1))  # several pictures at once
+def test_input_that_is_not_an_image_has_no_input_size():
+    found = input_size(whatever(torch.zeros(1, 4, 3, 8, 9)), (1, 1))  # several images at once
     assert found == {"key": [8, 9], "nonkey": [8, 9], "warmup": [8, 9]}
     for inputs in ((), (torch.zeros(8, 9),), (torch.zeros(1, 64, 8, 9),), ("picture",)):
         assert input_size(whatever(*inputs), (1, 1)) is None
 
 
-def test_a_cost_module_that_raises_tells_no_size():
+def test_cost_module_that_raises_has_no_input_size():
     def refuse(kind, size):
         raise UserError("no such frames") if kind == "warmup" else MemoryError
 
     assert input_size(SimpleNamespace(name="fake", cost_module=refuse), (1, 1)) is None
 
 
-def test_in_words():
+def test_input_size_text_names_only_frame_kinds_that_differ():
     assert told({"key": [480, 864]}) == "480x864"
     assert told({"key": [64, 96], "nonkey": [64, 96]}) == "64x96"
     assert told({"key": [64, 96], "nonkey": [32, 48], "warmup": [64, 96]}) == "64x96 (nonkey frames: 32x48)"

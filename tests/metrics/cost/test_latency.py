@@ -1,4 +1,4 @@
-"""The clock: interleaving, barriers, warm-up, and figures that follow from the raw samples."""
+"""The clock: interleaving, barriers, warm-up, and figures computed from the raw samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FRAMES = [Frame(clip="a", index=index, image=np.zeros((4, 4, 3), np.uint8)) for 
 
 
 class Sleeper:
-    """Key frames every third frame; a key step takes 6 ms, another 2 ms."""
+    """Every third frame is a key frame; a key step takes 6 ms, any other 2 ms."""
 
     needs, lookahead = frozenset(), 0
 
@@ -38,7 +38,7 @@ class Sleeper:
         return Prediction(np.zeros((4, 4), np.uint8), "key" if y % 3 == 0 else "nonkey", y % 3)
 
 
-def test_methods_take_turns_after_a_warm_up_each() -> None:
+def test_methods_are_warmed_up_and_then_timed_in_alternating_rounds() -> None:
     log: list[str] = []
     timed = measure(
         [(Sleeper("a", log), FRAMES), (Sleeper("b", log), FRAMES)], **LatencySpec(rounds=3, warmup=2).schedule
@@ -51,8 +51,8 @@ def test_methods_take_turns_after_a_warm_up_each() -> None:
     assert memory["host_peak"] is None or memory["host_peak"] > 1
 
 
-def test_what_is_compiled_has_seen_every_kind_of_frame_before_it_is_timed() -> None:
-    """MRCFA's regular frames come after nine others, and a compilation takes longer than all timed frames."""
+def test_compiled_method_is_warmed_up_on_all_timed_frames() -> None:
+    """MRCFA's regular frames follow nine others, and a compilation takes longer than all timed frames."""
     seen: list[int] = []
 
     class Compiled(Sleeper):
@@ -71,16 +71,16 @@ def test_the_time_limit_leaves_at_least_one_round() -> None:
     assert set(samples["round"]) == {0}
 
 
-def test_the_clock_waits_for_the_device() -> None:
+def test_clock_waits_for_the_device_after_every_phase() -> None:
     waits: list[int] = []
     measure(
         [(Sleeper("a", []), FRAMES)], **LatencySpec(rounds=1, warmup=0).schedule, synchronise=lambda: waits.append(1)
     )
-    # before the empty warm-up, before the round, and around each phase of each frame
+    # before the empty warm-up, before the round, and after each phase of each frame
     assert len(waits) == 2 + 3 * len(FRAMES)
 
 
-def test_figures_follow_from_the_samples() -> None:
+def test_fps_and_latency_are_computed_from_the_samples() -> None:
     samples = {
         "round": [0, 0, 0, 0], "kind": ["key", "nonkey", "nonkey", "nonkey"],
         "prepare": [1.0] * 4, "step": [10.0, 2.0, 2.0, 2.0], "decode": [1.0] * 4,
@@ -93,11 +93,11 @@ def test_figures_follow_from_the_samples() -> None:
     assert summary["latency_ms"]["warmup"] is None
     # A run whose schedule had half key frames is slower than the timed clip with a quarter of them.
     assert summarise(samples, {"key": 5, "nonkey": 5, "warmup": None})["fps"]["step"] == pytest.approx(1e3 / 6)
-    # A kind that was never timed cannot be amortised: the timed frames' own mixture stands.
+    # A kind that was never timed cannot be amortised: the mixture of the timed frames is kept.
     assert summarise(samples, {"key": 5, "warmup": 5})["fps"]["step"] == pytest.approx(1e3 / 4)
 
 
-def test_measured_times_are_the_real_ones() -> None:
+def test_measured_latency_is_at_least_the_time_slept() -> None:
     samples, _, _ = measure([(Sleeper("a", []), FRAMES)], **LatencySpec(rounds=2, warmup=0).schedule)[0]
     latency = summarise(samples)["latency_ms"]
     assert latency["key"]["step"]["p50"] >= 6

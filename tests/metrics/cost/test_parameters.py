@@ -1,4 +1,4 @@
-"""Parameters: shared tensors once, training-only parts apart, wrappers seen through."""
+"""Parameters: shared tensors count once, training-only parts separately, and wrappers as their inner method."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from vssbench.load import load_method
 from vssbench.metrics.cost.parameters import Parameters, parameters
 
 
-def test_shared_tensors_count_once_and_buffers_not_at_all():
+def test_shared_parameters_count_once_and_buffers_do_not_count():
     one, other = nn.Linear(30, 20, bias=False), nn.Linear(30, 20, bias=False)
     other.weight = one.weight
     network = nn.Sequential(one, other, nn.BatchNorm1d(20))
     assert parameters(SimpleNamespace(network=network)) == Parameters((30 * 20 + 2 * 20) / 1e6)  # type: ignore[arg-type]
 
 
-def test_training_only_parts_are_apart():
+def test_training_only_parameters_are_reported_separately():
     counts = {"all": 5_000_000, "without_training_only": 4_000_000}
     method = SimpleNamespace(parameter_counts=lambda: counts)
     assert parameters(method) == Parameters(4.0, 1.0)  # type: ignore[arg-type]
@@ -26,21 +26,21 @@ def test_training_only_parts_are_apart():
     assert parameters(method) == Parameters(5.0, 0.0)  # type: ignore[arg-type]
 
 
-def test_wrappers_have_what_they_wrap_and_others_nothing():
+def test_wrappers_have_the_parameters_of_their_inner_method():
     inner = load_method("segformer")
     assert parameters(load_method("hold(of=segformer)")) == parameters(inner)
     assert parameters(load_method("hold(of=oracle)")) is None
 
 
 @pytest.mark.parametrize(("backbone", "published"), [("mit_b0", 5.2024), ("mit_b1", 16.2421)])
-def test_mrcfa_as_published(backbone, published):
+def test_mrcfa_parameters_match_the_paper(backbone, published):
     found = parameters(load_method(f"mrcfa(backbone={backbone},labels=vspw)"))
     assert found is not None
     assert found.params_m == pytest.approx(published, rel=0.001)
     assert found.training_only_m == pytest.approx(0.095604)
 
 
-def test_a_wrapper_with_a_network_of_its_own_adds_it_once():
+def test_own_network_of_a_wrapper_is_added_without_double_counting():
     inner, method = load_method("segformer"), load_method("hold(of=segformer)")
     method.inner, method.network = inner, inner.network  # type: ignore[attr-defined]
     assert parameters(method) == parameters(inner)

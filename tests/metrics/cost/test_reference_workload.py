@@ -1,4 +1,4 @@
-"""The reference workload between the passes, and the clock that leaves out what other processes took."""
+"""The reference workload between the passes, and the clock that excludes the time of other processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECONDS = st.floats(0, 10)
 
 
 class Logged:
-    """Says when it is reset; a step keeps the processor for two milliseconds."""
+    """Logs its resets; a step keeps the processor busy for two milliseconds."""
 
     needs, lookahead = frozenset[str](), 0
 
@@ -61,25 +61,38 @@ def spent(work) -> clock.Spent:
     return clock.between(before, clock.read())
 
 
-def test_the_reference_is_timed_between_all_passes() -> None:
+def test_reference_workload_is_timed_between_all_passes() -> None:
     log: list[str] = []
     methods = [(Logged(name, log), FRAMES) for name in "ab"]
     timed = measure(methods, **LatencySpec(rounds=2, warmup=1).schedule, reference=lambda: log.append("r"))
     gap = ["r"] * REFERENCES
-    assert log == ["a", "b", *gap, *gap, "a", *gap, "b", *gap, "a", *gap, "b", *gap]  # warm-up of methods and reference
+    assert log == [
+        "a",
+        "b",
+        *gap,
+        *gap,
+        "a",
+        *gap,
+        "b",
+        *gap,
+        "a",
+        *gap,
+        "b",
+        *gap,
+    ]  # first the warm-up of methods and reference
     for one in timed:
         assert [len(runs) for runs in one.reference_ms] == [2 * REFERENCES] * 2
-    # What follows one pass comes before the next.
+    # The runs after one pass are the runs before the next.
     assert timed[0].reference_ms[0][REFERENCES:] == timed[1].reference_ms[0][:REFERENCES]
     assert timed[1].reference_ms[0][REFERENCES:] == timed[0].reference_ms[1][:REFERENCES]
 
 
-def test_without_a_reference_there_are_no_times_of_it() -> None:
+def test_no_reference_workload_means_no_reference_times() -> None:
     (timed,) = measure([(Logged("a", []), FRAMES)], **LatencySpec(rounds=2, warmup=0).schedule)
     assert timed.reference_ms == []
 
 
-def test_samples_have_both_times() -> None:
+def test_samples_have_wall_times_and_process_times() -> None:
     (timed,) = measure([(Logged("a", []), FRAMES)], **LatencySpec(rounds=5, warmup=0).schedule)
     wall, own = np.array(timed.samples["step"]), np.array(timed.samples["step_own"])
     assert len(own) == 15
@@ -88,13 +101,13 @@ def test_samples_have_both_times() -> None:
     assert np.median(own) < 2.5  # however busy the machine is
 
 
-def test_the_slow_down_that_the_gates_benchmark_plants_is_one() -> None:
+def test_slowdown_planted_by_the_gate_benchmark_is_measurable() -> None:
     methods = [(Logged("a", []), FRAMES), (Slower(Logged("b", []), 0.5), FRAMES)]
     fast, slow = measure(methods, **LatencySpec(rounds=7, warmup=0).schedule)
     assert 1.4 < median(slow.samples["step_own"]) / median(fast.samples["step_own"]) < 1.6
 
 
-def test_the_workload_is_short_and_steady() -> None:
+def test_reference_workload_takes_between_a_fifth_and_20_milliseconds() -> None:
     import torch
 
     torch.set_num_threads(1)
@@ -104,7 +117,7 @@ def test_the_workload_is_short_and_steady() -> None:
     assert 2e-4 < median(times) < 2e-2
 
 
-def test_a_run_keeps_the_reference_of_every_round(tmp_path: Path) -> None:
+def test_run_keeps_the_reference_times_of_every_round(tmp_path: Path) -> None:
     methods = ["oracle", "hold(of=oracle)"]
     spec = RunSpec(
         methods=methods, dataset="synthetic(clips=1,frames=4,height=32,width=48)",
@@ -119,14 +132,14 @@ def test_a_run_keeps_the_reference_of_every_round(tmp_path: Path) -> None:
     assert sorted(medians) == sorted(result.reference_ms or [] for result in results)
 
 
-def test_work_that_keeps_the_processor_has_its_processor_time() -> None:
+def test_own_time_of_busy_work_is_its_processor_time() -> None:
     own = clock.own([spent(lambda: spin(0.01)) for _ in range(7)])
     assert min(own) >= 0.01
     assert median(own) < 0.012
 
 
 @pytest.mark.parametrize("rest", [lambda: time.sleep(0.02), lambda: in_a_thread(0.02)], ids=["sleep", "thread"])
-def test_work_that_waits_for_something_of_its_own_has_wall_time(rest) -> None:
+def test_own_time_of_work_that_sleeps_or_uses_threads_is_wall_time(rest) -> None:
     found = spent(rest)
     assert not found.alone
     assert clock.own([found]) == [found.wall]
@@ -140,7 +153,7 @@ def in_a_thread(seconds: float) -> None:
 
 
 @given(st.lists(st.builds(clock.Spent, SECONDS, SECONDS, st.booleans()), min_size=1))
-def test_repetitions_vote_on_whether_the_work_waits(repetitions: list[clock.Spent]) -> None:
+def test_majority_of_repetitions_decides_between_thread_and_wall_time(repetitions: list[clock.Spent]) -> None:
     own = clock.own(repetitions)
     alone = sum(one.alone for one in repetitions)
     if 2 * alone > len(repetitions):
@@ -149,7 +162,7 @@ def test_repetitions_vote_on_whether_the_work_waits(repetitions: list[clock.Spen
         assert own == [one.wall for one in repetitions]
 
 
-def test_where_the_system_does_not_count_switches_own_time_is_wall_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_time_is_wall_time_where_context_switches_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "_THREAD", None)
     found = spent(lambda: spin(0.002))
     assert clock.own([found]) == [found.wall]
