@@ -9,7 +9,7 @@ from vssbench.specs import Spec
 
 
 def figure_names() -> st.SearchStrategy[str]:
-    """Of every family: costs, metrics with and without a window and a protocol, any class, distance or rate."""
+    """Names of every family: costs, metrics with and without window and protocol, any class, distance or rate."""
     return st.one_of(
         st.sampled_from(sorted(CATALOGUE)),
         st.integers(1, 99).map(lambda frames: f"VC@{frames}"),

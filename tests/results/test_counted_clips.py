@@ -1,4 +1,4 @@
-"""Side figures of a result are over the clips that count under its protocol."""
+"""Secondary figures of a result cover only the clips that count under its protocol."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from vssbench.types import Frame, Prediction
 
 SPACE = load_space("camvid")
 LONG, SHORT = 20, 3
-"""Frames of a clip that the protocol vspw counts, and of one that is too short for it."""
+"""Frame counts of a clip that the protocol vspw counts and of one that is too short for it."""
 
 
-def test_side_figures_leave_out_the_clips_that_the_protocol_leaves_out():
-    """mIoU by distance, key frames % and the counts above a table: over the clips of the headline, and no others."""
+def test_secondary_figures_exclude_the_clips_that_the_protocol_skips():
+    """mIoU by distance, key frames % and the counts above a table cover exactly the clips of the headline."""
     long, short = LONG, SHORT
     records = [
         ClipRecord(clip=name, frames=length, labelled=length, seconds={}, states=states_of(name, length), kinds=kinds)
@@ -55,7 +55,7 @@ def test_side_figures_leave_out_the_clips_that_the_protocol_leaves_out():
 
 
 def states_of(name, length):
-    """Random predictions of 3x4 pixels, the age counted up to four."""
+    """States of random predictions of 3x4 pixels, with ages of 0 to 4."""
     rng = np.random.default_rng(length)
     (metric,) = plan(["mIoU"], SPACE)
     for index in range(length):

@@ -1,4 +1,4 @@
-"""Results as a pandas frame: what is in result.json comes back, and nothing else."""
+"""Results as a pandas data frame: it holds what is in result.json, and nothing else."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def found(frame: pd.DataFrame, method: str, metric: str) -> pd.Series:
     return row
 
 
-def test_every_number_of_the_files_and_its_row(run: Path) -> None:
+def test_dataframe_has_one_row_for_every_figure_in_the_result_files(run: Path) -> None:
     frame = vssbench.load_results(run)
     assert list(frame.columns) == [name for name in COLUMNS if name != "clip"]
     assert not frame.duplicated(KEY).any()
@@ -65,7 +65,7 @@ def test_every_number_of_the_files_and_its_row(run: Path) -> None:
     assert found(frame, "mpvss", "mIoU").codec == "h264(gop=12)"
 
 
-def test_units_and_what_is_missing(run: Path) -> None:
+def test_dataframe_has_units_and_reasons_for_missing_values(run: Path) -> None:
     frame = vssbench.load_results(run)
     expected = {
         "gflops(key)": (2.0, "GMAC/frame"),
@@ -89,7 +89,7 @@ def test_units_and_what_is_missing(run: Path) -> None:
     assert nonkey.reason == "no nonkey frame was counted"
 
 
-def test_where_and_when_it_was_measured(tmp_path: Path) -> None:
+def test_dataframe_has_date_commit_and_machine_of_each_run(tmp_path: Path) -> None:
     commit = {"commit": "0123456789abcdef", "dirty": True, "device_name": "an accelerator"}
     method_folder(tmp_path / "new", "mpvss", 0.9, started="2026-05-08T12:00:00+02:00", environment=commit)
     method_folder(tmp_path / "old", "mpvss", 0.9, started="2026-05-04T10:00:00+00:00")
@@ -104,7 +104,7 @@ def test_where_and_when_it_was_measured(tmp_path: Path) -> None:
     assert frame.machine.iloc[1] == "an accelerator"
 
 
-def test_a_lower_bound_is_told(tmp_path: Path) -> None:
+def test_at_least_column_marks_gflops_that_are_lower_bounds(tmp_path: Path) -> None:
     flow = {"op": "optical flow", "calls": 1, "kind": "key"}
     method_folder(tmp_path, "flowwarp(of=oracle)", 0.9, gflops={"key": 2.0, "amortised": 2.0, "uncounted": [flow]})
     frame = vssbench.load_results(tmp_path)
@@ -112,7 +112,7 @@ def test_a_lower_bound_is_told(tmp_path: Path) -> None:
     assert set(frame.metric[frame.at_least]) == {"gflops", "gflops(key)"}
 
 
-def test_any_place_that_holds_results(run: Path, tmp_path: Path) -> None:
+def test_load_results_accepts_runs_parents_method_folders_and_files(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "runs" / "two")
     one = vssbench.load_results(run)
     for path in (str(run), [run, run / "mpvss"][:1], sorted(run.glob("*/result.json")), sorted(run.iterdir())):
@@ -127,7 +127,7 @@ def test_any_place_that_holds_results(run: Path, tmp_path: Path) -> None:
         vssbench.load_results(tmp_path / "nowhere")
 
 
-def test_clip_by_clip(run: Path) -> None:
+def test_per_clip_dataframe_matches_the_clip_records(run: Path) -> None:
     frame = vssbench.load_results(run, per_clip=True)
     assert list(frame.columns) == list(COLUMNS)
     assert not frame.duplicated([*KEY, "clip"]).any()
@@ -149,7 +149,7 @@ def test_clip_by_clip(run: Path) -> None:
         vssbench.load_results(run, per_clip=True)
 
 
-def test_another_protocol(run: Path) -> None:
+def test_load_results_recomputes_metrics_under_another_protocol(run: Path) -> None:
     frame = vssbench.load_results(run, protocol="detectron2")
     assert set(frame.protocol.dropna()) == {"detectron2"}
     short = vssbench.load_results(run, protocol="vspw", per_clip=True)
@@ -158,7 +158,7 @@ def test_another_protocol(run: Path) -> None:
     assert row.reason
 
 
-def test_results_without_numbers_are_an_empty_frame_of_the_same_form(tmp_path: Path) -> None:
+def test_results_without_clip_figures_are_an_empty_frame_with_all_columns(tmp_path: Path) -> None:
     method_folder(tmp_path, "mrcfa", None)
     frame = vssbench.load_results(tmp_path, per_clip=True)
     assert (len(frame), list(frame.columns), str(frame.value.dtype)) == (0, list(COLUMNS), "float64")

@@ -1,7 +1,7 @@
-"""One value of a run's files exchanged for another, every place in turn.
+"""One value of a run's files is replaced by a different one, in every place in turn.
 
-What reads it refuses it in one message, or says what it then says; nothing ends in a traceback, and no control
-character of a terminal comes through.
+Each reader refuses the file in one message or reads the new value. Nothing ends in a traceback, and no terminal
+control character is printed.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ METHODS = ("oracle", "hold(key_interval=2,of=oracle)")
 PROTOCOLS = ("exact", "mmseg")
 GONE = object()
 OTHERS = (None, 10_000_000, "x", -1, [], 1e308, {}, 1.5, True, GONE, "\x1b[31mred", 0)
-"""What stands in the place of a value; GONE: nothing does."""
+"""The replacements of a value; GONE removes it."""
 SPREAD = 7
-"""The quick test tries each place with one of the others; a step of 7 through twelve brings all of them up."""
+"""The quick test tries one replacement per place; steps of 7 through the twelve reach all of them."""
 
 Place = tuple[str | int, ...]
 
@@ -53,7 +53,7 @@ def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def places(value: Any, place: Place = ()) -> Iterator[Place]:
-    """Of everything inside a JSON value; of the entries of a list the first only."""
+    """The places of all values inside a JSON value; of a list, only those of its first entry."""
     yield place
     inside = value.items() if isinstance(value, dict) else list(enumerate(value[:1])) if isinstance(value, list) else ()
     for key, item in inside:
@@ -75,7 +75,7 @@ def exchanged(value: Any, place: Place, other: Any) -> Any:
 
 
 def readers(run: Path, good: Path) -> dict[str, Callable[[], str]]:
-    """Everything that reads a run, as text."""
+    """Every reader of a run, each returning text."""
     before = read_either(good)
     methods = list(run.glob("*/result.json"))
     return {
@@ -89,7 +89,7 @@ def readers(run: Path, good: Path) -> dict[str, Callable[[], str]]:
 
 
 def attempt(run: Path, good: Path, label: str, names: Collection[str]) -> set[str]:
-    """Read a run in the ways of these names; returns the names of what refused it."""
+    """Read a run with the named readers; returns the names of those that refused it."""
     refused = set()
     for name, read in readers(run, good).items():
         if name not in names:
@@ -111,7 +111,7 @@ def attempt(run: Path, good: Path, label: str, names: Collection[str]) -> set[st
 
 
 def cases(value: Any, each: int) -> Iterator[tuple[Place, Any]]:
-    """Every place, and so many of OTHERS for it."""
+    """Every place with `each` of OTHERS."""
     others = cycle(OTHERS[number * SPREAD % len(OTHERS)] for number in range(len(OTHERS)))
     for place in places(value):
         for other in islice(others, each):
@@ -131,18 +131,18 @@ READ_BY = {
         "load_results",
     ),
 }
-"""File of a method -> who reads it."""
+"""File of a method -> its readers."""
 
 
 def parts(file: Path) -> tuple[Any, str]:
-    """The value to exchange something in (the first line of clips.jsonl), and the text after it."""
+    """The value in which to replace something (the first line of clips.jsonl), and the text after it."""
     text = file.read_text()
     first, rest = text.split("\n", 1) if file.suffix == ".jsonl" else (text, "")
     return json.loads(first), f"\n{rest}"
 
 
 def exchange(finished: Path, tmp_path: Path, file: str, each: int, readers_each: int) -> None:
-    """each: values for a place;  readers_each: who reads the result of one, in turns"""
+    """each: replacements per place;  readers_each: readers per replacement, in turns"""
     (folder,) = shutil.copytree(finished, tmp_path / "run").glob("hold*")
     first, rest = parts(folder / file)
     turns = cycle(READ_BY[file])
@@ -152,13 +152,13 @@ def exchange(finished: Path, tmp_path: Path, file: str, each: int, readers_each:
 
 
 @pytest.mark.parametrize("file", READ_BY)
-def test_an_exchanged_value_is_no_traceback(finished: Path, tmp_path: Path, file: str) -> None:
+def test_replaced_value_in_any_place_causes_no_traceback(finished: Path, tmp_path: Path, file: str) -> None:
     exchange(finished, tmp_path, file, 1, 2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", READ_BY)
-def test_every_exchanged_value_is_no_traceback(finished: Path, tmp_path: Path, file: str) -> None:
+def test_every_replacement_with_every_reader_causes_no_traceback(finished: Path, tmp_path: Path, file: str) -> None:
     exchange(finished, tmp_path, file, len(OTHERS), len(READ_BY[file]))
 
 
@@ -178,11 +178,11 @@ KNOWN: dict[tuple[str, Place, Any], frozenset[str]] = {
     ("identity.json", ("metrics", 0), None): frozenset({"report of another protocol"}),
     ("identity.json", ("method",), GONE): frozenset(),
 }
-"""An exchange -> who refuses it; `verify` finds each, as a difference."""
+"""A replacement -> the readers that refuse it; `verify` reports each as a difference."""
 
 
 @pytest.mark.parametrize("case", KNOWN, ids=lambda case: f"{case[0]} {case[1]}")
-def test_what_cannot_be_is_refused_by_all_that_read_it(
+def test_known_impossible_values_are_refused_by_the_expected_readers(
     finished: Path, tmp_path: Path, case: tuple[str, Place, Any]
 ) -> None:
     file, place, other = case
@@ -201,7 +201,7 @@ TIMINGS: dict[Place, Any] = {
 
 
 @pytest.mark.parametrize("place", TIMINGS, ids=str)
-def test_timings_of_another_run_are_found(finished: Path, tmp_path: Path, place: Place) -> None:
+def test_verify_reports_timings_of_another_run(finished: Path, tmp_path: Path, place: Place) -> None:
     (folder,) = shutil.copytree(finished, tmp_path / "run").glob("hold*")
     file = folder / "latency.json"
     file.write_text(json.dumps(exchanged(json.loads(file.read_text()), place, TIMINGS[place])))
@@ -209,7 +209,7 @@ def test_timings_of_another_run_are_found(finished: Path, tmp_path: Path, place:
 
 
 @pytest.mark.parametrize("other", [None, [], "x", 1.5])
-def test_damaged_timings_are_not_continued(finished: Path, tmp_path: Path, other: Any) -> None:
+def test_run_with_damaged_timings_is_not_resumed(finished: Path, tmp_path: Path, other: Any) -> None:
     (folder,) = shutil.copytree(finished, tmp_path / "run").glob("hold*")
     file = folder / "latency.json"
     file.write_text(json.dumps(exchanged(json.loads(file.read_text()), ("samples_ms",), other)))
@@ -220,14 +220,14 @@ def test_damaged_timings_are_not_continued(finished: Path, tmp_path: Path, other
         )  # fmt: skip
 
 
-def test_metrics_that_were_taken_out_are_found(finished: Path, tmp_path: Path) -> None:
+def test_verify_reports_removed_metrics(finished: Path, tmp_path: Path) -> None:
     (folder,) = shutil.copytree(finished, tmp_path / "run").glob("hold*")
     data = json.loads((folder / "result.json").read_text())
     (folder / "result.json").write_text(json.dumps({**data, "metrics": None}))
     assert any("metrics are missing" in line for line in verify(folder).differences)
 
 
-def test_a_run_of_a_newer_vssbench_is_not_continued(finished: Path, tmp_path: Path) -> None:
+def test_run_of_a_newer_schema_is_not_resumed_and_stays_unchanged(finished: Path, tmp_path: Path) -> None:
     run = shutil.copytree(finished, tmp_path / "run")
     data = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**data, "schema": 1000}))
@@ -238,8 +238,8 @@ def test_a_run_of_a_newer_vssbench_is_not_continued(finished: Path, tmp_path: Pa
     assert json.loads((run / "run.json").read_text())["schema"] == 1000
 
 
-def test_a_run_without_counts_of_classes_is_read_by_all(tmp_path: Path) -> None:
-    """Of `metrics: [VC@2]` no record holds a confusion matrix."""
+def test_run_without_confusion_counts_is_read_by_report_verify_and_check(tmp_path: Path) -> None:
+    """With `metrics: [VC@2]`, no record holds a confusion matrix."""
     spec = RunSpec(
         methods=list(METHODS), dataset="synthetic(clips=2,frames=3,height=16,width=24)", metrics=["VC@2"],
         latency=LatencySpec(enabled=False),

@@ -1,4 +1,4 @@
-"""The catalogue: a name is a spec that reads back, and every reader takes the numbers that are in the file."""
+"""The catalogue: a figure's name is a spec that parses back, and figures are the numbers of the file."""
 
 from __future__ import annotations
 
@@ -64,22 +64,22 @@ def values(result: RunResult) -> dict[str, float | None]:
 
 
 @given(figure_names())
-def test_a_name_is_a_spec_that_reads_back(name: str) -> None:
+def test_figure_name_is_a_spec_that_parses_back(name: str) -> None:
     assert str(parse(name, words=True)) == name
     assert figure(name).name == name
     assert figure(name).spec == parse(name, words=True)
 
 
 @given(figure_names(), st.randoms(use_true_random=False))
-def test_the_order_and_spacing_of_words_do_not_count(name: str, random) -> None:
+def test_argument_order_and_spacing_do_not_change_a_figure_name(name: str, random) -> None:
     spec = parse(name, words=True)
     arguments = [*spec.words, *str(spec).partition("(")[2][:-1].split(",")[len(spec.words) :]]
     if spec.words:
         assert figure(f" {spec.name} ( {' , '.join(random.sample(arguments, len(arguments)))} ) ").name == name
 
 
-def test_every_number_of_a_result_has_one_name(tmp_path: Path) -> None:
-    """What is in the file, spelled out from the file's own keys."""
+def test_every_number_of_a_result_has_one_figure_name(tmp_path: Path) -> None:
+    """The expected values are spelled out from the file's own keys."""
     result = made(tmp_path, **WHOLE)
     wanted = {
         **(result.metrics or {}),
@@ -112,7 +112,7 @@ def test_every_number_of_a_result_has_one_name(tmp_path: Path) -> None:
     assert set(CATALOGUE) <= set(wanted)
 
 
-def test_what_was_not_measured_is_left_out_and_what_is_missing_has_a_reason(tmp_path: Path) -> None:
+def test_unmeasured_figures_are_absent_and_missing_values_have_reasons(tmp_path: Path) -> None:
     bare = values(made(tmp_path / "bare", None))
     assert set(bare) == {"key_frames", "clips", "frames", "frames(labelled)", "frames(key)"}
     result = made(
@@ -142,13 +142,13 @@ def test_what_was_not_measured_is_left_out_and_what_is_missing_has_a_reason(tmp_
     }
 
 
-def test_a_metric_is_of_the_protocol_that_it_names(tmp_path: Path) -> None:
+def test_metric_that_names_a_protocol_belongs_to_it(tmp_path: Path) -> None:
     result = made(tmp_path, metrics={"mIoU": 50.0, "mIoU(protocol=mmseg)": 49.0})
     found = {one.figure.name: one.protocol for one in figures(result) if one.figure.metric}
     assert found == {"mIoU": "exact", "mIoU(protocol=mmseg)": "mmseg"}
 
 
-def test_results_of_both_schemas_have_the_same_figures(tmp_path: Path) -> None:
+def test_schema_1_and_current_results_have_the_same_figures(tmp_path: Path) -> None:
     folder = method_folder(tmp_path, "mpvss", 0.9, **{key: WHOLE[key] for key in WHOLE.keys() - {"kinds"}})
     new = values(read_result(folder / "result.json"))
     data = json.loads((folder / "result.json").read_text()) | {"schema": 1}
@@ -157,13 +157,13 @@ def test_results_of_both_schemas_have_the_same_figures(tmp_path: Path) -> None:
     assert values(read_result(folder / "result.json")) == new
 
 
-def test_the_committed_baseline_has_names_of_the_catalogue() -> None:
-    """It was written when a rule could be of 17 figures; its names are those of today."""
+def test_committed_baseline_uses_current_figure_names() -> None:
+    """It was written when rules knew 17 figures; its names must still be the current ones."""
     for entry in read_baseline(ROOT / "baseline.json").entries:
         assert [figure(name).name for name in entry.figures] == list(entry.figures)
 
 
-def test_units_and_directions() -> None:
+def test_catalogue_has_units_directions_and_machine_dependence() -> None:
     told = {one.name: (one.unit, one.better) for one in named()}
     assert told["mIoU"] == told["IoU(class=road)"] == told["mIoU(distance=mean)"] == ("%", "more")
     assert {value for name, value in told.items() if name.startswith("latency(")} == {("ms", "less")}
@@ -177,7 +177,7 @@ def test_units_and_directions() -> None:
     )
 
 
-def test_a_metric_says_its_own_direction(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugin_metric_defines_its_own_direction(monkeypatch: pytest.MonkeyPatch) -> None:
     class Flicker:
         higher_is_better = False
 
@@ -187,10 +187,10 @@ def test_a_metric_says_its_own_direction(monkeypatch: pytest.MonkeyPatch) -> Non
     assert figure("flicker").better == "less"
     assert "flicker" in [one.name for one in named()]
     monkeypatch.undo()
-    assert figure("flicker").better is None  # of a plugin that is not installed
+    assert figure("flicker").better is None  # the plugin is not installed
 
 
-def test_a_plugin_that_breaks_hides_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_plugin_metric_has_no_direction_and_fails_only_when_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {**registry.entries("metrics"), "flicker": registry.Entry("no_such_module:y", "", "a plugin")}
     monkeypatch.setattr(registry, "entries", lambda group: known)
     assert figure("flicker", check=False).better is None
@@ -212,7 +212,7 @@ def test_a_plugin_that_breaks_hides_no_number(monkeypatch: pytest.MonkeyPatch) -
         ("frames(key)", 24.0, "24", "24"),
     ],
 )
-def test_digits(name: str, value: float, text: str, closer: str) -> None:
+def test_figure_text_has_the_digits_of_its_kind(name: str, value: float, text: str, closer: str) -> None:
     assert (figure(name).text(value), figure(name).text(value, significant=4)) == (text, closer)
 
 
@@ -233,7 +233,7 @@ def test_digits(name: str, value: float, text: str, closer: str) -> None:
         *((title, "expected: ") for title in TITLES),
     ],
 )
-def test_what_no_result_has_is_one_message_with_a_suggestion(name: str, part: str) -> None:
+def test_unknown_figure_name_is_one_message_with_a_suggestion(name: str, part: str) -> None:
     with pytest.raises(UserError, match=part) as caught:
         figure(name)
     assert len(str(caught.value).splitlines()) <= 3

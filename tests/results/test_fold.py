@@ -1,4 +1,4 @@
-"""What a result says of its timings: a machine that slept, and work that no FPS holds."""
+"""Caveats of a result about its timings: a machine that slept, and work that FPS does not include."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COST = {"gflops": None, "input_size": None, "params_m": None, "params_training_o
 
 
 def timed(step: list[float], motion_ms: Sequence[float] = ()) -> RunResult:
-    """Key and nonkey frames in turn."""
+    """A result of alternating key and nonkey frames."""
     kinds = ["nonkey" if index % 2 else "key" for index in range(len(step))]
     samples = {"round": [0] * len(step), "kind": kinds} | dict.fromkeys(PHASES, [0.0] * len(step)) | {"step": step}
     samples |= {OWN[phase]: samples[phase] for phase in PHASES}
@@ -35,8 +35,8 @@ def timed(step: list[float], motion_ms: Sequence[float] = ()) -> RunResult:
     return fold(parse("arseg"), load_space("camvid"), info, measured, [])
 
 
-def test_a_machine_that_slept_is_a_note_in_the_leaderboard():
-    """FPS of 7.8 stood where the median step says 38."""
+def test_machine_that_slept_is_a_caveat_in_the_leaderboard():
+    """A leaderboard showed 7.8 FPS where the median step means 38."""
     quiet, slept = timed([26.0] * 20), timed([26.0] * 19 + [2070.0])
     assert not [text for text in quiet.caveats if "slept" in text]
     (told,) = [text for text in slept.caveats if "slept" in text]
@@ -44,7 +44,7 @@ def test_a_machine_that_slept_is_a_note_in_the_leaderboard():
     assert told in leaderboard.markdown([row_of(slept)])
 
 
-def test_the_codecs_motion_is_told_with_what_it_makes_of_the_speed():
+def test_codec_motion_time_is_a_caveat_with_the_speed_including_it():
     assert not [text for text in timed([30.0, 10.0] * 4).caveats if "motion" in text]
     (told,) = [text for text in timed([30.0, 10.0] * 4, [39.0, 40.0, 41.0]).caveats if "motion" in text]
     assert "40.0 ms per nonkey frame at 720x960" in told

@@ -1,4 +1,4 @@
-"""What a run keeps of its frames: the same whatever the order, the workers and the interruptions, and small."""
+"""The frames that a run keeps: small, and the same whatever the order, the workers and the interruptions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def kept_files(folder: Path) -> dict[str, bytes]:
 
 
 def pictures(method: Path) -> dict[tuple[str, int], float]:
-    """(clip, index) -> accuracy of the frames that are kept with their image."""
+    """(clip, index) -> accuracy, for the frames that are kept with their image."""
     return {
         (kept.clip, frame.index): frame.accuracy
         for kept in read_frames(method)
@@ -72,7 +72,7 @@ def made(clip: str, accuracies: list[float]) -> KeptClip:
     return KeptClip(clip=clip, colours=b"", frames=frames)
 
 
-def test_every_method_keeps_the_same_frames_and_the_pictures_of_its_worst(tmp_path: Path) -> None:
+def test_all_methods_keep_the_same_frames_and_images_of_their_own_worst(tmp_path: Path) -> None:
     run(tmp_path, keep_frames=2)
     folders = sorted(path.parent for path in tmp_path.glob("*/frames"))
     drawn = [[(kept.clip, one.index) for kept in read_frames(folder) for one in kept.frames] for folder in folders]
@@ -85,9 +85,7 @@ def test_every_method_keeps_the_same_frames_and_the_pictures_of_its_worst(tmp_pa
         assert len({clip for clip, _ in pictures(folder)}) == 2
 
 
-def test_workers_interruptions_and_the_order_of_clips_change_no_byte(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kept_frames_do_not_depend_on_workers_or_interruptions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = run(tmp_path / "one")
     assert run(tmp_path / "two", workers=2, threads=1) == wanted
     whole, done = runner.run_clip, 0
@@ -106,7 +104,7 @@ def test_workers_interruptions_and_the_order_of_clips_change_no_byte(
     assert run(tmp_path / "resumed", resume=True) == wanted
 
 
-def test_a_limit_draws_no_other_frames(tmp_path: Path) -> None:
+def test_limited_run_keeps_the_same_frames_per_clip(tmp_path: Path) -> None:
     run(tmp_path / "all")
     limited = run(tmp_path / "part", limit=1)
     for name in limited:
@@ -114,7 +112,7 @@ def test_a_limit_draws_no_other_frames(tmp_path: Path) -> None:
         assert [one["index"] for one in whole["frames"]] == [one["index"] for one in part["frames"]]
 
 
-def test_no_digit_depends_on_it(tmp_path: Path) -> None:
+def test_keeping_frames_does_not_change_the_clip_records(tmp_path: Path) -> None:
     def numbers(folder: Path) -> list[Any]:
         lines = [json.loads(line) for file in sorted(folder.glob("*/clips.jsonl")) for line in file.open()]
         return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
@@ -130,7 +128,7 @@ CLIPS = st.dictionaries(st.text("abc", min_size=1, max_size=2), ACCURACIES, min_
 
 @settings(max_examples=40)
 @given(CLIPS, st.integers(1, 4), st.randoms(use_true_random=False), st.integers(0, 6))
-def test_the_worst_of_all_whatever_the_order(
+def test_images_of_the_worst_frames_are_kept_whatever_the_clip_order(
     tmp_path_factory: pytest.TempPathFactory, clips: dict[str, list[float]], count: int, random: Any, stop: int
 ) -> None:
     first, second = tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("second")
@@ -142,7 +140,7 @@ def test_the_worst_of_all_whatever_the_order(
     folder = FrameFolder(second, count)
     for place, clip in enumerate(order):
         if place == stop:
-            folder = FrameFolder(second, count)  # an interrupted run goes on
+            folder = FrameFolder(second, count)  # an interrupted run is resumed
         folder.add(made(clip, clips[clip]))
     ranked = sorted((value, clip, index) for clip, values in clips.items() for index, value in enumerate(values))
     assert set(pictures(first)) == {(clip, index) for _, clip, index in ranked[:count]}
@@ -151,7 +149,7 @@ def test_the_worst_of_all_whatever_the_order(
     }
 
 
-def test_a_crash_at_any_write_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_frames_survive_a_crash_at_any_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = {"a": [3.0], "b": [2.0], "c": [1.0], "d": [4.0]}
 
     def whole(folder: Path) -> dict[str, bytes]:
@@ -173,7 +171,7 @@ def test_a_crash_at_any_write_loses_nothing(tmp_path: Path, monkeypatch: pytest.
         assert whole(tmp_path / str(number)) == wanted
 
 
-def test_accuracy_is_the_share_of_labelled_pixels_that_are_right() -> None:
+def test_frame_accuracy_is_the_share_of_correct_labelled_pixels() -> None:
     labels = np.array([[0, 1, 2, IGNORE], [0, 1, 2, IGNORE]], np.uint8)
     predicted = np.array([[0, 1, 1, 0], [0, 0, 0, 0]], np.uint8)
     (kept,) = watched([frame(0, labels)], [predicted]).frames
@@ -184,7 +182,7 @@ def test_accuracy_is_the_share_of_labelled_pixels_that_are_right() -> None:
         assert (cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) == expected).all()
 
 
-def test_labels_that_no_motion_explains_are_kept_beside_the_prediction() -> None:
+def test_flicker_share_and_mask_are_kept_with_the_prediction() -> None:
     random = np.random.default_rng(0)
     image, labels = random.integers(0, 256, (40, 60, 3), np.uint8), np.zeros((40, 60), np.uint8)
     still = [Frame("clip", index, image, labels) for index in range(3)]
@@ -197,14 +195,14 @@ def test_labels_that_no_motion_explains_are_kept_beside_the_prediction() -> None
     assert (np.array(cv2.imdecode(np.frombuffer(second.changed, np.uint8), -1) > 127) == (guess == 1)).mean() > 0.99
 
 
-def test_frames_without_labels_are_not_drawn() -> None:
+def test_frames_without_labelled_pixels_are_not_kept() -> None:
     empty = np.full((4, 6), IGNORE, np.uint8)
     some = np.zeros((4, 6), np.uint8)
     found = watched([frame(0, None), frame(1, empty), frame(2, some)], [some, some, some])
     assert [one.index for one in found.frames] == [2]
 
 
-def test_a_method_may_write_every_prediction_into_one_array() -> None:
+def test_kept_frames_are_correct_if_a_method_reuses_its_prediction_array() -> None:
     labels = np.zeros((4, 6), np.uint8)
     shared = np.zeros((4, 6), np.uint8)
     watch = Watch("clip", SPACE, 8, 1)
@@ -214,7 +212,7 @@ def test_a_method_may_write_every_prediction_into_one_array() -> None:
     assert [one.accuracy for one in watch.kept().frames] == [100, 0, 0]
 
 
-def test_noise_keeps_within_the_limits() -> None:
+def test_noise_frame_stays_within_the_byte_limits() -> None:
     random = np.random.default_rng(0)
     labels, predicted = random.integers(0, 3, (2, 480, 853), np.uint8)
     noise = Frame("clip", 0, random.integers(0, 256, (480, 853, 3), np.uint8), labels)
@@ -226,14 +224,14 @@ def test_noise_keeps_within_the_limits() -> None:
 
 
 @given(st.integers(1, 5000), st.integers(1, 100))
-def test_how_much_is_drawn_is_bounded(clips: int, count: int) -> None:
+def test_number_of_kept_frames_is_bounded(clips: int, count: int) -> None:
     draw = Draw([f"clip {number}" for number in range(clips)], count)
     assert len(draw.clips) * draw.a_clip <= kept_frames.FRAMES
     assert len(draw.clips) == min(clips, kept_frames.FRAMES)
     assert 1 <= draw.pictures <= draw.a_clip
 
 
-def test_damage_is_one_message(tmp_path: Path) -> None:
+def test_damaged_kept_frames_file_is_one_error_message(tmp_path: Path) -> None:
     FrameFolder(tmp_path, 1).add(made("a", [1.0]))
     (path,) = (tmp_path / kept_frames.FOLDER).iterdir()
     path.write_bytes(path.read_bytes()[:20])
@@ -242,6 +240,6 @@ def test_damage_is_one_message(tmp_path: Path) -> None:
     assert caught.value.where == path
 
 
-def test_the_number_is_checked() -> None:
+def test_negative_keep_frames_is_refused() -> None:
     with pytest.raises(UserError, match="--keep-frames: Input should be greater than or equal to 0"):
         load_spec(None, {"keep_frames": -1})

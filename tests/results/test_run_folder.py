@@ -1,4 +1,4 @@
-"""The run directory keeps what was measured, whatever happens at whichever write, fsync or rename."""
+"""The run directory keeps what was measured, whatever fails at any write, fsync or rename."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def record(clip: str, frames: int = 3) -> ClipRecord:
 
 
 def small_run(folder: Path, resume: bool) -> str:
-    """A small run of three clips that skips what is there; returns the bytes of its end result."""
+    """A small run of three clips that skips existing ones; returns the text of its final result."""
     with RunDirectory(folder, {"spec": 1}, resume) as run:
         method = run.method("hold(of=oracle)", {"dataset": "d", "metrics": ["x"]})
         for clip in ("a", "b", "c"):
@@ -57,24 +57,24 @@ def test_resume_after_a_fault_at_every_write_fsync_and_rename(
         ]
 
 
-def test_finished_clips_are_not_measured_again(tmp_path: Path) -> None:
+def test_resumed_run_already_has_the_records_of_finished_clips(tmp_path: Path) -> None:
     small_run(tmp_path / "run", resume=False)
     with RunDirectory(tmp_path / "run", {"spec": 1}, resume=True) as run:
         assert sorted(run.method("hold(of=oracle)", {"dataset": "d", "metrics": ["x"]}).records) == ["a", "b", "c"]
 
 
-def test_a_folder_with_files_is_refused_without_resume(tmp_path: Path) -> None:
+def test_existing_run_is_refused_without_resume(tmp_path: Path) -> None:
     small_run(tmp_path / "run", resume=False)
     with pytest.raises(UserError, match="--resume"):
         RunDirectory(tmp_path / "run", {}, resume=False)
 
 
-def test_an_empty_folder_is_fine(tmp_path: Path) -> None:
+def test_empty_output_folder_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     RunDirectory(tmp_path / "run", {}, resume=False).close()
 
 
-def test_a_second_process_is_refused(tmp_path: Path) -> None:
+def test_second_writer_of_a_run_is_refused(tmp_path: Path) -> None:
     with (
         RunDirectory(tmp_path / "run", {}, resume=False),
         pytest.raises(UserError, match="another vssbench is writing here"),
@@ -82,7 +82,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
         RunDirectory(tmp_path / "run", {}, resume=True)
 
 
-def test_other_conditions_are_refused_and_named(tmp_path: Path) -> None:
+def test_resuming_under_different_conditions_is_refused_and_names_them(tmp_path: Path) -> None:
     small_run(tmp_path / "run", resume=False)
     with (
         RunDirectory(tmp_path / "run", {}, resume=True) as run,
@@ -91,7 +91,7 @@ def test_other_conditions_are_refused_and_named(tmp_path: Path) -> None:
         run.method("hold(of=oracle)", {"dataset": "e"})
 
 
-def test_what_has_changed_underneath_is_measured_anew_and_the_old_lines_are_kept(tmp_path: Path) -> None:
+def test_changed_version_moves_records_to_stale_and_measures_again(tmp_path: Path) -> None:
     small_run(tmp_path / "run", resume=False)
     identity = {"dataset": "d", "metrics": ["x"], "vssbench": "0.3.0"}
     with RunDirectory(tmp_path / "run", {}, resume=True) as run:
@@ -100,13 +100,13 @@ def test_what_has_changed_underneath_is_measured_anew_and_the_old_lines_are_kept
         assert method.records == {}
         assert list(read_clips(method.folder / "stale.jsonl")) == ["a", "b", "c"]
         method.add(record("a"))
-    with RunDirectory(tmp_path / "run", {}, resume=True) as run:  # interrupted there: what is new is kept
+    with RunDirectory(tmp_path / "run", {}, resume=True) as run:  # interrupted there: the new record is kept
         method = run.method("hold(of=oracle)", identity)
         assert (list(method.records), method.changed) == (["a"], [])
 
 
-def test_records_of_another_folder_do_not_count(tmp_path: Path) -> None:
-    """A clips.jsonl that was copied from one method's folder into another's."""
+def test_records_copied_from_another_method_are_ignored(tmp_path: Path) -> None:
+    """A clips.jsonl was copied from one method's folder into that of a different method."""
     with RunDirectory(tmp_path / "run", {}, resume=False) as run:
         one, other = (run.method(name, {"method": name, "metrics": ["x"]}) for name in "ab")
         one.add(record("a"))
@@ -115,7 +115,7 @@ def test_records_of_another_folder_do_not_count(tmp_path: Path) -> None:
         assert run.method("b", {"method": "b", "metrics": ["x"]}).records == {}
 
 
-def test_a_clip_that_stands_twice_with_other_numbers_is_damage(tmp_path: Path) -> None:
+def test_duplicate_clip_with_different_numbers_is_an_error_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "clips.jsonl"
     lines = [json.dumps(record("a", frames).model_dump()) for frames in (3, 3, 4)]
     path.write_text("\n".join(lines[:2]) + "\n")
@@ -127,7 +127,7 @@ def test_a_clip_that_stands_twice_with_other_numbers_is_damage(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("damage", [None, "", "{", "[]", "{}", '{"metrics": 1}'])
-def test_records_of_unknown_conditions_are_not_built_upon(tmp_path: Path, damage: str | None) -> None:
+def test_run_with_missing_or_damaged_identity_is_not_resumed(tmp_path: Path, damage: str | None) -> None:
     small_run(tmp_path / "run", resume=False)
     (file,) = (tmp_path / "run").glob("*/identity.json")
     if damage is None:
@@ -139,7 +139,7 @@ def test_records_of_unknown_conditions_are_not_built_upon(tmp_path: Path, damage
     assert caught.value.where == file
 
 
-def test_damage_in_the_middle_is_reported_with_its_line(tmp_path: Path) -> None:
+def test_damaged_line_of_the_clip_records_is_reported_with_its_number(tmp_path: Path) -> None:
     path = tmp_path / "clips.jsonl"
     lines = [json.dumps(record(clip).model_dump()) for clip in "ab"]
     path.write_text(f"{lines[0]}\n{lines[1][:20]}\n{lines[1]}\n")
@@ -147,14 +147,14 @@ def test_damage_in_the_middle_is_reported_with_its_line(tmp_path: Path) -> None:
         read_clips(path)
 
 
-def test_an_output_that_cannot_be_made(tmp_path: Path) -> None:
+def test_output_path_that_is_a_file_or_below_one_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path in ("file", "file/run"):
         with pytest.raises(UserError, match=r"cannot be written(.|\n)*name a folder in --output"):
             RunDirectory(tmp_path / path, {}, resume=False)
 
 
-def test_json_round_trip_and_damage(tmp_path: Path) -> None:
+def test_json_file_reads_back_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
     write_json(tmp_path / "x.json", {"a": [1, None]})
     assert read_json(tmp_path / "x.json") == {"a": [1, None]}
     (tmp_path / "x.json").write_text('{"a":')
@@ -162,21 +162,21 @@ def test_json_round_trip_and_damage(tmp_path: Path) -> None:
         read_json(tmp_path / "x.json")
 
 
-def test_slugs_are_safe_and_different() -> None:
+def test_slugs_are_safe_file_names_and_distinct() -> None:
     specs = ["a(b=1)", "a(b=2)", 'replay(predictions="../../x y")', "a" * 500, "a" * 501]
     slugs = {slug(spec) for spec in specs}
     assert len(slugs) == len(specs)
     assert all("/" not in name and ".." not in name and len(name) < 100 for name in slugs)
 
 
-def test_a_folder_that_is_no_run_is_not_continued(tmp_path: Path) -> None:
+def test_folder_that_is_not_a_run_is_not_resumed_and_stays_unchanged(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(UserError, match="holds files but no run to continue"):
         RunDirectory(tmp_path, {"asked": 1}, resume=True)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_what_a_killed_run_was_writing_goes_when_it_is_continued(tmp_path: Path) -> None:
+def test_partial_files_of_a_killed_run_are_removed_on_resume(tmp_path: Path) -> None:
     with RunDirectory(tmp_path / "run", {}, resume=False):
         pass
     (tmp_path / "run" / ".0123.part").write_text("half")

@@ -1,4 +1,4 @@
-"""Signatures: what is printed reads back, and what was cited otherwise is named."""
+"""Signatures: the printed form parses back, and differences from a result are named."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NUMBERS = st.one_of(
 
 
 @given(NAMES, st.lists(st.tuples(NAMES, VALUES | st.just("a|b = 3\nc%7C")), max_size=5), NUMBERS)
-def test_what_is_printed_reads_back(figure: str, parts: list[tuple[str, str]], value: str) -> None:
+def test_printed_signature_parses_back(figure: str, parts: list[tuple[str, str]], value: str) -> None:
     one = Signature(figure, tuple(parts), value)
     assert parse(str(one)) == one
     assert "\n" not in str(one)
@@ -33,7 +33,7 @@ def made(folder: Path, **changes: object) -> RunResult:
     return read_result(method_folder(folder, "mpvss(key_interval=3)", 0.9, **changes) / "result.json")
 
 
-def test_it_says_what_the_number_rests_on(tmp_path: Path) -> None:
+def test_signature_states_the_conditions_that_each_figure_depends_on(tmp_path: Path) -> None:
     result = made(
         tmp_path,
         params_m=3.5,
@@ -54,7 +54,7 @@ def test_it_says_what_the_number_rests_on(tmp_path: Path) -> None:
     assert str(found["fps(step)"]) == f"fps(step){common}|device:a processor|threads:2{end} = 12.0"
 
 
-def test_runtime_and_precision_are_said_where_they_matter(tmp_path: Path) -> None:
+def test_signature_has_runtime_and_precision_where_they_matter(tmp_path: Path) -> None:
     runtime = {
         "name": "onnxruntime 1.32.0", "provider": "cpu", "precision": "int8", "compiled": False, "opset": 18,
         "calibration": None, "file_mb": 1.0, "agreement": None, "options": {},
@@ -69,7 +69,7 @@ def test_runtime_and_precision_are_said_where_they_matter(tmp_path: Path) -> Non
     assert dict(plain["fps(step)"].parts)["precision"] == "float32"
 
 
-def test_what_was_cited_otherwise_is_named(tmp_path: Path) -> None:
+def test_differences_between_signature_and_result_are_named(tmp_path: Path) -> None:
     result = made(tmp_path)
     mine = signatures(result)["mIoU"]
     assert differences(mine, result) == []
@@ -83,12 +83,12 @@ def test_what_was_cited_otherwise_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "mIoU 37.49", "mIoU|protocol = 3", "mIoU|:x = 3", "mIoU|a:b = many"])
-def test_other_text_is_refused(text: str) -> None:
+def test_text_that_is_not_a_signature_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="is not a signature"):
         parse(text)
 
 
-def test_the_command(tmp_path: Path) -> None:
+def test_cite_prints_checks_and_refuses_signatures(tmp_path: Path) -> None:
     made(tmp_path)
     printed = vssbench("cite", tmp_path)
     assert printed.status == 0
@@ -105,14 +105,14 @@ def test_the_command(tmp_path: Path) -> None:
     assert vssbench("cite", tmp_path, "--figures", "gflops").status == 2
 
 
-def test_a_line_of_a_method_that_was_not_run_does_not_hold(tmp_path: Path) -> None:
+def test_citation_of_a_method_that_was_not_run_does_not_hold(tmp_path: Path) -> None:
     made(tmp_path)
     line = vssbench("cite", tmp_path).stdout.strip()
     other = vssbench("cite", tmp_path, "--check", line.replace("mpvss(key_interval=3)", "arseg"))
     assert (other.status, other.stdout) == (1, "method: arseg cited, mpvss(key_interval=3) in the result\n")
 
 
-def test_a_line_under_another_protocol_is_printed_and_checked_under_it(tmp_path: Path) -> None:
+def test_citation_under_another_protocol_is_printed_and_checked_under_it(tmp_path: Path) -> None:
     made(tmp_path)
     (line,) = vssbench("cite", tmp_path, "--protocol", "mmseg").stdout.splitlines()
     assert "|protocol:mmseg|" in line
@@ -122,7 +122,7 @@ def test_a_line_under_another_protocol_is_printed_and_checked_under_it(tmp_path:
     assert (other.status, other.stdout) == (1, f"mIoU: 1.23 cited, {number} in the result\n")
 
 
-def test_a_result_keeps_the_lines_of_its_metrics_and_main_costs(tmp_path: Path) -> None:
+def test_result_keeps_signatures_of_its_metrics_and_main_costs(tmp_path: Path) -> None:
     result = made(tmp_path, params_m=3.5, latency_ms={"key": {"step": {"mean": 9.0, "n": 4}}})
     found = lines(result)
     assert list(found) == ["mIoU", "WIoU", "params"]

@@ -1,4 +1,4 @@
-"""Experiment trackers: what was written is read back with the trackers' own readers."""
+"""Experiment trackers: the written data are read back with the trackers' own readers."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def files(run: Path) -> list[Path]:
 
 
 def command(run: Path, to: str, output: Path | str, *more: str) -> list[str]:
-    """What `vssbench export-results` says, line by line."""
+    """The lines that `vssbench export-results` prints."""
     done = CliRunner().invoke(app, ["export-results", str(run), "--to", to, "--output", str(output), *more])
     assert done.exit_code == 0, done.output
     return done.stderr.splitlines()
 
 
 def expected(run: Path) -> dict[str, tuple[dict[str, float], dict[str, str]]]:
-    """name of the entry -> (figures by the trackers' names, settings), from result.json itself."""
+    """name of the entry -> (figures by the trackers' names, settings), taken from result.json."""
     wanted = {}
     for file in files(run):
         result = json.loads(file.read_text())
@@ -70,7 +70,7 @@ def expected(run: Path) -> dict[str, tuple[dict[str, float], dict[str, str]]]:
     return wanted
 
 
-def test_what_every_tracker_gets(run: Path) -> None:
+def test_tracker_entry_has_the_figures_and_settings_of_the_result(run: Path) -> None:
     wanted = expected(run)
     for file in files(run):
         taken = entry(read_result(file), file)
@@ -81,7 +81,7 @@ def test_what_every_tracker_gets(run: Path) -> None:
 
 
 @pytest.mark.extra("mlflow")
-def test_mlflow(run: Path, tmp_path: Path) -> None:
+def test_mlflow_stores_figures_settings_and_artifact_once(run: Path, tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
     assert command(run, "mlflow", tmp_path / "ml", "--project", "segments")[-1].startswith("2 of 2 results written")
@@ -104,13 +104,13 @@ def test_mlflow(run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.extra("mlflow")
-def test_what_mlflow_refuses_is_one_message(run: Path) -> None:
+def test_invalid_mlflow_address_is_one_error_message(run: Path) -> None:
     with pytest.raises(UserError, match="MLflow refuses"):
         list(export(files(run), "mlflow", "nothing://at.all", "p"))
 
 
 @pytest.mark.extra("wandb")
-def test_wandb_stays_offline(run: Path, tmp_path: Path) -> None:
+def test_wandb_writes_offline_runs_with_figures_and_settings_once(run: Path, tmp_path: Path) -> None:
     assert command(run, "wandb", tmp_path / "wb", "--project", "segments")[-1].startswith("2 of 2 results written")
     assert command(run, "wandb", tmp_path / "wb", "--project", "segments")[-1].startswith("0 of 2")
     found, notes = {}, {}
@@ -163,7 +163,7 @@ def log_records(data: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.extra("tensorboard")
-def test_tensorboard(run: Path, tmp_path: Path) -> None:
+def test_tensorboard_stores_figures_and_texts_once(run: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     assert command(run, "tensorboard", tmp_path / "tb")[-1].startswith("2 of 2 results written")
@@ -188,7 +188,7 @@ def test_tensorboard(run: Path, tmp_path: Path) -> None:
 
 
 def shown(events: Any, name: str) -> str:
-    """A text of TensorBoard's, without the margin that makes it a block."""
+    """A TensorBoard text without the indentation that makes it a block."""
     (text,) = events.Tensors(f"{name}/text_summary")
     lines = text.tensor_proto.string_val[0].decode().splitlines()
     assert all(line.startswith("    ") for line in lines)
@@ -196,7 +196,9 @@ def shown(events: Any, name: str) -> str:
 
 
 @pytest.mark.parametrize("to", SINKS)
-def test_each_tracker_is_an_extra(to: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_tracker_package_names_its_extra_and_writes_nothing(
+    to: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for package in ("mlflow", "wandb", "torch.utils.tensorboard"):
         monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtra, match=rf"vssbench\[{to}\]"):
@@ -204,7 +206,7 @@ def test_each_tracker_is_an_extra(to: str, run: Path, tmp_path: Path, monkeypatc
     assert not (tmp_path / "out").exists()
 
 
-def test_unknown_trackers_and_empty_folders(run: Path, tmp_path: Path) -> None:
+def test_unknown_tracker_or_missing_folder_is_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="did you mean 'mlflow'"):
         list(export(files(run), "mlfow", str(tmp_path), "p"))
     assert isinstance(
@@ -214,26 +216,26 @@ def test_unknown_trackers_and_empty_folders(run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.extra("tensorboard")
-def test_a_place_that_cannot_be_written_is_one_message(run: Path, tmp_path: Path) -> None:
+def test_unwritable_tracker_output_is_one_error_message(run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         list(export(files(run), "tensorboard", str(tmp_path / "file"), "p"))
 
 
-def test_the_same_result_has_the_same_key(run: Path, tmp_path: Path) -> None:
+def test_tracker_key_depends_on_the_result_and_not_on_the_path(run: Path, tmp_path: Path) -> None:
     one, other = files(run)
     assert entry(read_result(one), one).key == entry(read_result(one), other).key
     assert entry(read_result(one), one).key != entry(read_result(other), other).key
 
 
 @given(figure_names())
-def test_names_are_what_every_tracker_takes(figure: str) -> None:
+def test_tracker_names_use_only_characters_that_every_tracker_accepts(figure: str) -> None:
     name = plain(parse(figure, words=True))
     assert set(name) <= set(string.ascii_letters + string.digits + "_-./")
     assert not {".", "..", ""} & set(name.split("/"))
 
 
-def test_names_that_become_equal_are_numbered(tmp_path: Path) -> None:
+def test_tracker_names_that_become_equal_are_numbered(tmp_path: Path) -> None:
     folder = method_folder(tmp_path, "mpvss", 0.6)
     result = read_result(folder / "result.json")
     result.per_class = {"a b": 1.0, "a+b": 2.0, "../../x": 3.0}

@@ -1,4 +1,4 @@
-"""A result that was edited, and records that were damaged, are found; none is believed, none ends in a traceback."""
+"""Edited results and damaged records are reported; none is accepted, none ends in a traceback."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(finished: Path, tmp_path: Path) -> Path:
-    """A method's folder of its own, to damage."""
+    """A private copy of a method's folder, to damage."""
     (copied,) = shutil.copytree(finished, tmp_path / "run").glob("hold*")
     return copied
 
@@ -47,7 +47,7 @@ def edit(file: Path, change: Callable[[Json], object]) -> None:
     file.write_text(json.dumps(data))
 
 
-def test_a_run_verifies(folder: Path) -> None:
+def test_unchanged_run_verifies_without_differences(folder: Path) -> None:
     found = verify(folder)
     assert (found.differences, found.clips, found.method) == ([], 3, METHOD)
     assert found.values > 150
@@ -68,11 +68,11 @@ RESULTS: dict[str, Callable[[Json], object]] = {
     "signatures.VC@8 is missing": lambda data: data["signatures"].pop("VC@8"),
     "kinds.key": lambda data: data.update(kinds={"key": 5, "nonkey": 25, "warmup": None}),
 }
-"""A part of what is said -> an edit of a result that stays within what a result can be."""
+"""A part of the message -> an edit of a result that leaves it valid."""
 
 
 @pytest.mark.parametrize("said", RESULTS)
-def test_an_edited_result_is_found(folder: Path, said: str) -> None:
+def test_verify_reports_an_edited_result(folder: Path, said: str) -> None:
     edit(folder / "result.json", RESULTS[said])
     (line, *_) = verify(folder).differences
     assert re.search(said, "\n".join(verify(folder).differences)), line
@@ -100,11 +100,11 @@ IMPOSSIBLE: dict[str, Callable[[Json], object]] = {
     "a sample of true": lambda data: data["samples_ms"]["step"].__setitem__(0, True),
     "negative memory": lambda data: data["memory_mb"].update(host_peak=-5.0),
 }
-"""Edits that no run can have written: they are refused on reading, by every verb."""
+"""Edits that no run can have written: every command refuses them on reading."""
 
 
 @pytest.mark.parametrize("change", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
-def test_what_cannot_be_is_refused_on_reading(
+def test_impossible_result_is_refused_by_verify_and_report(
     folder: Path, change: Callable[[Json], object], capsys, monkeypatch
 ) -> None:
     edit(folder / "result.json", change)
@@ -117,7 +117,7 @@ def test_what_cannot_be_is_refused_on_reading(
     assert "result.json" in capsys.readouterr().err
 
 
-def test_records_of_another_run_are_found(folder: Path) -> None:
+def test_verify_reports_records_of_another_run(folder: Path) -> None:
     lines = [json.loads(line) for line in (folder / "clips.jsonl").read_text().splitlines()]
     for line in lines:
         line["conditions"] = "0" * 16
@@ -125,14 +125,14 @@ def test_records_of_another_run_are_found(folder: Path) -> None:
     assert any("conditions of clip" in line for line in verify(folder).differences)
 
 
-def test_a_speed_without_its_timings_is_found(folder: Path) -> None:
+def test_verify_reports_missing_or_damaged_timings(folder: Path) -> None:
     (folder / "latency.json").unlink()
     assert verify(folder).differences == ["the result has fps, but there is no latency.json to compute it from"]
     (folder / "latency.json").write_text('{"samples_ms": 3}')
     assert "latency.json: key conditions: Field required" in verify(folder).differences[0]
 
 
-def test_clips_run_again_come_out_the_same_or_are_named(folder: Path) -> None:
+def test_rerun_clips_match_the_records_or_differences_are_named(folder: Path) -> None:
     spec = asked(folder.parent)
     assert list(differences(spec, folder, 2)) == []
     lines = (folder / "clips.jsonl").read_text().splitlines()
@@ -147,7 +147,7 @@ def test_clips_run_again_come_out_the_same_or_are_named(folder: Path) -> None:
     ]
 
 
-def test_the_command_says_which_and_ends_with_1(folder: Path, capsys, monkeypatch) -> None:
+def test_verify_command_names_the_differences_and_exits_with_1(folder: Path, capsys, monkeypatch) -> None:
     def verb(*more: str) -> int:
         monkeypatch.setattr("sys.argv", ["vssbench", "verify", str(folder.parent), *more])
         with pytest.raises(SystemExit) as caught:
