@@ -1,4 +1,4 @@
-"""Method folders made by hand: as a run leaves them, with records whose numbers are chosen."""
+"""Handmade method folders: as a run leaves them, with records of chosen numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METRICS = ["mIoU", "WIoU"]
 
 
 def record(clip: str, right: float, rng: np.random.Generator, pixels: int = 1000) -> ClipRecord:
-    """One frame in which about that share of each class's pixels is right."""
+    """One frame in which about the share `right` of each class's pixels is right."""
     cells: dict[int, int] = {}
     for label in range(len(CLASSES)):
         hits = int(rng.binomial(pixels, right))

@@ -1,4 +1,4 @@
-"""Short names of methods: as short as they stay different."""
+"""Short names of methods: as short as possible while they stay different."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ INFO = DatasetInfo(
         ("replay(predictions=/some/where/mine/)", "replay predictions=mine"),
     ],
 )
-def test_a_short_name_says_what_tells_methods_apart(method: str, name: str) -> None:
+def test_short_name_keeps_the_distinguishing_arguments(method: str, name: str) -> None:
     assert short(method) == name
 
 
-def test_a_name_that_means_two_things_is_replaced() -> None:
+def test_ambiguous_short_name_is_replaced_by_the_full_ones() -> None:
     assert clear(["a", "a", "b"], ["a(x=1)", "a(x=2)", "b"]) == ["a(x=1)", "a(x=2)", "b"]
 
 
-def test_what_would_be_the_same_stays_whole() -> None:
+def test_names_that_would_become_equal_are_not_shortened() -> None:
     autos = ["mpvss(key_interval=auto(threshold=12))", "mpvss(key_interval=auto(threshold=9))"]
     assert shortened([*autos, "mpvss(key_interval=3)"]) == [*autos, "mpvss K=3"]
 
 
-def test_a_run_stays_behind_a_short_name() -> None:
+def test_shortened_name_keeps_its_run_suffix() -> None:
     assert shortened(["mpvss @ a", "mpvss @ b", "hold(of=mpvss)"]) == ["mpvss @ a", "mpvss @ b", "hold of mpvss"]
 
 
@@ -64,7 +64,7 @@ def row(method: str, folder: str | None = None, day: str | None = None, commit: 
     return measured(result, Path(folder) / "method" if folder else None)
 
 
-def test_one_method_measured_several_times_is_named_with_folder_date_and_commit() -> None:
+def test_method_measured_twice_is_named_with_folder_date_and_commit() -> None:
     rows = [
         row("mpvss(key_interval=3)", "/results/monday", "2026-05-04T10:00:00+00:00", "1a2b3c4d5e6f"),
         row("mpvss(key_interval=3)", "/results/friday"),
@@ -77,7 +77,7 @@ def test_one_method_measured_several_times_is_named_with_folder_date_and_commit(
     assert names(rows[1:]) == ["mpvss(key_interval=3)", "arseg"]
 
 
-def test_folders_of_one_name_are_told_apart_by_those_around_them() -> None:
+def test_run_folders_of_equal_name_include_their_parent() -> None:
     assert runs([row("a", "/x/one/run"), row("a", "/x/two/run"), row("b", "/x/two/run")]) == [
         "one/run",
         "two/run",
@@ -86,6 +86,6 @@ def test_folders_of_one_name_are_told_apart_by_those_around_them() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["/x/r", "/y/r", "/z", None])), max_size=12))
-def test_names_are_distinct(pairs: list[tuple[str, str | None]]) -> None:
+def test_names_and_short_names_are_distinct(pairs: list[tuple[str, str | None]]) -> None:
     rows = [row(method, folder) for method, folder in pairs]
     assert len(set(names(rows))) == len(set(short_names(rows))) == len(pairs)

@@ -1,4 +1,4 @@
-"""Papers' numbers: the data hold together, the rules find what is odd, and rows show them as what they are."""
+"""Published figures: the data are consistent, alarms find oddities, and rows show the figures as published."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALARMS = alarms(results(), recomputed())
 
 
 def of(method: str, backbone: str, dataset: str) -> list[str]:
-    """What is odd about the entries of that name, all texts together."""
+    """The alarms of all entries of that method, backbone and dataset."""
     return [
         text
         for place, entry in enumerate(results())
@@ -31,7 +31,7 @@ def of(method: str, backbone: str, dataset: str) -> list[str]:
 
 
 @pytest.mark.parametrize("entry", results(), ids=lambda entry: f"{entry.name} {entry.dataset}")
-def test_every_entry_is_in_order(entry: Entry) -> None:
+def test_published_entry_has_valid_values_and_source(entry: Entry) -> None:
     assert entry.figures
     assert all(0 < entry.figures[name] < 100 for name in METRICS if name in entry.figures)
     assert all(0 < value < 2000 for value in entry.figures.values())
@@ -46,10 +46,10 @@ def test_every_entry_is_in_order(entry: Entry) -> None:
     if entry.distances:
         assert len(entry.distances) == int(entry.key_interval)
         mean = sum(entry.distances) / len(entry.distances)
-        assert entry.figures["mIoU"] == pytest.approx(mean, abs=0.0051)  # printed with two decimals
+        assert entry.figures["mIoU"] == pytest.approx(mean, abs=0.0051)  # printed to two decimals
 
 
-def test_nothing_is_there_twice() -> None:
+def test_published_entries_are_unique() -> None:
     lines = Counter((entry.subject, entry.source, tuple(entry.figures.items())) for entry in results())
     assert max(lines.values()) == 1
     counted = Counter(tuple(one)[:5] for one in recomputed())
@@ -57,8 +57,8 @@ def test_nothing_is_there_twice() -> None:
     assert {one.dataset for one in recomputed()} <= {entry.dataset for entry in results()}
 
 
-def test_costs_of_a_schedule_add_up() -> None:
-    """What the official code counts of key frames and others gives the amortised figure at the printed interval."""
+def test_amortised_gflops_follow_from_key_and_nonkey_counts() -> None:
+    """The official code's counts of key and nonkey frames give the amortised figure at the printed interval."""
     intervals = {entry.subject[:4]: entry.key_interval for entry in results() if entry.key_interval}
     checked = 0
     for one in recomputed():
@@ -70,7 +70,7 @@ def test_costs_of_a_schedule_add_up() -> None:
     assert checked == 10
 
 
-def test_the_known_oddities_are_found() -> None:
+def test_alarms_find_the_known_oddities() -> None:
     for dataset in ("vspw", "cityscapes"):
         assert "114 M parameters printed, the official code counts 87.5" in of("MPVSS", "Swin-T", dataset)
         assert "114 M parameters with Swin-T, but 108 with the larger Swin-S" in of("MPVSS", "Swin-T", dataset)
@@ -80,7 +80,7 @@ def test_the_known_oddities_are_found() -> None:
     assert of("MRCFA", "MiT-B5", "vspw") == []
 
 
-def test_what_rests_on_later_frames_is_odd_however_it_is_called() -> None:
+def test_non_causal_methods_raise_an_alarm_even_if_called_online() -> None:
     online = {entry.name for entry in results() if entry.method.startswith("VidEoMT") or "online" in entry.variant}
     assert any(name.startswith("DVIS++ online") for name in online)
     averaged = "not causal: class scores are a mean over the whole clip"
@@ -90,7 +90,7 @@ def test_what_rests_on_later_frames_is_odd_however_it_is_called() -> None:
     assert "not causal: the refiner sees the whole clip" in of("DVIS++", "ViT-L", "vspw")
 
 
-def test_each_accel_says_both_of_its_networks() -> None:
+def test_accel_entries_name_both_of_their_networks() -> None:
     """The README of Accel names the update network; the reference branch is ResNet-101 in all of them."""
     accel = {entry.method: entry for entry in results() if entry.source.title.startswith("Accel README")}
     assert accel["Accel-50"].backbone == "R101, update R50"
@@ -103,35 +103,35 @@ def entry(backbone: str = "Swin-T", title: str = "a", device: str = "", **figure
     return Entry("X", "", backbone, "vspw", "val", "", figures, device, "", "", (), "", source, "")
 
 
-def test_a_larger_backbone_that_costs_less_is_odd_whatever_the_order() -> None:
+def test_larger_backbone_with_lower_cost_raises_an_alarm_in_any_order() -> None:
     small, large = entry("MiT-B1", params_m=20.0), entry("MiT-B5", params_m=19.0)
     for pair in ([small, large], [large, small]):
         assert set(alarms(pair, [])) == {0, 1}
     assert alarms([small, entry("MiT-B5", params_m=20.0)], []) == {}
-    assert alarms([small, entry("Swin-L", params_m=19.0)], []) == {}  # of another series
-    assert alarms([small, entry("MiT-B5", title="b", params_m=19.0)], []) == {}  # of another table
+    assert alarms([small, entry("Swin-L", params_m=19.0)], []) == {}  # a different series
+    assert alarms([small, entry("MiT-B5", title="b", params_m=19.0)], []) == {}  # a different table
 
 
-def test_a_cost_unlike_every_count_of_the_code_is_odd() -> None:
+def test_printed_cost_that_matches_no_count_of_the_code_raises_an_alarm() -> None:
     counts = [Recomputed("X", v, "Swin-T", "vspw", "480x853", {"gflops": g}, "") for v, g in (("a", 10.0), ("b", 20.0))]
     assert alarms([entry(gflops=20.1)], counts) == {}
     assert alarms([entry(gflops=15.0)], counts) == {0: ["15 GFLOPs printed, the official code counts 10.0 or 20.0"]}
 
 
-def test_another_figure_elsewhere_is_odd_but_not_another_device() -> None:
+def test_conflicting_figures_raise_an_alarm_unless_on_different_devices() -> None:
     assert set(alarms([entry(mIoU=50.0), entry(title="b", mIoU=50.3)], [])) == {0, 1}
     assert alarms([entry(mIoU=50.0), entry(title="b", mIoU=50.05)], []) == {}
     assert alarms([entry(fps=10.0, device="A"), entry(title="b", fps=20.0, device="B")], []) == {}
     assert set(alarms([entry(fps=10.0, device="A"), entry(title="b", fps=20.0, device="A")], [])) == {0, 1}
 
 
-def test_sizes_follow_the_series() -> None:
+def test_backbone_sizes_are_ordered_within_their_series() -> None:
     order = [backbone_size(name) for name in ("Swin-T", "Swin-S", "Swin-B", "Swin-L", "MiT-B0", "R18", "R101")]
     assert order[:4] == [("Swin", size) for size in range(4)]
     assert order[4:] == [("MiT", 0), ("R", 18), ("R", 101)]
 
 
-def test_rows_are_of_the_datasets_and_splits_that_are_shown() -> None:
+def test_published_rows_are_limited_to_the_datasets_shown() -> None:
     shown = result("mpvss", 40.0)
     shown.dataset.spec, shown.dataset.split = "vspw(labels=vspw)", "val"
     rows = published.rows([measured(shown)])
@@ -142,7 +142,7 @@ def test_rows_are_of_the_datasets_and_splits_that_are_shown() -> None:
     assert published.rows([measured(shown)]) == []
 
 
-def test_published_rows_stand_apart_and_are_never_marked() -> None:
+def test_published_rows_have_separate_tables_and_no_best_marks() -> None:
     mine = result("mpvss", 10.0, protocol="detectron2")
     mine.dataset.spec = "vspw"
     rows = [measured(mine), *published.rows([measured(mine)])]
@@ -162,7 +162,7 @@ def test_published_rows_stand_apart_and_are_never_marked() -> None:
     assert all(column.marks(rows)[1:] == [None] * len(others) for column in columns(rows))
 
 
-def test_no_digit_is_shown_that_was_not_printed() -> None:
+def test_published_figures_show_only_their_printed_digits() -> None:
     row = published.row(dataclasses.replace(entry(mIoU=40.0, fps=73.0), device="H100"))
     shown = {column.key: column.text(row) for column in columns([row])}
     assert shown == {"mIoU": "40.0", "fps(printed)": "73"}

@@ -1,4 +1,4 @@
-"""From run directories to rows: intervals, comparisons, and what cannot be compared."""
+"""From run directories to rows: intervals, comparisons, and rows that cannot be compared."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from vssbench.reports.tables import leaderboard
 from vssbench.stats import compare_folders, intervals
 
 NEAR = {"mask2former": 0.9, "mpvss": 0.895, "mrcfa": 0.8}
-"""Method -> share of right pixels: two that are close, and one far."""
+"""Method -> share of right pixels: two are close and one is far off."""
 
 
-def test_rows_have_the_intervals_of_their_folder(tmp_path: Path) -> None:
+def test_row_has_the_intervals_of_its_folder(tmp_path: Path) -> None:
     folder = method_folder(tmp_path / "run", "mask2former", 0.8)
     (row,) = read_runs.read([tmp_path / "run"])
     assert row.folder == folder
@@ -28,13 +28,13 @@ def test_rows_have_the_intervals_of_their_folder(tmp_path: Path) -> None:
     assert interval.low < row.values["mIoU"] < interval.high
 
 
-def test_without_uncertainty_nothing_is_resampled(tmp_path: Path) -> None:
+def test_rows_without_uncertainty_have_no_intervals_or_comparisons(tmp_path: Path) -> None:
     method_folder(tmp_path, "mask2former", 0.8)
     (row,) = read_runs.read([tmp_path], uncertainty=False)
     assert (row.intervals, row.to_best) == ({}, {})
 
 
-def test_every_row_is_compared_with_the_best_and_the_one_above_over_joined_runs(tmp_path: Path) -> None:
+def test_rows_are_compared_with_the_best_and_the_one_above_across_runs(tmp_path: Path) -> None:
     worst = method_folder(tmp_path / "one", "mrcfa", 0.5, seed=1)
     best = method_folder(tmp_path / "one", "mask2former", 0.9, seed=2)
     middle = method_folder(tmp_path / "two", "mpvss", 0.7, seed=3)
@@ -47,12 +47,12 @@ def test_every_row_is_compared_with_the_best_and_the_one_above_over_joined_runs(
     to_best = third.to_best["mIoU"]
     assert to_best.effect is not None
     assert to_best.effect < -30
-    least = 3 * 2 / 2**12  # that 12 clips and three pairs allow
+    least = 3 * 2 / 2**12  # the smallest that 12 clips and three pairs allow
     assert (to_best.adjusted, to_best.least) == (pytest.approx(least), pytest.approx(least))
 
 
 def test_each_metric_is_compared_with_its_own_best(tmp_path: Path) -> None:
-    """VC and WIoU were marked best without any test."""
+    """VC and WIoU used to be marked best without any test."""
     folders = [method_folder(tmp_path, name, right, seed=seed) for seed, (name, right) in enumerate(NEAR.items())]
     rows = {row.method: row for row in read_runs.read([tmp_path])}
     for metric in ("mIoU", "WIoU"):
@@ -67,7 +67,7 @@ def test_each_metric_is_compared_with_its_own_best(tmp_path: Path) -> None:
             assert (found.low is None) == (metric != "mIoU")
 
 
-def test_a_metric_that_one_method_lacks_is_compared_among_the_others(tmp_path: Path) -> None:
+def test_metric_missing_from_one_method_is_compared_among_the_others(tmp_path: Path) -> None:
     for seed, (name, right) in enumerate(NEAR.items()):
         folder = method_folder(tmp_path, name, right, seed=seed)
     data = json.loads((folder / "result.json").read_text())
@@ -79,7 +79,7 @@ def test_a_metric_that_one_method_lacks_is_compared_among_the_others(tmp_path: P
     assert rows["mrcfa"].to_best.keys() == {"mIoU"}
 
 
-def test_few_clips_have_no_sign(tmp_path: Path) -> None:
+def test_too_few_clips_have_no_equivalence_mark(tmp_path: Path) -> None:
     for seed, (name, right) in enumerate(NEAR.items()):
         method_folder(tmp_path, name, right, seed=seed, clips=4)
     text = leaderboard.markdown(read_runs.read([tmp_path]))
@@ -87,14 +87,14 @@ def test_few_clips_have_no_sign(tmp_path: Path) -> None:
     assert "≈" not in text
 
 
-def test_a_run_given_twice_counts_once(tmp_path: Path) -> None:
+def test_run_given_twice_is_read_once(tmp_path: Path) -> None:
     for run, method in (("one", "mrcfa"), ("two", "mpvss")):
         method_folder(tmp_path / run, method, 0.8)
     given = [tmp_path / "one", tmp_path / "two", tmp_path / "two" / ".." / "one"]
     assert [row.method for row in read_runs.read(given, uncertainty=False)] == ["mrcfa", "mpvss"]
 
 
-def test_other_clips_are_another_table_without_a_comparison_across(tmp_path: Path) -> None:
+def test_runs_over_different_clips_have_separate_tables_and_no_comparison(tmp_path: Path) -> None:
     method_folder(tmp_path / "one", "mask2former", 0.9, clips=12)
     method_folder(tmp_path / "two", "mpvss", 0.7, clips=10)
     rows = read_runs.read([tmp_path / "one", tmp_path / "two"])
@@ -102,7 +102,7 @@ def test_other_clips_are_another_table_without_a_comparison_across(tmp_path: Pat
     assert "other clips than those of the table above" in leaderboard.markdown(rows)
 
 
-def test_other_ground_truth_under_the_same_names_cannot_be_compared(tmp_path: Path) -> None:
+def test_different_ground_truth_under_equal_clip_names_is_not_compared(tmp_path: Path) -> None:
     method_folder(tmp_path, "mask2former", 0.9)
     other = method_folder(tmp_path, "mpvss", 0.7)
     text = (other / "clips.jsonl").read_text()
@@ -114,7 +114,7 @@ def test_other_ground_truth_under_the_same_names_cannot_be_compared(tmp_path: Pa
     )
 
 
-def test_who_knows_the_truth_or_nothing_is_not_compared(tmp_path: Path) -> None:
+def test_oracle_and_untrained_methods_are_not_compared(tmp_path: Path) -> None:
     method_folder(tmp_path, "hold(of=oracle)", 0.99)
     method_folder(tmp_path, "mask2former", 0.9)
     method_folder(tmp_path, "mpvss", 0.7)
@@ -129,7 +129,7 @@ def test_who_knows_the_truth_or_nothing_is_not_compared(tmp_path: Path) -> None:
     assert any("given the ground truth" in note for note in rows["hold(of=oracle)"].notes)
 
 
-def test_a_result_without_records_says_why_it_has_no_interval(tmp_path: Path) -> None:
+def test_result_without_records_has_a_reason_for_no_interval(tmp_path: Path) -> None:
     for method in ("mask2former", "mpvss"):
         (method_folder(tmp_path, method, 0.8) / "clips.jsonl").unlink()
     text = leaderboard.markdown(read_runs.read([tmp_path]))
@@ -137,14 +137,14 @@ def test_a_result_without_records_says_why_it_has_no_interval(tmp_path: Path) ->
     assert "This cannot be said: the clips' records" in text
 
 
-def test_few_clips_have_no_interval_and_the_reason(tmp_path: Path) -> None:
+def test_too_few_clips_have_a_note_instead_of_an_interval(tmp_path: Path) -> None:
     method_folder(tmp_path, "mask2former", 0.8, clips=3)
     (row,) = read_runs.read([tmp_path])
     assert row.intervals["mIoU"].low is None
     assert "no intervals: 3 clips: an interval over clips needs 10" in row.notes
 
 
-def test_a_method_for_cost_only_keeps_its_row(tmp_path: Path) -> None:
+def test_method_measured_for_cost_only_keeps_its_row(tmp_path: Path) -> None:
     method_folder(tmp_path, "mask2former", 0.8)
     method_folder(tmp_path, "mpvss", None, params_m=3.0)
     rows = read_runs.read([tmp_path])
@@ -152,14 +152,14 @@ def test_a_method_for_cost_only_keeps_its_row(tmp_path: Path) -> None:
     assert read_runs.read([tmp_path], "vspw")[1].group.protocol == "vspw"
 
 
-def test_another_protocol_is_read_off_the_records(tmp_path: Path) -> None:
+def test_metrics_of_another_protocol_are_computed_from_the_records(tmp_path: Path) -> None:
     method_folder(tmp_path, "mask2former", 0.8)
     (row,) = read_runs.read([tmp_path], "mmseg")
     assert row.group.protocol == "mmseg"
     assert row.intervals["mIoU"].value == row.values["mIoU"]
 
 
-def test_incomplete_records_and_empty_folders_are_one_message(tmp_path: Path) -> None:
+def test_empty_folder_or_incomplete_records_are_one_error_message(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no <method>"):
         read_runs.read([tmp_path])
     folder = method_folder(tmp_path, "mask2former", 0.8)
@@ -169,7 +169,7 @@ def test_incomplete_records_and_empty_folders_are_one_message(tmp_path: Path) ->
         read_runs.read([tmp_path])
 
 
-def test_the_same_names_over_other_contents_are_two_tables(tmp_path: Path) -> None:
+def test_equal_clip_names_with_different_file_contents_have_separate_tables(tmp_path: Path) -> None:
     for number, (name, method) in enumerate((("a", "mpvss"), ("b", "mrcfa"), ("c", "segformer"))):
         folder = method_folder(tmp_path / name, method, 0.9)
         text = (folder / "result.json").read_text()

@@ -25,12 +25,12 @@ def _hear(event: str, arguments: tuple[object, ...]) -> None:
         _watching[-1][Path(arguments[0])] += 1
 
 
-sys.addaudithook(_hear)  # hears of every file, whoever opens it by whatever function; it cannot be taken back
+sys.addaudithook(_hear)  # notices every opened file, by any function; it cannot be removed
 
 
 @contextmanager
 def opened() -> Iterator[Counter[Path]]:
-    """How often each file is opened meanwhile."""
+    """Counts how often each file is opened meanwhile."""
     _watching.append(Counter())
     yield _watching[-1]
     _watching.pop()
@@ -45,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often the states of any clip were decoded."""
+    """Counts how often clip states are decoded."""
     count: Counter[str] = Counter()
     for module in (confusion, consistency):
         original, name = module.decoded, module.__name__.rpartition(".")[2]
@@ -59,7 +59,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 @pytest.mark.parametrize("protocol", [None, "exact", "mmseg"])
-def test_a_report_in_every_format_reads_once(
+def test_report_in_all_formats_reads_every_file_and_decodes_every_clip_once(
     run: Path, protocol: str | None, decoded: Counter[str], tmp_path: Path
 ) -> None:
     with opened() as files:
@@ -71,11 +71,11 @@ def test_a_report_in_every_format_reads_once(
     asked = {(run.name, "run.json"): 1}  # for the command in the page's header
     assert read == {(row.folder.name, name): 1 for row in rows if row.folder for name in names} | asked
     clips = SIZE.methods * SIZE.clips
-    # Windows of 8 and of 16 frames. Under another protocol the result's own figures are held against the records too.
+    # Windows of 8 and 16 frames. Under a different protocol, the result's figures are also checked against the records.
     assert decoded == Counter({"confusion": clips, "consistency": 2 * clips})
 
 
-def test_the_gate_reads_each_side_once(run: Path, decoded: Counter[str], tmp_path: Path) -> None:
+def test_gate_reads_and_decodes_each_side_once(run: Path, decoded: Counter[str], tmp_path: Path) -> None:
     make_run(tmp_path, SIZE, luck=1)
     decoded.clear()
     with opened() as files:

@@ -1,4 +1,4 @@
-"""What a row takes from its result, and which rows are best in a column."""
+"""The values that a row takes from its result, and which rows are best in a column."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def gflops(*uncounted: tuple[str, str]) -> dict[str, object]:
     return {"amortised": 2.0, "key": 5.0, "nonkey": 1.0, "warmup": None, "uncounted": listed, "disagreements": []}
 
 
-def test_figures_come_from_the_result() -> None:
+def test_row_values_are_the_figures_of_the_result() -> None:
     values = measured(result("mpvss", 40.0, fps=12.5, gflops=gflops(), params_m=3.25)).values
     assert values["mIoU"] == 40.0
     assert (values["gflops"], values["gflops(key)"], values["gflops(nonkey)"]) == (2.0, 5.0, 1.0)
@@ -35,7 +35,7 @@ def test_figures_come_from_the_result() -> None:
     assert values["key_frames"] == pytest.approx(100 * 21 / 101)
 
 
-def test_gflops_are_a_lower_bound_where_a_kind_that_ran_has_work_that_is_not_counted() -> None:
+def test_gflops_are_a_lower_bound_if_a_frame_kind_that_ran_has_uncounted_work() -> None:
     flow = ("optical flow", "nonkey")
     found = measured(result("flowwarp(of=mpvss)", 40.0, gflops=gflops(flow))).at_least
     assert found == {"gflops", "gflops(nonkey)"}
@@ -47,7 +47,7 @@ def test_gflops_are_a_lower_bound_where_a_kind_that_ran_has_work_that_is_not_cou
     assert "gflops" in measured(cost_only).at_least
 
 
-def test_a_lower_bound_is_shown_as_one_and_is_not_the_best() -> None:
+def test_lower_bound_is_shown_as_one_and_is_not_marked_best() -> None:
     rows = [
         dataclasses.replace(row("a", 1.0, gflops=0.5), at_least=frozenset({"gflops"})),
         row("b", 1.0, gflops=1.0),
@@ -57,7 +57,7 @@ def test_a_lower_bound_is_shown_as_one_and_is_not_the_best() -> None:
     assert GFLOPS.marks(rows) == [None, "best", None]
 
 
-def test_the_family_is_the_name_and_what_it_wraps() -> None:
+def test_family_is_the_method_name_and_its_inner_methods() -> None:
     assert family("hold(key_interval=5,of=flowwarp(of=mask2former(backbone=r50)))") == "hold of flowwarp of mask2former"
 
 
@@ -74,7 +74,7 @@ def test_the_family_is_the_name_and_what_it_wraps() -> None:
         ([None, None], [None, None]),
     ],
 )
-def test_best_and_second_best(mious: list[float | None], marks: list[str | None]) -> None:
+def test_best_and_second_best_are_marked_as_printed(mious: list[float | None], marks: list[str | None]) -> None:
     assert MIOU.marks([row(str(place), miou) for place, miou in enumerate(mious)]) == marks
 
 
@@ -82,7 +82,7 @@ figures = st.lists(st.none() | st.floats(0, 100), min_size=1, max_size=12)
 
 
 @given(figures, st.sampled_from(["more", "less"]))
-def test_nothing_is_better_than_what_is_marked(mious: list[float | None], better: str) -> None:
+def test_no_value_is_better_than_the_marked_ones(mious: list[float | None], better: str) -> None:
     column = Column(dataclasses.replace(MIOU.figure, better=better))  # type: ignore[arg-type]
     rows = [row(str(place), miou) for place, miou in enumerate(mious)]
     marks = column.marks(rows)
@@ -94,7 +94,7 @@ def test_nothing_is_better_than_what_is_marked(mious: list[float | None], better
         assert (mark == "second") == (len(levels) > 2 and value == levels[1])
 
 
-def test_who_cannot_win_is_not_marked() -> None:
+def test_oracle_untrained_and_published_rows_are_not_marked() -> None:
     best, second, last = row("b", 50.0), row("c", 40.0), row("d", 30.0)
     others = [
         dataclasses.replace(row("a", 99.0), told=True),
@@ -104,39 +104,39 @@ def test_who_cannot_win_is_not_marked() -> None:
     assert MIOU.marks([*others, best, second, last]) == [None, None, None, "best", "second", None]
 
 
-def test_a_speed_at_which_no_network_ran_is_not_the_best() -> None:
+def test_implausibly_high_speed_is_not_marked_best() -> None:
     speed = Column(figure("fps(step)"))
     rows = [row(name, 1.0, **{"fps(step)": value}) for name, value in (("a", 2e6), ("b", 9.0), ("c", 3.0))]
     assert [speed.text(one) for one in rows] == [">9999", "9.0", "3.0"]
     assert speed.marks(rows) == [None, "best", None]
 
 
-def test_a_speed_stands_in_its_machine_column_only() -> None:
+def test_speed_is_only_in_the_column_of_its_machine() -> None:
     rows = [dataclasses.replace(row("a", 1.0, **{"fps(step)": 9.0}), machine=name) for name in ("x", "y", "y")]
     shown = [column for column in columns(rows) if column.key == "fps(step)"]
     assert [(column.title, column.machine) for column in shown] == [("FPS step (A)", "x"), ("FPS step (B)", "y")]
     assert [[column.value(one) for one in rows] for column in shown] == [[9.0, None, None], [None, 9.0, 9.0]]
 
 
-def test_costs_of_untrained_networks_compete() -> None:
+def test_costs_of_untrained_networks_can_be_marked_best() -> None:
     rows = [dataclasses.replace(row("a", 1.0, gflops=3.0), untrained=True), row("b", 2.0, gflops=4.0)]
     assert GFLOPS.marks(rows) == ["best", None]
 
 
-def test_what_a_plugin_measures_is_printed_but_not_ranked() -> None:
+def test_plugin_metric_without_direction_is_shown_but_not_ranked() -> None:
     (flicker,) = (column for column in columns([row("a", 1.0, flicker=3.0)]) if column.key == "flicker")
     assert flicker.accuracy
     assert flicker.better is None
 
 
-def test_the_cost_of_a_frame_kind_is_shown_and_not_ranked() -> None:
+def test_cost_of_a_frame_kind_is_shown_but_not_ranked() -> None:
     rows = [row(name, 1.0, **{"gflops(key)": value, "gflops(nonkey)": 0.0}) for name, value in (("a", 1.0), ("b", 2.0))]
     shown = {column.key: column for column in columns(rows)}
     assert shown["gflops(key)"].marks(rows) == [None, None]
 
 
-def test_columns_that_are_asked_for() -> None:
-    """Any figure; what nobody has is shown as missing."""
+def test_any_figure_can_be_chosen_as_a_column() -> None:
+    """A figure that no row has is shown as missing."""
     chosen = parse_columns("mIoU,latency(end_to_end,p99), memory(host_peak),IoU(class=road)")
     assert chosen == ("mIoU", "latency(p99,end_to_end)", "memory(host_peak)", "IoU(class=road)")
     timed = {"latency(p99,end_to_end)": 3.0}
@@ -150,17 +150,17 @@ def test_columns_that_are_asked_for() -> None:
         parse_columns("mIoU,GFLOPs")
 
 
-def test_measured_groups_come_before_published_ones_and_missing_last() -> None:
+def test_measured_groups_precede_published_ones_and_missing_values_are_last() -> None:
     printed = dataclasses.replace(row("p", 99.0), origin="published", group=Group("camvid", "", "", 0))
     groups = list(grouped([printed, row("none"), row("low", 1.0), row("high", 2.0)]))
     assert [[one.method for one in members] for _, members in groups] == [["high", "low", "none"], ["p"]]
 
 
-def test_random_weights_are_known_from_the_result() -> None:
+def test_row_of_random_weights_is_untrained() -> None:
     assert measured(result("mpvss", 40.0).model_copy(update={"weights": WeightsInfo(origin="untrained")})).untrained
 
 
-def test_memory_alone_and_together_stand_in_columns_of_their_own() -> None:
+def test_memory_measured_alone_and_together_are_separate_columns() -> None:
     def of(name: str, how: str | None) -> Row:
         known = {"memory_mb": {"host_peak": 300.0}, "memory_measured": how}
         return measured(result(name, 40.0).model_copy(update=known))

@@ -1,4 +1,4 @@
-"""What ran the networks: columns of every table where it is not what mostly runs them."""
+"""The runtime of the networks: columns of every table if it is not the usual one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ran(method: str, name: str = "torch 2.13.0", precision: str = "float32", **m
     return made
 
 
-def test_rows_that_ran_as_most_do_say_nothing_of_it() -> None:
+def test_rows_of_the_default_runtime_have_no_runtime_column() -> None:
     rows = [measured(ran("mpvss")), measured(result("oracle", 90.0))]
     assert "runtime" not in leaderboard.markdown(rows)
     assert "runtime" not in table(rows)
@@ -48,7 +48,7 @@ def test_runtime_and_precision_are_columns_before_the_costs() -> None:
     assert "onnxruntime & int8" in latex.document(rows)
 
 
-def test_a_method_that_failed_is_a_row_with_its_reason() -> None:
+def test_failed_method_is_a_row_with_its_reason() -> None:
     broken = result("onnx(model=c)", 50.0).model_copy(update={"metrics": None, "failure": "onnxruntime refuses it"})
     text = leaderboard.markdown([measured(ran("mpvss")), measured(broken)])
     assert "failed: onnxruntime refuses it" in text

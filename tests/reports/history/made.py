@@ -1,4 +1,4 @@
-"""Runs of one method over time, some of which changed it."""
+"""Runs of one method over time, with changes of the method between some of them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Net(Hold):
 def measured(
     place: Path, number: int, key_interval: int, clips: int = 10, latency: LatencySpec | None = None, **environment: str
 ) -> Path:
-    """The run directory place/run-NN, of the month's NN-th day. environment: what its results say of themselves."""
+    """The run directory place/run-NN, of day NN of the month. environment: recorded in its results."""
     source = place / "net.py"
     source.write_text(SOURCE)
     (place / "state.json").write_text(json.dumps({"key_interval": key_interval, "seed": number}))

@@ -1,4 +1,4 @@
-"""Which changes of a history are real: exactly the planted ones, whatever noise is around them."""
+"""Real changes in a history: exactly the planted ones, whatever the noise around them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ABACUS = {"cpu": "abacus", "threads": 1, "device": "cpu"}
 def day(
     place: Path, number: int, right: float, method: str = "mpvss", clips: int = 12, seed: int | None = None, **changes
 ) -> Path:
-    """A run of that day whose share of right pixels is chosen; other pixels are wrong every day."""
+    """A run of that day with a chosen share of right pixels; which pixels are wrong changes every day."""
     run = place / f"night-{number:02}"
     given = {"started": f"2026-05-{number:02}T01:00:00+00:00", "environment": ABACUS, **changes}
     method_folder(run, method, right, clips, seed=number if seed is None else seed, **given)
@@ -29,7 +29,7 @@ def day(
 
 
 def timed(step_ms: float) -> dict[str, object]:
-    """A latency pass of six rounds of which no two are alike, next to a reference workload of one millisecond."""
+    """A latency pass of six rounds, no two alike, next to a reference workload of one millisecond."""
     rounds = [number for number in range(6) for _ in range(4)]
     times = [step_ms * (1 + number / 1000) for number in range(len(rounds))]
     zeros = [0.01] * len(rounds)
@@ -45,7 +45,7 @@ def found(place: Path, rules: tuple[Rule, ...] = RULES) -> History:
 
 
 def marked(of: History) -> dict[str, list[str]]:
-    """Figure -> the runs that changed it."""
+    """Figure -> the runs at which it changed."""
     changes: dict[str, list[str]] = {}
     for line, step in real(of):
         assert step.after.folder is not None
@@ -59,23 +59,23 @@ def line(of: History, metric: str) -> Line:
 
 
 @pytest.mark.slow
-def test_a_planted_change_of_ten_runs_is_marked_at_its_run_and_nowhere_else(tmp_path: Path) -> None:
+def test_planted_change_among_ten_real_runs_is_marked_only_at_its_run(tmp_path: Path) -> None:
     for number in range(1, 11):
         measured(tmp_path, number, key_interval=5 if number < 6 else 7)
     of = found(tmp_path)
     assert marked(of) == {"mIoU": ["run-06"], "WIoU": ["run-06"]}
     assert len(line(of, "mIoU").points) == 10
-    assert all(step.verdict.paired for step in line(of, "mIoU").steps)  # every run moved a little
+    assert all(step.verdict.paired for step in line(of, "mIoU").steps)  # every run differed a little
 
 
 @pytest.mark.parametrize("planted", [2, 6, 10])
-def test_a_change_is_marked_at_the_run_that_made_it(tmp_path: Path, planted: int) -> None:
+def test_accuracy_drop_is_marked_at_its_first_run(tmp_path: Path, planted: int) -> None:
     for number in range(1, 11):
         day(tmp_path, number, 0.90 if number < planted else 0.86)
     assert marked(found(tmp_path)) == {"mIoU": [f"night-{planted:02}"], "WIoU": [f"night-{planted:02}"]}
 
 
-def test_the_order_is_that_of_the_dates_and_what_has_none_is_left_out(tmp_path: Path) -> None:
+def test_history_is_ordered_by_date_and_excludes_undated_runs(tmp_path: Path) -> None:
     for number, right in ((3, 0.7), (1, 0.9), (2, 0.9)):
         day(tmp_path, number, right)
     undated = day(tmp_path, 4, 0.5, started=None)
@@ -85,7 +85,7 @@ def test_the_order_is_that_of_the_dates_and_what_has_none_is_left_out(tmp_path: 
     assert [row.folder.parent for row in of.undated if row.folder] == [undated]
 
 
-def test_so_few_clips_show_nothing_and_that_is_said(tmp_path: Path) -> None:
+def test_change_over_three_clips_is_not_marked_and_says_why(tmp_path: Path) -> None:
     day(tmp_path, 1, 0.9, clips=3)
     day(tmp_path, 2, 0.5, clips=3)
     of = found(tmp_path)
@@ -95,7 +95,7 @@ def test_so_few_clips_show_nothing_and_that_is_said(tmp_path: Path) -> None:
     assert "so few clips cannot give less than 0.25" in step.why
 
 
-def test_what_cannot_be_compared_breaks_the_line(tmp_path: Path) -> None:
+def test_incomparable_runs_break_the_history_line(tmp_path: Path) -> None:
     day(tmp_path, 1, 0.9)
     day(tmp_path, 2, 0.5, clips=20)
     day(tmp_path, 3, 0.9, clips=20)
@@ -105,7 +105,7 @@ def test_what_cannot_be_compared_breaks_the_line(tmp_path: Path) -> None:
     assert "clips that count: 12 then, 20 now" in line(of, "mIoU").steps[0].why
 
 
-def test_compressed_video_has_lines_of_its_own(tmp_path: Path) -> None:
+def test_compressed_and_uncompressed_video_have_separate_lines(tmp_path: Path) -> None:
     for number in range(1, 5):
         day(tmp_path, number, 0.9 if number % 2 else 0.5, codec=None if number % 2 else "h264(gop=12)")
     of = found(tmp_path)
@@ -114,7 +114,7 @@ def test_compressed_video_has_lines_of_its_own(tmp_path: Path) -> None:
     assert [(one.place.codec, len(one.points)) for one in lines] == [("", 2), ("h264(gop=12)", 2)]
 
 
-def test_without_records_there_is_no_test(tmp_path: Path) -> None:
+def test_runs_without_clip_records_have_no_significance_test(tmp_path: Path) -> None:
     for number, right in ((1, 0.9), (2, 0.5)):
         next(day(tmp_path, number, right).glob("*/clips.jsonl")).unlink()
     of = found(tmp_path)
@@ -122,7 +122,7 @@ def test_without_records_there_is_no_test(tmp_path: Path) -> None:
     assert "clips.jsonl" in line(of, "mIoU").steps[0].why
 
 
-def test_a_result_that_does_not_follow_from_its_records_is_refused(tmp_path: Path) -> None:
+def test_result_that_contradicts_its_records_is_refused(tmp_path: Path) -> None:
     day(tmp_path, 1, 0.9)
     other = day(tmp_path, 2, 0.9)
     file = next(other.glob("*/result.json"))
@@ -131,8 +131,8 @@ def test_a_result_that_does_not_follow_from_its_records_is_refused(tmp_path: Pat
         found(tmp_path)
 
 
-def test_speed_is_judged_on_each_machine_by_itself(tmp_path: Path) -> None:
-    """The slower machine in between is no change, nor is the way back; the step that takes 30 % longer is one."""
+def test_speed_is_judged_separately_per_machine(tmp_path: Path) -> None:
+    """Runs on the slower machine in between are not a change; the 30 % slower step on the same machine is."""
     there = {"cpu": "calculator", "threads": 1, "device": "cpu"}
     for number, ms in enumerate((10.0, 10.1, 30.0, 10.0, 30.1, 13.0), 1):
         day(tmp_path, number, 0.9, seed=0, environment=there if ms >= 30 else ABACUS, **timed(ms))
@@ -143,7 +143,7 @@ def test_speed_is_judged_on_each_machine_by_itself(tmp_path: Path) -> None:
     assert [one.machine for one in of.lines if one.rule.metric == "mIoU"] == [None]
 
 
-def test_counted_costs_need_no_test_and_others_have_none(tmp_path: Path) -> None:
+def test_counted_costs_are_marked_without_a_test_and_memory_is_not(tmp_path: Path) -> None:
     for number, gmac, mb in ((1, 2.0, 100.0), (2, 2.0, 300.0), (3, 3.0, 300.0)):
         costs = {"gflops": {"amortised": gmac}, "memory_mb": {"host_peak": mb}}
         day(tmp_path, number, 0.9, seed=0, **costs)
@@ -153,7 +153,7 @@ def test_counted_costs_need_no_test_and_others_have_none(tmp_path: Path) -> None
     assert (step.beyond, step.real, step.why) == (True, False, "the gate has no test for this figure")
 
 
-def test_methods_and_datasets_have_lines_of_their_own(tmp_path: Path) -> None:
+def test_methods_have_separate_history_lines(tmp_path: Path) -> None:
     for number in (1, 2):
         day(tmp_path, number, 0.9, seed=0)
         day(tmp_path, number, 0.6, "arseg", seed=1)

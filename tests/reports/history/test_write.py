@@ -1,4 +1,4 @@
-"""The page, the plots and the numbers of a history."""
+"""The page, the plots and the figures of a history."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "nights"
 
 
-def test_the_command_writes_page_plots_and_numbers(place: Path, tmp_path: Path) -> None:
+def test_history_command_writes_page_plots_and_csv(place: Path, tmp_path: Path) -> None:
     done = vssbench("history", *sorted(place.iterdir(), reverse=True), "--output", tmp_path / "out", "--by", "commit")
     assert done.status == 0
     names = {Path(name).name for name in done.stdout.splitlines()}
@@ -43,7 +43,7 @@ def test_the_command_writes_page_plots_and_numbers(place: Path, tmp_path: Path) 
     assert [Path(run).name for run in miou.run] == [f"night-{number:02}" for number in range(1, 7)]
 
 
-def test_a_change_links_to_both_of_its_runs(place: Path, tmp_path: Path) -> None:
+def test_history_change_links_to_the_runs_before_and_after(place: Path, tmp_path: Path) -> None:
     write(history(read([place]), RULES), tmp_path / "a" / "deep folder")
     page = (tmp_path / "a" / "deep folder" / "history.html").read_text()
     (row,) = [one for one in page.split("<tr")[1:] if 'class="worse"' in one and "<td>mIoU" in one]
@@ -57,7 +57,7 @@ def test_a_change_links_to_both_of_its_runs(place: Path, tmp_path: Path) -> None
     assert "night-03, 2026-05-03, 22222222" in row
 
 
-def test_without_output_the_changes_are_printed(place: Path) -> None:
+def test_history_without_output_prints_the_changes(place: Path) -> None:
     printed = vssbench("history", place).stdout
     assert printed.startswith("# History\n\n6 runs, 2026-05-01 to 2026-05-06.")
     (row,) = [one for one in printed.splitlines() if "mIoU" in one and "worse" in one]
@@ -65,7 +65,7 @@ def test_without_output_the_changes_are_printed(place: Path) -> None:
     assert "mpvss was run on 2 machines: abacus, calculator" in printed
 
 
-def test_the_plot_has_a_ring_at_the_change_and_never_joins_two_machines(place: Path) -> None:
+def test_history_plot_rings_the_change_and_does_not_join_machines(place: Path) -> None:
     of = history(read([place]), RULES)
     with LIGHT.applied():
         drawn = {name: draw(LIGHT) for name, draw in plot.plots(of, "date")}
@@ -80,14 +80,14 @@ def test_the_plot_has_a_ring_at_the_change_and_never_joins_two_machines(place: P
     assert any("run on 2 machines" in note for note in notes)
 
 
-def test_several_runs_of_a_commit_stand_in_one_place(place: Path) -> None:
+def test_runs_of_one_commit_share_an_x_position_in_the_history_plot(place: Path) -> None:
     of = history(read([place]), RULES)
     with LIGHT.applied():
         figure = dict(plot.plots(of, "commit"))["history_mIoU"](LIGHT)
     assert list(figure.axes[0].lines[0].get_xdata()) == [0, 0, 1, 1, 2, 2]
 
 
-def test_names_of_anybody_stay_text(tmp_path: Path) -> None:
+def test_hostile_method_and_folder_names_stay_text_in_the_history_page(tmp_path: Path) -> None:
     day(tmp_path / "<b>&amp", 1, 0.9, method='replay(predictions="<script>alert(1)</script>")')
     write(history(read([tmp_path / "<b>&amp"]), RULES), tmp_path / "out")
     page = (tmp_path / "out" / "history.html").read_text()
@@ -97,7 +97,7 @@ def test_names_of_anybody_stay_text(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @needs(chromium(), "Chromium", "chromium")
-def test_a_browser_shows_it_to_everyone(place: Path, tmp_path: Path) -> None:
+def test_history_page_is_accessible_and_fits_the_screen(place: Path, tmp_path: Path) -> None:
     day(place, 7, 0.8, method="hold(key_interval=5,of=mask2former(backbone=r50,labels=somebody_elses))")
     write(history(read([place]), RULES), tmp_path / "out")
     script, program = axe(), chromium()

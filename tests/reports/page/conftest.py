@@ -1,4 +1,4 @@
-"""What the tests of the page in a browser share: one browser, one page."""
+"""Shared by the tests of the page in a browser: one browser, one page."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def written(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a run, of a published row next to it, and of a second group that was measured for cost only."""
+    """The page of a run, with a published row next to it and a second group that was measured for cost only."""
     cost_only = page_rows.partial("a", gflops={"amortised": 3.0})
     return page.write([*rows, page_rows.published(), cost_only], tmp_path_factory.mktemp("page"))
 
 
 @pytest.fixture
 def browser(started: Browser, written: Path) -> Iterator[Browser]:
-    """The page, freshly opened on the run's group; afterwards it must have been silent and alone."""
+    """The page, freshly opened on the run's group. Checked afterwards: no console message, no other file loaded."""
     started.open(written)
     started.evaluate("document.querySelectorAll('#groups button')[1].click()")
     yield started

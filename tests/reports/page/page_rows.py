@@ -1,4 +1,4 @@
-"""Rows for the page's tests: a small real run with hostile names, and rows that lack one thing or another."""
+"""Rows for the page's tests: a small real run with hostile names, and incomplete rows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def small_run(folder: Path) -> None:
 
 
 def rows(folder: Path) -> list[Row]:
-    """The run's rows as if its methods were networks of different cost, one of them with a lower bound for it."""
+    """The run's rows as if its methods were networks of different cost; one cost is a lower bound."""
     costs = dict(zip(METHODS, ((8.0, 30.0), (4.0, 30.0), (0.2, None)), strict=True))
     return [
         replace(
@@ -56,7 +56,7 @@ def published(dataset: str = SMALL) -> Row:
 
 
 def partial(method: str, dataset: str = "camvid", **known: object) -> Row:
-    """A row of a result that has little more than its name."""
+    """A row of a result with little more than a name."""
     info = DatasetInfo(
         spec=dataset, split="val", labels="camvid", classes=["a", "b"], clips=1, frames=9, labelled=9,
         fingerprint="0", names=["c"],

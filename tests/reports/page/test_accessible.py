@@ -1,4 +1,4 @@
-"""The page for everyone: what axe-core finds, how it prints, and what is there without scripts."""
+"""Accessibility of the page: axe-core findings, print, touch screens, and the page without scripts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ STATES = {
 
 @pytest.mark.parametrize("width", [1440, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(started: Browser, written: Path, width: int, scheme: str) -> None:
+def test_axe_finds_no_accessibility_problems_in_any_state(
+    started: Browser, written: Path, width: int, scheme: str
+) -> None:
     script = axe()
     started.open(written, width=width, scheme=scheme, fragment="#?group=1")
     started.evaluate(FRAMES)
@@ -33,7 +35,7 @@ def test_axe_finds_nothing(started: Browser, written: Path, width: int, scheme: 
         assert findings(started, script) == [], state
 
 
-def test_on_a_touch_screen_nothing_is_to_be_clicked_or_pointed_at(started: Browser, written: Path) -> None:
+def test_help_text_says_tap_only_on_touch_screens(started: Browser, written: Path) -> None:
     said = "document.querySelector('#leaderboard .help').textContent + document.getElementById('readout').textContent"
     started.send("Emulation.setTouchEmulationEnabled", enabled=True)
     try:
@@ -45,7 +47,7 @@ def test_on_a_touch_screen_nothing_is_to_be_clicked_or_pointed_at(started: Brows
     assert "Tap" not in started.evaluate(said)
 
 
-def test_without_scripts_the_tables_are_there(started: Browser, written: Path) -> None:
+def test_page_without_scripts_shows_the_tables_and_says_what_is_missing(started: Browser, written: Path) -> None:
     started.send("Emulation.setScriptExecutionDisabled", value=True)
     try:
         started.open(written)
@@ -59,7 +61,7 @@ def test_without_scripts_the_tables_are_there(started: Browser, written: Path) -
     assert "Accuracy against cost" not in shown
 
 
-def test_print_keeps_the_colours_of_the_heat_map_and_nothing_that_is_pressed(browser: Browser) -> None:
+def test_print_keeps_heat_map_colours_and_hides_controls(browser: Browser) -> None:
     browser.click("#theme")
     browser.send("Emulation.setEmulatedMedia", media="print")
     try:

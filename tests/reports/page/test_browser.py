@@ -1,4 +1,4 @@
-"""The page in a browser, as a person uses it: it opens, sorts, filters and selects, by mouse and keys; it is silent."""
+"""The page in a browser, used by mouse and keys: it opens, sorts, filters and selects without console messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = "[...document.querySelectorAll('#board tbody tr[data-row] .method')].map
 BEST_FIRST = page_rows.METHODS
 
 
-def test_it_opens_with_every_section_filled(browser: Browser) -> None:
+def test_page_opens_with_every_section_filled(browser: Browser) -> None:
     assert browser.evaluate(NAMES) == [*BEST_FIRST, f"Paper {page_rows.HOSTILE}"]
     assert browser.evaluate("document.querySelectorAll('#tradeoff .point').length") == 4
     assert browser.evaluate("document.querySelectorAll('#classes td').length") == 33
@@ -32,30 +32,28 @@ def test_it_opens_with_every_section_filled(browser: Browser) -> None:
     assert browser.evaluate("document.querySelectorAll('main .missing').length") == 0
 
 
-def test_published_rows_stand_under_a_heading_of_their_own_that_names_their_protocol(browser: Browser) -> None:
+def test_published_rows_have_a_heading_that_names_their_protocol(browser: Browser) -> None:
     heading = browser.evaluate("document.querySelector('#board .published [scope=rowgroup]').textContent")
     assert heading.startswith("Published, protocol not stated: as printed, not measured here")
     assert browser.evaluate("document.querySelectorAll('#board .published tr[data-row]').length") == 1
     assert browser.evaluate("document.querySelectorAll('#board .published :is(strong, u)').length") == 0
 
 
-def test_the_clips_shown_first_are_those_of_the_best_two_that_compete(
-    started: Browser, rows: list[Row], tmp_path: Path
-) -> None:
+def test_clip_scatter_first_compares_the_two_best_contenders(started: Browser, rows: list[Row], tmp_path: Path) -> None:
     told = dataclasses.replace(rows[0], told=True)
     started.open(page.write([told, *rows[1:]], tmp_path))
     chosen = started.evaluate("[...document.querySelectorAll('#clips option:checked')].slice(0, 2).map(e => e.text)")
     assert chosen == [BEST_FIRST[2], BEST_FIRST[1]]
 
 
-def test_hostile_names_are_text(browser: Browser) -> None:
+def test_hostile_names_stay_text_in_the_browser(browser: Browser) -> None:
     assert browser.evaluate("window.hacked === undefined")
     assert browser.evaluate("[...document.images].every(e => e.src.startsWith('data:image/jpeg'))")
     classes = browser.evaluate("[...document.querySelectorAll('#classes thead .upright')].map(e => e.textContent)")
     assert f"{page_rows.HOSTILE} sky" in classes
 
 
-def test_columns_sort_both_ways_and_say_so(browser: Browser) -> None:
+def test_columns_sort_both_ways_and_set_aria_sort(browser: Browser) -> None:
     sort = "document.querySelector('[data-column=mIoU]').closest('th').getAttribute('aria-sort')"
     assert browser.evaluate(sort) == "descending"
     browser.click("[data-column=mIoU]")
@@ -68,13 +66,13 @@ def test_columns_sort_both_ways_and_say_so(browser: Browser) -> None:
     assert browser.evaluate(NAMES)[:3] == BEST_FIRST
 
 
-def test_the_last_word_is_never_a_missing_figure(browser: Browser) -> None:
+def test_missing_figures_sort_last_in_both_directions(browser: Browser) -> None:
     for _ in range(2):
         browser.click("[data-column='params (M)']")
         assert browser.evaluate(NAMES)[2] == BEST_FIRST[2]
 
 
-def test_filters_hold_for_every_view(browser: Browser) -> None:
+def test_filters_apply_to_the_table_and_the_plot(browser: Browser) -> None:
     browser.evaluate("document.getElementById('text').focus()")
     browser.type("interval=4")
     assert browser.evaluate(NAMES) == [BEST_FIRST[1]]
@@ -85,7 +83,7 @@ def test_filters_hold_for_every_view(browser: Browser) -> None:
     assert browser.evaluate(NAMES) == [f"Paper {page_rows.HOSTILE}"]
 
 
-def test_figures_by_class_are_those_of_the_metric_that_is_chosen(browser: Browser) -> None:
+def test_class_table_shows_the_chosen_metric(browser: Browser) -> None:
     cells = "[...document.querySelectorAll('#classes td')].map(e => e.textContent)"
     choose = """(name => { const list = [...document.querySelectorAll('#classes select')].at(-1); list.value = name;
         list.dispatchEvent(new Event('change')); })"""
@@ -100,7 +98,7 @@ def test_figures_by_class_are_those_of_the_metric_that_is_chosen(browser: Browse
     assert browser.evaluate(cells) == first
 
 
-def test_a_selection_shows_everywhere(browser: Browser) -> None:
+def test_selected_row_is_highlighted_in_every_section(browser: Browser) -> None:
     browser.click("#board tbody tr:nth-child(2) .method")
     chosen = "[...document.querySelectorAll('.selected')].every(e => e.dataset.row === '1')"
     assert browser.evaluate(chosen)
@@ -115,7 +113,7 @@ def test_a_selection_shows_everywhere(browser: Browser) -> None:
     assert browser.evaluate("document.querySelectorAll('.selected, .dimmed').length") == 0
 
 
-def test_arrow_keys_walk_over_figures_and_enter_shows_where_they_come_from(browser: Browser) -> None:
+def test_arrow_keys_move_between_figures_and_enter_opens_their_provenance(browser: Browser) -> None:
     for table in ("#board", ".heat"):
         assert browser.evaluate(f"document.querySelectorAll('{table} td[tabindex=\"0\"]').length") == 1
     panel = "document.getElementById('panel-body').textContent"
@@ -131,7 +129,7 @@ def test_arrow_keys_walk_over_figures_and_enter_shows_where_they_come_from(brows
     assert browser.evaluate("document.getElementById('panel').hidden")
 
 
-def test_the_panel_covers_no_figure_that_it_explains_and_cites_it(browser: Browser, rows: list[Row]) -> None:
+def test_panel_does_not_cover_its_figure_and_copies_its_signature(browser: Browser, rows: list[Row]) -> None:
     browser.click("#board tbody tr:nth-child(3) td")
     bottom, top = browser.evaluate(
         "[document.querySelector('td.shown').getBoundingClientRect().bottom,"
@@ -149,19 +147,19 @@ def test_the_panel_covers_no_figure_that_it_explains_and_cites_it(browser: Brows
     assert browser.evaluate("window.copied === location.href")
 
 
-def test_hovering_a_point_shows_its_figures(browser: Browser) -> None:
+def test_hovering_a_point_shows_its_card(browser: Browser) -> None:
     browser.point("#tradeoff .point .mark")
     assert "counts" not in browser.evaluate("document.getElementById('card').textContent")
     assert "mIoU" in browser.evaluate("document.getElementById('card').textContent")
 
 
-def test_the_front_leaves_out_lower_bounds_and_printed_figures(browser: Browser) -> None:
+def test_pareto_front_excludes_lower_bounds_and_published_figures(browser: Browser) -> None:
     label = browser.evaluate("document.querySelector('#tradeoff svg').getAttribute('aria-label')")
     assert label.endswith(f"On the front: {BEST_FIRST[1]}, {BEST_FIRST[0]}.")
     assert browser.evaluate("document.querySelectorAll('#tradeoff .hollow').length") == 1
 
 
-def test_errors_are_painted_where_prediction_and_truth_differ(browser: Browser) -> None:
+def test_error_pixels_are_where_prediction_and_ground_truth_differ(browser: Browser) -> None:
     shares = browser.evaluate(
         """(async () => {
         const group = state_of_the_page(), frame = group.frames[0];
@@ -186,13 +184,13 @@ def test_errors_are_painted_where_prediction_and_truth_differ(browser: Browser) 
     assert painted == pytest.approx([share for _, share in shares], abs=0.01)
 
 
-def test_a_clip_of_the_scatter_leads_to_its_frame(browser: Browser) -> None:
+def test_clip_link_of_the_scatter_leads_to_its_frame(browser: Browser) -> None:
     browser.click("#clips button.link")
     title = browser.evaluate("document.activeElement.textContent")
     assert title.startswith(browser.evaluate("document.querySelector('#clips button.link').textContent"))
 
 
-def test_groups_are_shown_one_at_a_time(browser: Browser) -> None:
+def test_only_the_chosen_group_is_shown(browser: Browser) -> None:
     browser.click("#groups button:nth-child(1)")
     assert browser.evaluate(NAMES) == ["a"]
     assert browser.evaluate("document.getElementById('title').textContent") == "camvid val"
@@ -203,7 +201,7 @@ def test_groups_are_shown_one_at_a_time(browser: Browser) -> None:
 
 @pytest.mark.parametrize("width", [1440, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_the_screen_and_text_stands_out(started: Browser, written: Path, width: int, scheme: str) -> None:
+def test_page_fits_the_screen_with_readable_contrast(started: Browser, written: Path, width: int, scheme: str) -> None:
     started.open(written, width=width, scheme=scheme)
     started.evaluate("document.querySelectorAll('#groups button')[1].click()")
     assert started.evaluate("document.documentElement.scrollWidth") == width
@@ -223,7 +221,7 @@ def test_it_fits_the_screen_and_text_stands_out(started: Browser, written: Path,
     assert started.evaluate("getComputedStyle(document.body).colorScheme") == ("light" if scheme == "dark" else "dark")
 
 
-def test_every_control_has_a_name_and_headings_follow_each_other(browser: Browser) -> None:
+def test_controls_have_names_headings_are_in_order_and_ids_are_unique(browser: Browser) -> None:
     unnamed = """[...document.querySelectorAll('button, select, input, [role=button]')].filter(e =>
         !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length)).length"""
     assert browser.evaluate(unnamed) == 0

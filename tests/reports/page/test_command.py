@@ -1,4 +1,4 @@
-"""The command in the page's header makes the run again."""
+"""The command in the page's header repeats the run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ from vssbench.reports.page.runs import runs, span
         {"stream": {"fps": [30], "assume": {"oracle": {"key": 50}}}, "keep_frames": 0},
     ],
 )
-def test_the_command_asks_for_the_same(asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_in_the_header_parses_to_the_same_run_spec(
+    asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = RunSpec.model_validate(asked)
     kept = spec.model_dump(mode="json")
     words = shlex.split(made.command(kept))
@@ -48,12 +50,12 @@ def test_the_command_asks_for_the_same(asked: dict[str, Any], tmp_path: Path, mo
     assert seen[0] == (spec if spec.latency.enabled else spec.model_copy(update={"latency": LatencySpec()}))
 
 
-def test_a_run_is_from_its_first_to_its_last_moment() -> None:
+def test_run_span_is_from_the_first_start_to_the_last_end() -> None:
     day, other = "2026-01-02T03:04:05+00:00", "2026-01-02T04:00:00+00:00"
     assert span([other, day], [None, other]) == "2026-01-02 03:04 to 04:00 UTC"
     assert span([day], ["2026-01-03T00:00:00+00:00"]) == "2026-01-02 03:04 to 2026-01-03 00:00 UTC"
     assert span([None], []) == ""
 
 
-def test_rows_without_a_folder_have_no_run() -> None:
+def test_runs_of_no_rows_are_empty() -> None:
     assert runs([]) == []

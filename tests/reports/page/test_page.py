@@ -1,4 +1,4 @@
-"""The page as a file: what is in it, and that nothing in a name can get out of its place."""
+"""The page as a file: its contents, and that no name can break out of its place."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def data_of(text: str) -> dict[str, Any]:
 
 @settings(max_examples=50)
 @given(st.dictionaries(st.text(), st.text() | st.floats(allow_nan=False, allow_infinity=False)))
-def test_no_name_ends_the_data(data: dict[str, Any]) -> None:
+def test_embedded_data_reads_back_and_cannot_end_its_script_element(data: dict[str, Any]) -> None:
     text = embedded(data)
     assert json.loads(text) == data
     assert "<" not in text
     assert text.isascii()
 
 
-def test_what_is_written_is_what_was_given(rows: list[Row], tmp_path: Path) -> None:
+def test_page_file_holds_the_given_rows_in_an_order_independent_of_input(rows: list[Row], tmp_path: Path) -> None:
     path = page.write([*rows, page_rows.published()], tmp_path)
     text = path.read_text()
     assert path == tmp_path / "report.html"
@@ -55,7 +55,7 @@ def test_what_is_written_is_what_was_given(rows: list[Row], tmp_path: Path) -> N
     assert page.write([page_rows.published(), *reversed(rows)], tmp_path).read_text() == text
 
 
-def test_nothing_but_its_own_script_and_style_may_run(rows: list[Row]) -> None:
+def test_content_security_policy_allows_only_the_own_script_and_style(rows: list[Row]) -> None:
     text = document(contents(rows))
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
     allowed = dict(rule.split(" ", 1) for rule in policy.split("; "))
@@ -72,7 +72,7 @@ def test_nothing_but_its_own_script_and_style_may_run(rows: list[Row]) -> None:
 
 
 class Elements(HTMLParser):
-    """tags: the names of all elements;  attributes: of all of them;  text: of the table cells."""
+    """tags: the names of all elements;  attributes: the names of theirs;  text: all text pieces."""
 
     def __init__(self, page: str):
         super().__init__()
@@ -89,12 +89,12 @@ class Elements(HTMLParser):
         self.text.append(data)
 
 
-def test_without_scripts_the_tables_are_there_and_hostile_names_are_text(rows: list[Row]) -> None:
+def test_static_html_has_all_tables_and_hostile_names_stay_text(rows: list[Row]) -> None:
     data = contents([*rows, page_rows.published(), page_rows.partial("a")])
     page = Elements(document(data))
     assert "img" not in page.tags
     assert not [name for name in page.attributes if name.startswith("on")]
-    assert page.tags.count("table") == len(data["groups"]) + 1  # and the one that the scripts draw
+    assert page.tags.count("table") == len(data["groups"]) + 1  # plus the one that the scripts draw
     for group in data["groups"]:
         for row in group["rows"]:
             assert row["method"] in "".join(page.text)
@@ -103,7 +103,7 @@ def test_without_scripts_the_tables_are_there_and_hostile_names_are_text(rows: l
     assert any(page_rows.HOSTILE in text for text in page.text)
 
 
-def test_groups_are_never_mixed_and_published_rows_stand_beside_their_dataset(rows: list[Row]) -> None:
+def test_groups_are_separate_and_published_rows_join_their_dataset(rows: list[Row]) -> None:
     found = contents([*rows, page_rows.partial("a"), page_rows.published(), page_rows.published("vspw")])["groups"]
     assert [(group["dataset"], len(group["rows"])) for group in found] == [
         ("camvid val", 1), (f"{page_rows.SMALL} val", 4), ("vspw val", 1),
@@ -111,7 +111,7 @@ def test_groups_are_never_mixed_and_published_rows_stand_beside_their_dataset(ro
     assert [row["origin"] for row in found[1]["rows"]] == ["measured"] * 3 + ["published"]
 
 
-def test_a_figure_carries_its_interval_and_where_it_comes_from(rows: list[Row]) -> None:
+def test_figures_have_marks_interval_reasons_and_provenance(rows: list[Row]) -> None:
     (group,) = contents(rows)["groups"]
     row = group["rows"][0]
     assert row["method"] == page_rows.METHODS[0]
@@ -124,7 +124,7 @@ def test_a_figure_carries_its_interval_and_where_it_comes_from(rows: list[Row]) 
     assert {one["title"] for one in group["columns"] if not one["primary"]} >= {"pixel accuracy", "key frames %"}
 
 
-def test_chosen_figures_are_shown_at_once_and_the_usual_ones_on_request(rows: list[Row]) -> None:
+def test_chosen_columns_are_primary_and_the_usual_ones_optional(rows: list[Row]) -> None:
     chosen = ["latency(p99,step)", "mIoU", "IoU(class=wall)"]
     (group,) = contents(rows, chosen)["groups"]
     assert [one["key"] for one in group["columns"] if one["primary"]] == chosen
@@ -133,7 +133,7 @@ def test_chosen_figures_are_shown_at_once_and_the_usual_ones_on_request(rows: li
     assert all(row["cells"]["latency p99 step (ms)"]["value"] is not None for row in group["rows"])
 
 
-def test_a_figure_is_cited_as_the_command_does(rows: list[Row]) -> None:
+def test_page_citations_equal_the_signatures_of_the_results(rows: list[Row]) -> None:
     (group,) = contents(rows)["groups"]
     for row, shown in zip(rows, group["rows"], strict=True):
         assert row.result is not None
@@ -147,7 +147,7 @@ def test_a_figure_is_cited_as_the_command_does(rows: list[Row]) -> None:
         assert "cite" in shown["cells"]["mIoU on show at 30 fps"]
 
 
-def test_costs_that_the_leaderboard_has_no_room_for_may_be_axes(rows: list[Row]) -> None:
+def test_costs_outside_the_leaderboard_are_available_as_axes(rows: list[Row]) -> None:
     (group,) = contents(rows)["groups"]
     keys = {one["key"]: one for one in group["columns"]}
     assert keys.keys() >= {"latency(p99,end_to_end)", "memory(host_peak)", "sIoU(fps=30)", "missed(fps=10)"}
@@ -155,7 +155,7 @@ def test_costs_that_the_leaderboard_has_no_room_for_may_be_axes(rows: list[Row])
     assert not any(one["words"] for one in group["columns"])
 
 
-def test_pairs_are_compared_as_the_leaderboard_compares_them(rows: list[Row]) -> None:
+def test_page_comparisons_equal_those_of_the_leaderboard(rows: list[Row]) -> None:
     competing = [dataclasses.replace(row, told=False) for row in read_runs.compared(rows)]
     found = {(one[0], one[1]): one for one in pairs(competing)["mIoU"]}
     assert found.keys() == {(0, 1), (0, 2), (1, 2)}
@@ -170,7 +170,7 @@ def test_pairs_are_compared_as_the_leaderboard_compares_them(rows: list[Row]) ->
     assert pairs([competing[0], page_rows.published()]) == {}
 
 
-def test_per_clip_figures_are_those_of_the_clip_alone(rows: list[Row]) -> None:
+def test_per_clip_figures_equal_evaluating_each_clip_alone(rows: list[Row]) -> None:
     for row in rows:
         assert row.folder is not None
         clips = read_folder(row.folder).clips("exact")
@@ -180,7 +180,7 @@ def test_per_clip_figures_are_those_of_the_clip_alone(rows: list[Row]) -> None:
                 assert values.get(record.clip) == (None if alone is None else pytest.approx(alone))
 
 
-def test_latency_is_thinned_to_quantiles_of_its_kind(rows: list[Row]) -> None:
+def test_latency_is_reduced_to_quantiles_per_frame_kind(rows: list[Row]) -> None:
     result = rows[0].result
     assert result is not None
     assert result.samples_ms is not None
@@ -195,26 +195,26 @@ def test_latency_is_thinned_to_quantiles_of_its_kind(rows: list[Row]) -> None:
     assert found["key"]["step"][20] == pytest.approx(np.median(steps), rel=1e-3)
 
 
-def test_frames_are_the_worst_first_with_every_method_on_them(rows: list[Row]) -> None:
+def test_frames_are_ordered_worst_first_and_have_every_method(rows: list[Row]) -> None:
     found = frames(kept_by(rows), budget=10**9)
     assert found["framesLeftOut"] == 0
     means = [np.mean([one["accuracy"] for one in frame["predictions"]]) for frame in found["frames"]]
     assert means == sorted(means)
     assert all([one["row"] for one in frame["predictions"]] == [0, 1, 2] for frame in found["frames"])
-    assert len(found["frames"]) == page_rows.CLIPS * A_CLIP  # those of which no image was kept too
+    assert len(found["frames"]) == page_rows.CLIPS * A_CLIP  # including those without a kept image
     assert {bool(frame["image"]) for frame in found["frames"]} == {True, False}
     assert all(bool(frame["image"]) == bool(frame["labels"]) for frame in found["frames"])
     assert len(found["colours"]) == 11
 
 
 @pytest.mark.parametrize("budget", [0, 10_000, 30_000])
-def test_pictures_keep_to_their_budget(rows: list[Row], budget: int) -> None:
+def test_frames_stay_within_the_byte_budget(rows: list[Row], budget: int) -> None:
     found = frames(kept_by(rows), budget)
     assert len(json.dumps(found["frames"])) <= budget + 1000 * len(found["frames"]) + 2
     assert len(found["frames"]) + found["framesLeftOut"] == len(frames(kept_by(rows), 10**9)["frames"])
 
 
-def test_places_that_flicker_are_the_worst_of_every_clip_and_method_first(rows: list[Row]) -> None:
+def test_flicker_places_are_ordered_worst_first_and_within_budget(rows: list[Row]) -> None:
     kept = kept_by(rows)
     clips = {clip.clip for clip in kept[0]}
     found = places(kept, clips, 10**9)
@@ -244,7 +244,7 @@ def test_places_that_flicker_are_the_worst_of_every_clip_and_method_first(rows: 
         },
     ],
 )
-def test_what_was_not_measured_is_no_obstacle(known: dict[str, Any]) -> None:
+def test_page_of_partial_results_shows_dashes_for_missing_figures(known: dict[str, Any]) -> None:
     (group,) = data_of(document(contents([page_rows.partial("a", **known)])))["groups"]
     (row,) = group["rows"]
     assert row["latency"] == {}

@@ -1,4 +1,4 @@
-"""The page of a large comparison: 20 results on as much as VSPW's validation split is, 343 clips and 124 classes."""
+"""The page of a large comparison: 20 results on a dataset as large as VSPW val, 343 clips and 124 classes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPACE = load_space("vspw")
 
 
 def large_rows(folder: Path) -> list[Row]:
-    """Every method with a picture of every clip's frame, as FrameFolder.add leaves them; three with image and truth."""
+    """Methods with a predicted frame of every clip, as FrameFolder.add leaves them; three have image and labels."""
     random = np.random.default_rng(0)
     (frame, *_) = Synthetic(None, "val", clips=1, frames=1, height=480, width=853).frames("val_0000")
     assert frame.labels is not None
@@ -44,7 +44,9 @@ def large_rows(folder: Path) -> list[Row]:
 
 
 @pytest.mark.slow
-def test_a_large_comparison_is_a_small_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_page_of_20_methods_on_343_clips_is_at_most_6_megabytes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = large_rows(tmp_path / "large")
     start = time.perf_counter()
     path = page.write(rows, tmp_path)

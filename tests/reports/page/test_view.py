@@ -1,4 +1,4 @@
-"""The view of the page in a browser: filters, columns, files, and the address that brings it back."""
+"""The view of the page in a browser: filters, columns, saved files, and the address that restores it."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def type_filter(browser: Browser, text: str) -> None:
     browser.type(text)
 
 
-def test_figures_are_compared_in_the_filter(browser: Browser) -> None:
+def test_filter_compares_figures_with_numbers(browser: Browser) -> None:
     type_filter(browser, "GFLOPs > 3")
     assert browser.evaluate(NAMES) == [BEST_FIRST[0], BEST_FIRST[1], f"Paper {page_rows.HOSTILE}"]
     type_filter(browser, "hold, gflops<=4")
-    assert browser.evaluate(NAMES) == [BEST_FIRST[1]]  # the third is a lower bound: it may cost more
+    assert browser.evaluate(NAMES) == [BEST_FIRST[1]]  # the third method's cost is a lower bound: it may be higher
     assert browser.evaluate(COUNT) == "1 of 4 methods · GFLOPs <= 4"
     type_filter(browser, "interval=8 miou > 1")
     assert browser.evaluate(NAMES) == [BEST_FIRST[2]]
@@ -49,7 +49,7 @@ def test_figures_are_compared_in_the_filter(browser: Browser) -> None:
     assert len(browser.evaluate(NAMES)) == 4
 
 
-def test_columns_are_picked_and_may_be_axes(browser: Browser) -> None:
+def test_column_picker_changes_the_columns_and_axes_offer_all_figures(browser: Browser) -> None:
     before = browser.evaluate(HEADS)
     browser.click("#picker summary")
     browser.evaluate(
@@ -68,7 +68,7 @@ def test_columns_are_picked_and_may_be_axes(browser: Browser) -> None:
     assert "mIoU on show at 30 fps" in costs[1]
 
 
-def test_columns_of_words_sort_filter_and_are_an_axis(started: Browser, tmp_path: Path) -> None:
+def test_text_columns_can_be_sorted_filtered_and_used_as_an_axis(started: Browser, tmp_path: Path) -> None:
     made = [ran("a"), ran("b", "onnxruntime 1.32.0", "int8"), ran("c", "onnxruntime 1.32.0", provider="cuda")]
     started.open(page.write([measured(one) for one in made], tmp_path))
     assert {"runtime", "precision"} <= set(started.evaluate(HEADS))
@@ -86,7 +86,7 @@ def test_columns_of_words_sort_filter_and_are_an_axis(started: Browser, tmp_path
     assert [row["runtime"] for row in rows] == ["onnxruntime", "onnxruntime, cuda", "torch"]
 
 
-def test_what_is_shown_is_saved(browser: Browser) -> None:
+def test_saved_csv_and_json_hold_the_shown_rows_in_order(browser: Browser) -> None:
     type_filter(browser, "oracle")
     browser.click("[data-column='GFLOPs']")
     rows = list(csv.DictReader(io.StringIO(browser.evaluate(SAVED % "csv"))))
@@ -99,7 +99,7 @@ def test_what_is_shown_is_saved(browser: Browser) -> None:
     assert whole["protocol"] == "exact"
 
 
-def test_the_address_brings_the_view_back(started: Browser, browser: Browser, written: Path) -> None:
+def test_address_restores_the_view(started: Browser, browser: Browser, written: Path) -> None:
     browser.click("[data-column=GFLOPs]")
     type_filter(browser, "oracle")
     browser.click("#board tbody tr:nth-child(2) .method")
@@ -118,13 +118,13 @@ def test_the_address_brings_the_view_back(started: Browser, browser: Browser, wr
 
 
 @pytest.mark.parametrize("hash", ["#nothing?group=99&sort=no&family=no&selected=no&column=no&x=no&frame=-4", "#?%%%"])
-def test_an_address_that_means_nothing_here_is_no_obstacle(started: Browser, written: Path, hash: str) -> None:
+def test_meaningless_address_opens_the_page_without_errors(started: Browser, written: Path, hash: str) -> None:
     started.open(written, fragment=hash)
     assert started.evaluate(NAMES) == ["a"]
     assert started.console == []
 
 
-def test_a_press_anywhere_on_a_head_sorts(browser: Browser) -> None:
+def test_click_anywhere_on_a_column_heading_sorts(browser: Browser) -> None:
     head = "document.querySelector('[data-column=GFLOPs]').closest('th').getBoundingClientRect()"
     corner: Any = browser.evaluate(f"(b => [b.right - 2, b.top + 3])({head})")
     for kind in ("mousePressed", "mouseReleased"):
@@ -133,7 +133,7 @@ def test_a_press_anywhere_on_a_head_sorts(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 768])
-def test_a_wide_table_says_that_there_is_more(started: Browser, written: Path, width: int) -> None:
+def test_wide_table_shows_a_cue_until_scrolled_to_the_end(started: Browser, written: Path, width: int) -> None:
     started.open(written, width=width, fragment="#?group=1")
     cue = "document.querySelector('#leaderboard > .cue').innerText"
     assert started.evaluate("innerWidth") == width
@@ -146,7 +146,9 @@ def test_a_wide_table_says_that_there_is_more(started: Browser, written: Path, w
     assert not started.evaluate(more)
 
 
-def test_two_methods_stand_side_by_side(started: Browser, rows: list[Row], tmp_path: Path) -> None:
+def test_pair_comparison_shows_verdict_and_settings_and_can_be_swapped(
+    started: Browser, rows: list[Row], tmp_path: Path
+) -> None:
     competing = read_runs.compared([dataclasses.replace(row, told=False) for row in rows])
     started.open(page.write(competing, tmp_path))
     verdict = started.evaluate("document.querySelector('.verdict').textContent")
@@ -167,7 +169,7 @@ def test_two_methods_stand_side_by_side(started: Browser, rows: list[Row], tmp_p
     assert turned == verdict.replace("A − B: −", "A − B: +")
 
 
-def test_every_kept_frame_can_be_looked_at(browser: Browser) -> None:
+def test_every_kept_frame_can_be_opened_with_or_without_an_image(browser: Browser) -> None:
     kept = browser.evaluate("document.querySelectorAll('.strip button').length")
     assert kept == page_rows.CLIPS * 8
     assert browser.evaluate("document.querySelectorAll('.strip i').length") >= 1

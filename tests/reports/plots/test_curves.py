@@ -1,4 +1,4 @@
-"""Plots of lines, over distances to key frames and over frame rates: all are named, and none hides another."""
+"""Line plots over distances to key frames and over frame rates: every line is named, and none hides another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLOTS = [key_distance, streaming]
 
 
 def drawn(plot: ModuleType, lines: list[Curve]) -> tuple[Axes, list[Line2D]]:
-    """The axes and the lines of the methods, without what shows hidden ones."""
+    """The axes and the lines of the methods, without the extra lines that show hidden ones."""
     with theme.LIGHT.applied():
         (axes,) = plot.draw(lines, {line.family for line in lines}, "made", theme.LIGHT).axes
     return axes, [line for line in axes.lines if line.get_gid() != "hidden" and len(line.get_xdata()) > 2]
@@ -33,7 +33,7 @@ def legend(axes: Axes) -> list[str]:
 
 @pytest.mark.parametrize("plot", PLOTS)
 @pytest.mark.parametrize("count", [3, theme.LINES, theme.LINES + 6])
-def test_every_line_has_a_name_and_what_is_left_out_is_counted(count: int, plot: ModuleType) -> None:
+def test_every_line_is_in_the_legend_and_omitted_ones_are_counted(count: int, plot: ModuleType) -> None:
     lines = [
         Curve(f"method {number}", f"family {number}", {far: 91.0 - number - far for far in range(1, 5)})
         for number in range(count)
@@ -46,7 +46,7 @@ def test_every_line_has_a_name_and_what_is_left_out_is_counted(count: int, plot:
     assert notes == (["6 methods of lower accuracy are not shown"] if count > theme.LINES else [])
 
 
-def test_a_sweep_is_named_once_and_has_its_interval_at_the_ends() -> None:
+def test_sweep_has_one_legend_entry_and_interval_labels_at_line_ends() -> None:
     specs = ["mpvss(key_interval=2)", "mpvss(key_interval=5)", "mpvss(backbone=r50,key_interval=5)", "mask2former"]
     made = curves([row(spec, 50.0) for spec in specs], [{}] * 4)
     assert [(one.name, one.end) for one in made] == [
@@ -60,8 +60,8 @@ def test_a_sweep_is_named_once_and_has_its_interval_at_the_ends() -> None:
 
 
 @pytest.mark.parametrize("plot", PLOTS)
-def test_a_method_has_the_colour_of_the_whole_report(plot: ModuleType) -> None:
-    """Whatever else this figure shows; variants of one method are told apart by their dashes."""
+def test_line_colours_are_those_of_the_whole_report(plot: ModuleType) -> None:
+    """Whatever else this figure shows; variants of one method differ in their dashes."""
     points = {1: 3.0, 2: 2.0, 3: 1.0}
     lines = [Curve("mpvss r50", "mpvss", points), Curve("mpvss swin_t", "mpvss", points)]
     with theme.LIGHT.applied():
@@ -71,8 +71,8 @@ def test_a_method_has_the_colour_of_the_whole_report(plot: ModuleType) -> None:
     assert one.is_dashed() != other.is_dashed()
 
 
-def test_of_lines_on_one_another_each_is_seen() -> None:
-    """Three lines with one piece in common: two dashed over the third, at their own places; rings around the points."""
+def test_overlapping_lines_are_all_visible() -> None:
+    """Three lines share a segment: two are drawn as offset dashes over the third, with rings around the points."""
     axes = Figure(figsize=(4, 4)).add_axes((0, 0, 1, 1))
     lines = [
         axes.plot(x, y, color=colour, marker="o", lw=1.0)[0]
@@ -84,17 +84,17 @@ def test_of_lines_on_one_another_each_is_seen() -> None:
     extra = [line for line in axes.lines if line.get_gid() == "hidden"]
     dashes = [line for line in extra if len(line.get_xdata()) == 2]
     assert [line.get_color() for line in dashes] == ["#ff0000", "#00ff00"]
-    offsets = {line._unscaled_dash_pattern[0] for line in dashes}  # where each begins
+    offsets = {line._unscaled_dash_pattern[0] for line in dashes}  # where the dashes of each begin
     assert len(offsets) == 2
     ends = {tuple(np.round(line.get_xdata(), 2)) for line in dashes}
-    assert len(ends) == 1  # the first piece, which all three share
+    assert len(ends) == 1  # the first segment, which all three share
     rings = [line for line in extra if line.get_markerfacecolor() == "none"]
     assert {line.get_markeredgecolor() for line in rings} == {"#ff0000", "#00ff00"}
     widths = {line.get_markeredgecolor(): line.get_markersize() for line in rings}
     assert widths["#ff0000"] > widths["#00ff00"] > lines[0].get_markersize()
 
 
-def test_lines_of_one_look_hide_nothing() -> None:
+def test_overlapping_lines_of_equal_style_need_no_extra_lines() -> None:
     axes = Figure(figsize=(4, 4)).add_axes((0, 0, 1, 1))
     lines = [axes.plot([0, 1], [0, 1], color="#ff0000", marker="o")[0] for _ in range(3)]
     show_hidden(axes, lines, (288.0, 288.0))

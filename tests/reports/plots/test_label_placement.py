@@ -1,4 +1,4 @@
-"""Label placement: what is placed is legal, and what is not placed could not have been."""
+"""Label placement: placed labels are legal, and labels left out had no free place."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def scenes(least: int = 1, most: int = 25) -> st.SearchStrategy[Scene]:
 
 
 def sizes(count: int) -> st.SearchStrategy[np.ndarray]:
-    """Of names of 5 to 40 characters in a font of 6.5 points."""
+    """Sizes of names of 5 to 40 characters in a 6.5-point font."""
     lengths = st.lists(st.integers(5, 40), min_size=count, max_size=count)
     return lengths.map(lambda found: np.array([[3.9 * length, 7.5] for length in found]))
 
 
 @settings(max_examples=60)
 @given(st.data())
-def test_labels_cover_nothing_and_one_without_a_place_has_none_left(data: st.DataObject) -> None:
+def test_labels_cover_nothing_and_are_omitted_only_without_a_free_place(data: st.DataObject) -> None:
     scene = data.draw(scenes())
     count = len(scene.points)
     size = data.draw(sizes(count))
@@ -62,7 +62,7 @@ def test_labels_cover_nothing_and_one_without_a_place_has_none_left(data: st.Dat
 
 @settings(max_examples=60)
 @given(scenes())
-def test_every_one_of_25_points_can_be_named_by_a_number(scene: Scene) -> None:
+def test_up_to_25_points_can_all_be_labelled_with_numbers(scene: Scene) -> None:
     boxes = place(scene, np.full((len(scene.points), 2), (9, 7.5)), np.full(len(scene.points), np.inf))
     assert not np.isnan(boxes).any()
     _check_legal(scene, boxes)
@@ -70,7 +70,7 @@ def test_every_one_of_25_points_can_be_named_by_a_number(scene: Scene) -> None:
 
 @settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 8)), min_size=1, max_size=12, unique=True), st.data())
-def test_names_of_a_dozen_points_that_stand_apart_are_all_placed(
+def test_labels_of_up_to_twelve_separate_points_are_all_placed(
     cells: list[tuple[int, int]], data: st.DataObject
 ) -> None:
     points = np.array(cells, float) * (40, 16)
@@ -80,7 +80,7 @@ def test_names_of_a_dozen_points_that_stand_apart_are_all_placed(
     assert not np.isnan(boxes).any()
 
 
-def test_the_same_scene_has_the_same_places() -> None:
+def test_label_placement_is_deterministic() -> None:
     random = np.random.default_rng(0)
     scene = Scene(frame=(0, 0, *SIZE), points=random.uniform(20, 130, (20, 2)), radius=RADIUS, gap=GAP)
     size = np.column_stack([random.uniform(20, 90, 20), np.full(20, 7.5)])
@@ -88,7 +88,7 @@ def test_the_same_scene_has_the_same_places() -> None:
     assert np.array_equal(first, second, equal_nan=True)
 
 
-def test_a_label_that_is_alone_stands_at_the_right_beside_its_point() -> None:
+def test_single_label_is_placed_right_next_to_its_point() -> None:
     scene = Scene(frame=(0, 0, *SIZE), points=np.array([[100.0, 70.0]]), radius=RADIUS, gap=GAP)
     (box,) = place(scene, [(40.0, 8.0)], [REACH])
     assert box[0] > 100
@@ -97,13 +97,13 @@ def test_a_label_that_is_alone_stands_at_the_right_beside_its_point() -> None:
     assert np.array_equal(line[:2], line[2:])
 
 
-def test_a_leader_goes_from_its_label_to_the_edge_of_its_point() -> None:
+def test_leader_line_ends_at_the_edge_of_its_point() -> None:
     scene = Scene(frame=(0, 0, *SIZE), points=np.array([[100.0, 70.0]]), radius=RADIUS, gap=GAP)
     (line,) = leaders(scene, 0, [[130.0, 66.0, 150.0, 74.0]])
     assert line.tolist() == [130.0, 70.0, 100.0 + RADIUS, 70.0]
 
 
-def test_labels_that_give_way_let_more_be_placed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_rounds_place_more_labels_than_greedy_placement(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(1)
     scenes = [
         Scene(frame=(0, 0, *SIZE), points=random.uniform((15, 12), (192, 140), (25, 2)), radius=RADIUS, gap=GAP)
@@ -126,7 +126,7 @@ LINES = st.tuples(*[st.integers(0, 16)] * 4)
 
 
 @given(BOXES, LINES)
-def test_a_line_crosses_a_box_where_one_of_its_points_is_inside(box: tuple[int, ...], line: tuple[int, ...]) -> None:
+def test_line_crosses_a_box_if_one_of_its_points_is_inside(box: tuple[int, ...], line: tuple[int, ...]) -> None:
     start, end = np.split(np.array(line, float), 2)
     along = np.linspace(0, 1, 2001)[:, None]
     inside = distances([box], start + along * (end - start)).min()
@@ -137,13 +137,13 @@ def test_a_line_crosses_a_box_where_one_of_its_points_is_inside(box: tuple[int, 
 
 
 @given(BOXES, BOXES)
-def test_boxes_overlap_where_they_share_a_cell(one: tuple[int, ...], other: tuple[int, ...]) -> None:
+def test_boxes_overlap_if_they_share_a_cell(one: tuple[int, ...], other: tuple[int, ...]) -> None:
     cells = [{(x, y) for x in range(b[0], b[2]) for y in range(b[1], b[3])} for b in (one, other)]
     assert overlapping([one], [other])[0, 0] == bool(cells[0] & cells[1])
 
 
 @given(BOXES, st.tuples(st.integers(0, 20), st.integers(0, 20)))
-def test_the_nearest_point_of_a_box(box: tuple[int, ...], point: tuple[int, int]) -> None:
+def test_nearest_point_of_a_box_matches_a_search_over_its_cells(box: tuple[int, ...], point: tuple[int, int]) -> None:
     spots = [(x, y) for x in range(box[0], box[2] + 1) for y in range(box[1], box[3] + 1)]
     assert distances([box], [point])[0, 0] == pytest.approx(min(np.hypot(x - point[0], y - point[1]) for x, y in spots))
     assert tuple(nearest([box], [point])[0, 0]) in spots
@@ -153,13 +153,13 @@ def test_the_nearest_point_of_a_box(box: tuple[int, ...], point: tuple[int, int]
     ("other", "cut"),
     [
         ((0, 10, 10, 0), True),  # a cross
-        ((5, 5, 9, 1), False),  # begins on it
+        ((5, 5, 9, 1), False),  # starts on the line
         ((0, 1, 9, 10), False),  # parallel
         ((6, 0, 10, 3), False),  # beyond
         ((2, 2, 8, 8), False),  # the same line
     ],
 )
-def test_lines_meet_where_they_cut_each_other(other: tuple[int, ...], cut: bool) -> None:
+def test_lines_meet_only_if_they_cross(other: tuple[int, ...], cut: bool) -> None:
     assert meeting([(0, 0, 10, 10)], [other])[0, 0] == cut
     assert meeting([other], [(0, 0, 10, 10)])[0, 0] == cut
 

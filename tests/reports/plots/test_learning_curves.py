@@ -1,4 +1,4 @@
-"""Learning curves show what the log holds."""
+"""Learning curves show the values of the log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vssbench.reports.plots import learning_curves
 from vssbench.reports.plots.theme import LIGHT
 
 
-def test_the_curves_are_the_log(tmp_path: Path) -> None:
+def test_learning_curves_plot_loss_and_validation_miou_of_the_log(tmp_path: Path) -> None:
     lines = [
         {"step": 10, "loss": 3.5, "losses": {}},
         {"step": 20, "loss": 2.0, "losses": {}},
@@ -31,7 +31,7 @@ def test_the_curves_are_the_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "{", '{"step": 1, "validation": 3}\n'])
-def test_a_folder_without_a_readable_log_is_named(tmp_path: Path, text: str | None) -> None:
+def test_missing_or_damaged_training_log_is_named_in_the_error(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "log.jsonl").write_text(text)
     with pytest.raises(UserError, match=r"log\.jsonl: cannot be read"):

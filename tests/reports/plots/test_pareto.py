@@ -1,4 +1,4 @@
-"""Pareto plots of rows made by hand: who stands where, what is said of whom, and that nothing covers a name."""
+"""Pareto plots of handmade rows: positions, labels and notes of the points, and that nothing covers a name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GROUP = Group("synthetic val", "exact", "f00", 12)
 
 
 def row(method: str, miou: float | None, gflops: float | None = None, **given: Any) -> Row:
-    """A measured row; fps, params and vc under their own names."""
+    """A measured row; fps, params and vc are given by keyword."""
     values = {
         "mIoU": miou, "VC@8": given.pop("vc", None),
         "gflops": gflops, "params": given.pop("params", None), "fps(step+decode)": given.pop("fps", None),
@@ -40,7 +40,7 @@ def published(name: str, miou: float, gflops: float) -> Row:
 
 
 def texts(figure: Figure) -> list[str]:
-    """What is written in and under the plot."""
+    """The texts in and under the plot."""
     (axes,) = figure.axes
     tables = [child for child in axes.get_children() if isinstance(child, Legend)]
     return [text.get_text() for text in (*axes.texts, *(text for table in tables for text in table.get_texts()))]
@@ -50,7 +50,7 @@ def plotted(rows: list[Row], column: str, machine: str | None = "abacus") -> Plo
     return pareto.plot(GROUP, rows, column, machine)
 
 
-def test_files_are_named_by_cost_group_and_machine(tmp_path: Path) -> None:
+def test_pareto_files_are_named_by_cost_group_and_machine(tmp_path: Path) -> None:
     rows = [
         row("a", 40.0, 1.0, fps=5.0, vc=80.0),
         row("b", 60.0, 2.0, fps=9.0, vc=None),
@@ -65,7 +65,7 @@ def test_files_are_named_by_cost_group_and_machine(tmp_path: Path) -> None:
     assert pareto.write([row("a", 40.0, 1.0)], tmp_path / "none") == []
 
 
-def test_every_format_is_the_same_file_for_the_same_rows(tmp_path: Path) -> None:
+def test_equal_rows_give_identical_files_in_every_format(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
         written = pareto.write([row("a", 40.0, 1.0), row("b", 60.0, 2.0)], tmp_path / folder)
@@ -74,7 +74,7 @@ def test_every_format_is_the_same_file_for_the_same_rows(tmp_path: Path) -> None
         assert path.read_bytes() == (tmp_path / "one" / path.name).read_bytes()
 
 
-def test_nobody_is_silently_missing() -> None:
+def test_omitted_and_non_competing_methods_are_named_in_the_notes() -> None:
     rows = [
         row("a", 40.0, fps=5.0),
         row("b", None, fps=9.0),
@@ -96,7 +96,7 @@ def test_nobody_is_silently_missing() -> None:
     )
 
 
-def test_published_figures_stand_beside_in_cost_only_and_off_the_front(tmp_path: Path) -> None:
+def test_published_points_are_only_in_the_cost_plot_and_off_the_front(tmp_path: Path) -> None:
     rows = [
         row("mpvss", 40.0, 2.0, vc=80.0, fps=5.0),
         published("MPVSS R50", 70.0, 1.0),
@@ -113,7 +113,7 @@ def test_published_figures_stand_beside_in_cost_only_and_off_the_front(tmp_path:
     assert [path.name for path in written] == ["pareto_gflops.png", "pareto_fps.png"]
 
 
-def test_a_lower_bound_is_off_the_front_of_gflops_and_on_that_of_speed() -> None:
+def test_gflops_lower_bound_is_off_the_cost_front_but_on_the_speed_front() -> None:
     rows = [
         row("flowwarp(of=mpvss)", 60.0, 1.0, fps=9.0, at_least=frozenset({"gflops"})),
         row("mpvss", 50.0, 2.0, fps=5.0),
@@ -126,14 +126,14 @@ def test_a_lower_bound_is_off_the_front_of_gflops_and_on_that_of_speed() -> None
     assert "at least: not all work is counted" in texts(draw(by_cost, LIGHT))
 
 
-def test_intervals_are_drawn_where_there_are_any() -> None:
+def test_only_existing_intervals_are_drawn() -> None:
     known = {"mIoU": Interval(50.0, 45.0, 54.0), "VC@8": Interval(80.0, reason="one clip")}
     plot = plotted([row("a", 50.0, vc=80.0, intervals=known), row("b", 60.0, vc=70.0)], "VC@8")
     assert [(point.x_interval, point.y_interval) for point in plot.points] == [(None, (45.0, 54.0)), (None, None)]
     assert "95 % interval" in texts(draw(plot, LIGHT))
 
 
-def test_a_sweep_over_the_interval_is_a_curve_that_is_named_once() -> None:
+def test_key_interval_sweep_is_one_curve_with_one_full_name() -> None:
     rows = [row(f"mpvss(key_interval={frames})", 80.0 - frames, 1 / frames) for frames in (10, 2, 5)]
     plot = plotted([*rows, row("mask2former", 81.0, 1.0)], "gflops")
     assert [point.label for point in plot.points] == ["mpvss K=10", "K=2", "K=5", "mask2former"]
@@ -142,8 +142,8 @@ def test_a_sweep_over_the_interval_is_a_curve_that_is_named_once() -> None:
     assert plotted(rows[:1], "gflops").curves == ()
 
 
-def test_a_method_has_one_colour_in_all_plots_of_a_report(tmp_path: Path) -> None:
-    """Also where another group, or another figure, lacks some of the methods."""
+def test_method_colour_is_the_same_in_all_plots_of_a_report(tmp_path: Path) -> None:
+    """Also if a different group or plot lacks some of the methods."""
     seen = LIGHT.palette[["cffm", "mpvss", "tdnet"].index("tdnet")]
     other = Group("vspw val", "vspw", "f01", 9)
     rows = [row("mpvss", 40.0, 1.0), row("cffm", 50.0, 2.0), row("tdnet", 60.0, 3.0)]
@@ -154,7 +154,7 @@ def test_a_method_has_one_colour_in_all_plots_of_a_report(tmp_path: Path) -> Non
     assert LIGHT.palette[0] not in (tmp_path / "pareto_gflops_2.svg").read_text()
 
 
-def test_what_is_printed_twice_is_one_point_or_named_once() -> None:
+def test_duplicate_published_entries_are_one_point_or_one_label() -> None:
     same = [published("MPVSS R50", 70.0, 1.0), published("MPVSS R50", 70.0, 1.0)]
     twice = [published("MPVSS R101", 71.0, 3.0), published("MPVSS R101", 72.0, 3.0)]
     plot = plotted([row("mpvss", 40.0, 2.0), *same, *twice], "gflops")
@@ -163,7 +163,7 @@ def test_what_is_printed_twice_is_one_point_or_named_once() -> None:
     ]  # fmt: skip
 
 
-def test_points_in_one_place_are_seen_and_named_together() -> None:
+def test_coinciding_points_have_rings_and_a_joint_label() -> None:
     rows = [
         row("mask2former", 80.0, 1.0),
         *(row(f"hold(key_interval={k},of=mask2former)", 81.0 - k, 1 / k) for k in (1, 5)),
@@ -176,7 +176,7 @@ def test_points_in_one_place_are_seen_and_named_together() -> None:
     assert [line.get_markeredgecolor() for line in rings] == [LIGHT.palette[1]]  # mask2former, under hold
 
 
-def test_the_runtime_is_a_shape_where_there_are_several() -> None:
+def test_marker_shape_is_the_runtime_if_there_are_several() -> None:
     plot = plotted(
         [row(name, 40.0 + n, 1.0 + n) for n, name in enumerate(("mpvss", "cffm", "tdnet", "oracle"))], "gflops"
     )
@@ -195,7 +195,7 @@ def test_the_runtime_is_a_shape_where_there_are_several() -> None:
     assert not {"torch", "no network"} & said
 
 
-def test_of_very_many_methods_the_front_and_those_that_were_asked_for_are_named() -> None:
+def test_among_many_methods_only_the_front_and_user_named_ones_are_labelled() -> None:
     random = np.random.default_rng(0)
     span = Interval(1.0, 0.0, 2.0)
     rows = [row(f"m{n}", float(random.uniform(40, 80)), float(random.uniform(1, 99))) for n in range(90)]
@@ -211,10 +211,10 @@ def test_of_very_many_methods_the_front_and_those_that_were_asked_for_are_named(
     with LIGHT.applied():
         said = texts(draw(found, LIGHT))
     assert {text.split()[-1] for text in said if re.fullmatch(r"(\d+ )?(m\d+|cheapest|Ours)", text)} >= named
-    assert set(texts(draw(found, LIGHT))) >= {point.family for point in found.points if not point.label}  # the key
+    assert set(texts(draw(found, LIGHT))) >= {point.family for point in found.points if not point.label}  # the legend
 
 
-def test_a_curve_whose_last_point_has_no_name_is_named_by_the_others() -> None:
+def test_curve_label_moves_to_another_point_if_the_last_one_has_none() -> None:
     many = [row(f"m{n}", 60.0 + n / 10, 9.0 + n) for n in range(60)]
     curve = [row(f"hold(key_interval={k},of=oracle)", y, 5.0 / k) for k, y in ((1, 90.0), (2, 80.0), (3, 40.0))]
     labels = {point.name: point.label for point in plotted([*many, *curve], "gflops").points}
@@ -237,7 +237,7 @@ POINTS = st.builds(
 
 @settings(max_examples=8)
 @given(st.lists(POINTS, min_size=1, max_size=25, unique_by=lambda point: point.name), st.booleans())
-def test_every_point_is_named_and_nothing_covers_a_name(points: list[Point], more: bool) -> None:
+def test_every_point_is_labelled_and_nothing_covers_a_label(points: list[Point], more: bool) -> None:
     with LIGHT.applied():
         figure = draw(Plot("title " * 20, "x", "y", more, tuple(points), frozenset("abcdefghijk")), LIGHT)
         figure.draw_without_rendering()
@@ -274,7 +274,7 @@ def test_every_point_is_named_and_nothing_covers_a_name(points: list[Point], mor
 
 
 def _front(figure: Figure) -> set[tuple[float, float]]:
-    """The corners of the staircase, without where it leaves the plot."""
+    """The corners of the staircase, without the points at which it leaves the plot."""
     (axes,) = figure.axes
     (steps,) = [
         line for line in axes.lines if line.get_color() == LIGHT.faint and line.get_transform() == axes.transData

@@ -1,4 +1,4 @@
-"""The front and its staircase: laws over random points."""
+"""The front and its staircase: invariants over random points."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ POINTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, m
 
 
 @given(POINTS)
-def test_a_point_is_dominated_where_another_beats_it(points: list[tuple[int, int]]) -> None:
+def test_point_is_dominated_if_another_is_better(points: list[tuple[int, int]]) -> None:
     x, y = np.array(points, float).T
     expected = [any((a <= px and b >= py) and (a < px or b > py) for a, b in points) for px, py in points]
     assert dominated(x, y, more_is_better=False).tolist() == expected
@@ -20,7 +20,7 @@ def test_a_point_is_dominated_where_another_beats_it(points: list[tuple[int, int
 
 
 @given(POINTS, st.data())
-def test_only_rivals_dominate(points: list[tuple[int, int]], data: st.DataObject) -> None:
+def test_only_rivals_dominate_a_point(points: list[tuple[int, int]], data: st.DataObject) -> None:
     x, y = np.array(points, float).T
     rivals = np.array(data.draw(st.lists(st.booleans(), min_size=len(points), max_size=len(points))))
     beaten = dominated(x, y, more_is_better=False, rivals=rivals)
@@ -31,7 +31,7 @@ def test_only_rivals_dominate(points: list[tuple[int, int]], data: st.DataObject
 
 
 @given(POINTS, st.booleans())
-def test_the_staircase_parts_what_is_dominated_from_what_is_not(points: list[tuple[int, int]], more: bool) -> None:
+def test_staircase_separates_dominated_points_from_the_front(points: list[tuple[int, int]], more: bool) -> None:
     x, y = np.array(points, float).T
     best = ~dominated(x, y, more)
     worst = (-1.0 if more else 10.0, -1.0)
@@ -45,9 +45,9 @@ def test_the_staircase_parts_what_is_dominated_from_what_is_not(points: list[tup
     assert {tuple(step) for step in steps} >= set(zip(x[best], y[best], strict=True))
     cost, edge = (-x, -steps[:, 0]) if more else (x, steps[:, 0])
     height = np.array([steps[edge <= own, 1].max() for own in cost])
-    assert (y <= height).all()  # nobody stands above
-    assert ((y == height) | ~best).all()  # the best stand on it
+    assert (y <= height).all()  # no point is above
+    assert ((y == height) | ~best).all()  # the front is on it
 
 
-def test_no_points_no_staircase() -> None:
+def test_staircase_of_no_points_is_empty() -> None:
     assert staircase(np.empty(0), np.empty(0), True, (0.0, 0.0)).shape == (0, 2)

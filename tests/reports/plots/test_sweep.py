@@ -1,4 +1,4 @@
-"""The figure of a sweep: every number in it is one of a result, and it stands where it belongs."""
+"""The figure of a sweep: every number in it comes from a result and is in the right place."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write(results: list[RunResult], folder: Path, ending: str = "png") -> list[P
 
 
 def swept(motions: tuple[str, ...] = MOTIONS) -> list[RunResult]:
-    """Two methods at three intervals and one without; each number its own."""
+    """Two methods at three intervals and one without; every number is different."""
     results = []
     for place, motion in enumerate(motions):
         for interval in (10, 1, 2):
@@ -69,7 +69,7 @@ def lines(figure, row: int, column: int) -> dict[str, tuple[list[float], list[fl
     }
 
 
-def test_every_panel_shows_the_results_of_its_dataset() -> None:
+def test_sweep_panels_show_the_results_of_their_dataset() -> None:
     results = swept()
     figure = sweep_drawing.draw(curves(results), LIGHT)
     assert [axes.get_title() for axes in figure.axes[:3]] == ["motion slow", "motion medium", "motion fast"]
@@ -94,7 +94,7 @@ def test_every_panel_shows_the_results_of_its_dataset() -> None:
             assert drawn["mask2former"][1] == [value(own[parse("mask2former")])] * 2
 
 
-def test_a_lower_bound_is_an_arrow_and_colours_are_those_of_the_report() -> None:
+def test_sweep_draws_lower_bounds_as_arrows_in_the_report_colours() -> None:
     bound = {"amortised": 0.5, "uncounted": [{"op": "aten::odd", "calls": 1, "kind": "key"}]}
     given = [result(f"mpvss(key_interval={k})", gflops=bound if k == 2 else {"amortised": 0.6}) for k in (1, 2)]
     rows = curves([*given, result("mask2former")])
@@ -112,7 +112,7 @@ def test_a_lower_bound_is_an_arrow_and_colours_are_those_of_the_report() -> None
     }
 
 
-def test_a_method_that_a_user_named_has_that_name(tmp_path: Path) -> None:
+def test_sweep_uses_the_name_given_by_the_user(tmp_path: Path) -> None:
     rows = [replace(measured(result(f"mpvss(key_interval={k})")), called=f"Ours K={k}") for k in (1, 2)]
     sweep.write([*rows, measured(result("mask2former"))], tmp_path, ["svg"])
     text = (tmp_path / "sweep.svg").read_text()
@@ -121,7 +121,7 @@ def test_a_method_that_a_user_named_has_that_name(tmp_path: Path) -> None:
     assert ">mask2former<" in text
 
 
-def test_the_csv_has_the_same_numbers_in_the_same_order(tmp_path: Path) -> None:
+def test_sweep_csv_has_the_figures_of_the_results_by_dataset(tmp_path: Path) -> None:
     results = swept()
     written = write(results, tmp_path)
     assert [path.name for path in written] == ["sweep.csv", "sweep.png"]
@@ -137,14 +137,14 @@ def test_the_csv_has_the_same_numbers_in_the_same_order(tmp_path: Path) -> None:
         assert row["key_interval"] == parse(one.method).get("key_interval") or np.isnan(row["key_interval"])
 
 
-def test_no_figure_where_no_interval_was_swept(tmp_path: Path) -> None:
+def test_no_sweep_figure_is_written_without_a_swept_interval(tmp_path: Path) -> None:
     results = [result("mask2former"), result("mpvss(key_interval=5)"), result("mpvss(backbone=r50,key_interval=2)")]
     assert write(results, tmp_path) == []
     assert write([], tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_default_interval_belongs_to_its_family() -> None:
+def test_resolved_default_interval_is_part_of_its_sweep() -> None:
     rows = curves([
         result("mpvss", resolved="mpvss(backbone=tiny,key_interval=5,offset=0)", miou=70.0),
         result("mpvss(key_interval=2)", resolved="mpvss(backbone=tiny,key_interval=2,offset=0)", miou=75.0),
@@ -152,7 +152,7 @@ def test_the_default_interval_belongs_to_its_family() -> None:
     assert rows[["family", "key_interval", "mIoU"]].values.tolist() == [["mpvss", 2, 75.0], ["mpvss", 5, 70.0]]
 
 
-def test_a_schedule_by_content_is_a_level_of_its_own() -> None:
+def test_adaptive_schedule_is_a_horizontal_line_of_its_own() -> None:
     auto = "mpvss(key_interval=auto(threshold=12))"
     results = [result(auto, miou=77.0), *(result(f"mpvss(key_interval={number})") for number in (1, 2))]
     drawn = lines(sweep_drawing.draw(curves(results), LIGHT), 0, 0)
@@ -160,7 +160,7 @@ def test_a_schedule_by_content_is_a_level_of_its_own() -> None:
     assert drawn["mpvss K=auto"][1] == [77.0, 77.0]
 
 
-def test_a_method_measured_twice_is_two_lines() -> None:
+def test_method_measured_on_two_days_is_two_sweep_lines() -> None:
     days = {50.0: "2026-05-04", 60.0: "2026-05-08"}
     twice = [
         result(f"mpvss(key_interval={number})", miou=value, started=days[value]) for number in (1, 2) for value in days
@@ -171,7 +171,7 @@ def test_a_method_measured_twice_is_two_lines() -> None:
     }
 
 
-def test_a_dataset_without_a_sweep_is_no_column_and_kinds_of_datasets_are_figures(tmp_path: Path) -> None:
+def test_datasets_without_a_sweep_are_omitted_and_protocols_are_separate(tmp_path: Path) -> None:
     other = [result(f"mpvss(key_interval={number})", "slow") for number in (1, 2)]
     other = [one.model_copy(update={"protocol": "vspw"}) for one in other]
     written = write([*swept(("slow",)), result("mpvss", "fast"), *other], tmp_path)
@@ -179,7 +179,7 @@ def test_a_dataset_without_a_sweep_is_no_column_and_kinds_of_datasets_are_figure
     assert not pd.read_csv(tmp_path / "sweep.csv")["dataset"].str.contains("fast").any()
 
 
-def test_what_nobody_has_gets_no_row_and_what_one_lacks_is_a_gap() -> None:
+def test_figure_missing_from_all_has_no_panel_row_and_from_one_is_a_gap() -> None:
     results = [
         result(f"mpvss(key_interval={number})", miou=None if number == 2 else 60.0, fps=None, gflops=None)
         for number in (1, 2, 3)
@@ -189,7 +189,7 @@ def test_what_nobody_has_gets_no_row_and_what_one_lacks_is_a_gap() -> None:
     assert lines(figure, 0, 0)["mpvss"][0] == [1, 3]
 
 
-def test_speed_beyond_what_a_clock_shows_is_drawn_at_the_edge() -> None:
+def test_speed_beyond_the_clock_resolution_is_drawn_at_the_edge() -> None:
     results = [
         result(f"hold(key_interval={number},of=oracle)", fps={"step": fps}) for number, fps in ((1, 40.0), (2, 3e6))
     ]
@@ -210,7 +210,7 @@ def test_speed_beyond_what_a_clock_shows_is_drawn_at_the_edge() -> None:
         ),
     ],
 )
-def test_names_are_short_where_they_stay_different(families: list[str], shown: list[str]) -> None:
+def test_sweep_names_are_short_if_they_stay_different(families: list[str], shown: list[str]) -> None:
     results = [
         result(
             str(parse(family.partition(" @ ")[0]).with_args(key_interval=number)),
@@ -223,14 +223,14 @@ def test_names_are_short_where_they_stay_different(families: list[str], shown: l
     assert set(lines(figure, 0, 0)) == set(shown)
 
 
-def test_datasets_of_one_name_are_told_apart() -> None:
+def test_datasets_of_one_name_have_distinct_panel_titles() -> None:
     results = [result(f"mpvss(key_interval={number})") for number in (1, 2)]
     fewer = [one.model_copy(update={"dataset": one.dataset.model_copy(update={"clips": 1})}) for one in results]
     figure = sweep_drawing.draw(curves([*results, *fewer]), LIGHT)
     assert [axes.get_title() for axes in figure.axes[:2]] == ["1 clip, ffffffffffff", "2 clips, ffffffffffff"]
 
 
-def test_the_svg_is_the_same_file_for_the_same_numbers(tmp_path: Path) -> None:
+def test_sweep_svg_is_identical_for_equal_results(tmp_path: Path) -> None:
     texts = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -240,7 +240,7 @@ def test_the_svg_is_the_same_file_for_the_same_numbers(tmp_path: Path) -> None:
     assert texts[0].rstrip().endswith("</svg>")
 
 
-def test_of_very_many_methods_the_most_accurate_are_drawn() -> None:
+def test_sweep_of_too_many_methods_draws_the_most_accurate() -> None:
     count = LINES + 6
     results = [
         result(f"mpvss(backbone=b{number},key_interval={interval})", miou=90.0 - number - interval)

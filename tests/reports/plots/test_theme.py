@@ -1,4 +1,4 @@
-"""The look of plots: colours that everybody tells apart, files that do not vary, axes that read well."""
+"""The look of plots: colours that everyone can distinguish, reproducible files, readable axes."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
 @pytest.mark.parametrize("sight", SIGHTS)
-def test_families_are_told_apart_by_everybody(theme: Theme, sight: str) -> None:
+def test_palette_colours_differ_for_every_colour_vision(theme: Theme, sight: str) -> None:
     seen = [lab(np.clip(np.array(SIGHTS[sight]) @ linear(colour), 0, 1)) for colour in theme.palette]
     assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 18
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_text_and_markers_stand_out_from_the_background(theme: Theme) -> None:
+def test_text_and_markers_contrast_with_the_background(theme: Theme) -> None:
     assert min(contrast(colour, theme.background) for colour in theme.palette) >= 3
     assert min(contrast(colour, theme.background) for colour in (theme.ink, theme.faint)) >= 4.5
 
 
-def test_fifty_six_families_look_different_and_the_same_in_both_themes() -> None:
+def test_56_families_have_distinct_looks_that_agree_in_both_themes() -> None:
     families = [f"method{number:02d}" for number in range(56)]
     light, dark = style.looks(families, LIGHT), style.looks(reversed(families), DARK)
     assert len(set(light.values())) == 56
@@ -64,7 +64,7 @@ def test_fifty_six_families_look_different_and_the_same_in_both_themes() -> None
         assert LIGHT.palette.index(light[family].colour) == DARK.palette.index(dark[family].colour)
 
 
-def test_files_are_the_same_bytes_every_time_and_text_stays_text(tmp_path: Path) -> None:
+def test_plot_files_are_reproducible_and_keep_text_as_text(tmp_path: Path) -> None:
     def draw(theme: Theme) -> Figure:
         figure = Figure(figsize=(2, 2))
         figure.subplots().set_title("price in $ and $")
@@ -96,7 +96,7 @@ def test_files_are_the_same_bytes_every_time_and_text_stays_text(tmp_path: Path)
         ([], "linear", None),
     ],
 )
-def test_an_axis_is_logarithmic_beyond_a_decade(values: list[float], kind: str, ticks: list[str] | None) -> None:
+def test_axis_is_logarithmic_beyond_a_decade(values: list[float], kind: str, ticks: list[str] | None) -> None:
     axes = Figure().subplots()
     axes.plot(values, values)
     style.scale(axes, "x", values)
@@ -106,7 +106,7 @@ def test_an_axis_is_logarithmic_beyond_a_decade(values: list[float], kind: str, 
         assert shown[: len(ticks)] == ticks[: len(shown)]
 
 
-def test_what_no_clock_can_tell_is_marked_as_that_or_more() -> None:
+def test_axis_marks_the_clock_limit_as_greater_or_equal() -> None:
     axes = Figure().subplots()
     axes.plot([20, style.FASTEST], [20, style.FASTEST])
     style.scale(axes, "y", [20, style.FASTEST], style.FASTEST)
@@ -115,7 +115,7 @@ def test_what_no_clock_can_tell_is_marked_as_that_or_more() -> None:
 
 
 @given(st.text(st.characters(codec="latin-1", categories=["L", "N", "P", "Zs"]), max_size=80), st.floats(20, 200))
-def test_wrapped_text_is_the_same_words_and_fits(text: str, width: float) -> None:
+def test_wrapped_text_keeps_its_words_and_fits_the_width(text: str, width: float) -> None:
     lines = style.wrapped(text, width).split("\n")
     assert "".join("".join(lines).split()) == "".join(text.split())
     assert all(style.breadth(line) <= width for line in lines)

@@ -1,4 +1,4 @@
-"""The CSV file: texts that begin like a formula are no formula there, numbers stay numbers."""
+"""The CSV file: texts that begin like a formula are not formulas there, and numbers stay numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vssbench.reports.tables.data_frame import csv
 TEXTS = ["=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", '=HYPERLINK("http://a","b")']
 
 
-def test_no_cell_is_a_formula_and_numbers_are_as_they_were() -> None:
+def test_csv_escapes_formulas_and_keeps_numbers() -> None:
     frame = pd.DataFrame(
         {
             "notes": [*TEXTS, "mpvss(backbone=r50)"],
@@ -32,5 +32,5 @@ def test_no_cell_is_a_formula_and_numbers_are_as_they_were() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "a=b", "'=1", " =1"])
-def test_other_texts_stay(value: str) -> None:
+def test_csv_keeps_texts_that_do_not_begin_like_a_formula(value: str) -> None:
     assert csv(pd.DataFrame({"a": [value, "x"]})) == pd.DataFrame({"a": [value, "x"]}).to_csv(index=False)

@@ -1,4 +1,4 @@
-"""The LaTeX of rows made by hand: by structure, and compiled where there is a LaTeX."""
+"""The LaTeX of handmade rows: its structure, and compiled if LaTeX is installed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rows() -> list[Row]:
     return [*shown, *published.rows([measured(vspw)])]
 
 
-def test_a_table_has_a_cell_for_every_column() -> None:
+def test_latex_table_has_a_cell_for_every_column() -> None:
     for table in latex.document(rows()).split(r"\begin{table*}")[1:]:
         (spec,) = re.findall(r"\\begin\{tabular\}\{((?:l|p\{15em\})r*)\}", table)
         spec = spec.replace("p{15em}", "l")
@@ -42,9 +42,9 @@ def test_a_table_has_a_cell_for_every_column() -> None:
         assert table.count(r"\begin{tabular}") == table.count(r"\end{tabular}") == table.count(r"\midrule") == 1
 
 
-def test_marks_intervals_and_doubts_stand_in_the_cells() -> None:
+def test_latex_cells_have_marks_intervals_and_footnote_symbols() -> None:
     text = latex.document(rows())
-    assert text.isascii()  # pdflatex knows few other characters
+    assert text.isascii()  # pdflatex supports few other characters
     assert r"\texttt{mpvss}" in text
     assert r"\textbf{50.00}\,{\scriptsize$_{-1.9}^{+3.2}$}" in text
     assert r"\underline{49.00}\,$\approx$" in text
@@ -53,7 +53,7 @@ def test_marks_intervals_and_doubts_stand_in_the_cells() -> None:
 
 
 def many(count: int = latex.LONGEST + 20) -> list[Row]:
-    """A group that no page holds, with names that no column holds."""
+    """A group too long for a page, with names too long for a column."""
     span = {"mIoU": Interval(50.0, 48.1, 53.2), "VC@8": Interval(80.0, 79.0, 81.0)}
     specs = (f"flowwarp(key_interval={n},of=mask2former(backbone=swin_t))" for n in range(1, count + 1))
     return [
@@ -62,7 +62,7 @@ def many(count: int = latex.LONGEST + 20) -> list[Row]:
     ]
 
 
-def test_a_table_longer_than_a_page_is_broken_and_has_its_header_on_each() -> None:
+def test_latex_table_longer_than_a_page_is_a_longtable_with_repeated_header() -> None:
     text = latex.document(many())
     assert r"\usepackage{longtable}" in text.splitlines()[0]
     assert text.count(r"\begin{longtable}") == text.count(r"\end{longtable}") == 1
@@ -73,7 +73,7 @@ def test_a_table_longer_than_a_page_is_broken_and_has_its_header_on_each() -> No
     assert "longtable" not in short
 
 
-def test_a_long_name_may_be_broken_between_its_arguments() -> None:
+def test_latex_allows_line_breaks_between_arguments_of_long_names() -> None:
     text = latex.document(many(3))
     assert (
         r"\texttt{flowwarp(\allowbreak key\_interval=1,\allowbreak of=mask2former(\allowbreak backbone=swin\_t))}"
@@ -83,7 +83,7 @@ def test_a_long_name_may_be_broken_between_its_arguments() -> None:
     assert r"\begin{tabular}{lr" in latex.document([measured(result("mpvss", 50.0))])
 
 
-def test_columns_and_names_are_the_user_s() -> None:
+def test_latex_uses_the_columns_and_names_given_by_the_user() -> None:
     named, _ = own_names.named(rows(), {"mpvss": "Ours_1"})
     text = latex.document(named, parse_columns("mIoU,VC8,gflops"))
     assert r"method & mIoU & VC8 & GFLOPs \\" in re.sub(r"\\textsuperscript\{[\d,]*\}", "", text)
@@ -92,7 +92,7 @@ def test_columns_and_names_are_the_user_s() -> None:
 
 
 @given(st.text(max_size=60))
-def test_nothing_special_is_left_unescaped(text: str) -> None:
+def test_latex_escape_leaves_no_special_character(text: str) -> None:
     shown = latex.escape(text)
     for command in [*latex.ESCAPED.values(), r"\$", r"\textbackslash{}"]:
         shown = shown.replace(command, "") if command.startswith(("\\", "$")) else shown
@@ -103,7 +103,7 @@ def test_nothing_special_is_left_unescaped(text: str) -> None:
 @needs(shutil.which("pdflatex"), "a LaTeX", "texlive-latex-recommended")
 @pytest.mark.parametrize("document", ["[twocolumn]{article}", "{article}"])
 @pytest.mark.parametrize("table", [rows, many])
-def test_it_compiles_and_no_table_leaves_the_page(
+def test_latex_document_compiles_without_overfull_tables(
     tmp_path: Path, table: Callable[[], list[Row]], document: str
 ) -> None:
     text = latex.document(table())

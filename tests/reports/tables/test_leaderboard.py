@@ -1,4 +1,4 @@
-"""The Markdown and CSV of rows made by hand."""
+"""The Markdown and CSV of handmade rows."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def markdown(*results: RunResult) -> str:
 
 
 def cells(text: str) -> list[dict[str, str]]:
-    """The lines of the first table: header without notes -> cell."""
+    """The rows of the first table: header without notes -> cell."""
     lines = [line for line in text.partition("\n\n1. ")[0].splitlines() if line.startswith("|")]
     split = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
     header = [title.partition(" [")[0] for title in split[0]]
     return [dict(zip(header, line, strict=True)) for line in split[2:]]
 
 
-def test_best_first_missing_last_and_notes_numbered_once() -> None:
+def test_leaderboard_is_sorted_best_first_and_notes_are_not_repeated() -> None:
     text = markdown(result("low", 40.0), result("none", None), result("high", 61.234))
     rows = cells(text)
     assert [row["method"].strip("`") for row in rows] == ["high", "low", "none"]
@@ -63,7 +63,7 @@ def test_best_first_missing_last_and_notes_numbered_once() -> None:
     assert "speed on abacus, threads: 2" in text
 
 
-def test_what_every_row_has_is_marked_at_the_header_and_the_rest_at_its_row() -> None:
+def test_notes_of_all_rows_are_at_the_header_and_others_at_their_row() -> None:
     one, two = result("a", 40.0, caveats=["odd"]), result("b", 50.0)
     text = markdown(one, two)
     header, _, first, second = (line for line in text.splitlines() if line.startswith("|"))
@@ -73,17 +73,17 @@ def test_what_every_row_has_is_marked_at_the_header_and_the_rest_at_its_row() ->
     assert "\n3. odd" in text
 
 
-def test_what_is_missing_for_one_reason_is_one_note_and_a_dash() -> None:
+def test_metrics_missing_for_the_same_reason_share_one_note() -> None:
     sparse = dict.fromkeys(("VC@8", "VC@16"), "clips are sparsely labelled")
     one = result("a", 40.0, metrics={"mIoU": 40.0, "VC@8": None, "VC@16": None}, reasons=sparse)
     text = markdown(one)
     assert "1. no VC@8, VC@16: clips are sparsely labelled\n2. speed on" in text
     (row,) = cells(text)
     assert (row["mIoU"], row["VC8"], row["VC16"]) == ("40.00", "–", "–")
-    assert "WIoU" not in row  # was not asked for
+    assert "WIoU" not in row  # not requested
 
 
-def test_the_offsets_of_a_sweep_are_counted_where_there_is_a_sweep() -> None:
+def test_distance_table_averages_a_sweep_over_its_offsets() -> None:
     def at(offset: int) -> RunResult:
         rows = [{"distance": d, "mIoU": 90.0 - offset - d, "pixels": 9} for d in (0, 1)]
         return result(f"hold(key_interval=2,of=oracle,offset={offset})", 40.0, by_distance=rows)
@@ -93,12 +93,12 @@ def test_the_offsets_of_a_sweep_are_counted_where_there_is_a_sweep() -> None:
     assert "| `hold(key_interval=2,of=oracle)` |         2 |  89.00 | 89.50 | 88.50 |" in text
 
 
-def test_protocols_never_share_a_table() -> None:
+def test_protocols_have_separate_tables() -> None:
     text = markdown(result("a", 40.0), result("a", 45.0, protocol="vspw"))
     assert text.count("## camvid val, protocol") == 2
 
 
-def test_other_frames_of_a_dataset_of_the_same_name_never_share_a_table() -> None:
+def test_different_frames_under_one_dataset_name_have_separate_tables() -> None:
     real, made, part = result("a", 40.0), result("a", 90.0), result("a", 60.0)
     made.dataset.fingerprint, part.dataset.clips = "1", 2
     text = markdown(real, made, part, result("b", 50.0))
@@ -106,13 +106,13 @@ def test_other_frames_of_a_dataset_of_the_same_name_never_share_a_table() -> Non
     assert text.count("other clips than those of the table above") == 2
 
 
-def test_metrics_asked_for_by_name_are_printed_too() -> None:
+def test_additional_metrics_are_columns_of_the_leaderboard() -> None:
     values = {"mIoU": 40.0, "pixel_accuracy": 70.0, "VC@4": 80.0, "mIoU(protocol=mmseg)": None, "flicker": 3.0}
     (row,) = cells(markdown(result("a", 40.0, metrics=values, reasons={})))
-    assert list(row)[1:5] == ["mIoU", "VC4", "mIoU(protocol=mmseg)", "flicker"]  # the others are in the CSV
+    assert list(row)[1:5] == ["mIoU", "VC4", "mIoU(protocol=mmseg)", "flicker"]  # the other ones are in the CSV
 
 
-def test_one_method_measured_twice_is_named_with_its_run_and_its_weights_told_apart() -> None:
+def test_method_measured_twice_is_named_with_its_date_and_weights() -> None:
     rows = [{"distance": d, "mIoU": 90.0 - d, "pixels": 9} for d in (0, 1)]
     old, new = (WeightsInfo(origin="file", path=f"{name}/a.pth", sha256=name * 16) for name in ("feed", "cafe"))
     fast = {"environment": {"cpu": "abacus", "threads": 1}, "weights": new}
@@ -124,7 +124,7 @@ def test_one_method_measured_twice_is_named_with_its_run_and_its_weights_told_ap
     assert text.count("|  89.50") == 2
 
 
-def test_what_the_costs_are_is_said_where_there_are_any() -> None:
+def test_cost_definitions_are_stated_only_if_there_are_costs() -> None:
     text = markdown(result("a", 50.0, gflops={"amortised": 1.0, "convention": "mac", "size": [64, 112]}))
     assert "multiply-accumulates of step and decode, a frame of 64x112" in text
     assert "FPS: step is the network" in text
@@ -132,8 +132,8 @@ def test_what_the_costs_are_is_said_where_there_are_any() -> None:
     assert "FPS" not in markdown(result("a", 50.0, fps=None))
 
 
-def test_a_table_that_mixes_input_sizes_says_who_saw_what() -> None:
-    """86.6 GFLOPs of a network that enlarges its input stood next to 0.34 under "a frame of 128x224"."""
+def test_table_of_mixed_network_input_sizes_notes_the_different_ones() -> None:
+    """86.6 GFLOPs of a network that enlarges its input were next to 0.34 under "a frame of 128x224"."""
     gflops = {"amortised": 1.0, "convention": "mac", "size": [128, 224]}
     plain_one = result("a", 50.0, gflops=gflops, input_size={"key": [128, 224]})
     large = result("b", 40.0, gflops=gflops, input_size={"key": [512, 896], "nonkey": [256, 448]})
@@ -146,26 +146,26 @@ def test_a_table_that_mixes_input_sizes_says_who_saw_what() -> None:
     assert text.partition("3. ")[2].startswith(note)
 
 
-def test_a_bound_just_below_nothing_has_no_sign() -> None:
+def test_interval_bound_that_rounds_to_zero_has_no_minus_sign() -> None:
     row = measured(result("a", 0.06), intervals={"mIoU": Interval(0.06, -0.01, 0.2)})
     assert cells(leaderboard.markdown([row]))[0]["mIoU"] == "0.06 [0.0, 0.2]"
 
 
-def test_a_pipe_is_escaped_in_a_table_and_nowhere_else() -> None:
+def test_pipe_is_escaped_only_inside_tables() -> None:
     name = 'replay(predictions="a|b")'
     text = markdown(result(name, 50.0, resolved=name.replace(")", ",x=1)")))
     assert cells(text)[0]["method"].startswith(r'`replay(predictions="a\|b")`')
     assert '\n- `replay(predictions="a|b")` is `replay(predictions="a|b",x=1)`\n' in text
 
 
-def test_speeds_of_two_machines_are_two_columns() -> None:
+def test_speeds_of_two_machines_are_in_separate_columns() -> None:
     fast = result("b", 40.0, fps=99.0, environment={"device_name": "Sprinter", "threads": 1})
     first, second = cells(markdown(result("a", 50.0, fps=7.0), fast))
     assert (first["FPS step (A)"], first["FPS step (B)"]) == ("7.0", "–")
     assert (second["FPS step (A)"], second["FPS step (B)"]) == ("–", "99.0")
 
 
-def test_intervals_stand_beside_their_figures() -> None:
+def test_intervals_follow_their_figures_in_the_cells() -> None:
     intervals = {"mIoU": Interval(40.0, 38.04, 43.0), "WIoU": Interval(50.0, reason="1 clip: too few")}
     row = measured(result("a", 40.0), intervals=intervals)
     text = leaderboard.markdown([row])
@@ -182,7 +182,7 @@ def against(row: Row, effect: float, p: float, clips: int = 12, least: float = 0
     return dataclasses.replace(row, to_best={"mIoU": comparison, **further}, to_above=comparison)
 
 
-def test_rows_that_cannot_be_told_from_the_best_are_marked_and_named() -> None:
+def test_rows_not_significantly_worse_than_the_best_are_marked() -> None:
     best, near, far = (measured(result(name, miou)) for name, miou in (("a", 50.0), ("b", 49.0), ("c", 30.0)))
     text = leaderboard.markdown([best, against(near, -1.0, 0.3), against(far, -20.0, 0.0004)])
     assert [row["mIoU"][-1] == "≈" for row in cells(text)] == [False, True, False]
@@ -191,21 +191,21 @@ def test_rows_that_cannot_be_told_from_the_best_are_marked_and_named() -> None:
     assert re.search(r"`c` .*-20\.00 \[-21\.0, -19\.0\] +\| +<0\.001 \|", text)
 
 
-def test_where_all_are_told_apart_the_best_is_named() -> None:
+def test_significantly_best_method_is_named() -> None:
     text = leaderboard.markdown([measured(result("a", 50.0)), against(measured(result("b", 40.0)), -10.0, 0.01)])
     assert "`a` is better than every other (p < 0.05)." in text
 
 
-def test_too_few_clips_for_any_p_are_said() -> None:
+def test_too_few_clips_for_significance_are_stated_and_nothing_is_marked() -> None:
     second = against(measured(result("b", 40.0)), -10.0, 0.5, clips=2, least=0.5, WIoU=0.5)
     text = leaderboard.markdown([measured(result("a", 50.0)), second])
     assert "So few clips cannot separate two methods: p is 0.5 or more" in text
-    assert "≈" not in text  # no outcome could have told them apart, so the sign would say nothing
+    assert "≈" not in text  # no outcome could have been significant, so the mark would mean nothing
     assert "is better than every other" not in text
 
 
-def test_too_many_pairs_for_any_p_are_said_too() -> None:
-    """The swaps that are tried set a least p; times thousands of pairs it is no small one."""
+def test_too_many_pairs_for_significance_are_stated_and_nothing_is_marked() -> None:
+    """The number of swaps sets a smallest p; times thousands of pairs it is not small."""
     rows = [measured(result(f"m{index:03}", 50.0 - index / 10)) for index in range(60)]
     others = [against(row, -1.0, 1.0, clips=50, least=0.18) for row in rows[1:]]
     text = leaderboard.markdown([rows[0], *others])
@@ -213,8 +213,8 @@ def test_too_many_pairs_for_any_p_are_said_too() -> None:
     assert "≈" not in text
 
 
-def test_each_metric_has_its_own_sign() -> None:
-    """Both mIoU told apart and WIoU not, and the other way round."""
+def test_equivalence_mark_is_per_metric() -> None:
+    """One row differs in mIoU but not in WIoU, another the other way round."""
     best = measured(result("a", 50.0))
     far = against(measured(result("b", 40.0)), -10.0, 0.01, WIoU=0.4)
     near = against(measured(result("c", 39.0)), -11.0, 0.2, WIoU=0.03)
@@ -227,18 +227,18 @@ def test_each_metric_has_its_own_sign() -> None:
     assert latex.document([best, far, near]).count(r"\,$\approx$") == 2
 
 
-def test_the_statement_is_over_clips_and_says_so() -> None:
+def test_significance_statement_is_limited_to_clips() -> None:
     text = leaderboard.markdown([measured(result("a", 50.0)), against(measured(result("b", 40.0)), -10.0, 0.01)])
     assert "This holds over clips, not over trainings" in text
 
 
-def test_a_comparison_that_could_not_be_made_gives_its_reason() -> None:
+def test_impossible_comparison_has_its_reason_in_the_leaderboard() -> None:
     none = Comparison(None, reason="other ground truth")
     second = dataclasses.replace(measured(result("b", 40.0)), to_best={"mIoU": none}, to_above=none)
     assert "This cannot be said: other ground truth." in leaderboard.markdown([measured(result("a", 50.0)), second])
 
 
-def test_csv_keeps_full_precision(tmp_path: Path) -> None:
+def test_leaderboard_csv_keeps_full_precision(tmp_path: Path) -> None:
     intervals = {"mIoU": Interval(100 / 3, 30 + 1 / 7, 40.0)}
     rows = [measured(result("a", 100 / 3), intervals=intervals), measured(result("b", None))]
     assert leaderboard.write(rows, tmp_path, ("csv",)) == [tmp_path / "leaderboard.csv"]
@@ -248,7 +248,7 @@ def test_csv_keeps_full_precision(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=40))
-def test_a_name_is_one_cell_and_one_code_span_whatever_it_is(name: str) -> None:
+def test_any_method_name_is_one_cell_and_one_code_span(name: str) -> None:
     (line,) = table(["method", "x"], [[code(name), "1"]]).splitlines()[2:]
     assert len(re.findall(r"(?<!\\)\|", line)) == 3
     fence = re.match(r"`+", code(name))
@@ -257,7 +257,7 @@ def test_a_name_is_one_cell_and_one_code_span_whatever_it_is(name: str) -> None:
 
 
 @given(st.text(max_size=40))
-def test_a_note_is_one_line_without_html(note: str) -> None:
+def test_any_note_is_one_line_without_html_or_markup(note: str) -> None:
     shown = plain(note)
     assert "<" not in shown
     assert len(shown.splitlines()) <= 1
@@ -265,7 +265,7 @@ def test_a_note_is_one_line_without_html(note: str) -> None:
     assert len(re.findall(r"(?<!\\)\|", table(["note"], [[shown]]).splitlines()[2])) == 2
 
 
-def test_results_survive_the_disk(tmp_path: Path) -> None:
+def test_result_reads_back_unchanged_with_nan_as_none(tmp_path: Path) -> None:
     first = result("a", 40.0)
     assert first.metrics is not None
     first.metrics["mIoU"] = float("nan")
@@ -284,13 +284,13 @@ def test_results_survive_the_disk(tmp_path: Path) -> None:
         ('{"schema": 1}', "key method"),
     ],
 )
-def test_other_files_are_one_message(tmp_path: Path, text: str, part: str) -> None:
+def test_invalid_result_file_is_one_error_message(tmp_path: Path, text: str, part: str) -> None:
     (tmp_path / "result.json").write_text(text)
     with pytest.raises(UserError, match=part):
         read_result(tmp_path / "result.json")
 
 
-def test_a_machine_that_was_busy_is_marked_wherever_a_clock_was_read() -> None:
+def test_busy_machine_is_marked_at_all_time_figures_in_every_format() -> None:
     samples = {
         "round": [0] * 20, "kind": ["key"] * 20, "prepare": [1.0] * 20, "decode": [1.0] * 20,
         "step": [10.0] * 15 + [100.0] * 5,
@@ -312,7 +312,7 @@ def test_a_machine_that_was_busy_is_marked_wherever_a_clock_was_read() -> None:
     assert "the machine slept" not in leaderboard.markdown(rows[:1])
 
 
-def test_how_to_cite_is_a_short_section_at_the_end() -> None:
+def test_how_to_cite_section_lists_the_first_signatures() -> None:
     results = [result(f"m{number:02}", 90.0 - number) for number in range(leaderboard.CITED + 3)]
     section = markdown(*results).partition("\n## How to cite\n")[2]
     assert section.rstrip().endswith("```")

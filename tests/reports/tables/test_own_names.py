@@ -1,4 +1,4 @@
-"""What a user calls the methods: read from a file, shown in every table and plot."""
+"""Users' names of methods: read from a file and shown in every table and plot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vssbench.reports.plots.curves import curves
 from vssbench.reports.tables import own_names
 
 
-def test_names_are_read_by_spec_in_any_order_of_its_arguments(tmp_path: Path) -> None:
+def test_names_file_matches_specs_with_arguments_in_any_order(tmp_path: Path) -> None:
     file = tmp_path / "names.yaml"
     file.write_text('"hold(of=mpvss,  key_interval=5)": Held\nMPVSS Swin-T: "MPVSS [12]"\nmpvss: "  Ours,\n  best "\n')
     assert own_names.read(file) == {
@@ -23,7 +23,7 @@ def test_names_are_read_by_spec_in_any_order_of_its_arguments(tmp_path: Path) ->
     }  # fmt: skip
 
 
-def test_every_mistake_is_told_with_its_place(tmp_path: Path) -> None:
+def test_invalid_names_are_reported_with_line_and_column(tmp_path: Path) -> None:
     file = tmp_path / "names.yaml"
     file.write_text("mpvss: 3\ncffm: ''\n")
     with pytest.raises(UserError) as caught:
@@ -32,7 +32,7 @@ def test_every_mistake_is_told_with_its_place(tmp_path: Path) -> None:
     assert f"{file}:2:7: cffm" in str(caught.value)
 
 
-def test_a_sweep_is_named_as_a_whole_or_row_by_row() -> None:
+def test_sweep_can_be_named_as_a_whole_or_row_by_row() -> None:
     rows = [row(f"mpvss(key_interval={k})", 50.0, 1.0) for k in (2, 5)] + [row("cffm", 40.0, 2.0), published("X", 1, 1)]
     found, unused = own_names.named(rows, {"mpvss": "Ours", "mpvss(key_interval=5)": "Best", "X": "Y", "cfm": "no"})
     assert names(found) == ["Ours K=2", "Best", "cffm", "Y"]
@@ -44,7 +44,7 @@ def test_a_sweep_is_named_as_a_whole_or_row_by_row() -> None:
     assert [one.called for one in own_names.named(rows, {})[0]] == [""] * 4
 
 
-def test_the_report_uses_them_in_every_format(tmp_path: Path) -> None:
+def test_report_uses_own_names_in_every_format(tmp_path: Path) -> None:
     method_folder(tmp_path / "run", "mpvss(backbone=swin_t)", 0.9)
     method_folder(tmp_path / "run", "cffm", 0.8)
     file = tmp_path / "names.yaml"

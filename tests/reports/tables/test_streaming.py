@@ -26,7 +26,7 @@ def rows(folder: Path) -> list[Any]:
     return read_runs.read([folder])
 
 
-def test_a_line_per_method_that_was_streamed(tmp_path: Path) -> None:
+def test_streaming_table_has_one_line_per_streamed_method(tmp_path: Path) -> None:
     text = streaming.text(rows(tmp_path))
     lines = [" ".join(line.split()) for line in text.splitlines() if line.startswith("| `")]
     assert lines == [
@@ -37,19 +37,19 @@ def test_a_line_per_method_that_was_streamed(tmp_path: Path) -> None:
     assert "leads from one to the next: `arseg`." in text
 
 
-def test_it_stands_in_the_leaderboard_and_only_where_it_was_measured(tmp_path: Path) -> None:
+def test_leaderboard_has_the_streaming_table_only_if_streamed(tmp_path: Path) -> None:
     found = rows(tmp_path)
     assert "What a camera's viewer sees" in leaderboard.markdown(found)
     assert streaming.text([row for row in found if not row.result.streaming]) == ""
 
 
-def test_curves_are_by_ascending_rate_without_what_has_no_number(tmp_path: Path) -> None:
+def test_streaming_curves_ascend_by_rate_and_skip_missing_values(tmp_path: Path) -> None:
     found = {row.method: curve(row) for row in rows(tmp_path)}
     assert list(found["mpvss"].items()) == [(10.0, 70.0), (30.0, 60.25)]
     assert found["arseg"] == found["mask2former"] == {}
 
 
-def test_the_csv_file_has_every_rate(tmp_path: Path) -> None:
+def test_csv_has_streaming_columns_of_every_rate(tmp_path: Path) -> None:
     table = data_frame.table(rows(tmp_path)).set_index("method")
     assert table.loc["mpvss", "sIoU(fps=30)"] == 60.25
     assert table.loc["arseg", "age(p99,fps=10)"] == 100
