@@ -30,7 +30,7 @@ SIZE = (64, 128)
 
 
 class Inverse(Soft):
-    """The same scores with another sign, and of another kind of picture: the green channel's."""
+    """The same scores with the opposite sign, and from a different image: the green channel."""
 
     def prepare(self, frame: Frame) -> np.ndarray:
         return frame.image[..., 1]
@@ -45,7 +45,7 @@ class Inverse(Soft):
 
 
 class Priced:
-    """A per-frame method without weights whose frame costs so many multiply-adds at `SIZE`, in convolutions."""
+    """A per-frame method without weights that costs `macs` multiply-adds per frame at `SIZE`, in convolutions."""
 
     name, needs, lookahead, kinds = "priced", frozenset(), 0, ("key",)
     scores = Soft.scores
@@ -71,7 +71,7 @@ def _known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def loaded(arguments: str = "", reference: float = 1.0, update: float = 0.0, bias: float = 0.0) -> Accel:
-    """With a correction that is so many times the identity on either half, and a bias of class 2."""
+    """A method whose correction is a multiple of the identity on each half, with a bias for class 2."""
     method = load_method(SPEC.format(arguments))
     assert isinstance(method, Accel)
     identity = torch.eye(4)
@@ -92,7 +92,7 @@ def run(method, frames: list[Frame]) -> tuple[list[Prediction], list[np.ndarray]
 
 
 def two_channels(frames: list[Frame]) -> list[Frame]:
-    """The same frames, green turned upside down."""
+    """The same frames with the pixels of the green channel shuffled."""
     rng = np.random.default_rng(0)
     turned = []
     for frame in frames:
@@ -105,8 +105,8 @@ def two_channels(frames: list[Frame]) -> list[Frame]:
 # Fusion
 
 
-def test_fusion_by_hand() -> None:
-    """Without flow: 3 x the key frame's scores + 0.5 x the update's of the frame itself, and a bias."""
+def test_fused_scores_equal_the_values_computed_by_hand() -> None:
+    """Without flow: 3 x the key frame's scores + 0.5 x the update's scores of the frame itself + a bias."""
     frames = two_channels(shifting(length=4))
     predictions, scores = run(loaded(",flow=none,key_interval=3", 3.0, 0.5, bias=7.0), frames)
     for index, key in ((1, 0), (2, 0)):
@@ -119,7 +119,7 @@ def test_fusion_by_hand() -> None:
     assert [(one.kind, one.age) for one in predictions] == [("key", 0), ("nonkey", 1), ("nonkey", 2), ("key", 0)]
 
 
-def test_the_matrix_products_are_the_convolution() -> None:
+def test_correction_by_matrix_products_equals_the_convolution() -> None:
     correction = Correction(5)
     nn.init.normal_(correction.bias)
     reference, update = torch.randn(2, 5, 6, 7)
@@ -127,7 +127,7 @@ def test_the_matrix_products_are_the_convolution() -> None:
     torch.testing.assert_close(correction.of(reference, update), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_an_identity_on_the_reference_is_deep_feature_flow() -> None:
+def test_identity_correction_of_the_reference_equals_deep_feature_flow() -> None:
     frames = shifting()
     plain, _ = run(load_method("accel(reference=soft)"), frames)
     fused, _ = run(loaded(), frames)
@@ -135,7 +135,7 @@ def test_an_identity_on_the_reference_is_deep_feature_flow() -> None:
         np.testing.assert_array_equal(one.labels, other.labels)
 
 
-def test_one_frame_in_an_interval_is_the_reference_and_so_is_the_first_frame() -> None:
+def test_key_interval_1_and_the_first_frame_use_the_reference_alone() -> None:
     frames = shifting()
     every, _ = run(loaded(",key_interval=1", 0.0, 1.0), frames)
     first, _ = run(loaded("", 0.0, 1.0), frames[:1])
@@ -148,14 +148,14 @@ def test_one_frame_in_an_interval_is_the_reference_and_so_is_the_first_frame() -
 
 
 @pytest.mark.parametrize("chain", ["true", "false"])
-def test_known_motion_is_undone(chain: str) -> None:
+def test_known_motion_is_compensated(chain: str) -> None:
     frames = shifting()
     assert right(run(load_method(f"accel(reference=soft,chain={chain})"), frames)[0], frames) > 0.98
     assert right(run(load_method("accel(reference=soft,flow=none)"), frames)[0], frames) < 0.8
 
 
 @pytest.mark.parametrize("chain", [True, False])
-def test_a_flow_of_one_pixel_shifts_by_one_pixel_a_frame_and_zeros_enter(chain: bool) -> None:
+def test_flow_of_one_pixel_per_frame_shifts_the_scores_and_pads_zeros(chain: bool) -> None:
     frames = shifting(length=4)
     method = load_method(f"accel(reference=soft,chain={str(chain).lower()})")
     asked: list[tuple[int, int]] = []
@@ -176,7 +176,7 @@ def test_a_flow_of_one_pixel_shifts_by_one_pixel_a_frame_and_zeros_enter(chain: 
         assert not scores[age][:, :, -age:].any()
 
 
-def test_on_a_still_clip_chained_and_from_the_key_frame_agree() -> None:
+def test_chained_and_direct_flow_agree_on_a_still_clip() -> None:
     still = [replace(shifting()[0], index=index) for index in range(5)]
     (chained, _), (direct, _) = (
         run(load_method(f"accel(reference=soft,chain={chain})"), still) for chain in ("true", "false")
@@ -185,7 +185,7 @@ def test_on_a_still_clip_chained_and_from_the_key_frame_agree() -> None:
         np.testing.assert_array_equal(one.labels, other.labels)
 
 
-def test_each_branch_runs_on_its_own_frames() -> None:
+def test_reference_runs_on_key_frames_and_update_on_the_others() -> None:
     method = loaded(",key_interval=3,offset=1")
     ran: dict[str, list[int]] = {"reference": [], "update": []}
     for branch, frames in ran.items():
@@ -196,7 +196,7 @@ def test_each_branch_runs_on_its_own_frames() -> None:
     assert ran == {"reference": [0, 1, 4], "update": [2, 3, 5, 6]}
 
 
-def test_both_gives_training_what_a_stream_fuses() -> None:
+def test_both_returns_the_scores_that_a_stream_fuses() -> None:
     frames = two_channels(shifting(length=4))
     for arguments in ("", ",chain=false", ",flow=none"):
         method = loaded(arguments, 1.0, 2.0)
@@ -208,7 +208,7 @@ def test_both_gives_training_what_a_stream_fuses() -> None:
 # Cost
 
 
-def test_the_correction_has_741_numbers_for_19_classes_and_its_multiply_adds() -> None:
+def test_correction_for_19_classes_has_741_parameters_and_known_macs() -> None:
     correction = Correction(19)
     assert sum(parameter.numel() for parameter in correction.parameters()) == 741
     found = count(correction, (torch.zeros(1, 38, *SIZE),)).macs / 1e9
@@ -220,9 +220,11 @@ def test_the_correction_has_741_numbers_for_19_classes_and_its_multiply_adds() -
     ("other", "update", "amortised"),
     [(190.58, True, 238.00), (268.57, True, 300.39), (339.65, True, 357.25), (427.66, False, 85.53)],
 )
-def test_the_published_networks_cost_amortised(other: float, update: bool, amortised: float, monkeypatch) -> None:
-    """GMACs at 1024x2048, K = 5, of the key frame (427.66), of another frame and a frame in the mean; flow and warp,
-    which the table's flow network counts, stand in the update here. The last row is the reference alone, held."""
+def test_amortised_gmacs_match_the_published_networks(
+    other: float, update: bool, amortised: float, monkeypatch
+) -> None:
+    """GMACs at 1024x2048, K = 5: of the key frame (427.66), of other frames, and the mean per frame. Flow and warp,
+    which the table counts in its flow network, are in the update here. The last row is the reference alone, held."""
     monkeypatch.setattr("vssbench.methods.accel.adapter.load_space", lambda labels: SimpleNamespace(classes=19))
     scale = 1e9 / 256
     correction = 1.5141
@@ -236,7 +238,7 @@ def test_the_published_networks_cost_amortised(other: float, update: bool, amort
     assert [one["kind"] for one in found["uncounted"]] == ["nonkey"]
 
 
-def test_parameters_and_weights_are_those_of_all_three() -> None:
+def test_parameters_and_weights_join_both_branches_and_the_correction() -> None:
     spec = "accel(reference=psp18,update=psp18(scale=0.5))"
     branches = [load_method(one) for one in ("psp18", "psp18(scale=0.5)")]
     parts = [sum(p.numel() for p in one.network.parameters()) for one in branches]
@@ -250,7 +252,7 @@ def test_parameters_and_weights_are_those_of_all_three() -> None:
 # Specs and files
 
 
-def test_names_of_both_branches_are_seen_and_resolved() -> None:
+def test_specs_of_both_branches_are_checked_and_resolved() -> None:
     spec = parse("accel(reference=mpvss,update=psp18(scale=0.5))")
     full = resolved(load_method(spec), spec)
     assert "reference=mpvss(backbone=tiny" in str(full)
@@ -259,7 +261,7 @@ def test_names_of_both_branches_are_seen_and_resolved() -> None:
         load_method("accel(reference=psp18,update=psp18(scaled=0.5))")
 
 
-def test_a_correction_is_read_and_one_for_other_branches_is_refused(tmp_path: Path) -> None:
+def test_correction_file_loads_only_for_its_branches(tmp_path: Path) -> None:
     right_one, wrong_one = (
         json.dumps({"method": f"accel(reference={name},update=inverse)"}) for name in ("soft", "inverse")
     )
@@ -275,7 +277,7 @@ def test_a_correction_is_read_and_one_for_other_branches_is_refused(tmp_path: Pa
         load_method("accel(reference=soft)", tmp_path / "a.safetensors")
 
 
-def test_mistakes() -> None:
+def test_invalid_branches_frames_and_cost_requests_are_refused() -> None:
     first, second, *_ = random_clip("street")
     for branches in ("reference=oracle,update=soft", "reference=soft,update=oracle", "reference=hold(of=soft)"):
         with pytest.raises(UserError, match="has no class scores"):
@@ -295,11 +297,11 @@ def test_mistakes() -> None:
     "spec", [SPEC.format(""), SPEC.format(",chain=false,key_interval=3,offset=1"), "accel(reference=soft,flow=none)",
              "ema(of=accel(reference=soft))", "hold(of=accel(reference=soft,key_interval=2),key_interval=2)"],
 )  # fmt: skip
-def test_conforms(spec: str) -> None:
+def test_method_satisfies_the_contract(spec: str) -> None:
     check_method(spec, classes=4)
 
 
 @pytest.mark.parametrize("reference", ["mpvss(key_interval=2)", "mrcfa"])
-def test_conforms_over_networks(reference: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_method_satisfies_the_contract_over_networks(reference: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vssbench.methods.accel.adapter.load_space", lambda labels: SimpleNamespace(classes=11))
     check_method(f"accel(reference={reference},update=psp18(scale=0.5),key_interval=3)", classes=11)

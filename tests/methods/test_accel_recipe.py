@@ -1,4 +1,4 @@
-"""The recipe of Accel: the correction alone learns, over two trained networks, from what a stream would fuse."""
+"""The recipe of Accel: only the correction learns, over two trained networks, from what a stream would fuse."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def recipe(interval: int = 3, **settings: object) -> AccelRecipe:
     return AccelRecipe(Order(parse(SPEC.format(interval)), SYNTHETIC, settings=settings))
 
 
-def test_the_loss_is_that_of_what_a_stream_fuses() -> None:
+def test_loss_is_that_of_the_scores_that_a_stream_fuses() -> None:
     made = recipe()
     with torch.no_grad():
         made.method.correction.weight.normal_(generator=torch.Generator().manual_seed(1))
@@ -48,7 +48,9 @@ def test_the_loss_is_that_of_what_a_stream_fuses() -> None:
         scores = torch.from_numpy(made.method.scores(y))
         labels = torch.from_numpy(example.labels[0]).long()
         expected.append(F.cross_entropy(scores[None], labels[None], ignore_index=255).item())
-    assert loss.item() == pytest.approx(np.mean(expected), rel=0.02)  # of both, pixels without labels differ in number
+    assert loss.item() == pytest.approx(
+        np.mean(expected), rel=0.02
+    )  # the examples differ in their number of unlabelled pixels
     loss.backward()
     assert [name for name, one in made.module.named_parameters() if one.grad is not None] == [
         "correction.weight", "correction.bias"
@@ -86,7 +88,7 @@ def test_all_frames_are_cropped_alike_and_small_ones_stay_whole() -> None:
     assert cropped([Picture(image)], (10, 5), np.random.default_rng(0))[0].size == (6, 5)
 
 
-def test_mistakes() -> None:
+def test_untrainable_specs_and_starts_are_refused() -> None:
     with pytest.raises(UserError, match="no correction to train"):
         AccelRecipe(Order(parse("accel(reference=psp18)"), SYNTHETIC))
     with pytest.raises(UserError, match="key_interval=1"):
@@ -97,7 +99,7 @@ def test_mistakes() -> None:
         AccelRecipe(Order(parse(SPEC.format(3)), SYNTHETIC, start={"reference": UNTRAINED}))
 
 
-def test_what_was_trained_is_what_runs(tmp_path: Path) -> None:
+def test_trained_correction_loads_only_for_its_branches(tmp_path: Path) -> None:
     opened = open_job(SPEC.format(3), SMALL, steps=2, batch=2)
     before = opened.recipe.method.correction.weight.clone()
     opened.run(tmp_path, resume=False)
@@ -110,7 +112,7 @@ def test_what_was_trained_is_what_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_learns_a_clip_by_heart_over_a_reference_that_knows_it(
+def test_training_overfits_one_clip_over_an_overfitted_reference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     as_they_are(monkeypatch, "arseg.training.recipe_single")

@@ -106,7 +106,7 @@ def close(found: np.ndarray | torch.Tensor, stored: np.ndarray, tolerance: float
     return bool((np.abs(found - exact) <= tolerance + slack).all())
 
 
-def test_golden_outputs(official, golden):
+def test_outputs_match_official_golden_outputs(official, golden):
     official.reset()
     for branch, frame in zip(("hr", "lr"), pair(golden), strict=True):
         y = official.step(official.prepare(frame))
@@ -118,7 +118,7 @@ def test_golden_outputs(official, golden):
 
 
 @torch.inference_mode()
-def test_golden_features(official, golden):
+def test_features_match_official_golden_outputs(official, golden):
     key, frame = (official.prepare(frame) for frame in pair(golden))
     _, reference, *_ = official._key(key.image)
     assert close(reference[0, :, ::6, ::6], golden["hr_feature_stride6"])
@@ -131,7 +131,7 @@ def test_golden_features(official, golden):
     assert close(fused[0, :, ::6, ::6], golden["fused_feature_stride6"])
 
 
-def test_other_warps_are_told_apart(files, golden):
+def test_golden_outputs_distinguish_different_warps(files, golden):
     key, frame = pair(golden)
     reversed_motion = replace(frame, side={"motion": -frame.side["motion"]})
     stored = golden["lr_logits_stride8_f32"]
@@ -146,7 +146,7 @@ def test_other_warps_are_told_apart(files, golden):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_layout_loads_strictly(form, tmp_path):
+def test_every_official_layout_loads_strictly(form, tmp_path):
     states = filled(form)
     method = load_method(spec(form), checkpoint=written(states, tmp_path))
     assert method.weights.origin == "file"
@@ -160,7 +160,7 @@ def test_every_layout_loads_strictly(form, tmp_path):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_hr_network_alone_takes_its_file(form, tmp_path):
+def test_per_frame_method_loads_the_hr_file_and_predicts_the_same(form, tmp_path):
     backbone, data = form.split("_")
     files = written(filled(form), tmp_path)
     alone = load_method(f"{backbone}(labels={LABELS[data]})", checkpoint=files["hr"])
@@ -174,7 +174,7 @@ def run(method, frame):
     return method.decode(method.step(method.prepare(frame)))
 
 
-def test_misfits_are_all_listed(tmp_path):
+def test_all_entries_that_do_not_fit_are_listed(tmp_path):
     states = filled("psp18_camvid")
     moved = states["lr"].pop("fuse_attention.hr_key_conv.bias")
     states["lr"]["surplus"] = moved
@@ -188,7 +188,7 @@ def test_misfits_are_all_listed(tmp_path):
         load_method(spec("psp18_camvid"), checkpoint={"hr": files["hr"].with_name("lr.pth"), "lr": files["lr"]})
 
 
-def test_two_names_of_one_layer_must_agree(tmp_path):
+def test_shared_layer_with_different_values_is_refused(tmp_path):
     states = filled("bise18_camvid")
     states["hr"]["conv_out.conv_out.bias"] += 1
     with pytest.raises(UserError, match=r"conv_out\.conv_out\.bias and final_conv\.bias differ"):
@@ -200,14 +200,14 @@ def packaged_file(name: str) -> Path:
 
 
 @pytest.mark.parametrize(("spec", "file", "scale"), [("psp18", "half", 0.5), ("psp18(scale=0.5)", "hr", 1)])
-def test_weights_of_another_scale_are_refused(spec, file, scale):
-    """Every entry fits: only the header knows."""
+def test_weights_trained_at_a_different_scale_are_refused(spec, file, scale):
+    """Every entry fits: only the header shows it."""
     with pytest.raises(UserError, match=rf"was trained for psp18.*, on frames of scale {scale}") as error:
         load_method(spec, checkpoint=packaged_file(file))
     assert f"name scale={scale}" in str(error.value)
 
 
-def test_networks_of_two_trainings_are_refused():
+def test_hr_and_lr_networks_of_different_trainings_are_refused():
     right = {"hr": packaged_file("hr"), "lr": packaged_file("lr")}
     assert load_method("arseg", checkpoint=right).weights.origin == "packaged"
     with pytest.raises(UserError, match=r"scale 0.5\n  expected: weights for scale 1"):
@@ -216,7 +216,7 @@ def test_networks_of_two_trainings_are_refused():
         load_method("arseg(scale=0.75)", checkpoint=right)
 
 
-def test_networks_of_two_trainings_without_headers_are_told_by_their_classifiers(tmp_path):
+def test_networks_without_headers_are_refused_if_their_classifiers_differ(tmp_path):
     states = filled("psp18_camvid")
     states["lr"]["final_conv.weight"] = states["lr"]["final_conv.weight"] * 1.5
     with pytest.raises(UserError, match="not from the same training run: their classifiers differ") as error:
@@ -225,12 +225,12 @@ def test_networks_of_two_trainings_without_headers_are_told_by_their_classifiers
 
 
 @pytest.mark.parametrize("checkpoint", ["one.pth", {"hr": "hr.pth"}, {"hr": "hr.pth", "lr": "lr.pth", "x": "x.pth"}])
-def test_two_files_are_asked_for(checkpoint):
+def test_checkpoint_must_be_exactly_an_hr_and_an_lr_file(checkpoint):
     with pytest.raises(UserError, match="hr"):
         load_method("arseg", checkpoint=checkpoint)
 
 
-def test_our_own_format(tmp_path):
+def test_files_in_our_own_format_give_the_same_labels(tmp_path):
     untrained = load_method("arseg", checkpoint="untrained")
     assert untrained.weights.origin == "untrained"
     files = {"hr": tmp_path / "hr.safetensors", "lr": tmp_path / "lr.safetensors"}
@@ -242,7 +242,7 @@ def test_our_own_format(tmp_path):
         assert (run(untrained, frame).labels == run(loaded, frame).labels).all()
 
 
-def test_untrained_weights_are_the_same_every_time():
+def test_untrained_weights_are_reproducible_and_share_the_classifier():
     one, other = build("tiny", load_space("synthetic"), "hr"), build("tiny", load_space("synthetic"), "hr")
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
     method = load_method("arseg", checkpoint="untrained")
@@ -251,11 +251,11 @@ def test_untrained_weights_are_the_same_every_time():
 
 
 @pytest.mark.parametrize("method", ["arseg", "psp18", "psp18(scale=0.5)"])
-def test_contract(method):
+def test_method_satisfies_the_contract(method):
     check_method(lambda: load_method(method, checkpoint="untrained"))
 
 
-def test_the_stream_decides_which_frames_are_key_frames():
+def test_key_frames_follow_the_stream_and_not_the_gop_argument():
     method = load_method("arseg(gop=12)")
     said = [run(method, frame) for frame in random_clip(length=9, gop=4)]
     assert [p.kind for p in said] == ["key", "nonkey", "nonkey", "nonkey"] * 2 + ["key"]
@@ -265,8 +265,8 @@ def test_the_stream_decides_which_frames_are_key_frames():
 @pytest.mark.parametrize("backbone", ["tiny", "psp18", "bise18"])
 @pytest.mark.parametrize("labels", ["camvid", "cityscapes"])
 @torch.inference_mode()
-def test_any_size(backbone, labels):
-    """Sides that no stride divides, and a feature grid that `grid` foretells."""
+def test_frames_of_any_size_are_segmented(backbone, labels):
+    """Sides that no stride divides, and a feature grid that `grid` predicts."""
     method = load_method(f"arseg(backbone={backbone},labels={labels})")
     for frame in random_clip(length=2, size=(73, 101)):
         y = method.step(method.prepare(frame))
@@ -279,12 +279,12 @@ def test_any_size(backbone, labels):
         assert tuple(feature.shape) == (1, y.branch.channels, *y.branch.grid(size))
 
 
-def test_normalisation_follows_the_labels():
+def test_normalisation_depends_on_backbone_and_labels():
     assert normalisation("bise18", "cityscapes") != normalisation("psp18", "cityscapes")
     assert normalisation("bise18", "vspw") == normalisation("psp18", "camvid") == normalisation("tiny", "cityscapes")
 
 
-def test_frames_out_of_order_and_shape():
+def test_frames_out_of_order_or_shape_and_bad_arguments_are_refused():
     method = load_method("arseg")
     key, nonkey = random_clip(length=2, size=(48, 64))
     with pytest.raises(UserError, match="follows no key frame"):
@@ -301,14 +301,14 @@ def test_frames_out_of_order_and_shape():
 
 
 @pytest.mark.parametrize("form", ["official", "consistent"])
-def test_warp_is_grid_sample(form):
+def test_warp_equals_the_plain_warp_by_grid_sample(form):
     torch.manual_seed(0)
     feature = torch.randn(1, 5, 37, 53)
     motion = 20 * torch.randn(1, 2, 37, 53)
     assert torch.allclose(warp(feature, motion, form), plain_warp(feature, motion, form), atol=1e-5)
 
 
-def test_only_the_consistent_warp_leaves_a_still_picture_alone():
+def test_only_the_consistent_warp_is_the_identity_without_motion():
     feature, still = torch.randn(1, 5, 37, 53), torch.zeros(1, 2, 37, 53)
     assert torch.allclose(warp(feature, still, "consistent"), feature, atol=1e-4)
     moved = warp(feature, still, "official")
@@ -327,7 +327,7 @@ def test_training_heads_do_not_change_the_output(labels):
 
 
 @torch.inference_mode()
-def test_cost_module_computes_what_step_and_decode_do():
+def test_cost_module_computes_the_same_scores_as_the_method():
     method = load_method("arseg", checkpoint="untrained")
     for frame in random_clip(length=2, size=(64, 96)):
         x = method.prepare(frame)
@@ -340,7 +340,7 @@ def test_cost_module_computes_what_step_and_decode_do():
 
 
 @pytest.mark.parametrize("form", [pytest.param("psp18_camvid", marks=pytest.mark.slow), *FORMS[1:]])
-def test_costs_are_the_published_ones(form):
+def test_gflops_match_the_official_networks(form):
     size, key, nonkey, mean = COSTS[form]
     found = gflops(load_method(spec(form)), None, size)
     assert found["agreement"]

@@ -1,4 +1,4 @@
-"""AR-Seg's recipes, both phases: what learns, each loss, what an example is, and that it learns."""
+"""AR-Seg's recipes, both phases: trained parameters, each loss, examples, and an overfitting test."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def with_gradients(module: torch.nn.Module) -> set[str]:
     return {name for name, parameter in module.named_parameters() if parameter.grad is not None}
 
 
-# What learns.
+# Trained parameters.
 
 
 @pytest.mark.parametrize("method", ["psp18", "psp18(scale=0.5)", "bise18"])
-def test_phase_one_trains_everything(method):
+def test_phase_one_trains_every_parameter(method):
     recipe = AloneRecipe(Order(parse(method), load_space("synthetic"), settings=SMALL))
     recipe.module.train()
     sum(recipe.module(some_batch(11, 1)).values()).backward()
@@ -79,7 +79,7 @@ def test_phase_one_trains_everything(method):
 
 
 @pytest.mark.parametrize("fusing", [False, True])
-def test_phase_two_trains_the_lr_network_but_for_the_shared_convolution(hr, fusing):
+def test_phase_two_trains_the_lr_network_except_its_shared_classifier(hr, fusing):
     recipe = ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start=hr, settings=SMALL))
     method, optimiser = recipe.method, recipe.optimiser()
     before = {name: tensor.clone() for name, tensor in recipe.module.state_dict().items()}
@@ -100,7 +100,7 @@ def test_phase_two_trains_the_lr_network_but_for_the_shared_convolution(hr, fusi
     assert torch.equal(method.lr.classifier.weight, method.hr.classifier.weight)
 
 
-def test_stages_optimisers_and_schedule(hr):
+def test_stages_optimisers_and_schedules_depend_on_the_data(hr):
     tiny = ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start={"hr": hr}, settings={"steps": 10}))
     stages = []
     for step in range(10):
@@ -126,14 +126,14 @@ def test_stages_optimisers_and_schedule(hr):
 
 
 def slow_cross_entropy(scores: torch.Tensor, labels: torch.Tensor) -> list[float]:
-    """Of every labelled pixel."""
+    """The loss of every labelled pixel."""
     pixels = zip(
         scores.permute(0, 2, 3, 1).reshape(-1, scores.shape[1]).tolist(), labels.flatten().tolist(), strict=True
     )
     return [math.log(sum(math.exp(value - row[label]) for value in row)) for row, label in pixels if label != 255]
 
 
-def test_cross_entropies_and_presence():
+def test_cross_entropies_and_presence_equal_their_definitions():
     batch = some_batch(4, 1, (8, 9))
     labels, scores = batch.labels[:, 0], 3 * torch.randn(2, 4, 8, 9, generator=torch.Generator().manual_seed(1))
     losses = slow_cross_entropy(scores, labels)
@@ -150,7 +150,7 @@ def test_cross_entropies_and_presence():
     assert float(log_likelihood(scores, nothing)) == float(hard_cross_entropy(scores, nothing)) == 0
 
 
-def test_the_losses_of_each_form_and_their_weights():
+def test_losses_and_their_weights_are_the_papers_for_each_backbone():
     """What each branch's outputs are compared with: the paper's sums, from the adapter's own forward functions."""
     batch = some_batch(11, 1)
     labels, images = batch.labels[:, 0], batch.images[:, 0] / 255
@@ -182,7 +182,7 @@ def test_the_losses_of_each_form_and_their_weights():
 
 
 @pytest.mark.parametrize("fusing", [False, True])
-def test_phase_two_compares_with_the_frozen_networks_feature(hr, fusing):
+def test_phase_two_losses_use_the_frozen_networks_feature(hr, fusing):
     """Image by image, with the attention as defined and the adapter's own preparation of frames."""
     recipe = ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start=hr, settings=SMALL))
     method, batch = recipe.method, some_batch(11, 2)
@@ -205,8 +205,8 @@ def test_phase_two_compares_with_the_frozen_networks_feature(hr, fusing):
     assert set(found) == {"segmentation", "presence", "similarity"}
 
 
-def test_the_attentions_gradient_is_that_of_its_definition():
-    """Of several images, in float64, at a size that no tile divides."""
+def test_attention_gradients_equal_those_of_its_definition():
+    """For several images, in float64, at a size that no tile divides."""
     generator = torch.Generator().manual_seed(2)
     inputs = [torch.randn(2, 3, 11, 13, dtype=torch.double, generator=generator) for _ in range(3)]
     weight = torch.randn(2, 3, 11, 13, dtype=torch.double, generator=generator)
@@ -225,7 +225,7 @@ def test_the_attentions_gradient_is_that_of_its_definition():
             torch.testing.assert_close(found, wanted)
 
 
-def test_motion_is_brought_to_the_feature_by_the_nearest_pixel():
+def test_motion_is_resized_to_the_feature_by_nearest_neighbour():
     motion = torch.zeros(1, 2, 8, 16)
     motion[:, 0] = torch.arange(16) * 8.0
     feature = torch.randn(1, 3, 2, 4, generator=torch.Generator().manual_seed(0))
@@ -237,7 +237,7 @@ def test_motion_is_brought_to_the_feature_by_the_nearest_pixel():
 
 
 def ramp(height: int, width: int, shift: int = 0) -> Picture:
-    """A picture whose grey tells the column, and labels that tell it coarsely."""
+    """An image whose grey encodes the column, and labels that encode it coarsely."""
     columns = np.arange(width) + shift
     image = np.broadcast_to((40 + columns).astype(np.uint8)[None, :, None], (height, width, 3))
     labels = np.broadcast_to((columns // 8).astype(np.uint8), (height, width))
@@ -265,7 +265,7 @@ def test_augmentation_moves_frames_labels_and_motion_together(scale):
     assert flips == {False, True}
 
 
-def test_colour_factors():
+def test_colour_factors_scale_brightness_contrast_and_saturation():
     image = np.random.default_rng(0).integers(0, 256, (6, 7, 3), np.uint8)
     np.testing.assert_array_equal(Factors(1, 1, 1)(image), image)
     np.testing.assert_array_equal(Factors(0.5, 1, 1)(image), image // 2)
@@ -277,7 +277,7 @@ def test_colour_factors():
 
 
 @pytest.mark.parametrize("phase", [1, 2])
-def test_draw_repeats(hr, phase):
+def test_draw_is_reproducible(hr, phase):
     clips = Clips(load_dataset("synthetic(clips=2,frames=13)", split="train"))
     if phase == 1:
         recipe = AloneRecipe(Order(parse("psp18"), load_space("synthetic")))
@@ -295,7 +295,7 @@ def test_draw_repeats(hr, phase):
         assert Batch.of([one, other]).motion.shape == (2, 2, *crop)
 
 
-def test_a_pair_is_a_whole_group_apart_and_its_motion_the_codecs(hr):
+def test_pair_spans_a_whole_group_and_has_the_codecs_motion(hr):
     dataset = load_dataset("synthetic(clips=1,frames=12,height=64,width=96)", split="train")
     recipe = ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start=hr))
     for _ in range(2):  # the second time from memory
@@ -309,10 +309,10 @@ def test_a_pair_is_a_whole_group_apart_and_its_motion_the_codecs(hr):
         np.testing.assert_array_equal(current.motion, decoded[11].side["motion"])
 
 
-# What the user may get wrong, and what training may start from.
+# User errors, and what training may start from.
 
 
-def test_clips_without_such_a_pair_are_refused(hr):
+def test_clips_without_a_whole_group_are_refused(hr):
     recipe = ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start=hr))
     clips = Clips(load_dataset(CLIP, split="train"))
     with pytest.raises(UserError, match=r"train_0000: no labelled frame has 11 frames before it"):
@@ -322,7 +322,7 @@ def test_clips_without_such_a_pair_are_refused(hr):
         recipe.draw(clips, "train_0000", np.random.default_rng(0))
 
 
-def test_a_pair_can_be_made_of_one_frame(hr):
+def test_option_moved_makes_a_pair_of_one_frame(hr):
     clips = Clips(load_dataset("synthetic(clips=1,frames=2,height=64,width=96)", split="train"))
     settings = {"crop": (64, 96), "batch": 1}
     made = ArSegRecipe(
@@ -347,7 +347,7 @@ def test_phase_two_needs_an_hr_network(hr, tmp_path, monkeypatch):
         ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start={"hr": hr, "best": hr}))
 
 
-def test_the_packaged_hr_network_is_taken_where_there_is_one(hr, tmp_path, monkeypatch):
+def test_phase_two_starts_from_the_packaged_hr_network_by_default(hr, tmp_path, monkeypatch):
     monkeypatch.setattr("vssbench.networks.packaged.root", lambda: tmp_path)
     (tmp_path / "arseg").mkdir()
     hr.rename(tmp_path / "arseg/tiny_synthetic_hr.safetensors")
@@ -355,7 +355,7 @@ def test_the_packaged_hr_network_is_taken_where_there_is_one(hr, tmp_path, monke
     torch.testing.assert_close(found, checkpoints.read(tmp_path / "arseg/tiny_synthetic_hr.safetensors").tensors)
 
 
-def test_starts(tmp_path, hr):
+def test_training_starts_from_resnet18_official_files_and_hr(tmp_path, hr):
     """From a ResNet-18 in torchvision's layout, from official files, and LR from HR."""
     source = build("bise18", load_space("camvid"), "lr")
     weights = {**trunk(source).state_dict(), "fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
@@ -380,7 +380,7 @@ def test_starts(tmp_path, hr):
         ArSegRecipe(Order(parse("arseg"), load_space("synthetic"), start=tmp_path / "resnet18.pth"))
 
 
-def test_the_weights_give_the_same_scores_when_loaded(tmp_path, hr):
+def test_saved_weights_give_the_same_scores_when_loaded(tmp_path, hr):
     opened = open_job("arseg(gop=4)", start={"hr": str(hr)}, **SMALL)
     opened.run(tmp_path / "a", resume=False)
     files = {branch: tmp_path / f"a/arseg-{branch}.safetensors" for branch in ("hr", "lr")}
@@ -396,7 +396,7 @@ def test_the_weights_give_the_same_scores_when_loaded(tmp_path, hr):
 
 
 @pytest.mark.slow
-def test_both_phases_learn_four_frames_by_heart(tmp_path, monkeypatch):
+def test_both_phases_overfit_four_frames(tmp_path, monkeypatch):
     """Groups of two: each frame but the first is learned as the last of its group."""
     as_they_are(monkeypatch, "arseg.training.recipe")
     as_they_are(monkeypatch, "arseg.training.recipe_single")

@@ -56,7 +56,7 @@ def tiny(tmp_path_factory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("references", ["cached", "recompute"])
-def test_the_golden_outputs(references, tmp_path):
+def test_outputs_match_official_golden_outputs(references, tmp_path):
     expected = golden("cffm_mit_b1_vspw")
     gains = json.loads(str(expected["gains"]))
     state = {name: torch.from_numpy(x) for name, x in fill_layout(layout("cffm_mit_b1_vspw"), gains=gains).items()}
@@ -84,7 +84,7 @@ def test_the_golden_outputs(references, tmp_path):
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_every_official_layout_is_ours_entry_for_entry(backbone):
+def test_state_dict_matches_every_official_layout(backbone):
     wanted = {name: entry["shape"] for name, entry in layout(f"cffm_{backbone}_vspw").items()}
     with torch.device("meta"):
         ours = CFFM(CONFIGS[backbone], 124).state_dict()
@@ -129,7 +129,7 @@ def test_an_official_file_loads_strictly_with_or_without_derived_buffers(tmp_pat
 
 
 def slow_pooled(block: FocalBlock, maps: list[Tensor]) -> list[tuple[Tensor, int, int]]:
-    """(tokens float[C, n_i, m_i], tokens of a window a side, side of the field), of the target and the references."""
+    """(tokens float[C, n_i, m_i], tokens per window side, side of the field), of the target and the references."""
     found = []
     for pool, x, (patch, tokens, seen) in zip(
         block.pool, maps, ((7, 1, 5), (7, 1, 7), (3, 2, 5), (2, 3, 3)), strict=True
@@ -200,7 +200,7 @@ def slow_block(block: FocalBlock, target: Tensor, references: list[Tensor]) -> T
 
 
 @torch.no_grad()
-def test_a_block_is_the_slow_one():
+def test_focal_block_equals_its_slow_definition():
     torch.manual_seed(3)
     torch.set_default_dtype(torch.float64)
     try:
@@ -218,7 +218,7 @@ def test_a_block_is_the_slow_one():
 # Clips
 
 
-def test_cached_and_recomputed_references_give_the_same_outputs_on_a_whole_clip(tiny):
+def test_cached_and_recomputed_references_give_the_same_outputs(tiny):
     clip = varied()
     cached, recomputed = (
         Cffm("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
@@ -230,7 +230,7 @@ def test_cached_and_recomputed_references_give_the_same_outputs_on_a_whole_clip(
 
 
 @pytest.mark.parametrize("references", ["cached", "recompute"])
-def test_each_frame_depends_on_its_references_and_on_no_other(references, tiny):
+def test_each_frame_depends_only_on_itself_and_its_references(references, tiny):
     method = Cffm("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
     clip = varied()
     before = run(method, clip)
@@ -242,7 +242,7 @@ def test_each_frame_depends_on_its_references_and_on_no_other(references, tiny):
 
 
 @pytest.mark.parametrize(("references", "expected"), [("cached", [1] * 12), ("recompute", [1] * 3 + [4] * 9)])
-def test_the_backbone_runs_once_a_frame_where_references_are_cached(references, expected):
+def test_backbone_runs_once_per_frame_unless_references_are_recomputed(references, expected):
     method = Cffm(references=references)
     images: list[int] = []
     method.network.backbone.stages[0].register_forward_pre_hook(lambda module, given: images.append(len(given[0])))
@@ -250,7 +250,7 @@ def test_the_backbone_runs_once_a_frame_where_references_are_cached(references, 
     assert images == expected
 
 
-def test_the_per_frame_classifier_does_not_run_where_there_are_references():
+def test_per_frame_classifier_does_not_run_on_frames_with_references():
     method, clip = Cffm(), varied(length=5)
     run(method, clip[:3])
 
@@ -263,7 +263,7 @@ def test_the_per_frame_classifier_does_not_run_where_there_are_references():
 
 
 @pytest.mark.parametrize("references", ["cached", "recompute"])
-def test_the_methods_contract(references):
+def test_method_satisfies_the_contract(references):
     check_method(lambda: Cffm(references=references))
 
 
@@ -271,7 +271,7 @@ def test_the_methods_contract(references):
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_parameters_are_the_official_ones(backbone):
+def test_parameter_count_matches_the_official_code(backbone):
     with torch.device("meta"):
         network = CFFM(CONFIGS[backbone], 124)
     expected = {"mit_b0": 4_672_527, "mit_b1": 15_482_538, "mit_b2": 26_527_402, "mit_b5": 85_467_936}
@@ -285,7 +285,7 @@ def test_parameters_are_the_official_ones(backbone):
     assert official == expected[backbone]
 
 
-def test_a_classifier_that_nothing_reads_is_apart():
+def test_unused_classifier_is_counted_separately():
     counts = Cffm("vspw", backbone="mit_b0").parameter_counts()
     assert counts == {"all": 4_672_527, "without_training_only": 4_672_527 - 129 * 124}
     assert load_method("cffm", checkpoint="untrained").parameter_counts()["all"] <= 2e6
@@ -293,7 +293,7 @@ def test_a_classifier_that_nothing_reads_is_apart():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_gflops_are_the_official_codes(backbone):
+def test_gflops_match_the_official_code(backbone):
     path = REFERENCE / "published" / "flops_recomputed_cffm.json"
     if not path.is_file():
         pytest.skip("the recomputed figures are not next to the project")
@@ -309,7 +309,7 @@ def test_gflops_are_the_official_codes(backbone):
 
 
 @pytest.mark.parametrize("references", ["cached", "recompute"])
-def test_what_is_counted_is_what_step_and_decode_compute(references, tiny):
+def test_cost_module_computes_the_same_scores_as_the_method(references, tiny):
     method = Cffm("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
     clip, size = varied(size=(50, 70), length=4), (50, 70)
     inputs = [method.prepare(frame).image for frame in clip]

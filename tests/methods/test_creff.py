@@ -34,7 +34,7 @@ def random(channels: int, height: int, width: int, seed: int = 0, scale: float =
     tile=st.sampled_from([(2, 8), (1, 1), (4, 4), (16, 16), (3, 5)]),
     seed=st.integers(0, 99),
 )
-def test_exact_for_every_size_and_tile(channels, height, width, tile, seed):
+def test_local_attention_equals_its_definition_for_every_size_and_tile(channels, height, width, tile, seed):
     inputs = random(channels, height, width, seed)
     expected = definition(*inputs)
     with torch.no_grad():
@@ -45,7 +45,7 @@ def test_exact_for_every_size_and_tile(channels, height, width, tile, seed):
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
-def test_threads_and_memory_formats(threads, memory):
+def test_local_attention_is_exact_for_all_threads_and_memory_formats(threads, memory):
     inputs = [x.contiguous(memory_format=memory) for x in random(32, 61, 47)]
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -60,7 +60,7 @@ def test_threads_and_memory_formats(threads, memory):
         torch.set_num_threads(before)
 
 
-def test_outside_the_map_the_score_is_zero_and_the_value_too():
+def test_scores_and_values_outside_the_map_are_zero():
     """One pixel: its own key against 48 zeros, which take their share of the softmax."""
     query, key, value = torch.full((3, 1, 4, 1, 1), 0.5).unbind()
     score = torch.tensor(4 * 0.25)

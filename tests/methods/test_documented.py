@@ -17,12 +17,12 @@ ROWS = {
 HEADER = next(line for line in TEXT.splitlines() if line.startswith("| method"))
 
 
-def test_rows_are_those_of_the_methods() -> None:
+def test_table_rows_are_exactly_the_built_in_methods() -> None:
     assert sorted(ROWS) == sorted(BUILTIN)
 
 
 @pytest.mark.parametrize("name", sorted(BUILTIN))
-def test_a_row_and_a_paragraph(name: str) -> None:
+def test_every_method_has_a_paragraph_and_a_row_that_matches_its_entry(name: str) -> None:
     row = ROWS[name]
     assert len(row) == HEADER.count("|") - 2
     assert all(row)

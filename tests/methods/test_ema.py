@@ -1,4 +1,4 @@
-"""Ema: averages worked out by hand, carried along known motion, at the cost of the method inside."""
+"""Ema: averages computed by hand, warped along known motion, at the cost of the inner method."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vssbench.testing import check_method, random_clip
 
 
 class Listed(Soft):
-    """Two classes; of pixel (0, x) class 0 has 0 and class 1 what the picture says, less 100. Kind and age by index."""
+    """Two classes: class 0 scores 0, class 1 the value of the image less 100. Kind and age depend on the index."""
 
     def prepare(self, frame: Frame) -> Frame:  # type: ignore[override]
         return frame
@@ -53,8 +53,8 @@ def rows(*values: list[int]) -> list[Frame]:
     ]
 
 
-def test_by_hand() -> None:
-    """Class 1's scores are +8, -4, then -4, +20, then +1, -9; a quarter of the average stays."""
+def test_averages_equal_the_values_computed_by_hand() -> None:
+    """Class 1's scores are +8, -4, then -4, +20, then +1, -9; a quarter of the average is kept."""
     predictions, scores = run("ema(of=listed,keep=0.25)", rows([108, 96], [96, 120], [101, 91]))
     expected = [[8, -4], [0.25 * 8 - 0.75 * 4, -0.25 * 4 + 0.75 * 20], [0.25 * -1 + 0.75 * 1, 0.25 * 14 - 0.75 * 9]]
     for found, row in zip(scores, expected, strict=True):
@@ -65,7 +65,7 @@ def test_by_hand() -> None:
     assert [(one.kind, one.age) for one in predictions] == [("warmup", 0), ("key", 1), ("warmup", 2)]
 
 
-def test_nothing_kept_is_the_method_itself_and_a_still_clip_stays_what_it_is() -> None:
+def test_keep_0_equals_the_inner_method_and_a_still_clip_is_unchanged() -> None:
     frames = shifting()
     alone = [Soft().decode(frame.image[..., 0]).labels for frame in frames]
     for flow in ("none", "dis"):
@@ -76,19 +76,19 @@ def test_nothing_kept_is_the_method_itself_and_a_still_clip_stays_what_it_is() -
         np.testing.assert_array_equal(prediction.labels, alone[0])
 
 
-def test_flow_undoes_known_motion() -> None:
-    """Of what was seen long ago nearly all is kept; along the flow it is still in its place."""
+def test_flow_compensates_known_motion() -> None:
+    """Nearly all of the distant past is kept; warped along the flow, it is still in its place."""
     frames = shifting()
     carried, left = (run(f"ema(of=soft,keep=0.9,flow={flow})", frames)[0] for flow in ("dis", "none"))
     assert right(carried, frames) > 0.985
     assert right(left, frames) < 0.8
 
 
-def test_equal_scores_are_the_first_class() -> None:
+def test_equal_scores_go_to_the_first_class() -> None:
     assert not run("ema(of=listed)", rows([100, 100]))[0][0].labels.any()
 
 
-def test_scores_that_were_given_are_not_written_to_later() -> None:
+def test_returned_scores_are_not_overwritten_by_later_frames() -> None:
     frames = shifting()
     for flow in ("none", "dis"):
         _, scores = run(f"ema(of=soft,flow={flow})", frames)
@@ -97,7 +97,7 @@ def test_scores_that_were_given_are_not_written_to_later() -> None:
         np.testing.assert_array_equal(first[0], Soft().scores(frames[0].image[..., 0]))
 
 
-def test_reset_forgets() -> None:
+def test_reset_clears_the_average() -> None:
     method, frames = load_method("ema(of=soft,flow=dis)"), shifting()
     seen = []
     for _ in range(2):
@@ -119,11 +119,11 @@ def test_reset_forgets() -> None:
         ("ema(of=ema(of=psp18))", 11),
     ],
 )
-def test_conforms(spec: str, classes: int) -> None:
+def test_method_satisfies_the_contract(spec: str, classes: int) -> None:
     check_method(spec, classes=classes)
 
 
-def test_it_costs_what_the_method_inside_costs_and_says_where_flow_runs_besides() -> None:
+def test_cost_is_the_inner_methods_and_flow_is_listed_as_uncounted() -> None:
     inner, plain, warped = (
         cost(load_method(spec), None, (64, 96)) for spec in ("mpvss", "ema(of=mpvss)", "ema(of=ema(of=mpvss),flow=dis)")
     )
@@ -135,7 +135,7 @@ def test_it_costs_what_the_method_inside_costs_and_says_where_flow_runs_besides(
     assert flow == ["key", "nonkey"]
 
 
-def test_mistakes() -> None:
+def test_invalid_specs_and_frames_are_refused() -> None:
     first, second, *_ = random_clip("street")
     for spec in ("oracle", "hold(of=soft)", "flowwarp(of=soft)"):
         with pytest.raises(UserError, match=r"has no class scores to average(.|\n)*put the average inside"):

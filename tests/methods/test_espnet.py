@@ -52,7 +52,7 @@ COSTS = {
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Goldens were made with one; small tensors wait for each other with more."""
+    """Golden outputs were made with one thread; more threads would wait for each other on small tensors."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -75,7 +75,7 @@ def logits(method: Any, frame: Frame) -> np.ndarray:
 
 @needs_reference
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_names_and_shapes_are_the_authors(name: str) -> None:
+def test_state_dict_matches_the_authors_layout(name: str) -> None:
     layout = json.loads((REFERENCE / "layouts" / f"{name}.json").read_text())
     derived = "num_batches_tracked"  # the first of the two repositories is older than this entry
     wanted = {key: tuple(entry["shape"]) for key, entry in layout.items() if not key.endswith(derived)}
@@ -90,7 +90,7 @@ def test_names_and_shapes_are_the_authors(name: str) -> None:
 
 
 @pytest.mark.parametrize("spec", COSTS)
-def test_cost_and_parameters(spec: str) -> None:
+def test_gflops_and_parameter_counts_match_the_authors_code(spec: str) -> None:
     size, macs, parameters = COSTS[spec]
     method = load_method(spec, checkpoint="untrained")
     assert sum(p.numel() for p in method.network.parameters()) == parameters
@@ -113,13 +113,13 @@ def frames_of(stored: dict[str, np.ndarray]) -> list[Frame]:
 
 
 def agree(found: np.ndarray, stored: np.ndarray) -> None:
-    """Within half a unit in the last place of float16, in which goldens are stored, and what sums in another order."""
+    """Within half a unit in the last place of float16, as goldens are stored, and the effect of summation order."""
     np.testing.assert_allclose(found, stored.astype(np.float32), atol=2e-3, rtol=2**-11)
 
 
 @needs_reference
 @needs_frames
-def test_golden_of_camvid() -> None:
+def test_camvid_outputs_match_the_golden_outputs() -> None:
     stored = golden("espnet_camvid_real")
     weights = REFERENCE / "weights" / "espnet_p_2_q_8_camvid.pth"
     methods = {labels: load_method(f"espnet(labels={labels})", checkpoint=weights) for labels in ("camvid12", "camvid")}
@@ -142,7 +142,7 @@ def test_golden_of_camvid() -> None:
 
 
 def check_stages(method: Any, frame: Frame, stored: dict[str, np.ndarray]) -> None:
-    """The means of the channels, layer by layer: the first that differs is named."""
+    """Compare the means of channels layer by layer: the first that differs is named."""
     found: dict[str, np.ndarray] = {}
     wanted = {key.removeprefix("stage_"): value for key, value in stored.items() if key.startswith("stage_")}
     hooks = [
@@ -161,7 +161,7 @@ def check_stages(method: Any, frame: Frame, stored: dict[str, np.ndarray]) -> No
 
 @needs_reference
 @needs_frames
-def test_golden_of_cityscapes() -> None:
+def test_cityscapes_outputs_match_the_golden_outputs() -> None:
     stored = golden("espnet_p2_q8_cityscapes")
     method = load_method("espnet(labels=cityscapes,void=true)", checkpoint=REFERENCE / "weights" / "espnet_p_2_q_8.pth")
     assert method.network.skip == "level1"
@@ -177,7 +177,7 @@ def test_golden_of_cityscapes() -> None:
 @needs_reference
 @needs_frames
 @pytest.mark.parametrize("backbone", ["s0.5", "s2.0"])
-def test_golden_of_v2(backbone: str) -> None:
+def test_espnetv2_outputs_match_the_golden_outputs(backbone: str) -> None:
     stored = golden(f"espnetv2_{backbone}_cityscapes")
     weights = REFERENCE / "weights" / f"espnetv2_{backbone.replace('s', 's_')}_city_1024x512.pth"
     spec = f"espnetv2(backbone={backbone},labels=cityscapes,void=true%s)"
@@ -198,7 +198,7 @@ def test_golden_of_v2(backbone: str) -> None:
 
 
 @needs_reference
-def test_a_file_of_the_other_form_or_size_is_refused() -> None:
+def test_file_of_a_different_form_or_size_is_refused() -> None:
     weights = REFERENCE / "weights"
     with pytest.raises(UserError, match=r"a whole ESPNet .*, p2_q8, 19 classes"):
         load_method("espnet(labels=cityscapes)", checkpoint=weights / "espnet_p_2_q_8_camvid.pth")
@@ -214,7 +214,7 @@ def test_a_file_of_the_other_form_or_size_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("name", "stride"), [("espnet", 8), ("espnetv2", 16)])
-def test_sizes(name: str, stride: int) -> None:
+def test_frames_of_any_size_are_enlarged_to_multiples_of_the_stride(name: str, stride: int) -> None:
     """A frame of any size is enlarged to what the stride divides, and its labels are brought back."""
     method = load_method(f"{name}(labels=camvid)", checkpoint="untrained")
     for size in ((1, 1), (stride, 3 * stride), (33, 50), (47, 31)):
@@ -240,7 +240,7 @@ def test_sizes(name: str, stride: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["espnet", "espnetv2"])
-def test_resize(name: str) -> None:
+def test_resize_sets_the_input_size_and_refuses_bad_values(name: str) -> None:
     (frame,) = random_clip(length=1, size=(40, 56))
     small = load_method(f"{name}(labels=camvid,resize=32x48)", checkpoint="untrained")
     assert logits(small, frame).shape == (12, 32, 48)
@@ -254,7 +254,7 @@ def test_resize(name: str) -> None:
         small.cost_module("nonkey", (40, 56))
 
 
-def test_labels_are_those_of_the_nearest_pixel_and_scores_with_them() -> None:
+def test_labels_are_resized_to_the_frame_by_nearest_neighbour() -> None:
     """As PIL's nearest neighbour, which the authors use."""
     method = load_method("espnet(labels=camvid,resize=16x24)", checkpoint="untrained")
     for size in ((16, 24), (45, 70), (9, 11)):
@@ -268,7 +268,7 @@ def test_labels_are_those_of_the_nearest_pixel_and_scores_with_them() -> None:
 
 
 @pytest.mark.parametrize("name", ["espnet", "espnetv2"])
-def test_void_wins_only_where_it_may(name: str) -> None:
+def test_void_is_predicted_only_with_void_true(name: str) -> None:
     """With an output for void that is largest everywhere."""
     frames = random_clip(length=2)
     for void in (False, True):
@@ -288,7 +288,7 @@ def certain_of_void(method: Any) -> None:
     """Make the last output larger than any other, at every pixel."""
     with torch.no_grad():
         if isinstance(method, ESPNet):
-            norm, last = method.network.conv.bn, method.network.classifier  # which sees ones
+            norm, last = method.network.conv.bn, method.network.classifier  # whose inputs are ones
             norm.weight.zero_()
             norm.bias.fill_(1)
             last.weight.zero_()[:, -1] = 1
@@ -298,8 +298,8 @@ def certain_of_void(method: Any) -> None:
             last.bias.zero_()[-1] = 1
 
 
-def test_void_through_a_mapping(tmp_path: Path) -> None:
-    """A network of three classes on a space of two: its void gets the id behind the two."""
+def test_void_with_a_mapping_has_the_id_after_the_last_class(tmp_path: Path) -> None:
+    """A network of three classes on a space of two: its void gets the id after the two."""
     own, wanted = LabelSpace.plain("own", ["car", "van", "road"]), LabelSpace.plain("wanted", ["street", "vehicle"])
     (tmp_path / "map.yaml").write_text("street: [road]\nvehicle: [car, van]\n")
     trained: Any = load_method("espnet(backbone=tiny)", labels=own, checkpoint="untrained")
@@ -318,7 +318,7 @@ def test_void_through_a_mapping(tmp_path: Path) -> None:
         assert (run(method, frame)[0] == 2).all() == void
 
 
-def test_input_is_what_the_authors_feed() -> None:
+def test_network_input_is_normalised_as_in_the_authors_code() -> None:
     (frame,) = random_clip(length=1, size=(8, 16))
     bgr = frame.image[..., ::-1].astype(np.float64)
     for labels, mean, std in (
@@ -338,7 +338,7 @@ def test_input_is_what_the_authors_feed() -> None:
 
 
 @pytest.mark.parametrize("spec", ["espnet(labels=camvid,backbone=tiny)", "espnetv2(labels=camvid)"])
-def test_own_files(spec: str, tmp_path: Path) -> None:
+def test_own_files_reload_and_do_not_fit_a_different_backbone(spec: str, tmp_path: Path) -> None:
     method, (frame,) = load_method(spec, checkpoint="untrained"), random_clip(length=1)
     with torch.no_grad():
         for parameter in method.network.parameters():
@@ -353,7 +353,7 @@ def test_own_files(spec: str, tmp_path: Path) -> None:
         load_method(larger % ("p2_q8" if "tiny" in spec else "s1.0"), checkpoint=file)
 
 
-def test_a_file_says_which_form_it_is_of(tmp_path: Path) -> None:
+def test_form_of_the_skip_connection_is_read_from_the_file(tmp_path: Path) -> None:
     """Whatever the classes: a network trained on Cityscapes' classes may have either skip."""
     for skip in ("level1", "b1"):
         built = network.build("tiny", 20, skip)
@@ -363,7 +363,7 @@ def test_a_file_says_which_form_it_is_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["espnet", "espnetv2"])
-def test_narrow_numbers(name: str) -> None:
+def test_bf16_logits_are_float32_and_scores_close_to_full_precision(name: str) -> None:
     (frame,) = random_clip(length=1, size=(32, 48))
     wide = load_method(f"{name}(labels=camvid)", checkpoint="untrained")
     narrow = load_method(f"{name}(labels=camvid,dtype=bf16)", checkpoint="untrained")
@@ -375,7 +375,7 @@ def test_narrow_numbers(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["espnet", "espnetv2"])
-def test_compiled(name: str) -> None:
+def test_compiled_scores_equal_uncompiled_scores(name: str) -> None:
     (frame,) = random_clip(length=1, size=(32, 48))
     plain, compiled = (
         load_method(f"{name}(labels=camvid{more})", checkpoint="untrained") for more in ("", ",compile=true")
@@ -384,7 +384,7 @@ def test_compiled(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["espnet", "espnetv2", "espnet(labels=camvid,void=true)", "espnetv2(labels=camvid12)"])
-def test_the_contract(name: str) -> None:
+def test_method_satisfies_the_contract(name: str) -> None:
     method = load_method(name, checkpoint="untrained")
     clips = [random_clip(name, length=3, size=size) for name, size in (("a", (40, 72)), ("b", (33, 65)))]
     check_method(lambda: method, [frame for clip in clips for frame in clip])

@@ -31,7 +31,7 @@ CONVENTIONS = [
 ]
 """Convention of the known figures, method, and the protocol by which the run is read."""
 DEFINED = {"espnet": ["mIoU", "class_accuracy"], "arseg": ["mIoU"]}
-"""The accuracies of protocols that have not all three."""
+"""The accuracies of protocols that lack some of the three."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         pytest.skip(f"no frames in {DATA}, or no {WEIGHTS}")
     folder = tmp_path_factory.mktemp("camvid")
     for number, (method, dataset) in enumerate(RUNS.items()):
-        protocol = ("--protocol", "espnet") if "true" in method else ()  # by any stricter one void is no prediction
+        protocol = ("--protocol", "espnet") if "true" in method else ()  # under a stricter one void is not a prediction
         done = vssbench(
             "run", "--methods", method, "--dataset", dataset, "--data-root", DATA, "--split", "val", "--no-latency",
             "--checkpoint", f"espnet={WEIGHTS}", *protocol, "--output", folder / str(number),
@@ -51,7 +51,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("convention", "method", "protocol"), CONVENTIONS)
-def test_figures_on_val(convention: str, method: str, protocol: str, runs: dict[str, Path], tmp_path: Path) -> None:
+def test_published_weights_reproduce_the_known_figures_on_val(
+    convention: str, method: str, protocol: str, runs: dict[str, Path], tmp_path: Path
+) -> None:
     known = json.loads(KNOWN.read_text())
     (source,) = runs[method].glob("*/result.json")
     assert json.loads(source.read_text())["weights"]["sha256"] == known["weights_sha256"]

@@ -1,4 +1,4 @@
-"""ESPNet's recipe: its stages, its loss, what an example is, what it may start from, and that it learns."""
+"""ESPNet's recipe: its stages, its loss, examples, start weights, and an overfitting test."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ def slow_loss(scores: torch.Tensor, labels: torch.Tensor) -> float:
     return float(np.average(losses, weights=weights))
 
 
-def test_the_loss_is_its_definition() -> None:
+def test_loss_equals_its_definition() -> None:
     scores = 2 * torch.randn(2, 5, 6, 7, generator=torch.Generator().manual_seed(0))
     labels = torch.randint(0, 3, (2, 6, 7), generator=torch.Generator().manual_seed(1))
     labels[0, :3] = 255
     assert float(weighted_cross_entropy(scores, labels)) == pytest.approx(slow_loss(scores, labels), rel=1e-5)
 
 
-def test_void_is_learned_where_it_is_an_output() -> None:
-    """Pixels without a label are void's; where void is a class of the data, they are ignored."""
+def test_unlabelled_pixels_train_void_unless_void_is_a_data_class() -> None:
+    """Pixels without a label count as void; where void is a class of the data, they are ignored."""
     for labels, classes in (("camvid", 11), ("camvid12", 12)):
         made, batch = recipe("espnet(backbone=tiny)", labels), some_batch(classes)
         made.module.eval()
@@ -78,7 +78,7 @@ def test_void_is_learned_where_it_is_an_output() -> None:
         assert found == pytest.approx(slow_loss(scores, target), rel=1e-4)
 
 
-def test_stages() -> None:
+def test_encoder_is_trained_first_and_then_the_whole_network() -> None:
     """The encoder first, on every eighth label; then everything."""
     made, batch = recipe(), some_batch(11)
     network = made.method.network
@@ -101,7 +101,7 @@ def test_stages() -> None:
     assert found == pytest.approx(slow_loss(scores, target[:, ::8, ::8]), rel=1e-4)
 
 
-def test_rates_and_figures() -> None:
+def test_rates_and_hyperparameters_match_the_paper() -> None:
     paper = ESPNetRecipe(Order(parse("espnet"), load_space("camvid"), settings={"steps": 12}))
     assert [paper.factor(step) for step in range(12)] == [1, 1, 0.5, 0.5, 0.25, 0.25] * 2
     tiny = recipe()
@@ -121,8 +121,8 @@ def test_rates_and_figures() -> None:
     assert len(group["params"]) == len(list(paper.method.network.parameters()))
 
 
-def test_start(tmp_path: Path) -> None:
-    """A whole network, or the encoder alone under the names of the release; then no stage for the encoder."""
+def test_training_starts_from_a_whole_network_or_an_encoder(tmp_path: Path) -> None:
+    """A whole network, or the encoder alone under the names of the release; either way without the encoder stage."""
     source = recipe().method.network
     with torch.no_grad():
         for parameter in source.parameters():
@@ -146,13 +146,13 @@ def test_start(tmp_path: Path) -> None:
         recipe(start={"hr": tmp_path / "whole.safetensors"})
 
 
-def test_a_crop_that_the_network_cannot_see_is_refused() -> None:
+def test_crop_must_be_a_multiple_of_8() -> None:
     with pytest.raises(UserError, match="multiples of 8"):
         ESPNetRecipe(Order(parse("espnet"), load_space("synthetic"), settings={"crop": (30, 48)}))
 
 
-def test_examples() -> None:
-    """Picture and labels stay together; what is below the crop is padded with void."""
+def test_augmentation_moves_labels_with_pixels_and_pads_with_void() -> None:
+    """Image and labels move together; frames smaller than the crop are padded with void."""
     column = np.arange(40, dtype=np.uint8)
     image = np.broadcast_to(column[None, :, None], (24, 40, 3)).copy()
     picture = Picture(image, image[..., 0].copy())
@@ -170,7 +170,7 @@ def test_examples() -> None:
 
 
 @pytest.mark.slow
-def test_it_learns_four_frames_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_overfits_four_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     as_they_are(monkeypatch, "espnet.recipe")
     began = time.process_time()
     _, found = overfit("espnet", tmp_path, steps=500, batch=4, crop=(96, 128))

@@ -1,4 +1,4 @@
-"""FlowWarp: motion that is known must be undone, for labels and for scores, at any size."""
+"""FlowWarp: known motion must be compensated, for labels and for scores, at any size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vssbench.testing import check_method, random_clip
 
 
 def shifting(length: int = 5, step: tuple[int, int] = (2, 3), size: tuple[int, int] = (96, 128)) -> list[Frame]:
-    """A smooth texture under a window that moves by `step` pixels (down, right) a frame; labels are its levels."""
+    """A smooth texture under a window that moves by `step` pixels (down, right) per frame; labels are its levels."""
     rng = np.random.default_rng(3)
     height, width = size[0] + length * step[0], size[1] + length * step[1]
     texture = cv2.GaussianBlur(rng.standard_normal((height, width)).astype(np.float32), (0, 0), 3)
@@ -51,14 +51,14 @@ class Soft:
 
 
 class Mute(Soft):
-    """Scores as before, labels that are always 0."""
+    """The scores of `Soft`, with labels that are always 0."""
 
     def decode(self, y: np.ndarray) -> Prediction:
         return Prediction(np.zeros(y.shape, np.uint8), "key")
 
 
 class Doubtful(Soft):
-    """Scores of another size than the frame's."""
+    """Scores of a different size than the frame's."""
 
     def scores(self, y: np.ndarray) -> np.ndarray:
         return super().scores(y)[:, ::2, ::2]
@@ -77,17 +77,17 @@ def run(spec: str, frames: list[Frame]) -> list[Prediction]:
 
 
 def right(predictions: list[Prediction], frames: list[Frame]) -> float:
-    """Share of right pixels, away from the border (what moves in there was never seen)."""
+    """Share of correct pixels, away from the border (what moves in there was never seen)."""
     inside = np.s_[16:-16, 16:-16]
     pairs = zip(predictions, frames, strict=True)
     return float(np.mean([np.mean(p.labels[inside] == f.labels[inside]) for p, f in pairs]))
 
 
 @pytest.mark.parametrize("step", [(2, 3), (-2, 0), (0, -3), (3, -2)])
-def test_known_motion_is_undone(step: tuple[int, int]) -> None:
+def test_known_motion_is_compensated(step: tuple[int, int]) -> None:
     reach = (abs(step[0]), abs(step[1]))
     frames = shifting(step=reach)
-    if min(step) < 0:  # the same clip seen in a mirror moves the other way
+    if min(step) < 0:  # the mirrored clip moves in the opposite direction
         flips = [axis for axis in (0, 1) if step[axis] < 0]
         frames = [
             replace(f, image=np.ascontiguousarray(np.flip(f.image, flips)), labels=np.flip(f.labels, flips).copy())
@@ -98,7 +98,7 @@ def test_known_motion_is_undone(step: tuple[int, int]) -> None:
     assert right(run("hold(of=oracle)", frames), frames) < warped - 0.2
 
 
-def test_scores_are_what_is_carried_where_there_are_any() -> None:
+def test_scores_are_warped_instead_of_labels_where_available() -> None:
     frames = shifting()
     assert right(run("flowwarp(of=soft)", frames), frames) > 0.985
     first, *others = run("flowwarp(of=mute)", frames)
@@ -106,8 +106,8 @@ def test_scores_are_what_is_carried_where_there_are_any() -> None:
     assert right(others, frames[1:]) > 0.985
 
 
-def test_scores_at_half_a_pixel() -> None:
-    """One row, 4 then 0 against 1 and 1: the two are even at three quarters of the way."""
+def test_scores_and_labels_are_warped_by_fractions_of_a_pixel() -> None:
+    """One row, 4 then 0 against 1 and 1: the two are equal at three quarters of the way."""
     scores = np.float32([[[4, 0]], [[1, 1]]])
     for shift, label in ((0.0, 0), (0.5, 0), (0.7, 0), (0.8, 1), (1.0, 1)):
         flow = np.zeros((1, 2, 2), np.float32)
@@ -116,7 +116,7 @@ def test_scores_at_half_a_pixel() -> None:
     np.testing.assert_array_equal(warped_labels(np.uint8([[5, 7]]), np.float32([[[0.6, 0], [9, 9]]])), [[7, 7]])
 
 
-def test_many_classes_agree_with_warping_them_all() -> None:
+def test_largest_warped_class_equals_the_argmax_of_all_warped_classes() -> None:
     rng = np.random.default_rng(0)
     scores = rng.standard_normal((124, 20, 30)).astype(np.float32)
     flow = rng.uniform(-5, 5, (20, 30, 2)).astype(np.float32)
@@ -135,8 +135,8 @@ def test_many_classes_agree_with_warping_them_all() -> None:
 
 @pytest.mark.parametrize("preset", ["ultrafast", "fast", "medium"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (8, 64), (12, 853), (15, 15), (31, 400), (33, 37)])
-def test_frames_of_any_size(size: tuple[int, int], preset: str) -> None:
-    """OpenCV alone crashes on several of these, and gives NaN on others."""
+def test_frames_of_any_size_have_finite_flow_and_labels_of_their_size(size: tuple[int, int], preset: str) -> None:
+    """OpenCV alone crashes on several of these, and returns NaN on others."""
     for of in ("oracle", "soft"):
         predictions = run(f"flowwarp(of={of},preset={preset})", random_clip(length=3, size=size))
         assert [prediction.labels.shape for prediction in predictions] == [size] * 3
@@ -145,7 +145,7 @@ def test_frames_of_any_size(size: tuple[int, int], preset: str) -> None:
     assert np.isfinite(DenseFlow(preset)(*noise)).all()  # type: ignore[arg-type]
 
 
-def test_the_number_of_threads_does_not_matter() -> None:
+def test_flow_is_independent_of_the_number_of_threads() -> None:
     first, last = (frame.image[..., 0].copy() for frame in shifting(size=(150, 200))[::4])
     before = cv2.getNumThreads()
     try:
@@ -176,11 +176,11 @@ def test_flow_runs_on_nonkey_frames_only_and_in_step() -> None:
 
 
 @pytest.mark.parametrize("of", ["oracle", "soft", "hold(of=oracle,key_interval=2)"])
-def test_conforms(of: str) -> None:
+def test_method_satisfies_the_contract(of: str) -> None:
     check_method(f"flowwarp(of={of},key_interval=3,offset=1)", classes=4)
 
 
-def test_mistakes() -> None:
+def test_invalid_specs_and_frames_are_refused() -> None:
     first, second, *_ = random_clip("street")
     with pytest.raises(UserError, match="clip 'street', frame 1: flowwarp has no key frame for it"):
         run("flowwarp(of=oracle)", [second])

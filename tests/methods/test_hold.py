@@ -13,7 +13,7 @@ from vssbench.testing import check_method, random_clip
 
 
 class Counting:
-    """Answers with the frame's index everywhere and notes every call."""
+    """Predicts the frame's index at every pixel and records every call."""
 
     needs = frozenset({"motion"})
     lookahead = 2
@@ -61,7 +61,7 @@ def run(method, frames: list[Frame]) -> list[Prediction]:
         ("hold(of=counting,key_interval=100)", [0] * 12),
     ],
 )
-def test_what_runs_and_what_is_repeated(spec: str, held: list[int]) -> None:
+def test_inner_method_runs_on_key_frames_and_its_labels_are_held(spec: str, held: list[int]) -> None:
     method = load_method(spec)
     predictions = run(method, random_clip(length=12))
     for index, (key, prediction) in enumerate(zip(held, predictions, strict=True)):
@@ -73,7 +73,7 @@ def test_what_runs_and_what_is_repeated(spec: str, held: list[int]) -> None:
 
 
 @pytest.mark.usefixtures("counting")
-def test_passes_on_what_the_inner_method_declares() -> None:
+def test_declarations_of_the_inner_method_are_passed_on() -> None:
     method = load_method("hold(of=counting,key_interval=3)")
     assert method.needs == {"motion"}
     assert method.lookahead == 6  # two of the frames that it sees, which are key frames
@@ -89,11 +89,11 @@ def test_passes_on_what_the_inner_method_declares() -> None:
         "hold(of=hold(of=oracle,key_interval=2),key_interval=3)",
     ],
 )
-def test_conforms(spec: str) -> None:
+def test_method_satisfies_the_contract(spec: str) -> None:
     check_method(spec, classes=4)
 
 
-def test_a_clip_must_begin_at_its_beginning_and_keep_its_size() -> None:
+def test_clip_without_its_first_frame_or_with_a_new_size_is_refused() -> None:
     method = load_method("hold(of=oracle)")
     first, second, *_ = random_clip("street")
     with pytest.raises(UserError, match="clip 'street', frame 1: hold has no key frame for it: it is the first"):

@@ -1,4 +1,4 @@
-"""Models of transformers: the library's own output, classes by file, files that do not fit, and where they serve."""
+"""Models of transformers: the library's own output, classes by file, files that do not fit, and their uses."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_output_is_the_library_s(name: str, tmp_path: Path) -> None:
+def test_output_matches_transformers(name: str, tmp_path: Path) -> None:
     network, processor = saved(tmp_path, *MODELS[name])
     ours = method(tmp_path)
     for frame in random_clip(length=2, size=SIZE):
@@ -76,7 +76,7 @@ def test_output_is_the_library_s(name: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(module(arguments["pixel_values"]), scores, rtol=1e-5, atol=1e-5)
 
 
-def test_a_per_frame_method_and_inside_others(folder: Path) -> None:
+def test_method_satisfies_the_contract_alone_and_inside_wrappers(folder: Path) -> None:
     ours = method(folder)
     check_method(lambda: ours, [frame for name in "ab" for frame in random_clip(name, length=3, size=SIZE)])
     assert ours.weights.origin == "file"
@@ -91,7 +91,7 @@ def test_a_per_frame_method_and_inside_others(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_cost_is_that_of_our_own_segformer(tmp_path: Path) -> None:
+def test_cost_equals_that_of_our_own_segformer(tmp_path: Path) -> None:
     theirs = load_method("segformer")
     theirs.network.save_pretrained(tmp_path)
     SegformerImageProcessorPil(do_resize=False).save_pretrained(tmp_path)
@@ -101,7 +101,7 @@ def test_cost_is_that_of_our_own_segformer(tmp_path: Path) -> None:
     assert one["gflops"]["agreement"]
 
 
-def test_heads_for_training_cost_nothing(tmp_path: Path) -> None:
+def test_heads_for_training_are_not_part_of_the_network(tmp_path: Path) -> None:
     network, _ = saved(tmp_path, upernet)
     ours = method(tmp_path)
     names = {name for name in network.state_dict() if name.startswith("auxiliary_head")}
@@ -110,7 +110,7 @@ def test_heads_for_training_cost_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["mask2former", "dpt"])
-def test_weights_that_nothing_reads_may_be_missing(name: str, tmp_path: Path) -> None:
+def test_unused_weights_may_be_missing(name: str, tmp_path: Path) -> None:
     saved(tmp_path, *MODELS[name])
     whole = method(tmp_path)
     (frame,) = random_clip(length=1, size=SIZE)
@@ -124,7 +124,7 @@ def test_weights_that_nothing_reads_may_be_missing(name: str, tmp_path: Path) ->
     )
 
 
-def test_any_other_missing_weight_is_an_error(folder: Path, tmp_path: Path) -> None:
+def test_missing_weight_that_is_used_is_refused(folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     tensors = load_file(copy / "model.safetensors")
     del tensors["decode_head.classifier.bias"]
@@ -133,7 +133,7 @@ def test_any_other_missing_weight_is_an_error(folder: Path, tmp_path: Path) -> N
         method(copy)
 
 
-def test_without_weights_and_with_others(folder: Path, tmp_path: Path) -> None:
+def test_missing_weights_are_untrained_or_filled_from_a_checkpoint(folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     (copy / "model.safetensors").unlink()
     untrained = method(copy)
@@ -149,7 +149,7 @@ def test_without_weights_and_with_others(folder: Path, tmp_path: Path) -> None:
         assert all(torch.equal(value, trained[name]) for name, value in filled.network.state_dict().items())
 
 
-def test_classes_count_by_their_names(folder: Path, tmp_path: Path) -> None:
+def test_classes_are_matched_by_name(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"11 classes.*'vspw' 124[\s\S]*0 LABEL_0[\s\S]*0 wall") as caught:
         method(folder, "vspw")
     assert "--mapping-template" in str(caught.value)
@@ -173,7 +173,7 @@ def test_classes_count_by_their_names(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spec", ["huggingface(model={})", "hold(of=huggingface(model={}))"])
 @pytest.mark.parametrize("labels", [(), ("--labels", "model")])
-def test_any_video_in_the_network_s_own_classes(
+def test_predict_uses_the_networks_own_classes_on_any_video(
     spec: str, labels: tuple[str, ...], folder: Path, tmp_path: Path
 ) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "streets"))
@@ -191,7 +191,7 @@ def test_any_video_in_the_network_s_own_classes(
 
 
 @pytest.mark.parametrize("spec", ["huggingface(model={})", "hold(of=huggingface(model={}))"])
-def test_a_run_writes_the_mapping_that_it_lacks(spec: str, folder: Path, tmp_path: Path) -> None:
+def test_run_writes_a_template_of_the_mapping_that_it_lacks(spec: str, folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     edit(copy, id2label={str(number): f"thing {number}" for number in range(10)} | {"10": "Kite"})
     words = (
@@ -214,7 +214,7 @@ def test_a_run_writes_the_mapping_that_it_lacks(spec: str, folder: Path, tmp_pat
     assert "kite: [Kite]\n" in (tmp_path / "map.yaml").read_text()
 
 
-def test_classes_by_file(folder: Path, tmp_path: Path) -> None:
+def test_mapping_file_joins_the_networks_classes(folder: Path, tmp_path: Path) -> None:
     space = load_space("camvid12")
     listed: dict[str, list[Any]] = {name: [] for name in space.names}
     listed[space.names[2]] = ["LABEL_0", 1, 4]
@@ -245,7 +245,9 @@ def test_classes_by_file(folder: Path, tmp_path: Path) -> None:
         ({}, "joins no class"),
     ],
 )
-def test_mappings_that_do_not_fit(change: dict[str, Any], message: str, folder: Path, tmp_path: Path) -> None:
+def test_mappings_that_do_not_fit_are_refused(
+    change: dict[str, Any], message: str, folder: Path, tmp_path: Path
+) -> None:
     mapping = tmp_path / "mapping.json"
     mapping.write_text(json.dumps({**{name: [] for name in load_space("camvid").names}, **change}))
     with pytest.raises(UserError, match=message) as caught:
@@ -253,7 +255,7 @@ def test_mappings_that_do_not_fit(change: dict[str, Any], message: str, folder: 
     assert str(mapping) in str(caught.value)
 
 
-def test_a_mapping_must_name_every_class(folder: Path, tmp_path: Path) -> None:
+def test_mapping_must_be_valid_yaml_and_name_every_class(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "mapping.yaml").write_text("Sky: [0]\n")
     with pytest.raises(UserError, match="says nothing of Building"):
         method(folder, "camvid", mapping=str(tmp_path / "mapping.yaml"))
@@ -278,12 +280,12 @@ def test_a_mapping_must_name_every_class(folder: Path, tmp_path: Path) -> None:
         ("preprocessor_config.json", {"image_processor_type": "Nobody's"}, "segformer|image processor"),
     ],
 )
-def test_folders_that_do_not_fit(
+def test_unusable_model_folders_are_refused_and_their_code_is_not_run(
     file: str, changes: dict[str, Any], message: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     (copy / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Config: ...\n")
-    monkeypatch.setattr("builtins.input", lambda *_: "y")  # whoever asks whether to run the code is told yes
+    monkeypatch.setattr("builtins.input", lambda *_: "y")  # a prompt whether to run the code is answered with yes
     edit(copy, file, **changes)
     with pytest.raises(UserError, match=message):
         method(copy)
@@ -293,14 +295,16 @@ def test_folders_that_do_not_fit(
 @pytest.mark.parametrize(
     ("kind", "message"), [("bert", "no segmentation model of type 'bert'"), ("oneformer", "takes text, not one image")]
 )
-def test_models_of_other_kinds(kind: str, message: str, folder: Path, tmp_path: Path) -> None:
+def test_models_that_do_not_segment_one_image_are_refused(
+    kind: str, message: str, folder: Path, tmp_path: Path
+) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     (copy / "config.json").write_text(json.dumps({"model_type": kind}))
     with pytest.raises(UserError, match=message):
         method(copy)
 
 
-def test_incomplete_folders(folder: Path, tmp_path: Path) -> None:
+def test_incomplete_model_folders_are_refused(folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     (copy / "preprocessor_config.json").unlink()
     with pytest.raises(UserError, match=r"preprocessor_config\.json: no such file") as caught:
@@ -311,7 +315,7 @@ def test_incomplete_folders(folder: Path, tmp_path: Path) -> None:
         method(copy)
 
 
-def test_ids_of_the_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hub_ids_are_downloaded_or_refused_with_a_fix(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def download(model: str, revision: str | None, allow_patterns: list[str]) -> str:
         assert not [pattern for pattern in allow_patterns if not pattern.endswith((".json", ".safetensors"))]
         if (model, revision) != ("someone/segformer", "v2"):
@@ -341,7 +345,7 @@ def segmentor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_mask2former_is_what_mpvss_starts_from(segmentor: Path) -> None:
+def test_mpvss_training_starts_from_a_mask2former_folder(segmentor: Path) -> None:
     theirs = method(segmentor).network.state_dict()
     recipe = MpvssRecipe(Order(Spec("mpvss"), "synthetic", start=segmentor, settings={"crop": (64, 96)}))
     started = recipe.method.network.segmentor.state_dict()
@@ -349,7 +353,7 @@ def test_a_mask2former_is_what_mpvss_starts_from(segmentor: Path) -> None:
     assert all(torch.equal(value, started[name]) for name, value in theirs.items())
 
 
-def test_mpvss_is_trained_from_a_folder_and_from_the_hub(
+def test_mpvss_trains_alike_from_a_folder_and_from_the_hub(
     segmentor: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def download(model: str, revision: str | None, allow_patterns: list[str]) -> str:
@@ -371,7 +375,7 @@ def test_mpvss_is_trained_from_a_folder_and_from_the_hub(
     given, trained = load_file(segmentor / "model.safetensors"), load_file(tmp_path / "2" / "mpvss.safetensors")
     changed = {name for name in given if not torch.equal(given[name], trained[f"segmentor.{name}"])}
     heads = {name for name in changed if "mask_embedder" in name or "class_predictor" in name}
-    assert heads  # what learns of the segmentor
+    assert heads  # the trained part of the segmentor
     statistics = ("running_mean", "running_var", "num_batches_tracked")
     assert all(name.endswith(statistics) for name in changed - heads)
     assert load_method("mpvss", str(tmp_path / "2" / "mpvss.safetensors")).weights.origin == "file"
@@ -380,7 +384,7 @@ def test_mpvss_is_trained_from_a_folder_and_from_the_hub(
 @pytest.mark.parametrize(
     "start", ["huggingface(model=3)", "huggingface(mapping=x)", "huggingface(model=a/b,labels=vspw)"]
 )
-def test_a_start_that_names_no_model(start: str) -> None:
+def test_start_that_names_no_model_is_refused(start: str) -> None:
     done = vssbench("train", "mpvss", "--dataset", "synthetic", "--start", start, "--dry-run")
     assert_refused(done)
     assert "huggingface(model=FOLDER or ID)" in done.stderr

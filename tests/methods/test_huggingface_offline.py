@@ -1,4 +1,4 @@
-"""A local folder of transformers reaches no network, whatever its files name, and asks for no network without end."""
+"""A local transformers folder causes no network access, whatever its files name, and builds no unbounded model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every way out is noted, and closed: an error alone could be one that somebody catches."""
+    """Record and block every network call: an error alone could be caught by a library."""
 
     def closed(*arguments: Any, **_: Any) -> Any:
         CALLS.append(repr(arguments))
@@ -96,7 +96,7 @@ HARMLESS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("model", "changes", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_would_be_fetched_or_never_end_is_refused(
+def test_config_that_would_fetch_files_or_build_a_huge_model_is_refused(
     model: str, changes: dict[str, Any], message: str, folders: dict[str, Path], tmp_path: Path
 ) -> None:
     with pytest.raises(UserError) as error:
@@ -107,20 +107,22 @@ def test_what_would_be_fetched_or_never_end_is_refused(
 
 
 @pytest.mark.parametrize(("file", "changes"), HARMLESS.values(), ids=HARMLESS)
-def test_what_is_named_and_not_needed_is_not_asked_for(
+def test_hub_names_that_are_not_needed_cause_no_network_access(
     file: str, changes: dict[str, Any], folders: dict[str, Path], tmp_path: Path
 ) -> None:
     assert loaded(changed(folders["segformer"], tmp_path / "model", file, **changes)).classes == 11
 
 
-def test_weights_of_another_folder_are_not_asked_for_either(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_adapter_config_of_a_checkpoint_folder_causes_no_network_access(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
     changes = {"base_model_name_or_path": "somebody/model", "peft_type": "LORA"}
     other = changed(folders["segformer"], tmp_path / "other", "adapter_config.json", **changes)
     assert loaded(folders["segformer"], str(other)).weights.path == str(other)
 
 
 @pytest.mark.parametrize("file", ["config.json", "preprocessor_config.json", "model.safetensors"])
-def test_a_pipe_in_the_folder(file: str, folders: dict[str, Path], tmp_path: Path) -> None:
+def test_pipe_in_the_folder_is_refused(file: str, folders: dict[str, Path], tmp_path: Path) -> None:
     folder = changed(folders["segformer"], tmp_path / "model")
     (folder / file).unlink()
     os.mkfifo(folder / file)

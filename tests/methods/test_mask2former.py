@@ -52,7 +52,7 @@ def outputs(method, frame):
     return method.step(method.prepare(frame)).segments
 
 
-def test_golden_frames(r50) -> None:
+def test_outputs_match_official_golden_outputs(r50) -> None:
     agreement, scores = [], golden("mask2former")["sem_seg_stride4"]
     for frame, labels, some in zip(frames("mask2former"), golden("mask2former")["argmax"], scores, strict=True):
         y = r50.step(r50.prepare(frame))
@@ -63,7 +63,7 @@ def test_golden_frames(r50) -> None:
     assert min(agreement) >= 0.995, agreement
 
 
-def test_golden_intermediates(r50) -> None:
+def test_intermediate_tensors_match_official_golden_outputs(r50) -> None:
     expected, frame = golden("mask2former"), frames("mask2former")[0]
     segments = outputs(r50, frame)
     assert_near(segments.classes[::10], expected["pred_logits"], noise=2e-3)  # float32, values up to 33
@@ -85,7 +85,7 @@ def test_golden_intermediates(r50) -> None:
         if name.startswith("mask2former")
     ],
 )
-def test_every_layout_loads_strictly_and_runs(name: str) -> None:
+def test_every_official_layout_loads_strictly_and_runs(name: str) -> None:
     layout = layouts()[name]
     network = net.build(name.removeprefix("mask2former_").removesuffix("_vspw"), 124)
     assert sum(p.numel() for p in network.parameters()) == parameters(layout)
@@ -147,7 +147,7 @@ def test_official_files_give_the_same_network(tiny, write, tmp_path: Path) -> No
     assert not torch.equal(outputs(tiny, frame).classes, outputs(loaded, frame).classes)
 
 
-def test_our_own_file(tiny, tmp_path: Path) -> None:
+def test_own_float16_file_loads_as_float32(tiny, tmp_path: Path) -> None:
     path = tmp_path / "tiny.safetensors"
     save(path, {name: tensor.half() for name, tensor in tiny.network.state_dict().items()})
     loaded = load_method("mask2former", checkpoint=path)
@@ -156,8 +156,8 @@ def test_our_own_file(tiny, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("backbone", ["tiny", pytest.param("swin_t", marks=pytest.mark.slow)])
-def test_a_transformers_folder(backbone: net.Backbone, tmp_path: Path) -> None:
-    """What save_pretrained writes of transformers' own model, Swin's last LayerNorm with it, gives the same outputs."""
+def test_transformers_folder_gives_the_same_outputs(backbone: net.Backbone, tmp_path: Path) -> None:
+    """A folder that save_pretrained wrote, Swin's last LayerNorm included, produces transformers' own outputs."""
     torch.manual_seed(1)
     theirs = net.Mask2FormerForUniversalSegmentation(net.configure(backbone, 11)).eval()
     theirs.save_pretrained(tmp_path)
@@ -169,14 +169,14 @@ def test_a_transformers_folder(backbone: net.Backbone, tmp_path: Path) -> None:
         same = net.segment(ours.network.to(memory_format=torch.contiguous_format), x.image)
     assert torch.equal(same.classes, expected.class_queries_logits[0])
     assert torch.equal(same.masks, expected.masks_queries_logits[0])
-    stepped = ours.step(x).segments  # by an order of its own
+    stepped = ours.step(x).segments  # in its own order of operations
     torch.testing.assert_close(stepped.classes, expected.class_queries_logits[0], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(stepped.masks, expected.masks_queries_logits[0], rtol=1e-4, atol=1e-4)
 
 
-def test_a_folder_of_another_architecture(tiny, tmp_path: Path) -> None:
+def test_folder_of_a_different_architecture_is_refused(tiny, tmp_path: Path) -> None:
     config = net.configure("tiny", 11)
-    config.pre_norm = True  # the same shapes, another network
+    config.pre_norm = True  # the same shapes, a different network
     net.Mask2FormerForUniversalSegmentation(config).save_pretrained(tmp_path)
     with pytest.raises(UserError, match="pre_norm is True"):
         load_method("mask2former", checkpoint=tmp_path)
@@ -188,7 +188,7 @@ def test_a_folder_of_another_architecture(tiny, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("entry", ["downsample_in_first_stage", "downsample_in_bottleneck"])
-def test_a_folder_whose_difference_no_shape_shows(entry: str, tmp_path: Path) -> None:
+def test_folder_with_a_config_difference_that_no_shape_shows_is_refused(entry: str, tmp_path: Path) -> None:
     config = net.configure("tiny", 11)
     setattr(config.backbone_config, entry, True)
     net.Mask2FormerForUniversalSegmentation(config).save_pretrained(tmp_path)
@@ -197,7 +197,7 @@ def test_a_folder_whose_difference_no_shape_shows(entry: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", sorted(name for name in layouts() if name.endswith("vspw")))
-def test_a_file_of_another_network_is_told_by_its_entries(name: str) -> None:
+def test_network_of_a_file_is_identified_by_its_entries(name: str) -> None:
     method, backbone = name.removesuffix("_vspw").split("_", 1)
     entries = {entry: torch.empty(known["shape"], device="meta") for entry, known in layouts()[name].items()}
     checkpoint = Checkpoint(Path(name), "", entries)
@@ -206,7 +206,7 @@ def test_a_file_of_another_network_is_told_by_its_entries(name: str) -> None:
     assert holds in (weights.hint(checkpoint, "weights of Mask2Former, backbone tiny, 11 classes (synthetic)") or "")
 
 
-def test_untrained_is_marked_and_the_same_every_time() -> None:
+def test_untrained_weights_are_marked_and_reproducible() -> None:
     one, two = (load_method("mask2former", checkpoint="untrained") for _ in range(2))
     assert one.weights == Weights("untrained")
     pairs = zip(one.network.parameters(), two.network.parameters(), strict=True)
@@ -214,12 +214,12 @@ def test_untrained_is_marked_and_the_same_every_time() -> None:
     assert sum(p.numel() for p in one.network.parameters()) < 4e6
 
 
-def test_the_contract(tiny) -> None:
+def test_method_satisfies_the_contract(tiny) -> None:
     clips = [random_clip(name, length=3, size=size, seed=3) for name, size in (("a", (40, 72)), ("b", (32, 64)))]
     check_method(lambda: tiny, [frame for clip in clips for frame in clip])
 
 
-def test_cost_module_computes_step_and_decode(tiny) -> None:
+def test_cost_module_computes_the_same_scores_as_the_method(tiny) -> None:
     frame = random_clip(length=1, size=(40, 72))[0]
     module, inputs = tiny.cost_module("key", (40, 72))
     x = tiny.prepare(frame)
@@ -255,7 +255,7 @@ def test_output_stage_in_bands_equals_the_official_order(rows, columns, cut, enl
     assert labels.shape == geometry.frame
     assert labels.dtype == torch.uint8
     best = scores.max(0).values - scores.gather(0, labels[None].long())[0]
-    assert best.max() < 1e-5  # another label than the argmax only where two classes tie
+    assert best.max() < 1e-5  # differs from the argmax only where two classes tie
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,9 @@ def test_output_stage_in_bands_equals_the_official_order(rows, columns, cut, enl
         ((480, 900), (455, 853)),
     ],
 )
-def test_official_test_resize(frame: tuple[int, int], resized: tuple[int, int]) -> None:
+def test_default_frame_sizes_are_those_of_the_official_evaluation(
+    frame: tuple[int, int], resized: tuple[int, int]
+) -> None:
     geometry = FrameReader("vspw", "auto", "cpu").geometry(frame)
     assert geometry.resized == resized
     assert all(p % 32 == 0 and 0 <= p - r < 32 for p, r in zip(geometry.padded, resized, strict=True))
@@ -289,6 +291,6 @@ def test_padding_is_zero_after_normalising() -> None:
 
 
 @pytest.mark.parametrize("resize", ["480", "480x", "0x10", "big"])
-def test_resize_that_does_not_fit(resize: str) -> None:
+def test_invalid_resize_is_refused(resize: str) -> None:
     with pytest.raises(UserError, match="does not fit"):
         FrameReader("vspw", resize, "cpu")

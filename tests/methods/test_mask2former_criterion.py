@@ -68,7 +68,7 @@ def slow(classes: list[Tensor], masks: list[Tensor], labels: Tensor) -> dict[str
     return total
 
 
-def test_losses_are_the_papers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_losses_equal_the_slow_ones_written_from_the_paper(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a point on every pixel's centre, the losses at points are those at pixels."""
     torch.manual_seed(0)
     height, width = SIZE
@@ -89,7 +89,7 @@ def test_losses_are_the_papers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {name: value.item() for name, value in found.items()} == pytest.approx(expected, rel=1e-4)
 
 
-def test_matching_is_transformers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_matching_equals_that_of_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(1)
     classes, masks = outputs(batch=3)
     labels = torch.randint(0, CLASSES, (3, *(4 * side for side in SIZE)))
@@ -115,7 +115,7 @@ def test_matching_is_transformers_own(monkeypatch: pytest.MonkeyPatch) -> None:
             assert all(torch.equal(a, b) for a, b in zip(mine, yours, strict=True))
 
 
-def test_targets_are_one_mask_a_class_without_ignored_pixels() -> None:
+def test_targets_are_one_mask_per_class_without_ignored_pixels() -> None:
     labels = torch.tensor([[[3, 3, 255], [0, 3, 0]], [[255, 255, 255], [255, 255, 2]]])
     found = find_targets(labels, (1, 1))
     assert [c.tolist() for c in found.classes] == [[0, 3], [2]]
@@ -127,7 +127,7 @@ def test_targets_are_one_mask_a_class_without_ignored_pixels() -> None:
     assert not found.masks[0, :, 2:].any()
 
 
-def test_frames_without_labels_teach_no_object_only() -> None:
+def test_unlabelled_frames_train_only_the_no_object_class() -> None:
     torch.manual_seed(2)
     classes, masks = outputs(batch=2)
     found = criterion()(classes, masks, torch.full((2, 32, 48), 255))
@@ -137,7 +137,7 @@ def test_frames_without_labels_teach_no_object_only() -> None:
     assert all(head.grad is None or not head.grad.any() for head in masks)
 
 
-def test_more_classes_than_queries() -> None:
+def test_more_classes_than_queries_match_every_query_once() -> None:
     torch.manual_seed(3)
     labels = (torch.arange(32 * 48).view(1, 32, 48) // 8) % CLASSES
     classes, masks = outputs(batch=1)
@@ -149,14 +149,16 @@ def test_more_classes_than_queries() -> None:
     assert all(value.isfinite() for value in criterion()(classes, masks, labels).values())
 
 
-def test_points_are_where_the_mask_is_least_certain() -> None:
+def test_points_are_sampled_where_the_mask_is_least_certain() -> None:
     torch.manual_seed(4)
     ours, points = criterion(), 200
     ramp = torch.linspace(-4, 4, 32).expand(1, 1, 32, 32)  # zero in the middle
     places = ours._uncertain(ramp, points)
     assert places.shape == (1, points, 2)
     x = places[0, :, 0]
-    assert ((x - 0.5).abs() < 0.2).float().mean() > 0.75  # a quarter of three times as many, and some of the random
+    assert (
+        (x - 0.5).abs() < 0.2
+    ).float().mean() > 0.75  # a quarter of three times as many, and some of the random ones
     rest = x[int(0.75 * points) :]
     assert rest.min() < 0.1
     assert rest.max() > 0.9
@@ -169,6 +171,6 @@ def test_gradients_reach_every_head() -> None:
     assert all(head.grad is not None and head.grad.any() for head in (*classes, *masks))
 
 
-def test_official_number_of_points() -> None:
+def test_number_of_points_matches_the_official_code() -> None:
     assert round(POINT_SHARE * (480 // 4) ** 2) == 12544
     assert isinstance(find_targets(halves(0, 1)[None], SIZE), Targets)

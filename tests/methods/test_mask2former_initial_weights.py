@@ -69,7 +69,7 @@ def same(found: tuple[Tensor, ...], wanted: tuple[Tensor, ...]) -> None:
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)  # memory formats differ, and so do last digits
 
 
-def test_transformers_folder_of_a_classifier(resnet: Path) -> None:
+def test_transformers_classifier_folder_fills_the_backbone(resnet: Path) -> None:
     filled = network()
     encoder = filled.model.pixel_level_module.encoder
     fill_backbone(filled, resnet, "tiny")
@@ -97,7 +97,7 @@ TORCHVISION = [
 
 
 @pytest.mark.parametrize("rules", [DETECTRON, TORCHVISION])
-def test_files_of_other_programs(resnet: Path, tmp_path: Path, rules: list) -> None:
+def test_detectron2_and_torchvision_files_fill_the_backbone(resnet: Path, tmp_path: Path, rules: list) -> None:
     with quiet_transformers():
         tensors = ResNetForImageClassification.from_pretrained(resnet).state_dict()
     renamed = {}
@@ -127,7 +127,7 @@ def swin() -> nn.Module:
     return whole
 
 
-def test_swin_keeps_its_own_norms_of_the_outputs(tmp_path: Path) -> None:
+def test_swin_classifier_folder_keeps_the_backbones_output_norms(tmp_path: Path) -> None:
     filled = swin()
     encoder = filled.model.pixel_level_module.encoder
     save(SwinForImageClassification(encoder.config), tmp_path)
@@ -135,7 +135,7 @@ def test_swin_keeps_its_own_norms_of_the_outputs(tmp_path: Path) -> None:
     same(features(encoder), expected(tmp_path, SwinBackbone, encoder.config))
 
 
-def test_the_official_swin_file(tmp_path: Path) -> None:
+def test_official_swin_file_fills_the_backbone(tmp_path: Path) -> None:
     """Its names are those of the whole official file without `backbone.`, and it has no norm of the outputs."""
     from vssbench.methods.mask2former.weights import official
 
@@ -165,7 +165,7 @@ def test_the_official_swin_file(tmp_path: Path) -> None:
             assert torch.equal(filled[name], tensor), name
 
 
-def test_the_recipe_takes_it_and_refuses_another(resnet: Path, tmp_path: Path) -> None:
+def test_recipe_starts_from_a_backbone_and_refuses_a_different_one(resnet: Path, tmp_path: Path) -> None:
     recipe = Mask2FormerRecipe(Order(parse("mask2former"), load_space("synthetic"), start=resnet))
     encoder = recipe.method.network.model.pixel_level_module.encoder
     same(features(encoder), expected(resnet, ResNetBackbone, encoder.config))

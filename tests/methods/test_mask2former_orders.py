@@ -47,7 +47,7 @@ def arguments(shapes: list[tuple[int, int]], seed: int = 0) -> dict[str, object]
 
 @given(SIZES, st.sampled_from([0.1, 2.0, 30.0]), st.integers(0, 2**31))
 @settings(max_examples=40, deadline=None)
-def test_deformable_attention(shapes, reach: float, seed: int) -> None:
+def test_deformable_attention_equals_the_published_module(shapes, reach: float, seed: int) -> None:
     """Offsets within a cell, over several, and far beyond the border; also maps of one cell."""
     published, given_ = attention(reach, seed), arguments(shapes, seed)
     ours = DeformableAttention(published)
@@ -59,7 +59,7 @@ def test_deformable_attention(shapes, reach: float, seed: int) -> None:
         torch.testing.assert_close(ours(**given_)[0], expected, rtol=1e-4, atol=1e-4)
 
 
-def test_deformable_attention_learns_as_published() -> None:
+def test_deformable_attention_has_the_published_gradients() -> None:
     published, given_ = attention(2.0), arguments([(3, 4), (5, 6), (7, 8)])
     weight = published.sampling_offsets.weight  # both have the same
     (expected,) = torch.autograd.grad(published(**given_)[0].square().sum(), weight)
@@ -67,8 +67,8 @@ def test_deformable_attention_learns_as_published() -> None:
     assert torch.equal(found, expected)
 
 
-def test_what_is_not_a_number_stays_so() -> None:
-    """A place that is none must not be an index: it would read memory that is nobody's."""
+def test_non_finite_offsets_give_nan_and_no_invalid_reads() -> None:
+    """A position that is not a number must not become an index: it would read unallocated memory."""
     published, given_ = attention(1.0), arguments([(3, 4), (5, 6), (7, 8)])
     with torch.inference_mode():
         published.sampling_offsets.bias.data[0] = float("nan")
@@ -77,7 +77,7 @@ def test_what_is_not_a_number_stays_so() -> None:
     assert found.isnan().any()
 
 
-def test_masks_and_where_no_attention_goes() -> None:
+def test_masks_and_attention_masks_equal_the_published_predictors() -> None:
     torch.manual_seed(0)
     published = Mask2FormerMaskPredictor(16, 4, 16)
     ours = MaskPredictor(published)
@@ -92,12 +92,12 @@ def test_masks_and_where_no_attention_goes() -> None:
         with torch.inference_mode():
             head, where = ours(queries, features, size)
             torch.testing.assert_close(masks_of(head, features), masks, rtol=1e-5, atol=1e-5)
-        assert head.shape == (1, 7, 16)  # nothing of the size of a mask was made
+        assert head.shape == (1, 7, 16)  # nothing of the size of a mask was computed
         assert (where != hidden).float().mean() < 1e-3  # where a logit is 0 but for rounding
 
 
 @pytest.mark.parametrize("backbone", ["tiny", pytest.param("swin_t", marks=pytest.mark.slow)])
-def test_the_whole_network(backbone: net.Backbone) -> None:
+def test_whole_network_equals_the_published_order(backbone: net.Backbone) -> None:
     method = load_method(f"mask2former(backbone={backbone})", checkpoint="untrained")
     x = method.prepare(random_clip(length=1, size=(96, 128))[0])
     with torch.no_grad():
@@ -106,19 +106,19 @@ def test_the_whole_network(backbone: net.Backbone) -> None:
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_counts_are_of_the_published_order() -> None:
-    """What a run saves by its order is no saving of the method."""
+def test_gflops_count_the_published_order() -> None:
+    """What a run saves by its order of operations is not a saving of the method."""
     plain = load_method("mask2former", checkpoint="untrained")
     record = gflops(plain, None, (128, 224))
     assert "grid_sampler" in " ".join(record["by_operator"]["key"])
-    heads = plain.network.config.decoder_layers  # each makes a whole mask
+    heads = plain.network.config.decoder_layers  # each computes a whole mask
     mask = 20 * 64 * (128 // 4) * (224 // 4) / 1e9
     assert record["by_operator"]["key"]["einsum"] > heads * mask * 0.99
 
 
 @given(st.integers(1, 3), st.integers(1, 3), st.tuples(st.integers(0, 31), st.integers(0, 31)), st.booleans())
 @settings(max_examples=30, deadline=None)
-def test_fast_decoding_is_the_argmax_of_its_scores(
+def test_fast_labels_are_the_argmax_of_the_fast_scores(
     rows: int, columns: int, cut: tuple[int, int], enlarge: bool
 ) -> None:
     random = torch.Generator().manual_seed(rows)
@@ -133,8 +133,8 @@ def test_fast_decoding_is_the_argmax_of_its_scores(
     assert best.max() < 1e-5
 
 
-def test_fast_decoding_moves_borders_only() -> None:
-    """Where a mask is large and sure, both orders say the same; a run reports the share (`bench.approximation`)."""
+def test_fast_and_exact_labels_agree_on_97_percent_of_pixels() -> None:
+    """Where a mask is large and certain, both orders agree; a run reports the share (`bench.approximation`)."""
     exact, fast = (load_method(f"mask2former(decode={order})") for order in ("exact", "fast"))
     frame = random_clip(length=1, size=(128, 224))[0]
     y = exact.step(exact.prepare(frame))

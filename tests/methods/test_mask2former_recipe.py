@@ -1,4 +1,4 @@
-"""The recipe of per-frame Mask2Former: what learns, what an example is, and that it learns."""
+"""The recipe of per-frame Mask2Former: parameter groups, examples, and an overfitting test."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from vssbench.training.recipe import Batch, Order
 SMALL = {"crop": (64, 64), "steps": 4, "batch": 2}
 
 
-def test_every_parameter_learns_and_only_embeddings_and_normalisations_are_not_decayed() -> None:
+def test_all_parameters_learn_without_decay_of_embeddings_and_norms() -> None:
     opened = open_job("mask2former", **SMALL)
     recipe = opened.recipe
     batch = next(opened.training.batches(0))
     sum(recipe.module(batch).values()).backward()
     network = recipe.method.network
     without = [name for name, p in network.named_parameters() if p.grad is None]
-    # The first level embedding of the pixel decoder, and all else, takes part; nothing is frozen.
+    # All parameters are trained, the pixel decoder's first level embedding included; nothing is frozen.
     assert without == []
     rates = {group["weight_decay"]: group for group in recipe.groups()}
     assert set(rates) == {0.0, 0.05}
@@ -49,7 +49,7 @@ def test_every_parameter_learns_and_only_embeddings_and_normalisations_are_not_d
     assert sum(len(group["params"]) for group in recipe.groups()) == len(list(network.parameters()))
 
 
-def test_the_backbone_learns_at_a_tenth_but_for_the_tiny_one() -> None:
+def test_backbone_rate_is_a_tenth_except_for_the_tiny_backbone() -> None:
     network = load_method("mask2former(backbone=tiny,labels=camvid)").network
     found = dict.fromkeys((0.1, 1.0), 0)
     for group in groups(network, 1.0, 0.1):
@@ -61,7 +61,7 @@ def test_the_backbone_learns_at_a_tenth_but_for_the_tiny_one() -> None:
     assert {group["lr"] for group in recipe.groups()} == {2e-3}
 
 
-def test_the_official_figures() -> None:
+def test_hyperparameters_match_the_official_code() -> None:
     recipe = Mask2FormerRecipe(Order(parse("mask2former(backbone=swin_t,labels=vspw)"), load_space("vspw")))
     assert (recipe.settings.steps, recipe.settings.batch, recipe.settings.rate) == (90_000, 16, 5e-5)
     assert OFFICIAL_RESIZING.shortest[0] == 480
@@ -75,7 +75,7 @@ def test_the_official_figures() -> None:
     assert recipe.clip_norm() == 0.01
 
 
-def test_an_example_is_a_function_of_its_number_and_moves_labels_with_pixels() -> None:
+def test_augmentation_is_reproducible_and_moves_labels_with_pixels() -> None:
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 11, (8, 12), np.uint8).repeat(8, 0).repeat(8, 1)
     image = np.stack([labels * 20] * 3, -1)
@@ -87,7 +87,7 @@ def test_an_example_is_a_function_of_its_number_and_moves_labels_with_pixels() -
         assert (spread == spread[0]).all()
 
 
-def test_frames_below_the_crop_are_filled_with_ignored_pixels() -> None:
+def test_frames_smaller_than_the_crop_are_padded_with_ignored_pixels() -> None:
     picture = Picture(np.full((20, 30, 3), 50, np.uint8), np.zeros((20, 30), np.uint8))
     done = augment([picture], Factor((1,)), (32, 40), np.random.default_rng(0))[0]
     assert done.labels is not None
@@ -96,7 +96,7 @@ def test_frames_below_the_crop_are_filled_with_ignored_pixels() -> None:
     assert np.count_nonzero(done.labels == 255) == 32 * 40 - 20 * 30
 
 
-def test_draw_repeats() -> None:
+def test_draw_is_reproducible() -> None:
     recipe = Mask2FormerRecipe(Order(parse("mask2former"), load_space("synthetic")))
     clips = Clips(load_dataset("synthetic(clips=2,frames=3)", split="train"))
     one, two, other = (recipe.draw(clips, clips.names[1], np.random.default_rng(seed)) for seed in (5, 5, 6))
@@ -107,7 +107,7 @@ def test_draw_repeats() -> None:
     assert Batch.of([one, other]).images.shape == (2, 1, 3, 128, 160)
 
 
-def test_the_weights_give_the_same_predictions_when_loaded(tmp_path: Path) -> None:
+def test_saved_weights_predict_the_same_when_loaded(tmp_path: Path) -> None:
     opened = open_job("mask2former", **SMALL)
     opened.run(tmp_path / "a", resume=False)
     loaded = load_method("mask2former", checkpoint=tmp_path / "a/mask2former.safetensors", labels="synthetic")
@@ -119,7 +119,7 @@ def test_the_weights_give_the_same_predictions_when_loaded(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_it_learns_four_frames_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_overfits_four_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     as_they_are(monkeypatch, "mask2former.recipe")
     began = time.process_time()
     _, found = overfit("mask2former", tmp_path / "a", steps=500, batch=4, crop=(96, 128))

@@ -1,4 +1,4 @@
-"""The recipes of CFFM and TV3S: losses, what learns, where it starts. What MRCFA shares is in test_mrcfa_recipe.py."""
+"""The recipes of CFFM and TV3S: losses, parameters, start weights. Parts shared with MRCFA: test_mrcfa_recipe.py."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def opened(spec: str, labels: str = "synthetic", **more):  # type: ignore[no-unt
 
 
 @names
-def test_losses_are_those_of_the_method_at_test(name: str) -> None:
-    """In evaluation mode, nothing random: the clip's loss is of the adapter's own scores for the fourth frame."""
+def test_losses_equal_those_of_the_scores_at_inference(name: str) -> None:
+    """In evaluation mode, without randomness: the clip's loss is of the adapter's own scores for the fourth frame."""
     recipe = opened(name, settings={"crop": (64, 96)})
     frames = list(load_dataset("synthetic(clips=1,frames=4,height=64,width=96)").frames("val_0000"))
     images = torch.stack([torch.tensor(frame.image).movedim(-1, 0).float() for frame in frames])[None]
@@ -52,7 +52,7 @@ def test_losses_are_those_of_the_method_at_test(name: str) -> None:
 
 
 @names
-def test_gradients_reach_every_parameter_but_the_classifier_that_nothing_reads(name: str) -> None:
+def test_every_parameter_but_the_unused_classifier_is_trained(name: str) -> None:
     job = open_job(name, **SMALL)
     network = job.recipe.method.network
     before = {name: p.detach().clone() for name, p in network.named_parameters()}
@@ -64,7 +64,7 @@ def test_gradients_reach_every_parameter_but_the_classifier_that_nothing_reads(n
 
 
 @names
-def test_the_papers_figures(name: str) -> None:
+def test_hyperparameters_match_the_paper(name: str) -> None:
     recipe = opened(f"{name}(backbone=mit_b1)", "vspw")
     assert (recipe.settings.steps, recipe.settings.batch, recipe.settings.crop) == (160_000, 8, (480, 480))
     own = {id(p): key for key, p in recipe.method.network.named_parameters()}
@@ -77,12 +77,12 @@ def test_the_papers_figures(name: str) -> None:
     assert any(f"{tiny.steps} steps of {tiny.batch} clips" in sentence for sentence in recipe.deviations)
 
 
-def test_the_largest_tv3s_learns_longer_and_slower() -> None:
+def test_largest_tv3s_trains_longer_at_half_the_rate() -> None:
     settings = Tv3sRecipe.paper(None, "mit_b5")  # type: ignore[arg-type]
     assert (settings.steps, settings.rate) == (240_000, 3e-5)
 
 
-def test_what_cffms_head_starts_from() -> None:
+def test_cffm_head_starts_from_average_pooling_and_small_biases() -> None:
     block = opened("cffm").method.network.blocks[0]
     assert block.pool[3].sum.weight.tolist() == [[0.25] * 4]
     assert block.pool[3].sum.bias.tolist() == [0.0]
@@ -90,7 +90,7 @@ def test_what_cffms_head_starts_from() -> None:
     assert float(block.attention.bias_ring.detach().std()) == pytest.approx(0.02, rel=0.1)
 
 
-def test_what_tv3s_mixers_start_from() -> None:
+def test_tv3s_mixers_start_from_the_mamba_initialisation() -> None:
     mixer = opened("tv3s").method.network.blocks[1].mixer
     torch.testing.assert_close(mixer.A_log.exp()[5], torch.arange(1.0, 5.0))
     steps = F.softplus(mixer.dt_proj.bias)
@@ -100,7 +100,7 @@ def test_what_tv3s_mixers_start_from() -> None:
 
 
 @names
-def test_it_starts_from_the_backbone_of_another_method(name: str, tmp_path: Path) -> None:
+def test_training_starts_from_a_different_methods_backbone_or_its_own_file(name: str, tmp_path: Path) -> None:
     other = load_method("mrcfa", checkpoint="untrained").network
     with torch.no_grad():
         for parameter in other.parameters():
@@ -117,7 +117,7 @@ def test_it_starts_from_the_backbone_of_another_method(name: str, tmp_path: Path
 
 
 @names
-def test_the_weights_give_the_same_predictions_when_loaded(name: str, tmp_path: Path) -> None:
+def test_saved_weights_predict_the_same_when_loaded(name: str, tmp_path: Path) -> None:
     job = open_job(name, **SMALL)
     job.run(tmp_path / "a", resume=False)
     job.recipe.module.eval()
@@ -130,7 +130,7 @@ def test_the_weights_give_the_same_predictions_when_loaded(name: str, tmp_path: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "steps", "batch"), [("cffm", 900, 2), ("tv3s", 450, 1)])
-def test_it_learns_four_frames_by_heart(
+def test_training_overfits_four_frames(
     name: str, steps: int, batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     as_they_are(monkeypatch, "mit.recipe")

@@ -1,4 +1,4 @@
-"""mmsegmentation's networks: configs are read and not run, and the output is the library's own."""
+"""mmsegmentation's networks: configs are read but not run, and the output is the library's own."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def method(path: Path | str, checkpoint: Path | None = None, **arguments: Any) -
 
 @library
 @pytest.mark.parametrize("name", CONFIGS)
-def test_output_is_the_library_s(name: str, tmp_path: Path) -> None:
+def test_output_matches_mmsegmentation(name: str, tmp_path: Path) -> None:
     path = written(tmp_path, CONFIGS[name] + PIPELINE)
     method(path)  # imports the library without its compiled operators
     theirs = theirs_of(path, tmp_path / "trained.pth")
@@ -91,7 +91,7 @@ def test_output_is_the_library_s(name: str, tmp_path: Path) -> None:
 
 
 def theirs_of(path: Path, checkpoint: Path) -> Any:
-    """The library's own network, with weights large enough for class maps of several classes, saved as it does."""
+    """The library's own network, with weights large enough for class maps of several classes, saved in its format."""
     from mmengine import Config
     from mmengine.logging import MessageHub
     from mmengine.runner import save_checkpoint
@@ -111,7 +111,7 @@ def theirs_of(path: Path, checkpoint: Path) -> Any:
 
 
 @library
-def test_in_bf16_it_gives_float32_scores_near_the_library_s(tmp_path: Path) -> None:
+def test_bf16_scores_are_float32_and_close_to_full_precision(tmp_path: Path) -> None:
     path, frame = written(tmp_path, CONFIGS["segformer"] + PIPELINE), random_clip(length=1, size=SIZE)[0]
     exact, narrow = (method(path, dtype=dtype) for dtype in ("float32", "bf16"))
     scores = [one.scores(one.step(one.prepare(frame))) for one in (exact, narrow)]
@@ -121,7 +121,7 @@ def test_in_bf16_it_gives_float32_scores_near_the_library_s(tmp_path: Path) -> N
 
 
 @library
-def test_a_per_frame_method_and_inside_others(tmp_path: Path) -> None:
+def test_method_satisfies_the_contract_alone_and_inside_wrappers(tmp_path: Path) -> None:
     path = written(tmp_path, CONFIGS["segformer"] + PIPELINE)
     ours = method(path)
     assert ours.weights.origin == "untrained"
@@ -137,7 +137,7 @@ def test_a_per_frame_method_and_inside_others(tmp_path: Path) -> None:
 
 
 @library
-def test_classes(tmp_path: Path) -> None:
+def test_classes_are_the_networks_own_or_need_a_mapping(tmp_path: Path) -> None:
     name = "segformer_mit-b0_8xb2-160k_ade20k-512x512"
     with pytest.raises(UserError, match=r"150 classes.*'synthetic' 11[\s\S]*0 wall, 1 building"):
         method(name, labels="synthetic")
@@ -167,7 +167,7 @@ def test_classes(tmp_path: Path) -> None:
         ({"backbone": {"type": ["os.system"]}}, "is not among"),
     ],
 )
-def test_configs_build_nothing_but_networks(
+def test_configs_can_build_only_networks_of_the_library(
     model: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -179,7 +179,7 @@ def test_configs_build_nothing_but_networks(
 
 
 @library
-def test_files_that_training_reads_are_left_alone(tmp_path: Path) -> None:
+def test_files_named_for_training_only_are_not_read(tmp_path: Path) -> None:
     pickled = tmp_path / "weight.pkl"
     pickled.write_bytes(b"cos\nmkdir\n(S'" + str(tmp_path / "ran").encode() + b"'\ntR.")
     loss = {"type": "CrossEntropyLoss", "class_weight": str(pickled)}
@@ -191,7 +191,7 @@ def test_files_that_training_reads_are_left_alone(tmp_path: Path) -> None:
 
 
 @library
-def test_weights_that_do_not_fit(tmp_path: Path) -> None:
+def test_incomplete_or_hostile_weights_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, CONFIGS["segformer"] + PIPELINE)
     state = method(path).network.state_dict()
     del state["decode_head.conv_seg.bias"]
@@ -222,7 +222,7 @@ def test_bundled_configs_are_read_as_the_library_reads_them() -> None:
         config_reader.find("segformer_mit-b1_8xb2-160k_ade20k-512x51")
 
 
-def test_the_library_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_library_is_reported_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     config_reader.library_folder.cache_clear()
     config_reader.bundled.cache_clear()
@@ -244,7 +244,7 @@ def test_literals_are_read_as_python_reads_them(first: Any, second: Any) -> None
     assert repr(found) == repr({"first": first, "both": {"a": first, "b": [second, first]}, "_tail": "xy"})
 
 
-def test_bases_are_merged(tmp_path: Path) -> None:
+def test_base_configs_are_merged_and_expressions_evaluated(tmp_path: Path) -> None:
     written(tmp_path, "model = dict(a=dict(x=1, y=2), b=dict(x=1), c=[1, 2])\nn = 3\n", "one.py")
     written(tmp_path, "steps = [dict(type='A')] * 2\nwidth = (64 + 2 * 8) // 2\ntotal = sum([1, -2])\n", "two.py")
     path = written(
@@ -262,7 +262,7 @@ def test_bases_are_merged(tmp_path: Path) -> None:
     }
 
 
-def test_dumps(tmp_path: Path) -> None:
+def test_yaml_dumps_are_read_without_constructing_objects(tmp_path: Path) -> None:
     yaml = written(tmp_path, "model:\n  size: !!python/tuple [1, [2, 3]]\n", "config.yaml")
     assert config_reader.read(yaml) == {"model": {"size": (1, [2, 3])}}
     hostile = written(tmp_path, f"model: !!python/object/apply:os.mkdir [{tmp_path / 'ran'}]\n", "config.yml")
@@ -284,7 +284,9 @@ def test_dumps(tmp_path: Path) -> None:
         "with read_base():\n    from .base import *",
     ],
 )
-def test_code_is_refused(statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_config_with_code_is_refused_and_not_run(
+    statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"config\.py:\d+: is code, which is not run") as caught:
         config_reader.read(written(tmp_path, f"model = dict()\n{statement}\n"))
@@ -306,7 +308,7 @@ def test_code_is_refused(statement: str, tmp_path: Path, monkeypatch: pytest.Mon
         "lambda: 1",
     ],
 )
-def test_an_entry_made_by_code_is_an_error_where_it_is_asked_for(
+def test_entry_computed_by_code_is_refused_only_when_read(
     expression: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -334,12 +336,12 @@ def test_an_entry_made_by_code_is_an_error_where_it_is_asked_for(
     ],
     ids=lambda text: text[:12],
 )
-def test_files_that_are_no_configs(name: str, text: str, message: str, tmp_path: Path) -> None:
+def test_files_that_are_not_configs_are_refused(name: str, text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         config_reader.read(written(tmp_path, text, name))
 
 
-def test_a_key_in_two_bases_is_an_error(tmp_path: Path) -> None:
+def test_key_defined_in_two_bases_is_refused(tmp_path: Path) -> None:
     written(tmp_path, "a = 1", "one.py")
     written(tmp_path, "a = 2", "two.py")
     with pytest.raises(UserError, match="a is in two of its bases"):
@@ -365,7 +367,7 @@ GROWING = {
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("text", GROWING.values(), ids=GROWING)
-def test_what_grows_without_end_or_cannot_be_is_refused_where_it_is_asked_for(text: str, tmp_path: Path) -> None:
+def test_unbounded_or_invalid_expression_is_refused_only_when_read(text: str, tmp_path: Path) -> None:
     path = written(tmp_path, f"{text}\nmodel = 1\n")
     data = config_reader.read(path)
     assert data["model"] == 1
@@ -390,13 +392,13 @@ BROKEN = {
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(("text", "message"), BROKEN.items(), ids=range(len(BROKEN)))
-def test_a_config_that_cannot_be_read_is_one_message(text: str, message: str, tmp_path: Path) -> None:
+def test_unreadable_config_is_one_error_message(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message) as error:
         config_reader.read(written(tmp_path, text))
     assert len(str(error.value)) < 1000
 
 
-def test_many_files_that_lead_to_many_files_are_refused(tmp_path: Path) -> None:
+def test_exponentially_many_base_configs_are_refused(tmp_path: Path) -> None:
     for depth in range(12):
         written(tmp_path, f"_base_ = ['{depth + 1}.py', '{depth + 1}.py']", f"{depth}.py")
     written(tmp_path, "", "12.py")
@@ -412,7 +414,9 @@ def test_many_files_that_lead_to_many_files_are_refused(tmp_path: Path) -> None:
         ("? [1, 2]\n: 3", "cannot be read"),
     ],
 )
-def test_a_dump_that_holds_itself(text: str, message: str | None, tmp_path: Path) -> None:
+def test_yaml_that_contains_itself_is_refused_and_repeated_anchors_are_read(
+    text: str, message: str | None, tmp_path: Path
+) -> None:
     path = written(tmp_path, text, "dump.yaml")
     if message is None:
         assert config_reader.read(path)["c"] == [[[1, 2]] * 8]

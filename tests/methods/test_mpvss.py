@@ -59,7 +59,7 @@ def kinds(predictions: list[Prediction]) -> str:
     return "".join("K" if p.kind == "key" else str(p.age) for p in predictions)
 
 
-def test_golden_frames(r50) -> None:
+def test_outputs_match_official_golden_outputs(r50) -> None:
     assert sum(p.numel() for p in r50.network.parameters()) == parameters(layouts()["mpvss_r50_vspw"])
     expected, agreement, ages = golden("mpvss"), [], []
     r50.reset()
@@ -73,8 +73,8 @@ def test_golden_frames(r50) -> None:
     assert min(agreement) >= 0.995, agreement
 
 
-def test_golden_intermediates(r50) -> None:
-    """Class logits and queries are stored as float32, all else as float16; the noise is what an other CPU may add."""
+def test_intermediate_tensors_match_official_golden_outputs(r50) -> None:
+    """Class logits and queries are float32, all else float16; the noise is what a different CPU may add."""
     expected, clip = golden("mpvss"), frames("mpvss")
     network, x = r50.network, [r50.prepare(frame) for frame in clip]
     with torch.inference_mode():
@@ -102,7 +102,7 @@ def test_golden_intermediates(r50) -> None:
         if name.startswith("mpvss")
     ],
 )
-def test_every_layout_loads_strictly_and_runs(name: str) -> None:
+def test_every_official_layout_loads_strictly_and_runs(name: str) -> None:
     layout = layouts()[name]
     backbone, _, labels = name.removeprefix("mpvss_").rpartition("_")
     classes = 124 if labels == "vspw" else 19
@@ -130,7 +130,7 @@ def test_official_and_own_files_give_the_same_network(tiny, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("layout", ["official", "ours"])
-def test_a_per_frame_checkpoint_fills_the_segmentor(layout: str, tiny, tmp_path: Path) -> None:
+def test_per_frame_checkpoint_fills_the_segmentor(layout: str, tiny, tmp_path: Path) -> None:
     segmentor, path = tiny.network.segmentor, tmp_path / "mask2former.pth"
     if layout == "official":
         torch.save({"model": official_state_dict(segmentor.state_dict(), mask2former_weights.official)}, path)
@@ -143,7 +143,7 @@ def test_a_per_frame_checkpoint_fills_the_segmentor(layout: str, tiny, tmp_path:
     assert not ours.network.flow.fuse.weight.any()
 
 
-def test_half_a_flow_network_is_refused(tiny, tmp_path: Path) -> None:
+def test_incomplete_flow_network_is_refused(tiny, tmp_path: Path) -> None:
     state = official_state_dict(tiny.network.state_dict(), weights.official)
     state = {name: value for name, value in state.items() if "fuse_layer" not in name and "conv6" not in name}
     torch.save({"model": state}, tmp_path / "mpvss.pth")
@@ -154,7 +154,7 @@ def test_half_a_flow_network_is_refused(tiny, tmp_path: Path) -> None:
     assert "unexpected" not in str(error.value)
 
 
-def test_a_transformers_folder_fills_the_segmentor(tmp_path: Path) -> None:
+def test_transformers_folder_fills_the_segmentor(tmp_path: Path) -> None:
     torch.manual_seed(1)
     theirs = mask2former.Mask2FormerForUniversalSegmentation(mask2former.configure("tiny", 11)).eval()
     theirs.save_pretrained(tmp_path)
@@ -166,7 +166,7 @@ def test_a_transformers_folder_fills_the_segmentor(tmp_path: Path) -> None:
     np.testing.assert_array_equal(run(ours, [frame])[0].labels, run(per_frame, [frame])[0].labels)
 
 
-def test_key_frames_are_mask2former_and_the_others_are_not_copies(tiny) -> None:
+def test_key_frames_equal_mask2former_and_other_frames_are_not_copies(tiny) -> None:
     clip = random_clip(length=7, size=SIZE)
     predictions, per_frame = run(tiny, clip), run(sharpened(load_method("mask2former"), mask2former_weights), clip)
     assert kinds(predictions) == "K1234K1"
@@ -180,11 +180,11 @@ def test_key_frames_are_mask2former_and_the_others_are_not_copies(tiny) -> None:
     ("arguments", "expected"),
     [("key_interval=1", "KKKKKK"), ("key_interval=3", "K12K12"), ("key_interval=4,offset=1", "KK123K")],
 )
-def test_fixed_schedules(arguments: str, expected: str) -> None:
+def test_key_interval_and_offset_set_the_key_frames(arguments: str, expected: str) -> None:
     assert kinds(run(load_method(f"mpvss({arguments})"), random_clip(length=6, size=SIZE))) == expected
 
 
-def test_adaptive_schedule_follows_the_picture() -> None:
+def test_adaptive_schedule_depends_on_image_changes() -> None:
     clip = random_clip(length=8, size=SIZE)
     still = [replace(clip[0], index=index) for index in range(8)]
     cut = [*still[:4], *(replace(frame, image=255 - frame.image) for frame in still[4:])]
@@ -194,13 +194,13 @@ def test_adaptive_schedule_follows_the_picture() -> None:
     assert kinds(run(load_method("mpvss(key_interval=auto)"), still)) == "K1234567"
 
 
-def test_a_clip_that_starts_again_uses_no_key_frame_of_its_end() -> None:
+def test_restarted_clip_begins_with_a_new_key_frame() -> None:
     method, clip = load_method("mpvss(key_interval=auto(threshold=255,max=10))"), random_clip(length=3, size=SIZE)
     method.reset()
     assert kinds([method.decode(method.step(method.prepare(frame))) for frame in [*clip[1:], *clip]]) == "K1K12"
 
 
-def test_a_run_amortises_over_the_schedule_that_was_observed(monkeypatch, tmp_path: Path) -> None:
+def test_run_amortises_gflops_over_the_observed_schedule(monkeypatch, tmp_path: Path) -> None:
     words = ["run", "--dataset", "synthetic(clips=1,frames=8,height=64,width=96)", "--allow-untrained", "--no-latency"]
     words += ["--methods", "mpvss(key_interval=auto(threshold=9,max=4))", "--output", str(tmp_path)]
     words += ["--checkpoint", "mpvss=untrained"]
@@ -219,13 +219,13 @@ def test_a_run_amortises_over_the_schedule_that_was_observed(monkeypatch, tmp_pa
 
 
 @pytest.mark.parametrize("arguments", ["key_interval=0", "key_interval=sometimes", "key_interval=auto,offset=1"])
-def test_schedules_that_do_not_fit(arguments: str) -> None:
+def test_invalid_schedules_are_refused(arguments: str) -> None:
     with pytest.raises(UserError):
         load_method(f"mpvss({arguments})")
 
 
-def test_the_cache_is_of_this_clip_and_this_size(tiny) -> None:
-    """Even without reset() in between, a key frame of another clip or size is not used."""
+def test_cached_key_frame_is_not_used_for_a_different_clip_or_size(tiny) -> None:
+    """Even without reset() in between, a key frame of a different clip or size is not used."""
     one, two = random_clip("one", length=3, size=SIZE, seed=1), random_clip("two", length=3, size=SIZE, seed=2)
     alone = run(tiny, two[1:])
     run(tiny, one)
@@ -240,13 +240,13 @@ def test_the_cache_is_of_this_clip_and_this_size(tiny) -> None:
 
 
 @pytest.mark.parametrize("spec", ["mpvss(key_interval=2)", "mpvss(key_interval=auto(threshold=30,max=2))"])
-def test_the_contract(spec: str) -> None:
+def test_method_satisfies_the_contract(spec: str) -> None:
     method = sharpened(load_method(spec), weights)
     clips = [random_clip(name, length=4, size=size, seed=3) for name, size in (("a", SIZE), ("b", (32, 64)))]
     check_method(lambda: method, [frame for clip in clips for frame in clip])
 
 
-def test_cost_modules_compute_step_and_decode(tiny) -> None:
+def test_cost_module_computes_the_same_scores_as_the_method(tiny) -> None:
     clip = random_clip(length=2, size=SIZE)
     tiny.reset()
     x = [tiny.prepare(frame) for frame in clip]
@@ -265,7 +265,7 @@ def test_cost_modules_compute_step_and_decode(tiny) -> None:
         tiny.cost_module("warmup", SIZE)
 
 
-def test_tiny_is_small_and_starts_at_a_constant_flow() -> None:
+def test_tiny_network_is_small_and_starts_with_a_constant_flow() -> None:
     method = load_method("mpvss", checkpoint="untrained")
     assert method.weights.origin == "untrained"
     assert sum(p.numel() for p in method.network.parameters()) < 4e6
@@ -275,7 +275,7 @@ def test_tiny_is_small_and_starts_at_a_constant_flow() -> None:
     assert (flows == 1).all()
 
 
-def test_warp_fetches_from_where_the_flow_points() -> None:
+def test_warp_reads_from_where_the_flow_points() -> None:
     """By hand: stride-4 pixel x with a flow of u stride-8 pixels reads (x + 2u)(W - 1)/W, clamped to the border."""
     height, width = 6, 8
     ramp = torch.arange(width, dtype=torch.float32).expand(height, width)
@@ -291,7 +291,7 @@ def test_warp_fetches_from_where_the_flow_points() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (37, 61), (8, 700)])
 @pytest.mark.parametrize("flip", [np.s_[:, ::-1], np.s_[..., ::-1]])
-def test_frames_of_any_size_and_memory_order(size: tuple[int, int], flip, tiny) -> None:
+def test_frames_of_any_size_and_memory_layout_are_segmented(size: tuple[int, int], flip, tiny) -> None:
     clip = random_clip(length=2, size=size)
     flipped = [replace(frame, image=frame.image[flip]) for frame in clip]
     copied = [replace(frame, image=frame.image.copy()) for frame in flipped]
@@ -300,8 +300,8 @@ def test_frames_of_any_size_and_memory_order(size: tuple[int, int], flip, tiny) 
         np.testing.assert_array_equal(one.labels, two.labels)
 
 
-def test_flow_image() -> None:
-    """Divided first, mean subtracted after; padding zero; what lies beyond an enlarged frame's own size blanked."""
+def test_flow_image_is_halved_normalised_and_zero_padded() -> None:
+    """Divided first, mean subtracted after; padding is zero; what is beyond an enlarged frame's own size is blanked."""
     image = torch.full((3, 40, 50), 51.0)
     halved = flow_image(image, (64, 64), (40, 50))
     assert halved.shape == (3, 32, 32)

@@ -1,4 +1,4 @@
-"""MPVSS's recipe: which pairs it draws, what it warps, which parameters learn, and whether they do."""
+"""MPVSS's recipe: which pairs it draws, what it warps, which parameters are trained, and whether they learn."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def start(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def recipe(start: Path) -> MpvssRecipe:
-    """With a flow network whose every part is in use: at first only the last layer is, by its initialisation."""
+    """A recipe whose whole flow network is in use: as initialised, only its last layer is."""
     recipe = MpvssRecipe(
         Order(parse("mpvss"), load_space("synthetic"), start=start, settings={"crop": (64, 96), "batch": 2})
     )
@@ -49,7 +49,7 @@ def recipe(start: Path) -> MpvssRecipe:
 
 
 class Still:
-    """A clip of one bright thing before a dark ground, the same in every frame; `labelled` says which have labels."""
+    """A clip of one bright object on a dark background, the same in every frame; `labelled`: the labelled frames."""
 
     def __init__(self, length: int = 3, labelled: tuple[int, ...] = (0, 1, 2)):
         self.name, self.length, self._labelled = "still", length, labelled
@@ -93,7 +93,7 @@ def train(recipe: MpvssRecipe, clips: Clips, steps: int) -> None:
     recipe.module.eval()
 
 
-def test_gradients_reach_the_flow_network_and_two_heads_and_nothing_else(recipe: MpvssRecipe) -> None:
+def test_gradients_reach_only_the_flow_network_and_two_heads(recipe: MpvssRecipe) -> None:
     network = recipe.method.network
     recipe.module.train()
     sum(recipe.module(batch(recipe)).values()).backward()
@@ -114,7 +114,7 @@ def test_at_first_only_the_last_layer_of_the_flow_network_learns(start: Path) ->
     }
 
 
-def test_a_step_changes_what_learns_and_the_statistics_of_batches(recipe: MpvssRecipe) -> None:
+def test_training_step_changes_only_trained_parameters_and_batch_statistics(recipe: MpvssRecipe) -> None:
     before = {name: value.clone() for name, value in recipe.method.network.state_dict().items()}
     train(recipe, Clips(Synthetic(None, "train", clips=1, frames=4, height=64, width=96)), steps=1)
     changed = {n for n, value in recipe.method.network.state_dict().items() if not torch.equal(value, before[n])}
@@ -124,8 +124,8 @@ def test_a_step_changes_what_learns_and_the_statistics_of_batches(recipe: MpvssR
     assert changed == learning | statistics
 
 
-def test_what_is_compared_with_the_later_frames_labels(recipe: MpvssRecipe) -> None:
-    """Class logits of the earlier frame, and its masks read along the flow, pixel by pixel, of every head."""
+def test_losses_compare_warped_masks_with_the_later_frames_labels(recipe: MpvssRecipe) -> None:
+    """For every head: class logits of the earlier frame, and its masks warped along the flow, pixel by pixel."""
     network, seen = recipe.method.network, []
     recipe.module.eval()
     pairs = batch(recipe)
@@ -169,7 +169,7 @@ def slow_warp(mask: np.ndarray, flow: np.ndarray) -> np.ndarray:
     return warped
 
 
-def test_losses_are_named_weighted_and_repeatable(recipe: MpvssRecipe) -> None:
+def test_losses_are_named_and_reproducible(recipe: MpvssRecipe) -> None:
     pairs = batch(recipe)
     found = []
     for _ in range(2):
@@ -191,8 +191,8 @@ def test_mixed_precision_leaves_the_pixel_decoder_in_float32(recipe: MpvssRecipe
     assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
 
 
-def test_pairs_are_drawn_as_the_paper_does() -> None:
-    """Against the plain procedure: any frame, another one within ten frames, in order."""
+def test_pairs_are_drawn_with_the_papers_probabilities() -> None:
+    """Against the plain procedure: any frame, a different one within ten frames, in order."""
     length, expected, found = 14, Counter(), Counter()
     for one in range(length):
         others = [other for other in range(max(0, one - 10), min(length, one + 11)) if other != one]
@@ -206,14 +206,14 @@ def test_pairs_are_drawn_as_the_paper_does() -> None:
         assert abs(found[pair] / draws - chance) < 5 * (chance / draws) ** 0.5
 
 
-def test_the_later_frame_has_labels() -> None:
+def test_later_frame_of_a_pair_is_labelled() -> None:
     rng = np.random.default_rng(0)
     pairs = {draw_pair([0, 19], 30, 10, rng) for _ in range(200)}
     assert pairs == {(key, 19) for key in range(9, 19)}
     assert {draw_pair(range(5), 5, 1, rng) for _ in range(100)} == {(0, 1), (1, 2), (2, 3), (3, 4)}
 
 
-def test_pairs_can_be_made_of_one_frame(start: Path) -> None:
+def test_option_moved_makes_pairs_of_one_frame(start: Path) -> None:
     def drawn(length: int, **options: float) -> Example:
         settings = {"crop": (64, 96)}
         order = Order(parse("mpvss"), load_space("synthetic"), start=start, settings=settings, options=options)
@@ -229,7 +229,7 @@ def test_pairs_can_be_made_of_one_frame(start: Path) -> None:
 
 
 @pytest.mark.parametrize(("length", "labelled"), [(1, (0,)), (5, (0,))])
-def test_a_clip_without_a_pair_is_named(recipe: MpvssRecipe, length: int, labelled: tuple[int, ...]) -> None:
+def test_clip_without_a_pair_is_refused_by_name(recipe: MpvssRecipe, length: int, labelled: tuple[int, ...]) -> None:
     with pytest.raises(UserError, match="still: no labelled frame has a frame before it"):
         recipe.draw(Clips(Still(length, labelled)), "still", np.random.default_rng(0))
 
@@ -247,7 +247,7 @@ def test_both_frames_and_the_labels_are_augmented_alike(recipe: MpvssRecipe) -> 
     assert len(variety) == 20
 
 
-def test_drawing_is_a_function_of_its_arguments(recipe: MpvssRecipe) -> None:
+def test_draw_is_reproducible_with_the_earlier_frame_first(recipe: MpvssRecipe) -> None:
     one, other = (batch(recipe) for _ in range(2))
     assert torch.equal(one.images, other.images)
     assert torch.equal(one.labels, other.labels)
@@ -255,7 +255,7 @@ def test_drawing_is_a_function_of_its_arguments(recipe: MpvssRecipe) -> None:
     assert all(early < late for early, late in zip(one.names[::2], one.names[1::2], strict=True))
 
 
-def test_normalisations_and_embeddings_do_not_decay(recipe: MpvssRecipe) -> None:
+def test_only_normalisations_and_embeddings_have_no_weight_decay(recipe: MpvssRecipe) -> None:
     network = recipe.method.network
     decay = {id(p): group["weight_decay"] for group in recipe.groups() for p in group["params"]}
     free = {name for name, p in network.named_parameters() if decay.get(id(p)) == 0}
@@ -265,7 +265,7 @@ def test_normalisations_and_embeddings_do_not_decay(recipe: MpvssRecipe) -> None
     }
 
 
-def test_settings_and_schedule(start: Path) -> None:
+def test_schedule_is_polynomial_and_a_missing_start_is_refused(start: Path) -> None:
     steps = {"steps": 10}
     tiny = MpvssRecipe(Order(parse("mpvss"), load_space("synthetic"), start=start, settings=steps))
     assert tiny.factor(0) == 1
@@ -276,7 +276,7 @@ def test_settings_and_schedule(start: Path) -> None:
         MpvssRecipe(Order(parse("mpvss(backbone=r50)"), load_space("vspw")))
 
 
-def test_weights_give_the_same_predictions_and_can_be_continued_from(recipe: MpvssRecipe, tmp_path: Path) -> None:
+def test_saved_weights_predict_the_same_when_loaded_or_continued_from(recipe: MpvssRecipe, tmp_path: Path) -> None:
     recipe.module.eval()
     ((name, tensors),) = recipe.weights().items()
     path = tmp_path / f"{name}.safetensors"
@@ -293,7 +293,7 @@ def test_weights_give_the_same_predictions_and_can_be_continued_from(recipe: Mpv
             np.testing.assert_array_equal(one.labels, other.labels)
 
 
-def test_the_packaged_segmentor_is_the_start_where_none_is_named(monkeypatch: pytest.MonkeyPatch, start: Path) -> None:
+def test_training_starts_from_the_packaged_segmentor_by_default(monkeypatch: pytest.MonkeyPatch, start: Path) -> None:
     asked = []
 
     def find(*what: object) -> Path:
@@ -306,8 +306,8 @@ def test_the_packaged_segmentor_is_the_start_where_none_is_named(monkeypatch: py
 
 
 @pytest.mark.slow
-def test_it_learns_to_carry_masks_along_four_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every pair of four frames by heart: three of them have only the first one's masks, moved."""
+def test_training_overfits_mask_warping_on_four_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Overfit every pair of four frames: three of them have only the first one's masks, warped."""
     as_they_are(monkeypatch, "mask2former.recipe")
     as_they_are(monkeypatch, "mpvss.recipe")
     overfit("mask2former", tmp_path / "a", steps=500, batch=4, crop=(96, 128))

@@ -80,7 +80,7 @@ def tiny(tmp_path_factory) -> Path:
 # The official outputs
 
 
-def test_the_golden_outputs_from_the_aligned_frames(golden, b1):
+def test_outputs_on_aligned_frames_match_official_golden_outputs(golden, b1):
     method = Mrcfa("vspw", backbone="mit_b1", resize=None, checkpoint=b1)
     assert (method.weights.origin, method.weights.path) == ("file", str(b1))
     size = golden["frames"].shape[1:3]
@@ -103,7 +103,7 @@ def test_the_golden_outputs_from_the_aligned_frames(golden, b1):
             np.testing.assert_allclose(affinity[0].numpy(), golden[f"affinity_t{t}"], rtol=1e-3, atol=1e-4)
 
 
-def test_alignment_is_the_official_one_to_the_byte(golden):
+def test_aligned_frames_equal_the_official_ones_byte_for_byte(golden):
     aligned = [align(image, None) for image in golden["frames"]]
     if "aligned_crc" in golden:
         assert [zlib.crc32(image.tobytes()) for image in aligned] == golden["aligned_crc"].tolist()
@@ -111,7 +111,7 @@ def test_alignment_is_the_official_one_to_the_byte(golden):
         assert np.array_equal(aligned, golden["aligned_frames"])
 
 
-def test_the_golden_labels_from_the_frames_as_they_are(golden, b1):
+def test_labels_on_original_frames_match_official_golden_labels(golden, b1):
     method = Mrcfa("vspw", backbone="mit_b1", resize=None, checkpoint=b1)
     for t, frame in enumerate(frames(golden["frames"])):
         prediction = method.decode(method.step(method.prepare(frame)))
@@ -121,7 +121,7 @@ def test_the_golden_labels_from_the_frames_as_they_are(golden, b1):
 
 
 @pytest.mark.parametrize("backbone", LAYOUTS)
-def test_every_official_layout_is_ours_entry_for_entry(backbone):
+def test_state_dict_matches_every_official_layout(backbone):
     with torch.device("meta"):
         ours = MRCFA(CONFIGS[backbone], 124).state_dict()
     found = {}
@@ -159,14 +159,14 @@ def test_an_official_file_loads_strictly_with_or_without_derived_buffers(backbon
 # Clips
 
 
-def test_the_table_of_references():
+def test_reference_frames_follow_the_table():
     table = {3: (0, 1, 2), 4: (0, 2, 3), 5: (0, 2, 4), 6: (0, 2, 4), 7: (0, 3, 5), 8: (0, 3, 6), 9: (0, 3, 6)}
     assert {t: reference_frames(t) for t in table} == table
     assert [reference_frames(t) for t in (0, 1, 2)] == [()] * 3
     assert reference_frames(31) == (22, 25, 28)
 
 
-def test_cached_and_recomputed_references_give_the_same_outputs_on_a_whole_clip(tiny):
+def test_cached_and_recomputed_references_give_the_same_outputs(tiny):
     clip = varied()
     cached, recomputed = (
         Mrcfa("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
@@ -177,14 +177,14 @@ def test_cached_and_recomputed_references_give_the_same_outputs_on_a_whole_clip(
         torch.testing.assert_close(one.scores, other.scores, rtol=1e-4, atol=1e-4, msg=f"frame {t}")
         assert one.kind == other.kind == ("warmup" if t < 9 else "key")
         labels = cached.decode(one).labels
-        differ = labels != recomputed.decode(other).labels  # only where two classes are as good as equal
+        differ = labels != recomputed.decode(other).labels  # only where two classes are nearly equal
         assert (np.ptp(np.sort(cached.scores(one), axis=0)[-2:], axis=0)[differ] < 2e-4).all()
         seen |= set(labels.flat)
     assert len(seen) > 3
 
 
 @pytest.mark.parametrize("references", ["cached", "recompute"])
-def test_each_frame_depends_on_its_references_and_on_no_other(references, tiny):
+def test_each_frame_depends_only_on_itself_and_its_references(references, tiny):
     method = Mrcfa("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
     clip = varied()
     before = run(method, clip)
@@ -196,7 +196,7 @@ def test_each_frame_depends_on_its_references_and_on_no_other(references, tiny):
 
 
 @pytest.mark.parametrize(("references", "expected"), [("cached", [1] * 12), ("recompute", [1] * 3 + [4] * 9)])
-def test_the_backbone_runs_once_a_frame_where_references_are_cached(references, expected):
+def test_backbone_runs_once_per_frame_unless_references_are_recomputed(references, expected):
     method = Mrcfa(references=references)
     images: list[int] = []
     method.network.backbone.stages[0].register_forward_pre_hook(lambda module, given: images.append(len(given[0])))
@@ -204,7 +204,7 @@ def test_the_backbone_runs_once_a_frame_where_references_are_cached(references, 
     assert images == expected
 
 
-def test_without_references_every_frame_is_a_key_frame_of_the_per_frame_head(tiny):
+def test_without_references_every_frame_is_key_and_uses_the_per_frame_head(tiny):
     given = {"backbone": "tiny", "resize": None, "checkpoint": tiny}
     alone, cached, clip = Mrcfa("vspw", references=None, **given), Mrcfa("vspw", **given), varied(length=11)
     assert load_method("mrcfa(references=none)").references is None
@@ -228,7 +228,7 @@ def test_without_references_only_the_per_frame_path_is_counted():
         alone.cost_module("warmup", (96, 160))
 
 
-def test_decoders_for_training_alone_do_not_run_at_test():
+def test_training_only_decoders_do_not_run_at_inference():
     method = Mrcfa()
 
     def refuse(*args):
@@ -251,7 +251,7 @@ def test_reset_empties_the_cache(tiny):
         assert torch.equal(one, other.scores)
 
 
-def test_a_frame_of_another_size_within_a_clip_is_an_error():
+def test_frame_size_change_within_a_clip_is_refused():
     method = Mrcfa()
     run(method, varied(length=2))
     with pytest.raises(UserError, match="size changed"):
@@ -259,11 +259,11 @@ def test_a_frame_of_another_size_within_a_clip_is_an_error():
 
 
 @pytest.mark.parametrize("references", ["cached", "recompute"])
-def test_the_methods_contract(references):
+def test_method_satisfies_the_contract(references):
     check_method(lambda: Mrcfa(references=references))
 
 
-def test_scores_are_what_decode_takes_the_argmax_of(tiny):
+def test_decoded_labels_are_the_argmax_of_the_scores(tiny):
     method = load_method("mrcfa(labels=vspw,backbone=tiny,resize=none)", checkpoint=tiny)
     y = run(method, varied(size=(50, 70), length=4))[-1]
     scores = method.scores(y)
@@ -271,7 +271,7 @@ def test_scores_are_what_decode_takes_the_argmax_of(tiny):
     assert np.array_equal(scores.argmax(0), method.decode(y).labels)
 
 
-def test_without_a_checkpoint_the_weights_are_random_and_the_same_every_time():
+def test_without_a_checkpoint_weights_are_untrained_and_reproducible():
     one, other = Mrcfa(), Mrcfa()
     assert one.weights.origin == "untrained"
     assert one.backbone == "tiny"
@@ -294,12 +294,12 @@ def test_without_a_checkpoint_the_weights_are_random_and_the_same_every_time():
         ((128, 224), None, (128, 224)),
     ],
 )
-def test_the_network_sees_the_frame_fitted_and_stretched_to_multiples_of_32(size, box, expected):
+def test_frames_are_fitted_and_stretched_to_multiples_of_32(size, box, expected):
     assert network_size(*size, box) == expected
     assert align(np.zeros((*size, 3), np.uint8), box).shape == (*expected, 3)
 
 
-def test_the_official_size_is_the_default_on_real_video_only():
+def test_default_size_is_the_official_one_on_real_video_only():
     assert Mrcfa("vspw", backbone="tiny").box == (480, 853)
     assert Mrcfa("vspw", backbone="tiny", resize=None).box is None
     assert Mrcfa().box is None
@@ -318,7 +318,7 @@ def test_scores_are_resized_to_the_networks_input_and_then_to_the_frame(sizes):
     torch.testing.assert_close(upsample(scores, *sizes), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_images_side_by_side_in_channels_are_refined_as_in_a_batch():
+def test_images_stacked_in_channels_are_refined_as_in_a_batch():
     config, images = CONFIGS["mit_b1"], 6
     refine = Refine(2, config.maa2)
     for block in refine.blocks:
@@ -332,7 +332,7 @@ def test_images_side_by_side_in_channels_are_refined_as_in_a_batch():
     torch.testing.assert_close(got[0], expected[:, 0], rtol=1e-4, atol=1e-5)
 
 
-def test_selection_keeps_the_tokens_with_the_largest_sums_of_five_in_raster_order():
+def test_token_selection_keeps_the_largest_top_5_sums_in_raster_order():
     affinity = torch.randn(2, 3, 20, 9)
     kept = select_tokens(affinity, 0.5)
     assert kept.shape == (2, 3, 4)
@@ -344,7 +344,7 @@ def test_selection_keeps_the_tokens_with_the_largest_sums_of_five_in_raster_orde
 # Cost
 
 
-def test_parameters_with_and_without_the_training_decoders():
+def test_parameter_counts_match_with_and_without_training_decoders():
     published = {"mit_b0": (5.298, 5.2024), "mit_b1": (16.3377, 16.2421)}
     for backbone, (whole, without) in published.items():
         counts = Mrcfa("vspw", backbone=backbone).parameter_counts()
@@ -363,7 +363,7 @@ def gflops(method: Mrcfa, kind: str, size: tuple[int, int]) -> float:
     ("backbone", "cached", "recompute", "single"),
     [("mit_b0", 16.687, 58.318, 14.403), ("mit_b1", 29.933, 110.773, 27.26), ("mit_b2", 46.726, 179.268, 44.494)],
 )
-def test_gflops_are_the_official_codes(backbone, cached, recompute, single):
+def test_gflops_match_the_official_code(backbone, cached, recompute, single):
     """Counted by fvcore; caching adds its keys and values to a frame that is segmented alone."""
     size = (480, 853)
     method = Mrcfa("vspw", backbone=backbone)
@@ -375,7 +375,7 @@ def test_gflops_are_the_official_codes(backbone, cached, recompute, single):
 
 
 @pytest.mark.parametrize("references", ["cached", "recompute"])
-def test_what_is_counted_is_what_step_and_decode_compute(references, tiny):
+def test_cost_module_computes_the_same_scores_as_the_method(references, tiny):
     method = Mrcfa("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
     clip, size = varied(size=(50, 70), length=4), (50, 70)
     inputs = [method.prepare(frame).image for frame in clip]
@@ -393,6 +393,6 @@ def test_what_is_counted_is_what_step_and_decode_compute(references, tiny):
             np.testing.assert_allclose(module(*values)[0][0].numpy(), method.scores(y), rtol=1e-4, atol=1e-4)
 
 
-def test_there_is_no_cost_of_a_kind_that_does_not_occur():
+def test_cost_of_a_frame_kind_that_does_not_occur_is_refused():
     with pytest.raises(UserError, match="nonkey"):
         Mrcfa().cost_module("nonkey", (64, 96))

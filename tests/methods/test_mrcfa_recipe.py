@@ -1,4 +1,4 @@
-"""The recipe of MRCFA: its losses against a slow computation, what learns and how fast, what an example is."""
+"""The recipe of MRCFA: its losses against a slow computation, parameters and their rates, examples."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ WIDTHS = (4, 6, 8, 10)
 
 
 def small_losses(**config: object) -> MrcfaLosses:
-    """A network of a few channels in double precision, nothing in it random."""
+    """A network of a few channels in double precision, without randomness."""
     network = MRCFA(replace(CONFIGS["tiny"], widths=WIDTHS, heads=(1, 1, 1, 1), embed=5, **config), 7)  # type: ignore[arg-type]
     initialise(network, 3)
     with torch.no_grad():
@@ -138,7 +138,7 @@ def slow_loss(maps: list[Tensor], labels: list[Tensor]) -> Tensor:
 
 
 @pytest.mark.parametrize("backbone", ["tiny", "mit_b1"])
-def test_losses_and_gradients_are_those_of_the_slow_definition(backbone: str) -> None:
+def test_losses_and_gradients_equal_the_slow_definition(backbone: str) -> None:
     config = CONFIGS[backbone]  # type: ignore[index]
     blocks = {name: getattr(config, name) for name in ("strides", "sar4", "sar3", "sar2", "maa3", "maa2", "kept")}
     losses, given = small_losses(**blocks), batch((96, 128))
@@ -164,7 +164,7 @@ def test_ignored_pixels_count_with_a_loss_of_0() -> None:
     assert cross_entropy(scores, torch.full_like(labels, 255)) == 0
 
 
-def test_what_learns_and_how_fast() -> None:
+def test_parameter_groups_have_the_papers_rates_and_decays() -> None:
     recipe = MrcfaRecipe(
         Order(parse("mrcfa(backbone=mit_b0,labels=vspw)"), load_space("vspw"), settings={"crop": (64, 64)})
     )
@@ -182,7 +182,7 @@ def test_what_learns_and_how_fast() -> None:
     assert recipe.clip_norm() is None
 
 
-def test_gradients_reach_every_parameter_but_the_classifier_that_nothing_reads() -> None:
+def test_every_parameter_but_the_unused_classifier_is_trained() -> None:
     opened = open_job("mrcfa", **SMALL)
     network = opened.recipe.method.network
     before = {name: p.detach().clone() for name, p in network.named_parameters()}
@@ -193,7 +193,7 @@ def test_gradients_reach_every_parameter_but_the_classifier_that_nothing_reads()
     assert same == {"unused.weight", "unused.bias"}
 
 
-def test_the_papers_figures() -> None:
+def test_hyperparameters_match_the_paper() -> None:
     recipe = MrcfaRecipe(Order(parse("mrcfa(backbone=mit_b1)"), load_space("vspw")))
     assert (recipe.settings.steps, recipe.settings.batch, recipe.settings.crop) == (160_000, 8, (480, 480))
     assert recipe.factor(0) == pytest.approx(1e-6)
@@ -217,7 +217,7 @@ def test_several_gpus_share_their_batch_statistics(monkeypatch: pytest.MonkeyPat
 # Examples
 
 
-def test_a_target_has_its_regular_references_in_both_directions_of_time() -> None:
+def test_targets_have_regular_references_in_both_directions_of_time() -> None:
     rng = np.random.default_rng(0)
     drawn = {draw_frames(range(12), 12, rng) for _ in range(200)}
     assert drawn == {
@@ -226,7 +226,7 @@ def test_a_target_has_its_regular_references_in_both_directions_of_time() -> Non
     }
 
 
-def test_short_clips_take_the_references_that_they_would_have_at_test() -> None:
+def test_short_clips_take_the_references_used_at_inference() -> None:
     rng = np.random.default_rng(0)
     assert {draw_frames(range(6), 6, rng) for _ in range(200)} == {
         (0, 1, 2, 3), (0, 2, 3, 4), (0, 2, 4, 5), (5, 4, 3, 2), (5, 3, 2, 1), (5, 3, 1, 0),
@@ -239,13 +239,13 @@ def test_short_clips_take_the_references_that_they_would_have_at_test() -> None:
     }
 
 
-def test_the_target_has_labels() -> None:
+def test_target_frame_is_labelled() -> None:
     rng = np.random.default_rng(0)
     assert {draw_frames([3, 20], 30, rng)[3] for _ in range(100)} == {3, 20}
     assert {draw_frames([3], 12, rng)[3] for _ in range(20)} == {3}  # forwards it has early references only
 
 
-def test_frames_without_labels_are_ignored() -> None:
+def test_labels_of_unlabelled_frames_are_all_ignored() -> None:
     clips = Clips(load_dataset("synthetic(clips=1,frames=12)", split="train"))
     for t in range(11):
         clips._kept[clips.names[0], t] = replace(clips.frame(clips.names[0], t), labels=None)
@@ -257,7 +257,7 @@ def test_frames_without_labels_are_ignored() -> None:
     assert example.names[3] == f"{clips.names[0]}/000011"
 
 
-def test_draw_is_a_pure_function() -> None:
+def test_draw_is_reproducible() -> None:
     recipe = MrcfaRecipe(Order(parse("mrcfa"), load_space("synthetic")))
     clips = Clips(load_dataset("synthetic(clips=2,frames=12)", split="train"))
     one, two, other = (recipe.draw(clips, clips.names[1], np.random.default_rng(seed)) for seed in (5, 5, 6))
@@ -271,7 +271,7 @@ def test_draw_is_a_pure_function() -> None:
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Colours as they are."""
+    """Leaves colours unchanged."""
     monkeypatch.setattr(Distortion, "draw", lambda rng: Distortion(0, 1, 1, 0, False))
 
 
@@ -292,18 +292,18 @@ def test_labels_move_with_pixels_and_all_frames_move_alike() -> None:
             assert picture.labels is not None
             assert picture.image.shape == (64, 64, 3)
             inner = np.abs(picture.image[..., 0].astype(int) - picture.labels * 20) < 2
-            assert inner.mean() > 0.6  # the rest lies on the blocks' blurred edges
+            assert inner.mean() > 0.6  # the rest is on the blocks' blurred edges
         np.testing.assert_array_equal(done[0].image, done[2].image)
         assert not np.array_equal(done[0].image, done[1].image)
 
 
-def test_colours_are_drawn_for_each_frame() -> None:
+def test_colour_distortion_is_drawn_per_frame() -> None:
     done = augment([checkered(1)] * 4, None, (1.0, 1.0), (64, 96), np.random.default_rng(0))
     assert len({picture.image.tobytes() for picture in done}) > 1
     assert len({picture.labels.tobytes() for picture in done if picture.labels is not None}) == 1
 
 
-def test_frames_below_the_crop_are_filled_at_the_bottom_and_right() -> None:
+def test_frames_smaller_than_the_crop_are_padded_at_bottom_and_right() -> None:
     for seed in range(4):
         done = augment([checkered(1)], (64, 96), (0.5, 0.5), (64, 64), np.random.default_rng(seed))[0]
         assert done.labels is not None
@@ -313,7 +313,7 @@ def test_frames_below_the_crop_are_filled_at_the_bottom_and_right() -> None:
         assert (done.image[32:] == PADDING).all()
 
 
-def test_the_crop_follows_the_targets_labels() -> None:
+def test_crop_is_chosen_by_the_variety_of_the_targets_labels() -> None:
     labels = np.zeros((32, 320), np.uint8)
     labels[:, 256:] = np.arange(64) % 3
     target, other = Picture(np.zeros((32, 320, 3), np.uint8), labels), Picture(np.zeros((32, 320, 3), np.uint8))
@@ -322,18 +322,18 @@ def test_the_crop_follows_the_targets_labels() -> None:
         crop = augment([other, target], None, (1.0, 1.0), (32, 32), np.random.default_rng(seed))[1].labels
         assert crop is not None
         varied += np.bincount(crop.ravel(), minlength=3).max() < 0.75 * crop.size
-    assert varied >= 15  # one crop in five would be, without looking
+    assert varied >= 15  # at random, one crop in five would be
 
 
-def test_a_crop_on_which_the_network_does_not_run_is_refused() -> None:
+def test_crop_must_be_a_multiple_of_32() -> None:
     with pytest.raises(UserError, match="multiples of 32"):
         MrcfaRecipe(Order(parse("mrcfa"), load_space("synthetic"), settings={"crop": (100, 160)}))
 
 
-# Where it starts and what it yields
+# Start weights and trained weights
 
 
-def test_random_weights_follow_from_the_seed() -> None:
+def test_initial_weights_depend_only_on_the_seed() -> None:
     def first(seed: int) -> Tensor:
         recipe = MrcfaRecipe(Order(parse("mrcfa"), load_space("synthetic"), settings={"seed": seed}))
         return torch.cat([p.flatten() for p in recipe.method.network.parameters()])
@@ -342,13 +342,13 @@ def test_random_weights_follow_from_the_seed() -> None:
     assert not torch.equal(first(1), first(2))
 
 
-def test_depthwise_convolutions_start_wide_enough_to_let_something_through() -> None:
+def test_depthwise_convolutions_start_with_std_sqrt_2_over_9() -> None:
     network = MrcfaRecipe(Order(parse("mrcfa"), load_space("synthetic"))).method.network
     for block in network.backbone.stages[1].blocks:
         assert float(block.mlp.dwconv.dwconv.weight.detach().std()) == pytest.approx((2 / 9) ** 0.5, rel=0.1)
 
 
-def test_it_starts_from_a_transformers_folder_that_holds_a_classifier(tmp_path: Path) -> None:
+def test_training_starts_from_a_transformers_classifier_folder(tmp_path: Path) -> None:
     config = SegformerConfig(hidden_sizes=[32, 64, 160, 256], num_attention_heads=[1, 2, 5, 8])
     SegformerForImageClassification(config).save_pretrained(tmp_path / "b0")
     recipe = MrcfaRecipe(
@@ -366,7 +366,7 @@ def test_it_starts_from_a_transformers_folder_that_holds_a_classifier(tmp_path: 
 
 
 @pytest.mark.parametrize("prefix", ["", "backbone."])
-def test_it_starts_from_the_official_backbone_file(tmp_path: Path, prefix: str) -> None:
+def test_training_starts_from_the_official_backbone_file(tmp_path: Path, prefix: str) -> None:
     whole = filled("mit_b0")
     state = {
         prefix + name.removeprefix("backbone."): tensor
@@ -395,13 +395,13 @@ def test_it_starts_from_the_official_backbone_file(tmp_path: Path, prefix: str) 
         MrcfaRecipe(order)
 
 
-def test_a_file_of_anything_else_is_refused(tmp_path: Path) -> None:
+def test_start_file_of_a_different_network_is_refused(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
     with pytest.raises(UserError, match="do not fit"):
         MrcfaRecipe(Order(parse("mrcfa"), load_space("synthetic"), start=tmp_path / "other.safetensors"))
 
 
-def test_the_weights_give_the_same_predictions_when_loaded(tmp_path: Path) -> None:
+def test_saved_weights_predict_the_same_when_loaded(tmp_path: Path) -> None:
     opened = open_job("mrcfa", **SMALL)
     opened.run(tmp_path / "a", resume=False)
     opened.recipe.module.eval()
@@ -413,7 +413,7 @@ def test_the_weights_give_the_same_predictions_when_loaded(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_it_learns_four_frames_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_overfits_four_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     as_they_are(monkeypatch, "mit.recipe")
     began = time.process_time()
     _, found = overfit("mrcfa", tmp_path / "a", steps=900, batch=2, crop=(96, 128))

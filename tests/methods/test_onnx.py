@@ -1,4 +1,4 @@
-"""Graphs in ONNX Runtime: the state machine of model.yaml, and per-frame networks of anybody's."""
+"""Graphs in ONNX Runtime: the state machine of model.yaml, and per-frame networks of any origin."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def through(method: Any, some: list[Frame]) -> list[Prediction]:
     return [method.decode(method.step(method.prepare(frame))) for frame in some]
 
 
-def test_a_frame_by_itself(tmp_path: Path) -> None:
+def test_per_frame_graph_predicts_the_expected_labels(tmp_path: Path) -> None:
     method = load_method(f"onnx(model={made.alone(tmp_path)})")
     assert method.space.names == made.CLASSES
     for frame, found in zip(some := frames(3), through(method, some), strict=True):
@@ -43,7 +43,7 @@ def test_a_frame_by_itself(tmp_path: Path) -> None:
         np.testing.assert_array_equal(scores.argmax(0), found.labels)
 
 
-def test_nonkey_frames_read_what_the_key_frame_left(tmp_path: Path) -> None:
+def test_nonkey_frames_read_the_memory_of_the_key_frame(tmp_path: Path) -> None:
     method = load_method(f"onnx(model={made.with_key(tmp_path)})")
     some = frames(5)
     found = through(method, some)
@@ -59,7 +59,7 @@ def test_nonkey_frames_read_what_the_key_frame_left(tmp_path: Path) -> None:
     assert method.schedule.key_interval == 3
 
 
-def test_the_schedule_may_be_another(tmp_path: Path) -> None:
+def test_key_interval_and_offset_override_the_files_schedule(tmp_path: Path) -> None:
     method = load_method(f"onnx(model={made.with_key(tmp_path)},key_interval=2,offset=1)")
     assert [one.kind for one in through(method, frames(5))] == ["key", "key", "nonkey", "key", "nonkey"]
     adaptive = load_method(f"onnx(model={tmp_path},key_interval=auto(max=2))")
@@ -68,7 +68,7 @@ def test_the_schedule_may_be_another(tmp_path: Path) -> None:
     assert [one.kind for one in through(adaptive, still)] == ["key", "nonkey", "key", "nonkey", "key"]
 
 
-def test_frames_look_back_by_their_number_in_the_clip(tmp_path: Path) -> None:
+def test_frames_read_the_memory_of_two_frames_earlier(tmp_path: Path) -> None:
     method = load_method(f"onnx(model={made.looking_back(tmp_path)})")
     some = frames(5)
     for place, one in enumerate(through(method, some)):
@@ -77,7 +77,7 @@ def test_frames_look_back_by_their_number_in_the_clip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("again", ["reset", "clip", "start"])
-def test_a_new_clip_knows_nothing_of_the_last_one(tmp_path: Path, again: str) -> None:
+def test_new_clip_starts_without_the_memory_of_the_last_one(tmp_path: Path, again: str) -> None:
     method = load_method(f"onnx(model={made.looking_back(tmp_path)})")
     through(method, frames(4))
     if again == "reset":
@@ -86,7 +86,7 @@ def test_a_new_clip_knows_nothing_of_the_last_one(tmp_path: Path, again: str) ->
     assert [one.kind for one in through(method, some)] == ["warmup", "warmup", "key"]
 
 
-def test_a_frame_of_another_size_is_one_message(tmp_path: Path) -> None:
+def test_frame_of_a_different_size_is_one_error_message(tmp_path: Path) -> None:
     method = load_method(f"onnx(model={made.alone(tmp_path)})")
     with pytest.raises(UserError) as raised:
         method.prepare(frames(1, (8, 8))[0])
@@ -96,7 +96,7 @@ def test_a_frame_of_another_size_is_one_message(tmp_path: Path) -> None:
     ]
 
 
-def test_any_network_in_a_file(tmp_path: Path) -> None:
+def test_graph_file_with_free_sides_runs_at_any_size(tmp_path: Path) -> None:
     file = made.per_frame(tmp_path / "net.onnx", ("H", "W"))
     method = load_method(f"onnx(model={file},mean=10/20/30,std=2/2/4)")
     for size in ((16, 24), (8, 10)):
@@ -105,7 +105,7 @@ def test_any_network_in_a_file(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.labels, expected(frame.image))
 
 
-def test_bytes_in_and_labels_out(tmp_path: Path) -> None:
+def test_graph_with_uint8_input_and_label_output_runs(tmp_path: Path) -> None:
     from onnx import helper
 
     nodes = [
@@ -125,7 +125,7 @@ def test_bytes_in_and_labels_out(tmp_path: Path) -> None:
         method.scores(method.step(method.prepare(frame)))
 
 
-def test_a_mapping_lists_the_numbers_of_a_file_s_classes(tmp_path: Path) -> None:
+def test_mapping_by_class_numbers_joins_the_graphs_classes(tmp_path: Path) -> None:
     file = made.per_frame(tmp_path / "net.onnx", classes=4)
     (tmp_path / "three.yaml").write_text("classes: [a, b, c]\n")
     (tmp_path / "map.yaml").write_text("a: [3]\nb: [0, 1]\nc: []\n")
@@ -135,14 +135,14 @@ def test_a_mapping_lists_the_numbers_of_a_file_s_classes(tmp_path: Path) -> None
     )
     (frame,) = frames(1)
     (found,) = through(method, [frame])
-    counts = np.array([1, 1, 255, 0])  # class 2 counts as none: the best of the others has the pixel
+    counts = np.array([1, 1, 255, 0])  # class 2 counts as no class: the best of the others takes the pixel
     pixels = (frame.image.astype(np.float32) - [10, 20, 30]) / [2, 2, 4]
     scores = np.einsum("hwd,cd->chw", pixels, made.weight(4)[:, :, 0, 0])
     scores[2] = -np.inf
     np.testing.assert_array_equal(found.labels, counts[scores.argmax(0)])
 
 
-def test_a_group_of_the_codec_begins_where_there_is_no_motion(tmp_path: Path) -> None:
+def test_codec_group_begins_at_a_frame_without_motion(tmp_path: Path) -> None:
     folder = made.with_key(tmp_path)
     import yaml
 
@@ -167,7 +167,7 @@ def test_a_group_of_the_codec_begins_where_there_is_no_motion(tmp_path: Path) ->
         through(method, some[1:2])
 
 
-def test_weights_are_the_digests_of_all_files(tmp_path: Path) -> None:
+def test_weights_digest_follows_the_content_of_the_folder(tmp_path: Path) -> None:
     folder = made.with_key(tmp_path)
     before = load_method(f"onnx(model={folder})").weights
     assert before.origin == "file"
@@ -183,5 +183,5 @@ def test_untrained_weights_stay_untrained(tmp_path: Path) -> None:
     assert load_method(f"onnx(model={folder})").weights.origin == "untrained"
 
 
-def test_it_keeps_the_contract_of_methods(tmp_path: Path) -> None:
+def test_method_satisfies_the_contract(tmp_path: Path) -> None:
     check_method(f"onnx(model={made.with_key(tmp_path)})", random_clip(length=7, size=SIZE))

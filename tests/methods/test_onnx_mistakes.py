@@ -1,4 +1,4 @@
-"""What does not fit a graph, an option or a runtime: one message each, word for word."""
+"""Graphs, options and runtimes that do not fit: one message each, word for word."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def network(path: Path, inputs: dict[str, Any], outputs: dict[str, Any]) -> Path
         ),
     ],
 )
-def test_a_graph_that_is_no_per_frame_network(tmp_path: Path, inputs: Any, outputs: Any, message: str) -> None:
+def test_graph_that_is_not_a_per_frame_network_is_refused(
+    tmp_path: Path, inputs: Any, outputs: Any, message: str
+) -> None:
     network(tmp_path / "g.onnx", inputs, outputs)
     assert told(tmp_path, "onnx(model=DIR/g.onnx)") == f"DIR/g.onnx: {message}"
 
@@ -85,12 +87,12 @@ def test_a_graph_that_is_no_per_frame_network(tmp_path: Path, inputs: Any, outpu
         ),
     ],
 )
-def test_an_option_that_does_not_fit(tmp_path: Path, options: str, message: str) -> None:
+def test_option_that_does_not_fit_the_graph_is_refused(tmp_path: Path, options: str, message: str) -> None:
     made.per_frame(tmp_path / "g.onnx")
     assert told(tmp_path, f"onnx(model=DIR/g.onnx,{options})") == message
 
 
-def test_options_of_a_file_for_a_folder(tmp_path: Path) -> None:
+def test_options_for_a_graph_file_are_refused_for_a_folder(tmp_path: Path) -> None:
     made.alone(tmp_path)
     message = "has no meaning here: model.yaml says it\n  fix: leave it out"
     assert told(tmp_path, "onnx(model=DIR,resize=8x8)") == f"DIR: resize= {message}"
@@ -100,7 +102,7 @@ def test_options_of_a_file_for_a_folder(tmp_path: Path) -> None:
     )
 
 
-def test_classes_that_do_not_fit(tmp_path: Path) -> None:
+def test_classes_that_do_not_fit_the_labels_are_refused(tmp_path: Path) -> None:
     made.per_frame(tmp_path / "g.onnx")
     assert told(tmp_path, "onnx(model=DIR/g.onnx)", "camvid") == (
         "DIR/g.onnx: gives scores of 3 classes, the labels 'camvid' are 11\n  expected: as many, in the same order\n"
@@ -121,17 +123,17 @@ def test_classes_that_do_not_fit(tmp_path: Path) -> None:
     )
 
 
-def test_what_the_runtime_refuses(tmp_path: Path) -> None:
+def test_graph_that_the_runtime_refuses_is_one_error_message(tmp_path: Path) -> None:
     from onnx import helper
 
-    nodes = [helper.make_node("Concat", ["image"], ["scores"])]  # along no axis
+    nodes = [helper.make_node("Concat", ["image"], ["scores"])]  # without an axis
     made.saved(tmp_path / "g.onnx", made.graph(nodes, {"image": IMAGE}, {"scores": SCORES}))
     message = told(tmp_path, "onnx(model=DIR/g.onnx)")
     assert message.startswith("DIR/g.onnx: onnxruntime refuses it: ")
     assert "\n" not in message
 
 
-def test_what_fails_while_it_runs(tmp_path: Path) -> None:
+def test_graph_that_fails_while_running_is_one_error_message(tmp_path: Path) -> None:
     from onnx import helper
 
     nodes = [helper.make_node("Reshape", ["image", "to"], ["scores"])]

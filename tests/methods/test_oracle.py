@@ -12,11 +12,11 @@ from vssbench.errors import UserError
 from vssbench.testing import check_method, random_clip
 
 
-def test_conforms() -> None:
+def test_method_satisfies_the_contract() -> None:
     check_method("oracle", classes=4)
 
 
-def test_labels_with_void_as_class_0() -> None:
+def test_predictions_are_the_labels_with_void_as_class_0() -> None:
     oracle = load_method("oracle")
     for frame in random_clip():
         prediction = oracle.decode(oracle.step(oracle.prepare(frame)))
@@ -27,7 +27,7 @@ def test_labels_with_void_as_class_0() -> None:
         assert not prediction.labels[void].any()
 
 
-def test_a_frame_without_labels_is_named() -> None:
+def test_frame_without_labels_is_refused_by_name() -> None:
     frame = replace(random_clip("street")[3], labels=None)
     with pytest.raises(UserError, match=r"clip 'street', frame 3 \(000003\)"):
         load_method("oracle").prepare(frame)

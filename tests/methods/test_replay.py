@@ -44,7 +44,7 @@ def replay(folder: Path):
     return load_method(f'replay(predictions="{folder}")')
 
 
-def test_every_pixel(folder: Path, clip: list[Frame]) -> None:
+def test_predictions_equal_the_files_at_every_pixel(folder: Path, clip: list[Frame]) -> None:
     method = replay(folder)
     for frame in clip:
         prediction = method.decode(method.step(method.prepare(frame)))
@@ -52,7 +52,7 @@ def test_every_pixel(folder: Path, clip: list[Frame]) -> None:
         assert (prediction.kind, prediction.age) == ("key", 0)
 
 
-def test_conforms(folder: Path, clip: list[Frame]) -> None:
+def test_method_satisfies_the_contract(folder: Path, clip: list[Frame]) -> None:
     check_method(lambda: replay(folder), clip)
 
 
@@ -60,7 +60,7 @@ def path_of(folder: Path, frame: Frame) -> Path:
     return folder / frame.clip / f"{frame.stem}.png"
 
 
-def test_missing(folder: Path, clip: list[Frame]) -> None:
+def test_missing_prediction_or_folder_is_refused(folder: Path, clip: list[Frame]) -> None:
     path_of(folder, clip[2]).unlink()
     with pytest.raises(UserError, match=r"city/street/000002\.png: the prediction is missing"):
         replay(folder).prepare(clip[2])
@@ -68,21 +68,21 @@ def test_missing(folder: Path, clip: list[Frame]) -> None:
         replay(folder / "elsewhere")
 
 
-def test_another_size(folder: Path, clip: list[Frame]) -> None:
+def test_prediction_of_a_different_size_is_refused(folder: Path, clip: list[Frame]) -> None:
     Image.new("L", (9, 11)).save(path_of(folder, clip[0]))
     with pytest.raises(UserError, match=r"000000\.png: is 11x9\n  expected: the frame's size, 9x11"):
         replay(folder).prepare(clip[0])
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16", "1", "LA"])
-def test_pixels_that_are_no_indices(folder: Path, clip: list[Frame], mode: str) -> None:
+def test_images_without_class_indices_are_refused(folder: Path, clip: list[Frame], mode: str) -> None:
     Image.new(mode, (11, 9)).save(path_of(folder, clip[0]))
     with pytest.raises(UserError, match=r"a colour mask where indices|bits per pixel"):
         replay(folder).prepare(clip[0])
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:40], lambda data: b"", lambda data: b"GIF89a" + data])
-def test_damaged(folder: Path, clip: list[Frame], damage) -> None:
+def test_damaged_prediction_file_is_refused_by_name(folder: Path, clip: list[Frame], damage) -> None:
     path = path_of(folder, clip[0])
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(UserError, match=r"000000\.png: "):
@@ -94,14 +94,14 @@ def test_damaged(folder: Path, clip: list[Frame], damage) -> None:
     [("..", "secret"), ("city/../..", "secret"), ("city", "../../secret"), ("/tmp", "secret"), ("city", "/etc/x"),
      ("city", ""), ("", "000000"), ("city", "a\0b"), ("city\0", "a"), ("../my predictions/city", "x")],
 )  # fmt: skip
-def test_never_outside_the_folder(folder: Path, clip: list[Frame], name: str, stem: str) -> None:
+def test_names_outside_the_folder_are_refused(folder: Path, clip: list[Frame], name: str, stem: str) -> None:
     Image.new("L", (11, 9)).save(folder.parent / "secret.png")
     with pytest.raises(UserError, match="cannot name a file in"):
         replay(folder).prepare(replace(clip[0], clip=name, stem=stem))
 
 
-def test_its_results_say_so(tmp_path: Path) -> None:
-    """Predictions of another program are not a measurement of a method; nor is what holds them."""
+def test_results_are_marked_as_replayed(tmp_path: Path) -> None:
+    """Predictions of a different program are not a measurement of a method; nor are those that `hold` repeats."""
     dataset = "synthetic(clips=1,frames=2,height=32,width=48)"
     (tmp_path / "labels/val_0000").mkdir(parents=True)
     for frame in load_dataset(dataset).frames("val_0000"):
@@ -114,8 +114,8 @@ def test_its_results_say_so(tmp_path: Path) -> None:
     assert results[0].metrics["mIoU"] == 100
 
 
-def test_a_run_says_what_is_odd_about_the_predictions(tmp_path: Path) -> None:
-    """A file left over, and every prediction one class off."""
+def test_run_warns_of_unused_files_and_shifted_classes(tmp_path: Path) -> None:
+    """An unused file, and every prediction one class off."""
     dataset = load_dataset(SMALL)
     (name,) = dataset.clips()
     for frame in dataset.frames(name):

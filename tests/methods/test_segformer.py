@@ -17,17 +17,17 @@ from vssbench.networks.sizes import MEAN, STD
 from vssbench.testing import check_method, random_clip
 
 PUBLISHED = {"mit_b0": 3.8, "mit_b1": 13.7, "mit_b2": 27.5, "mit_b3": 47.3, "mit_b4": 64.1, "mit_b5": 84.7}
-"""Millions of parameters with 150 classes (the paper, table 1a and 2)."""
+"""Millions of parameters with 150 classes (the paper, tables 1a and 2)."""
 
 
 @pytest.mark.parametrize("backbone", PUBLISHED)
-def test_parameters_as_published(backbone: str) -> None:
+def test_parameter_counts_match_the_paper(backbone: str) -> None:
     with torch.device("meta"):
         network = build(backbone, 150)
     assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(PUBLISHED[backbone], abs=0.1)
 
 
-def test_prediction_is_transformers_own() -> None:
+def test_scores_and_labels_equal_those_of_transformers() -> None:
     method, frame = load_method("segformer"), random_clip(length=1, size=(45, 70))[0]
     image = (torch.from_numpy(frame.image).permute(2, 0, 1) - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[
         :, None, None
@@ -44,7 +44,7 @@ def test_prediction_is_transformers_own() -> None:
     assert inputs[0].shape == (1, 3, 45, 70)
 
 
-def test_files(tmp_path: Path) -> None:
+def test_transformers_and_own_files_load_and_misfits_are_refused(tmp_path: Path) -> None:
     torch.manual_seed(1)
     theirs, frame = build("tiny", 11), random_clip(length=1)[0]
     with torch.no_grad():
@@ -63,7 +63,7 @@ def test_files(tmp_path: Path) -> None:
         load_method("segformer(backbone=mit_b1)", checkpoint=tmp_path / "own.safetensors")
 
 
-def test_the_smallest_frame() -> None:
+def test_frames_below_the_least_side_are_refused() -> None:
     method = load_method("segformer")
     (frame,) = random_clip(length=1, size=(LEAST_SIDE, LEAST_SIDE))
     flipped = replace(frame, image=frame.image[..., ::-1])
@@ -75,7 +75,7 @@ def test_the_smallest_frame() -> None:
             method.cost_module("key", size)
 
 
-def test_the_contract() -> None:
+def test_method_satisfies_the_contract() -> None:
     method = load_method("segformer")
     clips = [random_clip(name, length=3, size=size) for name, size in (("a", (40, 72)), ("b", (33, 65)))]
     check_method(lambda: method, [frame for clip in clips for frame in clip])

@@ -1,4 +1,4 @@
-"""TDNet against the official code's outputs, its official files, and a stream of frames against frames by hand."""
+"""TDNet against the official code's outputs, its official files, and streaming against single frames."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def tiny(tmp_path_factory) -> Path:
 
 
 def varied(length: int = 7, size: tuple[int, int] = (64, 96)) -> list[Frame]:
-    """A clip whose frames differ much from each other, so that a wrong one in memory shows."""
+    """A clip whose frames differ much, so that a wrong one in memory changes the output."""
     clips = [random_clip("a", length=index + 1, size=size, seed=index) for index in range(length)]
     return [replace(clip[-1], labels=None, side={}) for clip in clips]
 
@@ -83,7 +83,7 @@ def run(method: Tdnet, clip: list[Frame]) -> list[Output]:
 
 
 @beside
-def test_the_golden_outputs(small: Path) -> None:
+def test_outputs_match_official_golden_outputs(small: Path) -> None:
     expected, _ = golden()
     method = Tdnet("cityscapes", resize=None, checkpoint=small)
     seen = []
@@ -106,7 +106,7 @@ def test_the_golden_outputs(small: Path) -> None:
 
 @beside
 @pytest.mark.slow
-def test_the_golden_outputs_at_the_official_size(tmp_path: Path) -> None:
+def test_outputs_match_official_golden_outputs_at_full_size(tmp_path: Path) -> None:
     expected, about = golden("_769x1537")
     torch.save(filled(about), tmp_path / "td4-psp18.pkl")
     method = Tdnet("cityscapes", checkpoint=tmp_path / "td4-psp18.pkl")
@@ -126,7 +126,7 @@ def test_the_golden_outputs_at_the_official_size(tmp_path: Path) -> None:
 
 @beside
 @pytest.mark.parametrize("backbone", ["td4_psp18", "td2_psp50"])
-def test_every_official_layout_is_ours_entry_for_entry(backbone: str) -> None:
+def test_state_dict_matches_every_official_layout(backbone: str) -> None:
     config = CONFIGS[backbone]
     with torch.device("meta"):
         ours = TDNet(config, 19).state_dict()
@@ -137,9 +137,7 @@ def test_every_official_layout_is_ours_entry_for_entry(backbone: str) -> None:
 
 
 @beside
-def test_a_file_of_the_official_training_loads_too_and_a_file_that_lacks_something_does_not(
-    small: Path, tmp_path: Path
-) -> None:
+def test_official_training_file_loads_and_incomplete_file_is_refused(small: Path, tmp_path: Path) -> None:
     state, path = filled(golden()[1]), tmp_path / "official.pkl"
     state["auxlayer1.conv5.0.weight"] = torch.zeros(64, 256, 3, 3)
     torch.save({"epoch": 3, "model_state": state, "best_iou": 0.5}, path)
@@ -154,13 +152,13 @@ def test_a_file_of_the_official_training_loads_too_and_a_file_that_lacks_somethi
         assert name in str(failure.value)
 
 
-def test_a_file_of_another_network_is_one_message(tmp_path: Path) -> None:
+def test_file_of_a_different_network_is_one_error_message(tmp_path: Path) -> None:
     save(tmp_path / "other.safetensors", {"conv.weight": torch.zeros(3)})
     with pytest.raises(UserError, match=r"holds no table layer_norm1\.ln\.weight \(official\)"):
         Tdnet(checkpoint=tmp_path / "other.safetensors")
 
 
-def test_without_a_checkpoint_the_weights_are_random_and_the_same_every_time() -> None:
+def test_without_a_checkpoint_weights_are_untrained_and_reproducible() -> None:
     one, other = Tdnet(), Tdnet()
     assert (one.weights.origin, one.backbone) == ("untrained", "tiny")
     assert all(torch.equal(a, b) for a, b in zip(one.network.parameters(), other.network.parameters(), strict=True))
@@ -172,7 +170,7 @@ def test_without_a_checkpoint_the_weights_are_random_and_the_same_every_time() -
 
 @beside
 @pytest.mark.parametrize("backbone", ["td4_psp18", "td2_psp50"])
-def test_parameters_and_gflops_are_the_recomputed_ones(backbone: str) -> None:
+def test_parameters_and_gflops_match_the_official_code(backbone: str) -> None:
     """The trunks' ImageNet classifiers, which nothing reads, are not part of our networks."""
     published = json.loads(PUBLISHED.read_text())["models"][backbone]
     method = Tdnet("cityscapes", backbone=backbone, resize=None)
@@ -191,7 +189,7 @@ def test_parameters_and_gflops_are_the_recomputed_ones(backbone: str) -> None:
         method.cost_module("nonkey", (64, 64))
 
 
-def test_one_sub_network_runs_a_frame_and_they_take_turns() -> None:
+def test_one_sub_network_runs_per_frame_in_turn() -> None:
     method, ran = Tdnet("cityscapes", backbone="td4_psp18", resize="64x96"), []
     for number, path in enumerate(method.network.paths):
         path.trunk.register_forward_hook(lambda *given, number=number: ran.append(number))
@@ -204,8 +202,8 @@ def test_one_sub_network_runs_a_frame_and_they_take_turns() -> None:
 
 
 @pytest.mark.parametrize("backbone", ["tiny", "td4_psp18"])
-def test_a_stream_is_what_the_frames_give_by_hand(backbone: str, tiny: Path) -> None:
-    """Each frame of a whole clip anew from the images of its own and those before it that it rests on."""
+def test_streaming_equals_recomputing_each_frame_from_its_images(backbone: str, tiny: Path) -> None:
+    """Recompute each frame of a clip from its own image and the earlier ones that it depends on."""
     file = tiny if backbone == "tiny" else None
     method = Tdnet("vspw", backbone=backbone, resize=None, checkpoint=file)
     clip = varied()
@@ -222,7 +220,7 @@ def test_a_stream_is_what_the_frames_give_by_hand(backbone: str, tiny: Path) -> 
 
 
 @pytest.mark.parametrize(("backbone", "reach"), [("tiny", 1), ("td4_psp18", 3)])
-def test_a_frame_depends_on_those_in_its_queue_and_on_no_other(backbone: str, reach: int, tiny: Path) -> None:
+def test_each_frame_depends_only_on_itself_and_its_queue(backbone: str, reach: int, tiny: Path) -> None:
     file = tiny if backbone == "tiny" else None
     method = Tdnet("vspw", backbone=backbone, resize=None, checkpoint=file)
     clip = varied()
@@ -234,7 +232,7 @@ def test_a_frame_depends_on_those_in_its_queue_and_on_no_other(backbone: str, re
 
 
 @pytest.mark.parametrize("backbone", ["tiny", "td4_psp18"])
-def test_the_faster_order_of_attention_gives_what_the_published_one_does(backbone: str, tiny: Path) -> None:
+def test_faster_attention_order_equals_the_published_order(backbone: str, tiny: Path) -> None:
     file = tiny if backbone == "tiny" else None
     method = Tdnet("vspw", backbone=backbone, resize=None, checkpoint=file)
     *before, last = [method.prepare(frame).image for frame in varied(len(method.network.paths))]
@@ -252,7 +250,7 @@ def test_reset_empties_the_queue_and_starts_with_the_first_sub_network(tiny: Pat
         assert torch.equal(one.scores, other.scores)
 
 
-def test_memory_matters_and_so_does_its_subsampling(tiny: Path) -> None:
+def test_memory_and_its_subsampling_change_the_output(tiny: Path) -> None:
     clip = varied(2)
     outputs = {
         s: run(Tdnet("vspw", backbone="tiny", subsampling=s, resize=None, checkpoint=tiny), clip) for s in (2, 4)
@@ -266,7 +264,7 @@ def test_memory_matters_and_so_does_its_subsampling(tiny: Path) -> None:
     assert np.mean(alone.decode(outputs[4][1]._replace(scores=bare)).labels != labels[1]) > 0.1
 
 
-def test_a_frame_of_another_size_within_a_clip_is_an_error() -> None:
+def test_frame_size_change_within_a_clip_is_refused() -> None:
     method = Tdnet()
     run(method, varied(2))
     with pytest.raises(UserError, match="size changed"):
@@ -276,7 +274,7 @@ def test_a_frame_of_another_size_within_a_clip_is_an_error() -> None:
 # Sizes
 
 
-def test_the_tables_size_is_the_default_on_real_video_only(tiny: Path) -> None:
+def test_default_input_size_is_that_of_the_tables_on_real_video_only(tiny: Path) -> None:
     assert Tdnet("cityscapes", backbone="td4_psp18").input_size((1024, 2048)) == (769, 1537)
     assert Tdnet("vspw", backbone="tiny", checkpoint=tiny).input_size((480, 853)) == (121, 217)
     assert Tdnet("vspw", backbone="tiny", resize="64x128", checkpoint=tiny).input_size((480, 853)) == (64, 128)
@@ -288,7 +286,7 @@ def test_the_tables_size_is_the_default_on_real_video_only(tiny: Path) -> None:
         Tdnet(subsampling=0)
 
 
-def test_tables_are_resized_with_corners_aligned_and_the_norm_is_over_the_map() -> None:
+def test_norm_is_over_the_map_with_tables_resized_with_aligned_corners() -> None:
     norm = SpatialNorm((2, 3))
     norm.weight.data = torch.tensor([[1.0, 2, 3], [3, 4, 5]])
     norm.bias.data = torch.tensor([[0.0, 1, 2], [2, 3, 4]])
@@ -299,7 +297,7 @@ def test_tables_are_resized_with_corners_aligned_and_the_norm_is_over_the_map() 
     torch.testing.assert_close(norm(x), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_scores_are_enlarged_to_the_input_and_then_to_the_frame(tiny: Path) -> None:
+def test_scores_are_upsampled_to_the_input_and_then_to_the_frame(tiny: Path) -> None:
     method = Tdnet("vspw", backbone="tiny", resize="72x104", checkpoint=tiny)
     y = run(method, varied(2, size=(50, 70)))[1]
     inner = F.interpolate(y.scores, (72, 104), mode="bilinear", align_corners=True)
@@ -309,5 +307,5 @@ def test_scores_are_enlarged_to_the_input_and_then_to_the_frame(tiny: Path) -> N
 
 
 @pytest.mark.parametrize("spec", ["tdnet", "tdnet(subsampling=1)", "tdnet(labels=vspw,backbone=tiny)", "ema(of=tdnet)"])
-def test_the_methods_contract(spec: str) -> None:
+def test_method_satisfies_the_contract(spec: str) -> None:
     check_method(lambda: load_method(spec, "untrained"))

@@ -1,4 +1,4 @@
-"""The recipe of TDNet: whose turn it is, its losses by hand, what it starts from, what an example is."""
+"""The recipe of TDNet: turns of its sub-networks, its losses by hand, start weights, examples."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vssbench.training.recipe import Batch, Order
 
 SYNTHETIC = load_space("synthetic")
 CLIP = "synthetic(clips=1,frames=4,height=192,width=256,seed=19)"
-"""Twice the size of the other recipes' clip: scores at stride 8 can keep 97.6 % mIoU of it, of theirs but 91.3 %."""
+"""Twice the size of the other recipes' clip: scores at stride 8 can reach 97.6 % mIoU on it, on theirs only 91.3 %."""
 
 
 def recipe(spec: str = "tdnet", start: Path | None = None, **settings: object) -> TdnetRecipe:
@@ -43,13 +43,13 @@ def test_frames_are_drawn_with_gaps_of_one_or_two(gaps: int, labelled: range, co
     assert steps == set(range(1, gaps + 1))
 
 
-def test_a_clip_without_enough_frames_is_refused() -> None:
+def test_clip_without_enough_earlier_frames_is_refused() -> None:
     with pytest.raises(UserError, match="no labelled frame has 3 frames before it"):
         draw_frames([0, 2], 4, np.random.default_rng(0), "street")
 
 
-def test_the_losses_by_hand_and_turns_go_round() -> None:
-    """In evaluation mode, where normalisation does not depend on what else is in the batch."""
+def test_losses_equal_those_computed_by_hand_in_every_turn() -> None:
+    """In evaluation mode, where normalisation does not depend on the rest of the batch."""
     made = recipe()
     clips = Clips(load_dataset("synthetic(clips=2,frames=6,height=64,width=96)", split="train"))
     examples = [made.draw(clips, clip, np.random.default_rng(seed)) for seed, clip in enumerate(clips.names)]
@@ -77,7 +77,7 @@ def test_the_losses_by_hand_and_turns_go_round() -> None:
         )
 
 
-def test_the_tables_are_made_for_the_crop_and_the_rate_warms_up_and_falls() -> None:
+def test_tables_have_the_crops_size_and_the_rate_warms_up_and_decays() -> None:
     made = recipe(steps=1000)
     assert made.method.network.table == (8, 12)
     factors = [made.factor(step) for step in range(1000)]
@@ -95,19 +95,19 @@ def test_the_tables_are_made_for_the_crop_and_the_rate_warms_up_and_falls() -> N
     )
 
 
-def test_every_sub_network_begins_with_the_trunk_of_a_psp18(tmp_path: Path) -> None:
+def test_every_sub_network_starts_from_the_trunk_of_a_psp18(tmp_path: Path) -> None:
     branch = build_psp18("tiny", SYNTHETIC, "hr")
     save(tmp_path / "psp18.safetensors", branch.state_dict())
     made = recipe(start=tmp_path / "psp18.safetensors")
     for path in made.method.network.paths:
         for name, tensor in path.trunk.state_dict().items():
             assert torch.equal(tensor, branch.backbone.state_dict()[name])
-    shipped = recipe()  # the packaged psp18, where nothing is said
+    shipped = recipe()  # the packaged psp18, where no start is named
     packaged = load_method("psp18").branch.backbone.state_dict()
     assert torch.equal(shipped.method.network.paths[1].trunk.state_dict()["conv1.weight"], packaged["conv1.weight"])
 
 
-def test_a_whole_network_goes_on_at_another_size(tmp_path: Path) -> None:
+def test_training_continues_a_whole_network_at_a_different_size(tmp_path: Path) -> None:
     whole = build("tiny", 11, (4, 5))
     with torch.no_grad():
         whole.paths[0].norm.weight.copy_(torch.arange(20.0).view(4, 5))
@@ -120,7 +120,7 @@ def test_a_whole_network_goes_on_at_another_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("backbone", ["td4_psp18", "td2_psp50"])
-def test_trunks_of_the_official_networks_begin_with_a_resnet(backbone: str, tmp_path: Path) -> None:
+def test_trunks_of_official_networks_start_from_a_resnet(backbone: str, tmp_path: Path) -> None:
     source = build(backbone, 11).paths[1].trunk.state_dict()
     save(tmp_path / "trunk.safetensors", {**source, "fc.weight": torch.zeros(1000, 8), "fc.bias": torch.zeros(1000)})
     network = build(backbone, 11)
@@ -132,7 +132,7 @@ def test_trunks_of_the_official_networks_begin_with_a_resnet(backbone: str, tmp_
         begin(network, backbone, tmp_path / "other.safetensors", SYNTHETIC)
 
 
-def test_the_papers_figures_and_what_differs() -> None:
+def test_hyperparameters_match_the_paper_and_deviations_are_listed() -> None:
     made = TdnetRecipe(Order(parse("tdnet(backbone=td4_psp18)"), SYNTHETIC))
     assert (made.settings.steps, made.settings.batch, made.settings.rate, made.settings.crop) == (
         40_000, 8, 1e-2, (769, 1537)
@@ -144,7 +144,7 @@ def test_the_papers_figures_and_what_differs() -> None:
     assert any("distillation" in text for text in made.deviations)
 
 
-def test_what_was_trained_is_what_runs(tmp_path: Path) -> None:
+def test_saved_weights_predict_the_same_when_loaded(tmp_path: Path) -> None:
     opened = open_job("tdnet", "synthetic(clips=1,frames=4,height=64,width=96)", steps=2, batch=2, crop=(64, 96))
     opened.run(tmp_path, resume=False)
     file = tmp_path / "tdnet.safetensors"
@@ -157,7 +157,7 @@ def test_what_was_trained_is_what_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_learns_a_clip_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_overfits_one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     as_they_are(monkeypatch, "tdnet.recipe")
     began = time.process_time()
     _, found = overfit("tdnet", tmp_path, CLIP, steps=400, batch=2, crop=(192, 256))

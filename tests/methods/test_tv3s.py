@@ -54,7 +54,7 @@ def opened(mode: str, tiny: Path) -> Tv3s:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("memory", ["window", "stream"])
-def test_the_golden_outputs(memory, tmp_path):
+def test_outputs_match_official_golden_outputs(memory, tmp_path):
     expected = golden("tv3s_mit_b1_vspw")
     gains = json.loads(str(expected["gains"]))
     state = {name: torch.from_numpy(x) for name, x in fill_layout(layout("tv3s_mit_b1_vspw"), gains=gains).items()}
@@ -87,7 +87,7 @@ def test_the_golden_outputs(memory, tmp_path):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_every_official_layout_is_ours_entry_for_entry(network):
+def test_state_dict_matches_every_official_layout(network):
     wanted = {name: entry["shape"] for name, entry in layout(f"tv3s_{network}").items()}
     with torch.device("meta"):
         ours = TV3S(CONFIGS[network[:6]], 19 if "cityscapes" in network else 124).state_dict()
@@ -129,7 +129,7 @@ def arguments(sequences: int, length: int, channels: int, states: int) -> list[T
 
 
 def sequential(u: Tensor, step: Tensor, rate: Tensor, to_state: Tensor, from_state: Tensor, state: Tensor):
-    """One sequence, one token, one channel after the other, as the paper writes it."""
+    """One sequence, one token, one channel after the other, as written in the paper."""
     y, after = torch.zeros_like(u), state.clone()
     for p in range(len(u)):
         for d in range(u.shape[2]):
@@ -142,13 +142,13 @@ def sequential(u: Tensor, step: Tensor, rate: Tensor, to_state: Tensor, from_sta
 
 
 @pytest.mark.parametrize("length", [1, 3, 4, 9])
-def test_the_scan_is_the_sequential_one(length):
+def test_scan_equals_the_sequential_scan(length):
     given = arguments(3, length, 5, 4)
     for found, expected in zip(selective_scan(*given), sequential(*given), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_the_scan_goes_on_where_it_stopped():
+def test_scan_resumes_from_the_state_that_it_returned():
     u, step, rate, to_state, from_state, state = arguments(2, 11, 3, 4)
     y, after = selective_scan(u, step, rate, to_state, from_state, state)
     parts = []
@@ -159,13 +159,13 @@ def test_the_scan_goes_on_where_it_stopped():
     torch.testing.assert_close(state, after, rtol=1e-12, atol=1e-12)
 
 
-def test_the_scans_gradients():
+def test_scan_gradients_match_finite_differences():
     given = [x.requires_grad_() for x in arguments(2, 6, 3, 2)]
     assert torch.autograd.gradcheck(selective_scan, given)
     torch.library.opcheck(selective_scan, tuple(given), test_utils=("test_schema", "test_faketensor"))
 
 
-def test_both_counters_know_the_scan():
+def test_both_flop_counters_count_the_scan():
     given = tuple(x.float() for x in arguments(2, 6, 3, 4))
 
     class Scan(torch.nn.Module):
@@ -181,7 +181,7 @@ def test_both_counters_know_the_scan():
 # The pieces and the blocks
 
 
-def test_windows_are_moved_by_half_and_cut_at_the_border():
+def test_windows_are_shifted_by_half_and_cut_at_the_border():
     assert spans(60, 20, False) == [(0, 20), (20, 40), (40, 60)]
     assert spans(60, 20, True) == [(0, 10), (10, 30), (30, 50), (50, 60)]
     assert spans(20, 20, True) == [(0, 10), (10, 20)]  # where the official code stops
@@ -194,7 +194,7 @@ def test_windows_are_moved_by_half_and_cut_at_the_border():
 
 
 @torch.no_grad()
-def test_a_block_runs_along_each_piece_through_time():
+def test_block_scans_each_piece_through_time():
     """Against one piece at a time, its tokens listed by hand, and a Mamba layer by its equations."""
     torch.manual_seed(0)
     block = Block(6, 4, 3).double()
@@ -237,7 +237,7 @@ def slow_layer(block: Block, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def test_the_frame_is_stretched_to_whole_windows():
+def test_feature_maps_are_stretched_to_whole_windows():
     network = TV3S(CONFIGS["mit_b1"], 3)
     assert network.grid(480, 864) == (60, 120)
     assert network.grid(512, 1024) == (80, 140)
@@ -248,7 +248,7 @@ def test_the_frame_is_stretched_to_whole_windows():
     assert network.held(torch.zeros(1, 3, 96, 160), 3).shape == (1, 3, 256, 20, 20)
 
 
-def test_what_training_drops_is_dropped_piece_by_piece():
+def test_drop_path_in_training_drops_whole_pieces():
     network = TV3S(CONFIGS["tiny"], 3).train()
     cut = pieces(16, 24, 8, True, torch.device("cpu"))
     x = torch.ones(50, 2, 16 * 24, 1)
@@ -268,7 +268,7 @@ def test_what_training_drops_is_dropped_piece_by_piece():
 # Clips
 
 
-def test_cached_and_recomputed_references_give_the_same_outputs_on_a_whole_clip(tiny):
+def test_cached_and_recomputed_references_give_the_same_outputs(tiny):
     clip = varied()
     for t, (one, other) in enumerate(
         zip(run(opened("window", tiny), clip), run(opened("recompute", tiny), clip), strict=True)
@@ -277,7 +277,7 @@ def test_cached_and_recomputed_references_give_the_same_outputs_on_a_whole_clip(
         assert one.kind == other.kind == ("warmup" if t < 9 else "key")
 
 
-def test_a_stream_of_four_frames_is_a_window(tiny):
+def test_stream_of_four_frames_equals_a_window(tiny):
     clip = varied()
     stream, window = opened("stream", tiny), run(opened("window", tiny), clip)
     found = run(stream, clip)
@@ -288,7 +288,7 @@ def test_a_stream_of_four_frames_is_a_window(tiny):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_each_frame_depends_on_its_past_and_on_no_other(mode, tiny):
+def test_each_frame_depends_only_on_itself_and_its_memory(mode, tiny):
     method, clip = opened(mode, tiny), varied()
     before = run(method, clip)
     for changed in (0, 2, 5):
@@ -301,7 +301,7 @@ def test_each_frame_depends_on_its_past_and_on_no_other(mode, tiny):
 @pytest.mark.parametrize(
     ("mode", "expected"), [("window", [1] * 12), ("recompute", [1] * 3 + [4] * 9), ("stream", [1] * 12)]
 )
-def test_how_often_the_backbone_runs(mode, expected):
+def test_backbone_runs_once_per_frame_unless_references_are_recomputed(mode, expected):
     method = Tv3s(**MODES[mode])
     images: list[int] = []
     method.network.backbone.stages[0].register_forward_pre_hook(lambda module, given: images.append(len(given[0])))
@@ -309,7 +309,7 @@ def test_how_often_the_backbone_runs(mode, expected):
     assert images == expected
 
 
-def test_a_stream_keeps_nothing_but_its_states(tiny):
+def test_stream_memory_keeps_only_its_states_until_reset(tiny):
     method = opened("stream", tiny)
     first = [y.scores for y in run(method, varied(length=3))]
     assert not any(tensor is not None for tensor in method._past)
@@ -322,11 +322,11 @@ def test_a_stream_keeps_nothing_but_its_states(tiny):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_methods_contract(mode):
+def test_method_satisfies_the_contract(mode):
     check_method(lambda: Tv3s(**MODES[mode]))
 
 
-def test_the_official_sizes_on_real_video():
+def test_default_size_is_the_official_one_on_real_video_only():
     assert Tv3s("vspw", backbone="tiny").box == (480, 853)
     assert Tv3s("cityscapes", backbone="tiny").box == (512, 1024)
     assert Tv3s().box is None
@@ -336,7 +336,7 @@ def test_the_official_sizes_on_real_video():
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_parameters_are_the_official_ones(network):
+def test_parameter_count_matches_the_official_code(network):
     with torch.device("meta"):
         ours = TV3S(CONFIGS[network[:6]], 19 if "cityscapes" in network else 124)
     official = sum(
@@ -349,7 +349,7 @@ def test_parameters_are_the_official_ones(network):
     assert official / 1e6 == pytest.approx(published[network], abs=1e-3)
 
 
-def test_a_stream_does_not_read_the_per_frame_classifier():
+def test_parameter_count_of_a_stream_excludes_the_per_frame_classifier():
     counts = {mode: Tv3s("vspw", backbone="mit_b1", **MODES[mode]).parameter_counts() for mode in MODES}
     assert counts["window"] == counts["recompute"] == {"all": 17_261_364, "without_training_only": 17_245_368}
     assert counts["stream"] == {"all": 17_261_364, "without_training_only": 17_213_500}
@@ -358,7 +358,7 @@ def test_a_stream_does_not_read_the_per_frame_classifier():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
-def test_gflops_are_the_official_codes(network):
+def test_gflops_match_the_official_code(network):
     path = REFERENCE / "published" / "flops_recomputed_tv3s.json"
     if not path.is_file():
         pytest.skip("the recomputed figures are not next to the project")
@@ -381,7 +381,7 @@ def test_gflops_are_the_official_codes(network):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_what_is_counted_is_what_step_and_decode_compute(mode, tiny):
+def test_cost_module_computes_the_same_scores_as_the_method(mode, tiny):
     method = opened(mode, tiny)
     clip, size = varied(size=(50, 70), length=4), (50, 70)
     inputs = [method.prepare(frame).image for frame in clip]

@@ -48,7 +48,7 @@ def layouts() -> dict[str, dict[str, Any]]:
 
 @cache
 def golden() -> dict[str, np.ndarray]:
-    """Outputs of the official code on six frames of 120x216: of queries and classes a part, of labels all."""
+    """Outputs of the official code on six frames of 120x216: some queries and classes, all labels."""
     with np.load(DATA / "videomt_golden.npz") as file:
         return {key: file[key] for key in file.files}
 
@@ -82,7 +82,7 @@ def run(method, clip):
     return [method.step(method.prepare(frame)) for frame in clip]
 
 
-def test_golden_frames(vit_s: Path) -> None:
+def test_outputs_match_official_golden_outputs(vit_s: Path) -> None:
     method = load_method("videomt(backbone=vit_s,labels=vspw,resize=none)", checkpoint=vit_s)
     expected = golden()
     for index, frame in enumerate(frames()):
@@ -101,21 +101,21 @@ def test_golden_frames(vit_s: Path) -> None:
     assert_near(table.detach()[0, :, :8], expected["position_first8"], noise=1e-6)
 
 
-def test_golden_average_so_far_is_the_published_labels_on_the_last_frame(vit_s: Path) -> None:
+def test_running_classes_match_the_published_labels_on_the_last_frame(vit_s: Path) -> None:
     method = load_method("videomt(backbone=vit_s,labels=vspw,resize=none,classes=running)", checkpoint=vit_s)
     last = run(method, frames())[-1]
     assert np.mean(method.decode(last).labels == golden()["argmax_clip"][-1]) >= 0.999
     assert np.mean(method.decode(last).labels == golden()["argmax"][-1]) < 0.9
 
 
-def test_golden_labels_of_enlarged_frames(vit_s: Path) -> None:
+def test_labels_of_enlarged_frames_match_official_golden_labels(vit_s: Path) -> None:
     method = load_method("videomt(backbone=vit_s,labels=vspw,resize=180x324)", checkpoint=vit_s)
     for y, labels in zip(run(method, frames()[:2]), golden()["resized_argmax"], strict=True):
         assert np.mean(method.decode(y).labels == labels) >= 0.999
 
 
 @pytest.mark.parametrize("backbone", ["vit_s", pytest.param("vit_b", marks=pytest.mark.slow), SLOW])
-def test_every_layout_loads_strictly_and_runs(backbone: net.Backbone) -> None:
+def test_every_official_layout_loads_strictly_and_runs(backbone: net.Backbone) -> None:
     network = net.build(backbone, 124)
     assert sum(p.numel() for p in network.parameters()) == PARAMETERS[backbone]
     weights.fill(network, Checkpoint(Path(backbone), "", plain_weights(layouts()[backbone])), backbone)
@@ -153,8 +153,8 @@ def test_files_of_all_layouts_give_the_same_network(tiny, tmp_path: Path) -> Non
             assert torch.equal(value, loaded.network.get_parameter(entry)), entry
 
 
-def test_streaming_is_transformers_own_forward_on_the_whole_clip(tmp_path: Path) -> None:
-    """From a folder that save_pretrained wrote; the early blocks see all frames at once there."""
+def test_streaming_equals_transformers_forward_on_the_whole_clip(tmp_path: Path) -> None:
+    """From a folder that save_pretrained wrote; in transformers, the early blocks see all frames at once."""
     torch.manual_seed(1)
     theirs = VideomtForUniversalSegmentation(net.configure("tiny", 11)).eval()
     theirs.save_pretrained(tmp_path)
@@ -168,15 +168,15 @@ def test_streaming_is_transformers_own_forward_on_the_whole_clip(tmp_path: Path)
         torch.testing.assert_close(y.masks, expected.masks_queries_logits[index], rtol=1e-4, atol=1e-4)
 
 
-def test_a_folder_of_another_architecture(tmp_path: Path) -> None:
+def test_folder_of_a_different_architecture_is_refused(tmp_path: Path) -> None:
     config = net.configure("tiny", 11)
-    config.num_blocks = 2  # the same shapes, but for a buffer that nothing reads
+    config.num_blocks = 2  # the same shapes, except for an unused buffer
     VideomtForUniversalSegmentation(config).save_pretrained(tmp_path)
     with pytest.raises(UserError, match="num_blocks is 2, not 3"):
         load_method("videomt(backbone=tiny)", checkpoint=tmp_path)
 
 
-def test_the_past_matters_and_reset_forgets_it(tiny) -> None:
+def test_past_frames_change_the_output_and_reset_clears_them(tiny) -> None:
     clip = random_clip(length=3, size=(64, 96))
     alone = run(tiny, clip[2:])[0]
     after = run(tiny, clip)[2]
@@ -186,11 +186,11 @@ def test_the_past_matters_and_reset_forgets_it(tiny) -> None:
     assert torch.equal(alone.masks, again.masks)
 
 
-def test_the_past_is_of_this_clip_and_outlives_a_change_of_size(tiny) -> None:
+def test_past_is_kept_across_a_size_change_and_cleared_by_a_new_clip(tiny) -> None:
     one, two = (random_clip(name, length=3, size=(64, 96), seed=seed) for seed, name in enumerate(("one", "two")))
     expected = run(tiny, two)
     run(tiny, one)
-    for wanted, frame in zip(expected, two, strict=True):  # another clip, without a reset
+    for wanted, frame in zip(expected, two, strict=True):  # a different clip, without a reset
         assert torch.equal(wanted.classes, tiny.step(tiny.prepare(frame)).classes)
     assert torch.equal(expected[0].classes, tiny.step(tiny.prepare(two[0])).classes)  # it starts again
     larger = random_clip("two", length=2, size=(80, 64))[1]
@@ -199,7 +199,7 @@ def test_the_past_is_of_this_clip_and_outlives_a_change_of_size(tiny) -> None:
     assert not torch.equal(known.classes, tiny.step(tiny.prepare(larger)).classes)
 
 
-def test_running_classes_are_the_mean_so_far(tiny) -> None:
+def test_running_classes_are_the_mean_of_all_frames_so_far(tiny) -> None:
     clip = random_clip(length=4, size=(64, 96))
     plain = torch.stack([y.classes for y in run(tiny, clip)])
     averaged = load_method("videomt(classes=running)", checkpoint="untrained")
@@ -209,14 +209,14 @@ def test_running_classes_are_the_mean_so_far(tiny) -> None:
 
 
 @pytest.mark.parametrize(("classes", "match"), [("clip", "looks ahead"), ("mean", "does not fit\n")])
-def test_classes_that_look_ahead_are_refused_with_the_reason(classes: str, match: str) -> None:
+def test_unsupported_classes_modes_are_refused_with_the_reason(classes: str, match: str) -> None:
     with pytest.raises(UserError, match=match) as error:
         load_method(f"videomt(classes={classes})")
     assert "expected: frame (each by itself) or running" in str(error.value)
 
 
 @pytest.mark.parametrize("spec", ["videomt", "videomt(classes=running)"])
-def test_the_contract(spec: str, tiny) -> None:
+def test_method_satisfies_the_contract(spec: str, tiny) -> None:
     method = load_method(spec, checkpoint="untrained")
     method.network.load_state_dict(tiny.network.state_dict())
     clips = [random_clip(name, length=3, size=size, seed=3) for name, size in (("a", (40, 72)), ("b", (32, 64)))]
@@ -224,8 +224,8 @@ def test_the_contract(spec: str, tiny) -> None:
 
 
 @pytest.mark.parametrize("frame", [(64, 96), (50, 90), (128, 192)])
-def test_the_output_stage_is_the_official_order(frame: tuple[int, int]) -> None:
-    """Enlarge, cut, sigmoid, to the frame's size, product, argmax: written out, for all queries at once."""
+def test_output_stage_equals_the_official_order_of_operations(frame: tuple[int, int]) -> None:
+    """Enlarge, cut, sigmoid, resize to the frame, product, argmax: written out, for all queries at once."""
     torch.manual_seed(0)
     classes, masks = torch.randn(21, 7), 4 * torch.randn(21, 16, 24)
     geometry = Geometry((64, 96), (60, 90) if frame != (64, 96) else frame, frame)
@@ -239,13 +239,13 @@ def test_the_output_stage_is_the_official_order(frame: tuple[int, int]) -> None:
     assert (scores.max(0).values - scores.gather(0, labels[None].long())[0]).max() < 1e-5
 
 
-def test_a_square_grid_of_the_tables_own_size_takes_it_as_it_is(tiny) -> None:
+def test_position_table_is_used_unchanged_at_its_own_size(tiny) -> None:
     table = tiny.network.embeddings.position_embeddings.weight
     assert torch.equal(net.positions(tiny.network, (256, 256))[0], table)
     assert net.positions(tiny.network, (64, 128)).shape == (1, 4 * 8, 128)
 
 
-def test_cost_module_computes_step_and_decode(tiny) -> None:
+def test_cost_module_computes_the_same_scores_as_the_method(tiny) -> None:
     clip = random_clip(length=2, size=(40, 72))
     first, second = run(tiny, clip)
     tiny.reset()
@@ -261,7 +261,7 @@ def test_cost_module_computes_step_and_decode(tiny) -> None:
 
 
 @pytest.mark.parametrize("backbone", ["vit_s", "vit_b", SLOW])
-def test_cost_is_that_of_the_official_code(backbone: str) -> None:
+def test_macs_match_the_official_code(backbone: str) -> None:
     method = load_method(f"videomt(backbone={backbone},labels=vspw,resize=none)", checkpoint="untrained")
     for (height, width), gmacs in GMACS[backbone].items():
         found = count(*method.cost_module("key", (height, width), device="meta"))
@@ -271,14 +271,14 @@ def test_cost_is_that_of_the_official_code(backbone: str) -> None:
         assert not found.disagreements
 
 
-def test_official_test_resize() -> None:
+def test_default_frame_sizes_are_those_of_the_official_evaluation() -> None:
     reader = load_method("videomt(labels=vspw,backbone=tiny)", checkpoint="untrained").frames
     assert reader.geometry((480, 853)) == Geometry((736, 1280), (720, 1280), (480, 853))
     assert reader.geometry((480, 960)).resized == (667, 1333)
     assert load_method("videomt").frames.geometry((120, 216)) == Geometry((128, 224), (120, 216), (120, 216))
 
 
-def test_untrained_is_marked_and_the_same_every_time() -> None:
+def test_untrained_weights_are_marked_and_reproducible() -> None:
     one, two = (load_method("videomt", checkpoint="untrained") for _ in range(2))
     assert one.weights == Weights("untrained")
     pairs = zip(one.network.parameters(), two.network.parameters(), strict=True)

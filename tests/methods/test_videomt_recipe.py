@@ -1,4 +1,4 @@
-"""VidEoMT's recipe: what learns and how fast, what an example is, what the losses see, and that it learns."""
+"""VidEoMT's recipe: parameters and their rates, examples, inputs of the losses, and an overfitting test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def recipe(**options: float) -> VideomtRecipe:
     return VideomtRecipe(Order(parse("videomt"), load_space("synthetic"), options=options))
 
 
-def test_everything_learns_and_decays() -> None:
+def test_every_parameter_is_trained_with_weight_decay() -> None:
     opened = open_job("videomt", **SMALL)
     sum(opened.recipe.module(next(opened.training.batches(0))).values()).backward()
     network = opened.recipe.method.network
@@ -39,7 +39,7 @@ def test_everything_learns_and_decays() -> None:
     assert sum(len(group["params"]) for group in found) == len(list(network.parameters()))
 
 
-def test_earlier_blocks_learn_more_slowly_and_after_the_heads() -> None:
+def test_earlier_blocks_have_lower_rates_and_warm_up_after_the_heads() -> None:
     network = load_method("videomt(labels=camvid,backbone=vit_s)", checkpoint="untrained").network
     found = {id(p): group for group in groups(network, 1.0, tiny=False) for p in group["params"]}
 
@@ -56,7 +56,7 @@ def test_earlier_blocks_learn_more_slowly_and_after_the_heads() -> None:
     assert warmed_up({}, 0) == 1
 
 
-def test_the_official_figures() -> None:
+def test_hyperparameters_match_the_official_code() -> None:
     whole = VideomtRecipe(Order(parse("videomt(backbone=vit_s,labels=vspw)"), load_space("vspw")))
     assert (whole.settings.steps, whole.settings.batch, whole.settings.rate) == (40_000, 8, 1e-4)
     assert whole.length == 5
@@ -64,7 +64,7 @@ def test_the_official_figures() -> None:
     assert whole.factor(20_000) == pytest.approx(0.5**0.9)
     rng = np.random.default_rng(0)
     sizes = {RESIZING.draw((480, 853), rng) for _ in range(400)}
-    assert len(sizes) == 10  # with a short side above 750 the longer one is at its most, two draws alike
+    assert len(sizes) == 10  # short sides above 750 put the longer side at its limit: two draws are equal
     assert min(sizes) == (480, 853)
     assert max(sizes) == (750, 1333)
 
@@ -79,7 +79,7 @@ def test_frames_of_a_clip_are_consecutive(labelled, length: int, allowed: set[tu
     assert {tuple(consecutive(list(labelled), length, rng)) for _ in range(60)} == allowed
 
 
-def test_draw_repeats_and_treats_all_frames_of_a_clip_alike() -> None:
+def test_draw_is_reproducible_and_augments_all_frames_of_a_clip_alike() -> None:
     one = recipe(clip=3)
     clips = Clips(load_dataset("synthetic(clips=2,frames=4)", split="train"))
     first, second, other = (one.draw(clips, clips.names[1], np.random.default_rng(seed)) for seed in (5, 5, 6))
@@ -94,8 +94,8 @@ def test_draw_repeats_and_treats_all_frames_of_a_clip_alike() -> None:
     assert (repeated.images == repeated.images[0]).all()  # one crop and flip for all
 
 
-def test_a_clip_s_first_frame_decides_which_query_is_whose(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also for a class that it does not show, and each frame is asked for every class of the clip."""
+def test_first_frame_of_a_clip_decides_which_class_each_query_matches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for a class that it does not show; the targets of every frame hold every class of the clip."""
     criterion = recipe().module.criterion
     labels = torch.full((4, 32, 32), 255)
     labels[0, :16], labels[1, 16:], labels[2], labels[3, :8] = 3, 7, 1, 1  # two clips of two frames
@@ -120,8 +120,8 @@ def test_a_clip_s_first_frame_decides_which_query_is_whose(monkeypatch: pytest.M
     assert all(torch.equal(a, b) for a, b in zip(seen[0][0], seen[1][0], strict=True))
 
 
-def test_training_computes_what_the_adapter_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last head of every frame of a clip is what the method gives frame by frame."""
+def test_training_outputs_equal_the_streamed_outputs_of_the_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last head of every frame of a clip is what the method returns frame by frame."""
     one = recipe(clip=3)
     clip = random_clip(length=3, size=(60, 90))
     images = torch.from_numpy(np.stack([frame.image for frame in clip])).permute(0, 3, 1, 2).float()
@@ -139,7 +139,7 @@ def test_training_computes_what_the_adapter_streams(monkeypatch: pytest.MonkeyPa
         torch.testing.assert_close(seen[0][1][index], y.masks, rtol=1e-4, atol=1e-4)
 
 
-def test_the_weights_give_the_same_predictions_when_loaded(tmp_path: Path) -> None:
+def test_saved_weights_predict_the_same_when_loaded(tmp_path: Path) -> None:
     opened = open_job("videomt", **SMALL)
     opened.run(tmp_path / "a", resume=False)
     loaded = load_method("videomt", checkpoint=tmp_path / "a/videomt.safetensors", labels="synthetic")
@@ -150,13 +150,13 @@ def test_the_weights_give_the_same_predictions_when_loaded(tmp_path: Path) -> No
     torch.testing.assert_close(*(output.masks for output in outputs))
 
 
-def test_two_files_to_start_from_are_refused() -> None:
+def test_two_start_files_are_refused() -> None:
     with pytest.raises(UserError, match="one network"):
         VideomtRecipe(Order(parse("videomt"), load_space("synthetic"), start={"hr": "a", "lr": "b"}))
 
 
 @pytest.mark.slow
-def test_it_learns_four_frames_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_overfits_four_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     as_they_are(monkeypatch, "videomt.recipe")
     began = time.process_time()
     _, found = overfit("videomt", tmp_path / "a", steps=400, batch=1, crop=(96, 128))

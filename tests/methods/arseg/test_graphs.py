@@ -1,4 +1,4 @@
-"""The graphs of arseg do, frame by frame, what the method does."""
+"""The graphs of arseg return, frame by frame, what the method returns."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def moving(size: tuple[int, int] = SIZE) -> list[Frame]:
 
 
 @pytest.mark.parametrize("arguments", ["", "warp=consistent,scale=0.3", "backbone=bise18,labels=cityscapes"])
-def test_keys_and_frames_between(arguments):
+def test_graphs_match_the_method_on_key_and_nonkey_frames(arguments):
     ran = check_graphs(load_method(f"arseg({arguments})"), SIZE, moving())
     assert [one.graph for one in ran] == ["key", *(["nonkey"] * 4), "key", *(["nonkey"] * 2)]
 
 
-def test_a_size_of_no_whole_cells():
+def test_graphs_match_the_method_at_a_size_that_no_stride_divides():
     size = (50, 75)
     check_graphs(load_method("arseg"), size, moving(size))
 
 
-def test_training_heads_are_left_out():
+def test_graphs_leave_out_training_heads():
     graphs = load_method("arseg").graphs(SIZE)
     assert graphs.graphs["key"].outputs == ("scores", "feature")
     assert len(graphs.graphs["key"].module(torch.zeros(1, 3, *SIZE))) == 2
@@ -44,5 +44,5 @@ def test_training_heads_are_left_out():
 
 @pytest.mark.slow
 @pytest.mark.extra("onnx")
-def test_in_onnx_runtime(tmp_path):
+def test_exported_graphs_in_onnx_runtime_match_the_method(tmp_path):
     check_exported("arseg", tmp_path / "out", moving())

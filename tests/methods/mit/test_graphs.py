@@ -1,4 +1,4 @@
-"""The graphs of mrcfa, cffm and tv3s do, frame by frame, what the methods do."""
+"""The graphs of mrcfa, cffm and tv3s return, frame by frame, what the methods return."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SIZE = (64, 96)
 
 
 @pytest.mark.parametrize("spec", ["mrcfa", "cffm", "tv3s", "cffm(resize=50x80)"])
-def test_references(spec):
+def test_graphs_with_references_match_the_method(spec):
     ran = check_graphs(load_method(spec), SIZE, varied(SIZE, 13))
     assert Counter(one.graph for one in ran) == {"single": 3, "early": 6, "regular": 4}
     assert [one.kind for one in ran] == ["warmup"] * 9 + ["key"] * 4
 
 
 @pytest.mark.parametrize("spec", ["mrcfa(references=none)", "tv3s(memory=stream)"])
-def test_every_frame_alike(spec):
+def test_one_graph_serves_every_frame(spec):
     ran = check_graphs(load_method(spec), SIZE, varied(SIZE, 5))
     assert {(one.graph, one.kind) for one in ran} == {("frame", "key")}
 
@@ -38,8 +38,8 @@ def test_frames_with_references_share_one_module():
     assert [*graphs["regular"].inputs] == ["image", *names]
 
 
-def test_every_reference_counts():
-    """A memory that came from another frame would be seen."""
+def test_every_reference_changes_the_scores():
+    """A memory that came from a different frame would be noticed."""
     method, clip = load_method("cffm"), varied(SIZE, 13)
     scores = [one.scores for one in run_graphs(method.graphs(SIZE), clip)]
     for ago in (3, 6, 9):
@@ -50,12 +50,12 @@ def test_every_reference_counts():
 
 
 @pytest.mark.parametrize("method", ["cffm", "tv3s"])
-def test_recomputed_references_are_refused(method):
+def test_recomputed_references_are_refused_for_export(method):
     with pytest.raises(UserError, match="references=cached"):
         load_method(f"{method}(references=recompute)").graphs(SIZE)
 
 
-def test_an_exported_network_leaves_the_method_as_it_is():
+def test_exportable_network_leaves_the_methods_network_unchanged():
     method = load_method("tv3s")
     twin = method.network.exportable()
     assert all(a is b for a, b in zip(twin.parameters(), method.network.parameters(), strict=True))
@@ -63,7 +63,7 @@ def test_an_exported_network_leaves_the_method_as_it_is():
 
 
 @pytest.mark.parametrize("length", [1, 7, 12, 64])
-def test_the_plain_scan(length):
+def test_plain_scan_equals_the_selective_scan(length):
     torch.manual_seed(length)
     u, state = torch.randn(2, length, 5), torch.randn(2, 3, 5)
     step, rate = torch.rand(2, length, 5), -torch.rand(3, 5)
@@ -75,5 +75,5 @@ def test_the_plain_scan(length):
 @pytest.mark.slow
 @pytest.mark.extra("onnx")
 @pytest.mark.parametrize("spec", ["mrcfa", "cffm", "tv3s", "tv3s(memory=stream)"])
-def test_in_onnx_runtime(spec, tmp_path):
+def test_exported_graphs_in_onnx_runtime_match_the_method(spec, tmp_path):
     check_exported(spec, tmp_path / "out", varied(SIZE, 11))

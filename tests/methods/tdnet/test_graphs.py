@@ -1,4 +1,4 @@
-"""The graphs of tdnet do, frame by frame, what the method does."""
+"""The graphs of tdnet return, frame by frame, what the method returns."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SIZE = (64, 96)
 
 
 @pytest.mark.parametrize("resize", ["none", "72x104"])
-def test_two_in_turn(resize):
+def test_graphs_of_two_sub_networks_run_in_turn(resize):
     ran = check_graphs(load_method(f"tdnet(resize={resize})"), SIZE, varied(SIZE, 6))
     assert [one.graph for one in ran] == ["warmup0", "turn1", "turn0", "turn1", "turn0", "turn1"]
 
 
-def test_four_in_turn():
+def test_graphs_of_four_sub_networks_run_in_turn():
     method = load_method("tdnet(backbone=td4_psp18)")
     ran = check_graphs(method, SIZE, varied(SIZE, 9))
     assert [one.graph for one in ran[:5]] == ["warmup0", "warmup1", "warmup2", "turn3", "turn0"]
@@ -27,5 +27,5 @@ def test_four_in_turn():
 
 @pytest.mark.slow
 @pytest.mark.extra("onnx")
-def test_in_onnx_runtime(tmp_path):
+def test_exported_graphs_in_onnx_runtime_match_the_method(tmp_path):
     check_exported("tdnet", tmp_path / "out", varied(SIZE, 5))

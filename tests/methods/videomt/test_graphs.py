@@ -1,4 +1,4 @@
-"""The graph of videomt does, frame by frame, what the method does."""
+"""The graph of videomt returns, frame by frame, what the method returns."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ SIZE = (64, 96)
 
 @pytest.mark.parametrize("classes", ["frame", "running"])
 @pytest.mark.parametrize("resize", ["none", "80x200"])
-def test_every_frame_alike(classes, resize):
+def test_one_graph_serves_every_frame(classes, resize):
     ran = check_graphs(load_method(f"videomt(classes={classes},resize={resize})"), SIZE, varied(SIZE, 5))
     assert {(one.graph, one.kind) for one in ran} == {("frame", "key")}
     assert [one.outputs["frames"].item() for one in ran] == ([1] * 5 if classes == "frame" else [1, 2, 3, 4, 5])
 
 
-def test_padding():
+def test_graph_pads_frames_like_the_method():
     size = (50, 75)
     check_graphs(load_method("videomt"), size, varied(size, 3))
 
 
-def test_the_first_frame_has_the_learned_queries_alone():
+def test_first_frame_ignores_the_state_and_uses_the_learned_queries():
     method, clip = load_method("videomt"), varied(SIZE, 2)
     module = method.graphs(SIZE).graphs["frame"].module
     image = method.prepare(clip[0]).image
@@ -37,5 +37,5 @@ def test_the_first_frame_has_the_learned_queries_alone():
 @pytest.mark.slow
 @pytest.mark.extra("onnx")
 @pytest.mark.parametrize("classes", ["frame", "running"])
-def test_in_onnx_runtime(classes, tmp_path):
+def test_exported_graphs_in_onnx_runtime_match_the_method(classes, tmp_path):
     check_exported(f"videomt(classes={classes})", tmp_path / "out", varied(SIZE, 3))
