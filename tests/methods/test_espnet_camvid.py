@@ -1,4 +1,4 @@
-"""Real weights on real video: ESPNet's published CamVid network gives the known figures under every convention."""
+"""Real weights on real video: ESPNet's published CamVid network reproduces the known figures under every convention."""
 
 from __future__ import annotations
 
