@@ -1,1 +1,1 @@
-"""A package, so that another one named `tests` (mmsegmentation installs one) does not hide this folder."""
+"""A package, so that a different package named `tests` (mmsegmentation installs one) does not hide this folder."""

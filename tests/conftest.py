@@ -1,4 +1,4 @@
-"""Shared by the tests."""
+"""Options and fixtures shared by the tests."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from packaging.requirements import Requirement
 if TYPE_CHECKING:
     from tests.helpers.command import Outcome
 
-settings.register_profile("patient", deadline=None)  # a busy machine makes single examples slow, which is no failure
+settings.register_profile("patient", deadline=None)  # a busy machine makes single examples slow, which is not a failure
 settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
-    """Small networks are slower on several threads than on one, much slower where tests run side by side."""
+    """Small networks are slower on several threads than on one, and much slower where tests run in parallel."""
     torch = sys.modules.get("torch")
     if torch:
         torch.set_num_threads(1)

@@ -1,6 +1,6 @@
 """What no other test runs: scripts in benchmarks/ answer --help, and imports of the package find what they name.
 
-Imports anywhere: in documents, shell scripts and the strings that a script hands to another process, too.
+Imports are checked everywhere: also in documents, shell scripts and strings that a script passes to a new process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PLAIN = re.compile(r"(?:\bimport|-m) (vssbench(?:\.\w+)+)")
 
 
 def imported(text: str) -> Iterator[tuple[str, str | None]]:
-    """(module, name taken from it) of all that a text imports of the package; None where it is the module itself."""
+    """Yield (module, imported name) for each import of the package in a text; None for a module itself."""
     for module, names in _FROM.findall(text):
         for name in re.sub(r"#.*", "", names).strip("()").split(","):
             if name.strip():
@@ -34,15 +34,15 @@ def imported(text: str) -> Iterator[tuple[str, str | None]]:
 
 
 def lacking(module: str, name: str | None) -> bool:
-    """Whether a module, or a name in it, is not there."""
+    """Return whether a module, or a name in it, is missing."""
     try:
         found = importlib.import_module(module)
         return name is not None and not hasattr(found, name) and not importlib.import_module(f"{module}.{name}")
     except ModuleNotFoundError as error:
-        return (error.name or "").startswith("vssbench")  # else an extra that is not installed here
+        return (error.name or "").startswith("vssbench")  # otherwise an extra that is not installed here
 
 
-def test_everything_imported_anywhere_is_there() -> None:
+def test_every_import_in_the_repository_exists() -> None:
     files = [file for room in _ROOMS for file in (ROOT / room).rglob("*") if file.suffix in _KINDS]
     files += [file for file in [*ROOT.iterdir(), *(ROOT / ".ci").glob("*")] if file.is_file()]
     named: dict[tuple[str, str | None], Path] = {}
@@ -53,7 +53,7 @@ def test_everything_imported_anywhere_is_there() -> None:
     assert not [f"{file.relative_to(ROOT)}: {what}" for what, file in named.items() if lacking(*what)]
 
 
-def test_a_name_that_has_moved_is_found() -> None:
+def test_import_of_a_moved_name_is_detected() -> None:
     text = """code = "from vssbench.specs import (
         parse,  # one
         walk as w,
@@ -69,7 +69,7 @@ def test_a_name_that_has_moved_is_found() -> None:
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
-def test_a_script_says_what_it_does(
+def test_benchmark_script_answers_help(
     script: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", [str(script), "--help"])

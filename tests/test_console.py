@@ -1,6 +1,6 @@
-"""Every console block of the documentation runs as it stands, in a folder that holds what the pages speak of.
+"""Every console block of the documentation runs as it is, in a folder that holds what the pages mention.
 
-Those that cannot say why: `<!-- not run: reason -->` on the line before. docs/datasets.md has tests of its own.
+A block that cannot run says why: `<!-- not run: reason -->` on the line before. docs/datasets.md has its own tests.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ latency: {frames: 4, warmup: 1, rounds: 6, seconds: 1}
 rules: {mIoU: -0.1, "VC@8": -0.2}
 """
 FILE = re.compile(r"```(?:yaml|python)\n# (\w+\.(?:yaml|py)).*?\n(.*?)```", re.DOTALL)
-"""A file that a page shows whole, under its name."""
+"""A whole file that a page shows, with its name in the first line."""
 
 
 def has_commands(page: Path) -> bool:
@@ -77,7 +77,9 @@ def done(*words: object) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [*filter(has_commands, PAGES)], ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_command_succeeds(page: Path, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_in_the_documentation_succeeds(
+    page: Path, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if page == OF_ITS_OWN:
         pytest.skip("tests/datasets/folder/test_docs.py runs them, and compares what they print")
     folder = tmp_path / "copy"
@@ -93,7 +95,7 @@ def test_every_command_succeeds(page: Path, place: Path, tmp_path: Path, monkeyp
             assert status == 0, f"{page.name}, block at line {block.line}: {command}\n{said}"
 
 
-def test_every_block_has_a_command_and_every_marker_a_block() -> None:
+def test_every_console_block_has_a_command_and_every_marker_has_a_block() -> None:
     for page in PAGES:
         found = console.blocks(page)
         text = page.read_text(encoding="utf-8")

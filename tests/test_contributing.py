@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md: its examples run as they stand, and it lists every hook."""
+"""CONTRIBUTING.md: its examples run as they are, and it lists every hook."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", TEXT, re.DOTALL)
 
 
 @pytest.mark.parametrize("spec", ["my_methods.py:Sky", "my_wrappers.py:Later(of=oracle)"])
-def test_the_examples_conform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str) -> None:
+def test_examples_pass_check_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     for name, source in EXAMPLES.items():
@@ -25,5 +25,5 @@ def test_the_examples_conform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s
     assert "hooks" in check_method(spec, classes=4).passed
 
 
-def test_every_hook_is_listed() -> None:
+def test_contributing_lists_every_hook() -> None:
     assert [name for name in (*METHOD, *DATASET) if f"`{name}" not in TEXT] == []

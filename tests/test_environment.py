@@ -13,7 +13,7 @@ from vssbench.environment import commit_of, describe, vssbench_commit
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout of somebody's, with one commit, in which this process is."""
+    """A user's checkout with one commit, as the working directory."""
     (tmp_path / "code.py").write_text("")
     (tmp_path / ".gitignore").write_text(".venv\n")
     monkeypatch.chdir(tmp_path)
@@ -29,7 +29,7 @@ def head(folder: Path) -> str:
     ]
 
 
-def test_the_project_around_a_run_is_named(project: Path) -> None:
+def test_result_names_the_commit_of_the_surrounding_project(project: Path) -> None:
     found = describe("cpu", 1)
     assert found["project_commit"] == head(project)
     assert commit_of(found) == head(project)
@@ -39,7 +39,7 @@ def test_the_project_around_a_run_is_named(project: Path) -> None:
     assert commit_of(found) == head(project) + "+"
 
 
-def test_an_installed_package_has_no_commit_of_its_own(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installed_package_has_no_commit(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = project / ".venv" / "lib" / "vssbench"
     place.mkdir(parents=True)
     (place / "environment.py").write_text("")
@@ -49,7 +49,7 @@ def test_an_installed_package_has_no_commit_of_its_own(project: Path, monkeypatc
     assert found["project_commit"] == head(project)
 
 
-def test_outside_of_any_project_it_is_vssbench_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commit_is_that_of_vssbench_outside_any_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = describe("cpu", 1)
     assert "project_commit" not in found
@@ -57,6 +57,6 @@ def test_outside_of_any_project_it_is_vssbench_s(tmp_path: Path, monkeypatch: py
     assert commit_of({"commit": None}) is None
 
 
-def test_in_its_own_checkout_vssbench_is_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_project_commit_is_named_inside_the_vssbench_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(environment.__file__).parent)
     assert "project_commit" not in describe("cpu", 1)

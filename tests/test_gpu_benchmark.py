@@ -18,7 +18,7 @@ REFERENCE = SHARED / "reference"
 
 
 def made(name: str, reference: Path, folder: Path) -> goldens.Golden:
-    """A golden of the tiny network itself; "wrong": with labels that are not its."""
+    """A golden of the tiny network itself; "wrong": with different labels."""
     frames = random_clip(length=2, size=(40, 72))
     method = load_method("videomt", checkpoint="untrained")
     labels = {1: [method.decode(method.step(method.prepare(frame))).labels for frame in frames][1]}
@@ -35,9 +35,11 @@ def run(tmp_path: Path, *arguments: str) -> dict[str, Any]:
     return json.loads(file.read_text())
 
 
-def test_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_gpu_benchmark_writes_and_prints_its_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(goldens, "read", made)
-    monkeypatch.setitem(gpu.NUMERICS, "compile", {})  # which takes a compiler and a minute
+    monkeypatch.setitem(gpu.NUMERICS, "compile", {})  # compiling takes a compiler and a minute
     monkeypatch.setattr(gpu, "COMPILING", 0.0)
     found = run(tmp_path, "--goldens", "right,wrong", "--methods", "mpvss,videomt")
     assert found["goldens"]["right"]["float32"] == found["goldens"]["right"]["tf32"] == 1  # a CPU has no TF32
@@ -57,7 +59,7 @@ def test_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert "| `mpvss` | nonkey |" in printed
 
 
-def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_gpu_benchmark_says_what_it_leaves_out_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     empty = str(tmp_path / "nothing")
     found = run(tmp_path, "--goldens", "videomt_vit_s_vspw", "--reference", empty, "--methods", "videomt(classes=clip)")
     assert found["goldens"] == found["latency"] == {}
@@ -69,14 +71,14 @@ def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "left out: latency of videomt, bf16: no time left" in capsys.readouterr().out
 
 
-def test_a_device_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_device_is_an_error_that_names_it(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         gpu.main(["--device", "cuda:77"])
     assert left.value.code == 2
     assert "cuda:77" in capsys.readouterr().err
 
 
-def test_agreement_is_that_of_the_worst_frame() -> None:
+def test_agreement_is_the_minimum_over_frames() -> None:
     class Method:
         def reset(self) -> None:
             self.seen = 0
@@ -100,7 +102,7 @@ def test_agreement_is_that_of_the_worst_frame() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference material is not next to the project")
 @pytest.mark.parametrize("name", goldens.NAMES)
-def test_goldens_on_the_cpu(name: str, tmp_path: Path) -> None:
+def test_cpu_agrees_with_every_golden(name: str, tmp_path: Path) -> None:
     if name.startswith("espnet") and not (SHARED / "data" / "camvid").is_dir():
         pytest.skip("the frames of CamVid are not next to the project")
     golden = goldens.read(name, REFERENCE, tmp_path)

@@ -1,4 +1,4 @@
-"""What a method or dataset offers beyond its protocol: found in one place, and what cannot be used is said."""
+"""What a method or dataset offers beyond its protocol: looked up in one place; unusable hooks are reported."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from vssbench.schedule import FixedInterval, OnChange
 from vssbench.types import Weights
 
 
-def test_absent_and_none_are_not_offered():
+def test_absent_and_none_hooks_are_not_offered():
     assert offered(SimpleNamespace(), "scores") is None
     assert offered(SimpleNamespace(scores=None), "scores") is None
     assert offered(SimpleNamespace(scores=len), "scores") is len
 
 
-def test_a_method_that_hands_attributes_on_offers_them():
+def test_hooks_passed_on_by_getattr_are_offered():
     class Proxy:
         def __getattr__(self, name: str) -> Any:
             if name == "gop":
@@ -45,7 +45,7 @@ def test_a_method_that_hands_attributes_on_offers_them():
         ("side", "motion"), ("side", [3]), ("frame", 3), ("labelled", [0, 5]), ("video", "a.mp4"), ("split", 3),
     ],
 )  # fmt: skip
-def test_what_is_of_another_kind_is_a_fault(name: str, value: Any):
+def test_hook_of_the_wrong_type_is_a_fault(name: str, value: Any):
     owner = SimpleNamespace(name="odd", **{name: value})
     with pytest.raises(HookFault, match=f"odd: the hook {name} ") as caught:
         offered(owner, name)
@@ -55,7 +55,7 @@ def test_what_is_of_another_kind_is_a_fault(name: str, value: Any):
     assert found == [caught.value.sentence]
 
 
-def test_an_attribute_error_inside_a_property_is_not_taken_for_absence():
+def test_attribute_error_inside_a_hook_property_is_a_fault():
     class Odd:
         name = "odd"
 
@@ -68,7 +68,7 @@ def test_an_attribute_error_inside_a_property_is_not_taken_for_absence():
     assert hooks.weights(Odd()) == Weights()
 
 
-def test_every_hook_of_the_package_is_of_its_protocol():
+def test_every_hook_of_the_package_matches_its_protocol():
     for spec in ("flowwarp(of=segformer)", "hold(of=mrcfa)", "mpvss", "arseg", "huggingface", "oracle"):
         if spec == "huggingface":
             continue
@@ -82,7 +82,7 @@ def test_every_hook_of_the_package_is_of_its_protocol():
         assert list(faults(dataset, DATASET)) == []
 
 
-def test_a_wrapper_has_the_weights_of_what_it_wraps_unless_it_says_otherwise():
+def test_wrapper_without_weights_has_those_of_its_inner_method():
     inner = load_method("mpvss")
     around = load_method("hold(of=oracle)")
     around.inner = inner  # type: ignore[attr-defined]
@@ -92,7 +92,7 @@ def test_a_wrapper_has_the_weights_of_what_it_wraps_unless_it_says_otherwise():
     assert hooks.weights(around).origin == "untrained"
 
 
-def test_nominal_schedules():
+def test_nominal_schedule_counts_the_frames_of_each_kind():
     def scheduled(**hook: Any) -> Any:
         return SimpleNamespace(**hook)
 
@@ -104,13 +104,13 @@ def test_nominal_schedules():
     assert nominal_schedule(load_method("hold(of=mpvss,key_interval=3)"), has_nonkey=False) == {"key": 1, "nonkey": 14}
 
 
-def test_made_motion_follows_the_interval_of_the_method_inside():
+def test_made_motion_follows_the_interval_of_the_inner_method():
     frames = made_frames([load_method("hold(of=arseg(gop=4))")], (32, 48), 6)
     assert ["motion" in frame.side for frame in frames] == [index % 4 > 0 for index in range(6)]
 
 
-def test_no_other_file_looks_for_hooks_by_name():
-    """`getattr(method, "inner", ...)` and its like stand in hooks.py alone."""
+def test_only_hooks_py_looks_up_hooks_by_name():
+    """`getattr(method, "inner", ...)` and similar calls are in hooks.py only."""
     names = "|".join([*METHOD, *DATASET])
     pattern = re.compile(rf"""(get|has)attr\([^()]*,\s*["']({names})["']""")
     files = [file for room in ("vssbench", "methods", "metrics", "reports") for file in (ROOT / room).rglob("*.py")]

@@ -12,7 +12,7 @@ HEAVY = {"torch", "transformers", "pandas", "matplotlib", "scipy", "numpy", "cv2
 
 
 def loaded(code: str) -> set[str]:
-    """Names in sys.modules after the code ran in a process of its own; what it prints is thrown away."""
+    """Return the names in sys.modules after the code ran in its own process; its output is discarded."""
     quiet = f"with contextlib.redirect_stdout(io.StringIO()):\n{textwrap.indent(code, '    ')}"
     script = f"import sys, contextlib, io\n{quiet}\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -33,16 +33,16 @@ except SystemExit as done:
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["list", "methods"], ["list", "datasets"], ["list", "metrics", "--json"]]
 )
-def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+def test_light_commands_import_no_heavy_packages(arguments: list[str]) -> None:
     assert not loaded(COMMAND.format(arguments=arguments)) & (HEAVY - {"pydantic"})  # Typer reads arguments with it
 
 
 @pytest.mark.parametrize("module", ["vssbench", "vssbench.specs", "vssbench.registry", "vssbench.errors"])
-def test_the_core_needs_no_package_at_all(module: str) -> None:
+def test_core_modules_import_no_heavy_packages(module: str) -> None:
     assert not loaded(f"import {module}") & HEAVY
 
 
-def test_types_need_numpy_only() -> None:
+def test_types_imports_only_numpy() -> None:
     modules = loaded("import vssbench.types")
     assert not modules & (HEAVY - {"numpy"})
     ours = {name for name in modules if name.startswith("vssbench")}
@@ -50,7 +50,7 @@ def test_types_need_numpy_only() -> None:
 
 
 @pytest.mark.parametrize("module", ["vssbench.load", "vssbench.bench.clip", "vssbench.testing"])
-def test_the_harness_imports_no_network_and_no_method(module: str) -> None:
+def test_harness_imports_no_network_and_no_method(module: str) -> None:
     modules = loaded(f"import {module}")
     assert not modules & {"torch", "transformers", "pandas", "cv2", "matplotlib"}
     assert not {name for name in modules if name.startswith("vssbench.methods.")}

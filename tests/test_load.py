@@ -1,4 +1,4 @@
-"""From specs to objects: what a constructor asks for is given, and nothing else is accepted."""
+"""From specs to objects: a constructor gets what it asks for, and nothing else is accepted."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def file(tmp_path: Path) -> str:
     return str(tmp_path / "a.pth")
 
 
-def test_arguments_context_and_defaults(file: str) -> None:
+def test_constructor_gets_arguments_context_and_defaults(file: str) -> None:
     assert load_method("recorder").built == ("tiny", 0.5, None, "cpu", None)
     method = load_method("recorder(scale=1,backbone=r50)", checkpoint=file, device="cuda:0", labels="vspw")
     assert method.built == ("r50", 1, load_space("vspw"), "cuda:0", file)
@@ -77,7 +77,7 @@ def test_arguments_context_and_defaults(file: str) -> None:
         load_method("recorder(labels=camvid)", labels="vspw")
 
 
-def test_wrappers_hand_on_the_context(file: str) -> None:
+def test_wrappers_pass_the_context_to_inner_methods(file: str) -> None:
     method = load_method("bare(of=bare(of=recorder(scale=0.25)))", checkpoint=file, labels="vspw")
     assert method.inner.inner.built == ("tiny", 0.25, load_space("vspw"), "cpu", file)
     assert method.given == ((), {})
@@ -85,7 +85,7 @@ def test_wrappers_hand_on_the_context(file: str) -> None:
     assert load_method("hold(of=recorder)", checkpoints=files).inner.built[4] == files["recorder"]
 
 
-def test_dataset() -> None:
+def test_dataset_gets_root_split_and_arguments() -> None:
     dataset = load_dataset("store(clips=5)", root="somewhere", split="train")
     assert dataset.built == (Path("somewhere"), "train", 5)
     assert dataset.name == "store(clips=5)"
@@ -111,13 +111,13 @@ def test_dataset() -> None:
         ("recorder(", "position 10"),
     ],
 )  # fmt: skip
-def test_mistakes_are_one_message(spec: str, message: str) -> None:
+def test_mistake_in_a_spec_is_one_error_message(spec: str, message: str) -> None:
     with pytest.raises(UserError, match=None) as caught:
         load_method(spec)
     assert message in str(caught.value)
 
 
-def test_a_checkpoint_may_be_for_one_spec_of_several(tmp_path):
+def test_checkpoint_must_name_a_method_or_spec_of_the_run(tmp_path):
     from vssbench.load import check_checkpoints
     from vssbench.specs import parse
 
@@ -126,7 +126,7 @@ def test_a_checkpoint_may_be_for_one_spec_of_several(tmp_path):
         check_checkpoints(["mpvs"], [parse("mpvss")])
 
 
-def test_a_short_name_is_resolved_to_every_argument():
+def test_spec_is_resolved_to_every_argument():
     from vssbench.load import load_method, resolved
     from vssbench.specs import parse
 
@@ -138,7 +138,7 @@ def test_a_short_name_is_resolved_to_every_argument():
     assert "labels=camvid" in str(resolved(load_method(spec, labels="camvid"), spec, "camvid"))
 
 
-def test_threads_reach_whoever_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_reach_methods_and_datasets_that_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
     class Threaded(Silent):
         def __init__(self, threads: int = 3):
             self.built = threads
@@ -156,11 +156,13 @@ def test_threads_reach_whoever_takes_them(monkeypatch: pytest.MonkeyPatch) -> No
     assert load_method("threaded(threads=1)", threads=2).built == 1  # the spec wins, as for labels
     assert load_dataset("store", threads=2).built == 2
     spec = Spec("threaded")
-    assert resolved(load_method(spec, threads=2), spec) == spec  # no part of what is measured, but for the speed
+    assert (
+        resolved(load_method(spec, threads=2), spec) == spec
+    )  # threads are not part of what is measured, except for speed
     assert str(resolved(load_method("threaded(threads=1)"), parse("threaded(threads=1)"))) == "threaded(threads=1)"
 
 
-def test_a_checkpoint_is_part_of_the_result_whether_or_not_the_method_says_so(file: str, tmp_path: Path) -> None:
+def test_checkpoint_is_recorded_for_methods_that_do_not_report_weights(file: str, tmp_path: Path) -> None:
     sha = sha256(b"weights").hexdigest()
     assert weights(load_method("recorder", checkpoint=file)) == Weights("file", file, sha)
     assert weights(load_method("hold(of=recorder)", checkpoint=file)) == Weights("file", file, sha)
@@ -175,12 +177,12 @@ def test_a_checkpoint_is_part_of_the_result_whether_or_not_the_method_says_so(fi
 
 
 @pytest.mark.parametrize("spec", ["oracle", "hold(of=oracle)"])
-def test_a_checkpoint_that_nobody_reads_is_refused(spec: str, file: str) -> None:
+def test_checkpoint_for_a_method_that_reads_none_is_refused(spec: str, file: str) -> None:
     with pytest.raises(UserError, match="oracle reads no checkpoint"):
         load_method(spec, checkpoint=file)
 
 
-def test_what_a_constructor_from_outside_raises_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_constructor_and_incomplete_method_are_one_error_message(monkeypatch: pytest.MonkeyPatch) -> None:
     class Failing(Silent):
         def __init__(self, size: int = 3):
             raise ZeroDivisionError("no size\nat all")

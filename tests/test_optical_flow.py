@@ -1,4 +1,4 @@
-"""What is carried along a flow, against the plain definition; what comes from outside the frame before is told."""
+"""Warping along a flow, against the plain definition; pixels from outside the previous frame are marked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vssbench.types import IGNORE
 
 
 @given(st.integers(1, 150), st.integers(1, 40), st.sampled_from([1, 2, 3, 4]), st.integers(0, 2**32 - 1))
-def test_from_within_is_to_half_a_pixel(height: int, width: int, parts: int, seed: int) -> None:
+def test_from_within_is_exact_to_half_a_pixel(height: int, width: int, parts: int, seed: int) -> None:
     """Ties included: whole, half, third and quarter pixels."""
     rng = np.random.default_rng(seed)
     flow = (rng.integers(-60, 61, (height, width, 2)) / parts).astype(np.float32)
@@ -23,7 +23,7 @@ def test_from_within_is_to_half_a_pixel(height: int, width: int, parts: int, see
     assert (warped_from_within(labels, flow) == np.where(inside, warped_labels(labels, flow), IGNORE)).all()
 
 
-def test_what_is_no_number_comes_from_nowhere() -> None:
+def test_nan_flow_counts_as_outside_the_frame() -> None:
     flow = np.zeros((3, 4, 2), np.float32)
     flow[1, 2, 0] = np.nan
     assert np.argwhere(~from_within(flow)).tolist() == [[1, 2]]

@@ -1,4 +1,4 @@
-"""A dataset of somebody's own, with classes of its own, through every verb: the plug-in package's checkerboard."""
+"""A user's dataset with its own classes, through every verb: the checkerboard of the plug-in package."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _installed() -> Iterator[None]:
 
 
 def verb(*arguments: object) -> str:
-    """Standard output of a command that must succeed."""
+    """Return the standard output of a command that must succeed."""
     done = vssbench(*arguments)
     assert done.status == 0, done.stderr
     return done.stdout
@@ -79,7 +79,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """mask2former of a few steps, and mpvss of a few more from it."""
+    """mask2former trained for a few steps, and mpvss trained from it for a few more."""
     folder = tmp_path_factory.mktemp("trained")
     train = ("train", "--dataset", "checkerboard(length=3)", *FEW)
     verb(*train, "mask2former(backbone=tiny)", "--output", folder / "a")
@@ -88,7 +88,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("spec", NETWORKS)
-def test_every_network_has_them(spec: str) -> None:
+def test_every_network_predicts_the_classes_of_the_dataset(spec: str) -> None:
     dataset = load_dataset("checkerboard(length=3)")
     method: Any = load_method(spec, "untrained", labels=dataset.space)
     for frame in dataset.frames("across"):
@@ -101,14 +101,14 @@ def test_every_network_has_them(spec: str) -> None:
     assert resolved(again, full, dataset.space.name) == full
 
 
-def test_a_run_of_networks_on_them(tmp_path: Path) -> None:
+def test_run_scores_networks_on_own_classes(tmp_path: Path) -> None:
     for spec, entry in run(tmp_path, "mask2former(backbone=tiny),mpvss(backbone=tiny)", "--allow-untrained").items():
         assert entry["metrics"]["mIoU"] is not None, spec
         assert entry["dataset"]["classes"] == list(BOARD)
         assert parse(entry["resolved"]).get("labels") == "checkerboard"
 
 
-def test_trained_weights_say_their_classes_and_run_by_name(trained: dict[str, Path], tmp_path: Path) -> None:
+def test_trained_weights_state_their_classes_and_run_by_name(trained: dict[str, Path], tmp_path: Path) -> None:
     for path in trained.values():
         space = trained_for(path)
         assert space is not None
@@ -121,7 +121,7 @@ def test_trained_weights_say_their_classes_and_run_by_name(trained: dict[str, Pa
     assert "`mpvss`" in verb("report", tmp_path, "--protocol", "detectron2")
 
 
-def test_predict_takes_the_classes_from_the_weights_and_score_reads_them(
+def test_predict_takes_the_classes_of_the_weights_and_score_reads_its_output(
     trained: dict[str, Path], frames: Path, tmp_path: Path
 ) -> None:
     words = ("predict", "mpvss", "--frames", frames, "--checkpoint", f"mpvss={trained['mpvss']}")
@@ -140,7 +140,9 @@ def test_predict_takes_the_classes_from_the_weights_and_score_reads_them(
 
 
 @pytest.mark.parametrize("labels", ["camvid", "FILE"])
-def test_predict_refuses_other_classes(labels: str, trained: dict[str, Path], frames: Path, tmp_path: Path) -> None:
+def test_predict_refuses_classes_that_differ_from_those_of_the_weights(
+    labels: str, trained: dict[str, Path], frames: Path, tmp_path: Path
+) -> None:
     (tmp_path / "swapped.yaml").write_text("classes: [white, black]\n")
     words = ("--labels", labels.replace("FILE", str(tmp_path / "swapped.yaml")), "--output", tmp_path / "out")
     checkpoint = ("--checkpoint", f"mpvss={trained['mpvss']}")
@@ -150,7 +152,7 @@ def test_predict_refuses_other_classes(labels: str, trained: dict[str, Path], fr
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_of_classes_in_the_spec(tmp_path: Path) -> None:
+def test_labels_argument_can_be_a_file_of_classes(tmp_path: Path) -> None:
     (tmp_path / "board.yaml").write_text("name: board\nclasses: [black, white]\n")
     (tmp_path / "other.yaml").write_text("classes: [white, black]\n")
     spec = parse(f"mask2former(backbone=tiny,labels={tmp_path}/board.yaml)")
@@ -162,8 +164,8 @@ def test_a_file_of_classes_in_the_spec(tmp_path: Path) -> None:
     assert "mapping=FILE" in done.stderr
 
 
-def test_a_network_of_other_classes_by_a_mapping(trained: dict[str, Path], tmp_path: Path) -> None:
-    """The board in the opposite order: the same pixels under the other number, so the same mIoU."""
+def test_mapping_converts_the_classes_of_a_network(trained: dict[str, Path], tmp_path: Path) -> None:
+    """The classes in the opposite order: the same pixels with the other class number, so the same mIoU."""
     other = load_dataset("checkerboard(length=3)").space
     (tmp_path / "swapped.yaml").write_text("classes: [light, dark]\n")
     (tmp_path / "map.yaml").write_text("light: [white]\ndark: [black]\n")
@@ -175,7 +177,7 @@ def test_a_network_of_other_classes_by_a_mapping(trained: dict[str, Path], tmp_p
         assert np.array_equal(one, 1 - two)
 
 
-def test_a_mapping_of_other_classes_is_written_to_be_filled_in(trained: dict[str, Path], tmp_path: Path) -> None:
+def test_mapping_template_is_written_to_be_filled_in(trained: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "shade.yaml").write_text("classes: [dark, white]\n")
     spec = f"mask2former(labels={tmp_path}/shade.yaml)"
     words = (
@@ -211,7 +213,9 @@ def test_a_mapping_of_other_classes_is_written_to_be_filled_in(trained: dict[str
         (("psp18(backbone=tiny)", "--start", "PACKAGED"), "was trained for 11 classes of 'synthetic'"),
     ],
 )
-def test_trainings_that_do_not_fit(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+def test_training_that_does_not_fit_the_data_is_refused(
+    arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
     packaged = Path(__file__).parents[1] / "methods" / "mask2former" / "tiny_synthetic.safetensors"
     words = [argument.replace("PACKAGED", str(packaged)) for argument in arguments]
     done = vssbench("train", "--dataset", "checkerboard", *FEW, *words, "--output", tmp_path / "out")
@@ -220,7 +224,7 @@ def test_trainings_that_do_not_fit(arguments: tuple[str, ...], message: str, tmp
     assert not (tmp_path / "out").exists()
 
 
-def test_one_small_crop_is_too_little_for_batch_normalisation(tmp_path: Path) -> None:
+def test_batch_normalisation_on_one_small_crop_is_refused(tmp_path: Path) -> None:
     words = ("train", "--dataset", "checkerboard", *FEW, "--batch", 1, "--output", tmp_path / "out")
     done = vssbench(*words, "mask2former(backbone=tiny)")
     assert done.status == 2
@@ -229,7 +233,7 @@ def test_one_small_crop_is_too_little_for_batch_normalisation(tmp_path: Path) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["mrcfa(backbone=tiny)", "psp18(backbone=tiny)"])
-def test_other_recipes_train_on_them_and_run(method: str, tmp_path: Path) -> None:
+def test_other_recipes_train_on_own_classes_and_run(method: str, tmp_path: Path) -> None:
     name = parse(method).name
     verb("train", "--dataset", "checkerboard(length=11)", *FEW, method, "--output", tmp_path / "a")
     found = run(tmp_path / "b", name, "--checkpoint", f"{name}={tmp_path / 'a' / name}.safetensors")
@@ -237,8 +241,8 @@ def test_other_recipes_train_on_them_and_run(method: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_what_learns_the_board_runs_by_name(tmp_path: Path) -> None:
-    """Eighty steps tell black from white, and what was learned is what runs."""
+def test_networks_that_learned_the_board_run_by_name(tmp_path: Path) -> None:
+    """Eighty steps suffice to distinguish black and white, and the learned weights are what runs."""
     train = ("train", "--dataset", "checkerboard", "--batch", 4, "--crop", "32x32", "--validation", "none")
     verb(*train, "mask2former(backbone=tiny)", "--steps", 80, "--output", tmp_path / "a")
     start = tmp_path / "a" / "mask2former.safetensors"
@@ -250,8 +254,8 @@ def test_what_learns_the_board_runs_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_described_folder_trains_and_runs_by_name(tmp_path: Path) -> None:
-    """What was trained says its classes and its backbone, and is refused for other classes."""
+def test_described_folder_trains_and_runs_by_name(tmp_path: Path) -> None:
+    """Trained weights state their classes and backbone, and are refused for different classes."""
     write_tree(tmp_path, {"a": 4, "b": 4})
     file = describe(tmp_path / "my_video.yaml", splits={"train": ["a"], "val": ["b"]})
     train = ("train", "--dataset", file, *FEW)

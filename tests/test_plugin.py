@@ -1,4 +1,4 @@
-"""A real third-party package: installed by pip, found through its entry points, used from a process of its own."""
+"""A real third-party package: installed by pip, found through its entry points, used in a separate process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def python(code: str, *args: str, site: Path | None) -> subprocess.CompletedProcess[str]:
-    """Python next to the plugin; outside the project's folder, so that only what is installed is found."""
+    """Run Python next to the plugin, outside the project's folder, so that only what is installed is found."""
     environment = {**os.environ, "PYTHONPATH": str(site) if site else ""}
     command = [sys.executable, "-c", code, *args]
     return subprocess.run(command, env=environment, cwd=site, capture_output=True, text=True, check=False)
@@ -40,7 +40,7 @@ def python(code: str, *args: str, site: Path | None) -> subprocess.CompletedProc
     ("group", "name"),
     [("methods", "brightness"), ("methods", "steady"), ("metrics", "flicker"), ("datasets", "checkerboard")],
 )
-def test_listed(installed: Path, group: str, name: str) -> None:
+def test_list_shows_the_names_of_the_plugin(installed: Path, group: str, name: str) -> None:
     done = python(CLI, "list", group, "--json", site=installed)
     assert done.returncode == 0, done.stderr
     entry = json.loads(done.stdout)[group][name]
@@ -52,13 +52,13 @@ def test_listed(installed: Path, group: str, name: str) -> None:
     assert name not in json.loads(python(CLI, "list", group, "--json", site=None).stdout)[group]
 
 
-def test_its_metric_is_a_figure_with_a_direction(installed: Path) -> None:
+def test_plugin_metric_is_a_figure_with_a_direction(installed: Path) -> None:
     done = python(CLI, "list", "figures", "--json", site=installed)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["figures"]["flicker"]["better"] == "less"
 
 
-def test_conforms(installed: Path) -> None:
+def test_plugin_passes_the_conformance_checks(installed: Path) -> None:
     done = python(
         """
 from vssbench import load_dataset
@@ -85,7 +85,7 @@ print(check_dataset(load_dataset("checkerboard(length=4)")))
     ]
 
 
-def test_measured(installed: Path) -> None:
+def test_plugin_metric_equals_the_figure_worked_out_by_hand(installed: Path) -> None:
     """The figures can be worked out by hand: with no memory the board is read exactly, and an eighth of it flips."""
     done = python(
         """
@@ -103,7 +103,7 @@ print(record.frames, record.kinds, total.compute())
     assert done.stdout.strip() == "8 {'key': 8} {'flicker': 12.5}"
 
 
-def test_run_and_read_again_under_another_protocol(installed: Path, tmp_path: Path) -> None:
+def test_plugin_run_is_reported_under_a_different_protocol(installed: Path, tmp_path: Path) -> None:
     run = ["run", "--methods", "brightness", "--dataset", "checkerboard", "--no-latency", "--output", str(tmp_path)]
     done = python(CLI, *run, "--json", site=installed)
     assert done.returncode == 0, done.stderr
@@ -113,8 +113,8 @@ def test_run_and_read_again_under_another_protocol(installed: Path, tmp_path: Pa
     assert re.search(rf"\| `brightness`[^|]*\| +{miou:.2f} ", done.stdout)
 
 
-def test_its_metric_has_an_interval_a_direction_and_rules(installed: Path, tmp_path: Path) -> None:
-    """Without memory an eighth of the board flips in one clip and a tenth in nine; with it less, and less is better."""
+def test_plugin_metric_has_an_interval_a_direction_and_rules(installed: Path, tmp_path: Path) -> None:
+    """Without memory an eighth of the board flips in one clip and a tenth in nine; with memory less. Less is better."""
     (tmp_path / "bench.yaml").write_text(
         "methods: [brightness(decay=0.0), brightness]\ndataset: checkerboard(more=8)\nmetrics: [mIoU, flicker]\n"
         "latency: {enabled: false}\nrules: {flicker: +1}\n"
@@ -132,12 +132,12 @@ def test_its_metric_has_an_interval_a_direction_and_rules(installed: Path, tmp_p
     done = python(CLI, *judged, str(tmp_path / "wrong.yaml"), site=installed)
     assert done.returncode == 2
     assert "lower is better" in done.stderr
-    done = python(CLI, "report", str(tmp_path / "run"), site=None)  # and where it is not installed
+    done = python(CLI, "report", str(tmp_path / "run"), site=None)  # and where the plugin is not installed
     assert done.returncode == 0, done.stderr
     assert "no plugin that brings the metric flicker is installed" in done.stdout
 
 
-def test_wrong_argument_is_one_message(installed: Path) -> None:
+def test_misspelt_argument_of_a_plugin_gets_a_suggestion(installed: Path) -> None:
     done = python(
         "from vssbench import load_method\nfrom vssbench.errors import UserError\n"
         "try:\n    load_method('brightness(decya=0.5)')\nexcept UserError as error:\n    print(error)",
@@ -150,7 +150,7 @@ TINY = (3 * 9 * 8 + 8 * 2) * 32 * 40 / 1e9
 """GFLOPs of the example's two convolutions on a frame of the checkerboard."""
 
 
-def test_its_network_has_cost_parameters_weights_and_a_version(installed: Path, tmp_path: Path) -> None:
+def test_plugin_network_has_cost_parameters_weights_and_a_version(installed: Path, tmp_path: Path) -> None:
     save = "import sys, torch; from vssbench import load_dataset, load_method\n"
     save += "method = load_method('tinynet', labels=load_dataset('checkerboard').space)\n"
     done = python(f"{save}torch.save(method.network.state_dict(), sys.argv[1])", f"{tmp_path}/a.pth", site=installed)

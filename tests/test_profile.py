@@ -21,7 +21,7 @@ SCOPES = ["step", "step+decode", "end_to_end", "end_to_end+jpeg", "end_to_end+pn
 QUICK = LatencySpec(frames=6, warmup=0, rounds=1, seconds=60)
 
 
-def test_methods_with_and_without_a_network_side_by_side():
+def test_profile_measures_methods_with_and_without_a_network():
     specs = ["segformer", "mpvss(key_interval=3)", "flowwarp(of=oracle)", "hold(of=oracle)"]
     found = profile({spec: load_method(spec) for spec in specs}, (64, 96), latency=QUICK)
     assert list(found) == specs
@@ -53,14 +53,14 @@ def test_made_frames_move_enough_for_an_adaptive_schedule():
     assert min(moved) > 0.5
 
 
-def test_motion_goes_back_to_the_key_frame_of_the_group():
+def test_made_motion_points_to_the_key_frame_of_the_group():
     asking = SimpleNamespace(needs=frozenset({"motion"}), gop=4)
     frames = made_frames([asking], (32, 48), 9)  # type: ignore[list-item]
     assert ["motion" in frame.side for frame in frames] == [index % 4 > 0 for index in range(9)]
     motion = frames[5].side["motion"]
     assert motion.shape == (32, 48, 2)
     assert np.abs(motion).max() > 0
-    assert np.array_equal(motion, frames[5].side["flow"])  # one frame after the key frame, both go to it
+    assert np.array_equal(motion, frames[5].side["flow"])  # one frame after the key frame, both point to it
 
 
 def test_inputs_that_cannot_be_made_are_refused():
@@ -71,7 +71,7 @@ def test_inputs_that_cannot_be_made_are_refused():
         made_frames(several, (32, 48), 2)  # type: ignore[arg-type]
 
 
-def test_reading_files_is_timed_on_files_of_the_frames():
+def test_file_decoding_is_timed_on_files_of_the_made_frames():
     frames = made_frames([], (64, 96), 2)
     found = file_decoding(frames, repeats=2)
     assert {name: figures["n"] for name, figures in found.items()} == {"jpeg": 4, "png": 4}
@@ -79,7 +79,7 @@ def test_reading_files_is_timed_on_files_of_the_frames():
     assert all(figures["mean"] > 0 for figures in found.values())
 
 
-def test_a_method_that_fails_at_the_size_is_one_message():
+def test_method_that_fails_at_the_size_is_one_error_message():
     class Failing:
         name, needs, lookahead = "failing", frozenset(), 0
 
@@ -94,7 +94,7 @@ def test_a_method_that_fails_at_the_size_is_one_message():
 
 
 @pytest.mark.parametrize("error", [RuntimeError("too small\nfor it"), MemoryError("too small"), KeyError("size")])
-def test_a_network_that_cannot_be_counted_is_a_note(error):
+def test_network_that_cannot_be_counted_gets_a_note(error):
     def refuse(kind, size):
         raise error
 
@@ -103,7 +103,7 @@ def test_a_network_that_cannot_be_counted_is_a_note(error):
     assert re.search("cost_module of failing: [A-Za-z]+: ('size'|too small)$", found["failing"]["notes"][0])
 
 
-def test_json_is_all_there_is_on_stdout(vssbench):
+def test_json_is_the_only_output_on_stdout(vssbench):
     status, out, err = vssbench(
         "profile", "--methods", "segformer,hold(of=oracle)", "--size", "64x96", "--no-latency", "--json"
     )
@@ -120,21 +120,21 @@ def test_json_is_all_there_is_on_stdout(vssbench):
     assert "counting segformer" in err
 
 
-def test_the_table_says_what_was_counted(vssbench):
+def test_table_states_what_was_counted(vssbench):
     status, out, _ = vssbench("profile", "--methods", "flowwarp(of=segformer)", "--size", "64x96", "--no-latency")
     assert status == 0
     assert "agree within 1 %" in out
     assert "not counted (nonkey frames): dense optical flow" in out
 
 
-def test_the_table_says_at_which_size_the_network_sees_a_frame(vssbench):
+def test_table_states_the_input_size_of_the_network(vssbench):
     specs = "arseg(backbone=tiny,scale=0.5),hold(of=oracle)"
     _, out, _ = vssbench("profile", "--methods", specs, "--size", "64x96", "--no-latency")
     assert out.count("the network sees a frame at") == 1
     assert "the network sees a frame at 64x96 (nonkey frames: 32x48), padding included" in out
 
 
-def test_the_table_says_which_kinds_of_frame_cost_what(vssbench):
+def test_table_states_the_cost_of_each_frame_kind(vssbench):
     specs = "segformer,mpvss(key_interval=2),mpvss(key_interval=auto)"
     status, out, _ = vssbench("profile", "--methods", specs, "--size", "64x96", "--no-latency")
     assert status == 0
@@ -145,7 +145,7 @@ def test_the_table_says_which_kinds_of_frame_cost_what(vssbench):
     assert "note: no GFLOPs per frame: how often each kind runs follows from the video" in out
 
 
-def test_the_table_marks_a_disagreement(vssbench):
+def test_table_marks_a_disagreement_between_the_flop_counters(vssbench):
     status, out, _ = vssbench(
         "profile", "--methods", "mrcfa(backbone=mit_b0,labels=vspw)", "--size", "480x853", "--no-latency"
     )
@@ -162,7 +162,7 @@ def test_the_table_marks_a_disagreement(vssbench):
         (["--methods", "segfromer", "--size", "64x96"], "did you mean 'segformer'"),
     ],
 )
-def test_mistakes_are_one_message(vssbench, words, message):
+def test_mistake_in_profile_is_one_error_message(vssbench, words, message):
     status, out, err = vssbench("profile", *words)
     assert status == 2
     assert out == ""

@@ -1,4 +1,4 @@
-"""Progress without a terminal: a line every half minute, and nothing in what is soon done."""
+"""Progress without a terminal: a line every half minute, and nothing for short tasks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_a_line_every_half_minute_with_the_time_left(clock: Clock, capfd: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_a_line_with_the_time_left_every_half_minute(
+    clock: Clock, capfd: pytest.CaptureFixture[str]
+) -> None:
     with Progress() as shown:
         shown.start(400)
         shown.show("mpvss", "val_0001")
@@ -36,7 +38,7 @@ def test_a_line_every_half_minute_with_the_time_left(clock: Clock, capfd: pytest
     ]
 
 
-def test_nothing_is_said_of_what_is_soon_done(clock: Clock, capfd: pytest.CaptureFixture[str]) -> None:
+def test_short_task_prints_no_progress(clock: Clock, capfd: pytest.CaptureFixture[str]) -> None:
     with clip_progress("score", 3) as advance:
         for clip in "abc":
             clock.now += 9.9
@@ -44,7 +46,7 @@ def test_nothing_is_said_of_what_is_soon_done(clock: Clock, capfd: pytest.Captur
     assert capfd.readouterr().err == ""
 
 
-def test_clips_are_counted_where_there_are_no_frames(clock: Clock, capfd: pytest.CaptureFixture[str]) -> None:
+def test_progress_counts_clips_where_frames_are_not_counted(clock: Clock, capfd: pytest.CaptureFixture[str]) -> None:
     with clip_progress("score", 3) as advance:
         clock.now += 40
         advance("a")

@@ -1,4 +1,4 @@
-"""What `import vssbench` offers: all of it is listed, typed and shown with its output."""
+"""What `import vssbench` offers: all of it is listed, typed and documented with examples and their output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import vssbench
 from tests.comparing.made import two_runs
 
 
-def test_everything_that_is_listed_is_there_and_nothing_else_is_offered() -> None:
+def test_every_listed_name_exists_and_no_other_name_is_offered() -> None:
     assert vssbench.__all__ == sorted(vssbench.__all__, key=lambda name: (name[0].islower(), name))
     for name in vssbench.__all__:
         offered = getattr(vssbench, name)
@@ -25,7 +25,7 @@ def test_everything_that_is_listed_is_there_and_nothing_else_is_offered() -> Non
         _ = vssbench.compute  # type: ignore[attr-defined]
 
 
-def test_functions_are_typed_throughout() -> None:
+def test_public_functions_are_fully_typed() -> None:
     for name in vssbench.__all__:
         offered = getattr(vssbench, name)
         if inspect.isfunction(offered):
@@ -34,14 +34,14 @@ def test_functions_are_typed_throughout() -> None:
 
 
 def _lazy(function: object) -> dict[str, object]:
-    """What a module imports for type checkers only."""
+    """Return what a module imports for type checkers only."""
     import pandas as pd
 
     return {"pd": pd, **vars(inspect.getmodule(function))}
 
 
 @pytest.mark.parametrize("module", ["vssbench.scoring.arrays", "vssbench.comparing.runs", "vssbench.errors"])
-def test_the_examples_print_what_they_show(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_docstring_examples_print_what_they_show(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     two_runs(tmp_path)
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -50,7 +50,7 @@ def test_the_examples_print_what_they_show(module: str, tmp_path: Path, monkeypa
     assert not failed
 
 
-def test_a_module_of_the_same_name_does_not_hide_a_function() -> None:
-    """Importing a submodule sets it as an attribute of the package, before anybody is asked."""
+def test_no_module_hides_a_public_name() -> None:
+    """Importing a submodule sets it as an attribute of the package, which bypasses `__getattr__`."""
     home = Path(vssbench.__file__).parent
     assert not {name for name in vssbench.__all__ if (home / name).exists() or (home / f"{name}.py").exists()}

@@ -1,4 +1,4 @@
-"""The gate as tests, seen from a pytest run of its own with this plugin and, where named, pytest-benchmark."""
+"""The gate as tests, seen from a separate pytest run with this plugin and, where named, pytest-benchmark."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def baseline(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def project(pytester: pytest.Pytester, baseline: str, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.delenv("CI", raising=False)  # where pytest says everything twice
+    monkeypatch.delenv("CI", raising=False)  # with CI set, pytest prints everything twice
     (pytester.path / "bench.yaml").write_text(BENCH)
     (pytester.path / "baseline.json").write_text(baseline)
     pytester.makepyfile(test_own="def test_own(): pass")
     return pytester
 
 
-def test_one_test_a_method_dataset_and_rule(project: pytest.Pytester) -> None:
+def test_plugin_collects_one_test_per_method_dataset_and_rule(project: pytest.Pytester) -> None:
     done = project.runpytest(*PLUGIN, *TIMER, "--collect-only", "-q")
     names = [line for line in done.outlines if "::" in line]
     assert sorted(names) == sorted(
@@ -61,7 +61,7 @@ def test_one_test_a_method_dataset_and_rule(project: pytest.Pytester) -> None:
     )
 
 
-def test_what_got_worse_fails_and_steps_are_timed(project: pytest.Pytester) -> None:
+def test_regression_fails_and_steps_are_timed(project: pytest.Pytester) -> None:
     kept = json.loads((project.path / "baseline.json").read_text())
     kept["entries"][0]["figures"]["mIoU"] += 1
     (project.path / "baseline.json").write_text(json.dumps(kept))
@@ -80,7 +80,7 @@ def test_what_got_worse_fails_and_steps_are_timed(project: pytest.Pytester) -> N
     assert len(list((project.path / "run").glob("*/result.json"))) == 2
 
 
-def test_a_missing_method_fails_and_without_pytest_benchmark_steps_are_skipped(project: pytest.Pytester) -> None:
+def test_missing_method_fails_and_steps_are_skipped_without_pytest_benchmark(project: pytest.Pytester) -> None:
     (project.path / "bench.yaml").write_text(BENCH.replace(f'"{HOLD}", ', ""))
     done = project.runpytest(*PLUGIN, "-rs", f"bench.yaml::{HOLD}|{DATASET}|mIoU", f"bench.yaml::oracle|{DATASET}|step")
     done.assert_outcomes(failed=1, skipped=1)
@@ -103,16 +103,16 @@ def test_bad_input_is_a_usage_error(project: pytest.Pytester, arguments: tuple[s
     done.stderr.fnmatch_lines([f"ERROR: *{part}*"])
 
 
-def test_a_run_that_cannot_start_is_one_message(project: pytest.Pytester) -> None:
+def test_run_that_cannot_start_is_one_error_message_per_test(project: pytest.Pytester) -> None:
     (project.path / "run").mkdir()
     (project.path / "run" / "notes.txt").write_text("mine")
     done = project.runpytest(*PLUGIN, "--vssbench-output=run", "-k", "mIoU")
     done.assert_outcomes(errors=2, deselected=5)
-    assert done.stdout.str().count("run: this folder already holds files") == 2  # a test each
+    assert done.stdout.str().count("run: this folder already holds files") == 2  # once per test
     assert "Traceback" not in done.stdout.str()
 
 
-def test_a_method_that_cannot_be_loaded_is_one_message(project: pytest.Pytester) -> None:
+def test_method_that_cannot_be_loaded_is_one_error_message_per_test(project: pytest.Pytester) -> None:
     (project.path / "bench.yaml").write_text(BENCH.replace("oracle]", "psp18]") + "checkpoint: {psp18: nowhere.pth}\n")
     done = project.runpytest(*PLUGIN, *TIMER, "-k", "psp18 and (step or mIoU)")
     done.assert_outcomes(failed=1, errors=1, deselected=7, warnings=1)
@@ -121,11 +121,11 @@ def test_a_method_that_cannot_be_loaded_is_one_message(project: pytest.Pytester)
     assert "checkpoints.py" not in done.stdout.str()
 
 
-def test_the_plugin_is_an_entry_point() -> None:
+def test_pytest_plugin_is_an_entry_point() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {"vssbench": "vssbench.pytest_plugin"}
 
 
 def glob(text: str) -> str:
-    """The text for fnmatch, which reads brackets."""
+    """Escape the text for fnmatch, which interprets brackets."""
     return text.replace("[", "[[]")

@@ -1,4 +1,4 @@
-"""Names to code: names taken twice, broken plugins, misspelt names."""
+"""Names to code: duplicate names, broken plugins, misspelt names."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(("group", "name"), [("methods", "hold"), ("metrics", "mIoU"), ("datasets", "camvid")])
-def test_a_name_taken_twice(plugin, group: registry.Group, name: str) -> None:
+def test_name_registered_by_two_packages_is_refused(plugin, group: registry.Group, name: str) -> None:
     plugin(name, "acme:Anything")
     with pytest.raises(UserError) as caught:
         registry.entries(group)
@@ -53,7 +53,7 @@ def test_a_name_taken_twice(plugin, group: registry.Group, name: str) -> None:
     assert "uninstall" in str(caught.value)
 
 
-def test_a_plugin_is_listed_without_being_imported(plugin) -> None:
+def test_plugin_is_listed_without_being_imported(plugin) -> None:
     plugin("fast", "module_that_is_not_there:Fast")
     entry = registry.entries("methods")["fast"]
     assert (entry.origin, entry.summary) == ("acme-methods", "from outside")
@@ -70,7 +70,7 @@ def test_a_plugin_is_listed_without_being_imported(plugin) -> None:
         ("1 / 0", "Fast", "ZeroDivisionError"),
     ],
 )
-def test_a_broken_plugin_is_one_message(plugin, tmp_path, monkeypatch, source, attribute, reason):
+def test_broken_plugin_is_one_error_message(plugin, tmp_path, monkeypatch, source, attribute, reason):
     if source is not None:
         (tmp_path / "acme_broken.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
@@ -84,7 +84,7 @@ def test_a_broken_plugin_is_one_message(plugin, tmp_path, monkeypatch, source, a
     assert reason in message
 
 
-def test_an_unknown_name_gets_a_suggestion() -> None:
+def test_unknown_name_gets_a_suggestion() -> None:
     with pytest.raises(UserError, match=r"unknown method 'flowwrap'\n.*did you mean 'flowwarp'"):
         registry.resolve("methods", "flowwrap")
     with pytest.raises(UserError, match="unknown dataset 'zzz'\n  expected: known: "):
@@ -92,7 +92,7 @@ def test_an_unknown_name_gets_a_suggestion() -> None:
 
 
 @pytest.mark.parametrize("group", ["methods", "metrics", "datasets"])
-def test_every_own_name_can_be_imported(group: registry.Group) -> None:
+def test_every_built_in_name_can_be_imported(group: registry.Group) -> None:
     for name, entry in registry.entries(group).items():
         assert callable(registry.resolve(group, name)), name
         assert entry.summary, name
@@ -100,13 +100,13 @@ def test_every_own_name_can_be_imported(group: registry.Group) -> None:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, and sys.path as it was at the end."""
+    """The working directory; sys.path is restored at the end."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     return tmp_path
 
 
-def test_code_in_a_file(here: Path) -> None:
+def test_method_in_a_file_is_imported_and_reloaded_after_a_change(here: Path) -> None:
     (here / "beside_it.py").write_text("NUMBER = 3\n")
     (here / "mine.py").write_text(
         "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom beside_it import NUMBER\n"
@@ -117,7 +117,7 @@ def test_code_in_a_file(here: Path) -> None:
     assert registry.resolve("methods", str(here / "mine.py") + ":Mine") is made
     assert registry.find("methods", "mine.py:Mine").origin == "mine.py"
     assert not list(here.rglob("*.pyc")) or {one.name[:9] for one in here.rglob("*.pyc")} == {"beside_it"}
-    (here / "mine.py").write_text("class Mine: ...\n")  # as it is now, not as it was
+    (here / "mine.py").write_text("class Mine: ...\n")  # the file as it is now, not as it was
     assert registry.resolve("methods", "mine.py:Mine") is not made
 
 
@@ -138,16 +138,16 @@ def test_code_in_a_file(here: Path) -> None:
         ("def f():\n  raise KeyError('x')\nf()", "mine.py:Mine", "mine.py:2: cannot be imported: KeyError: 'x'"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_one_message(here: Path, source: str | None, name: str, message: str) -> None:
+def test_unusable_method_file_is_one_error_message(here: Path, source: str | None, name: str, message: str) -> None:
     if source is not None:
         (here / "mine.py").write_text(source)
-    for _ in range(2):  # nothing of the first attempt is left
+    for _ in range(2):  # the first attempt leaves nothing behind
         with pytest.raises(UserError) as caught:
             registry.resolve("methods", name)
         assert message in str(caught.value)
         assert len(str(caught.value).splitlines()) <= 3
 
 
-def test_a_metric_is_not_found_by_its_file() -> None:
+def test_metric_in_a_file_is_refused() -> None:
     with pytest.raises(UserError, match="entry point"):
         registry.resolve("metrics", "mine.py:Mine")

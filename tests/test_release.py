@@ -1,4 +1,4 @@
-"""What a release says of itself agrees, and its pages lead somewhere."""
+"""What a release says about itself is consistent, and the links of its pages work."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def test_version_and_date_are_the_same_everywhere() -> None:
     assert citation()["version"] == vssbench.__version__
 
 
-def test_the_citation_names_who_the_package_names() -> None:
+def test_citation_has_the_authors_licence_and_repository_of_the_package() -> None:
     assert [one["name"] for one in citation()["authors"]] == [one["name"] for one in PROJECT["authors"]]
     assert citation()["license"] == PROJECT["license"]
     assert citation()["repository-code"] == REPOSITORY
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_to_files_lead_to_files(page: Path) -> None:
-    """`make docs` checks anchors as well; here also links from docs/ into the sources."""
+def test_links_to_files_lead_to_existing_files(page: Path) -> None:
+    """`make docs` checks anchors as well; this test also checks links from docs/ into the sources."""
     text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r'(?:\]\(|(?:src|srcset)=")(?!\w+:|#)([^)"#]+)', text):
         made = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md", "overview.md": "README.md"}
@@ -47,7 +47,7 @@ def test_links_to_files_lead_to_files(page: Path) -> None:
         assert there.exists() or (ROOT / made.get(there.name, "none")).exists(), target
 
 
-def test_the_readme_of_an_index_has_no_relative_link() -> None:
+def test_package_index_readme_has_no_relative_link() -> None:
     with mock.patch("setuptools.setup") as setup:
         runpy.run_path(str(ROOT / "setup.py"))
     text = setup.call_args.kwargs["long_description"]

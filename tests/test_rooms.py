@@ -1,4 +1,4 @@
-"""The house: which room may import which, how much stands in one folder, and that docs/architecture.md shows it.
+"""Layers: which room may import which, how many files a folder may have, and that docs/architecture.md shows it.
 
 Read from the sources: imports inside functions and for type checkers count like all others. Only the public names of
 vssbench/__init__.py are left out; they are imported when they are first asked for.
@@ -37,18 +37,18 @@ comparing
 cli pytest_plugin
 __main__
 """
-"""From the ground up: a room imports from lower floors only. A room is a package or a single file of vssbench."""
+"""Layers from the lowest up: a room imports from lower ones only. A room is a package or a single file of vssbench."""
 
 FLOOR = {room: number for number, rooms in enumerate(FLOORS.split("\n")) for room in rooms.split()}
 PACKAGES = ("vssbench", "methods", "metrics", "reports")
 MOST = {"vssbench": 18, "reports": 10, "metrics": 4}
-"""Python files directly in a folder, at most."""
+"""Maximum number of Python files directly in a folder."""
 OF_ALL = {"data", "helpers", "plugin_package", "robustness"}
 """Folders of tests/ that belong to no single room."""
 
 
 def module(file: Path) -> str:
-    """The name that a source file is imported by."""
+    """Return the name that a source file is imported by."""
     parts = file.relative_to(ROOT).with_suffix("").parts
     parts = parts[:-1] if parts[-1] == "__init__" else parts
     return ".".join(parts if parts[0] == "vssbench" else ("vssbench", *parts))
@@ -58,7 +58,7 @@ SOURCES = {module(file): file for folder in PACKAGES for file in sorted((ROOT / 
 
 
 def imports(name: str) -> Iterator[str]:
-    """Our modules that a module imports anywhere in its source, itself left out."""
+    """Yield our modules that a module imports anywhere in its source, except itself."""
     tree = ast.parse(SOURCES[name].read_text(encoding="utf-8"))
     if name == "vssbench":
         tree.body = [node for node in tree.body if not isinstance(node, ast.If)]
@@ -77,18 +77,18 @@ IMPORTS = {name: set(imports(name)) for name in SOURCES}
 
 
 def room(name: str) -> str:
-    """The room of a module; empty for the package itself."""
+    """Return the room of a module; empty for the package itself."""
     return name.removeprefix("vssbench").removeprefix(".").partition(".")[0]
 
 
-def test_no_import_goes_in_a_circle() -> None:
+def test_imports_have_no_cycle() -> None:
     try:
         TopologicalSorter(IMPORTS).prepare()
     except CycleError as error:
         pytest.fail(f"imported in a circle: {' <- '.join(error.args[1])}")
 
 
-def test_no_import_goes_up_or_sideways() -> None:
+def test_imports_go_only_to_lower_layers() -> None:
     wrong = [
         f"{name} imports {other}"
         for name, others in IMPORTS.items()
@@ -98,16 +98,16 @@ def test_no_import_goes_up_or_sideways() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_room_has_its_floor_and_every_floor_its_rooms() -> None:
+def test_layers_list_every_room_and_no_others() -> None:
     assert {room(name) for name in SOURCES} - {""} == set(FLOOR)
 
 
 @pytest.mark.parametrize("folder", MOST)
-def test_a_folder_is_taken_in_at_a_glance(folder: str) -> None:
+def test_folder_has_at_most_the_allowed_number_of_files(folder: str) -> None:
     assert len(list((ROOT / folder).glob("*.py"))) <= MOST[folder]
 
 
-def test_tests_lie_as_their_sources_do() -> None:
+def test_folders_of_tests_mirror_the_source_folders() -> None:
     for folder in (ROOT / "tests").rglob("*/"):
         place = folder.relative_to(ROOT / "tests")
         if place.parts[0] in OF_ALL or folder.name == "__pycache__" or not list(folder.glob("*.py")):
@@ -115,7 +115,7 @@ def test_tests_lie_as_their_sources_do() -> None:
         assert any((home / place).is_dir() for home in (ROOT, ROOT / "vssbench")), f"tests/{place} mirrors nothing"
 
 
-def test_the_architecture_page_shows_this_house() -> None:
+def test_architecture_page_shows_existing_paths_and_these_layers() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     places = set(re.findall(r"`([\w/]+/[\w./]*)`", text))
     missing = sorted(

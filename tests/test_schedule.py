@@ -13,7 +13,7 @@ from vssbench.specs import parse_value
 
 
 @given(st.integers(1, 40).flatmap(lambda k: st.tuples(st.just(k), st.integers(0, k - 1))))
-def test_frame_zero_then_every_interval(case: tuple[int, int]) -> None:
+def test_key_frames_are_frame_zero_and_every_interval_from_the_offset(case: tuple[int, int]) -> None:
     key_interval, offset = case
     schedule = FixedInterval(key_interval, offset)
     keys = [index for index in range(4 * key_interval + 1) if schedule.is_key(index)]
@@ -22,7 +22,7 @@ def test_frame_zero_then_every_interval(case: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(("key_interval", "offset"), [(0, 0), (-1, 0), (5, 5), (5, -1), (1, 1)])
-def test_what_does_not_fit(key_interval: int, offset: int) -> None:
+def test_invalid_interval_or_offset_is_refused(key_interval: int, offset: int) -> None:
     with pytest.raises(UserError, match="does not fit"):
         FixedInterval(key_interval, offset)
 
@@ -36,14 +36,14 @@ def test_what_does_not_fit(key_interval: int, offset: int) -> None:
         ("auto(max=4,threshold=12)", OnChange(threshold=12, max=4)),
     ],
 )
-def test_schedule_of_a_spec(text: str, expected: FixedInterval | OnChange) -> None:
+def test_schedule_is_read_from_a_key_interval(text: str, expected: FixedInterval | OnChange) -> None:
     assert schedule(parse_value(text)) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     "text", ["0", "often", "auto(limit=3)", "auto(max=0)", "auto(max=2.5)", "auto(threshold=0)", "auto(max=true)"]
 )
-def test_schedule_that_does_not_fit(text: str) -> None:
+def test_invalid_key_interval_is_refused(text: str) -> None:
     with pytest.raises(UserError):
         schedule(parse_value(text))  # type: ignore[arg-type]
     with pytest.raises(UserError, match="offset"):
@@ -78,8 +78,8 @@ def test_change_is_in_grey_levels() -> None:
     data=st.data(),
     kept=st.sets(st.integers(1, 60), min_size=1).map(lambda some: [0, *sorted(some)]),
 )
-def test_a_missing_key_frame_is_made_up_for_by_the_next_one(interval, data, kept):
-    """Of each stretch from one key frame to the next the first frame that is there; nothing shifts."""
+def test_next_frame_replaces_a_missing_key_frame(interval, data, kept):
+    """The first existing frame of each interval is a key frame; later key frames do not shift."""
     schedule = FixedInterval(interval, data.draw(st.integers(0, interval - 1)))
     keys, last = [], None
     for index in kept:
@@ -92,7 +92,7 @@ def test_a_missing_key_frame_is_made_up_for_by_the_next_one(interval, data, kept
 
 
 @given(interval=st.integers(1, 9), data=st.data())
-def test_without_gaps_the_last_key_frame_changes_nothing(interval, data):
+def test_last_key_frame_does_not_matter_without_gaps(interval, data):
     schedule = FixedInterval(interval, data.draw(st.integers(0, interval - 1)))
     last = None
     for index in range(40):

@@ -1,4 +1,4 @@
-"""Canonical strings: every spec survives its own string, equal specs are equal strings, bad input is one message."""
+"""Canonical strings: every spec survives its own string, equal specs have equal strings, bad input is one message."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ specs = st.recursive(specs_with(plain), lambda inner: specs_with(plain | inner),
 
 
 @given(specs)
-def test_parse_undoes_str(spec: Spec) -> None:
+def test_parse_is_the_inverse_of_str(spec: Spec) -> None:
     again = parse(str(spec))
     assert again == spec
     assert str(again) == str(spec)
@@ -44,13 +44,13 @@ def test_parse_undoes_str(spec: Spec) -> None:
 
 
 @given(st.lists(specs, min_size=1, max_size=4))
-def test_lists(many: list[Spec]) -> None:
+def test_parse_list_reads_specs_separated_by_commas(many: list[Spec]) -> None:
     assert parse_list(",".join(map(str, many))) == many
     assert parse_list(" , ".join(map(str, many))) == many
 
 
 @given(st.dictionaries(words, plain, max_size=4), st.randoms())
-def test_the_order_of_arguments_does_not_count(arguments: dict[str, object], random) -> None:
+def test_order_of_arguments_does_not_matter(arguments: dict[str, object], random) -> None:
     pairs = list(arguments.items())
     shuffled = random.sample(pairs, len(pairs))
     assert str(Spec("x", tuple(pairs))) == str(Spec("x", tuple(shuffled)))
@@ -58,17 +58,17 @@ def test_the_order_of_arguments_does_not_count(arguments: dict[str, object], ran
 
 
 @given(plain, plain)
-def test_equal_specs_are_equal_strings(one: object, other: object) -> None:
+def test_specs_are_equal_exactly_when_their_strings_are(one: object, other: object) -> None:
     a, b = Spec("x", (("k", one),)), Spec("x", (("k", other),))
     assert (a == b) == (str(a) == str(b)) == (type(one) is type(other) and repr(one) == repr(other))
 
 
-def test_numbers_that_python_finds_equal_are_different_arguments() -> None:
+def test_values_that_python_compares_equal_are_different_arguments() -> None:
     assert len({Spec("x", (("k", value),)) for value in (1, 1.0, True, "1")}) == 4
 
 
 @given(st.text(max_size=60) | st.text('abV@8(),="\\ -.1e\n\0', max_size=40))
-def test_hostile_text_is_a_spec_or_one_message(text: str) -> None:
+def test_any_text_is_a_spec_or_one_error_message(text: str) -> None:
     try:
         spec = parse(text)
     except UserError:
@@ -84,7 +84,7 @@ def test_hostile_text_is_a_spec_or_one_message(text: str) -> None:
         "a(of=" * 40 + "b" + ")" * 40, "a" * 90_000 + "(", "(" * 90_000, "a(b='c d')", "a;b",
     ],
 )  # fmt: skip
-def test_bad_input_is_one_short_message(text: str) -> None:
+def test_invalid_spec_is_one_short_error_message(text: str) -> None:
     with pytest.raises(UserError, match="position") as caught:
         parse(text)
     assert len(str(caught.value)) < 500
@@ -95,7 +95,7 @@ def test_bad_input_is_one_short_message(text: str) -> None:
     [("1", 1), ("-1", -1), ("1.5", 1.5), (".5", 0.5), ("1e-3", 1e-3), ("true", True), ("none", None), ("True", "True"),
      ("swin_t", "swin_t"), ('"1"', "1"), ("a/b c", None), ("480x853", "480x853"), ("hold(of=oracle)", "spec")],
 )  # fmt: skip
-def test_values(text: str, value: object) -> None:
+def test_values_are_parsed_with_their_types(text: str, value: object) -> None:
     if text == "a/b c":
         with pytest.raises(UserError):
             parse_value(text)
@@ -107,7 +107,7 @@ def test_values(text: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 10**18, -(10**30)])
-def test_what_cannot_be_written_is_refused(value: object) -> None:
+def test_value_that_cannot_be_written_is_refused(value: object) -> None:
     with pytest.raises(UserError, match="cannot be an argument"):
         str(Spec("x", (("k", value),)))
 
@@ -118,7 +118,7 @@ def test_names_that_could_not_be_read_back_are_refused(spec: tuple) -> None:
         Spec(*spec)
 
 
-def test_inside() -> None:
+def test_walk_yields_a_spec_and_its_inner_methods() -> None:
     inner = ["hold", "flowwarp", "oracle"]
     assert [spec.name for spec in walk(parse("hold(of=flowwarp(of=oracle,preset=fast))"))] == inner
     assert [spec.name for spec in walk(parse('hold(of="flowwarp(of=oracle)")'))] == inner
@@ -128,7 +128,7 @@ def test_inside() -> None:
     assert parse("VC@8").at == 8
 
 
-def test_a_spec_without_end_is_refused_in_a_few_words() -> None:
+def test_overlong_spec_is_refused_with_a_short_message() -> None:
     for text in ("a" * 200_000, "oracle(" * 50_000):
         with pytest.raises(UserError, match="characters: ") as error:
             parse(text)
@@ -149,7 +149,7 @@ def test_a_spec_without_end_is_refused_in_a_few_words() -> None:
         ("hold(of=hold(of=my_file.py:MyMethod(k=3)))", "hold(of=hold(of=my_file.py:MyMethod(k=3)))"),
     ],
 )
-def test_names_in_files(text: str, canonical: str) -> None:
+def test_names_in_files_are_parsed_to_a_canonical_form(text: str, canonical: str) -> None:
     spec = parse(text)
     assert str(spec) == canonical
     assert parse(canonical) == spec
@@ -160,6 +160,6 @@ def test_names_in_files(text: str, canonical: str) -> None:
 @pytest.mark.parametrize(
     "text", ["my file.py:M", "a,b.py:M(", "f.py:", "f.py:3M", "f.txt:M", "f(1).py:M", "f\u202e.py:M"]
 )
-def test_names_in_files_that_cannot_be_written(text: str) -> None:
+def test_invalid_names_in_files_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="position"):
         parse(text)

@@ -1,4 +1,4 @@
-""".ci/supervise.py: what a command has started ends with it, by its process id, wherever it has moved to."""
+""".ci/supervise.py: every process that a command has started ends with it, by its process id, even if detached."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ while not os.path.exists(sys.argv[1]):
 time.sleep({lasts})
 sys.exit(7)
 """
-"""Starts a process that leaves it, its session and its parent behind, and ends with the status 7."""
+"""A script that starts a process detached from its session and parent, and exits with status 7."""
 
 
 def daemon(path: Path, taken: str = "SIG_DFL", lasts: float = 0) -> list[str]:
@@ -45,7 +45,7 @@ def alive(pid: int) -> bool:
     return True
 
 
-def test_a_daemon_of_the_command_ends_with_it_and_the_status_is_the_commands(tmp_path: Path) -> None:
+def test_daemon_ends_with_its_command_and_the_exit_status_is_kept(tmp_path: Path) -> None:
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     try:
         assert subprocess.run(daemon(tmp_path / "pid"), check=False).returncode == 7
@@ -57,13 +57,13 @@ def test_a_daemon_of_the_command_ends_with_it_and_the_status_is_the_commands(tmp
 
 
 @pytest.mark.slow
-def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:
+def test_daemon_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     assert subprocess.run(daemon(tmp_path / "pid", "SIG_IGN"), check=False).returncode == 7
     assert not alive(int((tmp_path / "pid").read_text()))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_all_of_it(tmp_path: Path, number: signal.Signals) -> None:
+def test_signal_ends_the_command_and_its_daemon(tmp_path: Path, number: signal.Signals) -> None:
     running = subprocess.Popen(daemon(tmp_path / "pid", lasts=600))
     while not (tmp_path / "pid").exists():
         assert running.poll() is None

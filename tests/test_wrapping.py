@@ -1,4 +1,4 @@
-"""A wrapper of one's own, named by its file: what it costs is what it runs, and it goes wherever a method goes."""
+"""A user's wrapper, named by its file: it costs what it runs, and works wherever a method works."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _path(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("scored", [True, False])
-def test_a_wrapper_on_every_frame_of_mpvss_costs_what_mpvss_costs(tmp_path: Path, scored: bool) -> None:
+def test_wrapper_on_every_frame_of_mpvss_costs_what_mpvss_costs(tmp_path: Path, scored: bool) -> None:
     """In a run of three clips and in a profile: neither the key frame's cost nor unknown."""
     specs = [
         "mpvss(key_interval=3)",
@@ -42,15 +42,15 @@ def test_a_wrapper_on_every_frame_of_mpvss_costs_what_mpvss_costs(tmp_path: Path
     assert inner["amortised"] == pytest.approx((key + 2 * nonkey) / 3)
     for figure in ("key", "nonkey", "amortised", "nominal"):
         assert around[figure] == inner[figure]
-    # Of six frames three run, of which the first is mpvss's key frame; of ten, its own interval twice, five with one.
+    # Of six frames three run, the first as mpvss's key frame; of ten (twice its interval) five, one as key frame.
     assert held["amortised"] == pytest.approx((key + 2 * nonkey) / 6 if scored else (key + 4 * nonkey) / 10)
 
 
-def test_a_method_in_a_file_conforms_like_any_other() -> None:
+def test_method_in_a_file_passes_check_method() -> None:
     assert "hooks" in check_method(f"{TINY}(width=4)").passed
 
 
-def test_it_predicts(tmp_path: Path) -> None:
+def test_predict_runs_a_method_in_a_file_only_if_untrained_is_allowed(tmp_path: Path) -> None:
     (tmp_path / "clip").mkdir()
     for number in range(2):
         cv2.imwrite(str(tmp_path / "clip" / f"{number}.png"), np.zeros((32, 48, 3), np.uint8))
@@ -63,7 +63,7 @@ def test_it_predicts(tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").rglob("*.png"))) == 2
 
 
-def test_threads_reach_it() -> None:
+def test_threads_reach_a_method_in_a_file() -> None:
     assert load_method(f"hold(of={TINY})", threads=3).inner.threads == 3  # type: ignore[attr-defined]
 
 
@@ -82,7 +82,7 @@ def test_threads_reach_it() -> None:
         (["train", TINY, "--dataset", "synthetic", "--output", "out"], "has no training recipe"),
     ],
 )
-def test_mistakes_are_one_message(
+def test_mistake_with_a_method_in_a_file_is_one_error_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -92,7 +92,7 @@ def test_mistakes_are_one_message(
     assert len(err.splitlines()) < 8
 
 
-def test_a_wrapper_says_what_it_does_with_what_it_wraps() -> None:
+def test_wrapper_states_on_which_frames_its_inner_method_runs() -> None:
     method = load_method("hold(of=oracle,key_interval=3)")
     assert (method.runs_inner, method.schedule.key_interval) == ("key", 3)  # type: ignore[attr-defined]
     with pytest.raises(UserError, match="offset=3 does not fit"):
