@@ -42,7 +42,7 @@ COMPUTE_BOUND = ("mpvss(backbone=r50)", "synthetic(clips=12,frames=5,height=240,
 
 
 class Costs(NamedTuple):
-    """Seconds: a frame, the driver per record, a record's trip there and the next task's back, a worker's start, and
+    """Seconds: per frame, the driver per record, a record's trip there and the next task's back, a worker's start, and
     the listing of a clip: by the driver before the first one is assigned and again when it is, and by its worker."""
 
     frame: float

@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--clips", default="10,30,100,343")
     parser.add_argument("--populations", default=",".join(POPULATIONS))
     arguments = parser.parse_args()
-    scripts.rounded_sum = lambda values: np.nansum(values, axis=-1)  # here speed matters, not the last bit
+    scripts.rounded_sum = lambda values: np.nansum(values, axis=-1)  # speed matters here, not the last bit
     for name in arguments.populations.split(","):
         true = truth(POPULATIONS[name])
         for clips in map(int, arguments.clips.split(",")):

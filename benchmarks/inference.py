@@ -272,7 +272,7 @@ def videomt(frames: list[Frame], rounds: int, options: list[str]) -> None:
 def plain_scan(
     u: Tensor, step: Tensor, rate: Tensor, into: Tensor, out: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """`vssbench.methods.tv3s.scan.selective_scan` as it is written in the paper."""
+    """Compute `vssbench.methods.tv3s.scan.selective_scan` as written in the paper."""
     found, after = [], []
     for p in range(len(u)):
         h, ys = state[p], []

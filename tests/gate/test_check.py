@@ -404,9 +404,7 @@ def test_streaming_figures_can_have_rules(miou: float, status: str) -> None:
 def test_only_streams_with_assumed_latencies_are_compared_across_machines() -> None:
     report = judged(streamed(60.0, True, cpu="two"), streamed(60.0, True), STREAM_RULES)
     assert of(report, "sIoU(fps=30)").status == "pass"
-    assert "different hardware" in str(
-        of(report, "missed(fps=30)").why
-    )  # counts timed frames, even with assumed latencies
+    assert "different hardware" in str(of(report, "missed(fps=30)").why)  # of timed frames, even with assumed latencies
     report = judged(streamed(60.0, False, cpu="two"), streamed(60.0, False), STREAM_RULES)
     assert of(report, "sIoU(fps=30)").status == "incomparable"
     assert "different hardware (cpu: one then, two now" in str(of(report, "sIoU(fps=30)").why)

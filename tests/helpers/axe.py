@@ -1,4 +1,4 @@
-"""axe-core, which checks a page for what keeps people out: from npm, where it has been installed for the tests."""
+"""axe-core, which checks a page for accessibility problems: from npm, where it has been installed for the tests."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.helpers.programs import IN_CI
 FOLDER = Path(__file__).parent.parent / "reports" / "page"
 SCRIPT = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
 INSTALL = ["npm", "ci", "--no-audit", "--no-fund", "--prefix", str(FOLDER)]
-"""What `make lint-js` does too; the versions are those of package-lock.json."""
+"""`make lint-js` does the same; the versions are those of package-lock.json."""
 
 
 def axe() -> str:
-    """The script. Where it is not installed the test is skipped; in CI it is installed then, or the test fails."""
+    """Return the script. Where it is not installed, the test is skipped; in CI it is installed, or the test fails."""
     if not SCRIPT.exists() and IN_CI and shutil.which("npm"):
         subprocess.run(INSTALL, check=True, timeout=300, capture_output=True)
     if not SCRIPT.exists():
@@ -27,7 +27,7 @@ def axe() -> str:
 
 
 def findings(browser: Browser, script: str) -> list[str]:
-    """What axe-core finds on the page as it is shown, a line for each element."""
+    """Return what axe-core finds on the page as shown, one line per element."""
     browser.evaluate(f"{script};0")
     found = browser.evaluate("axe.run(document, {resultTypes: ['violations']}).then(found => found.violations)")
     return [f"{rule['id']}: {node['html'][:120]}: {node['failureSummary']}" for rule in found for node in rule["nodes"]]

@@ -1,6 +1,6 @@
-"""Headless Chromium for the tests, over the pipe of its DevTools protocol: no package next to the browser is needed.
+"""Headless Chromium for the tests, over the pipe of its DevTools protocol: no package besides the browser is needed.
 
-A page is driven as a person drives it (keys, clicks at an element's place) and asked what it shows (`evaluate`).
+A page is driven as by a person (keys, clicks at an element's position); `evaluate` reads what it shows.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ KEYS = {"Enter": 13, "Tab": 9, "Escape": 27, "ArrowRight": 39, "ArrowDown": 40, 
 
 
 def chromium() -> str | None:
-    """The browser's program, or None where there is none."""
+    """Return the path of the browser's program, or None without one."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 class Browser:
-    """One browser with one page. console, requests: what the page logged, and the addresses that it asked for."""
+    """One browser with one page. console, requests: what the page logged, and the addresses that it requested."""
 
     def __init__(self, program: str, profile: Path):
         read_there, self._write = os.pipe()
@@ -72,7 +72,7 @@ class Browser:
         os.close(self._read)
 
     def open(self, path: Path, width: int = 1440, height: int = 900, scheme: str = "light", fragment: str = "") -> None:
-        """Load a file and wait until it is there.
+        """Load a file and wait until it is loaded.
 
         scheme: "light" or "dark", the colours that the reader prefers;  fragment: what follows in the address, with #
         """
@@ -81,38 +81,38 @@ class Browser:
         self._loaded = False
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        again = f"?{self._number}" if fragment else ""  # another fragment alone would load nothing
+        again = f"?{self._number}" if fragment else ""  # a different fragment alone would load nothing
         self.send("Page.navigate", url=path.resolve().as_uri() + again + fragment)
         deadline = time.monotonic() + PATIENCE
         while not self._loaded:
             self._handle(self._receive(deadline))
 
     def evaluate(self, expression: str) -> Any:
-        """The JSON value of a JavaScript expression; promises are waited for."""
+        """Return the JSON value of a JavaScript expression; promises are awaited."""
         answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise AssertionError(answer["exceptionDetails"]["exception"].get("description", expression))
         return answer["result"].get("value")
 
     def press(self, key: str) -> None:
-        """One key, to whatever has the focus."""
+        """Send one key to the focused element."""
         text = {"Enter": "\r", " ": " "}.get(key)
         down = {"type": "keyDown", "text": text} if text else {"type": "rawKeyDown"}
         for event in (down, {"type": "keyUp"}):
             self.send("Input.dispatchKeyEvent", key=key, code=key, windowsVirtualKeyCode=KEYS[key], **event)
 
     def type(self, text: str) -> None:
-        """Text, to whatever has the focus."""
+        """Send text to the focused element."""
         self.send("Input.insertText", text=text)
 
     def click(self, selector: str) -> None:
-        """The left button on the middle of the first such element, once it is in view."""
+        """Scroll the first matching element into view and left-click its middle."""
         x, y = self._middle(selector)
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def point(self, selector: str) -> None:
-        """The pointer over the middle of the first such element."""
+        """Move the pointer over the middle of the first matching element."""
         x, y = self._middle(selector)
         self.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
@@ -121,7 +121,7 @@ class Browser:
         path.write_bytes(base64.b64decode(picture["data"]))
 
     def send(self, method: str, **params: Any) -> dict[str, Any]:
-        """One command of the protocol and its answer."""
+        """Send one command of the protocol and return its answer."""
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": params}
         if self._session:

@@ -1,4 +1,4 @@
-"""The plainest method there is, for tests to make misbehave."""
+"""The simplest possible method, for tests to make misbehave."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vssbench.types import Frame, Prediction
 
 
 class ClassZero:
-    """Predicts class 0 on every frame, by itself."""
+    """Predicts class 0 on every frame, independently of the others."""
 
     name, needs, lookahead = "zero", frozenset[str](), 0
 

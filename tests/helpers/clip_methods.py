@@ -1,4 +1,4 @@
-"""Clips for methods that look back, and weights under which their outputs depend on everything."""
+"""Clips for methods that look back, and weights that make their outputs depend on everything."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def frames(images: np.ndarray) -> list[Frame]:
 
 
 def varied(size: tuple[int, int] = (64, 96), length: int = 13) -> list[Frame]:
-    """A clip whose frames differ much from each other, so that a wrong reference shows."""
+    """Return a clip whose frames differ greatly from each other, so that a wrong reference shows."""
     return [
         replace(random_clip("a", length=index + 1, size=size, seed=index)[-1], labels=None, side={})
         for index in range(length)
@@ -39,7 +39,7 @@ def run(method: ClipMethod, clip: list[Frame]) -> list[Output]:
 
 
 def golden(name: str) -> dict[str, np.ndarray]:
-    """The official outputs of that file; the test is skipped where they do not lie next to the project."""
+    """Return the official outputs of that file; skip the test where they are not next to the project."""
     path = REFERENCE / "golden" / f"{name}.npz"
     if not path.is_file():
         pytest.skip("the golden files are not next to the project")
@@ -47,7 +47,7 @@ def golden(name: str) -> dict[str, np.ndarray]:
 
 
 def layout(name: str) -> dict[str, dict]:
-    """Official name -> {"shape", "dtype"} of all that the official checkpoint holds; skips as `golden` does."""
+    """Return official name -> {"shape", "dtype"} of the whole official checkpoint; skips as `golden` does."""
     path = REFERENCE / "layouts" / f"{name}.json"
     if not path.is_file():
         pytest.skip("the official layouts are not next to the project")
@@ -56,7 +56,7 @@ def layout(name: str) -> dict[str, dict]:
 
 
 def fill(network: nn.Module, path: Path, gain: float = 1.0) -> Path:
-    """Write weights for the network that make its outputs depend on everything (a new network's hardly vary)."""
+    """Write weights for the network that make its outputs depend on everything (those of a new network hardly vary)."""
     state = {name: {"shape": list(tensor.shape)} for name, tensor in network.state_dict().items() if tensor.ndim}
     save(path, {name: torch.from_numpy(array) for name, array in fill_layout(state, gain).items()})
     return path

@@ -1,4 +1,4 @@
-"""The command in this process, as its entry point runs it."""
+"""The `vssbench` command in this process, as its entry point runs it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unittest import mock
 from vssbench.cli import main
 
 MAIN = "from vssbench.cli import main; main()"
-"""The same for a process of its own, after `python -c`."""
+"""The same for a separate process, after `python -c`."""
 
 
 class Outcome(NamedTuple):
@@ -21,7 +21,7 @@ class Outcome(NamedTuple):
 
 
 def vssbench(*arguments: object) -> Outcome:
-    """Run a command line. Whatever would be a traceback is raised here."""
+    """Run a command line. An exception that would be a traceback is raised here."""
     out, err = io.StringIO(), io.StringIO()
     with (
         mock.patch.object(sys, "argv", ["vssbench", *map(str, arguments)]),

@@ -1,4 +1,4 @@
-"""The console blocks of a page, and running their commands as a reader would, in one folder."""
+"""Find the console blocks of a page, and run their commands as a reader would, in one folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FEWER = {
     r"--distances 0\.\.11": "--distances 0,11",
     r"^vssbench predict": "vssbench predict --limit 3",
 }  # fmt: skip
-"""What a test can wait for: trainings of two steps, runs of one clip, few windows, and no speed that nobody reads."""
+"""Shortened for tests: trainings of two steps, runs of one clip, few windows, and no speed that is not read."""
 
 
 class Block(NamedTuple):
@@ -35,7 +35,7 @@ class Block(NamedTuple):
 
 
 def blocks(page: Path) -> list[Block]:
-    """The console blocks of a Markdown file. A comment `<!-- not run: reason -->` above one keeps it from being run."""
+    """Return the console blocks of a Markdown file. A comment `<!-- not run: reason -->` above one prevents its run."""
     text = page.read_text(encoding="utf-8")
     return [
         Block(text[: found.start("text")].count("\n") + 1, commands(found["text"]), found["reason"])
@@ -44,13 +44,13 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commands(text: str) -> list[str]:
-    """What stands behind the prompts, without comments; lines that end with a backslash go on."""
+    """Return what follows the prompts, without comments; a line that ends with a backslash continues."""
     lines = [re.sub(r"\s+# .*$", "", line) for line in text.replace("\\\n", " ").splitlines()]
     return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
 
 
 def run(command: str, folder: Path) -> tuple[int, str]:
-    """Run a command with less work to do, in the folder, which is the current one: (exit status, what it said)."""
+    """Run a shortened command in the folder, which is the current one; returns (exit status, output)."""
     for long, short in FEWER.items():
         command = re.sub(long, short, command)
     name, *words = shlex.split(command)

@@ -1,4 +1,4 @@
-"""A plugin that writes down what it is asked for, and in which process: what a cluster really did can be read there.
+"""A plugin that records its calls and their processes, so that tests can read what a cluster really did.
 
 Lines of the file that the environment variable DIARY names: "<process> load", "<process> clip <clip>" when a clip
 starts, "<process> step" for every frame.
@@ -49,7 +49,7 @@ class Entry(NamedTuple):
 
 
 def note(what: str) -> None:
-    """One line, whole: appending is atomic."""
+    """Write one whole line: appending is atomic."""
     file = os.open(os.environ["DIARY"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(file, f"{os.getpid()} {what}\n".encode())
     os.close(file)
@@ -61,7 +61,7 @@ def read(path: Path) -> list[Entry]:
 
 
 def install(folder: Path) -> Path:
-    """A folder for PYTHONPATH in which `diary` is an installed plugin."""
+    """Return a folder for PYTHONPATH in which `diary` is an installed plugin."""
     metadata = folder / "diary-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: diary\nVersion: 1.0\n")

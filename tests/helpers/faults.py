@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Crash(BaseException):
-    """Nothing catches it, like a kill."""
+    """An exception that nothing catches, like a kill."""
 
 
 class FaultyOs:

@@ -41,7 +41,7 @@ TOLERANCE = 1e-4
 
 
 class Ran(NamedTuple):
-    """graph: its name; scores: float[C, H, W] at the frame's size; outputs: all that the graph gave."""
+    """graph: its name; scores: float[C, H, W] at the frame's size; outputs: all that the graph returned."""
 
     graph: str
     kind: str
@@ -50,7 +50,7 @@ class Ran(NamedTuple):
 
 
 def run_graphs(graphs: Graphs, clip: Sequence[Frame], call: Any = None) -> Iterator[Ran]:
-    """Every frame of a clip. call: runs a graph, (name, inputs) -> outputs; None: its module, in torch."""
+    """Run every frame of a clip. call: runs a graph, (name, inputs) -> outputs; None: its module, in torch."""
     past: list[tuple[bool, dict[str, Tensor], dict[str, Tensor]]] = []
 
     def find(source: Source, like: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ def _is_key(graphs: Graphs, frame: Frame, number: int, last: int | None) -> bool
 
 
 def holds(when: When, number: int, key: bool) -> bool:
-    """Whether a graph runs on that frame."""
+    """Return whether a graph runs on that frame."""
     first, end = when.frames or (0, None)
     within = first <= number and (end is None or number <= end)
     return (
@@ -139,7 +139,7 @@ def decode(graphs: Graphs, outputs: dict[str, Tensor]) -> Tensor:
 
 
 def check_graphs(method: Any, size: tuple[int, int], clip: Sequence[Frame], call: Any = None) -> list[Ran]:
-    """Every frame of the clip by the graphs and by the method: the same kinds and labels, scores but for rounding."""
+    """Compare graphs and method on every frame: the same kinds and labels, scores except for rounding."""
     ran = [*run_graphs(method.graphs(size), clip, call)]
     method.reset()
     for number, (frame, one) in enumerate(zip(clip, ran, strict=True)):
@@ -153,7 +153,7 @@ def check_graphs(method: Any, size: tuple[int, int], clip: Sequence[Frame], call
 
 
 def check_exported(spec: str, folder: Path, clip: Sequence[Frame]) -> None:
-    """The same in ONNX Runtime, from the files of an exported folder."""
+    """Compare the method with ONNX Runtime on the files of an exported folder."""
     method = load_method(spec)
     export(method, parse(spec), clip[0].image.shape[:2], folder)
     other = load_method(f"onnx(model={folder})")

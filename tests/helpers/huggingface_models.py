@@ -53,7 +53,7 @@ STAGES = {"out_features": ["stage1", "stage2", "stage3", "stage4"]}
 
 
 def saved(folder: Path, make: Callable[..., Made], factor: float = 6, **config: Any) -> Made:
-    """A network whose weights are large enough for class maps of several classes, and its processor; both on disk.
+    """A network whose weights are large enough for class maps of several classes, and its processor; saves both.
 
     factor: of the weights that a constructor draws
     """
@@ -62,7 +62,7 @@ def saved(folder: Path, make: Callable[..., Made], factor: float = 6, **config: 
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             parameter.mul_(factor if parameter.ndim > 1 else 1)
-            if "quer" in name and "embed" in name:  # or all queries find the same
+            if "quer" in name and "embed" in name:  # otherwise all queries find the same
                 parameter.normal_(0, 3)
     network.save_pretrained(folder)
     processor.save_pretrained(folder)
@@ -136,7 +136,7 @@ def mobilenet(**config: Any) -> Made:
 
 
 def eomt(network: Any = EomtForUniversalSegmentation, kind: Any = EomtConfig, **config: Any) -> Made:
-    """Its processor cuts a frame into squares, each an image of the batch."""
+    """EoMT, whose processor cuts a frame into squares, each an image of the batch."""
     small = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "num_queries": 10}
     whole = network(kind(image_size=64, patch_size=8, num_blocks=1, num_upscale_blocks=1, **small, **config))
     return whole, EomtImageProcessorPil(size={"shortest_edge": 64, "longest_edge": None}, do_split_image=True)
@@ -160,4 +160,4 @@ MODELS: dict[str, tuple[Callable[..., Made], float]] = {
     "eomt": (eomt, 6),
     "eomt_dinov3": (eomt_dinov3, 8),
 }
-"""Name -> how it is made, and the factor for `saved`."""
+"""Name -> the function that makes it, and the factor for `saved`."""

@@ -1,4 +1,4 @@
-"""What the tests of Mask2Former and MPVSS share: official layouts, weights in them, golden outputs."""
+"""What the tests of Mask2Former and MPVSS share: official layouts, weights for them, golden outputs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def golden_weights(layout: Layout) -> dict[str, torch.Tensor]:
 
 
 def plain_weights(layout: Layout) -> dict[str, torch.Tensor]:
-    """Any state dict of that layout, every entry of it, quick to make."""
+    """A state dict with every entry of that layout, quick to make."""
     return {
         name: torch.full(
             entry["shape"], 0.01 if entry["dtype"].startswith("float") else 0, dtype=getattr(torch, entry["dtype"])
@@ -46,7 +46,7 @@ def plain_weights(layout: Layout) -> dict[str, torch.Tensor]:
 
 
 def parameters(layout: Layout) -> int:
-    """How many parameters the official network has: what is in the file but running statistics and derived buffers."""
+    """Number of parameters of the official network: all in the file except running statistics and derived buffers."""
     buffers = ("running_mean", "running_var", "num_batches_tracked", "relative_position_index", "empty_weight")
     return sum(prod(entry["shape"]) for name, entry in layout.items() if not name.endswith(buffers))
 
@@ -54,7 +54,7 @@ def parameters(layout: Layout) -> int:
 def official_state_dict(
     entries: Mapping[str, torch.Tensor], official: Callable[[str], Part]
 ) -> dict[str, torch.Tensor]:
-    """A network's entries as the official file would hold them: renamed, thirds put together."""
+    """A network's entries as the official file would hold them: renamed, thirds joined."""
     pieces: dict[str, dict[int, torch.Tensor]] = {}
     for name, tensor in entries.items():
         part = official(name)
@@ -66,7 +66,7 @@ def official_state_dict(
 
 
 def sharpened(method: Any, weights: Any) -> Any:
-    """The method with weights drawn as the golden ones: several classes and real flows come out of a small network too.
+    """The method with weights drawn like the golden ones, so that a small network predicts several classes and flows.
 
     weights: the method's own module, with `official` and `fill`
     """
@@ -78,8 +78,8 @@ def sharpened(method: Any, weights: Any) -> Any:
 
 @cache
 def golden(name: str) -> dict[str, np.ndarray]:
-    """Outputs of the official code: six frames of 120x216; of queries every tenth, of scores every tenth class and
-    twelfth pixel are kept."""
+    """Outputs of the official code: six frames of 120x216; every tenth query, and of scores every tenth class and
+    twelfth pixel, are kept."""
     with np.load(DATA / f"{name}_golden.npz") as file:
         return {key: file[key] for key in file.files}
 
@@ -91,6 +91,6 @@ def frames(name: str) -> list[Frame]:
 
 
 def assert_near(ours: torch.Tensor | np.ndarray, theirs: np.ndarray, noise: float) -> None:
-    """Equal up to float16 rounding, where the golden array is stored so, and an absolute `noise`."""
+    """Assert equality up to an absolute `noise`, and up to float16 rounding if the golden array is float16."""
     stored = HALF if theirs.dtype == np.float16 else 0.0
     np.testing.assert_allclose(np.asarray(ours), theirs.astype(np.float64), rtol=stored, atol=noise)

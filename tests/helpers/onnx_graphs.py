@@ -29,7 +29,7 @@ def graph(
     opset: int = 18,
     domains: Sequence[str] = (),
 ) -> Any:
-    """A model of onnx. inputs, outputs: name -> (dtype, shape)"""
+    """An ONNX model. inputs, outputs: name -> (dtype, shape)"""
     import onnx
     from onnx import helper, numpy_helper
 
@@ -46,7 +46,7 @@ def graph(
 
 
 def per_frame(path: Path, size: Sequence[int | str] = SIZE, classes: int = len(CLASSES)) -> Path:
-    """image float32[1, 3, H, W] -> scores by a convolution of 1x1."""
+    """image float32[1, 3, H, W] -> scores by a 1x1 convolution."""
     from onnx import helper
 
     nodes = [helper.make_node("Conv", ["image", "w"], ["scores"])]
@@ -89,7 +89,7 @@ def saved(path: Path, model: Any) -> Path:
 
 
 def described(**changes: Any) -> dict[str, Any]:
-    """model.yaml of one graph, frame.onnx, a frame."""
+    """The model.yaml of one graph, frame.onnx, that runs on every frame."""
     picture = {"picture": "image"}
     return {
         "method": "made(by=hand)",
@@ -132,7 +132,7 @@ def with_key(folder: Path, key_interval: int = 3, **changes: Any) -> Path:
 
 
 def looking_back(folder: Path, back: int = 2) -> Path:
-    """A folder of a method whose every frame has the scores of the one `back` before; the first ones their own."""
+    """A folder of a method whose frames have the scores of `back` frames before; the first frames have their own."""
     folder.mkdir(exist_ok=True)
     remembering(folder / "first.onnx")
     recalling(folder / "later.onnx")

@@ -1,4 +1,4 @@
-"""Where tests find things: the project, its test data, and the material that may lie next to the project."""
+"""Where tests find things: the project, its test data, and the material that may be next to the project."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Programs that some tests need beside Python's packages: a browser, a LaTeX."""
+"""Programs that some tests need besides Python packages: a browser, LaTeX."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ IN_CI = os.environ.get("CI") == "true"
 
 
 def needs(program: str | None, name: str, package: str) -> pytest.MarkDecorator:
-    """Skip where the program is not installed; in CI (CI=true) the test runs then, and fails.
+    """Skip where the program is not installed; in CI (CI=true) the test runs anyway, and fails.
 
     program: its path, None where there is none; package: Debian's
     """

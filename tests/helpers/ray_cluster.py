@@ -1,4 +1,4 @@
-"""Two Ray nodes as processes of their own on loopback addresses, with a token; gone when the tests are."""
+"""Two Ray nodes as separate processes on loopback addresses, with a token; they end with the tests."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from typing import NamedTuple
 import psutil
 
 HEAD, SECOND = "127.0.0.2", "127.0.0.3"
-"""Loopback addresses that Ray takes as they are; 127.0.0.1 means the outer address to it."""
+"""Loopback addresses that Ray uses unchanged; it takes 127.0.0.1 for the external address."""
 
 
 SERVERS = ("--node-manager-port", "--object-manager-port", "--runtime-env-agent-port")
 WORKER_PORTS = range(10002, 20000)
-"""Of workers and drivers, unless Ray is told otherwise."""
+"""Ports of workers and drivers by default."""
 
 
 class Cluster(NamedTuple):
-    """address: of the head, HOST:PORT; environment: what lets a driver in; nodes: their processes, the head first;
-    ports: those that were given to each node by name."""
+    """address: of the head, HOST:PORT; environment: what a driver needs; nodes: their processes, the head first;
+    ports: those assigned to each node by an option."""
 
     address: str
     environment: dict[str, str]
@@ -36,16 +36,16 @@ class Cluster(NamedTuple):
     ports: list[set[int]]
 
     def processes(self, node: int) -> dict[int, str]:
-        """What runs on a node: process id -> its title, such as "ray::Worker.run"."""
+        """Return what runs on a node: process id -> its title, such as "ray::Worker.run"."""
         found = {}
         for process in psutil.Process(self.nodes[node].pid).children(recursive=True):
-            with suppress(psutil.Error):  # it has just ended
+            with suppress(psutil.Error):  # the process has just ended
                 found[process.pid] = " ".join(process.cmdline()).strip()
         return found
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing has on any address: Ray takes them on all."""
+    """Return ports that are free on every address: Ray listens on all."""
     with ExitStack() as held:
         probes = [held.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
@@ -55,7 +55,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def two_nodes(cpus: int = 2, **more: str) -> Iterator[Cluster]:
-    """A head and a second node, `cpus` each. more: environment variables of everything in the cluster"""
+    """Start a head and a second node, `cpus` each. more: environment variables of everything in the cluster"""
     folder = Path(tempfile.mkdtemp(prefix="ray"))  # short: the paths of sockets are limited
     environment = {
         **os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32),
@@ -75,13 +75,13 @@ def two_nodes(cpus: int = 2, **more: str) -> Iterator[Cluster]:
         yield Cluster(address, environment, nodes, [set(numbers) for numbers in ports])
     finally:
         for node in nodes:
-            node.terminate()  # it ends what it started
+            node.terminate()  # the node ends what it started
         for node in nodes:
             with suppress(subprocess.TimeoutExpired):
                 node.wait(60)
             with suppress(ProcessLookupError):
                 os.killpg(node.pid, signal.SIGKILL)
-        shutil.rmtree(folder, ignore_errors=True)  # sockets go while it is walked
+        shutil.rmtree(folder, ignore_errors=True)  # sockets disappear meanwhile
 
 
 def _named(options: Sequence[str], values: Sequence[int]) -> list[str]:
@@ -89,7 +89,7 @@ def _named(options: Sequence[str], values: Sequence[int]) -> list[str]:
 
 
 def _node(arguments: list[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """A node as a process group of its own. What wants to join it waits until it is up."""
+    """Start a node as a separate process group. Whatever joins it waits until it is up."""
     command = [str(Path(sys.executable).with_name("ray")), "start", *arguments, "--block"]
     with log.open("wb") as output:
         return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Stand-ins for the weights that ship inside the package: the networks' random weights, moved a little by a seed.
+"""Stand-ins for the packaged weights: the networks' random weights, changed a little depending on a seed.
 
 python -m tests.helpers.stand_ins FOLDER    # the files, laid out as under methods/
 """
@@ -40,7 +40,7 @@ RECORD = {
 
 
 def network(method, name: str) -> torch.nn.Module:
-    """The network of a loaded method that belongs into the file of that name."""
+    """The network of a loaded method that belongs in the file of that name."""
     if name.startswith("arseg/"):
         if not hasattr(method, "hr"):
             return method.branch
@@ -49,7 +49,7 @@ def network(method, name: str) -> torch.nn.Module:
 
 
 def moved(module: torch.nn.Module, seed: int) -> dict[str, torch.Tensor]:
-    """Its state dict with a little noise on every weight; variances stay positive, what only the loss has is left."""
+    """Its state dict with a little noise on every weight; variances stay positive, entries of the loss unchanged."""
     random = torch.Generator().manual_seed(seed)
     state = {}
     for name, tensor in module.state_dict().items():

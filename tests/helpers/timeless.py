@@ -1,4 +1,4 @@
-"""A result or a record without what differs from one run to the next: times, and what is said of them."""
+"""A result or a record without what differs from one run to the next: times, and caveats about them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from vssbench.results.record import RunResult
 
 TIMES = ("fps", "latency_ms", "samples_ms", "reference_ms", "memory_mb", "energy", "started", "finished", "seconds")
 SAID = ("the machine slept or was busy", "in no FPS:")
-"""How caveats begin that depend on what a clock showed."""
+"""Beginnings of caveats that depend on measured times."""
 
 
 def timeless(value: Any) -> Any:
-    """The JSON value without them, everything else in its order."""
+    """Return the JSON value without times; everything else keeps its order."""
     if isinstance(value, dict):
         return {key: timeless(item) for key, item in value.items() if key not in TIMES and not key.startswith("fps(")}
     if isinstance(value, list):
@@ -22,6 +22,6 @@ def timeless(value: Any) -> Any:
 
 
 def numbers(result: RunResult) -> dict[str, Any]:
-    """What of a result another run must give again, to the digit; the environment is left out."""
+    """Return what a repeated run must reproduce to the digit; the environment is left out."""
     kept: dict[str, Any] = timeless(json.loads(result.to_json()))
     return {key: value for key, value in kept.items() if key != "environment"}

@@ -29,7 +29,7 @@ class Brightness:
 
 
 class Flicker:
-    """Share of the pixels whose predicted class is not that of the frame before, %."""
+    """Share of pixels whose predicted class differs from that in the previous frame, %."""
 
     name, higher_is_better = "flicker", False
 
@@ -58,7 +58,7 @@ class Flicker:
 
     @classmethod
     def totals(cls, spec, clips):
-        """Both numbers of each clip, and the figure for sums of them. No labels are needed, so every clip counts."""
+        """Return both numbers of each clip, and the figure for their sums. Every clip counts: no labels are needed."""
         states = {record.clip: record.states[cls.name] for record in clips.all}
         columns = np.array([[state["changed"], state["pixels"]] for state in states.values()], np.float64)
         return Totals(tuple(states), columns.reshape(-1, 2), cls.share)
@@ -70,7 +70,7 @@ class Flicker:
 
 
 class Checkerboard:
-    """Clips of a board that moves by a pixel a frame; class 1 is white. Both ways, and more of them if asked."""
+    """Clips of a board that moves by one pixel per frame, across or down; class 1 is white. more: additional clips"""
 
     name = "checkerboard"
     space = LabelSpace(

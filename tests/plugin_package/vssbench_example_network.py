@@ -1,4 +1,4 @@
-"""A method with a network, and a wrapper: with all that they may offer beyond the protocol (see vssbench.hooks)."""
+"""A method with a network, and a wrapper, with their optional parts beyond the protocol (see vssbench.hooks)."""
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ class TinyNet:
 
     def __init__(self, labels="synthetic", width: int = 8, threads=None, device="cpu", checkpoint=None):
         self.name, self.device, self.threads = "tinynet", device, threads
-        self.classes = load_space(labels).classes  # the classes of whatever it is run on
+        self.classes = load_space(labels).classes  # the classes of the data it is run on
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # the same random weights each time
             layers = nn.Conv2d(3, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, self.classes, 1)
@@ -28,7 +28,7 @@ class TinyNet:
             self.weights = Weights("file", str(checkpoint))  # its hash is added
 
     def reset(self):
-        """Nothing to forget."""
+        """There is no state to clear."""
 
     def prepare(self, frame):
         return torch.tensor(frame.image, device=self.device).permute(2, 0, 1)[None] / 255
@@ -45,16 +45,16 @@ class TinyNet:
         return y.cpu().numpy()
 
     def cost_module(self, kind, size):
-        """What a frame of that size computes, and its input."""
+        """Return what a frame of that size computes, and its input."""
         if kind != "key":
             raise UserError(f"tinynet has no {kind} frames")
         return self.network, (torch.zeros(1, 3, *size, device=self.device),)
 
 
 class Steady(Wrapper):
-    """A pixel keeps its class over the frames of a clip until the score of another one leads by more than a margin."""
+    """A pixel keeps its class within a clip until the score of a different class leads by more than a margin."""
 
-    runs_inner = "every"  # it costs what that method costs
+    runs_inner = "every"  # it costs what the inner method costs
 
     def __init__(self, of, context, margin: float = 1.0):
         super().__init__(of, context)
