@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from vssbench.bench import run as whole_run
+from vssbench.bench.passes import accuracy
 from vssbench.bench.spec import LatencySpec, RunSpec
 from vssbench.datasets.export import export
 from vssbench.errors import UserError
@@ -93,7 +94,7 @@ def test_files_changed_between_methods_end_the_run_with_one_error(
     tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (file, *_) = sorted((root / "valannot").iterdir())
-    measure = whole_run.clip_records
+    measure = accuracy.clip_records
 
     def changing(bench, tasks, progress):
         for number, found in enumerate(measure(bench, tasks, progress)):
@@ -101,12 +102,12 @@ def test_files_changed_between_methods_end_the_run_with_one_error(
             if number == 2:  # after the first method's last clip
                 cv2.imwrite(str(file), np.zeros((32, 48), np.uint8))
 
-    monkeypatch.setattr(whole_run, "clip_records", changing)
+    monkeypatch.setattr(accuracy, "clip_records", changing)
     methods = (METHOD, "hold(key_interval=2,of=oracle)")
     with pytest.raises(UserError, match="changed while the run was going on") as caught:
         run(tmp_path / "run", root, methods=methods)
     assert "--resume" in str(caught.value)
-    monkeypatch.setattr(whole_run, "clip_records", measure)
+    monkeypatch.setattr(accuracy, "clip_records", measure)
     one, other = run(tmp_path / "run", root, resume=True, methods=methods)
     assert one.dataset.files == other.dataset.files
     assert not list((tmp_path / "run").glob("*/*.part"))

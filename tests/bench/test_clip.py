@@ -14,7 +14,7 @@ import pytest
 from tests.helpers.class_zero import ClassZero
 from vssbench import load_method
 from vssbench.bench.clip import ahead, has_nan, run_clip, run_frame
-from vssbench.bench.run import Measurement
+from vssbench.bench.method_run import MethodRun, load
 from vssbench.bench.session import Bench, Ran, Task
 from vssbench.bench.spec import RunSpec
 from vssbench.datasets.label_spaces import load_space
@@ -281,10 +281,9 @@ def test_frames_of_the_latency_pass_and_of_distances_are_read_only(tmp_path: Pat
     for clip in list(bench.lengths)[:2]:
         with pytest.raises(UserError, match="writer writes into"):
             run_clip(method, clip, bench.dataset.frames(clip), [], 11)
-    spec = RunSpec(methods=["oracle"], dataset=small)
-    oracle = parse("oracle")
-    measurement = Measurement(spec, [oracle])
-    (frame, *_) = measurement._frames({oracle: method})[oracle]
+    bench = Bench(RunSpec(methods=["oracle"], dataset=small))
+    (loaded,) = load(bench, [MethodRun(bench, parse("oracle"))], next(iter(bench.lengths)))
+    (frame, *_) = loaded.frames
     assert not any(array.flags.writeable for array in (frame.image, frame.labels, *frame.side.values()))
 
 

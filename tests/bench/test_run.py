@@ -173,6 +173,13 @@ def test_failing_method_loses_only_the_failed_clip(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("own_methods")
+def test_the_others_are_measured_when_the_first_method_fails(tmp_path: Path) -> None:
+    broken, other = run(tmp_path, methods=["broken", "oracle"], on_error="skip-method")
+    assert "out of luck" in str(broken.failure)
+    assert other.metrics == run(tmp_path / "alone", methods=["oracle"])[0].metrics
+
+
+@pytest.mark.usefixtures("own_methods")
 def test_without_weights_only_cost_is_measured(tmp_path: Path) -> None:
     (refused,) = run(tmp_path / "refused", methods=["untrained"])
     assert refused.metrics is None
