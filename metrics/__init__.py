@@ -14,9 +14,9 @@ BUILTIN: dict[str, Entry] = {
     "pixel_accuracy": Entry(_CONFUSION, "share of labelled pixels that are right, %"),
     "class_accuracy": Entry(_CONFUSION, "mean over classes of the share of their pixels that is right, %"),
     "BIoU": Entry(
-        _BOUNDARY, "boundary IoU, mean over classes, %; BIoU(width=0.02): of so much of the image's diagonal"
+        _BOUNDARY, "boundary IoU, mean over classes, %; BIoU(width=0.02): width as a share of the image's diagonal"
     ),
     "VC": Entry(_CONSISTENCY, "VC@n: video consistency over windows of n frames, %"),
-    "TC": Entry("vssbench.metrics.accuracy.temporal:Temporal", "TC(flow=dis): IoU with the frame before, warped, %"),
-    "VCC": Entry(_CONSISTENCY, "VCC@n: video consistency that also asks the prediction to be right, %"),
+    "TC": Entry("vssbench.metrics.accuracy.temporal:Temporal", "TC(flow=dis): IoU with the previous frame, warped, %"),
+    "VCC": Entry(_CONSISTENCY, "VCC@n: video consistency that also requires the prediction to be right, %"),
 }

@@ -55,16 +55,16 @@ def check_side(specs: Sequence[str | Spec], offered: frozenset[str], dataset: st
     for spec, metric in looking(specs).items():
         lacking = sorted(metric.frame_needs(spec) - {"image"} - offered)
         if lacking:
-            raise UserError(f"{spec} needs {' and '.join(lacking)}, which {dataset} does not give")
+            raise UserError(f"{spec} needs {' and '.join(lacking)}, which {dataset} does not provide")
 
 
 def check(spec: Spec) -> None:
     """Raise UserError for an unknown metric, and for a string that its metric does not take."""
     if spec.name in ON_SHOW and spec.name not in registry.entries("metrics"):
         raise UserError(
-            f"{spec.name} is no metric: predictions alone do not say when each of them was ready",
+            f"{spec.name} is not a metric: predictions alone do not say when each of them was ready",
             where=spec,
-            expected=f"{ON_SHOW[spec.name]}, or a run with a camera, which has {spec.name}(fps=30) as a figure",
+            expected=f"{ON_SHOW[spec.name]}, or a run with --stream, which has {spec.name}(fps=30) as a figure",
             fix="vssbench run ... --stream 30",
         )
     metric = registry.resolve("metrics", spec.name)

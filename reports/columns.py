@@ -216,10 +216,10 @@ def meanings(rows: Sequence[Row]) -> str:
     sizes = dict.fromkeys("x".join(map(str, one["size"])) for one in counted if one.get("size"))
     said = []
     if counted:
-        frame = f"a frame of {' or '.join(sizes)}" if sizes else "a frame"
+        frame = f"per frame of {' or '.join(sizes)}" if sizes else "per frame"
         if len({str(one.input_size) for one in results if one.input_size}) > 1:
             frame += " at the size at which each network sees it (they differ: see the notes)"
-        said.append(f"GFLOPs: multiply-accumulates of step and decode, {frame}, amortised over the frame kinds.")
+        said.append(f"GFLOPs: multiply-accumulates of step and decode {frame}, amortised over the frame kinds.")
     if any(one.fps for one in results):
         said.append("FPS: step is the network, decode its upsampling and argmax, end to end the input's scaling too.")
     return " ".join(said)

@@ -28,7 +28,7 @@ def statement(rows: Sequence[Row]) -> str:
     title = "### Which differences in mIoU are real"
     comparisons = [one for _, _, *both in others for one in both]
     if all(one.p is None for one in comparisons):
-        return f"{title}\n\nThis cannot be said: {plain(comparisons[0].reason or '')}."
+        return f"{title}\n\nNot known: {plain(comparisons[0].reason or '')}."
     pairs = len(running) * (len(running) - 1) // 2
     clips = max(one.clips for one in comparisons)
     lines = [
@@ -42,11 +42,11 @@ def statement(rows: Sequence[Row]) -> str:
     if least >= ALPHA:
         p = f"{least:.2g} or more" if least < 1 else "1"
         what = (
-            "So few clips" if pairs * 2.0 ** (1 - clips) >= ALPHA else f"So many swaps as are tried, for {pairs} pairs,"
+            "So few clips" if pairs * 2.0 ** (1 - clips) >= ALPHA else f"The number of swaps tried, for {pairs} pairs,"
         )
         lines.append(f"{what} cannot separate two methods: p is {p}, whatever they show.")
     elif close:
-        lines.append(f"Not to be told from the best, {best} (≈, p ≥ {ALPHA}): {', '.join(close)}.")
+        lines.append(f"Cannot be told from the best, {best} (≈, p ≥ {ALPHA}): {', '.join(close)}.")
     else:
         lines.append(f"{best} is better than every other (p < {ALPHA}).")
     body = [[name, *_cells(to_best), *_cells(to_above)] for _, name, to_best, to_above in others]

@@ -197,7 +197,7 @@ def test_mapping_template_is_written_to_be_filled_in(trained: dict[str, Path], t
     text = (tmp_path / "map.yaml").read_text()
     assert "dark:\nwhite: [white]\n" in text
     assert "#   0: black" in text
-    assert "exists already" in vssbench(*words, *given).stderr
+    assert "already exists" in vssbench(*words, *given).stderr
     (tmp_path / "map.yaml").write_text(text.replace("dark:", "dark: [black]"))
     mapped = spec.replace(")", f",mapping={tmp_path}/map.yaml)")
     verb("profile", "--methods", mapped, "--size", "32x32", "--no-latency", *given)

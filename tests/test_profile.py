@@ -142,7 +142,7 @@ def test_table_states_the_cost_of_each_frame_kind(vssbench):
     assert re.search(r"[\d.]+ on every frame$", every)
     assert re.search(r"key [\d.]+, nonkey [\d.]+, amortised [\d.]+ over the method's own interval$", fixed)
     assert adaptive.endswith("amortised not known")
-    assert "note: no GFLOPs per frame: how often each kind runs follows from the video" in out
+    assert "note: no GFLOPs per frame: how often each kind runs depends on the video" in out
 
 
 def test_table_marks_a_disagreement_between_the_flop_counters(vssbench):

@@ -323,7 +323,7 @@ def faults(owner: object, names: Mapping[str, Hook] = METHOD) -> Iterator[HookFa
                 yield fault
         if names is METHOD and inner(layer) is not None and runs_inner(layer) is None:
             yield HookFault(
-                "wraps a method and does not say on which frames that runs: what it costs is not known",
+                "wraps a method but does not say on which frames the inner method runs: its cost is not known",
                 where=_name(layer),
                 expected='runs_inner = "key" or "every"',
             )

@@ -153,7 +153,7 @@ def _rows(clips: Clips, width: float) -> Floats | str:
     areas = [found for record, found in every if record.clip not in clips.skipped]
     counted = [found.ravel() for found in areas if found is not None]
     if len(counted) < len(areas):
-        return f"boundaries of the width {width} were not counted"
+        return f"boundaries of width {width} were not counted"
     return np.array(counted, np.float64)
 
 

@@ -194,8 +194,7 @@ def _refuse_outside(clips: Clips) -> None:
                 f"the predicted id {value} is not a class{also}",
                 where=f"clip {record.clip}, frame {first} (the first is 0)",
                 expected=f"0 to {clips.space.classes - 1} under the protocol {clips.protocol.name}",
-                fix="give classes their train ids, from 0, not the values of label files; or read them under the "
-                "protocol of an official script",
+                fix="write train ids, from 0, not the values of label files; or use an official script's protocol",
             )
 
 

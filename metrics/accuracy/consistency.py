@@ -105,7 +105,7 @@ class Consistency(ClipMetric):
             raise UserError(
                 f"the frame is {size(labels)} in a clip of {size(self._pixels.last[0])}",
                 where=f"clip {frame.clip!r}, frame {frame.index} {frame.stem}".rstrip(),
-                expected="one size in a clip",
+                expected="one frame size per clip",
             )
         self._pixels.add(labels, prediction.labels)
         for n, rows in self._windows.items():
@@ -192,7 +192,7 @@ def windows_of(clips: Clips, n: int, right: bool = False) -> dict[str, NDArray[n
         return f"not defined by the protocol {clips.protocol.name}"
     sparse = [record.clip for record in clips.records if record.labelled < record.frames]
     if sparse:
-        return f"needs every frame labelled; frames without labels in {listed(sparse, 1)}"
+        return f"needs labels on every frame; {listed(sparse, 1)} has frames without"
     part = "correct_labelled" if right else "consistent" if rule.void else "consistent_labelled"
     whole = "constant" if rule.void and not right else "constant_labelled"
     rows = [COLUMNS.index(part), COLUMNS.index(whole)]

@@ -95,7 +95,7 @@ def _totals(clips: Clips, spec: Spec) -> Totals | str:
     def ask() -> Totals | str:
         found: Totals | str = registry.resolve("metrics", spec.name).totals(spec, clips)
         if isinstance(found, Totals) and (shape := np.shape(found.read(found.columns))) != (len(found.clips),):
-            raise ValueError(f"its totals give {shape} figures for {len(found.clips)} clips")
+            raise ValueError(f"its totals return {shape} figures for {len(found.clips)} clips")
         return found
 
     return _tried(ask)
@@ -131,6 +131,6 @@ def _put(result: Evaluation, name: str, value: float | str | None) -> None:
     if isinstance(value, str):
         result.metrics[name], result.reasons[name] = None, value
     elif value is None or not math.isfinite(value):
-        result.metrics[name], result.reasons[name] = None, "the metric gives no number"
+        result.metrics[name], result.reasons[name] = None, "the metric returned no number"
     else:
         result.metrics[name] = value

@@ -92,7 +92,7 @@ class Files:
                 self._room = np.empty((*size, 2), "<f4")
             return _middlebury(path, self._room), None
         path = stem.with_name(f"{stem.name}.png")
-        regular(path, expected=f"the flow of this frame to the one before, as .flo or .png, in {self._root}")
+        regular(path, expected=f"the flow from this frame to the previous one, as .flo or .png, in {self._root}")
         flow, known = _kitti(path, size)
         return flow, from_within(flow) & known
 
@@ -135,7 +135,7 @@ def _middlebury(path: Path, into: NDArray[Any]) -> Float32:
         width, height = struct.unpack("<ii", header[4:])
         _check_size(path, (height, width), into.shape[:2])
         if size != 12 + into.nbytes or file.readinto(into.data) != into.nbytes:
-            raise UserError(f"has {size} bytes", where=path, expected=f"{12 + into.nbytes}: it is cut short")
+            raise UserError(f"has {size} bytes", where=path, expected=f"{12 + into.nbytes} bytes")
     if not np.isfinite(into).all():
         raise UserError("holds numbers that are not finite", where=path)
     return into.astype(np.float32, copy=False)
@@ -146,13 +146,13 @@ def _kitti(path: Path, size: Size) -> tuple[Float32, Seen]:
     with path.open("rb") as file:  # before anything is decoded: a header may claim any size
         header = file.read(24)
     if header[:8] != b"\x89PNG\r\n\x1a\n" or len(header) < 24:
-        raise UserError("is not a PNG", where=path, expected="KITTI's PNG of three channels with 16 bits")
+        raise UserError("is not a PNG", where=path, expected="KITTI's PNG of three 16-bit channels")
     width, height = struct.unpack(">II", header[16:24])
     _check_size(path, (height, width), size)
     stored = cv2.imread(os.fspath(path), cv2.IMREAD_UNCHANGED)
     if stored is None or stored.dtype != np.uint16 or stored.shape != (height, width, 3):
         raise UserError(
-            "is not a flow file, or a damaged one", where=path, expected="KITTI's PNG of three channels with 16 bits"
+            "is not a flow file, or is damaged", where=path, expected="KITTI's PNG of three 16-bit channels"
         )
     valid, v, u = np.moveaxis(stored.astype(np.float32), 2, 0)
     return np.stack([(u - 2**15) / 64, (v - 2**15) / 64], axis=-1), valid > 0

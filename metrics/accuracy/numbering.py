@@ -31,8 +31,8 @@ def doubts(clips: Clips) -> list[str]:
     if void >= MOSTLY * (void + labelled) > 0:
         share = 100 * void / (void + labelled)
         found.append(
-            f"{share:.1f} % of the ground truth is void: sparse labels, or label files in another numbering than "
-            f"{clips.space.name}'s (vssbench doctor lists how often each class occurs)"
+            f"{share:.1f} % of the ground truth is void: sparse labels, or label files numbered differently from "
+            f"{clips.space.name} (vssbench doctor lists how often each class occurs)"
         )
     if labelled and _agreement(matrix, np.arange(clips.space.classes)) < HARDLY:
         found += _other_numbering(matrix, clips.space)

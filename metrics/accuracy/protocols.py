@@ -64,8 +64,8 @@ _ALL = (
         "mIoU is the mean over the classes with ground truth; a predicted id from C on is booked in another class's "
         "row (255 of 124 classes: two rows down, column 7). VC@n is the mean over the windows of all clips together, "
         "without the last window of each clip, and void counts as a label. VCC@n takes the same windows without void. "
-        "Not reproduced: hidden files next to the masks count as some of the script's 16 frames, and a stray value (as "
-        "252 in VSPW) that stays in place is a label of its own to the script.",
+        "Not reproduced: hidden files next to the masks count as some of the script's 16 frames, and a stray value "
+        "(such as 252 in VSPW) that does not move is a label of its own in the script.",
         scripts.vspw_areas,
         scripts.over_ground_truth,
         shortest=17,

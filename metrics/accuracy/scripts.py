@@ -117,7 +117,7 @@ def exact_areas(matrix: Counts) -> Areas | str:
     """Exact: void is left out; a predicted value that is not a class stops it."""
     outside = outside_values(matrix, len(matrix) - 1)
     if outside:
-        return f"the predictions hold {listed(outside, 5)}, which is not a class"
+        return f"the predictions contain {listed(outside, 5)}, which is not a class"
     return _square(matrix[:-1, : len(matrix) - 1])
 
 
@@ -133,7 +133,7 @@ def vspw_areas(matrix: Counts) -> Areas | str:
     lost = target >= classes
     if lost.any():
         label, value = int(rows[lost][0]), int(values[lost][0])
-        return f"the official script stops: predicted id {value} on a pixel of class {label} leaves its matrix"
+        return f"the official script stops: predicted id {value} on a pixel of class {label} falls outside its matrix"
     np.add.at(booked, (target, values % classes), matrix[rows, values])
     return _square(booked, moved=int(matrix[:-1, classes:].sum()))
 

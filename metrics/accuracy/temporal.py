@@ -83,7 +83,9 @@ class Temporal(ClipMetric):
                 expected=" or ".join(f"TC(flow={name})" for name in SOURCES),
             )
         if (spec.get("flow") == "files") != (spec.get("root") is not None):
-            raise UserError("a folder of flow files belongs to flow=files", where=spec, fix="TC(flow=files,root=DIR)")
+            raise UserError(
+                "flow=files needs root, and only flow=files takes it", where=spec, fix="TC(flow=files,root=DIR)"
+            )
         if spec.get("flow") == "files" and spec.get("occlusion"):
             raise UserError(
                 "flow files of one direction do not show what is hidden", where=spec, fix="leave out occlusion"
@@ -134,7 +136,7 @@ class Temporal(ClipMetric):
             raise UserError(
                 f"the frame is {size(prediction.labels)} in a clip of {size(self._last[1])}",
                 where=f"clip {frame.clip!r}, frame {frame.index} {frame.stem}".rstrip(),
-                expected="one size in a clip",
+                expected="one frame size per clip",
             )
         for recipe, source in self._sources.items():
             flow, seen = source.take(frame, prediction.labels.shape, follows)

@@ -67,7 +67,7 @@ def _counter(device: str) -> tuple[Callable[[], float], str]:
     if device.partition(":")[0] == "cpu":
         return _processors()
     if not device.startswith("cuda"):
-        raise _Unavailable(f"not measured on {device}: the counters read here are of NVIDIA devices and processors")
+        raise _Unavailable(f"not measured on {device}: only energy counters of NVIDIA devices and processors are read")
     try:
         import pynvml
     except ImportError:
@@ -85,7 +85,7 @@ def _processors() -> tuple[Callable[[], float], str]:
     """Read the packages' counters; each starts again from 0 at a range of its own."""
     zones = sorted(zone for zone in POWERCAP.glob("intel-rapl:*") if zone.name.count(":") == 1)
     if not zones:
-        raise _Unavailable(f"not measured on cpu: {POWERCAP} has no energy counter (RAPL) of a processor")
+        raise _Unavailable(f"not measured on cpu: {POWERCAP} has no processor energy counter (RAPL)")
     try:
         ranges = [int((zone / "max_energy_range_uj").read_text()) for zone in zones]
         last = [int((zone / "energy_uj").read_text()) for zone in zones]

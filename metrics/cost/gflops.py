@@ -64,7 +64,7 @@ def gflops(
     layers = [_layer(method, size, note) for method in hooks.layers(method)]
     if not layers[-1].flops or any(layer.runs_inner is None for layer in layers[:-1]):
         if any(layer.flops for layer in layers[:-1]):
-            note(f"no GFLOPs: {layers[-1].method.name}, which is wrapped, offers no cost_module to count")
+            note(f"no GFLOPs: the inner method {layers[-1].method.name} offers no cost_module to count")
         return None
     cost, second, third = (_by_kind(layers, figure) for figure in (_macs, _second, _ptflops))
     if cost.get("key") is None:
@@ -234,14 +234,12 @@ def _times(cost: float | None, frames: int) -> float | None:
 def _missing(layers: Sequence[Layer], kinds: Kinds | None, cost: Cost) -> str:
     """Return why there are no amortised GFLOPs."""
     if kinds is None:
-        return "no GFLOPs per frame: how often each kind runs follows from the video, and none was scored"
+        return "no GFLOPs per frame: how often each kind runs depends on the video, and none was scored"
     unknown = [kind for kind, n in kinds.items() if n and cost.get(kind) is None]
     if "nonkey" in unknown and layers[0].runs_inner == "key" and "nonkey" in cost:
         name = layers[0].method.name
-        return (
-            f"no GFLOPs per frame: how many nonkey frames are those of the method inside {name} follows from the video"
-        )
-    return f"no GFLOPs per frame: {' and '.join(unknown)} frames ran, and what one of them computes was not counted"
+        return f"no GFLOPs per frame: how many nonkey frames are those of {name}'s inner method depends on the video"
+    return f"no GFLOPs per frame: {' and '.join(unknown)} frames ran, and their work was not counted"
 
 
 def _findings(counted: Sequence[tuple[Kind, Flops]]) -> dict[str, Any]:

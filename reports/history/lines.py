@@ -94,7 +94,7 @@ class Step:
         found = self.verdict.paired
         if self.p is None:
             return (found and found.reason) or "the clips' records (clips.jsonl) are not next to both results"
-        few = f"; so few clips cannot give less than {self.reach:.2g}" if self.reach >= ALPHA else ""
+        few = f"; with so few clips it cannot be below {self.reach:.2g}" if self.reach >= ALPHA else ""
         return f"{paired(self.verdict)}; corrected p = {self.p:.2g}{few}"
 
 

@@ -87,7 +87,7 @@ def notes(lines: Sequence[Line]) -> Iterator[str]:
     for line in lines:
         used = list(dict.fromkeys(machine(row) for _, row, _ in line.points))
         if len(used) > 1:
-            yield f"{line.method} was run on {len(used)} machines, which may show in a digit: {', '.join(used)}"
+            yield f"{line.method} was run on {len(used)} machines, which may change the last digits: {', '.join(used)}"
     if any(step.broken for line in lines for step in line.steps):
         yield "A line is broken where the runs on both sides cannot be compared"
     if len(lines) > LINES:

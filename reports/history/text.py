@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HEADER = ("run", "figure", "method", "before", "now", "change", "what it rests on", "what else changed", "run before")
 METHOD = (
-    "Each run is judged against the one before it as `vssbench check` does it: a change is real where it is beyond the "
+    "Each run is judged against the one before it as `vssbench check` does: a change is real where it is beyond the "
     "rule's limit and the test bears it out. Accuracy: a sign-flip test over the same clips, "
     f"p < {ALPHA} corrected for all changes of the line (Holm). Speed: a rank test over rounds on one machine, "
     "which calls about 4 in 100 comparisons of the same code a change. GFLOPs, parameters and schedules are counted."

@@ -24,6 +24,6 @@ def legend(rows: Sequence[Row], shown: Sequence[Column], notes: Notes) -> str:
         busy_words(rows, shown),
         f"Speeds: {where}; they cannot be compared." if len(named) > 1 else "",
         meanings(rows),
-        f"Of every method: note {', '.join(map(str, notes.of_all))}." if notes.of_all else "",
+        f"For every method: note {', '.join(map(str, notes.of_all))}." if notes.of_all else "",
     ]
     return " ".join(sentence for sentence in said if sentence)

@@ -109,7 +109,7 @@ def _unnamed(points: Sequence[Point], asked: Sequence[bool], more_is_better: boo
 
 
 def _left_out(unnamed: Collection[int]) -> list[str]:
-    return [f"{counted(len(unnamed), 'method')} off the front without a name"] if unnamed else []
+    return [f"{counted(len(unnamed), 'method')} off the front not named"] if unnamed else []
 
 
 def _once(rows: Sequence[Row], column: str) -> list[Row]:

@@ -84,9 +84,7 @@ def _heading(group: Group, members: Sequence[Row], before: Group | None, shown: 
     if before is not None and (before.dataset, before.protocol) == (group.dataset, group.protocol):
         what = "clips" if (before.fingerprint, before.clips) != (group.fingerprint, group.clips) else "files"
         known = f" ({group.files})" if what == "files" and group.files else " (contents not known)" * (what == "files")
-        lines.append(
-            f"These are other {what}{known} than those of the table above: no number can be compared across the two."
-        )
+        lines.append(f"The {what}{known} differ from those of the table above: numbers of the two cannot be compared.")
     return "\n".join(lines)
 
 
@@ -164,8 +162,8 @@ def citations(groups: Sequence[tuple[Group, Sequence[Row]]]) -> str:
         return ""
     more = f" {len(lines) - CITED} more lines: `vssbench cite RUN`." if len(lines) > CITED else ""
     words = (
-        "A line holds the number and what it rests on. `vssbench cite RUN --figures mIoU,gflops` prints those of other "
-        f"figures, `vssbench cite --check 'LINE' RUN` says whether one holds.{more}"
+        "A line has the number and what it depends on. `vssbench cite RUN --figures mIoU,gflops` prints lines of other "
+        f"figures; `vssbench cite --check 'LINE' RUN` says whether a line holds.{more}"
     )
     return "\n\n".join(["## How to cite", words, "\n".join(["```text", *map(printable, lines[:CITED]), "```"])])
 

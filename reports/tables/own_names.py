@@ -48,7 +48,7 @@ def named(rows: Sequence[Row], names: dict[str, str]) -> tuple[list[Row], list[s
 
     found = [replace(row, called=called(row)) for row in rows]
     known = {row.method for row in rows}
-    return found, [f"no row is of {key!r}; {suggest(key, known)}" for key in names if key not in used]
+    return found, [f"no row has the method {key!r}; {suggest(key, known)}" for key in names if key not in used]
 
 
 def _spec(text: str) -> str:

@@ -46,7 +46,9 @@ def _words(shown: Sequence[tuple[str, Row, Sequence[dict[str, Any]]]]) -> str:
     in_turn = [code(name) for name, _, entries in shown if entries[0]["take"] == "every"]
     assumed = [code(name) for name, _, entries in shown if entries[0]["assumed"]]
     if in_turn:
-        words += f" Every frame in turn, since the codec's motion leads from one to the next: {', '.join(in_turn)}."
+        words += (
+            f" These take every frame in turn, as the codec's motion leads from one to the next: {', '.join(in_turn)}."
+        )
     if assumed:
         words += f" With times per frame that were assumed, not measured: {', '.join(assumed)}."
     return words

@@ -56,11 +56,12 @@ def test_difference_states_pixel_agreement_and_miou() -> None:
     space = load_space("synthetic")
     text = difference(Constant(2), Constant(0), frames, space)
     assert text == (
-        "75.00 % of the pixels of 3 frames of clip a are labelled as by constant0; mIoU (exact) there 75.00, -25.00"
+        "75.00 % of the pixels of 3 frames of clip a have the same label as with constant0; "
+        "mIoU (exact) there 75.00, -25.00"
     )
     unlabelled = [Frame("a", index, image) for index in range(3)]
     text = difference(Constant(2), Constant(0), unlabelled, space)
-    assert text == "75.00 % of the pixels of 3 frames of clip a are labelled as by constant0"
+    assert text == "75.00 % of the pixels of 3 frames of clip a have the same label as with constant0"
 
 
 @pytest.mark.parametrize("latency", [[], ["--no-latency"]])
@@ -74,7 +75,7 @@ def test_run_with_bf16_has_a_caveat_with_the_pixel_agreement(tmp_path: Path, lat
     done = vssbench("run", str(spec), "--output", str(out), "--threads", "1", *latency)
     assert done.status == 0, done
     results = [json.loads(path.read_text()) for path in out.glob("*/result.json")]
-    said = {result["method"]: [c for c in result["caveats"] if "labelled as by psp18" in c] for result in results}
+    said = {result["method"]: [c for c in result["caveats"] if "same label as with psp18" in c] for result in results}
     assert said["psp18"] == []
     (caveat,) = said["psp18(dtype=bf16)"]
     assert f"of {4 if not latency else 6} frames" in caveat

@@ -104,7 +104,7 @@ def test_files_changed_between_methods_end_the_run_with_one_error(
 
     monkeypatch.setattr(accuracy, "clip_records", changing)
     methods = (METHOD, "hold(key_interval=2,of=oracle)")
-    with pytest.raises(UserError, match="changed while the run was going on") as caught:
+    with pytest.raises(UserError, match="changed during the run") as caught:
         run(tmp_path / "run", root, methods=methods)
     assert "--resume" in str(caught.value)
     monkeypatch.setattr(accuracy, "clip_records", measure)

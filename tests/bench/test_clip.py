@@ -145,7 +145,7 @@ def test_nan_in_a_step_output_is_an_error(output: object) -> None:
     method = Method()
     method.step = lambda x: (x, output)
     method.decode = lambda y: Prediction(np.zeros(y[0].image.shape[:2], np.uint8), "key")
-    with pytest.raises(UserError, match=r"clip 'a', frame 0 .*fake: the step gives NaN"):
+    with pytest.raises(UserError, match=r"clip 'a', frame 0 .*fake: the step returned NaN"):
         run_clip(method, "a", frames(), [], 3)
 
 
@@ -161,7 +161,7 @@ def test_network_with_nan_weights_is_an_error() -> None:
     image = np.zeros((32, 48, 3), np.uint8)
     run_frame(method, Frame("a", 0, image))
     next(method.network.parameters()).data.fill_(np.nan)
-    with pytest.raises(UserError, match="mask2former: the step gives NaN"):
+    with pytest.raises(UserError, match="mask2former: the step returned NaN"):
         run_frame(method, Frame("a", 1, image))
 
 

@@ -94,7 +94,7 @@ def test_verify_reports_a_false_memory_measured(code: Path, tmp_path: Path) -> N
     measured(tmp_path / "run", code)
     (file,) = (tmp_path / "run").glob("*Zero*/result.json")
     file.write_text(json.dumps({**json.loads(file.read_text()), "memory_measured": "alone"}))
-    assert verify(file.parent).differences == ["memory_measured is 'alone', and 'together' follows from the records"]
+    assert verify(file.parent).differences == ["memory_measured is 'alone', but 'together' follows from the records"]
 
 
 def test_dead_memory_process_is_one_error_message(code: Path) -> None:

@@ -60,7 +60,7 @@ def run(folder: Path, method: str) -> RunResult:
 @pytest.mark.parametrize(
     ("method", "said"),
     [
-        ("dice(share=0.1)", "gives a different answer each time: of 6 frames of clip val_0000, run twice, 1"),
+        ("dice(share=0.1)", "gives different answers from run to run: of 6 frames of clip val_0000, run twice, 1"),
         ("dice(share=0.0)", None),
         ("hold(of=oracle)", None),
         ("dice(lasts=9,share=0.0)", "fails on frames that it answered before: clip 'val_0000', frame 3"),

@@ -366,7 +366,7 @@ def test_datasets_with_different_file_contents_are_incomparable() -> None:
 
 def test_result_that_does_not_follow_from_its_records_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "run", (result(wrong=120), 100))
-    with pytest.raises(UserError, match=r"result.json: mIoU is .*, and .* follows from the records") as caught:
+    with pytest.raises(UserError, match=r"result.json: mIoU is .*, but .* follows from the records") as caught:
         read_runs([folder])
     assert "vssbench verify" in str(caught.value)
 

@@ -8,7 +8,7 @@ from typing import Any
 from vssbench.results.record import RunResult
 
 TIMES = ("fps", "latency_ms", "samples_ms", "reference_ms", "memory_mb", "energy", "started", "finished", "seconds")
-SAID = ("the machine slept or was busy", "in no FPS:")
+SAID = ("the machine slept or was busy", "not in any FPS:")
 """Beginnings of caveats that depend on measured times."""
 
 

@@ -99,7 +99,7 @@ def test_runs_over_different_clips_have_separate_tables_and_no_comparison(tmp_pa
     method_folder(tmp_path / "two", "mpvss", 0.7, clips=10)
     rows = read_runs.read([tmp_path / "one", tmp_path / "two"])
     assert [row.to_best for row in rows] == [{}, {}]
-    assert "other clips than those of the table above" in leaderboard.markdown(rows)
+    assert "The clips differ from those of the table above" in leaderboard.markdown(rows)
 
 
 def test_different_ground_truth_under_equal_clip_names_is_not_compared(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_different_ground_truth_under_equal_clip_names_is_not_compared(tmp_path:
     (other / "clips.jsonl").write_text(
         text.replace('"frames":1,', '"frames":2,').replace('"kinds":{"key":1}', '"kinds":{"key":2}')
     )
-    assert "This cannot be said: the two methods were scored against different ground truth" in leaderboard.markdown(
+    assert "Not known: the two methods were scored against different ground truth" in leaderboard.markdown(
         read_runs.read([tmp_path])
     )
 
@@ -134,7 +134,7 @@ def test_result_without_records_has_a_reason_for_no_interval(tmp_path: Path) -> 
         (method_folder(tmp_path, method, 0.8) / "clips.jsonl").unlink()
     text = leaderboard.markdown(read_runs.read([tmp_path]))
     assert f"no intervals: {read_runs.NO_RECORDS}" in text
-    assert "This cannot be said: the clips' records" in text
+    assert "Not known: the clips' records" in text
 
 
 def test_too_few_clips_have_a_note_instead_of_an_interval(tmp_path: Path) -> None:
@@ -177,6 +177,6 @@ def test_equal_clip_names_with_different_file_contents_have_separate_tables(tmp_
         (folder / "result.json").write_text(text.replace('"files": null', f'"files": {digest}'))
     rows = read_runs.read([tmp_path / name for name in "abc"])
     text = leaderboard.markdown(rows)
-    assert text.count("These are other files") == 2
-    assert "(1000000000000000) than those of the table above" in text
+    assert text.count("The files (") == 2
+    assert "(1000000000000000) differ from those of the table above" in text
     assert not any(row.to_best for row in rows)

@@ -143,7 +143,7 @@ def test_rerun_clips_match_the_records_or_differences_are_named(folder: Path) ->
     found = list(differences(spec, folder, 3))
     assert found == [
         "clip val_0000: kinds {'key': 4, 'nonkey': 6} then, {'key': 2, 'nonkey': 8} now",
-        "clip val_0000: the counts of confusion come out differently",
+        "clip val_0000: the counts of confusion differ",
     ]
 
 

@@ -67,7 +67,7 @@ def test_non_finite_or_missing_value_is_null_with_a_reason(
     assert done.status == 0, done
     (result,) = json.loads(done.stdout)["methods"].values()
     assert result["metrics"]["odd"] is None
-    assert result["reasons"] == {"odd": "the metric gives no number"}
+    assert result["reasons"] == {"odd": "the metric returned no number"}
     assert result["metrics"]["mIoU"] == 100
 
 
@@ -93,7 +93,11 @@ def _one_figure(spec: Any, clips: Any) -> Totals:
         ("compute", lambda self: {"odd": [1, 2]}, "the metric failed: TypeError: "),
         ("load", _divides, "the metric failed: ZeroDivisionError: by nothing"),
         ("totals", staticmethod(_divides), "the metric failed: ZeroDivisionError: by nothing"),
-        ("totals", staticmethod(_one_figure), "the metric failed: ValueError: its totals give () figures for 3 clips"),
+        (
+            "totals",
+            staticmethod(_one_figure),
+            "the metric failed: ValueError: its totals return () figures for 3 clips",
+        ),
         ("totals", staticmethod(lambda spec, clips: "none today"), "none today"),
     ],
 )

@@ -304,5 +304,5 @@ def test_score_has_intervals_and_refuses_streaming_metrics(tmp_path):
     assert "in brackets the 95 % confidence interval over clips" in text
     done = vssbench(*base, "--metrics", "mIoU,sIoU(fps=30)")
     assert done.status == 2
-    assert "sIoU is no metric: predictions alone do not say when each of them was ready" in done.stderr
+    assert "sIoU is not a metric: predictions alone do not say when each of them was ready" in done.stderr
     assert "vssbench run ... --stream 30" in done.stderr

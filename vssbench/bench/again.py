@@ -54,7 +54,7 @@ def _otherwise(name: str, then: ClipRecord, now: ClipRecord) -> Iterator[str]:
         if before != after:
             yield f"clip {name}: {field} {before} then, {after} now"
     yield from (
-        f"clip {name}: the counts of {metric} come out differently"
+        f"clip {name}: the counts of {metric} differ"
         for metric in then.states
         if then.states[metric] != now.states.get(metric)
     )

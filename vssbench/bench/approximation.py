@@ -45,7 +45,7 @@ def difference(method: Method, plain: Method, frames: Sequence[Frame], space: La
     clip = frames[0].clip
     records, maps = zip(*(_run(one, clip, frames, space) for one in (method, plain)), strict=True)
     same = 100 * np.mean([np.mean(ours == theirs) for ours, theirs in zip(*maps, strict=True)])
-    text = f"{same:.2f} % of the pixels of {len(frames)} frames of clip {clip} are labelled as by {plain.name}"
+    text = f"{same:.2f} % of the pixels of {len(frames)} frames of clip {clip} have the same label as with {plain.name}"
     ours, theirs = (evaluate("exact", space, [record], [parse("mIoU")]).metrics["mIoU"] for record in records)
     if ours is None or theirs is None:
         return text

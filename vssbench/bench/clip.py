@@ -78,10 +78,10 @@ def run_frame(method: Method, frame: Frame) -> tuple[Prediction, tuple[float, fl
         end = perf_counter()
     if has_nan(y):
         raise UserError(
-            f"{method.name}: the step gives NaN",
+            f"{method.name}: the step returned NaN",
             where=where,
             expected="numbers: NaN has no class",
-            fix="look at the weights, and at the number format where it is not float32",
+            fix="check the weights, and the number format if it is not float32",
         )
     return prediction, (prepared - start, stepped - prepared, end - stepped)
 

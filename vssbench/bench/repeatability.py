@@ -24,7 +24,7 @@ def caveat(method: Method, frames: Sequence[Frame]) -> str | None:
     if not any(shares):
         return None
     return (
-        f"gives a different answer each time: of {len(shares)} frames of clip {frames[0].clip}, run twice, "
+        f"gives different answers from run to run: of {len(shares)} frames of clip {frames[0].clip}, run twice, "
         f"{np.mean(shares):.2f} % of the pixels got a different label; these numbers hold for one run only"
     )
 

@@ -103,11 +103,11 @@ def _conditions(spec: RunSpec, run: MethodRun, records: Sequence[ClipRecord] | N
     """Yield what a reader must know about how the run was requested."""
     weights = run.weights
     if records is None:
-        why = f"{weights.path} fills only a part of the network" if weights.path else "no weights"
+        why = f"{weights.path} fills only part of the network" if weights.path else "no weights"
         name = innermost(run.spec).name
         yield f"{why}: cost only; accuracy needs --checkpoint {name}=PATH (or --allow-untrained)"
     elif weights.origin == "untrained":
-        yield "untrained: the accuracy is of random weights"
+        yield "untrained: the accuracy is that of random weights"
     if weights.note is not None:
         yield f"weights: {weights.note}"
     if spec.distances is not None:

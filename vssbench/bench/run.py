@@ -42,7 +42,7 @@ class Measurement:
         unbroken = [run for run in self.runs if run.broken is None]
         if not unbroken:
             first = self.runs[0]
-            raise UserError(f"every method failed, {first.spec} for one: {first.broken}")
+            raise UserError(f"every method failed, for example {first.spec}: {first.broken}")
         return unbroken
 
     def open(self, directory: RunDirectory, named: bool) -> None:

@@ -173,16 +173,16 @@ class RunSpec(_Strict):
     limit: int | None = Field(default=None, ge=1, le=10**9, description="Only the first CLIPS clips.")
     checkpoint: dict[str, str | dict[str, str]] = Field(
         default={},
-        description="Weights of a method (name or spec), or untrained: random, not packaged ones.",
+        description="Weights of a method (name or spec), or untrained: random weights, not packaged ones.",
     )
     device: str = Field(default="cpu", description="Torch device, e.g. cpu or cuda:0.")
     threads: int | None = Field(default=None, ge=1, le=1024, description="CPU threads of the networks.")
     workers: int = Field(default=1, ge=1, le=1024, description="Processes for the accuracy pass.")
     engine: Literal["local", "ray"] = Field(
-        default="local", description="local (default), or ray: the processes are spread over a Ray cluster."
+        default="local", description="local (default), or ray: spread the processes over a Ray cluster."
     )
     address: str = Field(
-        default="local", description="Ray: auto, HOST:PORT, or local (default): a cluster of its own, here."
+        default="local", description="Ray: auto, HOST:PORT, or local (default): a new cluster on this machine."
     )
     on_error: Literal["stop", "skip-clip", "skip-method"] = Field(
         default="stop",
@@ -191,7 +191,7 @@ class RunSpec(_Strict):
     )
     memory: Literal["together", "alone"] = Field(
         default="together",
-        description="together (default): with every method loaded; alone: each in a process of its own, for seconds.",
+        description="together (default): with every method loaded; alone: each in its own process, for a few seconds.",
     )
     keep_frames: int = Field(
         default=3, ge=0, le=100, description="Pictures of each method's worst frames to keep; 0: none."

@@ -13,7 +13,7 @@ from vssbench.cli.check import check_place
 def command(
     what: Annotated[Literal["update"], typer.Argument(help="What to do.")],
     results: Annotated[list[Path], typer.Argument(help="Run directories whose figures are accepted.")],
-    output: Annotated[Path, typer.Option("--output", help="Baseline file; updated if it is there.")],
+    output: Annotated[Path, typer.Option("--output", help="Baseline file; updated if it exists.")],
     reason: Annotated[str, typer.Option("--reason", help="What changed, and why that is right; kept in the file.")],
     prune: Annotated[bool, typer.Option("--prune", help="Drop the methods that the results lack.")] = False,
 ) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def command(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
-    method: Annotated[str | None, typer.Option("--method", help="Of this method only; default: of each.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="Only this method; default: every method.")] = None,
     figures: Annotated[
         str,
         typer.Option(

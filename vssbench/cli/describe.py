@@ -14,9 +14,11 @@ from vssbench.errors import UserError, printable
 def command(
     folder: Annotated[Path, typer.Argument(help="Folder with images and, perhaps, masks below it.")],
     *,
-    output: Annotated[Path | None, typer.Option("--output", help="A new file, my_video.yaml; default: print.")] = None,
-    images: Annotated[str | None, typer.Option("--images", help="A part of the images' paths: take those.")] = None,
-    labels: Annotated[str | None, typer.Option("--labels", help="A part of the masks' paths: take those.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="A new file, such as my_video.yaml; default: stdout.")
+    ] = None,
+    images: Annotated[str | None, typer.Option("--images", help="Only images whose path contains this.")] = None,
+    labels: Annotated[str | None, typer.Option("--labels", help="Only masks whose path contains this.")] = None,
     masks: Annotated[int, typer.Option("--masks", min=1, max=10**6, help="Read at most this many masks.")] = 200,
 ) -> None:
     """Write the description of a folder for --dataset: patterns, classes with their share of pixels, splits.
@@ -31,7 +33,7 @@ def command(
     from vssbench.progress import Shown
 
     if output is not None and output.exists():
-        raise UserError("exists already", where=output, fix="name a new file in --output")
+        raise UserError("already exists", where=output, fix="name a new file in --output")
     with Shown(Console(stderr=True), "describe", None) as shown:
         found = describe(folder, images, labels, masks, shown.describe)
     described = write.text(found)

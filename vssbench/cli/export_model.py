@@ -50,28 +50,29 @@ def command(
     template: TemplateOption = None,
     checkpoint: CheckpointOption = None,
     precision: Annotated[
-        Literal["float32", "fp16", "int8"], typer.Option("--precision", help="Of weights and activations.")
+        Literal["float32", "fp16", "int8"],
+        typer.Option("--precision", help="Number format of weights and activations."),
     ] = "float32",
     calibrate: Annotated[
         str | None,
-        typer.Option("--calibrate", metavar="DATASET", help="For int8: the data that ranges are taken from."),
+        typer.Option("--calibrate", metavar="DATASET", help="For int8: dataset that ranges are taken from."),
     ] = None,
     calibrate_split: Annotated[
-        str, typer.Option("--calibrate-split", metavar="SPLIT", help="Of that data; not the one that is scored.")
+        str, typer.Option("--calibrate-split", metavar="SPLIT", help="Its split; not the one that is scored.")
     ] = "train",
     calibrate_frames: Annotated[
-        int, typer.Option("--calibrate-frames", min=1, max=10**4, help=f"In all; {OF_EACH} of a clip at most.")
+        int, typer.Option("--calibrate-frames", min=1, max=10**4, help=f"Frames in total; at most {OF_EACH} per clip.")
     ] = 48,
     grid_sample: Annotated[
         bool,
-        typer.Option("--grid-sample/--no-grid-sample", help="Sample by the operator GridSample, or by gathers."),
+        typer.Option("--grid-sample/--no-grid-sample", help="Sample with the operator GridSample, or with gathers."),
     ] = True,
     dataset: DatasetOption = None,
     data_root: RootOption = None,
     split: SplitOption = DEFAULT.split,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10**6, help="Frames that are compared at the end.")] = 12,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10**6, help="Frames to compare at the end.")] = 12,
     allow_different: Annotated[
-        bool, typer.Option("--allow-different", help="Exit with 0 although fewer labels are equal.")
+        bool, typer.Option("--allow-different", help="Exit with 0 even if fewer labels are equal.")
     ] = False,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
@@ -147,11 +148,12 @@ def _report(model: ModelFile, output: Path, frames: str, missed: list[str], limi
         for line in _lines(model, output, frames):
             print(printable(line), file=sys.stderr)
     if missed:
-        print(f"vssbench: not compared, for it ran on none of {limit} frames: {', '.join(missed)}", file=sys.stderr)
+        print(f"vssbench: graphs not compared: {', '.join(missed)}; none of {limit} frames ran them", file=sys.stderr)
     if different:
         kinds = " and ".join(different)
         print(
-            f"vssbench: fewer than {LEAST[model.precision]:.1%} of labels are equal on {kinds} frames", file=sys.stderr
+            f"vssbench: fewer than {LEAST[model.precision]:.1%} of the labels are equal on {kinds} frames",
+            file=sys.stderr,
         )
 
 
@@ -180,7 +182,7 @@ def _lines(model: ModelFile, output: Path, frames: str) -> list[str]:
     written = ", ".join(f"{name} ({size / 1e6:.1f} MB)" for name, size in sizes.items())
     lines = [f"written to {output}: model.yaml, {written}; {model.precision}"]
     if model.weights.origin == "untrained":
-        lines.append("the weights are random: good for measuring speed, and for nothing else")
+        lines.append("the weights are random: good only for measuring speed")
     for kind, one in model.parity.items():
         lines.append(
             f"{kind} frames: {one.equal:.3%} of the labels equal, scores differ by {one.difference:.2g} at most "

@@ -37,8 +37,8 @@ def command(
             autocompletion=completion.one(lambda: [(kind, "") for kind in KINDS]),
         ),
     ],
-    dataset: Annotated[str | None, typer.Option("--dataset", help="Of published: on this dataset only.")] = None,
-    method: Annotated[str | None, typer.Option("--method", help="Of published: names that contain this.")] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", help="For published: only on this dataset.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="For published: only names that contain this.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List methods, datasets or metrics, including those of installed plugins, or the numbers that papers print.

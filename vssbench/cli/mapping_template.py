@@ -23,7 +23,7 @@ def mapping_template(file: Path | None) -> Iterator[None]:
     from vssbench.networks.mapping_file import template
 
     if file is not None and file.exists():
-        raise UserError("exists already", where=file, fix="name a new file in --mapping-template")
+        raise UserError("already exists", where=file, fix="name a new file in --mapping-template")
     try:
         yield
     except ClassesDiffer as error:

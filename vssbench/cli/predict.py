@@ -34,8 +34,10 @@ def command(
     ],
     *,
     frames: Annotated[Path, typer.Option("--frames", help="A folder of images or of clips, or a video file.")],
-    output: Annotated[Path, typer.Option("--output", help="A new or empty folder: <clip>/<frame stem>.png.")],
-    overlays: Annotated[bool, typer.Option("--overlay", help="Also <output>/overlays/<clip>/<stem>.jpg.")] = False,
+    output: Annotated[Path, typer.Option("--output", help="A new or empty folder, for <clip>/<frame stem>.png.")],
+    overlays: Annotated[
+        bool, typer.Option("--overlay", help="Also write <output>/overlays/<clip>/<stem>.jpg.")
+    ] = False,
     video: Annotated[
         Path | None, typer.Option("--video", help="A new video file: frames next to predictions (.mp4, .mkv, .mov).")
     ] = None,
@@ -51,7 +53,7 @@ def command(
         bool, typer.Option("--allow-untrained", help="Predict without weights too: noise, to try things out.")
     ] = False,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, max=10**9, help="Only the first FRAMES frames in all.")
+        int | None, typer.Option("--limit", min=1, max=10**9, help="Only the first FRAMES frames in total.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

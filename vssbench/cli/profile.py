@@ -109,7 +109,7 @@ def _computation(found: dict[str, Any]) -> list[str]:
     params, record, notes = found["params_m"], found["gflops"], [f"note: {text}" for text in found["notes"]]
     lines = [] if params is None else [f"{params:.2f} M parameters, weights: {found['weights']}"]
     if found["params_training_only_m"]:
-        lines[0] += f" (and {found['params_training_only_m']:.2f} M that only training reads)"
+        lines[0] += f" (and {found['params_training_only_m']:.2f} M for training only)"
     if found["input_size"]:
         lines.append(f"the network sees a frame at {told(found['input_size'])}, padding included")
     if record is None:

@@ -26,7 +26,7 @@ def command(
     ] = False,
     formats: Annotated[
         str | None,
-        typer.Option("--format", help="Of md, csv, html, latex, plots, comma-separated; default all but latex."),
+        typer.Option("--format", help="Comma-separated: md, csv, html, latex, plots; default: all but latex."),
     ] = None,
     columns: Annotated[
         str | None,
@@ -39,9 +39,7 @@ def command(
     ] = None,
     names: Annotated[
         Path | None,
-        typer.Option(
-            "--names", help="YAML file of what methods are called, such as 'mpvss: Ours'; plots name these in any case."
-        ),
+        typer.Option("--names", help="YAML file with methods' names, such as 'mpvss: Ours'; plots always name these."),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Write leaderboard and plots here.")] = None,
 ) -> None:

@@ -32,26 +32,27 @@ def command(
         typer.Option("--start", help="Weights: a file or folder, huggingface(model=ID); arseg: hr:FILE."),
     ] = None,
     split: Annotated[str, typer.Option("--split", help="Split to learn from.")] = "train",
-    validation: Annotated[str, typer.Option("--validation", help="Split to judge by, or none.")] = "val",
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Default: the recipe's.")] = None,
+    validation: Annotated[str, typer.Option("--validation", help="Split to validate on, or none.")] = "val",
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Training steps; default: the recipe's.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Examples per step, over all devices.")] = None,
     rate: Annotated[float | None, typer.Option("--rate", help="Learning rate.")] = None,
     crop: Annotated[str | None, typer.Option("--crop", help="HEIGHTxWIDTH of the training crops.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of all random numbers; default 0.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all random numbers; default 0.")] = None,
     option: Annotated[
-        list[str] | None, typer.Option("--option", help="NAME=NUMBER of the recipe's own, e.g. window=5; repeatable.")
+        list[str] | None,
+        typer.Option("--option", help="A number of the recipe: NAME=NUMBER, e.g. window=5; repeatable."),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Learn from the first CLIPS clips only.")] = None,
     validation_limit: Annotated[
-        int | None, typer.Option("--validation-limit", min=1, help="Judge by the first CLIPS clips only.")
+        int | None, typer.Option("--validation-limit", min=1, help="Validate on the first CLIPS clips only.")
     ] = None,
     codec: Annotated[str | None, typer.Option("--codec", help="For recipes that need motion: h264(...).")] = None,
     precision: Annotated[str, typer.Option("--precision", help="no (float32), fp16 or bf16.")] = "no",
     device: DeviceOption = DEFAULT.device,
     threads: ThreadsOption = None,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that make examples.")] = 0,
-    log_every: Annotated[int, typer.Option("--log-every", min=1, help="Steps.")] = 50,
-    validate_every: Annotated[int, typer.Option("--validate-every", min=1, help="Steps.")] = 1000,
+    log_every: Annotated[int, typer.Option("--log-every", min=1, help="Steps between lines of the log.")] = 50,
+    validate_every: Annotated[int, typer.Option("--validate-every", min=1, help="Steps between validations.")] = 1000,
     save_every: Annotated[int, typer.Option("--save-every", min=1, help="Steps between states to resume from.")] = 500,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the training in --output.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="A few steps: memory, steps, expected time.")] = False,
@@ -134,7 +135,7 @@ def _told(plan: dict[str, Any]) -> str:
     settings, memory = plan["settings"], plan["memory_mb"]
     height, width = settings["crop"]
     lines = [
-        f"{plan['method']}: {plan['trained_params_m']:.2f} M parameters learn, "
+        f"{plan['method']}: {plan['trained_params_m']:.2f} M parameters are trained, "
         f"{plan['frozen_params_m']:.2f} M are frozen",
         f"data: {counted(plan['clips'], 'clip')}, {counted(plan['labelled_frames'], 'labelled frame')}",
         f"{settings['steps']} steps of {settings['batch']} examples of {height}x{width}, rate {settings['rate']:g}, "

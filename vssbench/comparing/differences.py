@@ -91,7 +91,7 @@ class Differences:
         found = [one for one in self.rows if one.figure == wanted and method in (None, one.method)]
         if len(found) != 1:
             there = listed((f"{one.figure} of {one.method}" for one in self.rows), 8)
-            raise UserError(f"{len(found)} differences are in {wanted}", expected=f"one, such as {there}")
+            raise UserError(f"{wanted} has {len(found)} differences", expected=f"exactly one, such as {there}")
         return found[0]
 
     def to_dataframe(self) -> pd.DataFrame:

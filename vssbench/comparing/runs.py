@@ -95,7 +95,9 @@ def _rows(source: Source, protocol: str | None) -> list[Row]:
     if isinstance(source, RunResult):
         if protocol not in (None, source.protocol):
             raise UserError(
-                f"has no records to read under {protocol}", where=_title(source), expected="the folder of its run"
+                f"has no records to read under {protocol}",
+                where=_title(source),
+                expected="the run's folder, in place of the result",
             )
         return [measured(source)]
     path = expanded(source)
@@ -122,9 +124,9 @@ def _pairs(first: Sequence[Row], second: Sequence[Row]) -> tuple[list[tuple[Row,
     names = [listed(dict.fromkeys(row.method for row in side), LISTED) for side in (first, second)]
     if not pairs:
         raise NotComparable(
-            "no method was measured on one dataset on both sides",
-            expected=f"in both what one of them has: {names[0]}; {names[1]}",
-            fix="name the folders of two methods, to compare one with the other",
+            "no method was measured on the same dataset in both",
+            expected=f"a method that both have; a has {names[0]}, b has {names[1]}",
+            fix="name the folders of two methods to compare one with the other",
         )
     paired = {id(row) for pair in pairs for row in pair}
     alone = [
@@ -151,7 +153,7 @@ def _refuse_others(before: Entry, now: Entry) -> None:
         raise NotComparable(
             "; ".join(differing).replace(" then, ", " in a, ").replace(" now", " in b"),
             where=first if first == second else f"{first}, {second}",
-            expected="one dataset, read and scored alike",
+            expected="the same dataset, read and scored in the same way",
         )
 
 

@@ -142,7 +142,7 @@ def read_runs(runs: Sequence[Path]) -> Snapshot:
             entry = Entry.of(result)
             if entry.key in entries:
                 raise UserError(
-                    f"{' on '.join(entry.key)} was measured twice: in {folders[entry.key]} too",
+                    f"{' on '.join(entry.key)} was measured twice: also in {folders[entry.key]}",
                     where=file.parent,
                     expected="one result of each method on each dataset",
                 )

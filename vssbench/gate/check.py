@@ -167,7 +167,7 @@ def _judged(verdict: Verdict, rule: Rule, before: Entry | None, now: Entry) -> V
     if why := other_times(rule.figure, before, now):
         return replace(verdict, status="incomparable", why=why)
     if rule.figure.spec.name == "memory" and (others := other_memory(before, now)):
-        return replace(verdict, status="incomparable", why=f"measured otherwise ({'; '.join(others)})")
+        return replace(verdict, status="incomparable", why=f"measured differently ({'; '.join(others)})")
     change = verdict.current - verdict.baseline
     slack = NOISE * max(abs(verdict.baseline), abs(verdict.current))
     if rule.relative and change:

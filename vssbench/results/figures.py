@@ -325,7 +325,7 @@ COSTS = (
     *(
         _mb(
             f"memory({where})", f"memory {where.replace('_', ' ')} (MB)",
-            take=_cell("memory_mb", where, f"the {where.partition('_')[0]} tells no memory"),
+            take=_cell("memory_mb", where, f"the {where.partition('_')[0]} reports no memory"),
         )
         for where in ("host_working", "host_peak", "device_working", "device_peak")
     ),

@@ -134,7 +134,7 @@ def _motion(result: RunResult, timed: Mapping[str, Any]) -> list[str]:
     between = shares(timed["samples_ms"]["kind"], result.kinds).get("nonkey", 0.0)
     whole = 1e3 / (1e3 / end_to_end + between * spent)
     return [
-        f"in no FPS: the codec's dense motion, {spent:.1f} ms per nonkey frame at {height}x{width}, made from the "
+        f"not in any FPS: the codec's dense motion, {spent:.1f} ms per nonkey frame at {height}x{width}, made from the "
         f"stream's vectors before `prepare`; with it, end to end is {whole:.1f} FPS"
     ]
 

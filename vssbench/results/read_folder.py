@@ -27,7 +27,7 @@ def result_files(run: Path, *more: str) -> list[Path]:
         if found := sorted(run.glob(pattern)):
             return found
     started = (run / "run.json").exists()
-    fix = f"vssbench run ... --resume --output {run}, where it was interrupted" if started else None
+    fix = f"vssbench run ... --resume --output {run}, if it was interrupted" if started else None
     raise UserError("holds no <method>/result.json", where=run, expected=expected, fix=fix)
 
 

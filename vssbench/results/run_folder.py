@@ -232,7 +232,7 @@ def read_clips(path: Path) -> dict[str, ClipRecord]:
             ) from None
         if records.setdefault(record.clip, record) != record:
             raise UserError(
-                f"has the clip {record.clip!r} twice, with other numbers",
+                f"has the clip {record.clip!r} twice, with different numbers",
                 where=f"{path}:{number}",
                 fix="delete both lines: the clip is then measured again",
             )

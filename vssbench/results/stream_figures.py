@@ -129,7 +129,7 @@ def keeps_up_to(result: RunResult) -> float | str | None:
     if not set(kinds) <= set(spent):
         return "not every kind of frame has an assumed time"
     found = highest_rate([round(1e3 * spent[kind]) for kind in kinds])
-    return "no rate that a camera has" if found is None else found
+    return "no realistic frame rate" if found is None else found
 
 
 def _or(value: float | None, why: str) -> float | str:

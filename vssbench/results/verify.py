@@ -38,7 +38,7 @@ class Verified:
         for place, one, other in _leaves(what, without_nan(stands), without_nan(follows)):
             self.values += 1
             if not _same(one, other):
-                self.differences.append(f"{place} is {_told(one)}, and {_told(other)} follows from the records")
+                self.differences.append(f"{place} is {_told(one)}, but {_told(other)} follows from the records")
 
 
 def verify(folder: Path) -> Verified:

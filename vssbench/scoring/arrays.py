@@ -196,7 +196,7 @@ def _scored(
         shown = None if images is None else images[index]
         image = np.empty((0, 0, 3), np.uint8) if shown is None else np.asarray(shown)
         if looks and (image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size):
-            raise UserError("is no picture", where=f"images, {where}", expected="uint8[H, W, 3]")
+            raise UserError("is not a picture", where=f"images, {where}", expected="uint8[H, W, 3]")
         expected = None if ids is None and not looks else image.shape[:2] if ids is None else ids.shape
         predicted = np.empty((0, 0), np.uint8)
         if expected is not None:

@@ -101,7 +101,9 @@ def interval_of(found: Sample, level: float = 0.95) -> Interval:
         return Interval(found.value, reason=few, clips=found.clips, level=level)
     nothing = np.isnan(found.drawn)
     if nothing.mean() > UNDEFINED:
-        gone = f"not a number in {100 * nothing.mean():.0f} % of the resamples: too few clips carry one of the classes"
+        gone = (
+            f"not a number in {100 * nothing.mean():.0f} % of the resamples: too few clips contain one of the classes"
+        )
         return Interval(found.value, reason=gone, clips=found.clips, level=level)
     low, high = limits(found.value, found.drawn[~nothing], found.left, level)
     return Interval(found.value, low, high, clips=found.clips, level=level)

@@ -50,10 +50,10 @@ def require_follows(result: RunResult, known: Mapping[str, Totals | str], protoc
         if stands is None or not math.isclose(stands, follows, rel_tol=1e-9):
             value = "missing" if stands is None else f"{stands:.6g}"
             raise UserError(
-                f"{name} is {value}, and {follows:.6g} follows from the records next to it",
+                f"{name} is {value}, but {follows:.6g} follows from the records next to it",
                 where=where,
                 expected="a result and records of one run, as it wrote them",
-                fix=f"vssbench verify {where.parent.parent} lists all that differs",
+                fix=f"vssbench verify {where.parent.parent} lists everything that differs",
             )
 
 

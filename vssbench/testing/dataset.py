@@ -59,10 +59,10 @@ def _space(findings: Findings, space: Any) -> None:
         if not findings.expect(right, f"{field} is {_kind(array)}, expected {np.dtype(dtype).name}{list(shape)}"):
             return
     ids = space.from_file[space.from_file != IGNORE]
-    findings.expect(bool((ids < space.classes).all()), f"from_file gives train ids beyond {space.classes - 1}")
+    findings.expect(bool((ids < space.classes).all()), f"from_file has train ids beyond {space.classes - 1}")
     if not space.from_colour:  # colour masks are written by colour
         back = space.from_file[space.to_file]
-        findings.expect(np.array_equal(back, np.arange(space.classes)), f"to_file, read back, gives {back.tolist()}")
+        findings.expect(np.array_equal(back, np.arange(space.classes)), f"to_file, read back, is {back.tolist()}")
 
 
 def _clips(findings: Findings, clips: list[str]) -> None:
@@ -95,12 +95,12 @@ def _clip(findings: Findings, dataset: Dataset, clip: str) -> None:
             faults.append("differs when it is read again")
         if stem != wanted or not equal_labels(labels, frame.labels):
             faults.append(
-                f"labels() gives {stem!r} with {_kind(labels)}, frames() {frame.stem!r} with {_kind(frame.labels)}"
+                f"labels() returns {stem!r} with {_kind(labels)}, frames() {frame.stem!r} with {_kind(frame.labels)}"
             )
         if faults:
             findings.failures.extend(f"frame {index} {fault}" for fault in faults)
             return  # the next frames have the same fault
-    findings.expect(count == len(stems), f"frames() gives {count} frames, stems() names {len(stems)}")
+    findings.expect(count == len(stems), f"frames() returns {count} frames, stems() names {len(stems)}")
 
 
 def _hooks(findings: Findings, dataset: Dataset, clip: str) -> None:
@@ -119,13 +119,13 @@ def _hooks(findings: Findings, dataset: Dataset, clip: str) -> None:
     last = len(frames) - 1
     alone = replace(hooks.frame(dataset, clip, last), side={})  # it may lack side inputs that need other frames
     known = same(replace(frames[last], side={}), alone)
-    findings.expect(known, f"frame({clip!r}, {last}) differs from the frame that frames() gives")
+    findings.expect(known, f"frame({clip!r}, {last}) differs from the frame that frames() returns")
     digests = hooks.offered(dataset, "digests")
     agree = digests is None or list(digests(clip)) == [(frame.stem, frame.digests) for frame in frames]
     findings.expect(agree, f"digests({clip!r}) differ from those of the frames")
     video = hooks.video(dataset, clip)
     usable = video is None or (isinstance(video, Path) and video.is_file())
-    findings.expect(usable, f"video({clip!r}) gives {video!r}, expected a path of a file, or None")
+    findings.expect(usable, f"video({clip!r}) returns {video!r}, expected a path of a file, or None")
 
 
 def _frame(frame: Frame, classes: int, size: tuple[int, ...]) -> list[str]:

@@ -81,7 +81,7 @@ def _scores(findings: Findings, scores: Any, prediction: Prediction, frame: Fram
     size = list(frame.image.shape[:2])
     if not isinstance(scores, np.ndarray) or scores.dtype != np.float32 or list(scores.shape[1:]) != size:
         found = f"{scores.dtype}{list(scores.shape)}" if isinstance(scores, np.ndarray) else type(scores).__name__
-        findings.expect(False, f"scores() gives {found}, expected float32[C, {size[0]}, {size[1]}]")
+        findings.expect(False, f"scores() returns {found}, expected float32[C, {size[0]}, {size[1]}]")
         return
     same = np.mean(scores.argmax(axis=0) == prediction.labels)
     findings.expect(same >= AGREEMENT, f"the argmax of scores() is the prediction on only {same:.1%} of the pixels")
@@ -91,22 +91,23 @@ def _passed_on(findings: Findings, wrapper: Any, predictions: Sequence[Predictio
     """Check that the inner method ran where the wrapper says, and that its kinds and ages were passed on."""
     runs, count, frames = hooks.runs_inner(wrapper), len(predictions), sorted(watch.ran)
     if runs == "every" and len(frames) < count:
-        findings.expect(False, f'runs_inner is "every", and the method inside ran on frames {frames} of {count}')
+        findings.expect(False, f'runs_inner is "every", but the inner method ran on frames {frames} of {count}')
         return
     schedule = hooks.usable(wrapper, "schedule")
     if runs == "key" and isinstance(schedule, hooks.Plans):
         planned = [index for index in range(count) if schedule.is_key(index)]
         if not findings.expect(
-            frames == planned, f'runs_inner is "key", schedule says frames {planned}, the method inside ran on {frames}'
+            frames == planned,
+            f'runs_inner is "key", schedule says frames {planned}, but the inner method ran on {frames}',
         ):
             return
     for index, prediction in enumerate(predictions):
         said, within = (prediction.kind, prediction.age), watch.ran.get(index)
         if index not in watch.ran:
-            fault = "" if said[0] == "nonkey" else "and the method inside did not run on it: nonkey"
+            fault = "" if said[0] == "nonkey" else "but the inner method did not run on it: nonkey"
         else:
             passed = within is None or said == (within.kind, within.age)
-            fault = "" if passed or within is None else f"the method inside said {within.kind} of age {within.age}"
+            fault = "" if passed or within is None else f"but the inner method said {within.kind} of age {within.age}"
         if not findings.expect(not fault, f"frame {index} is {said[0]} of age {said[1]}, {fault}"):
             return
 
@@ -127,7 +128,7 @@ def _cost(findings: Findings, method: Method, seen: set[str], size: tuple[int, i
             continue
         if kind not in seen and all_seen:
             findings.expect(
-                False, f"cost_module offers {kind} frames, of which {frames} frames had none: raise UserError"
+                False, f"cost_module offers {kind} frames, but none of {frames} frames was one: raise UserError"
             )
         elif problem := _uncountable(made):
             findings.expect(False, f"cost_module({kind!r}, ...) {problem}")
@@ -140,13 +141,13 @@ def _uncountable(made: Any) -> str | None:
     from vssbench.metrics.cost.flops import count
 
     if not isinstance(made, tuple) or len(made) != 2 or not isinstance(made[0], nn.Module):
-        return "gives no (torch module, inputs)"
+        return "does not return (torch module, inputs)"
     if not isinstance(made[1], tuple) or not all(isinstance(one, Tensor) for one in made[1]):
-        return "gives inputs that are not a tuple of tensors"
+        return "returns inputs that are not a tuple of tensors"
     try:
         count(*made)
     except Exception as error:
-        return f"gives a {type(made[0]).__name__} that cannot be counted: {cause(error)}"
+        return f"returns a {type(made[0]).__name__} that cannot be counted: {cause(error)}"
     return None
 
 
@@ -159,8 +160,8 @@ def _parameters(findings: Findings, method: Method) -> None:
         or not all(type(found.get(name, 0)) is int for name in ("all", "without_training_only"))
         or not 0 <= found.get("without_training_only", 0) <= found.get("all", -1)
     ):
-        findings.expect(False, f'parameter_counts() gives {found}, expected {{"all": n}} and what is part of it')
+        findings.expect(False, f'parameter_counts() returns {found}, expected {{"all": n}} and what is part of it')
     network = hooks.usable(method, "network")
     learnt = network is not None and any(True for _ in network.parameters())
     if (learnt or counts is not None) and hooks.usable(method, "weights") is None:
-        findings.expect(False, 'has a network and no weights: Weights("untrained") for an untrained network')
+        findings.expect(False, 'has a network but no weights: offer Weights("untrained") for an untrained network')

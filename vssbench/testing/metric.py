@@ -68,7 +68,7 @@ def check_metric(
         for clip in clips:
             findings.expect(
                 _same(_streamed(make(), clip), _updated(make(), clip)),
-                f"{len(clip)} frames, streamed, give a different state",
+                f"{len(clip)} frames, streamed, leave a different state",
             )
     if isinstance(factory, HasTotals):
         with findings.check("totals"):
@@ -142,7 +142,7 @@ def _compute(findings: Findings, make: Make, done: list[Metric], asked: list[Spe
     for what, metric in (("nothing seen", make()), ("a clip", done[2])):
         values = metric.compute()
         missing = [str(spec) for spec in asked if str(spec) not in values]
-        findings.expect(not missing, f"{what}: compute gives {sorted(values)}, not {missing}")
+        findings.expect(not missing, f"{what}: compute returns {sorted(values)}, not {missing}")
         odd = {
             key: value
             for key, value in values.items()
@@ -189,9 +189,9 @@ def _merge(findings: Findings, make: Make, done: list[Metric]) -> None:
         all(other.compute() == numbers for other in others), "a different order of merging gives different numbers"
     )
     pairs = [_folded(make, done[:2]), _folded(make, done[2:])]
-    findings.expect(_same(_folded(make, pairs), _folded(make, done)), "merging pairs first gives another total")
+    findings.expect(_same(_folded(make, pairs), _folded(make, done)), "merging pairs first gives a different total")
     loaded = [_clone(make, metric) for metric in done]
-    findings.expect(_same(_folded(make, loaded), _folded(make, done)), "states read back merge to another total")
+    findings.expect(_same(_folded(make, loaded), _folded(make, done)), "states read back merge to a different total")
     findings.expect(
         _same(_folded(make, [make(), done[1], make()]), _folded(make, [done[1]])), "an empty one adds something"
     )

@@ -43,7 +43,7 @@ def check_totals(
             found, expected = metric.totals(spec, clips.under(spec)), computed[str(spec)]
             what = f"{spec} of {', '.join(record.clip for record in some)}"
             if isinstance(found, str):
-                findings.expect(expected is None, f"{what}: no totals ({found}), but compute gives {expected}")
+                findings.expect(expected is None, f"{what}: no totals ({found}), but compute returns {expected}")
             elif _well_formed(findings, found, clips, what):
                 _right(findings, found, expected, what)
                 for clip, row in zip(found.clips, found.columns, strict=True):
@@ -76,11 +76,11 @@ def _right(findings: Findings, found: Totals, expected: float | None, what: str)
     value = found.value()
     findings.expect(
         math.isnan(value) if expected is None else math.isclose(value, expected, rel_tol=1e-9),
-        f"{what}: the totals make {value}, compute gives {expected}",
+        f"{what}: the totals make {value}, compute returns {expected}",
     )
     sums = np.stack([found.columns.sum(axis=0), *found.columns])
     together, alone = np.asarray(found.read(sums)), [float(found.read(one)) for one in sums]
     findings.expect(
         np.array_equal(together, alone, equal_nan=True),
-        f"{what}: read() of several sums at once gives {together.tolist()}, of each alone {alone}",
+        f"{what}: read() of several sums at once returns {together.tolist()}, of each alone {alone}",
     )

@@ -15,7 +15,7 @@ export function drawFlicker(clip) {
     one.clip === clip && rows.has(one.row) && (!state.selected.size || state.selected.has(one.row));
   const places = state.group.flicker.filter(shown);
   if (!places.length) return host.replaceChildren();
-  const what = "Pixels whose label changed since the frame before although no motion explains it,";
+  const what = "Pixels whose label changed since the previous frame although no motion explains it,";
   const strip = { class: "flicker-strip", tabindex: 0, role: "group", "aria-label": `Flicker in ${clip}, worst first` };
   host.replaceChildren(
     el("h3", {}, `Flicker in ${clip}`),

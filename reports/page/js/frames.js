@@ -12,7 +12,7 @@ const view = { at: 0, show: "errors", clip: "" }; // clip: "": of all
 const SHOWS = [
   ["errors", "errors"],
   ["prediction", "prediction"],
-  ["labels", "labels alone"],
+  ["labels", "labels only"],
 ];
 
 keep(
@@ -62,7 +62,7 @@ function drawFrames() {
   const clips = [...new Set(frames.map((frame) => frame.clip))].sort().map((clip) => [clip, clip]);
   part("frames", "controls").replaceChildren(
     choice("Show", SHOWS, view.show, (show) => change({ show })),
-    choice("Clip", [["", "all, the worst frames first"], ...clips], view.clip, (clip) => change({ clip })),
+    choice("Clip", [["", "all, worst frames first"], ...clips], view.clip, (clip) => change({ clip })),
     el("span", { class: "steps" }, button("Previous", step(-1)), " ", button("Next", step(1))),
     el("span", {}, `${listed.indexOf(view.at) + 1} of ${listed.length}`),
   );
@@ -78,9 +78,9 @@ function drawFrames() {
   );
   const bare = frame.image
     ? null
-    : hint("Of this frame the runs kept the predictions alone: no image, no ground truth.");
+    : hint("The runs kept only the predictions of this frame: no image, no ground truth.");
   const left = framesLeftOut
-    ? hint(`${framesLeftOut} further frames are in the run's folder; this page has no room for them.`)
+    ? hint(`${framesLeftOut} more frames are in the run's folder; this page has no room for them.`)
     : null;
   host.replaceChildren(...[strip(frames, listed), title, bare, readout, grid, left].filter(Boolean));
   const pressed = host.querySelector(".strip [aria-pressed=true]");

@@ -66,7 +66,7 @@ function drawLatency() {
   const summary = "Distribution of the latency by method and frame kind";
   const root = svg("svg", { ...size, role: "group", "aria-label": summary }, grid);
   for (const strip of strips) root.append(stripOf(strip, x, left));
-  const bound = latency.log ? `Less than ${LEAST} ms is drawn as that.` : "";
+  const bound = latency.log ? `Times below ${LEAST} ms are drawn as ${LEAST} ms.` : "";
   const said =
     "Every tick is 2.5 % of the timed frames; the thick part holds the middle half, the long tick is the median.";
   host.replaceChildren(root, hint(said, bound));

@@ -44,7 +44,7 @@ function drawPair() {
   const controls = part("clips", "controls");
   if (rows.length < 2) {
     controls.replaceChildren();
-    return host.replaceChildren(missing("Two methods that were measured here can be compared; there are not two."));
+    return host.replaceChildren(missing("Two methods measured here can be compared; there are fewer than two."));
   }
   const [a, b] = chosen(rows);
   const metrics = shared(a, b);

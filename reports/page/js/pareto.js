@@ -49,7 +49,7 @@ function drawTradeoff() {
       corners.length ? "The line joins the methods that no other beats in both." : "",
       arrows.length ? "An arrow marks a lower bound: some of the method's work is not counted." : "",
       rows.some((row) => row.origin === "published") ? "Hollow: published, as printed." : "",
-      hidden ? `Names without room (${hidden}) are shown when their points are pointed at or selected.` : "",
+      hidden ? `Names that do not fit (${hidden}) appear when their points are pointed at or selected.` : "",
     ),
   );
 }

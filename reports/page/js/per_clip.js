@@ -12,7 +12,7 @@ export const shared = (a, b) => Object.keys(a.perClip).filter((name) => name in 
 export function drawClips(host, a, b, metric) {
   const pairs = metric ? clipPairs(a, b, metric) : [];
   if (!pairs.length)
-    return host.replaceChildren(missing("These two have no clip in common that says anything of a metric."));
+    return host.replaceChildren(missing("These two have no clip in common with figures of a metric."));
   const picture = el("div", { class: "picture" });
   host.replaceChildren(el("div", { class: "beside" }, picture, clipTable(pairs, a, b, metric)));
   drawScatter(picture, pairs, a, b, metric);
@@ -57,14 +57,14 @@ const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2
 /** The difference of the two over all clips in words, of the comparisons that the report made. */
 function verdict(a, b, metric, clips) {
   const found = state.group.pairs[metric]?.find(([i, j]) => i === Math.min(a.id, b.id) && j === Math.max(a.id, b.id));
-  if (!found) return `Whether their difference in ${metric} is one of chance was not computed.`;
+  if (!found) return `Whether their difference in ${metric} is due to chance was not computed.`;
   const [first, , ...one] = found;
   const [effect, low, high, p, least, reason] = one;
   const [value, from, to] = first === a.id ? [effect, low, high] : [-effect, -high, -low];
   const span =
     low === null ? `no interval: ${reason}` : `${100 * data.level} % interval ${signed(from)} to ${signed(to)}`;
   const told = p < data.alpha ? "a real difference" : "it may be chance";
-  const sure = least >= data.alpha ? "so few clips, or so many pairs, tell no two methods apart" : told;
+  const sure = least >= data.alpha ? "so few clips, or so many pairs, cannot tell two methods apart" : told;
   const chance = p < 0.001 ? "p < 0.001" : `p = ${p.toPrecision(2)}`;
   return [
     el("strong", {}, `A − B: ${signed(value)}`),

@@ -24,7 +24,7 @@ export function settingsOf(a, b) {
       draw();
       host.querySelector("button").focus();
     };
-    const more = button(listed.all ? "Only what differs" : `Show the ${equal} that are equal too`, press);
+    const more = button(listed.all ? "Only what differs" : `Also show the ${equal} that are equal`, press);
     host.replaceChildren(el("h3", {}, "Settings"), scrolled("Settings of A and B", table), el("p", {}, more));
   };
   draw();

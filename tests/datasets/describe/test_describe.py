@@ -412,7 +412,7 @@ def test_describe_command_writes_a_description_that_doctor_accepts(tmp_path: Pat
     assert (done.status, done.stdout) == (0, "")
     assert f"vssbench doctor --dataset {tmp_path}/own.yaml --data-root {root}" in done.stderr
     assert yaml.safe_load((tmp_path / "own.yaml").read_text())["images"] == yaml.safe_load(printed.stdout)["images"]
-    assert "exists already" in vssbench("describe", root, "--output", tmp_path / "own.yaml").stderr
+    assert "already exists" in vssbench("describe", root, "--output", tmp_path / "own.yaml").stderr
     checked = vssbench("doctor", "--dataset", tmp_path / "own.yaml", "--data-root", root)
     assert (checked.status, checked.stderr) == (0, "")
     assert "2 clips, 4 frames, 4 labelled" in checked.stdout

@@ -149,7 +149,7 @@ def test_protocol_decides_which_classes_and_clips_count() -> None:
         "BIoU(protocol=mmseg)": pytest.approx(iou / 2)
     }
     assert evaluate("exact", SPACE, some, [parse("BIoU(width=0.3)")]).reasons == {
-        "BIoU(width=0.3)": "boundaries of the width 0.3 were not counted"
+        "BIoU(width=0.3)": "boundaries of width 0.3 were not counted"
     }
 
 

@@ -188,7 +188,7 @@ def test_flow_files_in_flo_and_kitti_png_format_are_read(tmp_path: Path, ending:
         ("TC(flow=dis,pooled=1)", "expected: true or false"),
         ("TC(flow=dis,occluded=true)", "occlusion"),
         ("TC(flow=files)", "root=DIR"),
-        ("TC(flow=dis,root=x)", "belongs to flow=files"),
+        ("TC(flow=dis,root=x)", "only flow=files takes it"),
         ("TC(flow=files,root=x,occlusion=true)", "do not show what is hidden"),
     ],
 )

@@ -99,7 +99,7 @@ def test_unreadable_or_missing_rapl_counter_is_the_reason(rapl, monkeypatch):
     (rapl / "intel-rapl:1" / "energy_uj").unlink()
     assert "RAPL cannot be read" in energy(lambda: 1, "cpu")["reason"]
     monkeypatch.setattr(module, "POWERCAP", rapl / "nowhere")
-    assert "has no energy counter (RAPL)" in energy(lambda: 1, "cpu")["reason"]
+    assert "has no processor energy counter (RAPL)" in energy(lambda: 1, "cpu")["reason"]
 
 
 @pytest.mark.gpu

@@ -93,10 +93,10 @@ def test_gflops_record_has_kinds_amortised_and_nominal_cost():
 def test_gflops_that_cannot_be_amortised_are_none_with_a_note():
     adaptive, notes = counted(Fake(OnChange(), key=100, nonkey=10))
     assert (adaptive["nominal"], adaptive["amortised"]) == (None, None)
-    assert notes == ["no GFLOPs per frame: how often each kind runs follows from the video, and none was scored"]
+    assert notes == ["no GFLOPs per frame: how often each kind runs depends on the video, and none was scored"]
     unknown, notes = counted(PER_FRAME, {"key": 3, "nonkey": 9})
     assert (unknown["nominal"], unknown["amortised"]) == (KEY, None)
-    assert notes == ["no GFLOPs per frame: nonkey frames ran, and what one of them computes was not counted"]
+    assert notes == ["no GFLOPs per frame: nonkey frames ran, and their work was not counted"]
 
 
 @pytest.mark.parametrize("scored", [False, True])
@@ -143,7 +143,7 @@ def test_hold_of_a_method_with_two_frame_kinds_is_amortised_per_clip():
     record, notes = counted(Around(MPVSS, "key", OnChange()), {"key": 3, "nonkey": 27}, [21, 9])
     assert (record["nominal"], record["amortised"]) == (None, None)
     assert notes == [
-        "no GFLOPs per frame: how many nonkey frames are those of the method inside around follows from the video"
+        "no GFLOPs per frame: how many nonkey frames are those of around's inner method depends on the video"
     ]
 
 
@@ -220,7 +220,7 @@ def test_method_with_only_cost_module_or_only_network_has_one_figure():
     assert found["notes"] == ["no GFLOPs: the method offers no cost_module to count"]
     found = cost(Around(Fake(), "every", key=100), None, SIZE)  # type: ignore[arg-type]
     assert found["gflops"] is None
-    assert "no GFLOPs: fake, which is wrapped, offers no cost_module to count" in found["notes"]
+    assert "no GFLOPs: the inner method fake offers no cost_module to count" in found["notes"]
 
 
 def test_user_error_of_the_key_frame_cost_is_a_note():
@@ -264,7 +264,7 @@ def test_failing_frame_kind_leaves_the_cost_of_the_others():
     method.cost_module = lambda kind, size: good("key", size) if kind == "key" else raising(ValueError("odd"))()
     record, notes = counted(method, {"key": 2, "nonkey": 8})
     assert (record["key"], record["nonkey"], record["amortised"]) == (KEY, None, None)
-    assert "no GFLOPs per frame: nonkey frames ran, and what one of them computes was not counted" in notes
+    assert "no GFLOPs per frame: nonkey frames ran, and their work was not counted" in notes
     assert notes[0].startswith("no GFLOPs of nonkey and warmup frames: cost_module of fake: ValueError: odd")
 
 

@@ -92,7 +92,7 @@ def test_change_over_three_clips_is_not_marked_and_says_why(tmp_path: Path) -> N
     assert marked(of) == {}
     (step,) = line(of, "mIoU").steps
     assert step.beyond
-    assert "so few clips cannot give less than 0.25" in step.why
+    assert "with so few clips it cannot be below 0.25" in step.why
 
 
 def test_incomparable_runs_break_the_history_line(tmp_path: Path) -> None:

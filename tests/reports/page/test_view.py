@@ -155,7 +155,7 @@ def test_pair_comparison_shows_verdict_and_settings_and_can_be_swapped(
     effect = competing[1].to_best["mIoU"].effect
     assert effect is not None
     assert f"{abs(effect):.2f}" in verdict
-    assert "so few clips, or so many pairs, tell no two methods apart" in verdict
+    assert "so few clips, or so many pairs, cannot tell two methods apart" in verdict
     text = "document.querySelector('.pairs').textContent"
     shown = started.evaluate(text)
     assert "key_interval42" in shown

@@ -207,7 +207,7 @@ def test_among_many_methods_only_the_front_and_user_named_ones_are_labelled() ->
     best = [one for one in found.points if not any(other.x <= one.x and other.y > one.y for other in found.points)]
     assert named == {point.name for point in best} | {"Ours"}
     assert {bool(point.y_interval) for point in found.points if not point.label} == {False}
-    assert found.notes == (f"{92 - len(named)} methods off the front without a name",)
+    assert found.notes == (f"{92 - len(named)} methods off the front not named",)
     with LIGHT.applied():
         said = texts(draw(found, LIGHT))
     assert {text.split()[-1] for text in said if re.fullmatch(r"(\d+ )?(m\d+|cheapest|Ours)", text)} >= named

@@ -103,7 +103,7 @@ def test_different_frames_under_one_dataset_name_have_separate_tables() -> None:
     made.dataset.fingerprint, part.dataset.clips = "1", 2
     text = markdown(real, made, part, result("b", 50.0))
     assert text.count("## camvid val, protocol") == 3
-    assert text.count("other clips than those of the table above") == 2
+    assert text.count("The clips differ from those of the table above") == 2
 
 
 def test_additional_metrics_are_columns_of_the_leaderboard() -> None:
@@ -126,7 +126,7 @@ def test_method_measured_twice_is_named_with_its_date_and_weights() -> None:
 
 def test_cost_definitions_are_stated_only_if_there_are_costs() -> None:
     text = markdown(result("a", 50.0, gflops={"amortised": 1.0, "convention": "mac", "size": [64, 112]}))
-    assert "multiply-accumulates of step and decode, a frame of 64x112" in text
+    assert "multiply-accumulates of step and decode per frame of 64x112" in text
     assert "FPS: step is the network" in text
     assert "multiply" not in markdown(result("a", 50.0, fps=None))
     assert "FPS" not in markdown(result("a", 50.0, fps=None))
@@ -138,7 +138,7 @@ def test_table_of_mixed_network_input_sizes_notes_the_different_ones() -> None:
     plain_one = result("a", 50.0, gflops=gflops, input_size={"key": [128, 224]})
     large = result("b", 40.0, gflops=gflops, input_size={"key": [512, 896], "nonkey": [256, 448]})
     text = markdown(plain_one, large)
-    assert "a frame of 128x224 at the size at which each network sees it (they differ: see the notes)," in text
+    assert "per frame of 128x224 at the size at which each network sees it (they differ: see the notes)," in text
     note = "the network sees a frame of 128x224 at 512x896 (nonkey frames: 256x448), padding included"
     assert text.count(note) == 1
     assert [row["method"] for row in cells(text)] == ["`a`", "`b` [3]"]
@@ -186,7 +186,7 @@ def test_rows_not_significantly_worse_than_the_best_are_marked() -> None:
     best, near, far = (measured(result(name, miou)) for name, miou in (("a", 50.0), ("b", 49.0), ("c", 30.0)))
     text = leaderboard.markdown([best, against(near, -1.0, 0.3), against(far, -20.0, 0.0004)])
     assert [row["mIoU"][-1] == "≈" for row in cells(text)] == [False, True, False]
-    assert "Not to be told from the best, `a` (≈, p ≥ 0.05): `b`." in text
+    assert "Cannot be told from the best, `a` (≈, p ≥ 0.05): `b`." in text
     assert "corrected for all 3 pairs" in text
     assert re.search(r"`c` .*-20\.00 \[-21\.0, -19\.0\] +\| +<0\.001 \|", text)
 
@@ -209,7 +209,7 @@ def test_too_many_pairs_for_significance_are_stated_and_nothing_is_marked() -> N
     rows = [measured(result(f"m{index:03}", 50.0 - index / 10)) for index in range(60)]
     others = [against(row, -1.0, 1.0, clips=50, least=0.18) for row in rows[1:]]
     text = leaderboard.markdown([rows[0], *others])
-    assert "So many swaps as are tried, for 1770 pairs, cannot separate two methods: p is 0.18 or more" in text
+    assert "The number of swaps tried, for 1770 pairs, cannot separate two methods: p is 0.18 or more" in text
     assert "≈" not in text
 
 
@@ -235,7 +235,7 @@ def test_significance_statement_is_limited_to_clips() -> None:
 def test_impossible_comparison_has_its_reason_in_the_leaderboard() -> None:
     none = Comparison(None, reason="other ground truth")
     second = dataclasses.replace(measured(result("b", 40.0)), to_best={"mIoU": none}, to_above=none)
-    assert "This cannot be said: other ground truth." in leaderboard.markdown([measured(result("a", 50.0)), second])
+    assert "Not known: other ground truth." in leaderboard.markdown([measured(result("a", 50.0)), second])
 
 
 def test_leaderboard_csv_keeps_full_precision(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_sweep_can_be_named_as_a_whole_or_row_by_row() -> None:
     assert names(found) == ["Ours K=2", "Best", "cffm", "Y"]
     assert short_names(found) == ["Ours K=2", "Best", "cffm", "Y"]
     known = "X, cffm, mpvss(key_interval=2), mpvss(key_interval=5)"
-    assert unused == [f"no row is of 'cfm'; did you mean 'cffm'? known: {known}"]
+    assert unused == [f"no row has the method 'cfm'; did you mean 'cffm'? known: {known}"]
     whole, _ = own_names.named(rows, {"mpvss": "Ours"})
     assert [(one.name, one.end) for one in curves(whole[:2], [{}, {}])] == [("Ours", "K=2"), ("Ours", "K=5")]
     assert [one.called for one in own_names.named(rows, {})[0]] == [""] * 4
@@ -54,7 +54,7 @@ def test_report_uses_own_names_in_every_format(tmp_path: Path) -> None:
     assert status == 0
     assert "| `Ours` " in text
     assert "- `Ours` is `mpvss(backbone=swin_t)`" in text
-    assert "no row is of 'cfm'; did you mean 'cffm'?" in err
+    assert "no row has the method 'cfm'; did you mean 'cffm'?" in err
     assert r"\raggedright Ours" in vssbench(*given, "--format", "latex").stdout
     out, columns = tmp_path / "out", "mIoU,VC8,params"
     status, _, err = vssbench(*given, "--output", out, "--columns", columns, "--format", "md,html")

@@ -69,10 +69,10 @@ def with_files(info: DatasetInfo, runs: Sequence[MethodRun]) -> DatasetInfo:
     for first, *others in zip(*known, strict=True):
         if any(_clip_files(other) != _clip_files(first) for other in others):
             raise UserError(
-                "its files changed while the run was going on",
+                "its files changed during the run",
                 where=f"clip {first.clip!r}",
                 expected="the same frames and labels for every method",
-                fix="the same command with --resume: clips with other files are measured again",
+                fix="run the same command with --resume: clips whose files changed are measured again",
             )
     return info.model_copy(update={"files": files_digest(known[0]) if known else None})
 
