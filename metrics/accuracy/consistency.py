@@ -192,7 +192,7 @@ def windows_of(clips: Clips, n: int, right: bool = False) -> dict[str, NDArray[n
         return f"not defined by the protocol {clips.protocol.name}"
     sparse = [record.clip for record in clips.records if record.labelled < record.frames]
     if sparse:
-        return f"needs labels on every frame; {listed(sparse, 1)} has frames without"
+        return f"needs labels on every frame; frames without labels in {listed(sparse, 1)}"
     part = "correct_labelled" if right else "consistent" if rule.void else "consistent_labelled"
     whole = "constant" if rule.void and not right else "constant_labelled"
     rows = [COLUMNS.index(part), COLUMNS.index(whole)]
