@@ -36,7 +36,8 @@ class MethodRun:
     def __init__(self, bench: Bench, spec: Spec):
         """Raises UserError where the method cannot be built or its frames cannot be read, unless it may be skipped."""
         self.spec = spec
-        self.weights, self.codec = Weights(), None
+        self.weights = Weights()
+        self.codec: CodecSpec | None = None
         self.broken: str | None = None
         try:
             self._check(bench)
