@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := $(VENV)-extras
+LOWEST := $(VENV)-lowest
+PYTEST := python -m pytest --numprocesses 2 --dist worksteal
 
 .PHONY: demo test test-slow test-lowest test-extras lint lint-js node types docs wheel-tree release-check gate bench weights clean
 
@@ -11,21 +13,21 @@ demo: $(STAMP)
 	$(BIN)/vssbench run bench.yaml --output results/demo-$$(date +%Y%m%d-%H%M%S)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/$(PYTEST)
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/$(PYTEST) -m slow
 
 # The plain tests with the oldest dependencies that pyproject.toml allows.
 test-lowest:
-	test -d $(VENV)-lowest || $(PYTHON) -m venv $(VENV)-lowest
-	$(VENV)-lowest/bin/pip install --quiet --constraint constraints-lowest.txt --editable '.[train,test]'
-	$(VENV)-lowest/bin/python -m pytest
+	test -d $(LOWEST) || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --constraint constraints-lowest.txt --editable '.[train,test]'
+	$(LOWEST)/bin/$(PYTEST)
 
 # What needs an optional extra, in an environment of its own: the other tests are to see what a new user has. A missing
 # package is a failure here, not a skip.
 test-extras: $(EXTRAS)/.installed
-	$(EXTRAS)/bin/python -m pytest -m extra --require-extras
+	$(EXTRAS)/bin/$(PYTEST) -m extra --require-extras
 
 lint: $(STAMP) lint-js
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -125,4 +127,4 @@ $(WEIGHTS)/arseg/arseg-lr.safetensors: $(WEIGHTS)/psp18/psp18.safetensors
 	$(call TRAIN,arseg) --start $<
 
 clean:
-	rm -rf $(VENV) $(EXTRAS) $(NODE)/node_modules build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(EXTRAS) $(LOWEST) $(NODE)/node_modules build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache

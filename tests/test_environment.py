@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vssbench import environment
+from vssbench import __version__, environment
 from vssbench.environment import commit_of, describe, vssbench_commit
 
 
@@ -21,6 +21,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=one"]):
         subprocess.run(["git", *settings, *arguments], check=True)
     return tmp_path
+
+
+def test_the_version_is_that_of_the_sources_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "version_of", lambda name: "0.0.1")  # of an editable install that was not renewed
+    assert describe("cpu", 1)["packages"]["vssbench"] == __version__
 
 
 def head(folder: Path) -> str:

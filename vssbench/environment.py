@@ -11,7 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("vssbench", "numpy", "opencv-python-headless", "torch", "transformers", "av")
+from vssbench import __version__
+
+PACKAGES = ("numpy", "opencv-python-headless", "torch", "transformers", "av")
 HARDWARE = ("cpu", "threads", "device", "device_name")
 """The parts of a description that must agree before speeds are compared, or a measurement of them is resumed."""
 
@@ -32,8 +34,11 @@ def describe(device: str, threads: int | None) -> dict[str, Any]:
 
 
 def packages() -> dict[str, str | None]:
-    """The versions of packages that can change a number; None for a package that is not installed."""
-    return {name: version_of(name) for name in PACKAGES}
+    """The versions of what can change a number; None for a package that is not installed.
+
+    Ours is that of the sources that run: an editable install may be older than they are.
+    """
+    return {"vssbench": __version__, **{name: version_of(name) for name in PACKAGES}}
 
 
 def cores() -> int:
