@@ -46,6 +46,7 @@ def baseline(tmp_path_factory: pytest.TempPathFactory) -> str:
 def project(pytester: pytest.Pytester, baseline: str, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.delenv("CI", raising=False)  # with CI set, pytest prints everything twice
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # with it pytest-benchmark measures nothing
     (pytester.path / "bench.yaml").write_text(BENCH)
     (pytester.path / "baseline.json").write_text(baseline)
     pytester.makepyfile(test_own="def test_own(): pass")
