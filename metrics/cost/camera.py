@@ -26,7 +26,12 @@ def arrival(index: int, fps: float) -> int:
 
 
 class Waiting(Protocol[Taken]):
-    """The frames that have arrived and have not been taken."""
+    """The frames that have arrived and have not been taken.
+
+    dropped: how many were passed over for a newer one; those that still wait when a clip ends are not
+    """
+
+    dropped: int
 
     def __bool__(self) -> bool: ...
     def push(self, arrived: int, frame: Taken) -> None: ...
@@ -37,12 +42,14 @@ class Newest(Generic[Taken]):
     """Take only the last of the waiting frames; those before it are dropped."""
 
     def __init__(self) -> None:
+        self.dropped = 0
         self._last: deque[tuple[int, Taken]] = deque(maxlen=1)
 
     def __bool__(self) -> bool:
         return bool(self._last)
 
     def push(self, arrived: int, frame: Taken) -> None:
+        self.dropped += len(self._last)
         self._last.append((arrived, frame))
 
     def pop(self) -> tuple[int, Taken]:
@@ -56,6 +63,7 @@ class InTurn(Generic[Taken]):
     """
 
     def __init__(self, again: Iterable[Taken]):
+        self.dropped = 0
         self._frames = iter(again)
         self._arrived: deque[int] = deque()
 

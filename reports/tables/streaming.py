@@ -56,7 +56,7 @@ def _words(shown: Sequence[tuple[str, Row, Sequence[dict[str, Any]]]]) -> str:
 
 def _cell(row: Row, entry: dict[str, Any]) -> str:
     miou, age = entry["metrics"].get("mIoU"), entry["age_ms"]["mean"]
-    dropped = 100 * (1 - entry["taken"] / entry["frames"])
+    dropped = 100 * entry["dropped"] / entry["frames"]
     if miou is None:
         return MISSING
     ends = limits(row, entry["fps"])

@@ -385,7 +385,7 @@ def test_memory_measured_alone_and_together_are_incomparable() -> None:
 def streamed(miou: float, assumed: bool, spent: float = 40.0, cpu: str = "one", **changes: Any) -> Any:
     entry = {
         "fps": 30.0, "take": "newest", "assumed": assumed, "latency_ms": {"key": spent}, "metrics": {"mIoU": miou},
-        "reasons": {}, "frames": 12, "taken": 9, "before_first": 1,
+        "reasons": {}, "frames": 12, "taken": 9, "dropped": 3, "before_first": 1,
         "age_ms": {"mean": 66.7, "p99": 100.0}, "missed": 20.0,
     }  # fmt: skip
     return result(streaming=[{**entry, **changes}], environment={"cpu": cpu})

@@ -47,7 +47,7 @@ WHOLE = {
         {
             "fps": 30.0, "take": "newest", "assumed": False, "latency_ms": {"key": 10.0, "nonkey": 3.0},
             "metrics": {"mIoU": 50.0, "WIoU": None, "pixel_accuracy": 60.0, "class_accuracy": 55.0},
-            "reasons": {"WIoU": "the script has none"}, "frames": 12, "taken": 9, "before_first": 1,
+            "reasons": {"WIoU": "the script has none"}, "frames": 12, "taken": 9, "dropped": 3, "before_first": 1,
             "age_ms": {"mean": 40.0, "p99": 66.7}, "missed": 50.0,
         }
     ],

@@ -165,6 +165,7 @@ else:
         reasons: dict[str, str]
         frames: Count
         taken: Count
+        dropped: Count
         before_first: Count
         age_ms: Age
         missed: Percent | None

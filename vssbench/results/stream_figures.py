@@ -38,7 +38,7 @@ def at_rate(fps: float) -> dict[str, Take]:
     never = "nothing was ever on show"
     return {
         **{named("", fps, name): accuracy(metric) for name, metric in ACCURACIES.items()},
-        named("", fps, "dropped"): of_entry(lambda one: 100 * (1 - one["taken"] / one["frames"])),
+        named("", fps, "dropped"): of_entry(lambda one: 100 * one["dropped"] / one["frames"]),
         named("", fps, "age"): of_entry(lambda one: _or(one["age_ms"]["mean"], never)),
         named("p99", fps, "age"): of_entry(lambda one: _or(one["age_ms"]["p99"], never)),
         named("", fps, "missed"): of_entry(lambda one: _or(one["missed"], "no frame was timed in this run")),

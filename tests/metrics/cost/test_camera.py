@@ -85,23 +85,37 @@ def test_scaling_all_times_does_not_change_the_visible_outputs(
     assert on_show(longer, [scale * time for time in times], every) == on_show(arrivals(gaps), times, every)
 
 
+@given(PERIODS, TIMES, st.booleans())
+def test_each_frame_is_taken_dropped_or_still_waiting(gaps: list[int], times: list[int], every: bool) -> None:
+    numbers = range(len(gaps))
+    waiting = InTurn(numbers) if every else Newest()
+    taken, spent = [], iter(times)
+
+    def process(frame: int) -> tuple[int, int]:
+        taken.append(frame)
+        return frame, next(spent)
+
+    list(shown(zip(arrivals(gaps), numbers, strict=True), waiting, process))
+    left = len(gaps) - len(taken) - waiting.dropped
+    assert (waiting.dropped == 0 and left >= 0) if every else left == bool(waiting)
+
+
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=12))
 def test_highest_rate_is_the_largest_one_without_dropped_frames(times: list[int]) -> None:
     rate = highest_rate(times)
     assert rate is not None
     period = round(1e6 / rate)
-    frames = range(len(times))
 
-    def taken(step: int) -> list[int]:
+    def dropped(step: int) -> int:
         """Followed by one extra frame; by then the last one must have been taken."""
-        met: list[int] = []
         spent = iter([*times, 0, 0])
+        waiting: Newest[int] = Newest()
         arriving = [(step * number, number) for number in range(len(times) + 1)]
-        list(shown(arriving, Newest(), lambda frame: (met.append(frame), next(spent))))
-        return met
+        list(shown(arriving, waiting, lambda frame: (frame, next(spent))))
+        return waiting.dropped
 
-    assert set(frames) <= set(taken(period))
-    assert period == 1 or not set(frames) <= set(taken(period - 1))
+    assert not dropped(period)
+    assert period == 1 or dropped(period - 1)
 
 
 def test_highest_rate_is_none_for_zero_or_excessive_times() -> None:

@@ -62,6 +62,7 @@ def run_stream(
         frames=total,
         labelled=labelled,
         taken=kinds.total(),
+        dropped=waiting.dropped,
         before_first=before_first,
         kinds=dict(kinds),
         ages={str(age): count for age, count in sorted(ages.items())},
