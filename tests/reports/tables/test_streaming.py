@@ -14,8 +14,8 @@ from vssbench.reports.tables import data_frame, leaderboard, streaming
 def entry(fps: float, miou: float | None, **changes: Any) -> dict[str, Any]:
     return {
         "fps": fps, "take": "newest", "assumed": True, "latency_ms": {"key": 40.0}, "metrics": {"mIoU": miou},
-        "reasons": {} if miou is not None else {"mIoU": "0/0"}, "frames": 12, "taken": 9, "dropped": 3, "before_first": 1,
-        "age_ms": {"mean": 66.7, "p99": 100.0}, "missed": None, **changes,
+        "reasons": {} if miou is not None else {"mIoU": "0/0"}, "frames": 12, "taken": 9, "dropped": 3,
+        "before_first": 1, "age_ms": {"mean": 66.7, "p99": 100.0}, "missed": None, **changes,
     }  # fmt: skip
 
 
