@@ -124,7 +124,7 @@ def blaming(whose: str, where: str) -> Iterator[None]:
             raise UserError(
                 f"{whose} writes into an array that it was given to read",
                 where=where,
-                expected="frames left as they are: what sees them next would measure something else",
+                expected="unchanged frames: whatever reads them next would measure something else",
                 fix="write into a copy, frame.image.copy()",
             ) from error
         raise UserError(

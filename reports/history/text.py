@@ -19,7 +19,7 @@ from vssbench.reports.tables.markdown import table as tabulated
 if TYPE_CHECKING:
     import pandas as pd
 
-HEADER = ("run", "figure", "method", "before", "now", "change", "what it rests on", "what else changed", "run before")
+HEADER = ("run", "figure", "method", "before", "now", "change", "evidence", "what else changed", "run before")
 METHOD = (
     "Each run is judged against the one before it as `vssbench check` does: a change is real where it is beyond the "
     "rule's limit and the test bears it out. Accuracy: a sign-flip test over the same clips, "

@@ -82,17 +82,17 @@ def _gflops(result: RunResult) -> Lines:
     uncounted = sorted({str(one["op"]) for one in counted.get("uncounted") or ()})
     return _known(
         [
-            ("a frame of each kind", _each(counted)),
+            ("per frame, by kind", _each(counted)),
             ("frames by kind", _kinds(result.kinds)),
             ("nominal schedule", _number(counted.get("nominal"), "GFLOPs")),
             ("counts", "multiply-accumulates of step and decode" if counted.get("convention") == "mac" else None),
             ("frame size", "x".join(map(str, counted.get("size") or ()))),
-            ("the network sees it at", result.input_size and told(result.input_size)),
+            ("network input size", result.input_size and told(result.input_size)),
             ("counter", counted.get("counter")),
             ("second counter", second.get("counter")),
-            ("count by the second", _each(second)),
+            ("second count", _each(second)),
             ("third counter", third.get("counter")),
-            ("count by the third", _each(third)),
+            ("third count", _each(third)),
             ("not counted", ", ".join(uncounted)),
         ]
     )
@@ -113,7 +113,7 @@ def _speed(row: Row, result: RunResult) -> Lines:
             ("precision", row.precision),
             ("torch", (environment.get("packages") or {}).get("torch")),
             ("timed frames", f"{len(samples['step'])}, batch 1" if samples.get("step") else None),
-            ("the network sees a frame at", result.input_size and told(result.input_size)),
+            ("network input size", result.input_size and told(result.input_size)),
             ("amortised over", _kinds(result.kinds)),
             ("host memory", _number(memory.get("host_peak" if result.memory_alone else "host_working"), "MB")),
             ("device memory", _number(memory.get("device_peak"), "MB")),
