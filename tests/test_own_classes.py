@@ -228,7 +228,7 @@ def test_batch_normalisation_on_one_small_crop_is_refused(tmp_path: Path) -> Non
     words = ("train", "--dataset", "checkerboard", *FEW, "--batch", 1, "--output", tmp_path / "out")
     done = vssbench(*words, "mask2former(backbone=tiny)")
     assert done.status == 2
-    assert "a single value in 1 crop of 32x32" in done.stderr
+    assert "a single value per channel in 1 crop of 32x32" in done.stderr
 
 
 @pytest.mark.slow
@@ -281,7 +281,7 @@ def test_described_folder_trains_and_runs_by_name(tmp_path: Path) -> None:
     words = ("run", "--no-latency", "--dataset", file, "--checkpoint", f"mask2former={tmp_path / 'bare.pth'}")
     done = vssbench(*words, "--methods", "mask2former", "--output", tmp_path / "o")
     assert "expected: weights of Mask2Former, backbone r50, 3 classes (mine)" in done.stderr
-    assert "if it is another backbone's, write NAME(backbone=...)" in done.stderr
+    assert "for a different backbone, write NAME(backbone=...)" in done.stderr
     verb(*words, "--methods", "mask2former(backbone=tiny)", "--output", tmp_path / "o")
     renamed = describe(tmp_path / "other.yaml", classes=["street", *CLASSES[1:]])
     done = vssbench(

@@ -157,8 +157,8 @@ def test_table_marks_a_disagreement_between_the_flop_counters(vssbench):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--methods", "segformer", "--size", "480*853"], "--size 480*853 does not fit"),
-        (["--methods", "segformer", "--size", "0x5"], "--size 0x5 does not fit"),
+        (["--methods", "segformer", "--size", "480*853"], "--size 480*853 is not valid"),
+        (["--methods", "segformer", "--size", "0x5"], "--size 0x5 is not valid"),
         (["--methods", "segfromer", "--size", "64x96"], "did you mean 'segformer'"),
     ],
 )

@@ -49,7 +49,7 @@ def test_name_registered_by_two_packages_is_refused(plugin, group: registry.Grou
     plugin(name, "acme:Anything")
     with pytest.raises(UserError) as caught:
         registry.entries(group)
-    assert f"{name!r} in {group} is taken twice: by vssbench and by acme-methods" in str(caught.value)
+    assert f"{name!r} in {group} is used twice: by vssbench and by acme-methods" in str(caught.value)
     assert "uninstall" in str(caught.value)
 
 
@@ -128,7 +128,7 @@ def test_method_in_a_file_is_imported_and_reloaded_after_a_change(here: Path) ->
         (
             "class Main: ...",
             "mine.py:Mine",
-            "there is no class or function 'Mine' in it\n  expected: did you mean 'Main'",
+            "has no class or function 'Mine'\n  expected: did you mean 'Main'",
         ),
         ("Mine = 3", "mine.py:Mine", "Mine is not a class or function"),
         ("\n1 / 0", "mine.py:Mine", "mine.py:2: cannot be imported: ZeroDivisionError: division by zero"),

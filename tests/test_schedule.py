@@ -23,7 +23,7 @@ def test_key_frames_are_frame_zero_and_every_interval_from_the_offset(case: tupl
 
 @pytest.mark.parametrize(("key_interval", "offset"), [(0, 0), (-1, 0), (5, 5), (5, -1), (1, 1)])
 def test_invalid_interval_or_offset_is_refused(key_interval: int, offset: int) -> None:
-    with pytest.raises(UserError, match="does not fit"):
+    with pytest.raises(UserError, match="is not valid"):
         FixedInterval(key_interval, offset)
 
 

@@ -95,5 +95,5 @@ def test_mistake_with_a_method_in_a_file_is_one_error_message(
 def test_wrapper_states_on_which_frames_its_inner_method_runs() -> None:
     method = load_method("hold(of=oracle,key_interval=3)")
     assert (method.runs_inner, method.schedule.key_interval) == ("key", 3)  # type: ignore[attr-defined]
-    with pytest.raises(UserError, match="offset=3 does not fit"):
+    with pytest.raises(UserError, match="offset=3 is not valid"):
         load_method("hold(of=oracle,key_interval=3,offset=3)")

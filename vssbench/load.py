@@ -73,10 +73,10 @@ class Context:
         space = load_space(str(named))
         if self.labels is not None and not same_classes(space, self.labels):
             raise UserError(
-                f"labels={named} has {space.classes} classes, the data {self.labels.classes} of {self.labels.name!r}",
+                f"labels={named} has {space.classes} classes, the data {self.labels.classes} ({self.labels.name!r})",
                 where=spec,
                 expected="the classes of the data",
-                fix="leave labels= out; where the network has other classes, mapping=FILE says which count as which",
+                fix="leave labels= out; if the network has different classes, mapping=FILE says which count as which",
             )
         return space
 
@@ -276,4 +276,4 @@ def _checked(value: object, hint: Any, where: str) -> Any:
         return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=True)
     except ValidationError as error:
         wanted = "; ".join(sorted({problem["msg"] for problem in error.errors()}))
-        raise UserError(f"{value!r:.200} does not fit", where=where, expected=wanted) from None
+        raise UserError(f"{value!r:.200} is not valid", where=where, expected=wanted) from None

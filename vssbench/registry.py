@@ -55,7 +55,7 @@ def entries(group: Group) -> dict[str, Entry]:
         origin = point.dist.name if point.dist else "an unknown package"
         if point.name in found:
             raise UserError(
-                f"the name {point.name!r} in {group} is taken twice: by {found[point.name].origin} and by {origin}",
+                f"the name {point.name!r} in {group} is used twice: by {found[point.name].origin} and by {origin}",
                 fix=f"uninstall one of them, or rename the entry point of {origin}",
             )
         summary = (point.dist.metadata["Summary"] or "") if point.dist else ""
@@ -67,14 +67,14 @@ def find(group: Group, name: str) -> Entry:
     """Return what is known of a name. Raises UserError for an unknown one."""
     if found := in_file(name):
         if group == "metrics":
-            raise UserError("a metric cannot be named by its file", where=name, fix="offer it as an entry point")
+            raise UserError("a metric cannot be named by its file", where=name, fix="register it as an entry point")
         return Entry(name, origin=found[0])
     known = entries(group)
     if name not in known:
         raise UserError(
             f"unknown {group.removesuffix('s')} {name!r}",
             expected=suggest(name, known),
-            fix=None if group == "metrics" else "one that is not installed is named by its file: my_file.py:Name",
+            fix=None if group == "metrics" else "name one that is not installed by its file: my_file.py:Name",
         )
     return known[name]
 
@@ -121,7 +121,7 @@ def _from_file(file: str, name: str) -> Any:
     if not isinstance(made, type | FunctionType):
         own = [key for key, one in vars(module).items() if getattr(one, "__module__", None) == module.__name__]
         raise UserError(
-            f"there is no class or function {name!r} in it" if made is None else f"{name} is not a class or function",
+            f"has no class or function {name!r}" if made is None else f"{name} is not a class or function",
             where=file,
             expected=suggest(name, own),
         )

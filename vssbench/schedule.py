@@ -31,10 +31,10 @@ class FixedInterval:
 
     def __post_init__(self) -> None:
         if self.key_interval < 1:
-            raise UserError(f"key_interval={self.key_interval} does not fit", expected="1 or more")
+            raise UserError(f"key_interval={self.key_interval} is not valid", expected="1 or more")
         if not 0 <= self.offset < self.key_interval:
             raise UserError(
-                f"offset={self.offset} does not fit", expected=f"0 to {self.key_interval - 1} (key_interval - 1)"
+                f"offset={self.offset} is not valid", expected=f"0 to {self.key_interval - 1} (key_interval - 1)"
             )
 
     def is_key(self, index: int, last: int | None = None) -> bool:
@@ -68,9 +68,9 @@ class OnChange:
 
     def __post_init__(self) -> None:
         if not self.threshold > 0:
-            raise UserError(f"threshold={self.threshold} does not fit", expected="grey levels, more than 0")
+            raise UserError(f"threshold={self.threshold} is not valid", expected="grey levels, more than 0")
         if self.max < 1:
-            raise UserError(f"max={self.max} does not fit", expected="1 or more frames")
+            raise UserError(f"max={self.max} is not valid", expected="1 or more frames")
 
     def is_key(self, age: int, change: float) -> bool:
         """Whether a frame `age` frames after the last key frame, which differs from it by `change`, is a key frame."""
@@ -85,16 +85,16 @@ def schedule(key_interval: int | str | Spec, offset: int = 0) -> FixedInterval |
     kinds: dict[str, type | tuple[type, ...]] = {"threshold": (int, float), "max": int}
     if spec.name != "auto" or spec.at is not None:
         raise UserError(
-            f"key_interval={spec} does not fit", expected="a number of frames, or auto(threshold=12,max=10)"
+            f"key_interval={spec} is not valid", expected="a number of frames, or auto(threshold=12,max=10)"
         )
     if offset:
-        raise UserError(f"offset={offset} has no meaning with key_interval={spec}", expected="a fixed key_interval")
+        raise UserError(f"offset={offset} does not apply to key_interval={spec}", expected="a fixed key_interval")
     args = dict(spec.args)
     for key, value in args.items():
         if key not in kinds:
             raise UserError(f"auto has no argument {key!r}", where=spec, expected=suggest(key, kinds))
         if not isinstance(value, kinds[key]) or isinstance(value, bool):
-            raise UserError(f"{key}={value} does not fit", where=spec, expected="a number")
+            raise UserError(f"{key}={value} is not valid", where=spec, expected="a number")
     return OnChange(**args)  # type: ignore[arg-type]
 
 

@@ -174,7 +174,7 @@ class _Reader:
 
     def __init__(self, text: str, words: bool = False):
         if len(text) > _LONGEST:
-            raise UserError(f"a spec of {len(text)} characters: {text[:40]!r} ...", expected=f"{_LONGEST} at most")
+            raise UserError(f"a spec of {len(text)} characters: {text[:40]!r} ...", expected=f"at most {_LONGEST}")
         self.text, self.words, self.pos = text, words, 0
 
     def fail(self, expected: str) -> UserError:
@@ -210,7 +210,7 @@ class _Reader:
 
     def spec(self, depth: int) -> Spec:
         if depth > _MAX_DEPTH:
-            raise self.fail(f"at most {_MAX_DEPTH} specs inside each other")
+            raise self.fail(f"at most {_MAX_DEPTH} nested specs")
         self.spaces()
         found = _IN_FILE.match(self.text, self.pos)
         name = self.match(_IN_FILE if found and in_file(found[0]) else _NAME, "a name").group()
@@ -222,7 +222,7 @@ class _Reader:
                 self.spaces()
                 key = self.match(_BARE if self.words else _NAME, "an argument's name").group()
                 if key in args or key in words:
-                    raise self.fail(f"{key} once only")
+                    raise self.fail(f"{key} only once")
                 if self.take("="):
                     args[key] = self.value(depth + 1)
                 elif self.words:

@@ -64,7 +64,7 @@ class Wrapper:
             self._group = Group(frame.index, size, self.inner.prepare(frame))
         elif self._group is None or self._group.size != size:
             held = self._group
-            why = "is the first after reset()" if held is None else f"is {size}, its key frame {held.size}"
+            why = "is the first after reset()" if held is None else f"is {size}, its key frame is {held.size}"
             raise UserError(
                 f"{type(self).__name__.lower()} has no key frame for it: it {why}",
                 where=f"clip {frame.clip!r}, frame {frame.index}",

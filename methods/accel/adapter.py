@@ -201,7 +201,9 @@ class Accel(Wrapper):
     def cost_module(self, kind: Kind, size: tuple[int, int]) -> Counted:
         """Return the update branch with the correction for a nonkey frame of that size (H, W), and the inputs."""
         if kind != "nonkey" or self.update is None:
-            raise UserError(f"accel has no network of its own on {kind} frames", expected="nonkey, and an update")
+            raise UserError(
+                f"accel has no network of its own on {kind} frames", expected="nonkey frames, and an update"
+            )
         count = hooks.offered(self.update, "cost_module")
         if count is None:  # not a UserError, which would mean that such a frame costs nothing
             raise TypeError(f"{self.update.name} offers no cost_module to count")

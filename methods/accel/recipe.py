@@ -65,7 +65,7 @@ class AccelRecipe(Recipe):
     deviations = (
         "the branches are any two methods with class scores, and scores are warped in place of features (see the "
         "method); neither learns",
-        "one clip a step, for 53 epochs of 2975 clips (the release: one a GPU)",
+        "one clip per step, for 53 epochs of 2975 clips (the release: one per GPU)",
         "a clip has as many frames as a key interval, which is 5 in the paper",
         "synthetic video: AdamW, 200 steps of 4 clips of 128x224, rate 0.1 falling linearly to 0",
     )
@@ -132,7 +132,7 @@ def ends(labelled: Sequence[int], length: int, clip: str = "") -> list[int]:
         raise UserError(
             f"no labelled frame has {length - 1} frames before it",
             where=clip,
-            fix="add the frames before the labelled ones (Cityscapes: leftImg8bit_sequence), or a smaller key_interval",
+            fix="add the frames before the labelled ones (Cityscapes: leftImg8bit_sequence), or lower key_interval",
         )
     return found
 

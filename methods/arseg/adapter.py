@@ -57,7 +57,7 @@ class ArSeg(Base):
     ):
         super().__init__(backbone, labels, scale, device, dtype, compile, checkpoint, mapping)
         if gop < 1:
-            raise UserError(f"gop={gop} does not fit", expected="1 or more")
+            raise UserError(f"gop={gop} is not valid", expected="1 or more")
         self.gop, self.warp = gop, warp
         hr = build(self.backbone, self.learned, "hr")
         lr = build(self.backbone, self.learned, "lr", fused=True)

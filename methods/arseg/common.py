@@ -59,7 +59,7 @@ class Base(Segmentor):
         """backbone: None as in mask2former, otherwise psp18"""
         super().__init__(labels, device, dtype, compile, checkpoint, mapping)
         if not 0 < scale <= 1:
-            raise UserError(f"scale={scale} does not fit", expected="more than 0, at most 1")
+            raise UserError(f"scale={scale} is not valid", expected="more than 0, at most 1")
         self.backbone: Backbone = self.choose(backbone, self.backbones, "psp18")
         self.scale = scale
         statistics = normalisation(self.backbone, self.learned)

@@ -159,7 +159,7 @@ def _check_scale(checkpoint: Checkpoint, branch: str, scale: float) -> None:
             f"was trained for {spec}, on frames of scale {trained:g}",
             where=checkpoint.path,
             expected=f"weights for scale {scale:g}",
-            fix=f"name scale={trained:g} in the spec, or pass another file",
+            fix=f"set scale={trained:g} in the spec, or pass another file",
         )
 
 

@@ -62,7 +62,7 @@ class Ema(Wrapper):
     def __init__(self, of: str | Spec, context: Context, keep: float = 0.5, flow: Literal["dis"] | None = None):
         super().__init__(of, context)
         if not 0 <= keep < 1:
-            raise UserError(f"keep={keep} does not fit", expected="0 or more, less than 1")
+            raise UserError(f"keep={keep} is not valid", expected="0 or more, less than 1")
         self._scores = hooks.offered(self.inner, "scores")
         if self._scores is None:
             raise UserError(

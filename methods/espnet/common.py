@@ -54,7 +54,7 @@ class Sizes:
         if resize != "auto":
             self._fixed = None if resize is None else parse_size(resize, "resize=", form="auto, none, or HEIGHTxWIDTH")
             if self._fixed is not None and any(side % stride for side in self._fixed):
-                raise UserError(f"resize={resize} does not fit", expected=f"sides that are multiples of {stride}")
+                raise UserError(f"resize={resize} is not valid", expected=f"sides that are multiples of {stride}")
 
     def seen(self, frame: Size) -> Size:
         """Return (h, w) for a frame of (H, W). Raises UserError if it must be the frame's own and cannot be."""
@@ -63,9 +63,9 @@ class Sizes:
         height, width = (-(-side // self._stride) * self._stride for side in frame)
         if self._exact and (height, width) != frame:
             raise UserError(
-                f"the network cannot see a frame of {frame[0]}x{frame[1]} at its own size",
+                f"the network cannot take a frame of {frame[0]}x{frame[1]} at its own size",
                 expected=f"sides that are multiples of {self._stride}",
-                fix=f"leave resize=none out (sides are then enlarged to the next one), or say resize={height}x{width}",
+                fix=f"leave resize=none out (sides then grow to the next multiple), or use resize={height}x{width}",
             )
         return height, width
 
@@ -97,7 +97,7 @@ class Base(PerFrame):
         self.has_void = suite_name(self.learned) != "camvid12"
         self.outputs = self.learned.classes + self.has_void
         if void and not self.has_void:
-            raise UserError("void=true has no meaning here: to camvid12 void is a class", fix="leave void out")
+            raise UserError("void=true does not apply: in camvid12, void is a class", fix="leave void out")
         self.void = void
         self.candidates = self.learned.classes + void  # the outputs that may win
         if void and self.groups is not None:

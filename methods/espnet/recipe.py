@@ -90,7 +90,7 @@ class ESPNetRecipe(Recipe):
         "frames are flipped left to right (the release flips them upside down, against its comment)",
         "classes are weighted by their share in each batch (the release: in the whole training split)",
         "the encoder is trained alone with the same batch as the whole network (the release: 12 and 6)",
-        "the data sets' own statistics are not computed: Cityscapes' for its classes, CamVid's for all others",
+        "statistics are Cityscapes' for its classes and CamVid's for all others, not computed per dataset",
         "tiny: an encoder of 1 and 2 units, 5000 steps of 4 crops of 128x160, the encoder alone in the first fifth, "
         "rate 4e-3 falling to 0 by a cosine in each stage, no weight decay, no scaling",
     )

@@ -62,7 +62,7 @@ def find(model: str, revision: str | None = None) -> Path:
             f"is not a folder and could not be fetched from the hub: {_told(error)}",
             where=model,
             expected=FOLDER,
-            fix=f"where there is a network, `hf download {model} --local-dir DIR`, then pass model=DIR",
+            fix=f"where there is network access, run `hf download {model} --local-dir DIR`, then pass model=DIR",
         ) from None
 
 
@@ -79,7 +79,7 @@ def configuration(folder: Path) -> PreTrainedConfig:
     """Read config.json with transformers' own classes. Raises UserError for a model that does not segment."""
     _check(regular(folder / "config.json", FOLDER))
     with _user_error(
-        folder / "config.json", "a model that transformers itself knows; code that comes along is not run"
+        folder / "config.json", "a model that transformers itself knows; code that comes with a model is not run"
     ):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     if why := _OTHER_INPUT.get(config.model_type):
@@ -109,7 +109,7 @@ def _check(file: Path) -> None:
                 expected=" or ".join(_ATTENTION),
             )
         elif ("depth" in name or "layers" in name) and isinstance(value, int | float) and value > _MOST_LAYERS:
-            raise UserError(f"{name} is {value}", where=file, expected=f"{_MOST_LAYERS} layers at most")
+            raise UserError(f"{name} is {value}", where=file, expected=f"at most {_MOST_LAYERS} layers")
 
 
 def network_class(config: PreTrainedConfig, where: object) -> type[PreTrainedModel]:
@@ -144,7 +144,7 @@ def image_processor(folder: Path) -> Any:
             folder, trust_remote_code=False, backend="pil", local_files_only=True
         )
     if not hasattr(processor, "post_process_semantic_segmentation"):
-        raise UserError(f"{type(processor).__name__} makes no class maps", where=folder, expected=FOLDER)
+        raise UserError(f"{type(processor).__name__} produces no class maps", where=folder, expected=FOLDER)
     return processor
 
 
@@ -157,7 +157,7 @@ def build(config: PreTrainedConfig, where: object) -> PreTrainedModel:
             parameters = sum(parameter.numel() for parameter in kind(config).parameters())
         if parameters > _MOST_PARAMETERS:
             raise UserError(
-                f"a network of {parameters:.3g} parameters", where=where, expected=f"{_MOST_PARAMETERS:.0e}"
+                f"a network of {parameters:.3g} parameters", where=where, expected=f"at most {_MOST_PARAMETERS:.0e}"
             )
         network = kind(config)
     for module in network.modules():  # layers that transformers creates but never runs, and that older files lack

@@ -40,7 +40,7 @@ def graphs(network: ClipNetwork, references: str | None, size: Size, box: Size |
     """
     if references == "recompute":
         raise UserError(
-            "frames that compute their references anew are not exported",
+            "frames that recompute their references are not exported",
             where="references=recompute",
             fix="references=cached, which has the same outputs",
         )

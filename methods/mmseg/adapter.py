@@ -100,7 +100,7 @@ class MMSeg(PerFrame):
     def graphs(self, size: tuple[int, int]) -> Graphs:
         if self.network.test_cfg.get("mode") == "slide":
             raise UserError(
-                "its test_cfg cuts a frame into tiles (mode slide), which a graph cannot count over",
+                "its test_cfg cuts a frame into tiles (mode slide), which a graph cannot loop over",
                 where=self.name,
                 fix='a config with test_cfg = dict(mode="whole")',
             )

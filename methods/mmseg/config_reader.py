@@ -96,7 +96,7 @@ def _file(path: Path, opened: tuple[Path, ...], read: list[Path]) -> dict[str, A
     """Read a file and its bases. opened: the files that led to it; read: all so far."""
     read.append(path)
     if path in opened or len(read) > _MOST_FILES:
-        raise UserError("is its own base" if path in opened else f"has {_MOST_FILES} bases and more", where=path)
+        raise UserError("is its own base" if path in opened else f"has {_MOST_FILES} bases or more", where=path)
     text = read_text(path)
     try:
         data = _parse(text, path)
@@ -263,5 +263,5 @@ def _refused(node: ast.stmt | ast.expr, path: Path) -> UserError:
         f"is code, which is not run: {ast.unparse(node).splitlines()[0][:100]}",
         where=f"{path}:{node.lineno}",
         expected=FORMS,
-        fix=f"where you trust it: mmengine.Config.fromfile({path.name!r}).dump({path.stem + '.json'!r}), and pass that",
+        fix=f"if you trust it: mmengine.Config.fromfile({path.name!r}).dump({path.stem + '.json'!r}), then pass that",
     )

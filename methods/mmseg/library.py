@@ -34,7 +34,7 @@ class _NoOperators(ModuleType):
         def missing(*_: Any, **__: Any) -> Any:
             raise UserError(
                 f"this network calls mmcv's compiled operator {name}, which mmcv-lite lacks",
-                fix="install the full mmcv 2.1 for this version of torch in place of mmcv-lite",
+                fix="replace mmcv-lite with the full mmcv 2.1 for this version of torch",
             )
 
         return missing
@@ -64,12 +64,12 @@ def build_network(model: Any, where: Path) -> Any:
 
     if not isinstance(model, Mapping) or model.get("type") not in SEGMENTORS:
         kind = model.get("type") if isinstance(model, Mapping) else model
-        raise UserError(f"model is a {kind!r}", where=where, expected=" or ".join(SEGMENTORS))
+        raise UserError(f"model is of type {kind!r}", where=where, expected=" or ".join(SEGMENTORS))
     checked = _checked(model, where)
     with _user_error(where), _quiet(), seeded(repr(checked)), DefaultScope.overwrite_default_scope("mmseg"):
         network = MODELS.build(ConfigDict(checked))
     if getattr(network, "out_channels", 0) < 2:
-        raise UserError("the network has one output channel", where=where, expected="one for each class")
+        raise UserError("the network has one output channel", where=where, expected="one per class")
     return network.eval()
 
 
@@ -106,13 +106,13 @@ def _checked(value: Any, where: Path) -> Any:
     if isinstance(value, Mapping):
         if "type" in value and str(value["type"]) not in _registered():
             raise UserError(
-                f"type {value['type']!r} is not among what mmsegmentation registers",
+                f"type {value['type']!r} is not registered by mmsegmentation",
                 where=where,
                 expected=nearest(str(value["type"]), _registered())
-                or "one of its own types; those of other packages, and names of modules, are not imported",
+                or "one of its own types; types of other packages and module names are not imported",
             )
         if "_scope_" in value:
-            raise UserError("_scope_ asks for another package", where=where, expected="types of mmsegmentation alone")
+            raise UserError("_scope_ asks for another package", where=where, expected="types of mmsegmentation only")
         return {key: _checked(item, where) for key, item in value.items() if key not in _FOR_TRAINING}
     if isinstance(value, list | tuple):
         return type(value)(_checked(item, where) for item in value)

@@ -90,7 +90,7 @@ class MpvssRecipe(Recipe):
     deviations = (
         "the pair's later frame is a labelled one, where not all are; a clip without such a pair is refused",
         "tiny: rate 2e-3, a tenth of it for the segmentor's two heads; 6000 steps of 8 crops of 128x160",
-        "tiny: losses at a third as many points a mask as in the paper, 0.3 of its pixels at stride 4",
+        "tiny: losses at a third as many points per mask as in the paper, 0.3 of its pixels at stride 4",
         "tiny: the flow network is initialised so that features keep their size from layer to layer",
     )
 

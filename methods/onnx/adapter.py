@@ -110,7 +110,7 @@ class Onnx(Segmentor):
         check_provider(self.provider)
         self._single: SingleGraph | None = None
         if place.is_dir():
-            _refuse(place, "model.yaml says it", mean=mean, std=std, resize=resize, layout=layout)
+            _refuse(place, "model.yaml states it", mean=mean, std=std, resize=resize, layout=layout)
             _, self.model, self.graphs = read_model(place)
             counted = classes.of_folder(self.model, place / NAME, labels, mapping)
             digests = [contents(place / NAME)]
@@ -171,7 +171,7 @@ class Onnx(Segmentor):
             )
         elif key_interval is not None or offset is not None:
             raise UserError(
-                "key_interval and offset have no meaning here",
+                "key_interval and offset do not apply here",
                 where=self.model.method,
                 expected="a method whose model.yaml has a key_interval",
             )
@@ -196,7 +196,7 @@ class Onnx(Segmentor):
             model = self.model if self._single is None else self._single.model(frame, self.model.classes)
             if frame != model.frame:
                 raise UserError(
-                    f"a frame is {_by(frame)}, and the graphs are for {_by(model.frame)}",
+                    f"a frame is {_by(frame)}, but the graphs are for {_by(model.frame)}",
                     where=self.name,
                     fix=f"vssbench export-model '{model.method}' --size {_by(frame)} --output DIR",
                 )
@@ -300,7 +300,7 @@ def _notes(model: ModelFile) -> Iterator[str]:
 def _refuse(place: Path, why: str, **arguments: object) -> None:
     """Raise UserError for arguments that have no meaning for such a model."""
     if given := [name for name, value in arguments.items() if value is not None]:
-        raise UserError(f"{given[0]}= has no meaning here: {why}", where=place, fix="leave it out")
+        raise UserError(f"{given[0]}= does not apply here: {why}", where=place, fix="leave it out")
 
 
 def _by(size: Size) -> str:

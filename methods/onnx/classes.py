@@ -23,13 +23,15 @@ def of_folder(model: ModelFile, path: Path, labels: str | LabelSpace, mapping: s
     groups = None
     if model.groups is not None:
         if set(model.groups) != set(own.names):
-            raise UserError("groups: not of the classes of labels", where=path, expected=", ".join(own.names))
+            raise UserError("groups: differ from the classes of labels", where=path, expected=", ".join(own.names))
         groups = tuple(
             tuple(one if isinstance(one, int) else model.classes.index(one) for one in model.groups[name])
             for name in own.names
         )
     elif tuple(model.classes) != own.names:
-        raise UserError("classes: not those of labels", where=path, expected=f"{', '.join(own.names)}; or groups")
+        raise UserError(
+            "classes: differ from those of labels", where=path, expected=f"{', '.join(own.names)}; or groups"
+        )
     if mapping is None and labels == MODEL:
         found = ForeignClasses(own, groups)
     elif mapping is None and same_classes(space := load_space(labels), own):
@@ -44,16 +46,16 @@ def of_file(graph: SingleGraph, labels: str | LabelSpace, mapping: str | None) -
     """Return the classes of a bare graph, which have numbers instead of names, and what to call them."""
     where, count = graph.info.path, graph.classes
     if labels == MODEL and count is None:
-        raise UserError("does not say how many classes it knows", where=where, fix="labels=NAME or FILE")
+        raise UserError("does not say how many classes it has", where=where, fix="labels=NAME or FILE")
     known = None if labels == MODEL else load_space(labels)
     count = count or (known.classes if known else 0)
     names = [f"LABEL_{number}" for number in range(count)]
     if known is not None and mapping is None and count != known.classes:
         raise UserError(
-            f"gives scores of {count} classes, the labels {known.name!r} are {known.classes}",
+            f"returns scores of {count} classes, but the labels {known.name!r} have {known.classes}",
             where=where,
-            expected="as many, in the same order",
-            fix="mapping=FILE, which lists for each class the numbers of the network's that count as it",
+            expected="as many classes, in the same order",
+            fix="pass mapping=FILE, which lists for each class the numbers of the network's that count as it",
         )
     found = foreign_classes(names, labels, mapping, where, where.stem)
     _check_groups(found, graph.labels, where)
@@ -63,9 +65,9 @@ def of_file(graph: SingleGraph, labels: str | LabelSpace, mapping: str | None) -
 def _check_groups(classes: ForeignClasses, labels: bool, where: Path) -> None:
     if classes.groups is not None and labels:
         raise UserError(
-            "gives labels: classes that count as none of the data's cannot be left out of an argmax",
+            "returns labels: classes that count as none of the data's cannot be left out of an argmax",
             where=where,
-            expected="a graph that gives class scores",
+            expected="a graph that returns class scores",
         )
 
 

@@ -25,7 +25,7 @@ Outputs = Mapping[str, np.ndarray[Any, Any]]
 def class_scores(decode: Decode, outputs: Outputs) -> Tensor:
     """Return float32[K, H, W] at the frame's size. Raises UserError for a graph that returns labels."""
     if isinstance(decode, FromLabels):
-        raise UserError("the graph gives labels, and no class scores", expected="a graph without the argmax at its end")
+        raise UserError("the graph returns labels, not class scores", expected="a graph without the argmax at its end")
     if isinstance(decode, FromScores):
         scores = upsampled(_tensor(outputs["scores"])[0], *_steps(decode))
         return scores.log_softmax(0) if decode.log_softmax else scores
@@ -57,7 +57,7 @@ def _plain(labels: np.ndarray[Any, Any], frame: Size) -> UInt8:
     """Return labels from whole numbers [1, h, w], resized to the frame by nearest neighbour."""
     found = labels[0]
     if found.size and not 0 <= found.min() <= found.max() <= 255:
-        raise UserError(f"the graph gives labels from {found.min()} to {found.max()}", expected="0 to 255")
+        raise UserError(f"the graph returns labels from {found.min()} to {found.max()}", expected="0 to 255")
     found = np.ascontiguousarray(found.astype(np.uint8))
     if found.shape != tuple(frame):
         found = np.asarray(cv2.resize(found, frame[::-1], interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)

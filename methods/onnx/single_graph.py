@@ -67,7 +67,7 @@ class SingleGraph:
             asked = f", layout={layout}" if layout else ""
             raise UserError(f"the input {image!r} is {taken}{asked}", where=where, expected=FORM)
         if not floats and (mean or std):
-            raise UserError("mean and std are of floats; this graph takes bytes", where=where, fix="leave them out")
+            raise UserError("mean and std are for floats; this graph takes bytes", where=where, fix="leave them out")
         labels = "int" in given.dtype
         if not given.fits((1, None, None) if labels else (1, None, None, None)) or given.dtype in ("bool", "object"):
             raise UserError(
@@ -78,7 +78,7 @@ class SingleGraph:
         size = _size(taken, found, resize, where)
         statistics = (_three("mean", mean, MEAN), _three("std", std, STD))
         if min(statistics[1]) <= 0:
-            raise UserError(f"std={std} does not fit", expected="more than 0")
+            raise UserError(f"std={std} is not valid", expected="more than 0")
         return cls(info, image, output, found, size, None if labels else given.shape[1], labels, statistics)
 
     def shape(self, frame: Size) -> tuple[int, ...]:
@@ -127,6 +127,6 @@ def _three(name: str, text: str | None, usual: tuple[float, float, float]) -> tu
         return usual
     parts = text.split("/")
     if len(parts) != 3 or not all(map(_NUMBER.fullmatch, parts)):
-        raise UserError(f"{name}={text} does not fit", expected=f"RGB on the 0..255 scale, {'/'.join(map(str, usual))}")
+        raise UserError(f"{name}={text} is not valid", expected=f"RGB on the 0..255 scale, {'/'.join(map(str, usual))}")
     red, green, blue = map(float, parts)
     return red, green, blue

@@ -25,7 +25,7 @@ class Oracle:
             raise UserError(
                 "oracle needs labels, and this frame has none",
                 where=f"clip {frame.clip!r}, frame {frame.index} ({frame.stem or 'no name'})",
-                expected="a dataset whose frames are labelled wherever oracle is asked",
+                expected="a dataset whose frames are labelled wherever oracle runs",
             )
         return frame.labels
 

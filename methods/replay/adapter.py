@@ -26,7 +26,7 @@ class Replay:
         self.name = "replay"
         if not self.root.is_dir():
             raise UserError(
-                "there is no such folder", where=self.root, expected="a folder of predictions, <clip>/<frame stem>.png"
+                "no such folder", where=self.root, expected="a folder of predictions, <clip>/<frame stem>.png"
             )
 
     def clip_files(self, clip: str, stems: Sequence[str]) -> list[Path]:

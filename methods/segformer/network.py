@@ -37,7 +37,8 @@ def check_size(size: tuple[int, int]) -> None:
     """Raise UserError for a frame whose stride-4 map is smaller than the kernel that shortens attention's keys."""
     if min(size) < LEAST_SIDE:
         raise UserError(
-            f"a frame of {size[0]}x{size[1]} is too small for segformer", expected=f"{LEAST_SIDE} pixels a side or more"
+            f"a frame of {size[0]}x{size[1]} is too small for segformer",
+            expected=f"at least {LEAST_SIDE} pixels per side",
         )
 
 

@@ -80,7 +80,7 @@ class Tdnet(Segmentor):
     ):
         super().__init__(labels, device, dtype, compile, checkpoint, mapping)
         if subsampling < 1:
-            raise UserError(f"subsampling={subsampling} does not fit", expected="1 or more")
+            raise UserError(f"subsampling={subsampling} is not valid", expected="1 or more")
         self.backbone: Backbone = self.choose(backbone, get_args(Backbone), "td4_psp18")
         self.subsampling = subsampling
         wanted = self.expected(f"TDNet, backbone {self.backbone}")

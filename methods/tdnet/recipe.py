@@ -127,7 +127,7 @@ class TdnetRecipe(Recipe):
         "starts from random weights, or the trunk alone of --start FILE (the paper: trunk, pyramid and heads of a "
         "PSPNet trained on Cityscapes)",
         "no rotation by up to 5 degrees; a picture smaller than the crop keeps its sides' ratio",
-        "at least a sixteenth of the labelled pixels counts (the release: of all, ignored ones with a loss of 0)",
+        "at least a sixteenth of the labelled pixels counts (the release: of all pixels, ignored ones at a loss of 0)",
         "the warm-up takes at most a tenth of the steps",
         "subsampling is the method's, 4 (the release trains with 3 and tests with 4)",
         "tiny: two sub-networks, AdamW, 1200 steps of 4 clips of 128x224, rate 4e-3, a quarter of it for the trunks, "

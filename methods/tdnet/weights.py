@@ -83,7 +83,7 @@ def _table(file: Checkpoint, expected: str) -> tuple[int, int]:
     found = file.tensors.get(_OFFICIAL_NORM, file.tensors.get(_NORM))
     if found is None or found.ndim != 2:
         raise UserError(
-            f"holds no table {_OFFICIAL_NORM} (official) or {_NORM} (ours), one number a place",
+            f"holds no table {_OFFICIAL_NORM} (official) or {_NORM} (ours), one number per place",
             where=file.path,
             expected=expected,
         )

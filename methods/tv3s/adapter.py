@@ -62,7 +62,7 @@ class Tv3s(ClipMethod):
     ):
         super().__init__(labels, device, dtype, compile, checkpoint, mapping)
         if memory == "stream" and references != "cached":
-            raise UserError("a stream looks back at no frames", where=f"references={references}", fix="leave it out")
+            raise UserError("a stream has no reference frames", where=f"references={references}", fix="leave it out")
         self.backbone: Backbone = self.choose(backbone, get_args(Backbone), "mit_b1")
         self.network, self.weights = load(self.backbone, self.learned.classes, checkpoint)
         self.memory = memory

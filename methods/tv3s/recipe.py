@@ -15,9 +15,10 @@ class Tv3sRecipe(ClipRecipe):
     name, own, tiny = "tv3s", OWN, replace(TINY, steps=700, batch=2, crop=(96, 128))
     deviations = (
         *deviations(tiny),
-        "a step has 8 clips, as CFFM's, on whose code the release stands; how many GPUs the authors had is not said",
-        "Cityscapes is trained as VSPW; the release takes the loss of each frame by itself on the labelled one alone, "
-        "so that it weighs four times as much, from crops of 512x1024",
+        "a step has 8 clips, like CFFM's, on whose code the release is built; "
+        "the authors do not say how many GPUs they had",
+        "Cityscapes is trained like VSPW; the release crops to 512x1024 and takes the loss of frames by themselves on "
+        "the labelled one alone, so that it weighs four times as much",
     )
 
     def paper(self, backbone: str) -> Settings:

@@ -96,7 +96,7 @@ class Videomt(Segmentor):
         if classes not in CLASSES:
             why = ": the published mean over the whole clip looks ahead, at frames that have not come yet"
             raise UserError(
-                f"classes={classes} does not fit{why if classes == 'clip' else ''}",
+                f"classes={classes} is not valid{why if classes == 'clip' else ''}",
                 where=self.name,
                 expected="frame (each by itself) or running (the mean so far)",
             )

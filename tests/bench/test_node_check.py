@@ -76,7 +76,9 @@ def test_node_with_different_frames_is_refused_without_failing_the_clip(
         for kind in ("origin", "mask"):
             (file,) = (clip / kind).glob("002.*")
             file.rename(file.with_stem("003")) if damage == "renamed" else file.unlink()
-    with pytest.raises(UserError, match="b' of val.txt is not there" if damage == "none" else "different frames there"):
+    with pytest.raises(
+        UserError, match="b' in val.txt does not exist" if damage == "none" else "different frames there"
+    ):
         worker.run(Task(METHOD, "b"), wanted)
     (clip.parent / "a" / "mask" / "000.png").write_bytes(b"no image")
     if on_error == "skip-clip":  # if a clip is damaged for every worker, the clip is at fault

@@ -137,7 +137,7 @@ def test_resume_measures_only_the_added_datasets(tmp_path: Path, monkeypatch: py
 
 
 def test_invalid_sweep_value_for_the_dataset_writes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="'quick' does not fit"):
+    with pytest.raises(UserError, match="'quick' is not valid"):
         measured(tmp_path / "run", {"motion": ["slow", "quick"]})
     assert not (tmp_path / "run").exists()
 

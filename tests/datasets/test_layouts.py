@@ -158,7 +158,7 @@ def test_vspw_clips_follow_the_list_and_bad_lists_are_refused(tmp_path, arrays):
         with pytest.raises(UserError, match=message):
             read("vspw", tmp_path)
     names.write_text("clip_7")
-    with pytest.raises(UserError, match="the video 'clip_7' of val"):
+    with pytest.raises(UserError, match="the video 'clip_7' in val"):
         read("vspw", tmp_path).stems("clip_7")
 
 
@@ -206,7 +206,7 @@ def test_labels_of_the_stored_size_of_a_turned_frame_are_refused(tmp_path, array
     for path in sorted((tmp_path / "val").iterdir()):
         Image.open(path).save(path, exif=exif)
     dataset = read("camvid", tmp_path)
-    with pytest.raises(UserError, match="12x16, the stored size, for a frame that its Exif orientation 6 turns"):
+    with pytest.raises(UserError, match="12x16, the stored size, for a frame that Exif orientation 6 turns"):
         list(dataset.frames("clip_0_00000"))
     for path in sorted((tmp_path / "valannot").iterdir()):
         Image.open(path).transpose(Image.Transpose.ROTATE_270).save(path)

@@ -178,7 +178,7 @@ def test_flow_in_a_frame_is_the_flow_to_the_previous_frame():
     np.testing.assert_array_equal(frame.side["flow"], flow)
     np.testing.assert_array_equal(frame.side["flow_valid"], valid)
     for index, to in ((6, 0), (2, 3), (-1, 0), (3, -1)):
-        with pytest.raises(UserError, match="does not fit"):
+        with pytest.raises(UserError, match="is not valid"):
             dataset.flow("val_0002", index, to)
 
 

@@ -110,7 +110,7 @@ def test_gflops_in_model_yaml_take_precedence_over_counting_the_graph(tmp_path: 
 def test_different_frame_size_has_no_gflops_and_a_note(tmp_path: Path) -> None:
     counted = cost(load_method(f"onnx(model={made.alone(tmp_path)})"), None, (8, 8))
     assert counted["gflops"] is None
-    assert any("a frame is 8x8, and the graphs are for 16x24" in note for note in counted["notes"])
+    assert any("a frame is 8x8, but the graphs are for 16x24" in note for note in counted["notes"])
 
 
 @pytest.mark.slow

@@ -77,8 +77,7 @@ MISTAKES: dict[str, tuple[Callable[..., Path], Change, str]] = {
     "no schedule": (
         made.with_key,
         lambda data: data.pop("schedule"),
-        "DIR/model.yaml: schedule: missing\n"
-        "  expected: when a key frame comes, which graphs ask for: key_interval or unless",
+        "DIR/model.yaml: schedule: missing\n  expected: key_interval or unless, because the graphs refer to key frames",
     ),
     "nothing to decode": (
         made.alone,
@@ -94,7 +93,7 @@ MISTAKES: dict[str, tuple[Callable[..., Path], Change, str]] = {
         made.alone,
         lambda data: data["pictures"]["image"].append({"op": "resize", "size": [16, 24], "by": "opencv"}),
         "DIR/model.yaml: pictures.image.1: resize comes after normalise\n"
-        "  expected: it is of bytes; interpolate is of floats",
+        "  expected: resize before normalise, or interpolate after it",
     ),
     "a frame without a graph": (
         made.looking_back,
@@ -104,12 +103,12 @@ MISTAKES: dict[str, tuple[Callable[..., Path], Change, str]] = {
     "a state before the first frame": (
         made.looking_back,
         lambda data: data["graphs"]["later"]["inputs"]["past"].update(of=5),
-        "DIR/model.yaml: graphs.later.inputs.past: frame 2 has no such frame before it",
+        "DIR/model.yaml: graphs.later.inputs.past: frame 2 has no such earlier frame",
     ),
     "a graph that leaves no state": (
         made.with_key,
         lambda data: data["graphs"]["key"].update(outputs=["scores"]),
-        "DIR/model.yaml: graphs.nonkey.inputs.past: the graph 'key', which may run there, leaves no 'memory'",
+        "DIR/model.yaml: graphs.nonkey.inputs.past: the graph 'key', which may run there, has no output 'memory'",
     ),
     "a group of no class": (
         made.alone,
@@ -229,7 +228,7 @@ def test_file_that_is_not_a_graph_is_refused(tmp_path: Path, content: bytes, mes
 def test_operators_of_custom_libraries_are_refused(tmp_path: Path) -> None:
     model = made.graph([node("Attack", "my.ops")], IMAGE, SCORES, domains=["my.ops"])
     assert refused(made.saved(tmp_path / "g.onnx", model)) == (
-        "DIR/g.onnx: has operators of libraries of its own: my.ops.Attack\n"
+        "DIR/g.onnx: has operators from custom libraries: my.ops.Attack\n"
         "  expected: ONNX's operators: no library that a graph asks for is loaded"
     )
 
@@ -250,7 +249,7 @@ def test_control_flow_is_refused(tmp_path: Path) -> None:
     choice = helper.make_node("If", ["image"], ["scores"], then_branch=body, else_branch=body)
     assert refused(made.saved(tmp_path / "g.onnx", made.graph([choice], IMAGE, SCORES))) == (
         "DIR/g.onnx: has control flow: If\n"
-        "  expected: one straight graph for a frame: what it computes must not depend on what it sees\n"
+        "  expected: one straight graph per frame: what it computes must not depend on what it sees\n"
         "  fix: export it with fixed shapes, or without the branch"
     )
 
@@ -322,14 +321,14 @@ def test_weights_outside_the_folder_are_refused(tmp_path: Path, place: str) -> N
     if place.startswith("*"):
         assert message == "DIR/*/_ORT_MEM_ADDR_/*: no such file\n  expected: the weights 'w' of g.onnx"
     else:
-        assert message == f"DIR/g.onnx: the weights 'w' lie at {place!r}, outside its folder\n  expected: a file in DIR"
+        assert message == f"DIR/g.onnx: the weights 'w' are at {place!r}, outside its folder\n  expected: a file in DIR"
 
 
 def test_missing_or_truncated_weights_file_is_refused(tmp_path: Path) -> None:
     assert refused(external(tmp_path, "w.data")) == "DIR/w.data: no such file\n  expected: the weights 'w' of g.onnx"
     (tmp_path / "w.data").write_bytes(b"short")
     assert refused(tmp_path / "g.onnx") == (
-        "DIR/g.onnx: the weights 'w' lie beyond the end of w.data\n  fix: copy both files again, they belong together"
+        "DIR/g.onnx: the weights 'w' are beyond the end of w.data\n  fix: copy both files again; they belong together"
     )
 
 

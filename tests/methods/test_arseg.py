@@ -204,7 +204,7 @@ def test_weights_trained_at_a_different_scale_are_refused(spec, file, scale):
     """Every entry fits: only the header shows it."""
     with pytest.raises(UserError, match=rf"was trained for psp18.*, on frames of scale {scale}") as error:
         load_method(spec, checkpoint=packaged_file(file))
-    assert f"name scale={scale}" in str(error.value)
+    assert f"set scale={scale}" in str(error.value)
 
 
 def test_hr_and_lr_networks_of_different_trainings_are_refused():

@@ -165,9 +165,9 @@ def test_classes_are_matched_by_name(folder: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(one, other[::-1])
     few = method(copy, LabelSpace.plain("few", ["Sky", "Road"]))
     np.testing.assert_array_equal(few.scores(few.step(few.prepare(frame))), other[[0, 3]])
-    assert few.weights.note.startswith("its classes count by their names; 9 of 11")
+    assert few.weights.note.startswith("its classes are matched by name; 9 of 11")
     edit(copy, id2label={str(number): name for number, name in enumerate([*names[:-1], "Cyclist"])})
-    with pytest.raises(UserError, match="1 of these have no class of their name in the network: Bicyclist"):
+    with pytest.raises(UserError, match="1 of these match none of the network's by name: Bicyclist"):
         method(copy, "camvid")
 
 
@@ -242,7 +242,7 @@ def test_mapping_file_joins_the_networks_classes(folder: Path, tmp_path: Path) -
         ({"Sky": [11]}, "the network has no class 11"),
         ({"Sky": [0], "Building": ["LABEL_0"]}, r"lists twice: LABEL_0 \(0\)"),
         ({"Sky": "LABEL_0"}, "not a mapping of lists"),
-        ({}, "joins no class"),
+        ({}, "maps no class"),
     ],
 )
 def test_mappings_that_do_not_fit_are_refused(
@@ -257,7 +257,7 @@ def test_mappings_that_do_not_fit_are_refused(
 
 def test_mapping_must_be_valid_yaml_and_name_every_class(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "mapping.yaml").write_text("Sky: [0]\n")
-    with pytest.raises(UserError, match="says nothing of Building"):
+    with pytest.raises(UserError, match="says nothing about Building"):
         method(folder, "camvid", mapping=str(tmp_path / "mapping.yaml"))
     for text, message in {
         "Sky: [0\n": r"mapping\.yaml:2:1: is not YAML",
@@ -274,9 +274,13 @@ def test_mapping_must_be_valid_yaml_and_name_every_class(folder: Path, tmp_path:
     ("file", "changes", "message"),
     [
         ("config.json", {"architectures": ["SegformerForImageClassification"]}, "SegformerForImageClassification"),
-        ("config.json", {"model_type": "unheard", "auto_map": {"AutoConfig": "evil.Config"}}, "code that comes along"),
+        (
+            "config.json",
+            {"model_type": "unheard", "auto_map": {"AutoConfig": "evil.Config"}},
+            "code that comes with a model",
+        ),
         ("config.json", {"hidden_sizes": "many"}, "config"),
-        ("preprocessor_config.json", {"image_processor_type": "CLIPImageProcessor"}, "makes no class maps"),
+        ("preprocessor_config.json", {"image_processor_type": "CLIPImageProcessor"}, "produces no class maps"),
         ("preprocessor_config.json", {"image_processor_type": "Nobody's"}, "segformer|image processor"),
     ],
 )

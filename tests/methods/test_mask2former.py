@@ -292,5 +292,5 @@ def test_padding_is_zero_after_normalising() -> None:
 
 @pytest.mark.parametrize("resize", ["480", "480x", "0x10", "big"])
 def test_invalid_resize_is_refused(resize: str) -> None:
-    with pytest.raises(UserError, match="does not fit"):
+    with pytest.raises(UserError, match="is not valid"):
         FrameReader("vspw", resize, "cpu")

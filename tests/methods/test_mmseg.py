@@ -158,13 +158,13 @@ def test_classes_are_the_networks_own_or_need_a_mapping(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"type": "os.system", "command": "touch ran"}, "model is a 'os.system'"),
-        ({"backbone": {"type": "subprocess.Popen", "args": "touch ran"}}, "type 'subprocess.Popen' is not among"),
-        ({"backbone": {"type": "this"}}, "type 'this' is not among"),
+        ({"type": "os.system", "command": "touch ran"}, "model is of type 'os.system'"),
+        ({"backbone": {"type": "subprocess.Popen", "args": "touch ran"}}, "type 'subprocess.Popen' is not registered"),
+        ({"backbone": {"type": "this"}}, "type 'this' is not registered"),
         ({"decode_head": {"type": "SegformerHed"}}, "did you mean 'SegformerHead'"),
         ({"decode_head": {"_scope_": "evil"}}, "_scope_"),
         ({"decode_head": {"channels": "many"}}, "mmsegmentation cannot build this"),
-        ({"backbone": {"type": ["os.system"]}}, "is not among"),
+        ({"backbone": {"type": ["os.system"]}}, "is not registered"),
     ],
 )
 def test_configs_can_build_only_networks_of_the_library(
@@ -402,7 +402,7 @@ def test_exponentially_many_base_configs_are_refused(tmp_path: Path) -> None:
     for depth in range(12):
         written(tmp_path, f"_base_ = ['{depth + 1}.py', '{depth + 1}.py']", f"{depth}.py")
     written(tmp_path, "", "12.py")
-    with pytest.raises(UserError, match="100 bases and more"):
+    with pytest.raises(UserError, match="100 bases or more"):
         config_reader.read(tmp_path / "0.py")
 
 

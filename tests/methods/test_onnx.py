@@ -91,7 +91,7 @@ def test_frame_of_a_different_size_is_one_error_message(tmp_path: Path) -> None:
     with pytest.raises(UserError) as raised:
         method.prepare(frames(1, (8, 8))[0])
     assert str(raised.value).splitlines() == [
-        f"onnx(model={tmp_path}): a frame is 8x8, and the graphs are for 16x24",
+        f"onnx(model={tmp_path}): a frame is 8x8, but the graphs are for 16x24",
         "  fix: vssbench export-model 'made(by=hand)' --size 8x8 --output DIR",
     ]
 
@@ -121,7 +121,7 @@ def test_graph_with_uint8_input_and_label_output_runs(tmp_path: Path) -> None:
     (frame,) = frames(1)
     (found,) = through(method, [frame])
     np.testing.assert_array_equal(found.labels, frame.image.max(2) // 100)
-    with pytest.raises(UserError, match="the graph gives labels, and no class scores"):
+    with pytest.raises(UserError, match="the graph returns labels, not class scores"):
         method.scores(method.step(method.prepare(frame)))
 
 

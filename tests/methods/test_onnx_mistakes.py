@@ -71,19 +71,19 @@ def test_graph_that_is_not_a_per_frame_network_is_refused(
         (
             "provider=tensorrt",
             "onnx(model=DIR/g.onnx,provider=tensorrt): provider=tensorrt is not in this onnxruntime\n  expected: cpu\n"
-            "  fix: install the onnxruntime that has it in place of this one: onnxruntime-gpu, onnxruntime-openvino",
+            "  fix: replace this onnxruntime with one that has it: onnxruntime-gpu, onnxruntime-openvino",
         ),
         (
             "mean=1/2",
-            "onnx(mean=1/2,model=DIR/g.onnx): mean=1/2 does not fit\n"
+            "onnx(mean=1/2,model=DIR/g.onnx): mean=1/2 is not valid\n"
             "  expected: RGB on the 0..255 scale, 123.675/116.28/103.53",
         ),
-        ("std=1/2/0", "onnx(model=DIR/g.onnx,std=1/2/0): std=1/2/0 does not fit\n  expected: more than 0"),
+        ("std=1/2/0", "onnx(model=DIR/g.onnx,std=1/2/0): std=1/2/0 is not valid\n  expected: more than 0"),
         ("layout=nhwc", f"DIR/g.onnx: the input 'image' is float32[1, 3, 16, 24], layout=nhwc{OF_AN_IMAGE}"),
         ("resize=8x8", "DIR/g.onnx: resize=8x8: the graph takes float32[1, 3, 16, 24]\n  fix: leave it out"),
         (
             "key_interval=5",
-            "DIR/g.onnx: key_interval= has no meaning here: a graph alone has no key frames\n  fix: leave it out",
+            "DIR/g.onnx: key_interval= does not apply here: a graph alone has no key frames\n  fix: leave it out",
         ),
     ],
 )
@@ -94,10 +94,10 @@ def test_option_that_does_not_fit_the_graph_is_refused(tmp_path: Path, options: 
 
 def test_options_for_a_graph_file_are_refused_for_a_folder(tmp_path: Path) -> None:
     made.alone(tmp_path)
-    message = "has no meaning here: model.yaml says it\n  fix: leave it out"
+    message = "does not apply here: model.yaml states it\n  fix: leave it out"
     assert told(tmp_path, "onnx(model=DIR,resize=8x8)") == f"DIR: resize= {message}"
     assert told(tmp_path, "onnx(model=DIR,key_interval=5)") == (
-        "made(by=hand): key_interval and offset have no meaning here\n"
+        "made(by=hand): key_interval and offset do not apply here\n"
         "  expected: a method whose model.yaml has a key_interval"
     )
 
@@ -105,12 +105,13 @@ def test_options_for_a_graph_file_are_refused_for_a_folder(tmp_path: Path) -> No
 def test_classes_that_do_not_fit_the_labels_are_refused(tmp_path: Path) -> None:
     made.per_frame(tmp_path / "g.onnx")
     assert told(tmp_path, "onnx(model=DIR/g.onnx)", "camvid") == (
-        "DIR/g.onnx: gives scores of 3 classes, the labels 'camvid' are 11\n  expected: as many, in the same order\n"
-        "  fix: mapping=FILE, which lists for each class the numbers of the network's that count as it"
+        "DIR/g.onnx: returns scores of 3 classes, but the labels 'camvid' have 11\n"
+        "  expected: as many classes, in the same order\n"
+        "  fix: pass mapping=FILE, which lists for each class the numbers of the network's that count as it"
     )
     network(tmp_path / "labels.onnx", {"image": IMAGE}, {"labels": ("int64", (1, *made.SIZE))})
     assert told(tmp_path, "onnx(model=DIR/labels.onnx)") == (
-        "DIR/labels.onnx: does not say how many classes it knows\n  fix: labels=NAME or FILE"
+        "DIR/labels.onnx: does not say how many classes it has\n  fix: labels=NAME or FILE"
     )
     (tmp_path / "folder").mkdir()
     made.alone(tmp_path / "folder", labels="three")
@@ -119,7 +120,7 @@ def test_classes_that_do_not_fit_the_labels_are_refused(tmp_path: Path) -> None:
     )
     made.alone(tmp_path / "folder", labels="camvid")
     assert told(tmp_path, "onnx(model=DIR/folder)").startswith(
-        "DIR/folder/model.yaml: classes: not those of labels\n  expected: Sky, Building, "
+        "DIR/folder/model.yaml: classes: differ from those of labels\n  expected: Sky, Building, "
     )
 
 

@@ -208,7 +208,7 @@ def test_running_classes_are_the_mean_of_all_frames_so_far(tiny) -> None:
         torch.testing.assert_close(y.classes, plain[: index + 1].mean(0))
 
 
-@pytest.mark.parametrize(("classes", "match"), [("clip", "looks ahead"), ("mean", "does not fit\n")])
+@pytest.mark.parametrize(("classes", "match"), [("clip", "looks ahead"), ("mean", "is not valid\n")])
 def test_unsupported_classes_modes_are_refused_with_the_reason(classes: str, match: str) -> None:
     with pytest.raises(UserError, match=match) as error:
         load_method(f"videomt(classes={classes})")

@@ -162,7 +162,7 @@ def test_truncated_and_random_files_are_refused_by_path(kind: str, cut: float, d
         (b"", "it is empty"),
         (b"<!DOCTYPE html><html>Not Found</html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
-        (b"hello, these are no weights", "like none of these"),
+        (b"hello, these are no weights", "matches none of these"),
         (b"PK\x03\x04 and then nothing", "cut short"),
     ],
 )

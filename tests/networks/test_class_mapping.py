@@ -80,7 +80,7 @@ def test_weights_trained_for_different_class_names_are_refused(board: Path, tmp_
     assert "--mapping-template" in str(caught.value)
     assert str(board) in str(caught.value)
     assert len(str(caught.value).splitlines()) < 4
-    with pytest.raises(UserError, match="those of 'camvid' are 11"):
+    with pytest.raises(UserError, match="'camvid' has 11"):
         load_method(SMALL, labels="camvid", checkpoint=board)
     renamed = LabelSpace.plain("other", BOARD.names)
     assert load_method(SMALL, labels=renamed, checkpoint=board).weights.origin == "file"
@@ -165,7 +165,7 @@ def test_foreign_classes_are_matched_by_name_in_any_order_and_number() -> None:
     found = foreign_classes(["white", "grey", "Black"], BOARD, None, "model", "x")
     assert found.groups == ((2,), (0,))
     assert found.noted(Weights("file", note="ema")).note == (
-        "ema; its classes count by their names; 1 of 3 have none of the data's and are never predicted"
+        "ema; its classes are matched by name; 1 of 3 match none of the data's and are never predicted"
     )
     assert foreign_classes(["white", "black"], BOARD, None, "model", "x").noted(Weights("file")).note is None
 
@@ -197,12 +197,12 @@ def test_mapping_template_holds_both_class_lists_and_must_be_completed(tmp_path:
         "CAR: [3, 4]",
         "'Lane: left':",
         "sky: [sky]",
-        "# The network's others, which are never predicted unless they are listed above:",
+        "# The network's other classes, which are never predicted unless they are listed above:",
         "#   0: wall",
         "#   1: 'Road, route'",
         "#   5: LABEL_5",
     ]
-    with pytest.raises(UserError, match=r"map\.yaml:4:1: says not yet what counts as Lane: left"):
+    with pytest.raises(UserError, match=r"map\.yaml:4:1: does not say yet what counts as Lane: left"):
         read_mapping(file, ADE, space)
     file.write_text(file.read_text().replace("left':", "left': ['Road, route', 5]"))
     assert read_mapping(file, ADE, space) == ((3, 4), (1, 5), (2,))
@@ -220,5 +220,5 @@ def test_completed_mapping_template_maps_every_class(
     if any(groups):
         assert read_mapping(file, theirs, space) == groups
     else:
-        with pytest.raises(UserError, match="joins no class"):
+        with pytest.raises(UserError, match="maps no class"):
             read_mapping(file, theirs, space)

@@ -16,7 +16,7 @@ def test_sizes_are_height_by_width() -> None:
     "text", ["480*853", "0x5", "480", "480x", "480x853x3", "-480x853", "480.0x853", "१६x१६", "", "123456x5"]
 )
 def test_malformed_sizes_are_one_error_message(text: str) -> None:
-    with pytest.raises(UserError, match=r"--crop .* does not fit(?s:.*)HEIGHTxWIDTH"):
+    with pytest.raises(UserError, match=r"--crop .* is not valid(?s:.*)HEIGHTxWIDTH"):
         parse_size(text, "--crop ")
 
 

@@ -77,7 +77,7 @@ def test_empty_output_folder_is_accepted(tmp_path: Path) -> None:
 def test_second_writer_of_a_run_is_refused(tmp_path: Path) -> None:
     with (
         RunDirectory(tmp_path / "run", {}, resume=False),
-        pytest.raises(UserError, match="another vssbench is writing here"),
+        pytest.raises(UserError, match="another vssbench process is writing here"),
     ):
         RunDirectory(tmp_path / "run", {}, resume=True)
 

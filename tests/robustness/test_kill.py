@@ -246,7 +246,7 @@ def test_second_process_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     for more in ([], ["--resume"]):
         refused = vssbench(*command, *more)
         assert_refused(refused)
-        assert "another vssbench is writing here" in refused.stderr
+        assert "another vssbench process is writing here" in refused.stderr
     lock.release()
     assert {file: file.read_bytes() for file in (tmp_path / "run").glob("**/*") if file.is_file()} == before
 

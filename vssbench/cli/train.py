@@ -64,7 +64,7 @@ def command(
     if output is None and not dry_run:
         raise UserError("train needs a folder to write to", fix="--output DIR (or --dry-run)")
     if precision not in ("no", "fp16", "bf16"):
-        raise UserError(f"--precision {precision} does not fit", expected="no, fp16 or bf16")
+        raise UserError(f"--precision {precision} is not valid", expected="no, fp16 or bf16")
     if as_json and not dry_run:
         raise UserError("--json belongs to --dry-run", expected="a training's figures are in log.jsonl in --output")
     from vssbench import environment

@@ -17,7 +17,7 @@ BUILTIN: dict[str, Entry] = {
     "vipseg": Entry(f"{_SHIPPED}:vipseg", "VIPSeg, VSPW's 124 classes from panoptic masks"),
     "cholecseg8k": Entry(f"{_SHIPPED}:cholecseg8k", "CholecSeg8k, surgery, 13 classes, every frame labelled"),
     "uavid": Entry(f"{_SHIPPED}:uavid", "UAVid, from the air, 8 classes in colour masks"),
-    "davis": Entry(f"{_SHIPPED}:davis", "DAVIS 480p (2016 or 2017), foreground against background"),
+    "davis": Entry(f"{_SHIPPED}:davis", "DAVIS 480p (2016 or 2017), foreground and background"),
     "strided": Entry("vssbench.datasets.strided:Strided", "any dataset at a lower frame rate: strided(of=camvid,by=2)"),
     "frames": Entry("vssbench.datasets.frames:Frames", "any folder of frames or a video file, without labels"),
 }

@@ -53,7 +53,7 @@ class CodecSpec:
         for key, value in spec.args:
             if key == "chain":
                 if value not in ("float", "whole"):
-                    raise UserError(f"chain={value} does not fit", where="--codec", expected="float or whole")
+                    raise UserError(f"chain={value} is not valid", where="--codec", expected="float or whole")
                 chain = "whole" if value == "whole" else "float"
             elif key not in numbers:
                 raise UserError(
@@ -62,7 +62,7 @@ class CodecSpec:
             elif type(value) is int and value >= 1:
                 numbers[key] = value
             else:
-                raise UserError(f"{key}={value} does not fit", where="--codec", expected="a whole number, 1 or more")
+                raise UserError(f"{key}={value} is not valid", where="--codec", expected="a whole number, 1 or more")
         return cls(Codec(**numbers), chain)
 
     def __str__(self) -> str:

@@ -47,7 +47,7 @@ class Frames(FileDataset):
         here = [self.root] if images(self.root) else []
         if here and (below or videos):
             raise UserError(
-                "images next to clips: which frames are meant is not clear",
+                "images next to clips: unclear which frames are meant",
                 where=self.root,
                 expected=self.layout,
                 fix=f"name one clip, e.g. {(below or videos)[0]}, or move the images into a folder",

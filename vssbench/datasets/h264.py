@@ -52,7 +52,7 @@ class Codec:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if value < 1:
-                raise UserError(f"{name}={value} does not fit", where="codec", expected="1 or more")
+                raise UserError(f"{name}={value} is not valid", where="codec", expected="1 or more")
 
 
 def encode(frames: Iterable[UInt8], path: Path, codec: Codec | None = None) -> None:
@@ -72,7 +72,8 @@ def encode(frames: Iterable[UInt8], path: Path, codec: Codec | None = None) -> N
         for index, image in enumerate(frames):
             if size not in (None, image.shape[:2]):
                 raise UserError(
-                    f"frame {index} is {image.shape[:2]}, those before {size}", expected="frames of one size in a clip"
+                    f"frame {index} is {image.shape[:2]}, earlier ones are {size}",
+                    expected="frames of one size in a clip",
                 )
             if size is None:
                 size = image.shape[:2]
@@ -127,8 +128,8 @@ def check_encoder(cache: Path) -> None:
         raise UserError(
             f"cannot be written: {error.strerror or error}",
             where=cache,
-            expected="a folder for encoded clips",
-            fix="name another: VSSBENCH_CACHE=FOLDER",
+            expected="a writable folder for encoded clips",
+            fix="choose another: VSSBENCH_CACHE=FOLDER",
         ) from None
 
 
@@ -215,7 +216,7 @@ def _pictures(path: Path) -> Iterator[Any]:
         codec = picture_track(container, path).codec_context.name
     if codec not in EXPORTING:
         raise UserError(
-            f"motion vectors cannot be read from {codec}",
+            f"motion vectors cannot be read from {codec} video",
             where=path,
             expected=f"one of {', '.join(sorted(EXPORTING))}",
             fix="encode it again: ffmpeg -i FILE -c:v libx264 NEW_FILE.mp4",

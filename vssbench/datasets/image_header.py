@@ -62,7 +62,7 @@ def read_header(data: bytes, path: Path, what: str = "image") -> Header:
             header = Header((height, width), _orientation(image, exif))
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, EOFError, ... for damaged files
         # For an unknown format, Pillow's message is an address.
-        why = "no image file" if isinstance(error, Image.UnidentifiedImageError) else error
+        why = "not an image file" if isinstance(error, Image.UnidentifiedImageError) else error
         raise UserError(
             f"damaged or truncated {what} ({why})",
             where=path,
@@ -94,7 +94,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if end + 4 > len(data):
             raise ValueError("it ends inside a chunk")
         if zlib.crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            raise ValueError(f"the checksum of its chunk {kind.decode('latin-1')!r} does not hold")
+            raise ValueError(f"the checksum of its chunk {kind.decode('latin-1')!r} is wrong")
         yield kind, data[place + 8 : end] if kind == b"eXIf" else b""
         place = end + 4
 

@@ -45,7 +45,7 @@ class Distances:
                 f"no labelled frame has {empty[0]} frames before it without a gap",
                 where=f"{dataset.name}, distances {', '.join(map(str, empty))}",
                 expected="the unlabelled frames before each label, or densely labelled clips",
-                fix="take fewer --distances, or a dataset with the frames between (Cityscapes: leftImg8bit_sequence)",
+                fix="drop these --distances, or use data with the frames in between (Cityscapes: leftImg8bit_sequence)",
             )
 
     def clips(self) -> Sequence[str]:

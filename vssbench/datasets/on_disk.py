@@ -241,17 +241,17 @@ def check_size(item: Item, size: Size, labels: Size | None, previous: Size | Non
     if labels is not None and labels != size:
         if labels == size[::-1] and (turned := orientation(item.image)) >= 5:
             raise UserError(
-                f"labels of {_hw(labels)}, the stored size, for a frame that its Exif orientation {turned} turns to "
+                f"labels of {_hw(labels)}, the stored size, for a frame that Exif orientation {turned} turns to "
                 f"{_hw(size)}",
                 where=item.label,
                 expected="labels of the frame as a viewer shows it",
-                fix=f"turn the labels likewise; or, if they fit the stored pixels, take the tag out of {item.image}",
+                fix=f"rotate the labels too; or, if they match the stored pixels, remove the tag from {item.image}",
             )
         raise UserError(
             f"labels of {_hw(labels)} for a frame of {_hw(size)}",
             where=item.label,
             expected="labels at the frame's size",
-            fix="take frames and labels of the same release (VSPW: both from the 480p download)",
+            fix="use frames and labels from the same release (VSPW: both from the 480p download)",
         )
     if previous is not None and previous != size:
         raise UserError(

@@ -16,7 +16,7 @@ def check_files(dataset: Dataset, predictions: Path, every: bool = False) -> Non
     every: unlabelled frames need a prediction too
     """
     if not predictions.is_dir():
-        raise UserError("there is no such folder", where=predictions, expected="predictions as <clip>/<frame stem>.png")
+        raise UserError("no such folder", where=predictions, expected="predictions as <clip>/<frame stem>.png")
     clips = list(dataset.clips())
     if not clips:
         raise UserError(f"{dataset.name} has no clips in this split", fix="vssbench doctor shows what is there")

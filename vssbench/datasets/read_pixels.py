@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vssbench.datasets.image_header import PNG, Header, read_header
-from vssbench.errors import UserError
+from vssbench.errors import UserError, counted
 from vssbench.files.input_files import AGAIN, read_bytes
 from vssbench.types import LabelSpace, UInt8
 
@@ -54,7 +54,7 @@ _LABELS = _Advice(
 )
 _DESCRIBED = _Advice(
     "label file",
-    "write `masks: colours` in the description, or `channel: red` where the values stand in one channel; " + DOCTOR,
+    "write `masks: colours` in the description, or `channel: red` if the values are in one channel; " + DOCTOR,
     "save it again with 8 bits per pixel and the values as they are; " + DOCTOR,
 )
 _PREDICTIONS = _Advice(
@@ -128,8 +128,8 @@ def read_values(path: Path, channel: str | None = None, digest: Any = None) -> U
     if channel is None or kind == _GREY:
         return _indices(path, _DESCRIBED, data)
     if kind == _PALETTE or depth != 8:
-        what = "a palette where a channel of colours" if kind == _PALETTE else f"{depth} bits per channel where 8 bits"
-        raise UserError(f"{what} is expected", where=path, expected=f"an RGB PNG with the values in {channel}")
+        what = "has a palette, not channels of colour" if kind == _PALETTE else f"has {depth} bits per channel, not 8"
+        raise UserError(what, where=path, expected=f"an RGB PNG with the values in {channel}")
     return np.ascontiguousarray(_pillow(data, path, "RGB", _DESCRIBED)[..., ("red", "green", "blue").index(channel)])
 
 
@@ -171,7 +171,8 @@ def read_colour_labels(path: Path, space: LabelSpace, digest: Any = None) -> tup
     if (labels == _UNKNOWN).any():
         colours = np.unique(rgb[labels == _UNKNOWN], axis=0)
         raise Meaningless(
-            f"{len(colours)} colours have no meaning in {space.name}, for example RGB {tuple(colours[0].tolist())}",
+            f"{counted(len(colours), 'colour')} without a meaning in {space.name}, "
+            f"for example RGB {tuple(colours[0].tolist())}",
             where=path,
             expected=f"the {len(space.from_colour)} colours of the label space",
             fix="use masks that were neither resized with interpolation nor saved as JPEG; " + DOCTOR,

@@ -65,7 +65,7 @@ class Strided:
         by: int = 2,
     ):
         if by < 1:
-            raise UserError(f"by={by} does not fit", expected="1 or more: take every by-th frame")
+            raise UserError(f"by={by} is not valid", expected="1 or more: take every by-th frame")
         self.inner, self.by, self.split = load(of), by, split
         self.name, self.space = f"strided(by={by},of={self.inner.name})", self.inner.space
         self._clips: dict[str, Kept] = {}

@@ -51,10 +51,10 @@ def picture_track(container: Any, path: Path) -> Any:
     marked = [stream for stream in moving if stream.disposition & Disposition.default]
     if len(moving) > 1 and len(marked) != 1:
         raise UserError(
-            f"{len(moving)} picture tracks, and none is marked as the one to show",
+            f"{len(moving)} picture tracks, and not exactly one is marked as the default",
             where=path,
             expected="one picture track",
-            fix="take one out: ffmpeg -i FILE -map 0:v:0 -c copy NEW_FILE",
+            fix="extract one: ffmpeg -i FILE -map 0:v:0 -c copy NEW_FILE",
         )
     return (marked if len(moving) > 1 else moving)[0]
 
@@ -76,7 +76,7 @@ def pictures(path: Path, options: dict[str, str] | None = None) -> Iterator[Any]
                 here = (picture.height, picture.width)
                 if size not in (None, here):
                     raise UserError(
-                        f"picture {came.pictures} is {here[0]}x{here[1]}, those before {size[0]}x{size[1]}",
+                        f"picture {came.pictures} is {here[0]}x{here[1]}, earlier ones are {size[0]}x{size[1]}",
                         where=path,
                         expected="one size in a clip",
                         fix="cut the file where the size changes, or encode it again at one size",
@@ -124,7 +124,7 @@ class _Came:
         if length is None or end is None or not self.pictures:
             return None
         if end < min(length - LEAST_SLACK * length / self.pictures, length * (1 - SLACK)):
-            return f"it ends after {float(end):.2f} s, and states {float(length):.2f} s"
+            return f"it ends after {float(end):.2f} s, but states a length of {float(length):.2f} s"
         return None
 
     def _stated(self) -> Fraction | None:
@@ -147,5 +147,5 @@ def _damaged(path: Path, what: str) -> UserError:
         f"{what}: it was cut short, or parts are damaged",
         where=path,
         expected="a video file that decodes whole",
-        fix="copy it again, or encode what there is: ffmpeg -i FILE NEW_FILE.mp4",
+        fix="copy it again, or re-encode what is left: ffmpeg -i FILE NEW_FILE.mp4",
     )

@@ -55,10 +55,10 @@ class VSPW(FileDataset):
             return Listing([Item(stem, named, masks) for stem in masks])
         if not origin.is_dir():
             raise UserError(
-                f"the video {clip!r} of {self.split}.txt is not there",
+                f"the video {clip!r} in {self.split}.txt does not exist",
                 where=origin,
                 expected=self.layout,
-                fix="complete the download, or take the name out of the list",
+                fix="complete the download, or remove the name from the list",
             )
         secret = self.split == "test" and not masks
         return Listing(

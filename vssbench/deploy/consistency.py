@@ -45,7 +45,7 @@ def faults(model: ModelFile) -> Iterator[Fault]:
                 yield f"{place}.output", f"no graph has an output {source.output!r}", suggest(source.output, outputs)
             sees_keys |= isinstance(source, FromPicture | FromOutput) and source.of == "key"
     if sees_keys and model.schedule is None:
-        yield "schedule", "missing", "when a key frame comes, which graphs ask for: key_interval or unless"
+        yield "schedule", "missing", "key_interval or unless, because the graphs refer to key frames"
     for name, listed in (model.groups or {}).items():
         if others := [one for one in listed if one not in (*model.classes, *range(len(model.classes)))]:
             yield f"groups.{name}", f"no such class {others[0]!r}", suggest(str(others[0]), model.classes)
@@ -58,11 +58,15 @@ def _of_picture(place: str, picture: Picture) -> Iterator[Fault]:
     floats = False
     for number, operation in enumerate(picture):
         if isinstance(operation, Resize) and floats:
-            yield f"{place}.{number}", "resize comes after normalise", "it is of bytes; interpolate is of floats"
+            yield (
+                f"{place}.{number}",
+                "resize comes after normalise",
+                "resize before normalise, or interpolate after it",
+            )
         elif isinstance(operation, Normalise) and floats:
             yield f"{place}.{number}", "normalise appears twice", "once"
         elif not isinstance(operation, Resize | Normalise) and not floats:
-            yield f"{place}.{number}", f"{operation.op} comes before normalise", "it is of floats"
+            yield f"{place}.{number}", f"{operation.op} comes before normalise", f"{operation.op} after it, on floats"
         floats |= isinstance(operation, Normalise)
 
 
@@ -94,9 +98,9 @@ def _lacking(model: ModelFile, ran: Mapping[tuple[int, bool], str], number: int,
         before = number - source.early.get(number, source.of)
         earlier = {name for (other, _), name in ran.items() if other == before}
     if not earlier:
-        return f"frame {number} has no such frame before it"
+        return f"frame {number} has no such earlier frame"
     lacking = [name for name in sorted(earlier) if source.output not in model.graphs[name].outputs]
-    return f"the graph {lacking[0]!r}, which may run there, leaves no {source.output!r}" if lacking else None
+    return f"the graph {lacking[0]!r}, which may run there, has no output {source.output!r}" if lacking else None
 
 
 def _size(decode: Decode) -> Size | None:

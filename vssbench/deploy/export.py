@@ -41,7 +41,7 @@ def export(method: Method, spec: Spec, size: Size, folder: Path, *, grid_sample:
         raise UserError(
             f"dtype={numerics.dtype} is how torch runs it; graphs are written in float32",
             where=spec,
-            fix="leave dtype out, and say --precision fp16",
+            fix="leave dtype out and use --precision fp16",
         )
     found = graphs_of(method, spec, size)
     notes: list[str] = []

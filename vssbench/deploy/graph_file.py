@@ -122,7 +122,7 @@ def need_onnx() -> Any:
 def _parsed(onnx: Any, path: Path) -> Any:
     if regular(path, FORM).stat().st_size > MOST_BYTES:
         raise UserError(
-            f"has more than {MOST_BYTES} bytes", where=path, expected="weights of that size in a file apart"
+            f"has more than {MOST_BYTES} bytes", where=path, expected="weights of that size in a separate file"
         )
     data = read_bytes(path)
     for start, what in _NOT_ONNX.items():
@@ -143,7 +143,7 @@ def _check_operators(onnx: Any, path: Path, nodes: Any, opset: int) -> None:
             raise UserError(
                 f"has control flow: {node.op_type}",
                 where=path,
-                expected="one straight graph for a frame: what it computes must not depend on what it sees",
+                expected="one straight graph per frame: what it computes must not depend on what it sees",
                 fix="export it with fixed shapes, or without the branch",
             )
         if node.domain not in (*ONNX, MICROSOFT):
@@ -154,7 +154,7 @@ def _check_operators(onnx: Any, path: Path, nodes: Any, opset: int) -> None:
             unknown[f"{MICROSOFT}.{node.op_type}"] = None
     if foreign:
         raise UserError(
-            f"has operators of libraries of its own: {listed(foreign, 3)}",
+            f"has operators from custom libraries: {listed(foreign, 3)}",
             where=path,
             expected="ONNX's operators: no library that a graph asks for is loaded",
         )
@@ -164,12 +164,12 @@ def _check_operators(onnx: Any, path: Path, nodes: Any, opset: int) -> None:
 
 def _value(onnx: Any, path: Path, value: Any) -> Value:
     if not value.type.HasField("tensor_type"):
-        raise UserError(f"{value.name!r} is no tensor", where=path, expected="tensors as inputs and outputs")
+        raise UserError(f"{value.name!r} is not a tensor", where=path, expected="tensors as inputs and outputs")
     tensor = value.type.tensor_type
     try:
         dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{value.name!r} is of no known type", where=path, expected="numbers") from None
+        raise UserError(f"{value.name!r} has an unknown type", where=path, expected="numbers") from None
     sizes = (one.dim_value if one.HasField("dim_value") else None for one in tensor.shape.dim)
     return Value(dtype, tuple(size if size is None or size > 0 else None for size in sizes))
 
@@ -186,7 +186,7 @@ def _outside(path: Path, graph: Any) -> list[Path]:
         place = (path.parent / name).resolve()
         if not name or Path(name).is_absolute() or ".." in Path(name).parts or not place.is_relative_to(folder):
             raise UserError(
-                f"{whose} lie at {name!r}, outside its folder", where=path, expected=f"a file in {path.parent}"
+                f"{whose} are at {name!r}, outside its folder", where=path, expected=f"a file in {path.parent}"
             )
         if name not in found:
             found[name] = regular(path.parent / name, f"{whose} of {path.name}").stat().st_size
@@ -196,7 +196,7 @@ def _outside(path: Path, graph: Any) -> list[Path]:
             or sum(map(int, numbers)) > found[name]
         ):
             raise UserError(
-                f"{whose} lie beyond the end of {name}", where=path, fix="copy both files again, they belong together"
+                f"{whose} are beyond the end of {name}", where=path, fix="copy both files again; they belong together"
             )
     return [path.parent / name for name in found]
 

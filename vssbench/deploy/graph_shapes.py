@@ -43,7 +43,7 @@ def shapes_of(graph: GraphInfo, inputs: Mapping[str, Shape]) -> dict[str, Shape]
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except Exception as error:
-        raise UserError(f"its shapes cannot be worked out: {first_line(error)}", where=graph.path) from None
+        raise UserError(f"its shapes cannot be determined: {first_line(error)}", where=graph.path) from None
     known = {tensor.name: tuple(tensor.dims) for tensor in whole.initializer}
     for value in (*inferred.graph.input, *inferred.graph.output, *inferred.graph.value_info):
         sizes = tuple(one.dim_value for one in value.type.tensor_type.shape.dim)

@@ -69,7 +69,7 @@ def compare(
         one, other = (_run(each, frame) for each in (method, exported))
         if one[0].kind != other[0].kind:
             raise UserError(
-                f"frame {frame.index} of {clip!r} is {one[0].kind} to the method and {other[0].kind} to its graphs",
+                f"frame {frame.index} of {clip!r} is {one[0].kind} for the method and {other[0].kind} for its graphs",
                 where=method.name,
             )
         of_kind = seen.setdefault(one[0].kind, _Seen())

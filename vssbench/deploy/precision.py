@@ -74,7 +74,7 @@ def to_int8(folder: Path, model: ModelFile, inputs: Mapping[str, Sequence[Arrays
     for file in files(model):
         if not inputs.get(file):
             raise UserError(
-                f"no frame ran {file}, and its ranges are not known", where=folder, fix="more --calibrate-frames"
+                f"no frame ran {file}, so its ranges are unknown", where=folder, fix="raise --calibrate-frames"
             )
         names, reasons = _kept(folder / file)
         kept |= reasons
@@ -185,7 +185,7 @@ def _told(file: Path, what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the library has an exception type per step
-        raise UserError(f"ONNX Runtime cannot bring it to {what}: {cause(error)}", where=file) from error
+        raise UserError(f"ONNX Runtime cannot convert it to {what}: {cause(error)}", where=file) from error
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def check_provider(provider: Provider) -> None:
         raise UserError(
             f"provider={provider} is not in this onnxruntime",
             expected=" or ".join(known),
-            fix="install the onnxruntime that has it in place of this one: onnxruntime-gpu, onnxruntime-openvino",
+            fix="replace this onnxruntime with one that has it: onnxruntime-gpu, onnxruntime-openvino",
         )
 
 
@@ -76,9 +76,9 @@ class Session:
             raise UserError(f"onnxruntime refuses it: {_told(error)}", where=graph.path) from None
         if session.get_providers()[0] != wanted:
             raise UserError(
-                f"provider={provider} is there and does not start",
+                f"provider={provider} is installed but does not start",
                 where=graph.path,
-                expected="its libraries and a device of its kind",
+                expected="its libraries and a matching device",
             )
         session.disable_fallback()
         self._session, self._graph = session, graph

@@ -41,7 +41,7 @@ def write(graph: Graph, file: Path, grid_sample: bool = True) -> None:
     import onnx
 
     if clash := set(graph.inputs) & set(graph.outputs):
-        raise ValueError(f"an input and an output of one name: {clash}")
+        raise ValueError(f"an input and an output have the same name: {clash}")
     examples = tuple(one.example.clone() for one in graph.inputs.values())  # a tensor used twice would become one input
     try:
         with torch.inference_mode(False), torch.no_grad(), _quiet():
@@ -94,7 +94,7 @@ def by_gathers(maps: Tensor, grid: Tensor, interpolation_mode: int, padding_mode
     """
     if interpolation_mode != 0 or padding_mode > 1:
         mode, padding = _MODES[interpolation_mode], _PADDINGS[padding_mode]
-        raise UserError(f"sampling {mode} with padding {padding} has no form without GridSample")
+        raise UserError(f"sampling {mode} with padding {padding} cannot be written without GridSample")
     count, channels, height, width = maps.shape
     x, y = (
         (grid[..., axis] + 1) / 2 * (size - 1) if align_corners else ((grid[..., axis] + 1) * size - 1) / 2

@@ -117,7 +117,7 @@ def claim(folder: Path) -> None:
         filled = any(folder.iterdir())
     except OSError as error:
         raise UserError(
-            f"cannot be written into: {error.strerror}", where=folder, expected="a new or empty folder"
+            f"cannot be written to: {error.strerror}", where=folder, expected="a new or empty folder"
         ) from None
     if filled:
         raise UserError("this folder already holds files", where=folder, fix="name a new folder in --output")
@@ -143,7 +143,7 @@ def hold(folder: Path) -> FileLock:
         lock.acquire()
     except Timeout:
         raise UserError(
-            "another vssbench is writing here", where=folder, fix="wait for it, or choose another --output"
+            "another vssbench process is writing here", where=folder, fix="wait for it, or choose another --output"
         ) from None
     except OSError as error:
         raise disk_error(error, folder) from None

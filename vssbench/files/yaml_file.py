@@ -54,7 +54,7 @@ def read_yaml(
 def read_text(path: Path) -> str:
     """Return the content of a settings file. Raises UserError if it cannot be read, or is far too long to be one."""
     if regular(path).stat().st_size > LONGEST:
-        raise UserError(f"has more than {LONGEST} bytes", where=path, expected="a file of settings")
+        raise UserError(f"has more than {LONGEST} bytes", where=path, expected="a settings file")
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

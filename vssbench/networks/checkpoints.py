@@ -201,7 +201,7 @@ def refuse(
     if problems:
         said = told(checkpoint)
         if not (fix or said) and "backbone" in (expected or ""):
-            fix = "the file does not say what it was trained as: if it is another backbone's, write NAME(backbone=...)"
+            fix = "the file does not say what it was trained as: for a different backbone, write NAME(backbone=...)"
         lines = ["the weights do not fit", *problems, *([f"the file's header: {said}"] if said else [])]
         raise UserError("\n  ".join(lines), where=checkpoint.path, expected=expected, fix=fix)
 
@@ -282,7 +282,7 @@ def _read_folder(path: Path) -> Checkpoint:
         shards = set(map(str, named.values())) if isinstance(named, dict) else set()
         if not shards or not all(map(_SHARD.fullmatch, shards)):
             wrong = next((shard for shard in sorted(shards) if not _SHARD.fullmatch(shard)), named)
-            raise UserError(f"names no file of this folder: {wrong!r:.100}", where=index, expected=_FOLDER)
+            raise UserError(f"names a file that is not in this folder: {wrong!r:.100}", where=index, expected=_FOLDER)
         files = [path / shard for shard in sorted(shards)]
     parts = [read(regular(file, _FOLDER)) for file in files]
     digest = parts[0].sha256 if len(parts) == 1 else _digest(part.sha256.encode() for part in parts)
@@ -329,5 +329,5 @@ def _cause(head: bytes, error: Exception) -> str:
     if head.lstrip()[:1] == b"<":
         return "it is a web page, not the file itself"
     if head[:1] not in (b"\x80", b"P") and head[8:9] != b"{":  # not a current pickle, a zip archive, or safetensors
-        return f"its beginning is like none of these ({first_line(error)[:200]})"
+        return f"its beginning matches none of these ({first_line(error)[:200]})"
     return first_line(error)[:200]

@@ -46,7 +46,7 @@ def trained_for(files: object) -> LabelSpace | None:
     for path, space in found.items():
         if not same_classes(space, first[1]):
             raise UserError(
-                f"was trained for other classes than {first[0]}", where=path, expected="parts of one training"
+                f"was trained for different classes than {first[0]}", where=path, expected="parts of one training run"
             )
     return first[1]
 
@@ -58,7 +58,7 @@ def check_trained(trained: LabelSpace, space: LabelSpace, path: object) -> None:
     pairs = enumerate(zip(trained.names, space.names, strict=False))
     others = [f"class {number} is {one} there, {other} here" for number, (one, other) in pairs if one != other]
     error = ClassesDiffer(
-        f"was trained for {trained.classes} classes of {trained.name!r}, and those of {space.name!r} are "
+        f"was trained for {trained.classes} classes of {trained.name!r}, but {space.name!r} has "
         f"{space.classes}: {'; '.join(others[:3]) or 'the others are missing'}",
         where=path,
         fix=f"train on {space.name!r}, or map the classes: {TEMPLATE_FIX}",
@@ -117,7 +117,7 @@ def foreign_classes(
         return ForeignClasses(coloured(called, names))
     if labels == MODEL:
         raise UserError(
-            "a mapping says how a network's classes count as others, and no others are named",
+            "mapping= needs classes to map to, and none are named",
             where=where,
             fix="name them with labels=, or leave mapping= out",
         )
@@ -131,7 +131,7 @@ def foreign_classes(
     if not all(groups):
         raise ClassesDiffer.of(names, space, where)
     unused = len(names) - sum(map(len, groups))
-    note = f"its classes count by their names; {unused} of {len(names)} have none of the data's and are never predicted"
+    note = f"its classes are matched by name; {unused} of {len(names)} match none of the data's and are never predicted"
     return ForeignClasses(space, groups, note if unused else None)
 
 
@@ -150,8 +150,8 @@ class ClassesDiffer(UserError):
         groups = equal_names(names, space)
         lacking = [name for name, group in zip(space.names, groups, strict=True) if not group]
         error = cls(
-            f"has {len(names)} classes, the labels {space.name!r} {space.classes}, "
-            f"and {len(lacking)} of these have no class of their name in the network: {listed(lacking, 3)}"
+            f"has {len(names)} classes, the labels {space.name!r} have {space.classes}, "
+            f"and {len(lacking)} of these match none of the network's by name: {listed(lacking, 3)}"
             f"\n  the network's: {_numbered(names)}\n  {space.name}'s: {_numbered(space.names)}",
             where=where,
             fix=TEMPLATE_FIX,

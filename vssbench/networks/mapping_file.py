@@ -43,22 +43,22 @@ def read_mapping(path: str | Path, names: Sequence[str], space: LabelSpace) -> G
     if open_ones := [name for name, listed in data.items() if listed is None]:
         line, column = places[open_ones[0], ""]
         raise UserError(
-            f"says not yet what counts as {', '.join(open_ones)}",
+            f"does not say yet what counts as {', '.join(open_ones)}",
             where=f"{path}:{line}:{column}",
-            expected="a list of the network's classes, [] where it knows none",
+            expected="a list of the network's classes, [] if it has none",
         )
     if not all(isinstance(listed, list) for listed in data.values()):
         raise UserError("is not a mapping of lists", where=path, expected=FORM)
     if missing := [name for name in space.names if name not in data]:
         raise UserError(
-            f"says nothing of {', '.join(missing)}", where=path, fix="give each a list, [] where the network knows none"
+            f"says nothing about {', '.join(missing)}", where=path, fix="give each a list, [] if the network has none"
         )
     groups = tuple(tuple(_number(listed, names, path) for listed in data[name]) for name in space.names)
     used = Counter(number for group in groups for number in group)
     if twice := [f"{names[number]} ({number})" for number, count in used.items() if count > 1]:
         raise UserError(f"lists twice: {', '.join(twice)}", where=path, expected="one dataset class for each")
     if not used:
-        raise UserError("joins no class of the network", where=path, expected=FORM)
+        raise UserError("maps no class of the network", where=path, expected=FORM)
     return groups
 
 
@@ -79,13 +79,13 @@ def template(names: Sequence[str], space: LabelSpace) -> str:
     groups, unique = equal_names(names, space), Counter(names)
     lines = [
         f"# Which of the network's {len(names)} classes count as each of the {space.classes} of {scalar(space.name)}.",
-        "# Give every class a list of names or numbers, [] where the network knows none; then pass mapping=THIS FILE.",
+        "# Give every class a list of names or numbers, [] if the network has none; then pass mapping=THIS FILE.",
     ]
     for name, group in zip(space.names, groups, strict=True):
         listed = ", ".join(scalar(names[number]) if unique[names[number]] == 1 else str(number) for number in group)
         lines.append(f"{scalar(name)}: [{listed}]" if group else f"{scalar(name)}:")
     used = {number for group in groups for number in group}
-    lines += ["# The network's others, which are never predicted unless they are listed above:"]
+    lines += ["# The network's other classes, which are never predicted unless they are listed above:"]
     lines += [f"#   {number}: {scalar(name)}" for number, name in enumerate(names) if number not in used]
     return "\n".join(lines) + "\n"
 

@@ -23,5 +23,5 @@ def parse_size(
     match = _SIZE.fullmatch(text.strip())
     size = (int(match[1]), int(match[2])) if match else (0, 0)
     if not all(least <= side <= most for side in size):
-        raise UserError(f"{option}{text} does not fit", expected=f"{form}, e.g. 480x853, each {least} to {most} pixels")
+        raise UserError(f"{option}{text} is not valid", expected=f"{form}, e.g. 480x853, each {least} to {most} pixels")
     return size

@@ -61,7 +61,7 @@ def state_dict(content: Any, path: Path, wanted: str | None, expected: str) -> S
         note = None
     elif others:
         beside = listed(map(repr, others), 3)
-        note = f"{note}; next to it, not read: {beside} (to take that: --checkpoint METHOD={path.name}#{others[0]})"
+        note = f"{note}; next to it, not read: {beside} (to use that: --checkpoint METHOD={path.name}#{others[0]})"
     return StateDict({name.removeprefix(prefix): tensor for name, tensor in tensors.items()}, prefix, note)
 
 

@@ -117,7 +117,7 @@ def label_space(method: Spec, asked: str | None, files: Mapping[str, Checkpoint]
     if labels is not None and labels.default == MODEL:
         return None
     raise UserError(
-        f"which classes does {method} predict? Frames without labels do not say, and its weights do not either",
+        f"which classes does {method} predict? Frames without labels do not say, nor do its weights",
         expected=f"a label space: {', '.join(spaces())}, or a file",
         fix=f"--labels {spaces()[0]}, or --labels FILE.yaml",
     )
@@ -130,7 +130,7 @@ def own_classes(method: Method) -> LabelSpace:
         return own_classes(wrapped)
     space = getattr(method, "space", None)
     if not isinstance(space, LabelSpace):
-        raise UserError("does not say which classes it predicts", where=method.name, expected="a `space` of its own")
+        raise UserError("does not say which classes it predicts", where=method.name, expected="a `space` attribute")
     return space
 
 
@@ -141,7 +141,7 @@ def check_method(method: Method, spec: Spec, dataset: Dataset, allow_untrained: 
         raise UserError(
             f"{spec} needs {' and '.join(missing)}, which plain frames do not provide",
             expected="a method that sees images only",
-            fix=f"measure it where they are: vssbench run --methods '{spec}' --dataset NAME --data-root DIR",
+            fix=f"use a dataset that provides them: vssbench run --methods '{spec}' --dataset NAME --data-root DIR",
         )
     found = weights(method)
     if found.origin == "untrained" and not allow_untrained:
@@ -188,7 +188,7 @@ def check_names(clips: Sequence[str], overlays: bool) -> None:
     for clip in clips:
         _plain(clip, "a clip")
         if overlays and clip == OVERLAYS:
-            raise UserError(f"a clip has the name {clip!r}, as has the folder of the overlays", fix="rename the clip")
+            raise UserError(f"a clip is named {clip!r}, like the folder of the overlays", fix="rename the clip")
 
 
 def path_of(root: Path, frame: Frame, suffix: str) -> Path:
@@ -198,7 +198,7 @@ def path_of(root: Path, frame: Frame, suffix: str) -> Path:
 
 def _plain(name: str, what: str) -> str:
     if name in ("", ".", "..") or "/" in name or "\0" in name or os.sep in name:
-        raise UserError(f"{what} has the name {name!r}, which cannot name a file", fix="rename it")
+        raise UserError(f"{what} has the name {name!r}, which cannot be a file name", fix="rename it")
     return name
 
 
@@ -219,4 +219,4 @@ def write_file(path: Path, data: Any) -> None:
 def cannot_write(path: Path, error: Exception) -> UserError:
     """Return the common error for a full disk, a folder without permission and the like."""
     reason = getattr(error, "strerror", None) or str(error)
-    return UserError(f"cannot be written: {reason}", where=path, fix="fix the cause; the frames before stay written")
+    return UserError(f"cannot be written: {reason}", where=path, fix="fix the cause; frames already written stay")

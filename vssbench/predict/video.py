@@ -33,7 +33,7 @@ class SideBySide:
         import av
 
         if path.suffix.lower() not in CONTAINERS:
-            raise UserError("not a kind of video file written here", where=path, expected=" or ".join(CONTAINERS))
+            raise UserError("not a video format that can be written here", where=path, expected=" or ".join(CONTAINERS))
         if path.exists() or path.is_symlink():
             raise UserError("exists already", where=path, fix="name a new file in --video")
         if not path.parent.is_dir():

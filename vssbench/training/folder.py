@@ -57,12 +57,12 @@ class TrainingFolder:
         if resume and record.exists():
             before = read_json(record)
             if not isinstance(before, dict):
-                raise UserError("was not written by a training", where=record, fix="choose another --output")
+                raise UserError("was not written by a training run", where=record, fix="choose another --output")
             if not (self.folder / STATE).exists() and any(self.folder.glob("*.safetensors")):
                 raise UserError("this training is finished", where=self.folder, fix="choose another --output")
             if told := ", ".join(line for key in IDENTITY for line in _changes(key, before.get(key), self.asked[key])):
                 raise UserError(
-                    f"was started under other conditions: {told}", where=record, fix="choose another --output"
+                    f"was started under different conditions: {told}", where=record, fix="choose another --output"
                 )
         elif occupied(self.folder):
             fix = "choose another --output" + ("" if resume else ", or add --resume")

@@ -84,13 +84,13 @@ class Job:
         )
         if self.method.get("mapping") is not None:
             raise UserError(
-                f"{self.method} has a mapping, and training learns the classes of the data",
+                f"{self.method} has a mapping, but training learns the classes of the data",
                 fix="leave it out; vssbench run uses it for weights of other classes",
             )
         recipe = found(order)
         if (plain := published(self.method, recipe.method)) != self.method:
             raise UserError(
-                f"training ignores a part of {self.method}: dtype, compile and decode are options of inference",
+                f"training ignores part of {self.method}: dtype, compile and decode are inference options",
                 fix=f"vssbench train {plain!s}; --precision bf16 chooses the numbers to train in",
             )
         return Opened(self, clips, recipe, Training(recipe, clips, accelerator, self.conduct.workers))

@@ -52,7 +52,7 @@ class Training:
         self.recipe, self.clips, self.accelerator, self.workers = recipe, clips, accelerator, workers
         settings, processes = recipe.settings, accelerator.num_processes
         if settings.batch % processes:
-            raise UserError(f"a batch of {settings.batch} cannot be shared out to {processes} processes")
+            raise UserError(f"a batch of {settings.batch} cannot be divided among {processes} processes")
         self.module, self.optimiser = accelerator.prepare(recipe.module, recipe.optimiser())
         self._rates = [group["lr"] for group in self.optimiser.param_groups]
         self.module.train()
@@ -98,7 +98,7 @@ class Training:
                 raise
             height, width = batch.images.shape[-2:]
             raise UserError(
-                f"batch normalisation finds a single value in {len(batch.images)} crop of {height}x{width}",
+                f"batch normalisation has a single value per channel in {len(batch.images)} crop of {height}x{width}",
                 expected="a batch of several crops, or larger ones",
                 fix="--batch 2, or a larger --crop",
             ) from None

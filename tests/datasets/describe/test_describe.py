@@ -289,7 +289,7 @@ def test_jpeg_masks_are_not_used_as_labels(tmp_path: Path) -> None:
     root = video(tmp_path / "own", {"a": 2, "b": 1}, masks="annotations/{clip}/{frame}.jpg", mask=large)
     said, _ = opened(root)
     assert (said["images"], said.get("labels")) == (PLAIN[0], None)
-    assert "# also there: images: annotations/*/*.jpg (masks? JPEG has spoiled" in (tmp_path / "own.yaml").read_text()
+    assert "# also there: images: annotations/*/*.jpg (masks? JPEG has changed" in (tmp_path / "own.yaml").read_text()
 
 
 def test_masks_that_cannot_be_read_as_labels_are_refused(tmp_path: Path) -> None:
@@ -337,11 +337,11 @@ def test_ambiguous_masks_must_be_chosen_with_the_labels_option(tmp_path: Path) -
     assert str(caught.value).splitlines() == [
         f"{root}: 2 kinds of masks fit the images equally well: "
         "anna/{clip}/{frame}.png and ben/{clip}/{frame}.png",
-        "  expected: one mask for a frame",
-        "  fix: say which is meant by a part of its path: --labels ben",
+        "  expected: one mask per frame",
+        "  fix: choose one by a part of its path: --labels ben",
     ]
     assert opened(root, labels="ben")[0]["labels"] == "ben/{clip}/{frame}.png"
-    with pytest.raises(UserError, match=r"--labels carl fits nothing[\s\S]*anna"):
+    with pytest.raises(UserError, match=r"--labels carl matches nothing[\s\S]*anna"):
         describe(root, labels="carl")
     video(root, {"a": 2, "b": 2}, None, "colours/{clip}/{frame}.png", in_colours)
     assert opened(root, labels="colours")[0]["masks"] == "colours"
@@ -354,11 +354,11 @@ def test_ambiguous_masks_must_be_chosen_with_the_labels_option(tmp_path: Path) -
         (lambda root: [path.unlink() for path in root.rglob("*.png")], "no images here\n"),
         (
             lambda root: [(root / "masks" / clip).rename(root / "masks" / clip.upper()) for clip in "ab"],
-            "do not go together: no mask has a frame's name",
+            "do not match: no mask has a frame's name",
         ),
         (
             lambda root: [Image.open(path).resize((16, 12)).save(path) for path in (root / "masks").rglob("*.png")],
-            "do not go together",
+            "do not match",
         ),
         (
             lambda root: [

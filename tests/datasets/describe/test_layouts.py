@@ -309,7 +309,7 @@ def test_known_layouts_are_recognised_and_read_like_the_builtin(name: str, tmp_p
     make(root, np.random.default_rng(0))
     said, dataset = described(root, tmp_path / "d.yaml")
     assert {key: said.get(key) for key in wanted} == wanted
-    assert f"lie as those of `{name}`" in (tmp_path / "d.yaml").read_text()
+    assert f"laid out like those of `{name}`" in (tmp_path / "d.yaml").read_text()
     theirs = load_dataset(name, root / "uavid_val" if name == "uavid" else root)
     assert_same(dataset, theirs)
     assert_named(dataset, theirs)

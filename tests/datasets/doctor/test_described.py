@@ -94,8 +94,8 @@ def test_repeated_frames_are_reported(own: Path) -> None:
     with Image.open(own / "frames/b/00002.png") as image:
         image.save(own / "frames/b/00003.png", compress_level=0)  # different bytes, the same pixels
     assert told(examined(own)) == [
-        "00001.png: 2 of 4 frames: the same pixels as the frame before, this is the first",
-        "00003.png: 1 of 4 frames: the same pixels as the frame before",
+        "00001.png: 2 of 4 frames have the same pixels as the frame before; this is the first",
+        "00003.png: 1 of 4 frames have the same pixels as the frame before",
     ]
 
 
@@ -105,8 +105,8 @@ def test_files_skipped_because_of_their_names_are_reported(own: Path) -> None:
     Image.fromarray(picture("b", 4)).save(own / "frames/b/00004.tif")
     (own / "frames/b/00001_depth.bmp").write_bytes(b"")  # next to frames, but not a frame
     found = told(examined(own))
-    assert "a: files left out for their names: 2 (00003.PNG, 00004.jpg)" in found
-    assert "b: files left out for their names: 1 (00004.tif)" in found
+    assert "a: files left out because of their names: 2 (00003.PNG, 00004.jpg)" in found
+    assert "b: files left out because of their names: 1 (00004.tif)" in found
     assert len(found) == 3  # including the mask of 00003, which has no frame now
 
 
@@ -128,8 +128,8 @@ def test_clips_in_two_splits_or_in_none_are_reported(own: Path) -> None:
     write_tree(own, {"c": 1})
     describe(own / "d.yaml", splits={"train": ["a", "b"], "val": ["b"]})
     report = examined(own)
-    assert [one.what for one in report.findings] == ["in val and in train too, clips: 1 (b)"]
-    assert "in no split, clips: 1 (c)" in report.notes
+    assert [one.what for one in report.findings] == ["clips in both val and train: 1 (b)"]
+    assert "clips in no split: 1 (c)" in report.notes
     describe(own / "d.yaml", splits={"train": "lists/train.txt", "val": ["b"]})
     report = examined(own)
     assert report.findings == []
@@ -145,11 +145,11 @@ def test_clip_with_equal_pictures_in_two_split_folders_is_reported(tmp_path: Pat
     assert examined(tmp_path).findings == []
     for folder in (tmp_path, tmp_path / "masks"):
         shutil.copytree(folder / "train" / "0001", folder / "val" / "0000")
-    assert [one.what for one in examined(tmp_path).findings] == ["in val and in train too, clips: 1 (0000)"]
+    assert [one.what for one in examined(tmp_path).findings] == ["clips in both val and train: 1 (0000)"]
 
 
 def test_video_in_two_vspw_lists_is_reported(tmp_path: Path, arrays: Any) -> None:
     export(arrays(), "vspw", tmp_path)
     (tmp_path / "train.txt").write_text("clip_1\nclip_7\n")
     report = examine(load_dataset("vspw", tmp_path))
-    assert [one.what for one in report.findings] == ["in val and in train too, clips: 1 (clip_1)"]
+    assert [one.what for one in report.findings] == ["clips in both val and train: 1 (clip_1)"]

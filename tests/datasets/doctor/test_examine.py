@@ -99,7 +99,7 @@ def test_missing_video_of_the_list_is_a_finding(vspw):
     shutil.rmtree(vspw / "data/clip_0")
     report = examined(vspw)
     assert (report.clips, report.frames) == (2, 24)
-    assert report.findings[0].what == "the video 'clip_0' of val.txt is not there"
+    assert report.findings[0].what == "the video 'clip_0' in val.txt does not exist"
 
 
 def test_counts_are_compared_with_the_release(vspw):
@@ -139,7 +139,7 @@ def test_camvid_unknown_colours_and_missing_frames_are_found(tmp_path, arrays):
     (tmp_path / "val/clip_1_00010.png").unlink()
     (tmp_path / "frames/clip_1/00012.png").unlink()
     assert findings(tmp_path, "camvid") == {
-        "clip_0_00005_L.png": "1 colours have no meaning in camvid, for example RGB (7, 7, 7)",
+        "clip_0_00005_L.png": "1 colour without a meaning in camvid, for example RGB (7, 7, 7)",
         "clip_1_00010_L.png": "a label file without its frame",
         "val": "frames are missing between clip_1_00011 and clip_1_00013",
     }
@@ -223,4 +223,4 @@ def test_frames_turned_by_exif_orientation_are_a_note(tmp_path, arrays):
         Image.open(path).save(path, exif=exif)
     report = examined(tmp_path, "camvid")
     assert report.findings == []
-    assert report.notes == ["2 frames are turned as their Exif orientation says, as viewers show them"]
+    assert report.notes == ["2 frames are rotated by their Exif orientation, as viewers show them"]

@@ -136,7 +136,7 @@ def test_star_in_a_pattern_matches_any_folder_name(tmp_path: Path) -> None:
     assert dataset.clips() == ["video01_00080", "video02_00010"]
     assert next(dataset.frames("video02_00010")).labels is not None
     write_tree(tmp_path, {"video01_00080": 1}, "video03/{clip}/f{frame}.png", None)
-    with pytest.raises(UserError, match="two folders fit the clip 'video01_00080'"):
+    with pytest.raises(UserError, match="two folders match the clip 'video01_00080'"):
         load_dataset(str(tmp_path / "d.yaml"))
 
 
@@ -218,7 +218,7 @@ def test_values_without_a_meaning_are_counted_in_the_error(tmp_path: Path) -> No
 
 def test_colour_without_a_meaning_is_named_in_the_error(tmp_path: Path) -> None:
     write_tree(tmp_path, {"a": 1}, mask=coloured)
-    with pytest.raises(UserError, match=r"1 colours have no meaning in mine, for example RGB \(0, 0, 0\)"):
+    with pytest.raises(UserError, match=r"1 colour without a meaning in mine, for example RGB \(0, 0, 0\)"):
         list(load_dataset(str(describe(tmp_path / "d.yaml", masks="colours", classes=COLOURED))).frames("a"))
 
 

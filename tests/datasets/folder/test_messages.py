@@ -42,21 +42,22 @@ MISTAKES = {
     ),
     "another ending": (
         ("frames/{clip}/{frame}.png", "frames/{clip}/{frame}.jpg"),
-        "DIR/my_video.yaml:2:9: images: nothing fits frames/{clip}/{frame}.jpg: in DIR/frames/cam1 there is no file "
+        "DIR/my_video.yaml:2:9: images: nothing matches frames/{clip}/{frame}.jpg: in DIR/frames/cam1 there is no file "
         "{frame}.jpg, but '00001.png' and '00002.png'",
     ),
     "another folder": (
         ("masks/{clip}", "mask/{clip}"),
-        "DIR/my_video.yaml:3:9: labels: nothing fits mask/{clip}/{frame}.png: in DIR there is no folder mask, but "
+        "DIR/my_video.yaml:3:9: labels: nothing matches mask/{clip}/{frame}.png: in DIR there is no folder mask, but "
         "'frames' and 'masks'",
     ),
     "a clip that there is not": (
         ("[cam2_*]", "[cam2_a, cam3_*]"),
-        "DIR/my_video.yaml:6:17: splits.val.1: no clip fits 'cam3_*'; there are 3 clips, such as 'cam2_b' and 'cam2_a'",
+        "DIR/my_video.yaml:6:17: splits.val.1: no clip matches 'cam3_*'; there are 3 clips, such as "
+        "'cam2_b' and 'cam2_a'",
     ),
     "a clip's name that is a number to YAML": (
         ("[cam2_*]", "[0002]"),
-        "DIR/my_video.yaml:6:3: splits.val: 2 is a number in YAML (0002 is 2); write names of clips in quotes",
+        "DIR/my_video.yaml:6:3: splits.val: 2 is a number in YAML (0002 is 2); write clip names in quotes",
     ),
     "a list of clips that is not there": (
         ("[cam2_*]", "lists/val.txt"),
@@ -64,11 +65,11 @@ MISTAKES = {
     ),
     "a value of two classes": (
         ("car, colour: [0, 0, 142]", "car, values: [0, 3]"),
-        "DIR/my_video.yaml:9:26: classes.1.values.0: value 0 is 'road' already",
+        "DIR/my_video.yaml:9:26: classes.1.values.0: value 0 is already 'road'",
     ),
     "a class of 255 while void says nothing": (
         ("  - tree\nvoid: [255]\n", "  - {name: tree, values: [255]}\n"),
-        "DIR/my_video.yaml:1:1: void: value 255 is 'tree' already (255 is void unless `void` says otherwise)",
+        "DIR/my_video.yaml:1:1: void: value 255 is already 'tree' (255 is void unless `void` says otherwise)",
     ),
     "colours without colours": (
         ("void: [255]", "masks: colours"),
@@ -149,7 +150,7 @@ def test_unknown_split_is_one_error_message(tree: Path) -> None:
     without = GOOD.replace("splits:\n  train: [cam1]\n  val: [cam2_*]\n", "")
     assert said(tree, without, "--split", "train") == (
         "vssbench: DIR/my_video.yaml:1:1: splits: no such split: 'train'; known: val; "
-        "`splits: {val: [...], train: [...]}` says which clips are whose"
+        "`splits: {val: [...], train: [...]}` says which clips are in each"
     )
 
 

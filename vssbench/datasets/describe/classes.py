@@ -47,7 +47,7 @@ def classes_of(meaning: Meaning, pattern: str, tables: Sequence[Table]) -> Class
         return known
     if len(meaning.counts) > IGNORE:
         raise UserError(
-            f"{len(meaning.counts)} values in {pattern}", expected="masks of classes; --labels PART chooses others"
+            f"{len(meaning.counts)} values in {pattern}", expected="class masks; --labels PART chooses others"
         )
     fitting = [(share, table) for table in tables if (share := _covered(meaning, table)) >= 0.5]
     if not fitting:
@@ -89,7 +89,7 @@ def _releases(meaning: Meaning, pattern: str) -> Iterator[tuple[LabelSpace, str]
         shipped = read_description(file)
         coloured = shipped.masks.kind == "colours", meaning.encoding == "colours"
         if shipped.labels and coloured[0] == coloured[1] and _fits(pattern, shipped.labels.text):
-            yield shipped.space, f"the masks lie as those of `{file.stem}`, which ships (--dataset {file.stem})"
+            yield shipped.space, f"the masks are laid out like those of `{file.stem}` (--dataset {file.stem})"
     if meaning.encoding == "colours" and len(meaning.counts) >= _DISTINCT:
         yield load_space("camvid"), "the colours are CamVid's, in its 11 usual classes (--dataset camvid)"
 
@@ -155,10 +155,10 @@ def _bare(meaning: Meaning) -> Classes:
     for key in keys:
         if meaning.encoding != "colours" and key == IGNORE:
             found.void.append(key)
-            found.guesses.append("255 is void, as in most data sets")
+            found.guesses.append("255 is void, as in most datasets")
         elif meaning.encoding == "colours" and key == 0:
             found.void.append(key)
-            found.guesses.append("black is void, as in most data sets")
+            found.guesses.append("black is void, as in most datasets")
         else:
             found.named.append(Named(_bare_name(meaning, key), [key], _own(meaning, key)))
     if len(found.named) == 0 and found.void:

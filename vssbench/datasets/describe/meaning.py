@@ -80,8 +80,8 @@ def look(masks: Sequence[Path]) -> Meaning:
         raise UserError(
             f"{len(coloured)} of {len(masks)} masks hold colours, the others hold values",
             where=coloured[0],
-            expected="one kind of masks",
-            fix="describe them separately, with --labels with a part of their paths",
+            expected="one kind of mask",
+            fix="describe each kind separately: --labels PART chooses masks by a part of their paths",
         )
     if coloured:
         return _colours(coloured[0], counts, occurs, len(coloured))
@@ -111,8 +111,8 @@ def _colours(where: Path, counts: Counter[int], occurs: Counter[int], read: int)
             f"masks of {len(rgb)} colours, such as RGB {examples}",
             where=where,
             expected=f"values, or at most {MOST_COLOURS} colours",
-            fix="take masks that were neither resized with interpolation nor saved as JPEG; where colours number "
-            "objects, take the class masks; --labels chooses others",
+            fix="use masks that were neither resized with interpolation nor saved as JPEG; where colours number "
+            "objects, use the class masks; --labels chooses others",
         )
     return Meaning("colours", counts, occurs, read)
 
@@ -136,6 +136,6 @@ def _instances(where: Path, counts: Counter[int], occurs: Counter[int], read: in
     raise UserError(
         f"values up to {max(counts)}, which are not class * 100, 256 or 1000 + instance",
         where=where,
-        expected="values of at most 255, or with instances",
+        expected="values up to 255, or class and instance in one value",
         fix="save the masks with one byte per pixel",
     )

@@ -82,7 +82,7 @@ def choose(root: Path, found: Sequence[Series], images: str | None = None, label
         raise UserError(
             "no images here" + (", only what looks like masks" if masks else ""),
             where=root,
-            expected=f"images (.jpg, .png, ...) below it{f', and not {masks[0]} alone' if masks else ''}",
+            expected=f"images (.jpg, .png, ...) below it{f', not only {masks[0]}' if masks else ''}",
         )
     if not masks:
         return _unlabelled(root, frames)
@@ -121,12 +121,14 @@ def _wanted(series: list[Series], text: str | None, what: str, root: Path, frame
     fit = [one for one in _all(series) if text in str(one)]
     if not fit and any(text in str(one) for one in _all(frames)):
         raise UserError(
-            f"--{what} {text} names pictures that are not masks: they have many values and no flat parts",
+            f"--{what} {text} names pictures that are not masks: they have many values and no flat areas",
             where=root,
-            expected="PNG masks that were neither resized with interpolation nor saved as JPEG before",
+            expected="PNG masks that were neither resized with interpolation nor saved as JPEG",
         )
     if not fit:
-        raise UserError(f"--{what} {text} fits nothing", where=root, expected=listed(_all(series), 5) or f"no --{what}")
+        raise UserError(
+            f"--{what} {text} matches nothing", where=root, expected=listed(_all(series), 5) or f"no --{what}"
+        )
     return fit
 
 
@@ -148,7 +150,7 @@ def _unlabelled(root: Path, frames: Sequence[Series]) -> Pair:
         if found := _read(root, one, _names(one, None)):
             taken = {place.leaf.folder for place in one.places}
             others = [other for other in variants if taken.isdisjoint(place.leaf.folder for place in other.places)]
-            lost = " (masks? JPEG has spoiled their values: take them as PNG)"
+            lost = " (masks? JPEG has changed their values: use PNG)"
             return Pair(found, others=[f"images: {one}{lost if _flat(one, root) else ''}" for one in others[:_SHOWN]])
     raise _equal_clips(root, frames[0])
 
@@ -285,8 +287,8 @@ def _likeliest(root: Path, rivals: Sequence[Pair]) -> Pair:
         raise UserError(
             f"{len(alike)} kinds of masks fit the images equally well: {' and '.join(patterns)}",
             where=root,
-            expected="one mask for a frame",
-            fix=f"say which is meant by a part of its path: --labels {_difference(patterns)}",
+            expected="one mask per frame",
+            fix=f"choose one by a part of its path: --labels {_difference(patterns)}",
         )
     return alike[0]
 
@@ -315,19 +317,19 @@ def _difference(patterns: Sequence[str]) -> str:
 
 def _no_pairs(root: Path, frames: Series, masks: Series) -> UserError:
     return UserError(
-        f"images {frames} and masks {masks} do not go together: no mask has a frame's name and size",
+        f"images {frames} and masks {masks} do not match: no mask has a frame's name and size",
         where=root,
-        expected=f"{_example(frames)} and {_example(masks)} with the same name for clip and frame",
-        fix="rename one side, or name other files with --images and --labels (a part of their paths)",
+        expected=f"{_example(frames)} and {_example(masks)} with the same clip and frame name",
+        fix="rename one side, or choose other files with --images and --labels (a part of their paths)",
     )
 
 
 def _equal_clips(root: Path, frames: Series) -> UserError:
     return UserError(
-        f"no clips can be told apart in {frames}",
+        f"the clips in {frames} cannot be told apart",
         where=root,
-        expected="a folder for each clip, of a name of its own, or its name before the frame's: cam1_0001.jpg",
-        fix="put the images into a folder for each clip",
+        expected="a folder for each clip, with a unique name, or the clip's name before the frame's: cam1_0001.jpg",
+        fix="put each clip's images into its own folder",
     )
 
 

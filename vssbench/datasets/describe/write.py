@@ -31,7 +31,7 @@ def counts(found: Overview) -> str:
 
 def _head(found: Overview) -> Iterator[str]:
     yield f"# Described from what is in {_line(found.root.resolve().name)}: {counts(found)}."
-    yield "# Look at names and guesses, then: vssbench doctor --dataset THIS_FILE --data-root FOLDER"
+    yield "# Check the names and guesses, then: vssbench doctor --dataset THIS_FILE --data-root FOLDER"
     yield from (f"# guess: {_line(guess)}" for guess in _guesses(found))
     yield from (f"# also there: {_line(other)}" for other in found.others)
 
@@ -46,7 +46,7 @@ def _places(found: Overview) -> Iterator[str]:
     yield f"name: {scalar(name)}"
     yield f"images: {scalar(pair.images.pattern)}"
     if pair.labels is None:
-        yield "# labels: masks/{clip}/{frame}.png    # no masks were found: frames are streamed and not scored"
+        yield "# labels: masks/{clip}/{frame}.png    # no masks were found: frames are streamed but not scored"
         return
     alone = len(pair.images.files) - len(pair.shared)
     more = len(pair.labels.files) - len(pair.shared)
@@ -66,13 +66,13 @@ def _splits(found: Overview) -> Iterator[str]:
             written = scalar(clips_of) if isinstance(clips_of, str) else _flow(clips_of)
             yield f"  {scalar(split)}: {written}"
     else:
-        yield f"# splits: {{train: [...], val: [...]}}    # nothing names any: every clip is in {_USUAL}"
+        yield f"# splits: {{train: [...], val: [...]}}    # nothing names a split: every clip is in {_USUAL}"
 
 
 def _classes(found: Overview) -> Iterator[str]:
     meaning = found.meaning
     if meaning is None:
-        yield "classes: [thing]    # what methods are to predict: write the names, or give methods labels= of their own"
+        yield "classes: [thing]    # what methods should predict: write the names, or give each method its own labels="
         return
     source = f"    # names from {_line(found.classes.source)}" if found.classes.source else "    # write their names"
     yield f"classes:{source}"
@@ -85,7 +85,7 @@ def _classes(found: Overview) -> Iterator[str]:
         yield f"  - {{{', '.join(key)}}}    # {_seen(meaning, one.keys)}"
     if not found.classes.source:
         where = "list its colour under colours, as class: void" if coloured else "list its value under void"
-        yield f"# where one of them means no label at all (often the first or the last), take it out and {where}"
+        yield f"# if one of them means no label at all (often the first or the last), take it out and {where}"
     if coloured:
         yield "masks: colours"
         yield from _more_colours(found, meaning)
@@ -118,7 +118,7 @@ def _seen(meaning: Meaning, keys: Sequence[int]) -> str:
 
 
 def _end(found: Overview) -> Iterator[str]:
-    yield "# fps: 25    # no file says it"
+    yield "# fps: 25    # no file states it"
 
 
 def _flow(names: Sequence[str]) -> str:

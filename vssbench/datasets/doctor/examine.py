@@ -31,7 +31,7 @@ from vssbench.types import IGNORE, Dataset, LabelSpace, UInt8
 VOID_MOSTLY, VOID_COMMONEST, COMMONEST = 0.5, 0.15, 3
 """Void is too common from the first share on, or from the second if it is among the commonest classes (this many).
 CamVid has 2 to 4 %."""
-COMPLETE = "complete the download, or state next to your numbers that only a part was measured"
+COMPLETE = "complete the download, or state next to your numbers that only part of it was measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def examine(dataset: Dataset, advance: Callable[[str], None] = lambda clip: None
     report.findings += findings
     report.notes += notes
     if report.turned:
-        report.notes.append(f"{report.turned} frames are turned as their Exif orientation says, as viewers show them")
+        report.notes.append(f"{report.turned} frames are rotated by their Exif orientation, as viewers show them")
     if isinstance(dataset, FileDataset):
         _compare_release(dataset, report)
     return report
@@ -132,7 +132,7 @@ def _faults(one: _Seen, usual: Size | None, space: LabelSpace) -> Iterator[UserE
             f"stray label value {', '.join(map(str, sorted(one.stray)))}",
             where=one.item.label,
             expected=f"values that {space.name} documents",
-            fix="nothing needs doing: these pixels are read as void; say so when you compare with other programs",
+            fix="nothing to do: these pixels are read as void; say so when you compare with other programs",
         )
 
 
@@ -149,14 +149,14 @@ def _repeated(clip: str, seen: list[_Seen]) -> Iterator[Finding]:
     """Yield frames that show the same pixels as the frame before."""
     again = [after.item for before, after in pairwise(seen) if before.picture and before.picture == after.picture]
     if again:
-        first = ", this is the first" if len(again) > 1 else ""
+        first = "; this is the first" if len(again) > 1 else ""
         yield Finding(
             clip,
             str(again[0].image),
-            f"{len(again)} of {len(seen)} frames: the same pixels as the frame before{first}",
-            "a new picture in each frame",
-            "extract the frames at the video's own rate; where the video itself repeats them nothing needs doing, but "
-            "methods that carry results from frame to frame gain from it",
+            f"{len(again)} of {len(seen)} frames have the same pixels as the frame before{first}",
+            "a new picture in every frame",
+            "extract the frames at the video's own rate; if the video itself repeats frames, there is nothing to do, "
+            "but methods that carry results from frame to frame benefit",
         )
 
 
@@ -169,7 +169,9 @@ def _pairing(dataset: FileDataset, clip: str) -> Iterator[Finding]:
         yield Finding(clip, str(path), "a frame without its label file", "a label file of the same name", COMPLETE)
     folder = listing.items[0].image.parent
     for before, after in gaps([item.stem for item in listing.items]):
-        yield Finding(clip, str(folder), f"frames are missing between {before} and {after}", "evenly spaced", COMPLETE)
+        yield Finding(
+            clip, str(folder), f"frames are missing between {before} and {after}", "evenly spaced frames", COMPLETE
+        )
 
 
 def _check_frames(dataset: Dataset, clip: str, report: Report) -> None:
@@ -205,8 +207,8 @@ def _numbering(report: Report) -> Iterator[Finding]:
             report.dataset,
             f"{100 * share:.1f} % of the labelled frames' pixels are void{rest}",
             f"label files in the numbering of {report.space.name}, in which void is rare",
-            "look at the values of a label file: train ids under another name, or values less 1, read as void; sparse "
-            "labels need nothing done",
+            "check the values of a label file: train ids in files named differently, or values reduced by 1, are read "
+            "as void; if the labels are sparse, there is nothing to do",
         )
 
 
@@ -231,7 +233,8 @@ def _compare_release(dataset: FileDataset, report: Report) -> None:
             continue
         if what == "frames" and 0 < expected - found <= release.lacking:
             report.notes.append(
-                f"{found} frames, {expected} in the paper: no more than the download lacks ({release.source})"
+                f"{found} frames, {expected} in the paper: the published download lacks at least as many "
+                f"({release.source})"
             )
             continue
         wanted = f"{expected} ({release.source})"

@@ -24,8 +24,8 @@ def odd_names(dataset: FileDataset, clip: str, listing: Listing) -> Iterator[Fin
         yield Finding(
             clip,
             str(first.parent),
-            f"files left out for their names: {len(left_out)} ({listed(sorted(left_out), SHOWN)})",
-            f"frames with names such as {first.name}",
+            f"files left out because of their names: {len(left_out)} ({listed(sorted(left_out), SHOWN)})",
+            f"frames named like {first.name}",
             "rename, convert or move them",
         )
     paths = [path for item in listing.items for path in (item.image, item.label) if path is not None]
@@ -37,7 +37,7 @@ def odd_names(dataset: FileDataset, clip: str, listing: Listing) -> Iterator[Fin
             clip,
             str(odd[0]),
             f"names that are not UTF-8: {len(odd)}, such as {odd[0].name}",
-            "names that every file system and every result can hold",
+            "names that every file system and every result file can hold",
             "rename them, with convmv or in the program that wrote them",
         )
 
@@ -59,13 +59,13 @@ def splits(dataset: Dataset) -> tuple[list[Finding], list[str]]:
                 Finding(
                     None,
                     str(dataset.root),
-                    f"in {dataset.split} and in {other} too, clips: {len(both)} ({listed(both, SHOWN)})",
+                    f"clips in both {dataset.split} and {other}: {len(both)} ({listed(both, SHOWN)})",
                     "each clip in one split",
-                    "take them out of one of the two: a network that was trained on a clip has seen it",
+                    "remove them from one split: a network trained on a clip has seen it",
                 )
             )
     if not notes and (unlisted := dataset.unlisted()):
-        notes.append(f"in no split, clips: {len(unlisted)} ({listed(unlisted, SHOWN)})")
+        notes.append(f"clips in no split: {len(unlisted)} ({listed(unlisted, SHOWN)})")
     return findings, notes
 
 

@@ -114,7 +114,7 @@ class Folder(FileDataset):
             fits = [name] if name in images.clips else list(filter(there, fnmatch.filter(images.clips, name)))
             found |= dict.fromkeys(fits)
             if not fits:
-                complaints.append(self.description.complaint(loc, f"no clip fits {name!r}; {_near(name, images)}"))
+                complaints.append(self.description.complaint(loc, f"no clip matches {name!r}; {_near(name, images)}"))
         if complaints:
             raise faults(complaints[:MOST_COMPLAINTS])
         return list(found)
@@ -127,7 +127,7 @@ class Folder(FileDataset):
         if splits is None or split not in splits:
             said = f"no such split: {split!r}; {suggest(split, splits or [USUAL])}"
             if splits is None:
-                said += f"; `splits: {{{USUAL}: [...], {split}: [...]}}` says which clips are whose"
+                said += f"; `splits: {{{USUAL}: [...], {split}: [...]}}` says which clips are in each"
             raise faults([self.description.complaint(("splits",), said)])
         named = splits[split]
         if not isinstance(named, str):

@@ -40,7 +40,7 @@ _WORDS = {
     "missing": "is missing",
     "too_short": "is empty",
     "list_type": "must be a list, such as [road, car]",
-    "dict_type": "must say a list or a text file for each split",
+    "dict_type": "must give a list or a text file for each split",
     "float_parsing": "must be a number",
     "float_type": "must be a number",
     "int_type": "must be a whole number",
@@ -66,9 +66,9 @@ def _clips(value: object) -> object:
         return value
     for name in value:
         if isinstance(name, int | float):
-            raise ValueError(f"{name} is a number in YAML (0002 is 2); write names of clips in quotes")
+            raise ValueError(f"{name} is a number in YAML (0002 is 2); write clip names in quotes")
         if not isinstance(name, str) or not name:
-            raise ValueError(f"{name!r} is not a name of a clip")
+            raise ValueError(f"{name!r} is not a clip name")
     if not value:
         raise ValueError("names no clip")
     return value
@@ -190,7 +190,7 @@ def _faults(file: _File) -> Iterator[tuple[Loc, str]]:
         for loc, value, meaning in spaced:
             if seen.setdefault(value, meaning) != meaning:
                 left_out = " (255 is void unless `void` says otherwise)" if loc == ("void",) else ""
-                yield loc, f"{kind} {value} is {seen[value]!r} already{left_out}"
+                yield loc, f"{kind} {value} is already {seen[value]!r}{left_out}"
     known = {"void", *names}
     for place, one in enumerate(file.colours):
         if one.of not in known:

@@ -90,7 +90,7 @@ class Found:
             for name in self._grouped(folder) if clip is None else (clip,):
                 if name in found:
                     raise UserError(
-                        f"two folders fit the clip {name!r}", where=folder, fix=f"remove it or {found[name]}"
+                        f"two folders match the clip {name!r}", where=folder, fix=f"remove it or {found[name]}"
                     )
                 found[name] = folder
         return {name: found[name] for name in sorted(found, key=natural)}
@@ -137,12 +137,12 @@ class Found:
             return None
         folder, part = self._stopped or (self._folders[0][0], self.pattern.file)
         if not folder.is_dir():
-            return f"nothing fits {self.pattern}: there is no folder {folder}"
+            return f"nothing matches {self.pattern}: no such folder {folder}"
         names = [path.name for path in islice(visible(folder), _MOST_NAMES)]
         near = sorted(difflib.get_close_matches(_PART.sub("", part), names, n=2, cutoff=0), key=natural)
         instead = f"but {' and '.join(map(repr, near))}" if near else "and nothing else"
         wanted = f"{'folder' if self._stopped else 'file'} {part.replace('{split}', self.split)}"
-        return f"nothing fits {self.pattern}: in {folder} there is no {wanted}, {instead}"
+        return f"nothing matches {self.pattern}: in {folder} there is no {wanted}, {instead}"
 
     def _below(self, folder: Path, clip: str | None, part: str) -> Iterator[tuple[Path, str | None]]:
         """The matching folders one level down, each with its clip."""

@@ -183,4 +183,4 @@ def light(key: tuple[int, ...], index: int, width: int) -> NDArray[np.uint16]:
 
 def _check(name: str, value: object, fits: bool, expected: str) -> None:
     if not fits:
-        raise UserError(f"{name}={value!r} does not fit", where="synthetic", expected=expected)
+        raise UserError(f"{name}={value!r} is not valid", where="synthetic", expected=expected)
