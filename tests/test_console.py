@@ -85,9 +85,7 @@ def test_every_command_in_the_documentation_succeeds(
     folder = tmp_path / "copy"
     shutil.copytree(place, folder)
     monkeypatch.chdir(folder)
-    for name, text in re.findall(
-        r"```(?:yaml|python)\n# (\w+\.(?:yaml|py)).*?\n(.*?)```", page.read_text("utf-8"), re.DOTALL
-    ):
+    for name, text in FILE.findall(page.read_text("utf-8")):
         (folder / name).write_text(text, encoding="utf-8")
     for block in console.blocks(page):
         for command in block.commands if block.reason is None else ():

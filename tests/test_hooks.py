@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.huggingface_models import saved, segformer
 from tests.helpers.paths import ROOT
 from vssbench import hooks, load_dataset, load_method
 from vssbench.datasets.codec import Compressed
@@ -68,10 +69,10 @@ def test_attribute_error_inside_a_hook_property_is_a_fault():
     assert hooks.weights(Odd()) == Weights()
 
 
-def test_every_hook_of_the_package_matches_its_protocol():
-    for spec in ("flowwarp(of=segformer)", "hold(of=mrcfa)", "mpvss", "arseg", "huggingface", "oracle"):
-        if spec == "huggingface":
-            continue
+def test_every_hook_of_the_package_matches_its_protocol(tmp_path: Path):
+    saved(tmp_path, segformer)
+    model = f"huggingface(model={tmp_path})"
+    for spec in ("flowwarp(of=segformer)", "hold(of=mrcfa)", "mpvss", "arseg", model, "oracle"):
         method = load_method(spec)
         assert list(faults(method)) == []
         for layer in hooks.layers(method):

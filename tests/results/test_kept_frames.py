@@ -16,6 +16,7 @@ from tests.helpers.faults import Crash, FaultyOs
 from vssbench.bench import clip as runner
 from vssbench.bench import run as whole_run
 from vssbench.bench.spec import LatencySpec, RunSpec, load_spec
+from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
 from vssbench.files import atomic
 from vssbench.progress import Progress
@@ -83,6 +84,15 @@ def test_all_methods_keep_the_same_frames_and_images_of_their_own_worst(tmp_path
         worst_of_clips = sorted(min(one.accuracy for one in kept.frames) for kept in read_frames(folder))
         assert sorted(pictures(folder).values()) == worst_of_clips[:2]
         assert len({clip for clip, _ in pictures(folder)}) == 2
+
+
+def test_kept_frames_do_not_depend_on_the_order_of_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = run(tmp_path / "forwards")
+    in_order = Synthetic.clips
+    monkeypatch.setattr(Synthetic, "clips", lambda dataset: in_order(dataset)[::-1])
+    assert run(tmp_path / "backwards") == wanted
+    (first, *_) = (tmp_path / "backwards").glob("*/clips.jsonl")
+    assert [json.loads(line)["clip"] for line in first.open()] == ["val_0002", "val_0001", "val_0000"]
 
 
 def test_kept_frames_do_not_depend_on_workers_or_interruptions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,13 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
-
 from vssbench.errors import UserError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 PART = ".part"
 """The suffix of a file that is being written."""
@@ -137,6 +138,8 @@ def new_folder(folder: Path) -> Iterator[None]:
 
 def hold(folder: Path) -> FileLock:
     """Make the folder and lock it, until the returned lock is released or this process ends."""
+    from filelock import FileLock, Timeout  # here, since the registry reads files and needs no package
+
     lock = FileLock(folder / ".lock", blocking=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from vssbench.reports.tables import data_frame, streaming
 from vssbench.results import stream_figures
 from vssbench.results.read_folder import read_folder
 from vssbench.results.run_folder import slug
+from vssbench.results.streaming import entry as figures_of
 
 CLIPS = "synthetic(clips=10,frames=8,height=32,width=48)"
 
@@ -39,6 +40,20 @@ def test_totals_over_all_clips_equal_the_recorded_figures(folder: Path) -> None:
                 assert not isinstance(total, str)
                 assert total.value() == entry["metrics"][metric]
                 assert total.informative == 10
+
+
+@pytest.mark.parametrize("protocol", ["exact", "mmseg"])
+def test_resample_of_clips_has_the_figures_of_a_stream_of_those_clips(folder: Path, protocol: str) -> None:
+    kept = read_folder(folder / slug(HOLD))
+    totals = stream_figures.totals(kept, kept.clips(protocol))
+    for counts in np.random.default_rng(0).multinomial(10, np.full(10, 0.1), size=3):
+        for camera, records in kept.streams():
+            drawn = np.repeat(np.array(records, object), counts).tolist()
+            figures = figures_of(camera, drawn, protocol, kept.space, None)["metrics"]
+            for name, metric in stream_figures.ACCURACIES.items():
+                total = totals[stream_figures.named("", camera.fps, name)]
+                assert not isinstance(total, str)
+                assert total.read(counts @ total.columns) == figures[metric]
 
 
 def test_totals_count_the_pixels_before_the_first_prediction(folder: Path) -> None:

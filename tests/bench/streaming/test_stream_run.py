@@ -77,6 +77,23 @@ def test_resume_with_different_latencies_streams_again(tmp_path: Path) -> None:
     assert not verify(tmp_path / "run" / slug(HOLD)).differences
 
 
+def test_records_of_earlier_streams_are_kept_for_a_later_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = run(tmp_path)
+    file = tmp_path / slug(HOLD) / FILE
+    earlier = file.read_bytes()
+    (other,) = run(tmp_path, resume=True, stream={**ASSUMED, "fps": [30]})
+    assert [entry["fps"] for entry in other.streaming] == [30]
+    both = file.read_bytes()
+    assert both.startswith(earlier)
+    assert len(both.splitlines()) == 6 + 3  # clips times rates
+    monkeypatch.setattr("vssbench.bench.session.run_stream", lambda *_: pytest.fail("streamed twice"))
+    (again,) = run(tmp_path, resume=True)
+    assert again.streaming == first.streaming
+    assert file.read_bytes() == both
+
+
 def test_verify_reports_changed_streaming_figures_and_missing_records(tmp_path: Path) -> None:
     run(tmp_path / "run")
     folder = tmp_path / "run" / slug(HOLD)
