@@ -48,8 +48,29 @@ class BasicBlock(nn.Module):
         return F.relu(self.bn2(self.conv2(x)) + shortcut, inplace=True)
 
 
-class ResNet18(nn.Module):
-    """The trunk: a stem of stride 4 and four layers of two blocks each.
+class ResNet(nn.Module):
+    """A ResNet of any blocks: a stem of stride 4 and four layers.
+
+    stem:   the convolution or convolutions of the stem, of stride 2, before its normalisation;  width: its channels
+    layers: the four layers
+    """
+
+    def __init__(self, stem: nn.Module, width: int, layers: Sequence[nn.Module]):
+        super().__init__()
+        self.conv1, self.bn1 = stem, nn.BatchNorm2d(width)
+        self.layer1, self.layer2, self.layer3, self.layer4 = layers
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Take float[N, 3, H, W], normalised; return the outputs of layers 2, 3 and 4."""
+        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        x = self.layer1(F.max_pool2d(x, 3, 2, 1))
+        layer2 = self.layer2(x)
+        layer3 = self.layer3(layer2)
+        return layer2, layer3, self.layer4(layer3)
+
+
+class ResNet18(ResNet):
+    """The trunk: two blocks in each layer.
 
     widths:  channels of the layers
     strides: stride of each layer's first block
@@ -63,23 +84,13 @@ class ResNet18(nn.Module):
         layer3: Dilations = UNDILATED,
         layer4: Dilations = UNDILATED,
     ):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(widths[0])
+        stem = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
         inner, dilations = widths[0], (UNDILATED, UNDILATED, layer3, layer4)
         layers = []
         for width, stride, (first, second) in zip(widths, strides, dilations, strict=True):
             layers.append(nn.Sequential(BasicBlock(inner, width, stride, first), BasicBlock(width, width, 1, second)))
             inner = width
-        self.layer1, self.layer2, self.layer3, self.layer4 = layers
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Take float[N, 3, H, W], normalised; return the outputs of layers 2, 3 and 4."""
-        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        x = self.layer1(F.max_pool2d(x, 3, 2, 1))
-        layer2 = self.layer2(x)
-        layer3 = self.layer3(layer2)
-        return layer2, layer3, self.layer4(layer3)
+        super().__init__(stem, widths[0], layers)
 
 
 class Branch(nn.Module, ABC):

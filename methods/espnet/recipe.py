@@ -4,7 +4,7 @@ alone on labels at an eighth of the size, then the whole network, each with a we
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from vssbench.datasets.label_spaces import suite_name
 from vssbench.errors import UserError
-from vssbench.load import Context
 from vssbench.methods.espnet.adapter import ESPNet
 from vssbench.methods.espnet.network import STRIDE
 from vssbench.networks.checkpoints import load_strict, read
@@ -97,12 +96,9 @@ class ESPNetRecipe(Recipe):
 
     def __init__(self, order: Order):
         """Raises UserError for a crop on which the network does not run, and for a file that does not fit."""
-        start = order.start
-        if isinstance(start, Mapping):
-            raise UserError("ESPNet has one network", where=f"--start {start}", expected="one file")
+        start = order.file("ESPNet")
         alone = start is not None and is_encoder(start)
-        files = {order.spec.name: UNTRAINED if start is None or alone else start}
-        method = Context(order.space, order.device, files).load(order.spec)
+        method = order.load(UNTRAINED if start is None or alone else start)
         assert isinstance(method, ESPNet)
         if start is not None and alone:
             correspond(order.space, start, None)
@@ -124,9 +120,8 @@ class ESPNetRecipe(Recipe):
 
     def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
         frame = clips.frame(clip, int(rng.choice(clips.labelled(clip))))
-        (picture,) = augment([Picture.of(frame)], self.manner.scales, self.settings.crop, rng)
-        assert picture.labels is not None
-        return Example(picture.image[None], picture.labels[None], (f"{clip}/{frame.stem}",))
+        pictures = augment([Picture.of(frame)], self.manner.scales, self.settings.crop, rng)
+        return Example.of(pictures, clip, [frame])
 
     def groups(self) -> list[dict[str, Any]]:
         parameters = list(self.method.network.parameters())

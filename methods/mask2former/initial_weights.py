@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from transformers import Mask2FormerForUniversalSegmentation
 
 from vssbench.methods.mask2former.weights import official
 from vssbench.networks.checkpoints import Checkpoint, Part, load_strict, read
+from vssbench.networks.renaming import Substitutions, renamed
 from vssbench.networks.transformers_models import from_folder
 
 _LAYOUTS = "transformers' folder, detectron2's R-50.pkl, torchvision's resnet50.pth or the official Swin's .pth"
@@ -20,13 +20,13 @@ _LEFT_OUT = re.compile(r"(stem\.)?(fc|head|classifier|norm)\.|swin\.layernorm\.|
 """A classifier, the normalisation before it, and masks that are determined by the size."""
 _OWN_NORM = re.compile(r"hidden_states_norms\.")
 """Swin's normalisation of each stage's output: not part of what ImageNet trains."""
-_TORCHVISION: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [  # from detectron2's names
-    (re.compile(r"^stem\.conv1\.norm"), "bn1"),
-    (re.compile(r"^stem\."), ""),
-    (re.compile(r"^res(\d)"), lambda match: f"layer{int(match[1]) - 1}"),
-    (re.compile(r"conv(\d)\.norm"), r"bn\1"),
-    (re.compile(r"shortcut\.norm"), "downsample.1"),
-    (re.compile(r"shortcut\."), "downsample.0."),
+_TORCHVISION: Substitutions = [  # from detectron2's names
+    (r"^stem\.conv1\.norm", "bn1"),
+    (r"^stem\.", ""),
+    (r"^res(\d)", lambda match: f"layer{int(match[1]) - 1}"),
+    (r"conv(\d)\.norm", r"bn\1"),
+    (r"shortcut\.norm", "downsample.1"),
+    (r"shortcut\.", "downsample.0."),
 ]
 
 
@@ -61,6 +61,5 @@ def _name(name: str, checkpoint: Checkpoint) -> Part:
     part = official(f"model.pixel_level_module.encoder.{name}")
     found = part.name.removeprefix("backbone.")
     if "conv1.weight" in checkpoint.tensors:
-        for pattern, replacement in _TORCHVISION:
-            found = pattern.sub(replacement, found)
+        found = renamed(found, _TORCHVISION)
     return replace(part, name=found)

@@ -6,7 +6,7 @@ Their release also freezes all but two small heads here, by a default that is me
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -14,8 +14,6 @@ import numpy as np
 from torch import Tensor, nn
 from transformers import Mask2FormerForUniversalSegmentation
 
-from vssbench.errors import UserError
-from vssbench.load import Context
 from vssbench.methods.mask2former.adapter import Mask2Former
 from vssbench.methods.mask2former.criterion import Criterion
 from vssbench.methods.mask2former.heads import heads, pixel_features
@@ -96,12 +94,9 @@ class Mask2FormerRecipe(Recipe):
     )
 
     def __init__(self, order: Order):
-        start = order.start
-        if isinstance(start, Mapping):
-            raise UserError("Mask2Former has one network", where=f"--start {start}", expected="one file or folder")
+        start = order.file("Mask2Former", expected="one file or folder")
         alone = start is not None and is_backbone(start)
-        files = {order.spec.name: UNTRAINED if start is None or alone else start}
-        method = Context(order.space, order.device, files).load(order.spec)
+        method = order.load(UNTRAINED if start is None or alone else start)
         assert isinstance(method, Mask2Former)
         if start is not None and alone:
             fill_backbone(method.network, start, method.backbone)
@@ -112,11 +107,8 @@ class Mask2FormerRecipe(Recipe):
         self.module = rows_first(PerFrame(method.network))
 
     def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
-        index = int(rng.choice(clips.labelled(clip)))
-        frame = clips.frame(clip, index)
-        picture = augment([Picture.of(frame)], self.resizing, self.settings.crop, rng)[0]
-        assert picture.labels is not None
-        return Example(picture.image[None], picture.labels[None], (f"{clip}/{frame.stem}",))
+        frame = clips.frame(clip, int(rng.choice(clips.labelled(clip))))
+        return Example.of(augment([Picture.of(frame)], self.resizing, self.settings.crop, rng), clip, [frame])
 
     def groups(self) -> list[dict[str, Any]]:
         return groups(self.method.network, self.settings.rate, self.backbone_factor)

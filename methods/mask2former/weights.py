@@ -10,6 +10,7 @@ from transformers import Mask2FormerForUniversalSegmentation
 
 from vssbench.methods.mask2former.network import BACKBONES, third_stage
 from vssbench.networks.checkpoints import Checkpoint, Part, load_strict, read
+from vssbench.networks.renaming import Substitutions, renamed
 from vssbench.networks.transformers_models import from_folder
 from vssbench.types import Weights
 
@@ -27,7 +28,7 @@ def _number(prefix: str, step: int) -> Callable[[re.Match[str]], str]:
 
 
 # From transformers' names to the official ones; all substitutions that match are applied, in this order.
-_SUBSTITUTIONS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
+_SUBSTITUTIONS: Substitutions = [
     (r"^class_predictor", rf"{_PREDICTOR}.class_embed"),
     (r"^model\.transformer_module\.", rf"{_PREDICTOR}."),
     (r"predictor\.queries_features", "predictor.query_feat"),
@@ -69,14 +70,12 @@ _SUBSTITUTIONS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"\.attention\.(relative_position_bias\.)?", ".attn."),
     (r"\.o_proj", ".proj"),
 ]
-_COMPILED = [(re.compile(pattern), replacement) for pattern, replacement in _SUBSTITUTIONS]
 _FUSED = re.compile(r"(?P<module>.*)\.(?P<third>[qkv])_proj\.(?P<kind>weight|bias)")
 
 
 def official(name: str) -> Part:
     """Return where the official file has what transformers calls `name`; there queries, keys and values are thirds."""
-    for pattern, replacement in _COMPILED:
-        name = pattern.sub(replacement, name)
+    name = renamed(name, _SUBSTITUTIONS)
     if (fused := _FUSED.fullmatch(name)) is None:
         return Part(name)
     whole = "qkv." if fused["module"].startswith("backbone") else "in_proj_"

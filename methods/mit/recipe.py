@@ -5,7 +5,7 @@ One loss is on each frame by itself, one on the last frame as predicted from its
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -84,9 +84,7 @@ class ClipRecipe(Recipe):
 
     def __init__(self, order: Order):
         """Raise UserError for a crop on which the network does not run, and for a file that does not fit."""
-        start = order.start
-        if isinstance(start, Mapping):
-            raise UserError(f"{self.name} has one network", where=f"--start {start}", expected="one file or folder")
+        start = order.file(self.name, expected="one file or folder")
         backbone_only = start is not None and is_backbone(start, self.own)
         whole = UNTRAINED if start is None or backbone_only else start
         method = load_method(order.spec, whole, device=order.device, labels=order.space)

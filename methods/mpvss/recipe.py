@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vssbench.errors import UserError
-from vssbench.load import Context
 from vssbench.methods.mask2former.criterion import POINT_SHARE, Criterion
 from vssbench.methods.mask2former.heads import pixel_features
 from vssbench.methods.mask2former.network import STRIDE
@@ -102,7 +101,7 @@ class MpvssRecipe(Recipe):
                 where=order.spec,
                 fix="train one (vssbench train mask2former) and pass its file with --start",
             )
-        method = Context(order.space, order.device, {order.spec.name: start}).load(order.spec)
+        method = order.load(start)
         assert isinstance(method, Mpvss)
         self.method, tiny = method, method.backbone == "tiny"
         self.settings = replace(TINY if tiny else PAPER, **order.settings)
@@ -121,10 +120,7 @@ class MpvssRecipe(Recipe):
             frames = [clips.frame(clip, index) for index in indices]
             past = frames[0].image
         pictures = [Picture(past), Picture.of(frames[-1])]
-        key, current = augment(pictures, self.resizing, self.settings.crop, rng)
-        assert current.labels is not None
-        names = tuple(f"{clip}/{frame.stem}" for frame in frames)
-        return Example(np.stack((key.image, current.image)), current.labels[None], names)
+        return Example.of(augment(pictures, self.resizing, self.settings.crop, rng), clip, frames)
 
     def groups(self) -> list[dict[str, Any]]:
         flow, *heads = learning(self.method.network)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from vssbench.methods.mask2former import weights as mask2former
 from vssbench.methods.mpvss.network import MPVSS
 from vssbench.networks.checkpoints import Checkpoint, Part, load_strict, read
+from vssbench.networks.renaming import Substitutions, renamed
 from vssbench.types import Weights
 
-
-def _number(prefix: str, start: int, step: int) -> Callable[[re.Match[str]], str]:
-    """Return a replacement for a numbered name that the official file counts from `start`, up or down."""
-    return lambda match: f"{prefix}{start + step * int(match[1])}"
-
-
 # From our names in the flow network to the official ones; every substitution that applies is made, in this order.
-_SUBSTITUTIONS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
-    (r"^flow\.encoder\.blocks\.(\d)", _number("motion.encoder.conv", 1, 1)),
+_SUBSTITUTIONS: Substitutions = [
+    (r"^flow\.encoder\.blocks\.(\d)", lambda m: f"motion.encoder.conv{1 + int(m[1])}"),
     (r"^(motion\.encoder.*)\.(weight|bias)$", r"\1.conv.\2"),
     (r"^flow\.refinement\.predict\.4", "motion.decoder.predict_flow.conv"),
     (r"^flow\.refinement\.predict\.(\d)(.*)", lambda m: f"motion.decoder.predict_flow{6 - int(m[1])}.conv{m[2]}"),
@@ -39,16 +32,13 @@ _SUBSTITUTIONS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"decoder\.layers\.(\d)\.feedforward_norm", r"decoder.transformer_ffn_layers.\1.norm"),
     (r"decoder\.layers\.(\d)\.linear", r"decoder.transformer_ffn_layers.\1.linear"),
 ]
-_COMPILED = [(re.compile(pattern), replacement) for pattern, replacement in _SUBSTITUTIONS]
 
 
 def official(name: str) -> Part:
     """Return the official file's place for the entry that our network calls `name`."""
     if name.startswith("segmentor."):
         return mask2former.official(name.removeprefix("segmentor."))
-    for pattern, replacement in _COMPILED:
-        name = pattern.sub(replacement, name)
-    return Part(name)
+    return Part(renamed(name, _SUBSTITUTIONS))
 
 
 def load(network: MPVSS, path: str | Path | None, expected: str) -> Weights:

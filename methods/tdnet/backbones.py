@@ -9,7 +9,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vssbench.methods.arseg.layers import ResNet18
+from vssbench.methods.arseg.layers import ResNet, ResNet18
 from vssbench.methods.arseg.pspnet import STRIDES
 from vssbench.methods.arseg.pspnet import tiny as tiny_psp18
 
@@ -58,17 +58,15 @@ class Bottleneck(nn.Module):
         return F.relu(self.bn3(self.conv3(x)) + shortcut, inplace=True)
 
 
-class ResNet50(nn.Module):
+class ResNet50(ResNet):
     """A stem of three convolutions, stride 8; dilations are 1, 2, 2, .. in layer 3 and 4, 8, 16 in layer 4."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = nn.Sequential(
+        stem = nn.Sequential(
             nn.Conv2d(3, 64, 3, 2, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True),
             nn.Conv2d(64, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True),
             nn.Conv2d(64, 128, 3, 1, 1, bias=False),
         )  # fmt: skip
-        self.bn1 = nn.BatchNorm2d(128)
         inner, layers = 128, []
         shapes = ((64, 1, (1,) * 3), (128, 2, (1,) * 4), (256, 1, (1, 2, 2, 2, 2, 2)), (512, 1, (4, 8, 16)))
         for width, stride, dilations in shapes:
@@ -77,15 +75,7 @@ class ResNet50(nn.Module):
                 blocks.append(Bottleneck(inner, width, 1 if number else stride, dilation))
                 inner = 4 * width
             layers.append(nn.Sequential(*blocks))
-        self.layer1, self.layer2, self.layer3, self.layer4 = layers
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """float[N, 3, H, W], normalised -> outputs of layers 2, 3 and 4."""
-        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        x = self.layer1(F.max_pool2d(x, 3, 2, 1))
-        layer2 = self.layer2(x)
-        layer3 = self.layer3(layer2)
-        return layer2, layer3, self.layer4(layer3)
+        super().__init__(stem, 128, layers)
 
 
 def _resnet18() -> nn.Module:

@@ -5,7 +5,7 @@ An example is as many frames of a clip as there are sub-networks; the sub-networ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vssbench.errors import UserError
-from vssbench.load import Context
 from vssbench.methods.arseg.layers import ConvNormReLU
 from vssbench.methods.arseg.losses import hard_cross_entropy
 from vssbench.methods.arseg.network import build as build_psp18
@@ -135,19 +134,16 @@ class TdnetRecipe(Recipe):
     )
 
     def __init__(self, order: Order):
-        method = Context(order.space, order.device, {order.spec.name: packaged.UNTRAINED}).load(order.spec)
+        method = order.load(packaged.UNTRAINED)
         assert isinstance(method, Tdnet)
         self.method, tiny = method, method.backbone == "tiny"
         self.manner = TINY_MANNER if tiny else PAPER_MANNER
         self.settings = replace(TINY if tiny else PAPER, **order.settings)
         height, width = self.settings.crop
         method.network.tabulate((-(-height // STRIDE), -(-width // STRIDE)))
-        start = order.start or packaged.find(
-            "psp18", {"labels": order.space, "backbone": method.backbone, "scale": 1.0}
-        )
-        if isinstance(start, Mapping):
-            raise UserError("TDNet has one network", where=f"--start {start}", expected="one file")
-        if start is not None:
+        shipped = packaged.find("psp18", {"labels": order.space, "backbone": method.backbone, "scale": 1.0})
+        start = order.file("TDNet") or shipped
+        if isinstance(start, str | Path):
             begin(method.network, method.backbone, Path(start), order.space)
         self.module = in_channels_last(Turns(method, self.manner.all_labelled).to(method.device))
 
@@ -157,9 +153,7 @@ class TdnetRecipe(Recipe):
         crop = self.settings.crop
         pictures = [Picture(frame.image, _labels(frame.labels, frame.image)).resized(crop) for frame in frames]
         pictures = augment(pictures, crop, self.manner.scales, self.manner.colour, rng)
-        labels = [picture.labels for picture in pictures if picture.labels is not None]
-        names = tuple(f"{clip}/{frame.stem}" for frame in frames)
-        return Example(np.stack([picture.image for picture in pictures]), np.stack(labels), names)
+        return Example.of(pictures, clip, frames)
 
     def groups(self) -> list[dict[str, Any]]:
         """Return groups in which the weights of convolutions decay; normalisations, biases and tables do not."""

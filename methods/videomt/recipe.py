@@ -16,8 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import VideomtForUniversalSegmentation
 
-from vssbench.errors import UserError
-from vssbench.load import Context
 from vssbench.methods.mask2former.criterion import Criterion
 from vssbench.methods.mask2former.network import STRIDE
 from vssbench.methods.mask2former.recipe import PADDING, TINY_RESIZING, Resizing, ShortestEdge, normalised, polynomial
@@ -82,11 +80,8 @@ class VideomtRecipe(Recipe):
     )
 
     def __init__(self, order: Order):
-        start = order.start
-        if isinstance(start, Mapping):
-            raise UserError("VidEoMT has one network", where=f"--start {start}", expected="one file or folder")
-        files = {order.spec.name: UNTRAINED if start is None else start}
-        method = Context(order.space, order.device, files).load(order.spec)
+        start = order.file("VidEoMT", expected="one file or folder")
+        method = order.load(UNTRAINED if start is None else start)
         assert isinstance(method, Videomt)
         self.method, self.tiny = method, method.backbone == "tiny"
         self.settings = replace(TINY if self.tiny else PAPER, **order.settings)
@@ -98,9 +93,7 @@ class VideomtRecipe(Recipe):
         indices = consecutive(clips.labelled(clip), self.length, rng)
         frames = [clips.frame(clip, index) for index in indices]
         pictures = augment([Picture.of(frame) for frame in frames], self.resizing, self.settings.crop, rng)
-        labels = [picture.labels for picture in pictures if picture.labels is not None]
-        names = tuple(f"{clip}/{frame.stem}" for frame in frames)
-        return Example(np.stack([picture.image for picture in pictures]), np.stack(labels), names)
+        return Example.of(pictures, clip, frames)
 
     def groups(self) -> list[dict[str, Any]]:
         return groups(self.method.network, self.settings.rate, self.tiny)

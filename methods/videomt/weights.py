@@ -9,6 +9,7 @@ from pathlib import Path
 from transformers import VideomtForUniversalSegmentation
 
 from vssbench.networks.checkpoints import Checkpoint, Part, load_strict, read
+from vssbench.networks.renaming import Substitutions, renamed
 from vssbench.networks.transformers_models import from_folder
 from vssbench.types import Weights
 
@@ -16,7 +17,7 @@ _UNSEEN_IN_SHAPES = ("num_attention_heads", "num_blocks", "patch_size", "layer_n
 _TABLE = "backbone.encoder.backbone.pos_embed"
 
 # From transformers' names to the official ones; every substitution that applies is made, in this order.
-_SUBSTITUTIONS = [
+_SUBSTITUTIONS: Substitutions = [
     (r"^embeddings\.cls_token", "encoder.backbone.cls_token"),
     (r"^embeddings\.register_tokens", "encoder.backbone.reg_token"),
     (r"^embeddings\.position_embeddings\.weight", "encoder.backbone.pos_embed"),
@@ -33,7 +34,6 @@ _SUBSTITUTIONS = [
     (r"^upscale_block\.block\.", "upscale."),
     (r"\.layernorm2d", ".norm"),
 ]
-_COMPILED = [(re.compile(pattern), replacement) for pattern, replacement in _SUBSTITUTIONS]
 _FUSED = re.compile(r"(?P<module>.*\.)attention\.(?P<third>[qkv])_proj\.(?P<kind>weight|bias)")
 
 
@@ -42,8 +42,7 @@ def official(name: str) -> Part:
     fused = _FUSED.fullmatch(name)
     if fused is not None:
         name = f"{fused['module']}attn.qkv.{fused['kind']}"
-    for pattern, replacement in _COMPILED:
-        name = pattern.sub(replacement, name)
+    name = renamed(name, _SUBSTITUTIONS)
     name = name if name.startswith("criterion.") else f"backbone.{name}"
     return Part(name) if fused is None else Part(name, "qkv".index(fused["third"]), 3)
 

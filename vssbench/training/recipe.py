@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vssbench.errors import UserError
+from vssbench.load import Context
 from vssbench.specs import Spec
+from vssbench.training.augment import Picture
 from vssbench.training.clips import Clips
-from vssbench.types import LabelSpace, UInt8
+from vssbench.types import Frame, LabelSpace, Method, UInt8
 
 Start = str | Path | Mapping[str, str | Path]
 
@@ -60,6 +62,19 @@ class Order:
     options: Mapping[str, Any] = field(default_factory=dict)
     codec: str | None = None
 
+    def load(self, files: str | Path | Mapping[str, str | Path]) -> Method:
+        """Load the method with the weights of these files; `packaged.UNTRAINED`: with random ones."""
+        return Context(self.space, self.device, {self.spec.name: files}).load(self.spec)
+
+    def file(self, network: str, expected: str = "one file") -> str | Path | None:
+        """Return where a method with one network starts. Raises UserError if files were named for several.
+
+        network: its name in messages
+        """
+        if isinstance(self.start, Mapping):
+            raise UserError(f"{network} has one network", where=f"--start {self.start}", expected=expected)
+        return self.start
+
 
 @dataclass(frozen=True)
 class Example:
@@ -75,6 +90,13 @@ class Example:
     labels: UInt8
     names: tuple[str, ...]
     motion: NDArray[np.float32] | None = None
+
+    @classmethod
+    def of(cls, pictures: Sequence[Picture], clip: str, frames: Sequence[Frame]) -> Example:
+        """Make an example of pictures, at least one of them with labels, that come from frames of a clip."""
+        labels = [picture.labels for picture in pictures if picture.labels is not None]
+        names = tuple(f"{clip}/{frame.stem}" for frame in frames)
+        return cls(np.stack([picture.image for picture in pictures]), np.stack(labels), names)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vssbench.errors import UserError
-from vssbench.load import Context
 from vssbench.methods.arseg.adapter import ArSeg
 from vssbench.methods.arseg.common import scaled
 from vssbench.methods.arseg.losses import segmentation
@@ -94,7 +93,7 @@ class ArSegRecipe(Recipe):
     )
 
     def __init__(self, order: Order):
-        method = Context(order.space, order.device, {order.spec.name: packaged.UNTRAINED}).load(order.spec)
+        method = order.load(packaged.UNTRAINED)
         assert isinstance(method, ArSeg)
         start = files(order.start, ("hr", "lr"), order.spec)
         shipped = packaged.find("psp18", {"labels": order.space, "backbone": method.backbone, "scale": 1.0})

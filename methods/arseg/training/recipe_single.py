@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vssbench.load import Context
 from vssbench.methods.arseg.common import scaled
 from vssbench.methods.arseg.losses import segmentation
 from vssbench.methods.arseg.single import Alone
@@ -58,7 +57,7 @@ class AloneRecipe(Recipe):
     )
 
     def __init__(self, order: Order):
-        method = Context(order.space, order.device, {order.spec.name: UNTRAINED}).load(order.spec)
+        method = order.load(UNTRAINED)
         assert isinstance(method, Alone)
         self.method, self.name = method, order.spec.name
         self.figures = figures(method.backbone, order.space, "hr")
@@ -72,9 +71,8 @@ class AloneRecipe(Recipe):
     def draw(self, clips: Clips, clip: str, rng: np.random.Generator) -> Example:
         frame = clips.frame(clip, int(rng.choice(clips.labelled(clip))))
         figures = self.figures
-        (picture,) = augment([Picture.of(frame)], self.settings.crop, figures.scales, figures.colour, rng)
-        assert picture.labels is not None
-        return Example(picture.image[None], picture.labels[None], (f"{clip}/{frame.stem}",))
+        pictures = augment([Picture.of(frame)], self.settings.crop, figures.scales, figures.colour, rng)
+        return Example.of(pictures, clip, [frame])
 
     def groups(self) -> list[dict[str, Any]]:
         return [group(self.method.branch, self.settings.rate, self.figures.weight_decay)]
