@@ -150,7 +150,7 @@ def test_missing_weights_are_untrained_or_filled_from_a_checkpoint(folder: Path,
 
 
 def test_classes_are_matched_by_name(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"11 classes.*'vspw' 124[\s\S]*0 LABEL_0[\s\S]*0 wall") as caught:
+    with pytest.raises(UserError, match=r"11 classes.*'vspw' have 124[\s\S]*0 LABEL_0[\s\S]*0 wall") as caught:
         method(folder, "vspw")
     assert "--mapping-template" in str(caught.value)
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))

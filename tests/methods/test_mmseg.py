@@ -139,7 +139,7 @@ def test_method_satisfies_the_contract_alone_and_inside_wrappers(tmp_path: Path)
 @library
 def test_classes_are_the_networks_own_or_need_a_mapping(tmp_path: Path) -> None:
     name = "segformer_mit-b0_8xb2-160k_ade20k-512x512"
-    with pytest.raises(UserError, match=r"150 classes.*'synthetic' 11[\s\S]*0 wall, 1 building"):
+    with pytest.raises(UserError, match=r"150 classes.*'synthetic' have 11[\s\S]*0 wall, 1 building"):
         method(name, labels="synthetic")
     own = method(name)
     assert (own.space.name, own.classes, own.space.names[:2]) == (name, 150, ("wall", "building"))
