@@ -56,7 +56,7 @@ def test_threads_has_the_bounds_of_a_run_in_verbs_without_a_run_spec() -> None:
 
 
 def test_flag_texts_become_run_spec_fields() -> None:
-    flags = {"methods": "oracle", "sweep": ["offset=0..1"], "limit": 2, "data_root": None, "distances": "0,3"}
+    flags = {"methods": ["oracle"], "sweep": ["offset=0..1"], "limit": 2, "data_root": None, "distances": ["0,3"]}
     spec = load_spec(None, given(flags | {"checkpoint": ["oracle=untrained"], "allow_untrained": True}))
     assert (spec.methods, spec.sweep, spec.limit) == (["oracle"], {"offset": [0, 1]}, 2)
     assert (spec.distances, spec.checkpoint, spec.allow_untrained) == ([0, 3], {"oracle": "untrained"}, True)
@@ -77,7 +77,7 @@ def test_misspelt_range_is_refused_with_the_correct_spelling(wrong: str, fix: st
     """Otherwise an argument's value would be the text `1-5`, and the message would be about whole numbers."""
     for flag, read in (
         ("--sweep key_interval=", lambda text: texts.sweep([f"key_interval={text}"])),
-        ("--distances ", texts.distances),
+        ("--distances ", lambda text: texts.distances([text])),
     ):
         with pytest.raises(UserError) as caught:
             read(wrong)
@@ -87,18 +87,25 @@ def test_misspelt_range_is_refused_with_the_correct_spelling(wrong: str, fix: st
 
 
 def test_metrics_flag_reads_names_and_arguments() -> None:
-    spec = load_spec(None, given({"metrics": "mIoU, VC@8,BIoU(width=0.2)"}))
+    spec = load_spec(None, given({"metrics": ["mIoU, VC@8", "BIoU(width=0.2)"]}))
     assert spec.metrics == ["mIoU", "VC@8", "BIoU(width=0.2)"]
     with pytest.raises(UserError, match="--metrics: unknown metric 'mIuO'"):
-        load_spec(None, given({"metrics": "mIuO"}))
+        load_spec(None, given({"metrics": ["mIuO"]}))
 
 
 def test_distances_flag_reads_lists_and_ranges() -> None:
-    assert texts.distances("0..3") == [0, 1, 2, 3]
-    assert texts.distances("6,0,3") == [0, 3, 6]
+    assert texts.distances(["0..3"]) == [0, 1, 2, 3]
+    assert texts.distances(["6,0,3"]) == [0, 3, 6]
+    assert texts.distances(["6", "0..2", "2"]) == [0, 1, 2, 6]
     for text in ("x", "0..", "1.5"):
         with pytest.raises(UserError, match="cannot be read"):
-            texts.distances(text)
+            texts.distances([text])
+
+
+def test_stream_flag_reads_rates_of_one_flag_or_several() -> None:
+    assert load_spec(None, given({"stream": ["10,29.97", "15"]})).stream.fps == [10, 29.97, 15]
+    with pytest.raises(UserError, match="--stream '10,x' cannot be read"):
+        texts.rates(["10", "x"])
 
 
 def test_checkpoint_flag_reads_specs_paths_and_branches() -> None:

@@ -14,6 +14,7 @@ import typer
 
 from vssbench import __version__
 from vssbench.cli.interrupts import interruptible
+from vssbench.cli.one_value import Command
 from vssbench.cli.options import at_home
 from vssbench.cli.streams import is_own, open_streams
 from vssbench.errors import UserError, listed, printable
@@ -54,7 +55,7 @@ def command(
 for verb in VERBS:
     module = import_module(f"vssbench.cli.{verb.replace('-', '_')}")
     summary = " ".join(module.command.__doc__.partition("\n\n")[0].split())  # the list would cut off the whole help
-    app.command(verb, short_help=summary)(interruptible(at_home(module.command)))
+    app.command(verb, cls=Command, short_help=summary)(interruptible(at_home(module.command)))
 
 
 def _fail(error: Exception, message: str) -> None:

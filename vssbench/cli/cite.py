@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vssbench.cli import completion
+from vssbench.cli import completion, texts
 from vssbench.cli.options import JsonOption
 from vssbench.errors import UserError, listed, printable
 
@@ -22,13 +22,13 @@ def command(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
     method: Annotated[str | None, typer.Option("--method", help="Only this method; default: every method.")] = None,
     figures: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--figures",
-            help="Comma-separated, as `vssbench list figures` names them.",
+            help="Comma-separated or repeated, as `vssbench list figures` names them; default: mIoU.",
             autocompletion=completion.several(completion.figures),
         ),
-    ] = "mIoU",
+    ] = None,
     protocol: Annotated[str | None, typer.Option("--protocol", help="Score again under this protocol.")] = None,
     check: Annotated[
         str | None, typer.Option("--check", help="A line that was cited: exit status 1 unless the run says the same.")
@@ -44,7 +44,6 @@ def command(
     from vssbench.results.read_folder import read_folder, result_files
     from vssbench.results.signature import parse, signatures
     from vssbench.specs import parse as parse_spec
-    from vssbench.specs import parse_list
 
     cited = None if check is None else parse(check)
     if protocol:
@@ -59,7 +58,7 @@ def command(
         found = _differences(cited, chosen)
         print(json.dumps({"holds": not found, "differences": found}) if as_json else _told(found))
         raise typer.Exit(1 if found else 0)
-    names = [figure(str(spec)).name for spec in parse_list(figures, words=True)]
+    names = [figure(str(spec)).name for spec in texts.specs(figures or ["mIoU"], words=True)]
     made = [signatures(_under(one, protocol)) for one in chosen]
     lines = [str(one[name]) for one in made for name in names if name in one]
     if not lines:

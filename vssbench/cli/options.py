@@ -36,12 +36,14 @@ class Form(NamedTuple):
 
 
 FORMS = {
-    "methods": Form(str, texts.methods, "SPEC,SPEC"),
-    "metrics": Form(str, texts.metrics, "METRIC,METRIC", "E.g. mIoU,VC@8,BIoU; default: all accuracies, VC, VCC."),
+    "methods": Form(list[str], texts.names, "SPEC,SPEC", "Repeatable."),
+    "metrics": Form(
+        list[str], texts.names, "METRIC,METRIC", "E.g. mIoU,VC@8,BIoU; default: all accuracies, VC, VCC. Repeatable."
+    ),
     "data_root": Form(Path, str),
-    "distances": Form(str, texts.distances, "0..11", "Or 0,3,6."),
+    "distances": Form(list[str], texts.distances, "0..11", "Or 0,3,6. Repeatable."),
     "sweep": Form(list[str], texts.sweep, "ARGUMENT=VALUE,VALUE", "Or ARGUMENT=0..4. Repeatable."),
-    "stream": Form(str, texts.rates, "FPS,FPS"),
+    "stream": Form(list[str], texts.rates, "FPS,FPS", "Repeatable."),
     "checkpoint": Form(list[str], texts.checkpoints, "METHOD=PATH", "Or arseg=hr:PATH,lr:PATH. Repeatable."),
 }
 
@@ -109,7 +111,7 @@ def _form(field: str) -> Form:
     return FORMS.get(field) or Form(plain, plain)
 
 
-MethodsOption = Annotated[str, option("methods")]
+MethodsOption = Annotated[list[str], option("methods")]
 DatasetOption = Annotated[str | None, option("dataset")]
 RootOption = Annotated[Path | None, option("data_root")]
 SplitOption = Annotated[str, option("split")]

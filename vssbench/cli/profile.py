@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vssbench.cli import texts
 from vssbench.cli.mapping_template import mapping_template
 from vssbench.cli.options import (
     DEFAULT,
@@ -20,7 +21,6 @@ from vssbench.cli.options import (
     ThreadsOption,
 )
 from vssbench.cli.streams import only_ours
-from vssbench.cli.texts import checkpoints
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,12 +63,11 @@ def command(
     from vssbench.networks.sizes import parse_size
     from vssbench.profile import profile
     from vssbench.results.record import without_nan
-    from vssbench.specs import parse_list
 
-    wanted, specs = parse_size(size, "--size ", LEAST_SIDE, LARGEST_SIDE), parse_list(methods)
+    wanted, specs = parse_size(size, "--size ", LEAST_SIDE, LARGEST_SIDE), texts.specs(methods)
     environment.check_device(device)
     environment.set_threads(threads)
-    context = Context(None, device, checkpoints(checkpoint or ()), threads)
+    context = Context(None, device, texts.checkpoints(checkpoint or ()), threads)
     with only_ours(), mapping_template(template):
         loaded = {str(spec): context.load(spec) for spec in specs}
         latency = None if no_latency else LatencySpec()

@@ -25,15 +25,17 @@ def command(
         bool, typer.Option("--published", help="Add the numbers that papers print for these datasets.")
     ] = False,
     formats: Annotated[
-        str | None,
-        typer.Option("--format", help="Comma-separated: md, csv, html, latex, plots; default: all but latex."),
+        list[str] | None,
+        typer.Option(
+            "--format", help="Comma-separated or repeated: md, csv, html, latex, plots; default: all but latex."
+        ),
     ] = None,
     columns: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--columns",
             help="Figures to print in place of the usual ones, e.g. 'mIoU,gflops,latency(p99,end_to_end)'; "
-            "`vssbench list figures` names them.",
+            "`vssbench list figures` names them. Repeatable.",
             autocompletion=completion.several(completion.figures),
         ),
     ] = None,
@@ -55,13 +57,13 @@ def command(
     from vssbench.reports.columns import parse_columns
     from vssbench.reports.tables import leaderboard, own_names
 
-    chosen = parse_columns(columns) if columns else ()
+    chosen = parse_columns(",".join(columns)) if columns else ()
     own = own_names.read(names) if names else {}
-    asked = write.parse_formats(formats) if formats else None
+    asked = write.parse_formats(",".join(formats)) if formats else None
     if protocol:
         find(protocol)
     if output is None and asked and (len(asked) > 1 or write.FOLDERS_ONLY & set(asked)):
-        raise UserError(f"--format {formats} needs --output", expected="a folder for the files")
+        raise UserError(f"--format {','.join(asked)} needs --output", expected="a folder for the files")
     rows = read_runs.read(runs, protocol)
     if with_published:
         rows += published.rows(rows)

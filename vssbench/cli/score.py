@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vssbench.cli import completion
+from vssbench.cli import completion, texts
 from vssbench.cli.options import DEFAULT, DatasetOption, JsonOption, RootOption, SplitOption
 from vssbench.cli.run import limits
 from vssbench.cli.streams import only_ours
@@ -42,10 +42,10 @@ def command(
         ),
     ] = None,
     metrics: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--metrics",
-            help="Comma-separated, e.g. mIoU,VC@4; default: all accuracies, VC, VCC.",
+            help="Comma-separated or repeated, e.g. mIoU,VC@4; default: all accuracies, VC, VCC.",
             autocompletion=completion.several(completion.metrics),
         ),
     ] = None,
@@ -63,7 +63,7 @@ def command(
     from vssbench.progress import clip_progress
     from vssbench.scoring.arrays import by_name
     from vssbench.scoring.folder import Submission, score
-    from vssbench.specs import parse, parse_list
+    from vssbench.specs import parse
     from vssbench.stats.over_clips import intervals_of, samples_of
     from vssbench.stats.totals import totals_under
 
@@ -74,7 +74,7 @@ def command(
         )
     dataset = str(dataset_spec(dataset))
     headline = default_protocol(innermost(parse(dataset)).name) if protocol in (None, ALL) else find(str(protocol)).name
-    specs = parse_list(metrics) if metrics else [parse(metric) for metric in DEFAULT]
+    specs = texts.specs(metrics) if metrics else [parse(metric) for metric in DEFAULT]
     submission = Submission(dataset, data_root, split, predictions, tuple(map(str, specs)))
     opened = submission.open()
     with only_ours(), clip_progress("score", len(opened.clips())) as advance:

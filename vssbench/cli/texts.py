@@ -1,4 +1,4 @@
-"""What a flag's text means: lists of specs, sweeps, distances and checkpoints on the command line."""
+"""What a flag's texts mean: lists of specs, sweeps, distances and checkpoints; a flag given twice has two texts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from vssbench.errors import UserError
-from vssbench.specs import parse, parse_list, parse_value
+from vssbench.specs import Spec, parse, parse_list, parse_value
 
 RANGE = re.compile(r"(\d{1,9})\s*(-|–|:|\.{2,}|…)\s*(\d{1,9})")
 """A range of whole numbers, in any of the usual notations; the one used here is `..`."""
@@ -15,14 +15,14 @@ MOST = 1000
 BRANCHES = ("hr", "lr", "reference", "update")
 
 
-def methods(text: str) -> list[str]:
-    """`mpvss,hold(of=oracle)` -> canonical strings."""
-    return [str(spec) for spec in parse_list(text)]
+def specs(texts: Sequence[str], words: bool = False) -> list[Spec]:
+    """`["mpvss,hold(of=oracle)", "cffm"]` -> the specs, in order. words: as in `vssbench.specs.parse`"""
+    return [spec for text in texts for spec in parse_list(text, words)]
 
 
-def metrics(text: str) -> list[str]:
-    """`mIoU,BIoU(width=0.2)` -> canonical strings."""
-    return [str(spec) for spec in parse_list(text)]
+def names(texts: Sequence[str]) -> list[str]:
+    """`["mIoU, BIoU(width=0.2)"]` -> canonical strings."""
+    return [str(spec) for spec in specs(texts)]
 
 
 def sweep(texts: Sequence[str]) -> dict[str, list[object]]:
@@ -38,21 +38,24 @@ def sweep(texts: Sequence[str]) -> dict[str, list[object]]:
     return found
 
 
-def distances(text: str) -> list[int]:
-    """`0..11` or `0,3,6` -> the numbers, in order."""
-    values = _values(text, "--distances ")
-    numbers = [value for value in values if isinstance(value, int)]
-    if len(numbers) != len(values):
-        raise UserError(f"--distances {text!r} cannot be read", expected="0..11, or 0,3,6")
-    return sorted(set(numbers))
+def distances(texts: Sequence[str]) -> list[int]:
+    """`["0..11"]` or `["0,3", "6"]` -> the numbers, in order."""
+    found: set[int] = set()
+    for text in texts:
+        values = _values(text, "--distances ")
+        numbers = [value for value in values if isinstance(value, int)]
+        if len(numbers) != len(values):
+            raise UserError(f"--distances {text!r} cannot be read", expected="0..11, or 0,3,6")
+        found.update(numbers)
+    return sorted(found)
 
 
-def rates(text: str) -> list[float]:
-    """`10,15,29.97` -> frames per second."""
+def rates(texts: Sequence[str]) -> list[float]:
+    """`["10,15", "29.97"]` -> frames per second."""
     try:
-        return [float(value) for value in text.split(",")]
+        return [float(value) for text in texts for value in text.split(",")]
     except ValueError:
-        raise UserError(f"--stream {text!r} cannot be read", expected="frame rates: 10,15,30") from None
+        raise UserError(f"--stream {','.join(texts)!r} cannot be read", expected="frame rates: 10,15,30") from None
 
 
 def checkpoints(texts: Sequence[str]) -> dict[str, str | dict[str, str]]:

@@ -109,6 +109,8 @@ def _options(values: list[str] | None) -> dict[str, float]:
     options: dict[str, float] = {}
     for value in values or []:
         name, equals, number = value.partition("=")
+        if name in options:
+            raise UserError(f"--option names {name!r} twice", expected="one number for each")
         try:
             options[name] = float(number)
         except ValueError:
