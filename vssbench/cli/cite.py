@@ -25,7 +25,8 @@ def command(
         list[str] | None,
         typer.Option(
             "--figures",
-            help="Comma-separated or repeated, as `vssbench list figures` names them; default: mIoU.",
+            metavar="FIGURE,FIGURE",
+            help="As `vssbench list figures` names them; default: mIoU. Repeatable.",
             autocompletion=completion.several(completion.figures),
         ),
     ] = None,

@@ -27,13 +27,16 @@ def command(
     formats: Annotated[
         list[str] | None,
         typer.Option(
-            "--format", help="Comma-separated or repeated: md, csv, html, latex, plots; default: all but latex."
+            "--format",
+            metavar="FORMAT,FORMAT",
+            help="md, csv, html, latex or plots; default: all but latex. Repeatable.",
         ),
     ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
             "--columns",
+            metavar="FIGURE,FIGURE",
             help="Figures to print in place of the usual ones, e.g. 'mIoU,gflops,latency(p99,end_to_end)'; "
             "`vssbench list figures` names them. Repeatable.",
             autocompletion=completion.several(completion.figures),

@@ -45,7 +45,8 @@ def command(
         list[str] | None,
         typer.Option(
             "--metrics",
-            help="Comma-separated or repeated, e.g. mIoU,VC@4; default: all accuracies, VC, VCC.",
+            metavar="METRIC,METRIC",
+            help="E.g. mIoU,VC@4; default: all accuracies, VC, VCC. Repeatable.",
             autocompletion=completion.several(completion.metrics),
         ),
     ] = None,

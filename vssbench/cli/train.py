@@ -40,7 +40,7 @@ def command(
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all random numbers; default 0.")] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option("--option", help="A number of the recipe: NAME=NUMBER, e.g. window=5; repeatable."),
+        typer.Option("--option", metavar="NAME=NUMBER", help="A number of the recipe, e.g. window=5. Repeatable."),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Learn from the first CLIPS clips only.")] = None,
     validation_limit: Annotated[
