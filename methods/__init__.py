@@ -105,7 +105,7 @@ BUILTIN: dict[str, Entry] = {
     ),
     "tdnet": Entry(
         "vssbench.methods.tdnet.adapter:Tdnet",
-        "sub-networks take turns, one per frame, and attend to what the others left of the frames before",
+        "sub-networks take turns, one per frame, and attend to what the others left from earlier frames",
         paper="Hu et al., Temporally Distributed Networks for Fast Video Semantic Segmentation, CVPR 2020",
         licence="MIT",
         weights="packaged for synthetic (tiny); else --checkpoint tdnet=FILE (the official .pkl)",

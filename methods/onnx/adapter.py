@@ -287,14 +287,16 @@ class Onnx(Segmentor):
 def _notes(model: ModelFile) -> Iterator[str]:
     """Yield what a reader must know about an exported method, one sentence each."""
     if model.parity:
-        shares = ", ".join(f"{100 * one.equal:.2f} % of {kind} frames" for kind, one in model.parity.items())
-        yield f"labels as {model.method} gives them on {shares}, compared when it was exported"
+        shares = ", ".join(
+            f"{100 * one.equal:.2f} % of the pixels of {kind} frames" for kind, one in model.parity.items()
+        )
+        yield f"the labels equal those of {model.method} on {shares}, compared at export"
     else:
         yield f"its labels were not compared with those of {model.method}, from which it was exported"
     if model.precision == "int8":
         yield f"int8 ranges from {model.calibration or 'frames that model.yaml does not name'}"
     if model.kept_float:
-        yield f"in floating point all the same: {listed(model.kept_float, 5)}"
+        yield f"kept in floating point: {listed(model.kept_float, 5)}"
 
 
 def _refuse(place: Path, why: str, **arguments: object) -> None:

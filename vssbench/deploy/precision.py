@@ -22,7 +22,7 @@ Precision = Literal["float32", "fp16", "int8"]
 QUANTISED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """The operators to quantise to int8, which make nearly all multiplications."""
 _EXACT = {
-    "GridSample": "places to sample at need more digits",
+    "GridSample": "sampling positions need more digits",
     "LayerNormalization": "means and variances of values of any size",
     "InstanceNormalization": "means and variances of values of any size",
     "Softmax": "exponentials of values of any size",
@@ -31,8 +31,8 @@ _EXACT = {
     "Einsum": "products of two activations, which have no fixed weights",
 }
 _ONE_ACTIVATION = "a product of two activations, which have no fixed weights"
-_LAST = "no other layer lies between it and an output: its error is the output's own"
-_PLACES = "gives the places that are sampled: a step of 8 bits may be more than a pixel"
+_LAST = "no other layer comes between it and an output: its error is the output's own"
+_PLACES = "returns the sampling positions: a step of 8 bits may be more than a pixel"
 
 
 def to_fp16(folder: Path, model: ModelFile) -> ModelFile:

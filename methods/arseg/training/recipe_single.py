@@ -28,7 +28,7 @@ from vssbench.training.recipe import Batch, Example, Order, Recipe
 
 DEVIATIONS = (
     "starts from random weights unless --start names a ResNet-18 trained on ImageNet, as the paper's does",
-    "the cosine reaches zero at the last step (the release: a few steps an epoch later)",
+    "the cosine reaches zero at the last step (the release: a few steps per epoch later)",
     "a batch without labelled pixels has a segmentation loss of 0 (the release: NaN)",
 )
 
