@@ -1,5 +1,6 @@
 """Every layout returns, pixel for pixel, the labels that were written; a wrong folder is one error message."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.helpers.command import vssbench
 from vssbench.bench.clip import run_frame
 from vssbench.datasets.codec import CodecSpec, Compressed
 from vssbench.datasets.export import LABEL_STEP, LAYOUTS, export
@@ -266,6 +268,20 @@ def test_vspw_masks_are_readable_without_frames_and_a_missing_frame_is_named(tmp
     assert [(stem, int(labels.max())) for stem, labels in dataset.labels("a")] == [("000", 2)]
     with pytest.raises(UserError, match=r"000\.jpg"):
         next(dataset.frames("a"))
+
+
+def test_vspw_predictions_are_scored_without_frames(tmp_path):
+    for index in range(17):
+        for folder, value in (("data/a/mask", 3), ("predictions/a", 2)):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(tmp_path / folder / f"{index:03d}.png"), np.full((4, 6), value, np.uint8))
+    (tmp_path / "val.txt").write_text("a\n")
+    folders = ("--data-root", tmp_path, "--predictions", tmp_path / "predictions")
+    done = vssbench("score", "--dataset", "vspw", *folders, "--json")
+    assert done.status == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["frames"], result["labelled"], result["skipped"]) == (17, 17, {})
+    assert set(result["metrics"].values()) == {100.0}
 
 
 def test_vspw_list_accepts_any_line_endings_blank_lines_and_a_bom(tmp_path):

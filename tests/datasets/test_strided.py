@@ -120,6 +120,17 @@ def test_protocol_is_that_of_the_inner_dataset(tmp_path: Path, arrays: Any) -> N
     assert json.loads(done.stdout)["methods"]["oracle"]["protocol"] == "vspw"
 
 
+def test_codec_is_that_of_the_inner_dataset(tmp_path: Path, arrays: Any) -> None:
+    """Cityscapes' 5 Mbit/s at 17 frames per second, not CamVid's 3 at 30, which other datasets take."""
+    export(arrays(length=20), "cityscapes", tmp_path)
+    for dataset in ("cityscapes", "strided(of=cityscapes,by=2)", "strided(of=strided(of=cityscapes,by=2),by=2)"):
+        told = {"methods": ["oracle"], "dataset": dataset, "data_root": str(tmp_path), "codec": "h264"}
+        bench = Bench(load_spec(None, told))
+        codec = bench.codec(bench.load(parse("oracle")))
+        assert codec is not None
+        assert (codec.codec.bit_rate, codec.codec.fps) == (5_000_000, 17)
+
+
 def test_codec_uses_the_stated_frame_rate(tmp_path: Path) -> None:
     """Otherwise it would be CamVid's 30 frames per second: fewer frames share the same bits per second."""
     write_tree(tmp_path, {"a": 9})

@@ -261,7 +261,11 @@ def test_labels_are_resized_to_the_frame_by_nearest_neighbour() -> None:
         (frame,) = random_clip(length=1, size=size)
         small = logits(method, frame)[:11].argmax(0).astype(np.uint8)
         expected = np.asarray(Image.fromarray(small).resize(size[::-1], Image.Resampling.NEAREST))
-        np.testing.assert_array_equal(run(method, frame)[0], expected)
+        found, scores = run(method, frame)
+        np.testing.assert_array_equal(found, expected)
+        maps = [Image.fromarray(one) for one in logits(method, frame)[:11]]
+        resized = [np.asarray(one.resize(size[::-1], Image.Resampling.NEAREST)) for one in maps]
+        np.testing.assert_array_equal(scores, resized)
 
 
 # Void, classes, statistics.

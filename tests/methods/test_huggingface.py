@@ -107,6 +107,9 @@ def test_heads_for_training_are_not_part_of_the_network(tmp_path: Path) -> None:
     names = {name for name in network.state_dict() if name.startswith("auxiliary_head")}
     assert names
     assert not names & ours.network.state_dict().keys()
+    unread = ("auxiliary_head", "backbone.swin.layernorm")
+    counted = sum(one.numel() for name, one in network.named_parameters() if not name.startswith(unread))
+    assert cost(ours, None, SIZE)["params_m"] == pytest.approx(counted / 1e6)
 
 
 @pytest.mark.parametrize("name", ["mask2former", "dpt"])

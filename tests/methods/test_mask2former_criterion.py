@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers.models.mask2former.modeling_mask2former import Mask2FormerHungarianMatcher
 
-from vssbench.methods.mask2former.criterion import POINT_SHARE, Criterion, Targets, find_targets
+from vssbench.methods.mask2former.criterion import POINT_SHARE, Criterion, find_targets
 from vssbench.methods.mask2former.network import configure
 
 CLASSES, QUERIES, HEADS, SIZE = 5, 4, 2, (8, 12)
@@ -171,6 +171,11 @@ def test_gradients_reach_every_head() -> None:
     assert all(head.grad is not None and head.grad.any() for head in (*classes, *masks))
 
 
-def test_number_of_points_matches_the_official_code() -> None:
-    assert round(POINT_SHARE * (480 // 4) ** 2) == 12544
-    assert isinstance(find_targets(halves(0, 1)[None], SIZE), Targets)
+def test_number_of_points_matches_the_official_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a crop of 480x480: 12544 to match; to learn, the best of three times as many, and a quarter anywhere."""
+    drawn, uniform = [], torch.rand
+    monkeypatch.setattr(torch, "rand", lambda *shape, **kind: drawn.append(shape) or uniform(*shape, **kind))
+    labels = torch.zeros(1, 480, 480, dtype=torch.int64)
+    labels[:, 240:] = 1
+    criterion()([torch.randn(1, QUERIES, CLASSES + 1)], [torch.randn(1, QUERIES, 120, 120)], labels)
+    assert drawn == [(1, 1, 12544, 2), (2, 3 * 12544, 2), (2, 12544 // 4, 2)]

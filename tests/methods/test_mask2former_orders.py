@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -133,13 +135,19 @@ def test_fast_labels_are_the_argmax_of_the_fast_scores(
     assert best.max() < 1e-5
 
 
-def test_fast_and_exact_labels_agree_on_97_percent_of_pixels() -> None:
+def test_fast_and_exact_labels_differ_on_3_percent_of_pixels_near_borders() -> None:
     """Where a mask is large and certain, both orders agree; a run reports the share (`bench.approximation`)."""
     exact, fast = (load_method(f"mask2former(decode={order})") for order in ("exact", "fast"))
     frame = random_clip(length=1, size=(128, 224))[0]
     y = exact.step(exact.prepare(frame))
     assert fast.weights.sha256 == exact.weights.sha256
-    assert (fast.decode(y).labels == exact.decode(y).labels).mean() > 0.97
+    labels = exact.decode(y).labels
+    differ = fast.decode(y).labels != labels
+    assert differ.mean() < 0.03
+    cell = np.ones((2 * 4 + 1, 2 * 4 + 1), np.uint8)  # up to a cell of stride 4 away
+    near_a_border = cv2.dilate(labels, cell) != cv2.erode(labels, cell)
+    assert near_a_border.mean() < 0.7
+    assert near_a_border[differ].mean() > 0.99
 
 
 def test_fast_decoding_costs_less() -> None:

@@ -17,6 +17,7 @@ from vssbench import load_method
 from vssbench.datasets.label_spaces import load_space
 from vssbench.datasets.synthetic.dataset import Synthetic
 from vssbench.errors import UserError
+from vssbench.methods.mask2former.criterion import Criterion
 from vssbench.methods.mask2former.network import build
 from vssbench.methods.mpvss.recipe import MpvssRecipe, draw_pair
 from vssbench.networks.checkpoints import save
@@ -177,6 +178,17 @@ def test_losses_are_named_and_reproducible(recipe: MpvssRecipe) -> None:
         found.append({name: value.item() for name, value in recipe.module(pairs).items()})
     assert found[0] == found[1]
     assert found[0].keys() == {"class", "mask", "dice"}
+
+
+def test_losses_have_the_weights_of_the_paper(recipe: MpvssRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """2 for the class, 5 for the mask's cross-entropy, 5 for dice, summed over all heads."""
+    heads = []
+    head = Criterion._head
+    monkeypatch.setattr(Criterion, "_head", lambda *given: heads.append(head(*given)) or heads[-1])
+    found = recipe.module(batch(recipe))
+    assert len(heads) == 7
+    for name, weight in (("class", 2), ("mask", 5), ("dice", 5)):
+        assert found[name].item() == pytest.approx(weight * sum(one[name].item() for one in heads), rel=1e-5)
 
 
 def test_mixed_precision_leaves_the_pixel_decoder_in_float32(recipe: MpvssRecipe) -> None:

@@ -178,6 +178,19 @@ def test_weights_digest_follows_the_content_of_the_folder(tmp_path: Path) -> Non
     assert load_method(f"onnx(model={folder})").weights.sha256 != before.sha256
 
 
+@pytest.mark.parametrize("name", ["key.onnx", "nonkey.onnx"])
+def test_weights_digest_changes_with_each_graph_file(name: str, tmp_path: Path) -> None:
+    import onnx
+
+    folder = made.with_key(tmp_path)
+    before = load_method(f"onnx(model={folder})").weights.sha256
+    model = onnx.load(folder / name)
+    weight = onnx.numpy_helper.to_array(model.graph.initializer[0])
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(2 * weight, "w"))
+    made.saved(folder / name, model)
+    assert load_method(f"onnx(model={folder})").weights.sha256 != before
+
+
 def test_untrained_weights_stay_untrained(tmp_path: Path) -> None:
     folder = made.alone(tmp_path, weights={"origin": "untrained"})
     assert load_method(f"onnx(model={folder})").weights.origin == "untrained"

@@ -9,7 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.helpers.command import MAIN, vssbench
 from tests.robustness.made import assert_refused
@@ -61,10 +63,11 @@ def arguments(methods: str, name: str, output: Path, *more: str) -> list[str]:
     return ["run", "--methods", f"{methods}:{name}", *DATA[:2], "--output", str(output), "--no-latency", *more]
 
 
-def started(*arguments: str) -> subprocess.Popen[str]:
+def started(*arguments: str, folder: Path | None = None) -> subprocess.Popen[str]:
     """The command with its streams in pipes: no terminal. A background shell would have Ctrl-C ignored."""
     command = [sys.executable, "-c", f"import signal; signal.signal(2, signal.default_int_handler); {MAIN}"]
-    return subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([*command, *arguments], cwd=folder, text=True, **pipes)
 
 
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
@@ -132,6 +135,64 @@ def test_generator_exit_is_handled_like_any_other_error(methods: str, tmp_path: 
     assert "failed: GeneratorExit: enough" in failed.stderr
     skipped = vssbench(*arguments(methods, "Closes", tmp_path / "skipped", "--on-error", "skip-clip"))
     assert "every clip failed" in skipped.stderr
+
+
+WAITS = """
+import sys, time
+from vssbench.datasets.synthetic.dataset import Synthetic
+
+class Waits(Synthetic):
+    def clips(self):
+        print("waiting", file=sys.stderr, flush=True)
+        time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize(
+    ("verb", "by", "status"),
+    [
+        ("doctor", signal.SIGINT, 130),
+        ("doctor", signal.SIGTERM, 143),
+        ("score --predictions .", signal.SIGINT, 130),
+        ("train psp18 --output out", signal.SIGINT, 130),
+    ],
+)
+def test_interrupted_verb_ends_with_one_message_and_the_status_of_the_signal(
+    verb: str, by: int, status: int, tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text(WAITS)
+    process = started(*verb.split(), "--dataset", f"{tmp_path / 'own.py'}:Waits", folder=tmp_path)
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "waiting\n"
+        process.send_signal(by)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, out, err) == (status, "", "vssbench: interrupted\n")
+    assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["own.py"]
+
+
+def test_interrupted_predict_names_what_is_written(methods: str, tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    for index in range(4):
+        Image.fromarray(np.zeros((16, 24, 3), np.uint8)).save(tmp_path / f"frames/{index}.png")
+    process = started(
+        *("predict", f"{methods}:Hangs", "--frames", str(tmp_path / "frames"), "--labels", "synthetic"),
+        *("--output", str(tmp_path / "out")),
+    )
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "hanging\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (130, "")
+    *_, written, last = err.splitlines()
+    assert written == f"vssbench: stopped; written before that: 2 frames in {tmp_path / 'out'}"
+    assert last.startswith("vssbench: interrupted")
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*.png")) == ["0.png", "1.png"]
 
 
 def test_ctrl_c_in_check_is_not_reported_as_a_regression() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,9 @@ GLOBALS = [
     *("numpy.core.multiarray _reconstruct", "collections OrderedDict", "_codecs encode", "pty spawn"),
 ]  # fmt: skip
 
+A_MOMENT = 5.0
+"""Seconds of processor time: a thousand times what a refusal takes, and less than filling a stated terabyte would."""
+
 
 def hostile(chance: random.Random, folder: Path) -> None:
     """Pickles of calls, builds and large stated sizes. None makes the folder, or takes more than a moment."""
@@ -98,7 +102,9 @@ def hostile(chance: random.Random, folder: Path) -> None:
     for _ in range(chance.randint(0, 12)):
         data += chance.choice(pushes)() if chance.random() < 0.6 else chance.choice(acts)
     path.write_bytes(data + b".")
+    began = time.process_time()
     refusal = _refusal(lambda: read(path))
+    assert time.process_time() - began < A_MOMENT
     assert not mark.exists()
     assert refusal is not None, "a file that begins with a call was read"
     assert str(path) in refusal

@@ -215,10 +215,26 @@ def test_data_digest_can_be_over_a_sample_of_the_clips() -> None:
 
 def test_folder_of_a_finished_training_is_refused(tmp_path: Path) -> None:
     finished(tmp_path / "a")
+    before = contents(tmp_path / "a")
+    assert before.keys() >= {"training.json", "log.jsonl", "toy.safetensors"}
     with pytest.raises(UserError, match="already holds files"):
         job().open().run(tmp_path / "a", resume=False)
     with pytest.raises(UserError, match="is finished"):
         job().open().run(tmp_path / "a", resume=True)
+    assert contents(tmp_path / "a") == before
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_folder_of_other_files_is_refused_and_unchanged(tmp_path: Path, resume: bool) -> None:
+    (tmp_path / "log.jsonl").write_text("somebody's notes\n")
+    with pytest.raises(UserError, match="already holds files"):
+        job().open().run(tmp_path, resume=resume)
+    assert contents(tmp_path) == {"log.jsonl": b"somebody's notes\n"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Name -> bytes of the files of a folder, except for the lock, which holds nothing."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
 
 
 def test_plan_states_time_memory_and_data_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,6 +246,23 @@ def test_plan_states_time_memory_and_data_and_writes_nothing(tmp_path: Path, mon
     assert plan["memory_mb"]["host_peak"] > 10
     assert (plan["clips"], plan["labelled_frames"]) == (2, 6)
     assert not list(tmp_path.iterdir())
+
+
+def test_processes_share_out_the_examples_of_each_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each clip occurs once in a round of eight examples, so the names tell the examples of a batch of four apart."""
+
+    def batches(processes: int, index: int) -> list[list[str]]:
+        monkeypatch.setattr("accelerate.Accelerator.num_processes", processes)
+        monkeypatch.setattr("accelerate.Accelerator.process_index", index)
+        dataset = "synthetic(clips=8,frames=3,height=16,width=24)"
+        training = job(dataset=dataset, settings={"batch": 4}).open().training
+        return [list(batch.names) for batch in training.batches(0)]
+
+    alone = batches(1, 0)
+    shares = [batches(2, index) for index in range(2)]
+    assert [len({*names}) for names in alone] == [4] * 8
+    assert [one + other for one, other in zip(*shares, strict=True)] == alone
+    assert all(len(names) == 2 for share in shares for names in share)
 
 
 def test_batch_not_divisible_by_the_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,6 @@ class Compressed:
     """The dataset with every frame decoded, and side["motion"], float32[H, W, 2], on all but intra frames.
 
     motion_seconds: the time to make the dense motion, one number per frame that has motion, in reading order
-    motion_seconds: the time to make the dense motion, one number per frame that has one, in reading order
     """
 
     side = frozenset({"motion"})

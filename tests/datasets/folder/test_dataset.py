@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.helpers.command import vssbench
 from tests.helpers.described import CLASSES, describe, labels, picture, write_tree
 from vssbench.datasets.folder.masks import Masks
 from vssbench.datasets.folder.patterns import Found, Pattern
@@ -162,6 +164,27 @@ def test_frames_without_a_label_file_have_no_labels(tmp_path: Path) -> None:
     (tmp_path / "frames/a/00003.png").unlink()
     with pytest.raises(UserError, match="1 label files of clip 'a' have no frame"):
         dataset.stems("a")
+
+
+def test_frames_without_a_label_file_do_not_count_in_scores(tmp_path: Path) -> None:
+    """`run` and `score` find what is counted by hand over the labelled frames."""
+    write_tree(tmp_path, {"a": 4})
+    (tmp_path / "masks/a/00002.png").unlink()
+    file = describe(tmp_path / "d.yaml")
+    for index in (0, 1, 3):  # none for the frame without labels
+        path = tmp_path / f"predictions/a/{index:05d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(labels("a", index // 3 * 3) % 255).save(path)
+    options = ("--dataset", file, "--protocol", "exact", "--metrics", "mIoU", "--json")
+    scored = json.loads(vssbench("score", *options, "--predictions", tmp_path / "predictions").stdout)
+    method = ("--methods", "hold(of=oracle,key_interval=3)", "--no-latency", "--output", tmp_path / "run")
+    (ran,) = json.loads(vssbench("run", *options, *method).stdout)["methods"].values()
+    truth, guess = (np.concatenate([labels("a", index) for index in indices]) for indices in ((0, 1, 3), (0, 0, 3)))
+    truth, guess = truth[truth < 255], guess[truth < 255]
+    ious = [((truth == c) & (guess == c)).sum() / ((truth == c) | (guess == c)).sum() for c in range(3)]
+    assert (scored["frames"], scored["labelled"]) == (4, 3)
+    assert scored["metrics"]["mIoU"] == pytest.approx(100 * np.mean(ious))
+    assert ran["metrics"]["mIoU"] == scored["metrics"]["mIoU"] < 100
 
 
 def test_description_without_labels_is_unlabelled_video(tmp_path: Path) -> None:
