@@ -65,6 +65,7 @@ def test_gpu_benchmark_says_what_it_leaves_out_and_why(tmp_path: Path, capsys: p
     assert found["goldens"] == found["latency"] == {}
     assert "golden videomt_vit_s_vspw" in found["left_out"][0]
     assert "looks ahead" in found["left_out"][1]
+    assert not any("\n" in one for one in found["left_out"])
     found = run(tmp_path, "--goldens", "videomt_vit_s_vspw", "--methods", "videomt", "--budget", "0")
     assert len(found["left_out"]) == 5
     assert all(one.endswith("no time left") for one in found["left_out"])
@@ -75,7 +76,11 @@ def test_missing_device_is_an_error_that_names_it(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit) as left:
         gpu.main(["--device", "cuda:77"])
     assert left.value.code == 2
-    assert "cuda:77" in capsys.readouterr().err
+    said = capsys.readouterr()
+    what, expected = said.err.splitlines()
+    assert what.startswith("gpu.py: --device cuda:77 cannot be used: ")
+    assert expected == "  expected: cpu, or cuda:0 with a GPU"
+    assert said.out == ""
 
 
 def test_agreement_is_the_minimum_over_frames() -> None:

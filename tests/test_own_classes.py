@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 
 from tests.helpers.command import vssbench
 from tests.helpers.described import CLASSES, describe, write_tree
-from vssbench import datasets, load_dataset, registry
+from vssbench import datasets, load_dataset, registry, score
+from vssbench.datasets.label_spaces import load_space
 from vssbench.load import Context, innermost, load_method, resolved
 from vssbench.networks.class_mapping import trained_for
 from vssbench.registry import Entry
@@ -166,15 +167,26 @@ def test_labels_argument_can_be_a_file_of_classes(tmp_path: Path) -> None:
 
 def test_mapping_converts_the_classes_of_a_network(trained: dict[str, Path], tmp_path: Path) -> None:
     """The classes in the opposite order: the same pixels with the other class number, so the same mIoU."""
-    other = load_dataset("checkerboard(length=3)").space
+    board, weights = load_dataset("checkerboard(length=3)"), trained["mask2former"]
     (tmp_path / "swapped.yaml").write_text("classes: [light, dark]\n")
     (tmp_path / "map.yaml").write_text("light: [white]\ndark: [black]\n")
-    spec = f"mask2former(labels={tmp_path}/swapped.yaml,mapping={tmp_path}/map.yaml)"
-    plain: Any = load_method("mask2former", trained["mask2former"], labels=other)
-    swapped: Any = load_method(spec, trained["mask2former"])
-    for frame in load_dataset("checkerboard(length=3)").frames("down"):
-        one, two = (method.decode(method.step(method.prepare(frame))).labels for method in (plain, swapped))
-        assert np.array_equal(one, 1 - two)
+    swapped, mapping = load_space(f"{tmp_path}/swapped.yaml"), f"mapping={tmp_path}/map.yaml"
+    frames = list(board.frames("down"))
+    truth = np.array([frame.labels for frame in frames])
+
+    def predictions(method: Any) -> list[np.ndarray]:
+        return [method.decode(method.step(method.prepare(frame))).labels for frame in frames]
+
+    plain = predictions(load_method("mask2former", weights, labels=board.space))
+    mapped = predictions(load_method(f"mask2former(labels={tmp_path}/swapped.yaml,{mapping})", weights))
+    in_a_run = predictions(load_method(f"mask2former({mapping})", weights, labels=swapped))
+    assert np.array_equal(mapped, 1 - np.array(plain))
+    assert np.array_equal(in_a_run, mapped)
+    before, after = score(list(truth), plain, classes=board.space), score(list(1 - truth), mapped, classes=swapped)
+    assert before["mIoU"] is not None
+    assert before["mIoU"] > 0
+    assert after.metrics == before.metrics
+    assert after.per_class == {"light": before.per_class["white"], "dark": before.per_class["black"]}
 
 
 def test_mapping_template_is_written_to_be_filled_in(trained: dict[str, Path], tmp_path: Path) -> None:

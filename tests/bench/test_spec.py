@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,10 +82,45 @@ def test_flags_override_the_file(tmp_path: Path) -> None:
 def test_any_text_is_a_run_file_or_one_error_message(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("yaml") / "bench.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    found: RunSpec | str
     try:
-        spec = load_spec(path, {})
+        found = load_spec(path, {})
     except UserError as error:
-        message = str(error)
-    else:
-        message = "bench.yaml" if isinstance(spec, RunSpec) else ""
-    assert "bench.yaml" in message
+        found = str(error)
+    assert "bench.yaml" in found if isinstance(found, str) else found == RunSpec(**(yaml.safe_load(text) or {}))
+
+
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "methods": st.lists(st.sampled_from(["oracle", "hold(key_interval=2,of=oracle)", "mpvss"]), min_size=1),
+        "dataset": st.sampled_from(["camvid", "synthetic(clips=2)"]),
+        "split": st.text(min_size=1),
+        "data_root": st.text(min_size=1),
+        "metrics": st.lists(st.sampled_from(["mIoU", "VC@8", "BIoU(width=0.2)"]), min_size=1),
+        "protocol": st.sampled_from(["exact", "mmseg"]),
+        "codec": st.just("h264(gop=12)"),
+        "distances": st.lists(st.integers(0, 1000), min_size=1),
+        "sweep": st.just({"key_interval": [1, 2]}),
+        "stream": st.builds(lambda fps: {"fps": [fps], "latency": "p90"}, st.floats(0.1, 10_000)),
+        "limit": st.integers(1, 10**9),
+        "checkpoint": st.just({}),
+        "threads": st.integers(1, 1024),
+        "keep_frames": st.integers(0, 100),
+        "allow_untrained": st.booleans(),
+        "latency": st.builds(lambda rounds: {"enabled": False, "rounds": rounds}, st.integers(1, 10**6)),
+        "rules": st.just({"mIoU": "-0.1"}),
+    },
+)
+
+
+@given(FIELDS)
+def test_run_file_sets_its_fields_and_no_others(
+    tmp_path_factory: pytest.TempPathFactory, fields: dict[str, Any]
+) -> None:
+    path = tmp_path_factory.mktemp("yaml") / "bench.yaml"
+    path.write_text(yaml.safe_dump(fields), encoding="utf-8")
+    spec = load_spec(path, {})
+    found = spec.model_dump(exclude_unset=True)
+    assert found == fields
+    assert spec == RunSpec().model_copy(update={name: getattr(spec, name) for name in fields})

@@ -1,4 +1,4 @@
-"""BIoU from a run to its readers: records, intervals, comparisons, figures by class, rules and verify."""
+"""BIoU from a run to its readers: records, intervals, comparisons, figures by class, rules, verify, report, score."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
+from PIL import Image
 
 from tests.helpers.command import vssbench
+from vssbench import load_dataset, load_method
 from vssbench.bench import run as whole_run
 from vssbench.bench.spec import RunSpec
 from vssbench.bench.spec import with_latency_off as without_latency
@@ -59,6 +61,31 @@ def test_every_boundary_width_has_intervals_comparisons_and_class_figures(run: P
         assert found.low > 0
         assert found.p < 0.05
     assert read_folder(folders[0]).result.by_class != read_folder(folders[1]).result.by_class
+
+
+def test_report_prints_every_boundary_width_with_its_interval(run: Path) -> None:
+    lines = vssbench("report", run).stdout.splitlines()
+    heading = next(line for line in lines if line.startswith("| method"))
+    assert [cell.strip() for cell in heading.split("|")[2:6]] == METRICS
+    for row in read([run]):
+        (line,) = [one for one in lines if one.startswith(f"| `{row.method}` ") and "[" in one]
+        shown = [cell.strip() for cell in line.split("|")[2:6]]
+        intervals = [row.intervals[metric] for metric in METRICS]
+        assert shown == [f"{one.value:.2f} [{one.low:.1f}, {one.high:.1f}]" for one in intervals]
+
+
+def test_score_of_the_same_predictions_equals_the_run(run: Path, tmp_path: Path) -> None:
+    dataset, method = load_dataset(SMALL), load_method(METHODS[1])
+    for clip in dataset.clips():
+        method.reset()
+        (tmp_path / clip).mkdir()
+        for frame in dataset.frames(clip):
+            labels = method.decode(method.step(method.prepare(frame))).labels
+            Image.fromarray(labels).save(tmp_path / clip / f"{frame.stem}.png")
+    words = ("score", "--dataset", SMALL, "--predictions", tmp_path, "--metrics", ",".join(METRICS), "--json")
+    scored, result = json.loads(vssbench(*words).stdout), read_folder(run / slug(METHODS[1])).result
+    assert scored["metrics"] == result.metrics
+    assert scored["by_class"] == result.by_class
 
 
 def test_verify_reports_an_edited_class_figure(run: Path) -> None:

@@ -106,13 +106,20 @@ def test_unreadable_or_missing_rapl_counter_is_the_reason(rapl, monkeypatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_real_gpu_reports_energy_or_a_reason():
     pytest.importorskip("pynvml")
-    block = torch.rand(4096, 4096, device="cuda")
+    block, frames = torch.rand(4096, 4096, device="cuda"), 0
 
     def run():
+        nonlocal frames
         for _ in range(20):
             block @ block
         torch.cuda.synchronize()
+        frames += 20
         return 20
 
     found = energy(run, "cuda:0", seconds=1.0, windows=2)
-    assert found["reason"] is not None or found["joules_per_frame"] > 0
+    if found["reason"] is not None:
+        assert found["reason"].startswith("NVML: ")  # a device without the counter
+        assert found["joules_per_frame"] is None
+    else:
+        assert 10 < found["watts"] < 2000
+        assert found["joules_per_frame"] == pytest.approx(found["watts"] * found["seconds"] / frames, rel=0.1)

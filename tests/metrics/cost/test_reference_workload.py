@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gate import Slower
 from vssbench.bench import run as whole_run
@@ -115,6 +117,37 @@ def test_reference_workload_takes_between_a_fifth_and_20_milliseconds() -> None:
     workload()
     times = clock.own([spent(workload) for _ in range(20)])
     assert 2e-4 < median(times) < 2e-2
+
+
+class Operators(TorchDispatchMode):
+    """Lists the operators that torch carries out, each with the shape of its output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, tuple[int, ...]]] = []
+
+    def __torch_dispatch__(self, function, types, arguments=(), named=None):
+        output = function(*arguments, **(named or {}))
+        self.seen.append((function.name().removeprefix("aten::").partition(".")[0], tuple(output.shape)))
+        return output
+
+
+def test_reference_workload_never_changes() -> None:
+    """A different workload would make every stored speed baseline worthless."""
+    workload = reference_workload("cpu")
+    with Operators() as operators:
+        workload()
+    assert [one for one in operators.seen if one[0] != "mT"] == [
+        *[("conv2d", (1, 32, 16, 28))] * 2,
+        ("matmul", (16, 768)),
+        *[("matmul", (4, 192, 192)), ("softmax", (4, 192, 192)), ("matmul", (4, 192, 32))],
+        *[("gelu", (1, 32, 32, 56)), ("layer_norm", (1, 32, 32, 56))],
+        *[("upsample_bilinear2d", (1, 11, 48, 80)), ("argmax", (1, 48, 80))],
+    ]
+    with FlopCounterMode(display=False) as counter:
+        workload()
+    convolutions, product, attention = 2 * 32 * 16 * 28 * 32 * 9, 16 * 768 * 768, 2 * 4 * 192 * 192 * 32
+    assert counter.get_total_flops() == 2 * (convolutions + product + attention)
 
 
 def test_run_keeps_the_reference_times_of_every_round(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,21 @@ def test_compressed_and_uncompressed_video_have_separate_lines(tmp_path: Path) -
     assert marked(of) == {}
     lines = [one for one in of.lines if one.rule.metric == "mIoU"]
     assert [(one.place.codec, len(one.points)) for one in lines] == [("", 2), ("h264(gop=12)", 2)]
+
+
+@pytest.mark.parametrize(("key", "other"), [("spec", "cityscapes"), ("split", "test")])
+def test_datasets_and_their_splits_have_separate_lines(tmp_path: Path, key: str, other: str) -> None:
+    for number in range(1, 5):
+        file = next(day(tmp_path, number, 0.9 if number % 2 else 0.5).glob("*/result.json"))
+        data = json.loads(file.read_text())
+        data["dataset"][key] = data["dataset"][key] if number % 2 else other
+        file.write_text(json.dumps(data))
+    of = found(tmp_path)
+    assert marked(of) == {}
+    lines = {
+        one.place.dataset: [when.day for when, _, _ in one.points] for one in of.lines if one.rule.metric == "mIoU"
+    }
+    assert lines == {"camvid val": [1, 3], f"{other} val" if key == "spec" else f"camvid {other}": [2, 4]}
 
 
 def test_runs_without_clip_records_have_no_significance_test(tmp_path: Path) -> None:

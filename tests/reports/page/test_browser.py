@@ -83,6 +83,27 @@ def test_filters_apply_to_the_table_and_the_plot(browser: Browser) -> None:
     assert browser.evaluate(NAMES) == [f"Paper {page_rows.HOSTILE}"]
 
 
+def test_filters_apply_to_every_section(browser: Browser) -> None:
+    def drawn(canvases: int) -> dict[str, list[str]]:
+        """Section -> rows that occur in it, once the frames have that many pictures (or after some seconds)."""
+        return browser.evaluate(f"""(async () => {{
+            for (let waited = 0; waited < 300; waited++)
+                if (document.querySelectorAll('.frame-grid canvas').length !== {canvases})
+                    await new Promise(requestAnimationFrame);
+            const rows = section => [...section.querySelectorAll('[data-row]')].map(e => e.dataset.row);
+            return Object.fromEntries([...document.querySelectorAll('main > section')].map(
+                section => [section.id, [...new Set(rows(section))].sort()]));
+        }})()""")
+
+    before = drawn(5)  # image, ground truth, three methods
+    browser.evaluate("document.getElementById('text').focus()")
+    browser.type("interval=4")
+    sections = ("leaderboard", "tradeoff", "classes", "distance", "stream", "latency", "frames")
+    assert all(len(before[section]) >= 3 for section in sections)
+    assert drawn(3) == {**before, **{section: ["1"] for section in sections}}
+    assert browser.evaluate("document.querySelectorAll('#clips :is(option, circle)').length") == 0
+
+
 def test_class_table_shows_the_chosen_metric(browser: Browser) -> None:
     cells = "[...document.querySelectorAll('#classes td')].map(e => e.textContent)"
     choose = """(name => { const list = [...document.querySelectorAll('#classes select')].at(-1); list.value = name;

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from tests.reports.made import method_folder
+from tests.reports.page.page_rows import partial, published
 from vssbench.bench.spec import LatencySpec, RunSpec, load_spec
 from vssbench.cli import app
 from vssbench.reports.page import command as made
 from vssbench.reports.page.runs import runs, span
+from vssbench.reports.read_runs import read
 
 
 @pytest.mark.parametrize(
@@ -59,3 +62,10 @@ def test_run_span_is_from_the_first_start_to_the_last_end() -> None:
 
 def test_runs_of_no_rows_are_empty() -> None:
     assert runs([]) == []
+
+
+def test_published_rows_and_rows_without_a_folder_have_no_run(tmp_path: Path) -> None:
+    folder = method_folder(tmp_path / "night", "mpvss", 0.9)
+    (measured,) = read([folder.parent])
+    assert [run["name"] for run in runs([measured, published(), partial("a")])] == ["night"]
+    assert runs([published(), partial("a")]) == []
