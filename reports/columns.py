@@ -6,7 +6,7 @@ measured alone and memory measured with other methods loaded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from string import ascii_uppercase
@@ -191,7 +191,24 @@ def accuracies(rows: Sequence[Row]) -> list[str]:
 
     The rest of what is measured by default is only in the CSV file, since the table would not fit a page.
     """
-    asked = metrics(rows)
+    return _printed(metrics(rows))
+
+
+def by_clip(known: Iterable[str], chosen: Sequence[str] = ()) -> list[str]:
+    """Return the metrics that the page shows clip by clip, and in which it compares the best methods in pairs.
+
+    They are those of the usual table and of the chosen columns, pixel accuracy, and mIoU on show at each frame rate.
+
+    known: names of figures, the result's own
+    """
+    names = dict.fromkeys(known)
+    asked = [name for name in names if is_metric(name)]
+    streamed = [name for name in names if name.startswith("sIoU(")]
+    wanted = dict.fromkeys([*_printed(asked), "pixel_accuracy", *chosen])
+    return [*(name for name in wanted if name in asked), *streamed]
+
+
+def _printed(asked: Sequence[str]) -> list[str]:
     return [name for name in ACCURACY if name in asked] + [name for name in asked if name not in (*ACCURACY, *DEFAULT)]
 
 

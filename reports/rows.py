@@ -63,6 +63,7 @@ class Row:
     to_best:   metric -> the row minus the group's best in that metric, paired over clips; p is corrected for all pairs
                of the group. Missing for the best itself, and where there is nothing to compare
     to_above:  the row's mIoU minus that of the next better one, likewise
+    to_others: metric -> folder of another row -> the row minus that one, likewise; each pair once, among the best rows
     distances: frames since the key frame -> mIoU in percent
     notes:     what a reader must know before comparing the row, a sentence each
     at_least:  names of figures that are lower bounds: work is known to be missing from them
@@ -84,6 +85,7 @@ class Row:
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     to_best: Mapping[str, Comparison] = field(default_factory=dict)
     to_above: Comparison | None = None
+    to_others: Mapping[str, Mapping[Path, Comparison]] = field(default_factory=dict)
     distances: Mapping[int, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     at_least: frozenset[str] = frozenset()
@@ -121,14 +123,22 @@ class Row:
         return (self.runtime, self.precision) in ((None, None), ("torch", "float32"))
 
     @property
+    def barred(self) -> str | None:
+        """Why the row may be the best in nothing; None where it may."""
+        if self.origin == "published":
+            return "it was not measured here"
+        if self.untrained:
+            return "its weights are random"
+        return "it is given the ground truth" if self.told else None
+
+    @property
     def contender(self) -> bool:
         """Whether its mIoU takes part in the comparison of methods."""
         return self.contends("mIoU")
 
     def contends(self, metric: str) -> bool:
         """Return whether the row may be the best in a metric: it has a figure, achieved by its own work."""
-        fair = self.origin != "published" and not self.untrained and not self.told
-        return fair and self.values.get(metric) is not None
+        return self.barred is None and self.values.get(metric) is not None
 
 
 def measured(

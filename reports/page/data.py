@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vssbench import __version__
-from vssbench.reports.columns import machines
+from vssbench.reports.columns import by_clip, machines
 from vssbench.reports.key_frames import ageing
 from vssbench.reports.names import names, short_names
 from vssbench.reports.notes import numbered
@@ -15,12 +15,13 @@ from vssbench.reports.page.columns import all_columns, cells, described
 from vssbench.reports.page.flicker import places
 from vssbench.reports.page.frames import BUDGET, frames, kept_by
 from vssbench.reports.page.legend import legend
-from vssbench.reports.page.pairs import LEVEL, pairs
-from vssbench.reports.page.per_clip import LEVELS, aligned, per_clip, quantiles
+from vssbench.reports.page.pairs import pairs
+from vssbench.reports.page.per_clip import LEVELS, aligned, hundredths, per_clip, quantiles
 from vssbench.reports.page.provenance import provenance
 from vssbench.reports.page.runs import runs
 from vssbench.reports.plots.theme import DARK, LIGHT
-from vssbench.reports.rows import Group, Row, joined
+from vssbench.reports.read_runs import SHOWN
+from vssbench.reports.rows import Group, Row, joined, level_of
 from vssbench.reports.significance import ALPHA
 from vssbench.reports.streams import curve, limits
 
@@ -32,7 +33,8 @@ def contents(rows: Sequence[Row], chosen: Sequence[str] = ()) -> dict[str, Any]:
         "version": __version__,
         "levels": LEVELS.tolist(),
         "alpha": ALPHA,
-        "level": LEVEL,
+        "level": level_of(rows),
+        "shown": SHOWN,
         "families": sorted({row.family for row in rows}),
         "palette": list(zip(LIGHT.palette, DARK.palette, strict=True)),
         "groups": [_group(group, members, BUDGET // len(groups), chosen) for group, members in groups],
@@ -47,6 +49,7 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
     pictured = frames(kept, budget - budget // 8)
     info = next((row.result.dataset for row in rows if row.result is not None), None)
     classes, clips = (info.classes, info.names) if info else ([], [])
+    tested = by_clip((key for row in rows for key in row.values), chosen)
     return {
         **group._asdict(),
         "runs": runs(rows),
@@ -65,10 +68,11 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
                 "origin": row.origin,
                 "protocol": row.group.protocol,
                 "contender": row.contender,
+                "barred": row.barred,
                 **cite(row, {column.title: column for column, _ in shown}, {t: c[index] for t, c in table.items()}),
                 "notes": notes.of_row[index],
                 "provenance": provenance(row),
-                **_measured(row, classes, clips),
+                **_measured(row, classes, clips, tested),
             }
             for index, (row, name, short) in enumerate(zip(rows, names(rows), short_names(rows), strict=True))
         ],
@@ -80,13 +84,16 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
     }
 
 
-def _measured(row: Row, classes: list[str], clips: list[str]) -> dict[str, Any]:
+def _measured(row: Row, classes: list[str], clips: list[str], tested: Sequence[str]) -> dict[str, Any]:
     """Return what a result holds beyond the leaderboard's figures; parts that were not measured are empty."""
     by_class = {"IoU": row.result.per_class, **row.result.by_class} if row.result else {}
     return {
         "perClass": {metric: aligned(values, classes) for metric, values in by_class.items() if values},
         "latency": quantiles(row.result) if row.result else {},
-        "perClip": {name: aligned(values, clips) for name, values in per_clip(row).items()},
+        "perClip": {
+            name: values if isinstance(values, str) else hundredths(values, clips)
+            for name, values in per_clip(row, tested).items()
+        },
     }
 
 

@@ -8,26 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from vssbench.metrics.accuracy.clip_states import Totals
 from vssbench.metrics.cost.latency import SCOPES
 from vssbench.reports.rows import Row
 from vssbench.results.record import RunResult
 from vssbench.types import KINDS
 
-METRICS = ("mIoU", "pixel_accuracy", "VC@8", "VC@16")
-"""The metrics that are shown clip by clip: one number per clip, not the mean over clips that papers print."""
 
+def per_clip(row: Row, metrics: Sequence[str]) -> dict[str, dict[str, float] | str]:
+    """Return metric -> clip -> percent, or why it is not known clip by clip; only the metrics that the row has.
 
-def per_clip(row: Row) -> dict[str, dict[str, float]]:
-    """Return metric -> clip -> percent; empty for a row whose clips' records were not read.
-
-    A clip that contributes nothing to the metric is left out.
+    It is one number per clip, not the mean over clips that papers print. A clip that contributes nothing to the metric
+    is left out.
     """
     known = row.over_clips.totals if row.over_clips else {}
-    found: dict[str, dict[str, float]] = {}
-    for name in METRICS:
-        total = known.get(name)
-        if isinstance(total, Totals):
+    found: dict[str, dict[str, float] | str] = {}
+    for name in metrics:
+        total = known.get(name) or (row.intervals[name].reason if name in row.intervals else None)
+        if isinstance(total, str):
+            found[name] = total
+        elif total is not None:
             values = total.read(total.columns)
             found[name] = {
                 clip: value for clip, value in zip(total.clips, values.tolist(), strict=True) if not math.isnan(value)
@@ -38,6 +37,11 @@ def per_clip(row: Row) -> dict[str, dict[str, float]]:
 def aligned(values: Mapping[str, float | None], names: Sequence[str]) -> list[float | None]:
     """Return the values in the order of the names, rounded to what a plot shows; None where there is none."""
     return [None if (value := values.get(name)) is None else round(value, 2) for name in names]
+
+
+def hundredths(values: Mapping[str, float], names: Sequence[str]) -> list[int | None]:
+    """Return the same in hundredths, which are shorter."""
+    return [None if value is None else round(100 * value) for value in aligned(values, names)]
 
 
 LEVELS = np.linspace(0, 1, 41)

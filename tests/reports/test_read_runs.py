@@ -67,6 +67,22 @@ def test_each_metric_is_compared_with_its_own_best(tmp_path: Path) -> None:
             assert (found.low is None) == (metric != "mIoU")
 
 
+def test_pairs_of_the_best_change_no_other_comparison(tmp_path: Path) -> None:
+    folders = [method_folder(tmp_path, name, right, seed=seed) for seed, (name, right) in enumerate(NEAR.items())]
+    plain, paired = read_runs.read([tmp_path]), read_runs.read([tmp_path], pairs=True)
+    assert [row.to_above for row in paired] == [row.to_above for row in plain]
+    for metric in ("mIoU", "WIoU"):
+        order = sorted(paired, key=lambda row: -(row.values[metric] or 0))
+        by_name = dict(zip(NEAR, folders, strict=True))
+        ordered = [by_name[row.method] for row in order]
+        expected = compare_folders(ordered, metric, pairs=[(1, 0), (2, 0), (2, 1)])
+        for (later, earlier), one in expected.items():
+            assert order[later].to_others[metric][ordered[earlier]] == one
+        for before, now in zip(plain, paired, strict=True):
+            one, other = before.to_best.get(metric), now.to_best.get(metric)
+            assert (one and (one.effect, one.p, one.adjusted)) == (other and (other.effect, other.p, other.adjusted))
+
+
 def test_metric_missing_from_one_method_is_compared_among_the_others(tmp_path: Path) -> None:
     for seed, (name, right) in enumerate(NEAR.items()):
         folder = method_folder(tmp_path, name, right, seed=seed)

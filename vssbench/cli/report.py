@@ -67,7 +67,8 @@ def command(
         find(protocol)
     if output is None and asked and (len(asked) > 1 or write.FOLDERS_ONLY & set(asked)):
         raise UserError(f"--format {','.join(asked)} needs --output", expected="a folder for the files")
-    rows = read_runs.read(runs, protocol)
+    pairs = output is not None and "html" in (asked or write.DEFAULT)
+    rows = read_runs.read(runs, protocol, pairs=pairs, chosen=chosen)
     if with_published:
         rows += published.rows(rows)
     rows, unused = own_names.named(rows, own)

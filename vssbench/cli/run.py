@@ -65,7 +65,7 @@ def command(
     from vssbench.reports import read_runs, write
     from vssbench.reports.tables import leaderboard
 
-    rows = read_runs.read([folder])
+    rows = read_runs.read([folder], pairs=True)
     try:
         write.write(rows, folder)
     finally:  # even if the disk is full by now: every result is kept, and shown

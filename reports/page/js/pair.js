@@ -2,7 +2,7 @@
 
 import { keep } from "./address.js";
 import { button, choice, el, missing, part } from "./dom.js";
-import { drawClips, shared } from "./per_clip.js";
+import { drawClips, shared, unknown } from "./per_clip.js";
 import { settingsOf } from "./settings.js";
 import { rowNamed, state, visible } from "./state.js";
 import { changed, followers, views, whenResized } from "./views.js";
@@ -48,7 +48,8 @@ function drawPair() {
   }
   const [a, b] = chosen(rows);
   const metrics = shared(a, b);
-  const metric = metrics.includes(pair.metric) ? pair.metric : metrics[0];
+  const usual = metrics.find((name) => !unknown(a, b, name)) ?? metrics[0];
+  const metric = metrics.includes(pair.metric) ? pair.metric : usual;
   const change = (known) => {
     Object.assign(pair, known);
     changed(drawPair);

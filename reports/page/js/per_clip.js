@@ -6,10 +6,16 @@ import { frameOf, showFrame } from "./frames.js";
 import { data, state } from "./state.js";
 import { describe } from "./tooltip.js";
 
-/** The metrics that both have clip by clip. */
+/** The metrics that both have. */
 export const shared = (a, b) => Object.keys(a.perClip).filter((name) => name in b.perClip);
 
+/** Why a metric is not known clip by clip for one of the two; undefined where it is for both. */
+export const unknown = (a, b, metric) =>
+  [a, b].map((row) => row.perClip[metric]).find((found) => typeof found === "string");
+
 export function drawClips(host, a, b, metric) {
+  const why = metric && unknown(a, b, metric);
+  if (why) return host.replaceChildren(missing(`${metric} is not known clip by clip: ${why}.`));
   const pairs = metric ? clipPairs(a, b, metric) : [];
   if (!pairs.length)
     return host.replaceChildren(missing("These two have no clip in common with figures of a metric."));
@@ -21,8 +27,11 @@ export function drawClips(host, a, b, metric) {
 /** [{clip, a, b}, ...] of the clips for which both methods have a figure, A's largest loss first. */
 function clipPairs(a, b, metric) {
   const [first, second] = [a.perClip[metric], b.perClip[metric]];
-  const all = state.group.clipNames.map((clip, index) => ({ clip, a: first[index], b: second[index] }));
-  return all.filter((pair) => pair.a !== null && pair.b !== null).sort((p, q) => p.a - p.b - (q.a - q.b));
+  const all = state.group.clipNames.map((clip, index) => ({ clip, hundredths: [first[index], second[index]] }));
+  return all
+    .filter(({ hundredths }) => !hundredths.includes(null))
+    .map(({ clip, hundredths: [one, other] }) => ({ clip, a: one / 100, b: other / 100 }))
+    .sort((p, q) => p.a - p.b - (q.a - q.b));
 }
 
 const losses = (pairs) => pairs.filter((pair) => pair.a < pair.b).length;
@@ -56,10 +65,13 @@ const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2
 
 /** The difference of the two over all clips in words, of the comparisons that the report made. */
 function verdict(a, b, metric, clips) {
-  const found = state.group.pairs[metric]?.find(([i, j]) => i === Math.min(a.id, b.id) && j === Math.max(a.id, b.id));
-  if (!found) return `Whether their difference in ${metric} is due to chance was not computed.`;
-  const [first, , ...one] = found;
-  const [effect, low, high, p, least, reason] = one;
+  const ids = [a.id, b.id];
+  const found = state.group.pairs[metric]?.find(([i, j]) => ids.includes(i) && ids.includes(j));
+  const [first, , effect, low, high, p, least, reason] = found ?? [];
+  if (!found || p === null) {
+    const why = reason ?? untested(a, b, metric);
+    return `Whether their difference in ${metric} is due to chance was not computed: ${why}.`;
+  }
   const [value, from, to] = first === a.id ? [effect, low, high] : [-effect, -high, -low];
   const span =
     low === null ? `no interval: ${reason}` : `${100 * data.level} % interval ${signed(from)} to ${signed(to)}`;
@@ -70,6 +82,15 @@ function verdict(a, b, metric, clips) {
     el("strong", {}, `A − B: ${signed(value)}`),
     ` in ${metric} over ${clips} clips (${span}; ${chance}, corrected for all pairs): ${sure}.`,
   ];
+}
+
+/** Why the report did not compare the two. */
+function untested(a, b, metric) {
+  const barred = [a, b].find((row) => row.barred);
+  if (barred) return `${barred.method} takes no part in comparisons, as ${barred.barred}`;
+  const rank = (row) => state.group.rows.filter((one) => !one.barred).indexOf(row);
+  if (Math.max(rank(a), rank(b)) >= data.shown) return `only the ${data.shown} best methods are compared in pairs`;
+  return metric.startsWith("sIoU(") ? "they did not run on one machine" : "the report was made without it";
 }
 
 function clipTable(pairs, a, b, metric) {

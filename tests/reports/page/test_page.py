@@ -30,6 +30,7 @@ from vssbench.results.kept_frames import A_CLIP
 from vssbench.results.read_folder import read_folder
 from vssbench.results.signature import signatures
 from vssbench.specs import parse
+from vssbench.stats import Interval
 
 
 def data_of(text: str) -> dict[str, Any]:
@@ -156,28 +157,78 @@ def test_costs_outside_the_leaderboard_are_available_as_axes(rows: list[Row]) ->
 
 
 def test_page_comparisons_equal_those_of_the_leaderboard(rows: list[Row]) -> None:
-    competing = [dataclasses.replace(row, told=False) for row in read_runs.compared(rows)]
-    found = {(one[0], one[1]): one for one in pairs(competing)["mIoU"]}
-    assert found.keys() == {(0, 1), (0, 2), (1, 2)}
-    for place in (1, 2):
-        with_best = competing[place].to_best["mIoU"]
-        _, _, effect, low, _, p, least, reason = found[0, place]
-        assert effect == pytest.approx(-(with_best.effect or 0), rel=1e-3)
-        assert low is None
-        assert reason == with_best.reason
-        assert p == pytest.approx(with_best.adjusted, rel=1e-3)
-        assert least == pytest.approx(with_best.least, rel=1e-3)
-    assert pairs([competing[0], page_rows.published()]) == {}
+    competing = read_runs.compared([*rows, page_rows.published()], pairs=True)
+    found = pairs(competing)
+    for metric in ("mIoU", "WIoU", "BIoU", "VC@8", "VC@16"):
+        entries = {one[:2]: one[2:] for one in found[metric]}
+        assert {frozenset(pair) for pair in entries} == {frozenset(pair) for pair in ((0, 1), (0, 2), (1, 2))}
+        to_best = {place: row.to_best[metric] for place, row in enumerate(competing) if metric in row.to_best}
+        (best,) = {0, 1, 2} - to_best.keys()
+        for place, one in to_best.items():
+            effect, low, high, *ps, reason = entries[place, best]
+            assert [effect, *ps] == pytest.approx([one.effect, one.adjusted, one.least], rel=1e-3)
+            assert (low, high, reason) == (None, None, one.reason)  # four clips
+
+
+def test_every_metric_shown_clip_by_clip_has_its_pairs(rows: list[Row]) -> None:
+    competing = read_runs.compared(rows, pairs=True, chosen=["class_accuracy"])
+    (group,) = contents(competing, ["class_accuracy"])["groups"]
+    shown = ["mIoU", "WIoU", "VC@8", "VC@16", "BIoU", "pixel_accuracy", "class_accuracy"]
+    for row in group["rows"]:
+        assert list(row["perClip"]) == [*shown, "sIoU(fps=10)", "sIoU(fps=30)"]
+    assert group["pairs"].keys() == group["rows"][0]["perClip"].keys()
+    for found in group["pairs"].values():
+        assert len(found) == 3
+        assert all(effect is not None and p is not None for _, _, effect, _, _, p, *_ in found)
+
+
+def test_pairs_among_the_best_are_corrected_for_all_pairs(rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = pairs(read_runs.compared(rows, pairs=True))
+    monkeypatch.setattr(read_runs, "SHOWN", 2)
+    best = pairs(read_runs.compared(rows, pairs=True))
+    assert best == {metric: [one for one in found if 2 not in one[:2]] for metric, found in whole.items()}
+
+
+def test_metrics_beyond_the_work_allowed_say_so(rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = rows[0].over_clips.totals["mIoU"].columns.shape[1] if rows[0].over_clips else 0
+    monkeypatch.setattr(read_runs, "WORK", 3 * 2 * columns)  # three pairs, and two metrics with so many columns
+    found = pairs(read_runs.compared(rows, pairs=True))
+    whole = pairs(read_runs.compared(rows))
+    assert whole == {}
+    untested = {metric for metric, entries in found.items() if {one[-1] for one in entries} == {read_runs.TOO_MUCH}}
+    assert found.keys() - untested == {"mIoU", "WIoU"}
+    known = sorted(one[5] is not None for one in found["BIoU"])
+    assert known == [False, True, True]  # the leaderboard's own p
+    assert all(one[5] is None for one in found["sIoU(fps=30)"])
+
+
+def test_pairs_on_show_are_of_one_machine(rows: list[Row]) -> None:
+    elsewhere = [*rows[:2], dataclasses.replace(rows[2], machine="another")]
+    found = pairs(read_runs.compared(elsewhere, pairs=True))
+    assert [set(one[:2]) for one in found["sIoU(fps=30)"]] == [{0, 1}]
+    assert len(found["mIoU"]) == 3
 
 
 def test_per_clip_figures_equal_evaluating_each_clip_alone(rows: list[Row]) -> None:
     for row in rows:
         assert row.folder is not None
         clips = read_folder(row.folder).clips("exact")
-        for name, values in per_clip(row).items():
+        for name, values in per_clip(row, ["mIoU", "WIoU", "pixel_accuracy", "VC@8", "VC@16", "BIoU"]).items():
+            assert not isinstance(values, str)
             for record in clips.all:
                 alone = evaluate("exact", clips.space, [record], [parse(name)]).metrics[name]
                 assert values.get(record.clip) == (None if alone is None else pytest.approx(alone))
+
+
+def test_metric_that_is_not_known_clip_by_clip_says_why(rows: list[Row]) -> None:
+    over = rows[0].over_clips
+    assert over is not None
+    silent = dataclasses.replace(over, totals={**over.totals, "BIoU": "does not say what each clip adds"})
+    assert per_clip(dataclasses.replace(rows[0], over_clips=silent), ["BIoU", "TC"]) == {
+        "BIoU": "does not say what each clip adds"
+    }
+    unread = dataclasses.replace(rows[0], over_clips=None, intervals={"mIoU": Interval(50.0, reason="no records")})
+    assert per_clip(unread, ["mIoU", "BIoU"]) == {"mIoU": "no records"}
 
 
 def test_latency_is_reduced_to_quantiles_per_frame_kind(rows: list[Row]) -> None:

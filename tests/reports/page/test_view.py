@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def test_wide_table_shows_a_cue_until_scrolled_to_the_end(started: Browser, writ
 def test_pair_comparison_shows_verdict_and_settings_and_can_be_swapped(
     started: Browser, rows: list[Row], tmp_path: Path
 ) -> None:
-    competing = read_runs.compared([dataclasses.replace(row, told=False) for row in rows])
+    competing = read_runs.compared(rows, pairs=True)
     started.open(page.write(competing, tmp_path))
     verdict = started.evaluate("document.querySelector('.verdict').textContent")
     effect = competing[1].to_best["mIoU"].effect
@@ -167,6 +168,33 @@ def test_pair_comparison_shows_verdict_and_settings_and_can_be_swapped(
     turned = started.evaluate("document.querySelector('.verdict').textContent")
     assert verdict.startswith("A − B: −")
     assert turned == verdict.replace("A − B: −", "A − B: +")
+
+
+def test_pair_comparison_covers_every_metric_or_says_why_not(started: Browser, rows: list[Row], tmp_path: Path) -> None:
+    verdict = "document.querySelector('#clips .verdict').textContent"
+    choose = """(name => { const e = [...document.querySelectorAll('#clips select')].at(-1); e.value = name;
+        e.dispatchEvent(new Event('change')); })"""
+    over = rows[1].over_clips
+    assert over is not None
+    silent = dataclasses.replace(over, totals={**over.totals, "BIoU": "it says nothing of clips"})
+    competing = read_runs.compared([rows[0], dataclasses.replace(rows[1], over_clips=silent), rows[2]], pairs=True)
+    started.open(page.write(competing, tmp_path))
+    offered = started.evaluate("[...[...document.querySelectorAll('#clips select')].at(-1).options].map(e => e.value)")
+    assert offered == ["mIoU", "WIoU", "VC@8", "VC@16", "BIoU", "pixel_accuracy", "sIoU(fps=10)", "sIoU(fps=30)"]
+    for metric in set(offered) - {"BIoU"}:
+        started.evaluate(f"{choose}('{metric}')")
+        assert re.match(rf"A − B: [+−][\d.]+ in {re.escape(metric)} over 4 clips", started.evaluate(verdict))
+    started.evaluate(f"{choose}('BIoU')")
+    assert "BIoU is not known clip by clip: it says nothing of clips." in started.evaluate(
+        "document.querySelector('#clips .body').textContent"
+    )
+    started.open(page.write([dataclasses.replace(row, told=row is rows[0]) for row in rows[:2]], tmp_path))
+    assert started.evaluate(verdict).endswith(
+        f"was not computed: {rows[0].method} takes no part in comparisons, as it is given the ground truth."
+    )
+    started.open(page.write(rows, tmp_path))
+    assert started.evaluate(verdict).endswith("was not computed: the report was made without it.")
+    assert started.console == []
 
 
 def test_every_kept_frame_can_be_opened_with_or_without_an_image(browser: Browser) -> None:
