@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from tests.helpers.fill_weights import fill_layout
 from tests.helpers.paths import SHARED
 from vssbench import Frame
 from vssbench.methods.mit.adapter import ClipMethod, Output
-from vssbench.networks.checkpoints import save
+from vssbench.networks.checkpoints import Part, save
 from vssbench.testing import random_clip
 
 REFERENCE = SHARED / "reference"
@@ -53,6 +55,34 @@ def layout(name: str) -> dict[str, dict]:
         pytest.skip("the official layouts are not next to the project")
     content: dict[str, dict] = json.loads(path.read_text())
     return content
+
+
+def official_shapes(network: nn.Module, official_name: Callable[[str], str | Part]) -> dict[str, list[int]]:
+    """Return official name -> shape of all that the network takes from an official file."""
+    found = {}
+    for name, tensor in network.state_dict().items():
+        where = official_name(name)
+        theirs, count = (where, 1) if isinstance(where, str) else (where.name, where.count)
+        found[theirs] = [tensor.shape[0] * count, *tensor.shape[1:]] if tensor.ndim else []
+    return found
+
+
+def official_parameters(layout: dict[str, dict]) -> int:
+    """Return the number of parameters in an official checkpoint; running statistics and derived buffers are none."""
+    return sum(
+        prod(entry["shape"])
+        for name, entry in layout.items()
+        if entry["dtype"].startswith("float") and not name.endswith(("running_mean", "running_var"))
+    )
+
+
+def recomputed_flops(method: str, network: str) -> dict[str, float]:
+    """Return the figures counted from the official code of a network; skips as `golden` does."""
+    path = REFERENCE / "published" / f"flops_recomputed_{method}.json"
+    if not path.is_file():
+        pytest.skip("the recomputed figures are not next to the project")
+    figures: dict[str, float] = json.loads(path.read_text())["models"][network]
+    return figures
 
 
 def fill(network: nn.Module, path: Path, gain: float = 1.0) -> Path:

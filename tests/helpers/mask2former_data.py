@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from tests.helpers.fill_weights import MASK2FORMER_GAINS, fill_layout
@@ -28,6 +29,14 @@ Layout = dict[str, dict[str, Any]]
 def layouts() -> dict[str, Layout]:
     """Names and shapes of the official checkpoints, by "<method>_<backbone>_<labels>"."""
     return json.loads(lzma.decompress((DATA / "mask2former_mpvss_layouts.json.xz").read_bytes()))
+
+
+def official_layouts(method: str, quick: Collection[str]) -> pytest.MarkDecorator:
+    """A parametrisation over the method's official layouts, by name. quick: the ones that are not slow"""
+    names = [name for name in sorted(layouts()) if name.startswith(method)]
+    return pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
+    )
 
 
 def golden_weights(layout: Layout) -> dict[str, torch.Tensor]:

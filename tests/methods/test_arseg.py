@@ -43,15 +43,6 @@ PARAMETERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """The tensors here are so small that threads would spend their time waiting for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def filled(form: str) -> dict[str, dict[str, torch.Tensor]]:
     """The two state dicts that the golden outputs were made with; the last layer is shared."""
     hr = fill_layout(LAYOUTS[f"{form}_hr"], gain=1.1)

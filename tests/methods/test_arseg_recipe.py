@@ -38,8 +38,7 @@ SMALL = {"crop": (64, 64), "steps": 4, "batch": 2}
 
 
 @pytest.fixture(autouse=True)
-def _one_thread_and_own_cache(tmp_path, monkeypatch):
-    torch.set_num_threads(1)
+def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("VSSBENCH_CACHE", str(tmp_path / "cache"))
 
 

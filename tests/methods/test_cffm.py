@@ -1,10 +1,8 @@
-"""CFFM against the official code's outputs, its attention against a slow one, its references cached and recomputed."""
+"""CFFM against the official code's outputs, and its attention against a slow one; see also mit/test_clip_methods.py."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.helpers.clip_methods import REFERENCE, fill, frames, golden, layout, run, varied
+from tests.helpers.clip_methods import (
+    frames,
+    golden,
+    layout,
+    official_parameters,
+    official_shapes,
+    recomputed_flops,
+    run,
+    varied,
+)
 from tests.helpers.fill_weights import fill_layout
 from vssbench import load_method
 from vssbench.errors import UserError
@@ -20,10 +27,7 @@ from vssbench.methods.cffm.adapter import Cffm
 from vssbench.methods.cffm.focal import KEYS, FocalAttention, FocalBlock
 from vssbench.methods.cffm.network import CFFM, CONFIGS
 from vssbench.methods.cffm.weights import official_name
-from vssbench.methods.mit.references import reference_frames
-from vssbench.methods.mit.steps import stack
 from vssbench.metrics.cost.flops import count
-from vssbench.testing import check_method
 
 BACKBONES = ("mit_b0", "mit_b1", "mit_b2", "mit_b5")
 DERIVED = {
@@ -35,20 +39,6 @@ DERIVED = {
         "valid_ind_rolled",
     )
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """The tensors here are so small that threads would spend their time waiting for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory) -> Path:
-    return fill(CFFM(CONFIGS["tiny"], 124), tmp_path_factory.mktemp("cffm") / "tiny.safetensors", gain=1.5)
 
 
 # The official outputs
@@ -87,12 +77,8 @@ def test_outputs_match_official_golden_outputs(references, tmp_path):
 def test_state_dict_matches_every_official_layout(backbone):
     wanted = {name: entry["shape"] for name, entry in layout(f"cffm_{backbone}_vspw").items()}
     with torch.device("meta"):
-        ours = CFFM(CONFIGS[backbone], 124).state_dict()
-    found = {}
-    for name, tensor in ours.items():
-        where = official_name(name)
-        theirs, count = (where, 1) if isinstance(where, str) else (where.name, where.count)
-        found[theirs] = [tensor.shape[0] * count, *tensor.shape[1:]] if tensor.ndim else []
+        ours = CFFM(CONFIGS[backbone], 124)
+    found = official_shapes(ours, official_name)
     derived = {
         f"decode_head.decoder_focal.blocks.{block}.{name}"
         for block in range(CONFIGS[backbone].blocks)
@@ -218,38 +204,6 @@ def test_focal_block_equals_its_slow_definition():
 # Clips
 
 
-def test_cached_and_recomputed_references_give_the_same_outputs(tiny):
-    clip = varied()
-    cached, recomputed = (
-        Cffm("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
-        for references in ("cached", "recompute")
-    )
-    for t, (one, other) in enumerate(zip(run(cached, clip), run(recomputed, clip), strict=True)):
-        torch.testing.assert_close(one.scores, other.scores, rtol=1e-4, atol=1e-4, msg=f"frame {t}")
-        assert one.kind == other.kind == ("warmup" if t < 9 else "key")
-
-
-@pytest.mark.parametrize("references", ["cached", "recompute"])
-def test_each_frame_depends_only_on_itself_and_its_references(references, tiny):
-    method = Cffm("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
-    clip = varied()
-    before = run(method, clip)
-    for changed in (0, 2, 5):
-        other = [replace(frame, image=255 - frame.image) if frame.index == changed else frame for frame in clip]
-        for t, (one, two) in enumerate(zip(before, run(method, other), strict=True)):
-            expected = changed == t or changed in reference_frames(t)
-            assert expected == (not torch.equal(one.scores, two.scores)), f"frame {changed} in frame {t}"
-
-
-@pytest.mark.parametrize(("references", "expected"), [("cached", [1] * 12), ("recompute", [1] * 3 + [4] * 9)])
-def test_backbone_runs_once_per_frame_unless_references_are_recomputed(references, expected):
-    method = Cffm(references=references)
-    images: list[int] = []
-    method.network.backbone.stages[0].register_forward_pre_hook(lambda module, given: images.append(len(given[0])))
-    run(method, varied(length=12))
-    assert images == expected
-
-
 def test_per_frame_classifier_does_not_run_on_frames_with_references():
     method, clip = Cffm(), varied(length=5)
     run(method, clip[:3])
@@ -262,11 +216,6 @@ def test_per_frame_classifier_does_not_run_on_frames_with_references():
         method.step(method.prepare(frame))
 
 
-@pytest.mark.parametrize("references", ["cached", "recompute"])
-def test_method_satisfies_the_contract(references):
-    check_method(lambda: Cffm(references=references))
-
-
 # Cost
 
 
@@ -276,13 +225,7 @@ def test_parameter_count_matches_the_official_code(backbone):
         network = CFFM(CONFIGS[backbone], 124)
     expected = {"mit_b0": 4_672_527, "mit_b1": 15_482_538, "mit_b2": 26_527_402, "mit_b5": 85_467_936}
     assert sum(p.numel() for p in network.parameters()) == expected[backbone]
-    statistics = ("running_mean", "running_var")
-    official = sum(
-        int(np.prod(entry["shape"]))
-        for name, entry in layout(f"cffm_{backbone}_vspw").items()
-        if entry["dtype"].startswith("float") and not name.endswith(statistics)
-    )
-    assert official == expected[backbone]
+    assert official_parameters(layout(f"cffm_{backbone}_vspw")) == expected[backbone]
 
 
 def test_unused_classifier_is_counted_separately():
@@ -294,10 +237,7 @@ def test_unused_classifier_is_counted_separately():
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_gflops_match_the_official_code(backbone):
-    path = REFERENCE / "published" / "flops_recomputed_cffm.json"
-    if not path.is_file():
-        pytest.skip("the recomputed figures are not next to the project")
-    recomputed = json.loads(path.read_text())["models"][backbone]
+    recomputed = recomputed_flops("cffm", backbone)
     for references, name in (("cached", "streaming_cached_features"), ("recompute", "recompute_references")):
         method = Cffm("vspw", backbone=backbone, references=references)
         counted = count(*method.cost_module("key", (480, 864)))
@@ -306,22 +246,3 @@ def test_gflops_match_the_official_code(backbone):
         assert not counted.uncounted
     alone = count(*method.cost_module("warmup", (480, 864))).macs / 1e9
     assert alone == pytest.approx(recomputed["single_frame_path_first_three_frames"], rel=0.01)
-
-
-@pytest.mark.parametrize("references", ["cached", "recompute"])
-def test_cost_module_computes_the_same_scores_as_the_method(references, tiny):
-    method = Cffm("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
-    clip, size = varied(size=(50, 70), length=4), (50, 70)
-    inputs = [method.prepare(frame).image for frame in clip]
-    with torch.inference_mode():
-        for kind, y in zip(("warmup", "key"), (run(method, clip[:1])[0], run(method, clip)[3]), strict=True):
-            module, given = method.cost_module(kind, size)
-            if kind == "warmup":
-                values = (inputs[0],)
-            elif references == "recompute":
-                values = (torch.cat(inputs),)
-            else:
-                held = stack([method.network.memory(method.network.features(image)) for image in inputs[:3]])
-                values = (inputs[3], held)
-            assert [x.shape for x in given] == [x.shape for x in values]
-            np.testing.assert_allclose(module(*values)[0][0].numpy(), method.scores(y), rtol=1e-4, atol=1e-4)

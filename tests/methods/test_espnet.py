@@ -50,15 +50,6 @@ COSTS = {
 """Multiply-accumulates, 1e9, by fvcore, and parameters, recomputed from the authors' code."""
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Golden outputs were made with one thread; more threads would wait for each other on small tensors."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def run(method: Any, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     """(labels, scores) of one frame."""
     y = method.step(method.prepare(frame))

@@ -27,11 +27,6 @@ from vssbench.training.recipe import Batch, Order
 SMALL = {"crop": (32, 48), "steps": 10, "batch": 2}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def recipe(spec: str = "espnet", labels: str = "synthetic", **more) -> ESPNetRecipe:
     return ESPNetRecipe(Order(parse(spec), load_space(labels), settings=SMALL, **more))
 

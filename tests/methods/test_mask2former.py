@@ -18,6 +18,7 @@ from tests.helpers.mask2former_data import (
     golden,
     golden_weights,
     layouts,
+    official_layouts,
     official_state_dict,
     parameters,
     plain_weights,
@@ -77,14 +78,7 @@ def test_intermediate_tensors_match_official_golden_outputs(r50) -> None:
     assert_near(stats, expected["feature_stats"], noise=1e-5)  # float32
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
-        for name in sorted(layouts())
-        if name.startswith("mask2former")
-    ],
-)
+@official_layouts("mask2former", QUICK)
 def test_every_official_layout_loads_strictly_and_runs(name: str) -> None:
     layout = layouts()[name]
     network = net.build(name.removeprefix("mask2former_").removesuffix("_vspw"), 124)

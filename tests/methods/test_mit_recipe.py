@@ -51,7 +51,7 @@ def test_losses_equal_those_of_the_scores_at_inference(name: str) -> None:
     torch.testing.assert_close(found["frames"], 0.5 * expected, rtol=1e-4, atol=1e-5)
 
 
-@names
+@pytest.mark.parametrize("name", [*RECIPES, "mrcfa"])
 def test_every_parameter_but_the_unused_classifier_is_trained(name: str) -> None:
     job = open_job(name, **SMALL)
     network = job.recipe.method.network

@@ -17,6 +17,7 @@ from tests.helpers.mask2former_data import (
     golden,
     golden_weights,
     layouts,
+    official_layouts,
     official_state_dict,
     parameters,
     plain_weights,
@@ -94,14 +95,7 @@ def test_intermediate_tensors_match_official_golden_outputs(r50) -> None:
         assert torch.equal(warped.classes, key.classes)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
-        for name in sorted(layouts())
-        if name.startswith("mpvss")
-    ],
-)
+@official_layouts("mpvss", QUICK)
 def test_every_official_layout_loads_strictly_and_runs(name: str) -> None:
     layout = layouts()[name]
     backbone, _, labels = name.removeprefix("mpvss_").rpartition("_")

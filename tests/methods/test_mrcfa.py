@@ -1,10 +1,9 @@
-"""MRCFA against the official code's outputs, and its two ways to treat references against each other."""
+"""MRCFA against the official code's outputs, and its parts by themselves; see also mit/test_clip_methods.py."""
 
 from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,23 +11,21 @@ import pytest
 import torch
 from fvcore.nn import FlopCountAnalysis
 
-from tests.helpers.clip_methods import frames, run, varied
+from tests.helpers.clip_methods import REFERENCE, fill, frames, official_shapes, run, varied
 from tests.helpers.fill_weights import fill_layout
-from tests.helpers.paths import DATA, SHARED
+from tests.helpers.paths import DATA
 from vssbench import load_method
 from vssbench.errors import UserError
 from vssbench.methods.mit.network import resize
 from vssbench.methods.mit.references import align, network_size, reference_frames
-from vssbench.methods.mit.steps import stack, upsample
+from vssbench.methods.mit.steps import upsample
 from vssbench.methods.mrcfa.adapter import Mrcfa
 from vssbench.methods.mrcfa.affinity import Refine, select_tokens
 from vssbench.methods.mrcfa.backbones import CONFIGS
 from vssbench.methods.mrcfa.network import MRCFA
 from vssbench.methods.mrcfa.weights import official_name
-from vssbench.networks.checkpoints import save
 from vssbench.testing import check_method
 
-REFERENCE = SHARED / "reference"
 LAYOUTS = json.loads((DATA / "mrcfa_layouts.json").read_text())
 """Backbone -> official name -> shape, of all that the official checkpoint on VSPW holds."""
 
@@ -37,15 +34,6 @@ def filled(backbone: str) -> dict[str, torch.Tensor]:
     """The state dict that the golden outputs were made with, in the official layout."""
     layout = {name: {"shape": shape} for name, shape in LAYOUTS[backbone].items() if shape}
     return {name: torch.from_numpy(array) for name, array in fill_layout(layout).items()}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """The tensors here are so small that threads would spend their time waiting for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +57,7 @@ def golden(request) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> Path:
-    """Weights for `tiny` that make its outputs depend on everything (a new network's hardly vary)."""
-    state = MRCFA(CONFIGS["tiny"], 124).state_dict()
-    layout = {name: {"shape": list(tensor.shape)} for name, tensor in state.items() if tensor.ndim}
-    path = tmp_path_factory.mktemp("mrcfa") / "tiny.safetensors"
-    save(path, {name: torch.from_numpy(array) for name, array in fill_layout(layout).items()})
-    return path
+    return fill(MRCFA(CONFIGS["tiny"], 124), tmp_path_factory.mktemp("mrcfa") / "tiny.safetensors")
 
 
 # The official outputs
@@ -123,13 +106,8 @@ def test_labels_on_original_frames_match_official_golden_labels(golden, b1):
 @pytest.mark.parametrize("backbone", LAYOUTS)
 def test_state_dict_matches_every_official_layout(backbone):
     with torch.device("meta"):
-        ours = MRCFA(CONFIGS[backbone], 124).state_dict()
-    found = {}
-    for name, tensor in ours.items():
-        where = official_name(name)
-        theirs, count = (where, 1) if isinstance(where, str) else (where.name, where.count)
-        found[theirs] = [tensor.shape[0] * count, *tensor.shape[1:]] if tensor.ndim else []
-    assert found == LAYOUTS[backbone]
+        ours = MRCFA(CONFIGS[backbone], 124)
+    assert official_shapes(ours, official_name) == LAYOUTS[backbone]
 
 
 @pytest.mark.parametrize("backbone", ["mit_b0", "mit_b1"])
@@ -164,44 +142,6 @@ def test_reference_frames_follow_the_table():
     assert {t: reference_frames(t) for t in table} == table
     assert [reference_frames(t) for t in (0, 1, 2)] == [()] * 3
     assert reference_frames(31) == (22, 25, 28)
-
-
-def test_cached_and_recomputed_references_give_the_same_outputs(tiny):
-    clip = varied()
-    cached, recomputed = (
-        Mrcfa("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
-        for references in ("cached", "recompute")
-    )
-    seen: set[int] = set()
-    for t, (one, other) in enumerate(zip(run(cached, clip), run(recomputed, clip), strict=True)):
-        torch.testing.assert_close(one.scores, other.scores, rtol=1e-4, atol=1e-4, msg=f"frame {t}")
-        assert one.kind == other.kind == ("warmup" if t < 9 else "key")
-        labels = cached.decode(one).labels
-        differ = labels != recomputed.decode(other).labels  # only where two classes are nearly equal
-        assert (np.ptp(np.sort(cached.scores(one), axis=0)[-2:], axis=0)[differ] < 2e-4).all()
-        seen |= set(labels.flat)
-    assert len(seen) > 3
-
-
-@pytest.mark.parametrize("references", ["cached", "recompute"])
-def test_each_frame_depends_only_on_itself_and_its_references(references, tiny):
-    method = Mrcfa("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
-    clip = varied()
-    before = run(method, clip)
-    for changed in (0, 2, 5):
-        other = [replace(frame, image=255 - frame.image) if frame.index == changed else frame for frame in clip]
-        for t, (one, two) in enumerate(zip(before, run(method, other), strict=True)):
-            expected = changed == t or changed in reference_frames(t)
-            assert expected == (not torch.equal(one.scores, two.scores)), f"frame {changed} in frame {t}"
-
-
-@pytest.mark.parametrize(("references", "expected"), [("cached", [1] * 12), ("recompute", [1] * 3 + [4] * 9)])
-def test_backbone_runs_once_per_frame_unless_references_are_recomputed(references, expected):
-    method = Mrcfa(references=references)
-    images: list[int] = []
-    method.network.backbone.stages[0].register_forward_pre_hook(lambda module, given: images.append(len(given[0])))
-    run(method, varied(length=12))
-    assert images == expected
 
 
 def test_without_references_every_frame_is_key_and_uses_the_per_frame_head(tiny):
@@ -256,11 +196,6 @@ def test_frame_size_change_within_a_clip_is_refused():
     run(method, varied(length=2))
     with pytest.raises(UserError, match="size changed"):
         method.step(method.prepare(varied(size=(96, 96), length=1)[0]))
-
-
-@pytest.mark.parametrize("references", ["cached", "recompute"])
-def test_method_satisfies_the_contract(references):
-    check_method(lambda: Mrcfa(references=references))
 
 
 def test_decoded_labels_are_the_argmax_of_the_scores(tiny):
@@ -372,25 +307,6 @@ def test_gflops_match_the_official_code(backbone, cached, recompute, single):
     method = Mrcfa("vspw", backbone=backbone, references="recompute")
     assert gflops(method, "key", size) == pytest.approx(recompute, rel=0.01)
     assert gflops(method, "warmup", size) == pytest.approx(single, rel=0.01)
-
-
-@pytest.mark.parametrize("references", ["cached", "recompute"])
-def test_cost_module_computes_the_same_scores_as_the_method(references, tiny):
-    method = Mrcfa("vspw", backbone="tiny", references=references, resize=None, checkpoint=tiny)
-    clip, size = varied(size=(50, 70), length=4), (50, 70)
-    inputs = [method.prepare(frame).image for frame in clip]
-    with torch.inference_mode():
-        for kind, y in zip(("warmup", "key"), (run(method, clip[:1])[0], run(method, clip)[3]), strict=True):
-            module, given = method.cost_module(kind, size)
-            if kind == "warmup":
-                values = (inputs[0],)
-            elif references == "recompute":
-                values = (torch.cat(inputs),)
-            else:
-                held = stack([method.network.memory(method.network.features(image)) for image in inputs[:3]])
-                values = (inputs[3], *held.keys, held.values)
-            assert [x.shape for x in given] == [x.shape for x in values]
-            np.testing.assert_allclose(module(*values)[0][0].numpy(), method.scores(y), rtol=1e-4, atol=1e-4)
 
 
 def test_cost_of_a_frame_kind_that_does_not_occur_is_refused():

@@ -16,6 +16,8 @@ from vssbench.types import Frame, Prediction
 
 pytestmark = pytest.mark.extra("onnx")
 SIZE = made.SIZE
+EVERY_THIRD = [("key", 0), ("nonkey", 1), ("nonkey", 2), ("key", 0), ("nonkey", 1)]
+"""Kind and age of five frames of which every third is a key frame."""
 
 
 def frames(count: int, size: tuple[int, int] = SIZE, clip: str = "a", **side: Any) -> list[Frame]:
@@ -47,13 +49,7 @@ def test_nonkey_frames_read_the_memory_of_the_key_frame(tmp_path: Path) -> None:
     method = load_method(f"onnx(model={made.with_key(tmp_path)})")
     some = frames(5)
     found = through(method, some)
-    assert [(one.kind, one.age) for one in found] == [
-        ("key", 0),
-        ("nonkey", 1),
-        ("nonkey", 2),
-        ("key", 0),
-        ("nonkey", 1),
-    ]
+    assert [(one.kind, one.age) for one in found] == EVERY_THIRD
     for place, one in enumerate(found):
         np.testing.assert_array_equal(one.labels, expected(some[place - one.age].image))
     assert method.schedule.key_interval == 3
@@ -155,13 +151,7 @@ def test_codec_group_begins_at_a_frame_without_motion(tmp_path: Path) -> None:
         Frame("a", 2 * i, one.image, side={} if i in (0, 3) else {"motion": motion}) for i, one in enumerate(frames(5))
     ]
     found = through(method, some)
-    assert [(one.kind, one.age) for one in found] == [
-        ("key", 0),
-        ("nonkey", 1),
-        ("nonkey", 2),
-        ("key", 0),
-        ("nonkey", 1),
-    ]
+    assert [(one.kind, one.age) for one in found] == EVERY_THIRD
     method.reset()
     with pytest.raises(UserError, match="a frame with motion follows no key frame"):
         through(method, some[1:2])

@@ -1,9 +1,11 @@
-"""TV3S against the official code's outputs, its scan against a sequential one, its memories against each other."""
+"""TV3S against the official code's outputs, its scan against a sequential one, a stream against a window.
+
+See also mit/test_clip_methods.py.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,32 +14,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.helpers.clip_methods import REFERENCE, fill, frames, golden, layout, run, varied
+from tests.helpers.clip_methods import (
+    fill,
+    frames,
+    golden,
+    layout,
+    official_parameters,
+    official_shapes,
+    recomputed_flops,
+    run,
+    varied,
+)
 from tests.helpers.fill_weights import fill_layout
 from vssbench import load_method
 from vssbench.errors import UserError
 from vssbench.methods.mit.network import Features
 from vssbench.methods.mit.references import reference_frames
-from vssbench.methods.mit.steps import stack
 from vssbench.methods.tv3s.adapter import Tv3s
 from vssbench.methods.tv3s.network import CONFIGS, TV3S, Block
 from vssbench.methods.tv3s.pieces import pieces, spans
 from vssbench.methods.tv3s.scan import selective_scan
 from vssbench.methods.tv3s.weights import official_name
 from vssbench.metrics.cost.flops import count
-from vssbench.testing import check_method
 
 NETWORKS = ("mit_b1_vspw", "mit_b2_vspw", "mit_b5_vspw", "mit_b1_cityscapes")
 MODES = {"window": {}, "recompute": {"references": "recompute"}, "stream": {"memory": "stream"}}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """The tensors here are so small that threads would spend their time waiting for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +91,8 @@ def test_outputs_match_official_golden_outputs(memory, tmp_path):
 def test_state_dict_matches_every_official_layout(network):
     wanted = {name: entry["shape"] for name, entry in layout(f"tv3s_{network}").items()}
     with torch.device("meta"):
-        ours = TV3S(CONFIGS[network[:6]], 19 if "cityscapes" in network else 124).state_dict()
-    found = {}
-    for name, tensor in ours.items():
-        where = official_name(name)
-        theirs, count = (where, 1) if isinstance(where, str) else (where.name, where.count)
-        found[theirs] = [tensor.shape[0] * count, *tensor.shape[1:]] if tensor.ndim else []
-    assert found == wanted
+        ours = TV3S(CONFIGS[network[:6]], 19 if "cityscapes" in network else 124)
+    assert official_shapes(ours, official_name) == wanted
 
 
 def test_an_official_file_loads_strictly(tmp_path):
@@ -268,15 +264,6 @@ def test_drop_path_in_training_drops_whole_pieces():
 # Clips
 
 
-def test_cached_and_recomputed_references_give_the_same_outputs(tiny):
-    clip = varied()
-    for t, (one, other) in enumerate(
-        zip(run(opened("window", tiny), clip), run(opened("recompute", tiny), clip), strict=True)
-    ):
-        torch.testing.assert_close(one.scores, other.scores, rtol=1e-4, atol=1e-4, msg=f"frame {t}")
-        assert one.kind == other.kind == ("warmup" if t < 9 else "key")
-
-
 def test_stream_of_four_frames_equals_a_window(tiny):
     clip = varied()
     stream, window = opened("stream", tiny), run(opened("window", tiny), clip)
@@ -285,28 +272,6 @@ def test_stream_of_four_frames_equals_a_window(tiny):
     torch.testing.assert_close(found[3].scores, window[3].scores, rtol=1e-4, atol=1e-4)  # frames 0 1 2 3
     again = run(stream, [clip[t] for t in (*reference_frames(12), 12)])
     torch.testing.assert_close(again[3].scores, window[12].scores, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_each_frame_depends_only_on_itself_and_its_memory(mode, tiny):
-    method, clip = opened(mode, tiny), varied()
-    before = run(method, clip)
-    for changed in (0, 2, 5):
-        other = [replace(frame, image=255 - frame.image) if frame.index == changed else frame for frame in clip]
-        for t, (one, two) in enumerate(zip(before, run(method, other), strict=True)):
-            expected = changed <= t if mode == "stream" else changed == t or changed in reference_frames(t)
-            assert expected == (not torch.equal(one.scores, two.scores)), f"frame {changed} in frame {t}"
-
-
-@pytest.mark.parametrize(
-    ("mode", "expected"), [("window", [1] * 12), ("recompute", [1] * 3 + [4] * 9), ("stream", [1] * 12)]
-)
-def test_backbone_runs_once_per_frame_unless_references_are_recomputed(mode, expected):
-    method = Tv3s(**MODES[mode])
-    images: list[int] = []
-    method.network.backbone.stages[0].register_forward_pre_hook(lambda module, given: images.append(len(given[0])))
-    run(method, varied(length=12))
-    assert images == expected
 
 
 def test_stream_memory_keeps_only_its_states_until_reset(tiny):
@@ -319,11 +284,6 @@ def test_stream_memory_keeps_only_its_states_until_reset(tiny):
     assert method._states is None
     with pytest.raises(UserError, match="references=recompute"):
         Tv3s(memory="stream", references="recompute")
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_method_satisfies_the_contract(mode):
-    check_method(lambda: Tv3s(**MODES[mode]))
 
 
 def test_default_size_is_the_official_one_on_real_video_only():
@@ -339,11 +299,7 @@ def test_default_size_is_the_official_one_on_real_video_only():
 def test_parameter_count_matches_the_official_code(network):
     with torch.device("meta"):
         ours = TV3S(CONFIGS[network[:6]], 19 if "cityscapes" in network else 124)
-    official = sum(
-        int(np.prod(entry["shape"]))
-        for name, entry in layout(f"tv3s_{network}").items()
-        if entry["dtype"].startswith("float") and not name.endswith(("running_mean", "running_var"))
-    )
+    official = official_parameters(layout(f"tv3s_{network}"))
     assert sum(p.numel() for p in ours.parameters()) == official
     published = {"mit_b1_vspw": 17.261, "mit_b2_vspw": 28.306, "mit_b5_vspw": 85.553, "mit_b1_cityscapes": 17.194}
     assert official / 1e6 == pytest.approx(published[network], abs=1e-3)
@@ -359,11 +315,8 @@ def test_parameter_count_of_a_stream_excludes_the_per_frame_classifier():
 @pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_gflops_match_the_official_code(network):
-    path = REFERENCE / "published" / "flops_recomputed_tv3s.json"
-    if not path.is_file():
-        pytest.skip("the recomputed figures are not next to the project")
     labels, size = ("cityscapes", (512, 1024)) if "cityscapes" in network else ("vspw", (480, 864))
-    recomputed = json.loads(path.read_text())["models"][network.removesuffix("_vspw")]
+    recomputed = recomputed_flops("tv3s", network.removesuffix("_vspw"))
     names = {
         "window": "window_mode_cached_features",
         "recompute": "window_mode_recompute_references",
@@ -378,23 +331,3 @@ def test_gflops_match_the_official_code(network):
         alone = recomputed["single_frame_path_first_three_frames"]
         if alone and mode != "stream":
             assert count(*method.cost_module("warmup", size)).macs / 1e9 == pytest.approx(alone, rel=0.01)
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_cost_module_computes_the_same_scores_as_the_method(mode, tiny):
-    method = opened(mode, tiny)
-    clip, size = varied(size=(50, 70), length=4), (50, 70)
-    inputs = [method.prepare(frame).image for frame in clip]
-    network = method.network
-    with torch.inference_mode():
-        module, given = method.cost_module("key", size)
-        if mode == "stream":
-            y = run(method, clip[:1])[0]
-            values = (inputs[0], *(tensor for block in network.blank(inputs[0]) for state in block for tensor in state))
-        elif mode == "recompute":
-            y, values = run(method, clip)[3], (torch.cat(inputs),)
-        else:
-            y = run(method, clip)[3]
-            values = (inputs[3], stack([network.memory(network.features(image)) for image in inputs[:3]]))
-        assert [x.shape for x in given] == [x.shape for x in values]
-        np.testing.assert_allclose(module(*values)[0][0].numpy(), method.scores(y), rtol=1e-4, atol=1e-4)

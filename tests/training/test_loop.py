@@ -37,7 +37,6 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = Entry("tests.training.toy:Colours", recipe="tests.training.toy:ToyRecipe")
     monkeypatch.setitem(entries("methods"), METHOD, entry)
     AcceleratorState._reset_state(True)
-    torch.set_num_threads(1)
 
 
 def job(**changes: Any) -> Job:

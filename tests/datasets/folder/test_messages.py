@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.helpers.command import vssbench
+from tests.helpers.command import Outcome, vssbench
 from tests.helpers.described import write_tree
 
 RUN = ("run", "--methods", "oracle", "--no-latency")
@@ -103,20 +103,15 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def run(tree: Path, text: str, *more: object) -> Outcome:
+    """Run on a description."""
+    (tree / "my_video.yaml").write_text(text)
+    return vssbench(*RUN, "--dataset", tree / "my_video.yaml", "--output", tree / "out", *more)
+
+
 def said(tree: Path, text: str, *more: object) -> str:
     """Standard error of a run on a description that must be refused."""
-    (tree / "my_video.yaml").write_text(text)
-    words = (
-        "run",
-        "--methods",
-        "oracle",
-        "--no-latency",
-        "--dataset",
-        tree / "my_video.yaml",
-        "--output",
-        tree / "out",
-    )
-    done = vssbench(*words, *more)
+    done = run(tree, text, *more)
     assert done.status == 2
     return done.stderr.replace(str(tree), "DIR").strip()
 
@@ -129,18 +124,7 @@ def test_mistake_in_a_description_has_its_exact_message(mistake: str, tree: Path
 
 
 def test_description_without_mistakes_runs(tree: Path) -> None:
-    (tree / "my_video.yaml").write_text(GOOD)
-    words = (
-        "run",
-        "--methods",
-        "oracle",
-        "--no-latency",
-        "--dataset",
-        tree / "my_video.yaml",
-        "--output",
-        tree / "out",
-    )
-    assert vssbench(*words).status == 0
+    assert run(tree, GOOD).status == 0
 
 
 def test_unknown_split_is_one_error_message(tree: Path) -> None:
