@@ -1,4 +1,4 @@
-"""Layers: which room may import which, how many files a folder may have, and that docs/architecture.md shows it.
+"""The rooms: which may import which, how many files a folder may have, and that docs/architecture.md shows it.
 
 Read from the sources: imports inside functions and for type checkers count like all others. Only the public names of
 vssbench/__init__.py are left out; they are imported when they are first asked for.
@@ -37,7 +37,7 @@ comparing
 cli pytest_plugin
 __main__
 """
-"""Layers from the lowest up: a room imports from lower ones only. A room is a package or a single file of vssbench."""
+"""Floors from the lowest up: a room imports from lower ones only. A room is a package or a single file of vssbench."""
 
 FLOOR = {room: number for number, rooms in enumerate(FLOORS.split("\n")) for room in rooms.split()}
 PACKAGES = ("vssbench", "methods", "metrics", "reports")
@@ -88,7 +88,7 @@ def test_imports_have_no_cycle() -> None:
         pytest.fail(f"imported in a circle: {' <- '.join(error.args[1])}")
 
 
-def test_imports_go_only_to_lower_layers() -> None:
+def test_imports_go_only_to_lower_floors() -> None:
     wrong = [
         f"{name} imports {other}"
         for name, others in IMPORTS.items()
@@ -98,7 +98,7 @@ def test_imports_go_only_to_lower_layers() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_layers_list_every_room_and_no_others() -> None:
+def test_floors_list_every_room_and_no_others() -> None:
     assert {room(name) for name in SOURCES} - {""} == set(FLOOR)
 
 
@@ -115,7 +115,7 @@ def test_folders_of_tests_mirror_the_source_folders() -> None:
         assert any((home / place).is_dir() for home in (ROOT, ROOT / "vssbench")), f"tests/{place} mirrors nothing"
 
 
-def test_architecture_page_shows_existing_paths_and_these_layers() -> None:
+def test_architecture_page_shows_existing_paths_and_these_rooms() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     places = set(re.findall(r"`([\w/]+/[\w./]*)`", text))
     missing = sorted(
