@@ -184,7 +184,7 @@ def test_invalid_specs_and_frames_are_refused() -> None:
     first, second, *_ = random_clip("street")
     with pytest.raises(UserError, match="clip 'street', frame 1: flowwarp has no key frame for it"):
         run("flowwarp(of=oracle)", [second])
-    with pytest.raises(UserError, match=r"\(48, 60\), its key frame \(48, 64\)"):
+    with pytest.raises(UserError, match=r"\(48, 60\), its key frame is \(48, 64\)"):
         run("flowwarp(of=oracle)", [first, replace(second, image=second.image[:, :60])])
     with pytest.raises(UserError, match="'ultrafast', 'fast' or 'medium'"):
         load_method("flowwarp(of=oracle,preset=best)")

@@ -99,5 +99,5 @@ def test_clip_without_its_first_frame_or_with_a_new_size_is_refused() -> None:
     with pytest.raises(UserError, match="clip 'street', frame 1: hold has no key frame for it: it is the first"):
         run(method, [second])
     smaller = replace(second, image=second.image[:-1])
-    with pytest.raises(UserError, match=r"\(47, 64\), its key frame \(48, 64\)"):
+    with pytest.raises(UserError, match=r"\(47, 64\), its key frame is \(48, 64\)"):
         run(method, [first, smaller])
