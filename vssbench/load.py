@@ -242,20 +242,25 @@ def _at_home(file: str | Path) -> str | Path:
     return str(expanded(file)) if str(file).startswith("~") else file
 
 
-def _arguments(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The spec's arguments, checked, and those of the given values that the factory takes."""
+def constructor(factory: Callable[..., Any], name: str) -> tuple[dict[str, inspect.Parameter], dict[str, Any]]:
+    """The parameters that a method or dataset is built with, and their types. Raises UserError for unreadable types."""
     parameters = {
-        name: parameter
-        for name, parameter in inspect.signature(factory).parameters.items()
+        key: parameter
+        for key, parameter in inspect.signature(factory).parameters.items()
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
-    own = {name for name in parameters if name not in FILLED_IN}
     try:
-        hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+        return parameters, get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
     except NameError as error:  # a plugin that imports types for the type checker only
         raise UserError(
-            f"the type hints of {spec.name} cannot be read: {error}", fix="import that name outside `if TYPE_CHECKING`"
+            f"the type hints of {name} cannot be read: {error}", fix="import that name outside `if TYPE_CHECKING`"
         ) from error
+
+
+def _arguments(factory: Callable[..., Any], spec: Spec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec's arguments, checked, and those of the given values that the factory takes."""
+    parameters, hints = constructor(factory, spec.name)
+    own = {name for name in parameters if name not in FILLED_IN}
     args = dict(spec.args)
     for key, value in args.items():
         if key not in own:

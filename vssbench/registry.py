@@ -14,7 +14,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import entry_points
 from types import FunctionType, ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from vssbench.errors import UserError, cause, suggest
 from vssbench.files.input_files import expanded, read_bytes
@@ -45,6 +45,21 @@ class Entry:
     weights: str = ""
     faster: str = ""
     recipe: str = ""
+
+
+class Argument(NamedTuple):
+    """An argument that specs of a name may have.
+
+    default:  its value where the spec does not have it
+    required: whether the spec must have it; the default then means nothing
+    choices:  the values it may have; None: others than can be listed
+    meaning:  in one line; empty if nobody wrote any
+    """
+
+    default: object = None
+    required: bool = False
+    choices: tuple[object, ...] | None = None
+    meaning: str = ""
 
 
 @cache

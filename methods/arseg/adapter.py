@@ -32,7 +32,7 @@ class ArSeg(Base):
     warp:      "official" reproduces the published code's border behaviour, "consistent" fixes it
     auxiliary: run the training heads on key frames, as the official forward does; the output does not change
     resize:    none; frames are always used at their own size
-    dtype, compile: see `vssbench.networks.numerics`
+    dtype, compile: as in mask2former
     checkpoint: {"hr": file, "lr": file}, in the official layout (.pth) or ours (.safetensors); None: random weights,
                 the same every time (`load_method` passes the packaged files if any)
     """

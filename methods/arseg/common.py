@@ -40,7 +40,7 @@ class Output(NamedTuple):
 class Base(Segmentor):
     """One or two networks whose scores are resized to the frame as in the official evaluation.
 
-    dtype, compile: see `vssbench.networks.numerics`
+    dtype, compile: as in mask2former
     """
 
     backbones: tuple[Backbone, ...] = get_args(Backbone)

@@ -23,8 +23,8 @@ class Alone(Base, PerFrame):
     scale:     the scale at which the network sees frames; the classes are resized back to the frame
     auxiliary: run the training heads, as the official forward does; the output does not change
     resize:    none; frames are always used at their own size
-    mapping:   as in mask2former
-    dtype, compile: see `vssbench.networks.numerics`
+    labels, mapping: as in mask2former
+    dtype, compile: as in mask2former
     checkpoint: the network's file, in the official layout of an HR branch (.pth) or ours (.safetensors); None:
                 random weights, the same every time (`load_method` passes the packaged file if any)
     """
@@ -68,7 +68,10 @@ class Alone(Base, PerFrame):
 
 
 class Psp18(Alone):
-    """PSPNet-18 on every frame; `backbone=tiny`, the default on synthetic video, is its narrow form."""
+    """PSPNet-18 on every frame.
+
+    backbone: tiny, its narrow form, by default on synthetic video, otherwise psp18
+    """
 
     name = "psp18"
     backbones = ("tiny", "psp18")

@@ -22,7 +22,7 @@ class Cffm(ClipMethod):
                 "recompute": all four frames again for every target, as the official test code does. Same outputs.
     resize:     HxW box that a frame is fitted into, None for its own size; "auto" is the official 480x853, and None
                 on synthetic video. Sides are then stretched to multiples of 32, as published.
-    dtype, compile: see `vssbench.networks.numerics`
+    dtype, compile: as in mask2former
     checkpoint: official .pth or our .safetensors; None: random weights (`load_method` passes the packaged file if any)
 
     The first three frames after `reset` are segmented alone; the next six take their references from the official

@@ -32,7 +32,7 @@ class ESPNet(Base):
     backbone:   p and q units at 1/4 and 1/8; by default tiny on synthetic video, otherwise p2_q8
     resize:     auto, none or HEIGHTxWIDTH, see `Sizes`
     void:       whether the output for void may win, see `Base`
-    dtype, compile: see `vssbench.networks.numerics`
+    dtype, compile: as in mask2former
     checkpoint: official .pth or our .safetensors; the file determines which of the two published forms is built.
                 None: random weights, the same every time (`load_method` passes the packaged file if any)
     Raises UserError for a file that does not fit.

@@ -52,9 +52,10 @@ class FlowWarp(Wrapper):
     Flow is computed in step, from the current frame to the key frame, so every pixel looks up where it came from:
     bilinear for scores (then argmax), nearest for labels. A pixel from outside takes the nearest border pixel.
 
-    of:                   spec of the method to run on key frames
-    key_interval, offset: see `FixedInterval`
-    preset:               one of OpenCV's DIS presets, from fast to accurate
+    of:           spec of the method to run on key frames
+    key_interval: frames from one key frame to the next; 1: every frame is one
+    offset:       position in the interval of the first key frame after frame 0
+    preset:       one of OpenCV's DIS presets, from fast to accurate
     """
 
     def __init__(

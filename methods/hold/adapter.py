@@ -14,8 +14,9 @@ class Hold(Wrapper):
     The inner method sees only key frames, so prepare, step and decode are called on those alone. What it reports for
     them (kind, age) is passed on; a repeated frame is "nonkey", its age counted from the key frame's.
 
-    of:                   spec of the method to run on key frames
-    key_interval, offset: see `FixedInterval`
+    of:           spec of the method to run on key frames
+    key_interval: frames from one key frame to the next; 1: every frame is one
+    offset:       position in the interval of the first key frame after frame 0
     """
 
     def __init__(self, of: str | Spec, context: Context, key_interval: int = 5, offset: int = 0):

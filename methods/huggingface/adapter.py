@@ -44,7 +44,7 @@ class HuggingFace(PerFrame):
     labels:     label space; the model's classes are matched by name, or as `mapping` says. "model": the model's own
     mapping:    file as `vssbench.networks.mapping_file` describes it
     revision:   branch, tag or commit of a hub id
-    dtype, compile: see `vssbench.networks.numerics`
+    dtype, compile: as in mask2former
     checkpoint: weights in place of the model's own: a folder, .safetensors or .bin
     Without weights in the folder, they are random, the same every time. Raises UserError for anything that does not
     fit. Code that comes with a model is never run.

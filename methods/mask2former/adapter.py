@@ -58,7 +58,8 @@ class Mask2Former(PerFrame):
     backbone:   by default that of weights which `vssbench train` wrote, tiny on synthetic video, otherwise r50
     resize:     auto (the official test resize: 480x853 for vspw, none for the others), none, or SHORTxLONG
     decode:     exact: the official order; fast: class scores at stride 4, then upsampled; some border labels differ
-    dtype, compile: see `vssbench.networks.numerics`
+    dtype:      number format of convolutions and matrix products, see `vssbench.networks.numerics`
+    compile:    with torch.compile, which needs a C++ compiler and a minute
     checkpoint: official .pth or .pkl, our .safetensors, or a folder written by transformers' save_pretrained
                 None: random weights, the same every time (`load_method` passes the packaged file if any)
     Raises UserError for a file that does not fit.

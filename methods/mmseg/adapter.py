@@ -46,7 +46,7 @@ class MMSeg(PerFrame):
                 it is read, not run (see `vssbench.methods.mmseg.config_reader`)
     labels:     label space; the network's classes count by equal names, or as `mapping` says. "model": its own
     mapping:    file as `vssbench.networks.mapping_file` describes it
-    dtype, compile: see `vssbench.networks.numerics`
+    dtype, compile: as in mask2former
     checkpoint: .pth as mmengine writes it, or our .safetensors; None: random weights, the same every time
     Raises UserError for what does not fit, MissingExtra without mmsegmentation.
     """

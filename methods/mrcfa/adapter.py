@@ -24,7 +24,7 @@ class Mrcfa(ClipMethod):
                 None: no references; every frame goes through the per-frame head and is of kind "key", for comparison.
     resize:     HxW box that a frame is fitted into, None for its own size; "auto" is the official 480x853, and None
                 on synthetic video. Sides are then stretched to multiples of 32, which the method needs.
-    dtype, compile: see `vssbench.networks.numerics`
+    dtype, compile: as in mask2former
     checkpoint: official .pth or our .safetensors; None: random weights (`load_method` passes the packaged file if any)
 
     The first three frames after `reset` are segmented alone. The next six use the official table of references. These

@@ -15,6 +15,8 @@ class Replay:
     """The files `<predictions>/<clip>/<stem>.png`: 8-bit greyscale or palette PNGs whose pixel values are train ids.
 
     Every frame counts as a key frame, since the files do not say how they were made; speed and cost are the disk's.
+
+    predictions: the folder
     """
 
     needs: frozenset[str] = frozenset()

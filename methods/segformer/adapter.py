@@ -31,7 +31,7 @@ class SegFormer(PerFrame):
     Each frame is normalised and goes through the network; logits are upsampled bilinearly to the frame, then argmax.
     labels, mapping: as in mask2former
     backbone:   tiny by default on synthetic video, else mit_b1
-    dtype, compile: see `vssbench.networks.numerics`
+    dtype, compile: as in mask2former
     checkpoint: a folder written by transformers' save_pretrained, or our .safetensors; the official mmseg files must
                 first be converted by transformers
     Without a checkpoint: random weights, the same every time. Raises UserError for a file that does not fit.

@@ -54,7 +54,7 @@ class Tdnet(Segmentor):
     resize:      HxW of the network's input, none for the frame's own size; "auto" is the size that the normalisation's
                  tables were made for (769x1537 in official weights), and on synthetic video the frame's own. At a
                  different size the tables are resized, which is not the published way.
-    dtype, compile: see `vssbench.networks.numerics`
+    dtype, compile: as in mask2former
     checkpoint:  official .pkl (for testing or training) or our .safetensors; None: random weights (`load_method` passes
                  the packaged file if any)
 

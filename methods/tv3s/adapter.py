@@ -35,7 +35,7 @@ class Tv3s(ClipMethod):
                 "recompute": all four frames again per target, as in the official test code. The outputs are the same.
     resize:     HxW box that a frame is fitted into, None for its own size; "auto" is the official 480x853 (512x1024 on
                 Cityscapes), and None on synthetic video. Sides are then stretched to multiples of 32.
-    dtype, compile: see `vssbench.networks.numerics`
+    dtype, compile: as in mask2former
     checkpoint: official .pth or our .safetensors; None: random weights (`load_method` passes the packaged file if any)
 
     In a window, the first three frames after `reset` are segmented alone. The next six use the official table of

@@ -66,7 +66,7 @@ class Videomt(Segmentor):
                 figures average over the whole clip, later frames included, as "running" does only on the last frame.
     resize:     auto (the official test resize: 720x1333 for vspw, none for the others), none, or SHORTxLONG. Any size
                 will do: frames are padded to multiples of 32, and the table of positions is resized to their grid.
-    dtype, compile: see `vssbench.networks.numerics`
+    dtype, compile: as in mask2former
     checkpoint: official .pth, our .safetensors, or a folder written by transformers' save_pretrained (both with the
                 table of 80x80 positions); None: random weights (`load_method` passes the packaged file if any)
     Raises UserError for classes=clip, which looks ahead, and for a file that does not fit.

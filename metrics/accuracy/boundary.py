@@ -13,7 +13,7 @@ one dilation by d - 1 further steps in every direction reaches all pixels within
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 
 from vssbench.errors import UserError
 from vssbench.metrics.accuracy import scripts
-from vssbench.metrics.accuracy.clip_metric import ClipMetric
+from vssbench.metrics.accuracy.clip_metric import PROTOCOL, ClipMetric
 from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, Totals
 from vssbench.metrics.accuracy.confusion import pair_counts, read_areas, refuse_stray
 from vssbench.metrics.accuracy.damage import refusing_damage, require, require_own, whole_numbers
 from vssbench.metrics.accuracy.rounded_sum import plain_sum
 from vssbench.metrics.accuracy.scripts import PERCENT, VALUES, Areas, Counts, Floats
+from vssbench.registry import Argument
 from vssbench.specs import Spec
 from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
 
@@ -46,7 +47,10 @@ class Boundary(ClipMetric):
     """
 
     name = "boundary"
-    arguments = ("protocol", "width")
+    arguments: Mapping[str, Argument] = {
+        "protocol": PROTOCOL,
+        "width": Argument(WIDTH, meaning=f"share of the image's diagonal, above 0 and up to {_WIDEST}"),
+    }
 
     def __init__(self, space: LabelSpace, specs: Sequence[Spec]):
         super().__init__(space, specs)

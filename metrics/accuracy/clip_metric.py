@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vssbench.errors import UserError, suggest
 from vssbench.metrics.accuracy import protocols
 from vssbench.metrics.accuracy.clip_states import Clips, ClipScore, Totals
+from vssbench.registry import Argument
 from vssbench.specs import Spec
 from vssbench.types import Frame, LabelSpace, Prediction
+
+PROTOCOL = Argument(choices=tuple(protocols.PROTOCOLS), meaning="the definition to score by; none: that of the run")
 
 
 class ClipMetric(ABC):
@@ -30,7 +33,7 @@ class ClipMetric(ABC):
 
     name: str
     takes_at = False
-    arguments: tuple[str, ...] = ("protocol",)
+    arguments: Mapping[str, Argument] = {"protocol": PROTOCOL}
     higher_is_better = True
 
     def __init__(self, space: LabelSpace, specs: Sequence[Spec]):

@@ -7,7 +7,7 @@ how published scripts differ.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vssbench.errors import UserError, suggest
 from vssbench.files.input_files import expanded
 from vssbench.metrics.accuracy import protocols
-from vssbench.metrics.accuracy.clip_metric import ClipMetric, size
+from vssbench.metrics.accuracy.clip_metric import PROTOCOL, ClipMetric, size
 from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, Totals
 from vssbench.metrics.accuracy.confusion import pair_counts
 from vssbench.metrics.accuracy.consistency import digits_of, read_windows
@@ -26,6 +26,7 @@ from vssbench.metrics.accuracy.damage import refusing_damage, require, require_o
 from vssbench.metrics.accuracy.flow_sources import SOURCES, FlowSource, seen_before
 from vssbench.metrics.accuracy.rounded_sum import rounded_sum
 from vssbench.metrics.accuracy.scripts import PERCENT, Floats
+from vssbench.registry import Argument
 from vssbench.specs import Spec
 from vssbench.types import Frame, LabelSpace, Prediction
 
@@ -59,6 +60,19 @@ class Temporal(ClipMetric):
 
     name = "temporal"
     example = "TC(flow=dis)"
+    arguments: Mapping[str, Argument] = {
+        "flow": Argument(
+            required=True,
+            choices=tuple(SOURCES),
+            meaning="exact: of the dataset; dis: estimated; files: read from root",
+        ),
+        "root": Argument(meaning="for flow=files: folder with <clip>/<frame>.flo or .png"),
+        "occlusion": Argument(
+            choices=(True, False), meaning="whether pixels hidden in the frame before are left out; true but for files"
+        ),
+        "pooled": Argument(True, choices=(True, False), meaning="one mIoU over all pairs; false: the mean over pairs"),
+        "protocol": PROTOCOL,
+    }
 
     def __init__(self, space: LabelSpace, specs: Sequence[Spec]):
         super().__init__(space, specs)
@@ -69,10 +83,9 @@ class Temporal(ClipMetric):
     @classmethod
     def check_spec(cls, spec: Spec) -> None:
         """Raise UserError for an unknown flow, and for arguments that it does not take."""
-        known = {"flow", "pooled", "occlusion", "protocol", "root"}
         for key, value in spec.args:
-            if key not in known:
-                raise UserError(f"TC has no argument {key!r}", where=spec, expected=suggest(key, sorted(known)))
+            if key not in cls.arguments:
+                raise UserError(f"TC has no argument {key!r}", where=spec, expected=suggest(key, cls.arguments))
             if key in ("pooled", "occlusion") and not isinstance(value, bool):
                 raise UserError(f"{key} is {value!r}", where=spec, expected="true or false")
         if spec.at is not None:

@@ -7,14 +7,21 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from vssbench import registry
+from vssbench.cli.arguments import described
 from vssbench.cli.list import command
+from vssbench.errors import UserError, suggest
+from vssbench.load import check_arguments
+from vssbench.metrics import plan
 from vssbench.results.figures import named
+from vssbench.specs import Spec
 
 app = typer.Typer()
 app.command()(command)
@@ -49,6 +56,68 @@ def test_list_json_is_one_object_and_nothing_else(what: registry.Group) -> None:
         assert set(entry) == {"summary", "origin", "paper", "licence", "needs", "weights", "faster", "training"}
         assert "" not in entry.values()
         assert entry["origin"] == "vssbench"
+
+
+@pytest.mark.parametrize("what", ["methods", "datasets", "metrics"])
+def test_every_argument_is_listed_with_its_meaning_and_a_default_that_fits(what: registry.Group) -> None:
+    found = json.loads(run(what, *registry.entries(what), "--json").stdout)[what]
+    assert list(found) == list(registry.entries(what))
+    for name, entry in found.items():
+        for key, one in entry["arguments"].items():
+            assert set(one) == {"default", "required", "choices", "meaning"}
+            assert one["meaning"], (name, key)
+            if what == "metrics" or one["required"]:
+                continue
+            needed = [other for other, its in entry["arguments"].items() if its["required"]]
+            for value in one["choices"] or [one["default"]]:
+                check_arguments(what, Spec(name, ((key, value), *((other, "x") for other in needed))))
+
+
+@pytest.mark.parametrize(("what", "name"), [("methods", "mpvss"), ("datasets", "strided"), ("metrics", "TC")])
+def test_listed_arguments_are_those_that_the_message_about_an_unknown_one_names(
+    what: registry.Group, name: str
+) -> None:
+    check = plan.check if what == "metrics" else partial(check_arguments, what)
+    with pytest.raises(UserError) as caught:
+        check(Spec(name, (("zzz", 1),)))
+    listed = json.loads(run(what, name, "--json").stdout)[what][name]["arguments"]
+    assert caught.value.expected == suggest("zzz", listed)
+
+
+def test_arguments_are_lines_with_default_values_and_meaning() -> None:
+    lines = run("methods", "hold", "mpvss(backbone=r50)").stdout.splitlines()
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == ["hold", "mpvss"]
+    assert "  of (needed)     spec of the method to run on key frames" in lines
+    assert any(line.startswith("  decode=exact      exact|fast; exact: the official order") for line in lines)
+    assert any(line.startswith("  backbone=none     tiny|r50|") for line in lines)
+    assert any(line.startswith("  dtype=float32     float32|bf16|fp16; number format") for line in lines)
+    assert "  no arguments" in run("datasets", "vspw").stdout.splitlines()
+    assert "  width=0.02     share of the image's diagonal, above 0 and up to 0.5" in run("metrics", "BIoU").stdout
+    assert described(None) == ["  arguments: not stated"]
+
+
+def test_method_in_a_file_is_listed_with_its_arguments(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "class Mine:\n"
+        '    """Say hello.\n\n    often: how many times,\n        at most\n    """\n\n'
+        "    def __init__(self, device, often: int = 3, loud=False, *rest, **more): ...\n"
+    )
+    shown = run("methods", f"{file}:Mine")
+    assert shown.stdout.splitlines()[-2:] == ["  often=3     how many times, at most", "  loud=false"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["methods", "mvpss"], "did you mean 'mpvss'?"),
+        (["datasets", "campus"], "unknown dataset 'campus'"),
+        (["metrics", "mIuO"], "did you mean 'mIoU'?"),
+        (["figures", "mIoU"], "list figures takes no names"),
+    ],
+)
+def test_unknown_name_is_one_error_message(arguments: list[str], part: str) -> None:
+    assert part in str(run(*arguments).exception)
 
 
 def test_list_figures_shows_unit_direction_and_title() -> None:

@@ -51,6 +51,8 @@ def test_help_lists_every_verb_with_a_whole_sentence() -> None:
         ("profile --methods espnet", {"espnet", "espnetv2"}),
         ("predict ora", {"oracle"}),
         ("list fig", {"figures"}),
+        ("list methods espnet", {"espnet", "espnetv2"}),
+        ("list datasets camvid kitti", {"kitti_step"}),
     ],
 )
 def test_shell_completes_names(line: str, expected: set[str]) -> None:

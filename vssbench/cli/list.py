@@ -1,15 +1,17 @@
-"""`vssbench list`: what is available, without importing any of it except metrics, which define figures' directions."""
+"""`vssbench list`: what is available. Nothing of it is imported, except metrics for figures, and what is named."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from vssbench.cli import completion
 from vssbench.cli.options import JsonOption
+from vssbench.cli.streams import only_ours
 from vssbench.errors import UserError, suggest
 
 if TYPE_CHECKING:
@@ -27,6 +29,13 @@ def _known(what: str) -> str:
     return what
 
 
+def _names(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
+    """Complete a name of the kind that the line asks for."""
+    kinds = {"methods": completion.methods, "datasets": completion.datasets, "metrics": completion.metrics}
+    kind = kinds.get(context.params.get("what", ""))
+    return completion.one(kind)(incomplete) if kind else iter(())
+
+
 def command(
     what: Annotated[
         str,
@@ -37,14 +46,26 @@ def command(
             autocompletion=completion.one(lambda: [(kind, "") for kind in KINDS]),
         ),
     ],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Of methods, datasets or metrics: only these, with their arguments.",
+            metavar="[NAME]...",
+            autocompletion=_names,
+        ),
+    ] = None,
+    *,
     dataset: Annotated[str | None, typer.Option("--dataset", help="For published: only on this dataset.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="For published: only names that contain this.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List methods, datasets or metrics, including those of installed plugins, or the numbers that papers print.
 
-    Figures are all the numbers that a result may carry, by the names used in rules, columns and data frames.
+    `vssbench list methods mpvss` shows the arguments of mpvss. Figures are all the numbers that a result may carry, by
+    the names used in rules, columns and data frames.
     """
+    if names and what not in ("methods", "datasets", "metrics"):
+        raise UserError(f"list {what} takes no names", expected="methods, datasets or metrics")
     if what == "published":
         _published(dataset, method, as_json)
     elif dataset or method:
@@ -52,16 +73,25 @@ def command(
     elif what == "figures":
         _figures(as_json)
     else:
-        _registered(cast("Group", what), as_json)
+        _registered(cast("Group", what), names or (), as_json)
 
 
-def _registered(what: Group, as_json: bool) -> None:
-    from vssbench.registry import entries
+def _registered(what: Group, names: Sequence[str], as_json: bool) -> None:
+    from vssbench.cli.arguments import arguments, described
+    from vssbench.registry import entries, find
+    from vssbench.specs import parse
 
-    found = entries(what)
+    asked = [parse(name).name for name in names]
+    found = {name: find(what, name) for name in asked} or entries(what)
+    with only_ours():
+        taken = {name: arguments(what, name) for name in asked}
     if as_json:
-        shown = {name: {k: v or None for k, v in _details(name, entry).items()} for name, entry in found.items()}
-        print(json.dumps({what: shown}, indent=2))
+        shown: dict[str, dict[str, Any]] = {
+            name: {k: v or None for k, v in _details(name, entry).items()} for name, entry in found.items()
+        }
+        for name, one in taken.items():
+            shown[name]["arguments"] = one and {key: argument._asdict() for key, argument in one.items()}
+        print(json.dumps({what: shown}, indent=2, default=str))
         return
     width = max(map(len, found))
     for name, entry in found.items():
@@ -71,6 +101,8 @@ def _registered(what: Group, as_json: bool) -> None:
         for key in ("origin", "needs", "weights", "faster", "training", "licence", "paper"):
             if details[key]:
                 print(f"{'':{width}}    {key}: {details[key]}")
+        if name in taken:
+            print(*described(taken[name]), sep="\n")
 
 
 def _details(name: str, entry: Registered) -> dict[str, str]:

@@ -33,6 +33,7 @@ LEAST_SIDE, LARGEST_SIDE, MOST = 16, 8192, 10**6
 class Synthetic:
     """The dataset `synthetic`. `root` is not used: nothing is read.
 
+    motion:        how fast the scene moves
     clips, frames: number of clips, and of frames in each; frame t of a clip is the same whatever they are
     height, width: pixels; scenes look and move alike at every size
     seed:          a different seed is a different dataset; so is each of the splits train, val and test
