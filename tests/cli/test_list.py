@@ -14,12 +14,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from tests.helpers.command import vssbench
 from vssbench import registry
 from vssbench.cli.arguments import described
 from vssbench.cli.list import command
 from vssbench.errors import UserError, suggest
 from vssbench.load import check_arguments
 from vssbench.metrics import plan
+from vssbench.metrics.accuracy.protocols import PROTOCOLS
 from vssbench.results.figures import named
 from vssbench.specs import Spec
 
@@ -113,11 +115,30 @@ def test_method_in_a_file_is_listed_with_its_arguments(tmp_path: Path) -> None:
         (["methods", "mvpss"], "did you mean 'mpvss'?"),
         (["datasets", "campus"], "unknown dataset 'campus'"),
         (["metrics", "mIuO"], "did you mean 'mIoU'?"),
+        (["protocols", "mmsg"], "did you mean 'mmseg'?"),
         (["figures", "mIoU"], "list figures takes no names"),
     ],
 )
 def test_unknown_name_is_one_error_message(arguments: list[str], part: str) -> None:
     assert part in str(run(*arguments).exception)
+
+
+def test_protocols_have_a_line_each_and_a_description() -> None:
+    lines = run("protocols").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(PROTOCOLS)
+    assert all(line.endswith(one.summary) for line, one in zip(lines, PROTOCOLS.values(), strict=True))
+    assert max(map(len, lines)) <= 120
+    found = json.loads(run("protocols", "--json").stdout)["protocols"]
+    assert found["mmseg"] == {"summary": PROTOCOLS["mmseg"].summary, "description": PROTOCOLS["mmseg"].description}
+    assert list(json.loads(run("protocols", "vspw", "exact", "--json").stdout)["protocols"]) == ["vspw", "exact"]
+    first, second = run("protocols", "arseg").stdout.splitlines()
+    assert (first.startswith("arseg  "), second.strip()) == (True, PROTOCOLS["arseg"].description)
+
+
+@pytest.mark.parametrize("verb", ["run", "score", "report", "cite"])
+def test_help_of_protocol_names_the_command_that_lists_them(verb: str) -> None:
+    text = " ".join(vssbench(verb, "--help").stdout.partition("  --protocol ")[2].split())
+    assert "`vssbench list protocols`" in text.partition(" --")[0]
 
 
 def test_list_figures_shows_unit_direction_and_title() -> None:
@@ -137,8 +158,9 @@ def test_unknown_group_is_refused_with_a_suggestion() -> None:
     shown = run("models")
     assert shown.exit_code == 2
     assert "models" in shown.output
-    shown = run("method")
-    assert (shown.exit_code, "did you mean 'methods'?" in shown.output) == (2, True)
+    for near in ("method", "protocol"):
+        shown = run(near)
+        assert (shown.exit_code, f"did you mean '{near}s'?" in shown.output) == (2, True)
 
 
 def test_closed_stdout_is_not_a_failure() -> None:

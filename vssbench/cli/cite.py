@@ -30,7 +30,14 @@ def command(
             autocompletion=completion.several(completion.figures),
         ),
     ] = None,
-    protocol: Annotated[str | None, typer.Option("--protocol", help="Score again under this protocol.")] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol",
+            help="Score again under a protocol of `vssbench list protocols`.",
+            autocompletion=completion.one(completion.protocols),
+        ),
+    ] = None,
     check: Annotated[
         str | None, typer.Option("--check", help="A line that was cited: exit status 1 unless the run says the same.")
     ] = None,

@@ -61,7 +61,7 @@ def metrics() -> Iterator[tuple[str, str]]:
 def protocols() -> Iterator[tuple[str, str]]:
     from vssbench.metrics.accuracy.protocols import PROTOCOLS
 
-    return iter(PROTOCOLS.items())
+    return ((name, protocol.summary) for name, protocol in PROTOCOLS.items())
 
 
 def figures() -> Iterator[tuple[str, str]]:

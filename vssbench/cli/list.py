@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from vssbench.reports.published.entries import Entry, Recomputed
 
 
-KINDS = ("methods", "datasets", "metrics", "figures", "published")
+KINDS = ("methods", "datasets", "metrics", "protocols", "figures", "published")
+NAMED = {
+    "methods": completion.methods,
+    "datasets": completion.datasets,
+    "metrics": completion.metrics,
+    "protocols": completion.protocols,
+}
+"""Kinds of which single names can be listed."""
 
 
 def _known(what: str) -> str:
@@ -31,8 +38,7 @@ def _known(what: str) -> str:
 
 def _names(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
     """Complete a name of the kind that the line asks for."""
-    kinds = {"methods": completion.methods, "datasets": completion.datasets, "metrics": completion.metrics}
-    kind = kinds.get(context.params.get("what", ""))
+    kind = NAMED.get(context.params.get("what", ""))
     return completion.one(kind)(incomplete) if kind else iter(())
 
 
@@ -49,8 +55,8 @@ def command(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Of methods, datasets or metrics: only these, with their arguments.",
-            metavar="[NAME]...",
+            help="Of methods, datasets, metrics or protocols: only these, with arguments or description.",
+            metavar="NAME",
             autocompletion=_names,
         ),
     ] = None,
@@ -59,17 +65,19 @@ def command(
     method: Annotated[str | None, typer.Option("--method", help="For published: only names that contain this.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List methods, datasets or metrics, including those of installed plugins, or the numbers that papers print.
+    """List methods, datasets or metrics, including those of installed plugins, protocols, or what papers print.
 
     `vssbench list methods mpvss` shows the arguments of mpvss. Figures are all the numbers that a result may carry, by
     the names used in rules, columns and data frames.
     """
-    if names and what not in ("methods", "datasets", "metrics"):
-        raise UserError(f"list {what} takes no names", expected="methods, datasets or metrics")
+    if names and what not in NAMED:
+        raise UserError(f"list {what} takes no names", expected=" or ".join(NAMED))
     if what == "published":
         _published(dataset, method, as_json)
     elif dataset or method:
         raise UserError(f"list {what} has neither --dataset nor --method", expected="vssbench list published")
+    elif what == "protocols":
+        _protocols(names or (), as_json)
     elif what == "figures":
         _figures(as_json)
     else:
@@ -111,6 +119,21 @@ def _details(name: str, entry: Registered) -> dict[str, str]:
     del told["target"]
     told["training"] = f"vssbench train {name}" if told.pop("recipe") else ""
     return told
+
+
+def _protocols(names: Sequence[str], as_json: bool) -> None:
+    from vssbench.metrics.accuracy.protocols import PROTOCOLS, find
+
+    found = [find(name) for name in names or PROTOCOLS]
+    if as_json:
+        shown = {one.name: {"summary": one.summary, "description": one.description} for one in found}
+        print(json.dumps({"protocols": shown}, indent=2))
+        return
+    width = max(len(one.name) for one in found)
+    for one in found:
+        print(f"{one.name:{width}}  {one.summary}")
+        if names:
+            print(f"{'':{width}}    {one.description}")
 
 
 def _figures(as_json: bool) -> None:

@@ -41,6 +41,7 @@ FORMS = {
         list[str], texts.names, "METRIC,METRIC", "E.g. mIoU,VC@8,BIoU; default: all accuracies, VC, VCC. Repeatable."
     ),
     "data_root": Form(Path, str),
+    "protocol": Form(str, str, None, "`vssbench list protocols` names them."),
     "distances": Form(list[str], texts.distances, "0..11", "Or 0,3,6. Repeatable."),
     "sweep": Form(list[str], texts.sweep, "ARGUMENT=VALUE,VALUE", "Or ARGUMENT=0..4. Repeatable."),
     "stream": Form(list[str], texts.rates, "FPS,FPS", "Repeatable."),

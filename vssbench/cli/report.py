@@ -18,7 +18,9 @@ def command(
     protocol: Annotated[
         str | None,
         typer.Option(
-            "--protocol", help="Score again under this protocol.", autocompletion=completion.one(completion.protocols)
+            "--protocol",
+            help="Score again under a protocol of `vssbench list protocols`.",
+            autocompletion=completion.one(completion.protocols),
         ),
     ] = None,
     with_published: Annotated[

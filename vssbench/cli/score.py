@@ -37,8 +37,8 @@ def command(
         str | None,
         typer.Option(
             "--protocol",
-            help="vspw, detectron2, mmseg, arseg, exact, or all side by side.",
-            autocompletion=completion.one(completion.protocols),
+            help="One of `vssbench list protocols`; or all: every one, side by side.",
+            autocompletion=completion.one(lambda: [*completion.protocols(), (ALL, "every one, side by side")]),
         ),
     ] = None,
     metrics: Annotated[
