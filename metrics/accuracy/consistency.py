@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -22,7 +23,7 @@ from vssbench.errors import UserError, listed
 from vssbench.metrics.accuracy.clip_metric import ClipMetric, size
 from vssbench.metrics.accuracy.clip_states import Clips, ClipStates, Totals
 from vssbench.metrics.accuracy.damage import refusing_damage, require, require_own, whole, whole_numbers
-from vssbench.metrics.accuracy.rounded_sum import rounded_sum
+from vssbench.metrics.accuracy.rounded_sum import plain_sum, rounded_sum
 from vssbench.metrics.accuracy.scripts import PERCENT, Floats
 from vssbench.specs import Spec
 from vssbench.types import IGNORE, Frame, LabelSpace, Prediction, UInt8
@@ -76,7 +77,7 @@ class Consistency(ClipMetric):
         clip = np.repeat(np.arange(len(found)), lengths)[there]
         digits = [*digits_of(part[there] / whole[there]), np.ones(len(clip))]
         columns = np.stack([np.bincount(clip, digit, len(found)) for digit in digits], axis=1, dtype=np.float64)
-        totals = Totals(clips.names, columns, read_windows)
+        totals = Totals(clips.names, columns, read_windows, partial(read_windows, add=plain_sum))
         windows, kept = len(whole), len(clip)
         if not kept:
             short = f"no clip is long enough for a window of {spec.at} frames"
@@ -247,8 +248,8 @@ def digits_of(ratios: Floats) -> Floats:
     return digits
 
 
-def read_windows(sums: Floats) -> Floats:
+def read_windows(sums: Floats, add: Callable[[Floats], Floats] = rounded_sum) -> Floats:
     """Return the mean ratio, float64[...] percent, from float64[..., 5]: digits of the sum, and number of windows."""
-    total = rounded_sum(sums[..., :_DIGITS] * _BASE ** -np.arange(1.0, _DIGITS + 1))
+    total = add(sums[..., :_DIGITS] * _BASE ** -np.arange(1.0, _DIGITS + 1))
     count = sums[..., _DIGITS]
     return np.divide(PERCENT * total, count, out=np.full(np.shape(total), np.nan), where=np.asarray(count) > 0)[()]

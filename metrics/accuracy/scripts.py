@@ -51,6 +51,10 @@ class Areas:
     def union(self) -> Counts | Floats:
         return self.label + self.predicted - self.hit
 
+    @property
+    def pixel_accuracy(self) -> Floats:
+        return _divide(self.hit.sum(-1), self.label.sum(-1))
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -78,7 +82,7 @@ class Figures:
 
     @property
     def pixel_accuracy(self) -> Floats | None:
-        return _divide(self.areas.hit.sum(-1), self.areas.label.sum(-1))
+        return self.areas.pixel_accuracy
 
     @property
     def class_accuracy(self) -> Floats | None:

@@ -7,7 +7,8 @@ how published scripts differ.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from vssbench.metrics.accuracy.confusion import pair_counts
 from vssbench.metrics.accuracy.consistency import digits_of, read_windows
 from vssbench.metrics.accuracy.damage import refusing_damage, require, require_own, whole_numbers
 from vssbench.metrics.accuracy.flow_sources import SOURCES, FlowSource, seen_before
-from vssbench.metrics.accuracy.rounded_sum import rounded_sum
+from vssbench.metrics.accuracy.rounded_sum import plain_sum, rounded_sum
 from vssbench.metrics.accuracy.scripts import PERCENT, Floats
 from vssbench.registry import Argument
 from vssbench.specs import Spec
@@ -128,13 +129,13 @@ class Temporal(ClipMetric):
             return "no two frames are consecutive"
         if spec.get("pooled", True):
             columns = np.stack([one.sum(0).ravel() for one in pairs]).astype(np.float64)
-            return Totals(clips.names, columns, _mean_iou)
+            return Totals(clips.names, columns, _mean_iou, partial(_mean_iou, add=plain_sum))
         flat = [one.reshape(len(one), 3 * clips.space.classes).astype(np.float64) for one in pairs]
         rows = []
         for found in map(_mean_iou, flat):
             there = found[~np.isnan(found)] / PERCENT
             rows.append([*digits_of(there).sum(1), len(there)])
-        return Totals(clips.names, np.array(rows, np.float64), read_windows)
+        return Totals(clips.names, np.array(rows, np.float64), read_windows, partial(read_windows, add=plain_sum))
 
     def _begin(self) -> None:
         self._pairs: dict[Recipe, list[list[int]]] = {recipe: [] for recipe in self._recipes}
@@ -180,13 +181,13 @@ class Temporal(ClipMetric):
         return {"pairs": {str(recipe): pairs for recipe, pairs in self._pairs.items()}}
 
 
-def _mean_iou(sums: Floats) -> Floats:
+def _mean_iou(sums: Floats, add: Callable[[Floats], Floats] = rounded_sum) -> Floats:
     """Return percent, float64[...], from float64[..., 3 C] (warped, shown, both): the mean over classes in either."""
     warped, shown, both = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, sums.shape[-1] // 3), -2, 0)
     union = warped + shown - both
     iou = np.divide(both, union, out=np.zeros(union.shape), where=union > 0)
     count = (union > 0).sum(-1)
-    total = rounded_sum(iou)
+    total = add(iou)
     return np.divide(PERCENT * total, count, out=np.full(np.shape(total), np.nan), where=np.asarray(count) > 0)[()]
 
 

@@ -8,7 +8,7 @@ over clips are computed once per method, not per pair, and once for all metrics 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -60,10 +60,11 @@ def p_values(
     methods = metrics[0].methods
     swaps = flips(len(methods[0].clips), resamples, seed)
     random = 2 ** len(methods[0].clips) > resamples
-    tests: list[tuple[Totals, int, int, float]] = []
-    for metric in metrics:
-        values = [one.value() for one in metric.methods]
-        tests += [(metric.methods[0], a, b, values[a] - values[b]) for a, b in metric.pairs]
+    # The other way round, a pair has the same sums and the same p, unless only one side is asked for.
+    turned = sorted if alternative == "two-sided" else list
+    tests = [(place, *turned(pair)) for place, metric in enumerate(metrics) for pair in metric.pairs]
+    values = [[one.value() for one in metric.methods] for metric in metrics]
+    observed = np.array([values[place][a] - values[place][b] for place, a, b in tests])
     ends = np.cumsum([len(metric.pairs) for metric in metrics])[:-1]
     columns = np.stack([one.columns.T for one in methods])  # float64[M, K, clips]
     sums = columns.sum(axis=2)
@@ -74,18 +75,21 @@ def p_values(
     extreme = np.full(len(tests), int(random))  # all swaps include the observed difference, random ones do not
     rows = max(64, min(_MEMORY // sums.size, _CACHED // sums.shape[1]))
 
-    def count(start: int) -> list[int]:
-        """Count the extreme ones among some swaps, for each remaining test."""
+    def count(start: int) -> NDArray[np.int64]:
+        """Count the extreme ones among some swaps, for each test that is left."""
         part = swaps[start : start + rows].T.astype(np.float64)
         kept = (columns.reshape(-1, columns.shape[2]) @ part).reshape(*columns.shape[:2], -1)
         swapped = sums[:, vary, None] - kept
-        one, other = (np.repeat(sums[0][:, None], part.shape[1], axis=1) for _ in range(2))
-        found = []
-        for test in left:
-            totals, a, b, observed = tests[test]
-            np.add(kept[a], swapped[b], out=one[vary])
-            np.add(swapped[a], kept[b], out=other[vary])
-            found.append(_extreme(totals, one.T, other.T, observed, alternative))
+        size = max(1, _CACHED // (sums.shape[1] * part.shape[1]))
+        one, other = (np.tile(sums[0][:, None], (size, 1, part.shape[1])) for _ in range(2))
+        found = np.zeros(len(tests), np.int64)
+        for pairs, of_metric in _blocks({test: tests[test] for test in left}, size):
+            for place, (a, b) in enumerate(pairs):
+                np.add(kept[a], swapped[b], out=one[place, vary])
+                np.add(swapped[a], kept[b], out=other[place, vary])
+            first, second = (side[: len(pairs)].swapaxes(1, 2) for side in (one, other))
+            for metric, block in of_metric:
+                found[block] = _extreme(metrics[metric].methods[0], first, second, observed[block], alternative)
         return found
 
     starts = range(0, len(swaps), rows)
@@ -93,10 +97,32 @@ def p_values(
         for begin in range(0, len(starts), workers()):
             bounds = extreme / (len(swaps) + random)
             apiece = zip(np.split(bounds, ends), np.split(wanted, ends), strict=True)
-            left = np.flatnonzero(asked & (wanted | np.concatenate([matters(*each) for each in apiece])))
-            if len(left):
-                extreme[left] += np.sum(on_cores(count, starts[begin : begin + workers()]), axis=0, dtype=int)
+            left = np.flatnonzero(asked & (wanted | np.concatenate([matters(*each) for each in apiece]))).tolist()
+            if left:
+                extreme += np.sum(on_cores(count, starts[begin : begin + workers()]), axis=0)
     return [ps.tolist() for ps in np.split(extreme / (len(swaps) + random), ends)]
+
+
+def _blocks(
+    tests: Mapping[int, tuple[int, int, int]], size: int
+) -> Iterator[tuple[list[tuple[int, int]], list[tuple[int, list[int]]]]]:
+    """Yield up to `size` pairs that are tested in the same metrics, and for each metric the tests of these pairs.
+
+    tests: test -> (metric, and the pair's two methods); the sums of a pair are then computed once
+    """
+    of_pair: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for test, (metric, a, b) in tests.items():
+        of_pair.setdefault((a, b), []).append((metric, test))
+    alike: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+    for pair, found in of_pair.items():
+        alike.setdefault(tuple(metric for metric, _ in found), []).append(pair)
+    for metrics, pairs in alike.items():
+        for start in range(0, len(pairs), size):
+            block = pairs[start : start + size]
+            yield (
+                block,
+                [(metric, [of_pair[pair][place][1] for pair in block]) for place, metric in enumerate(metrics)],
+            )
 
 
 def least_p(clips: int, resamples: int) -> float:
@@ -104,15 +130,19 @@ def least_p(clips: int, resamples: int) -> float:
     return min(1.0, max(2.0 ** (1 - clips), 1 / (resamples + 1)))
 
 
-def _extreme(totals: Totals, a: Floats, b: Floats, observed: float, alternative: Alternative) -> int:
-    """Count the rows of sums, float64[R, K] each, in which the figures differ at least as far as observed."""
+def _extreme(totals: Totals, a: Floats, b: Floats, observed: Floats, alternative: Alternative) -> NDArray[np.int64]:
+    """Count, for each pair, the sums in which the figures differ at least as far as observed.
+
+    a, b: float64[pairs, R, K], sums of the pairs' methods
+    """
     size = {"two-sided": np.abs, "greater": np.positive, "less": np.negative}[alternative]
-    read = totals.rough or totals.read
+    read, least = totals.rough or totals.read, size(observed)[:, None]
     found = size(read(a) - read(b))
-    near = np.flatnonzero(~(np.abs(found - size(observed)) > 2 * ROUGH))
-    if totals.rough and len(near):
-        found[near] = size(totals.read(a[near]) - totals.read(b[near]))
-    return int(((found >= size(observed)) | np.isnan(found)).sum())
+    if totals.rough:
+        near = ~(np.abs(found - least) > 2 * ROUGH)
+        if near.any():
+            found[near] = size(totals.read(a[near]) - totals.read(b[near]))
+    return np.asarray(((found >= least) | np.isnan(found)).sum(axis=1))
 
 
 def matters(bounds: NDArray[np.floating], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
