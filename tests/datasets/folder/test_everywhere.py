@@ -38,15 +38,15 @@ def told(*words: object) -> dict[str, Any]:
     return found
 
 
-def run(*more: object) -> dict[str, Any]:
-    words = ("run", "--methods", HOLD, "--no-latency", "--dataset", "mine.yaml", "--output", "out")
+def run(*more: object, output: str = "out") -> dict[str, Any]:
+    words = ("run", "--methods", HOLD, "--no-latency", "--dataset", "mine.yaml", "--output", output)
     return next(iter(told(*words, *more)["methods"].values()))
 
 
 def test_run_on_a_description_is_the_same_in_several_processes(place: Path) -> None:
     one = run()
     assert one["dataset"]["spec"] == "folder(file=mine.yaml)"
-    assert one["metrics"] == run("--output", "again", "--workers", 2)["metrics"]
+    assert one["metrics"] == run("--workers", 2, output="again")["metrics"]
     assert "## mine val, protocol `exact`" in (place / "out/leaderboard.md").read_text()
     assert vssbench("verify", "out").status == 0
 
@@ -74,7 +74,7 @@ def test_resuming_with_a_changed_description_measures_again(place: Path) -> None
     after = run("--resume")
     assert any("measured again" in caveat and "mine.yaml" in caveat for caveat in after["caveats"])
     assert after["metrics"]["mIoU"] == pytest.approx(before["metrics"]["mIoU"])
-    assert after["metrics"] == run("--output", "fresh")["metrics"]
+    assert after["metrics"] == run(output="fresh")["metrics"]
 
 
 def test_node_check_compares_the_content_of_descriptions(place: Path) -> None:
