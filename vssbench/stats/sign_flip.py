@@ -61,8 +61,11 @@ def p_values(
     swaps = flips(len(methods[0].clips), resamples, seed)
     random = 2 ** len(methods[0].clips) > resamples
     # The other way round, a pair has the same sums and the same p, unless only one side is asked for.
-    turned = sorted if alternative == "two-sided" else list
-    tests = [(place, *turned(pair)) for place, metric in enumerate(metrics) for pair in metric.pairs]
+    tests = [
+        (place, min(pair), max(pair)) if alternative == "two-sided" else (place, *pair)
+        for place, metric in enumerate(metrics)
+        for pair in metric.pairs
+    ]
     values = [[one.value() for one in metric.methods] for metric in metrics]
     observed = np.array([values[place][a] - values[place][b] for place, a, b in tests])
     ends = np.cumsum([len(metric.pairs) for metric in metrics])[:-1]
