@@ -90,6 +90,16 @@ def test_invalid_spec_is_one_short_error_message(text: str) -> None:
     assert len(str(caught.value)) < 500
 
 
+def test_comma_is_offered_only_where_a_list_is_read() -> None:
+    for read, offered in ((parse, False), (parse_list, True)):
+        with pytest.raises(UserError) as caught:
+            read("oracle hold")
+        assert (caught.value.expected, "comma" in str(caught.value)) == (
+            "nothing more, or a comma" if offered else "nothing more",
+            offered,
+        )
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("1", 1), ("-1", -1), ("1.5", 1.5), (".5", 0.5), ("1e-3", 1e-3), ("true", True), ("none", None), ("True", "True"),

@@ -20,7 +20,7 @@ from vssbench.bench.memory import memory_alone
 from vssbench.bench.spec import LatencySpec
 from vssbench.datasets.read_pixels import read_image
 from vssbench.datasets.synthetic.dataset import Synthetic
-from vssbench.errors import UserError
+from vssbench.errors import UserError, counted
 from vssbench.load import Context
 from vssbench.metrics.cost.disturbance import disturbances
 from vssbench.metrics.cost.energy import energy
@@ -61,9 +61,10 @@ def profile(
     nothing = dict.fromkeys(("fps", "latency_ms", "file_decoding_ms", "memory_mb", "memory_measured", "energy"))
     timed: dict[str, dict[str, Any]] = {name: {**nothing, "notes": []} for name in methods}
     if latency is not None:
-        note(f"making {latency.frames} frames of {size[0]}x{size[1]}")
+        note(f"making {counted(latency.frames, 'frame')} of {size[0]}x{size[1]}")
         frames = [frame.read_only() for frame in made_frames(list(methods.values()), size, latency.frames)]
-        note(f"timing {len(methods)} methods, which take turns")
+        turns = ", which take turns" if len(methods) > 1 else ""
+        note(f"timing {counted(len(methods), 'method')}{turns}")
         timed = _time(methods, frames, device, latency)
         if alone is not None:
             for name, one in timed.items():

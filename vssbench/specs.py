@@ -92,7 +92,7 @@ def parse_list(text: str, words: bool = False) -> list[Spec]:
     specs = [reader.spec(0)]
     while reader.take(","):
         specs.append(reader.spec(0))
-    reader.end()
+    reader.end("nothing more, or a comma")
     return specs
 
 
@@ -203,10 +203,10 @@ class _Reader:
         self.pos = found.end()
         return found
 
-    def end(self) -> None:
+    def end(self, expected: str = "nothing more") -> None:
         self.spaces()
         if self.pos != len(self.text):
-            raise self.fail("nothing more, or a comma")
+            raise self.fail(expected)
 
     def spec(self, depth: int) -> Spec:
         if depth > _MAX_DEPTH:

@@ -54,7 +54,7 @@ class ClipMetric(ABC):
                 raise UserError(
                     f"{spec.name} has no argument {key!r}", where=spec, expected=suggest(key, cls.arguments)
                 )
-            if key == "protocol":
+            if key == "protocol" and value is not None:
                 protocols.find(str(value))
 
     @classmethod

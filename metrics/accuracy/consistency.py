@@ -81,7 +81,8 @@ class Consistency(ClipMetric):
         windows, kept = len(whole), len(clip)
         if not kept:
             short = f"no clip is long enough for a window of {spec.at} frames"
-            return f"0/0 in all {windows} windows" if windows else short
+            every = "the only window" if windows == 1 else f"all {windows} windows"
+            return f"0/0 in {every}" if windows else short
         without = lengths.count(0)
         if without:
             clips.notes.append(f"{spec}: {without} of {len(found)} clips have no window")

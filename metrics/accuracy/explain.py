@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from vssbench.errors import UserError
+from vssbench.errors import UserError, counted
 from vssbench.metrics.accuracy import scripts
 from vssbench.metrics.accuracy.clip_states import Clips, ClipStates
 from vssbench.metrics.accuracy.confusion import Booked
@@ -111,7 +111,7 @@ def _windows(able: Mapping[str, Clips], specs: Sequence[Spec]) -> list[str]:
             if not isinstance(found, str):
                 counts[name] = sum(windows.shape[1] for windows in found.values())
         if len(set(counts.values())) > 1:
-            numbers = ", ".join(f"{count} windows ({name})" for name, count in counts.items())
+            numbers = ", ".join(f"{counted(count, 'window')} ({name})" for name, count in counts.items())
             lines.append(f"VC@{n}: a mean over {numbers}; vspw drops the last window of each clip that it keeps")
     return lines
 

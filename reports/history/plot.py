@@ -11,6 +11,7 @@ import matplotlib.dates as mdates
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from vssbench.errors import counted
 from vssbench.gate.verdict import change
 from vssbench.reports.history.lines import History, Line, Place, Step
 from vssbench.reports.history.runs import By, machine, version
@@ -91,7 +92,8 @@ def notes(lines: Sequence[Line]) -> Iterator[str]:
     if any(step.broken for line in lines for step in line.steps):
         yield "A line is broken where the runs on both sides cannot be compared"
     if len(lines) > LINES:
-        yield f"{len(lines) - LINES} further lines are not drawn"
+        rest = len(lines) - LINES
+        yield f"{counted(rest, 'further line')} {'is' if rest == 1 else 'are'} not drawn"
 
 
 def _mark(sheet: Sheet, step: Step, x: float, theme: Theme) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vssbench.errors import counted
 from vssbench.metrics.cost.input_size import told
 from vssbench.reports.names import plugins, weights
 from vssbench.reports.page.runs import span
@@ -25,7 +26,7 @@ def provenance(row: Row) -> dict[str, Lines]:
     data: Lines = [
         ("protocol", result.protocol),
         ("dataset", f"{info.spec} {info.split}, files {info.fingerprint[:12]}"),
-        ("frames", f"{info.labelled} labelled of {info.frames} in {info.clips} clips"),
+        ("frames", f"{info.labelled} labelled of {info.frames} in {counted(info.clips, 'clip')}"),
         ("frames decoded from", result.codec or "the dataset's own files"),
         ("weights", weights(result) or "the method has none"),
     ]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
+from vssbench.errors import counted
 from vssbench.reports.key_frames import interval, variant, without_interval
 from vssbench.reports.names import RUN, clear, short_names
 from vssbench.reports.plots.column_figure import HEIGHT, WIDTH, Sheet
@@ -69,7 +70,8 @@ def draw(sheet: Sheet, lines: Sequence[Curve], families: Collection[str], theme:
     for index, number in numbers.items():
         sheet.note(f"{number or '?'}: {shown[index].name} {shown[index].end}")
     if len(lines) > LINES:
-        sheet.note(f"{len(lines) - LINES} methods of lower accuracy are not shown")
+        rest = len(lines) - LINES
+        sheet.note(f"{counted(rest, 'method')} of lower accuracy {'is' if rest == 1 else 'are'} not shown")
 
 
 def _with_room(axes: Axes) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -143,3 +145,20 @@ def test_text_markdown_latex_and_dataframe_have_the_same_rows(runs: tuple[Path, 
     assert tex.count(r"\begin") == tex.count(r"\end") == 2
     assert all(note in text for note in found.notes)
     assert len(HEADER) == len(found.rows[0].cells)
+
+
+def test_method_on_two_datasets_has_a_row_for_each_with_its_name(tmp_path: Path) -> None:
+    for run in ("before", "after"):
+        folder = method_folder(tmp_path / run, "mpvss", 0.9, seed=len(run))
+        other = shutil.copytree(folder, folder.with_name("mpvss on another"))
+        result = json.loads((other / "result.json").read_text())
+        result["dataset"]["spec"] = "camvid(labels=camvid12)"
+        (other / "result.json").write_text(json.dumps(result))
+    found = vssbench.compare(tmp_path / "before", tmp_path / "after", "mIoU")
+    assert str(found).splitlines()[3].split() == ["dataset", *" ".join(HEADER).split()]
+    assert [line for line in str(found).splitlines() if line.startswith("camvid(labels=camvid12) val")]
+    (said,) = (note for note in found.notes if note.startswith("p of"))
+    assert "corrected for 2 comparisons (Holm)" in said
+    with pytest.raises(UserError, match=r"mIoU of mpvss on camvid\(labels=camvid12\) val"):
+        found.of("mIoU")
+    assert found.of("mIoU", dataset="camvid val").dataset == "camvid val"

@@ -223,7 +223,7 @@ def test_mask_without_a_frame_is_an_error(tmp_path, arrays):
     (tmp_path / "data/clip_1/origin/00000004.jpg").unlink()
     dataset = read("vspw", tmp_path)
     assert len(dataset.stems("clip_0")) == 24
-    with pytest.raises(UserError, match="1 label files of clip 'clip_1' have no frame"):
+    with pytest.raises(UserError, match="1 label file of clip 'clip_1' has no frame"):
         list(dataset.labels("clip_1"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,11 +14,12 @@ import pytest
 from tests.helpers.command import vssbench
 from tests.plugin_package.vssbench_example import Flicker
 from tests.robustness.made import assert_refused
-from vssbench import methods, metrics, registry
+from vssbench import methods, metrics, registry, score
 from vssbench.registry import Entry
 from vssbench.reports.read_runs import read
 from vssbench.results.read_folder import read_folder
 from vssbench.results.run_folder import slug
+from vssbench.specs import parse
 from vssbench.stats import compare_folders, interval, intervals
 from vssbench.types import Frame, Prediction
 
@@ -154,3 +156,20 @@ def test_metric_without_totals_has_everything_but_intervals(tmp_path: Path) -> N
     table = (run / "leaderboard.md").read_text()
     assert f"**{min(row.values['silent'] or 0 for row in read([run])):.2f}**" in table
     assert vssbench("report", run, "--protocol", "mmseg").status == 0
+
+
+@pytest.mark.parametrize("name", registry.entries("metrics"))
+def test_every_default_that_is_listed_may_be_written(name: str) -> None:
+    """`vssbench list metrics NAME` shows defaults as a metric string has them."""
+    example = metrics.plan.example(name)
+    example = replace(example, at=8) if registry.resolve("metrics", name).takes_at else example
+    for key, one in registry.resolve("metrics", name).arguments.items():
+        if not one.required:
+            metrics.plan.check(parse(str(example.with_args(**{key: one.default}))))
+
+
+def test_metric_with_the_protocol_none_is_read_under_that_of_the_run() -> None:
+    labels = [np.array([[0, 1]], np.uint8)]
+    asked = ["pixel_accuracy", "pixel_accuracy(protocol=none)", "pixel_accuracy(protocol=espnet)"]
+    found = score(labels, [np.array([[0, 0]], np.uint8)], classes=2, protocol="mmseg", metrics=asked)
+    assert list(found.values()) == [50.0, 50.0, None]

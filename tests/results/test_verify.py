@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.command import vssbench
 from vssbench.bench import run as whole_run
 from vssbench.bench.again import asked, differences
 from vssbench.bench.spec import LatencySpec, RunSpec
@@ -157,10 +158,25 @@ def test_verify_command_names_the_differences_and_exits_with_1(folder: Path, cap
     assert verb("--again", "1") == 0
     printed = capsys.readouterr().out
     assert "3 clips (1 measured again)" in printed
-    assert "verified: 1 results" in printed
+    assert "verified: 1 result\n" in printed
     edit(folder / "result.json", lambda data: data["metrics"].update(mIoU=99.0))
     assert verb() == 1
     assert "1 of 1 results do not hold" in capsys.readouterr().out
     assert verb("--json") == 1
     (one,) = json.loads(capsys.readouterr().out)
     assert one["differences"][0].startswith("metrics.mIoU is 99")
+
+
+def test_results_of_one_method_are_told_apart_by_their_folders(folder: Path) -> None:
+    shutil.copytree(folder, folder.parent / "same on another dataset")
+    printed = vssbench("verify", folder.parent).stdout
+    for name in (folder.name, "same on another dataset"):
+        assert f"{name}: 3 clips" in printed
+
+
+def test_command_that_fixes_a_run_quotes_the_name_of_its_folder(folder: Path) -> None:
+    run = folder.parent.rename(folder.parent.parent / "my run")
+    (run / folder.name / "clips.jsonl").write_text("")
+    assert verify(run / folder.name).differences[0].endswith(f"--resume --output '{run}'")
+    (run / folder.name / "result.json").unlink()
+    assert f"--resume --output '{run}', if" in vssbench("verify", run).stderr

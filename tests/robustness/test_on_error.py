@@ -214,3 +214,20 @@ def test_skipped_method_is_a_leaderboard_row_with_its_reason(tmp_path: Path) -> 
     assert vssbench(*run, "--resume").status == 0
     assert results(tmp_path / "run")["oracle"].metrics == found["oracle"].metrics
     assert_refused(vssbench(*arguments(root, tmp_path / "none", "--on-error", "skip-method", methods="failsonb")))
+
+
+def test_skipped_method_may_fail_in_the_latency_pass_first(tmp_path: Path) -> None:
+    """Without weights, it does not run earlier."""
+    root, spec = vspw(tmp_path / "vspw"), tmp_path / "quick.yaml"
+    spec.write_text("metrics: [mIoU]\nlatency: {frames: 2, warmup: 1, rounds: 1}\n")
+    where = ["--dataset", "vspw", "--data-root", root, "--protocol", "exact", "--on-error", "skip-method"]
+    run = ["run", spec, *where, "--methods", "failsinreset,oracle", "--output", tmp_path / "run"]
+    for again in ([], ["--resume"]):
+        assert vssbench(*run, *again).status == 0
+        found = results(tmp_path / "run")
+        assert (found["oracle"].metrics, found["oracle"].failure) == ({"mIoU": 100.0}, None)
+        assert found["oracle"].fps is not None
+        assert "failsinreset failed: ValueError: nothing to forget" in str(found["failsinreset"].failure)
+    alone = vssbench("run", spec, *where, "--methods", "failsinreset", "--output", tmp_path / "alone")
+    assert_refused(alone)
+    assert "every method failed" in alone.stderr

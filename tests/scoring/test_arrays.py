@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import vssbench
@@ -103,6 +104,14 @@ SQUARE = np.zeros((2, 2), np.uint8)
         ([SQUARE.astype(float)], [SQUARE], "labels, clip clip, frame 0: is float64"),
         ([SQUARE], [SQUARE.astype(int) - 1], "has the values -1 to -1"),
         ([SQUARE + np.uint8(7)], [SQUARE], "the ground truth has the train id 7"),
+        ({"a": [SQUARE], "b": [SQUARE]}, {"a": [SQUARE]}, "only one of labels and predictions has the clip b"),
+        ({1: [SQUARE]}, {"1": [SQUARE]}, "labels: a clip is named 1"),
+        (None, None, "labels, clip clip: is NoneType"),
+        ([SQUARE], np.uint8(0), "predictions, clip clip: is uint8"),
+        ((one for one in [SQUARE]), [SQUARE], "labels, clip clip: is generator"),
+        ([[[0, 1], [0]]], [SQUARE], "labels, clip clip, frame 0: cannot be read as an array"),
+        ([SQUARE], [torch.zeros(2, 2, requires_grad=True)], "predictions, clip clip, frame 0: cannot be read as an"),
+        ([np.ma.masked_equal(SQUARE, 0)], [SQUARE], "labels, clip clip, frame 0: is a masked array"),
     ],
 )
 def test_invalid_labels_or_predictions_are_one_error_message(labels, predictions, said: str) -> None:
@@ -112,9 +121,25 @@ def test_invalid_labels_or_predictions_are_one_error_message(labels, predictions
 
 
 def test_unknown_classes_protocol_or_metric_is_refused() -> None:
-    for wrong in ({"classes": "vspv"}, {"classes": []}, {"classes": 300}):
+    for wrong in ("vspv", [], 300, None, 2.0, ["road", "road"]):
         with pytest.raises(UserError):
-            vssbench.score([SQUARE], [SQUARE], **wrong)
+            vssbench.score([SQUARE], [SQUARE], classes=wrong)
     for wrong in ({"protocol": "vspv"}, {"metrics": "mIou"}, {"metrics": "VC"}):
         with pytest.raises(UserError):
             vssbench.score([SQUARE], [SQUARE], classes=2, **wrong)
+
+
+def test_the_number_of_classes_may_be_an_integer_of_numpy() -> None:
+    found = vssbench.score([SQUARE], [SQUARE], classes=np.unique(SQUARE).size + np.int64(1), metrics="mIoU")
+    assert list(found.per_class) == ["class 0", "class 1"]
+
+
+def test_images_that_no_metric_looks_at_are_still_one_per_frame() -> None:
+    with pytest.raises(UserError, match="2 frames of labels and 1 of images"):
+        vssbench.score([SQUARE] * 2, [SQUARE] * 2, classes=2, metrics="mIoU", images=[np.zeros((2, 2, 3), np.uint8)])
+
+
+def test_only_window_without_labels_is_told_in_the_singular() -> None:
+    void = np.full((2, 2), 255, np.uint8)
+    for frames, said in ((2, "0/0 in the only window"), (3, "0/0 in all 2 windows")):
+        assert vssbench.score([void] * frames, [SQUARE] * frames, classes=2, metrics="VC@2").reasons["VC@2"] == said

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -55,7 +56,7 @@ def command(
 def check_place(file: Path | None) -> None:
     """Raise UserError for a file that cannot be written at the requested place."""
     if file is not None and not file.parent.is_dir():
-        raise UserError("its folder does not exist", where=file, fix=f"mkdir -p {file.parent}")
+        raise UserError("its folder does not exist", where=file, fix=f"mkdir -p {quote(str(file.parent))}")
     if file is not None and file.is_dir():
         raise UserError("is a folder", where=file, expected="a file to write")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -41,12 +42,12 @@ def command(
         print(printable(described), end="")
         return
     write_text(output, described)
-    root = "" if output.resolve().parent == folder.resolve() else f" --data-root {folder}"
+    root = "" if output.resolve().parent == folder.resolve() else f" --data-root {quote(str(folder))}"
     splits = [*found.splits, *(split for split in found.pair.images.clips if split)]
-    split = f" --split {splits[0]}" if splits and "val" not in splits else ""
+    split = f" --split {quote(splits[0])}" if splits and "val" not in splits else ""
     for line in (
         f"{write.counts(found)}",
         f"written to {output}: edit names and guesses, then",
-        f"  vssbench doctor --dataset {output}{root}{split}",
+        f"  vssbench doctor --dataset {quote(str(output))}{root}{split}",
     ):
         print(printable(line), file=sys.stderr)

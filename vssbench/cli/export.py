@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -34,4 +35,7 @@ def command(
     reader = layout.removesuffix("-colour")
     what = f"{counted(written.clips or 0, 'clip')}, {counted(written.frames or 0, 'frame')}"
     typer.echo(f"{what}, {written.labelled} labelled", err=True)
-    typer.echo(f"check it with: vssbench doctor --dataset {reader} --data-root {output} --split {split}", err=True)
+    typer.echo(
+        f"check it with: vssbench doctor --dataset {reader} --data-root {quote(str(output))} --split {quote(split)}",
+        err=True,
+    )

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -58,7 +59,7 @@ def command(
     expanded = expand([parse(method) for method in spec.methods], parse(spec.dataset), spec.sweep)
     for note in expanded.left_out:
         print(f"vssbench: {note}", file=sys.stderr)
-    interruption = ended_by_signals(f"continue with --resume --output {folder}")
+    interruption = ended_by_signals(f"continue with --resume --output {quote(str(folder))}")
     with mapping_template(template), only_ours(), interruption, Progress() as progress:
         results = run(spec, expanded.methods, folder, resume, progress, expanded.datasets)
     # These imports take seconds, so they come after the mistakes that can be reported early.

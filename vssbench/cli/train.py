@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -89,7 +90,7 @@ def command(
         print(json.dumps(plan) if as_json else _told(plan))
         return
     assert output is not None
-    with only_ours(), ended_by_signals(f"continue with --resume --output {output}"):
+    with only_ours(), ended_by_signals(f"continue with --resume --output {quote(str(output))}"):
         opened.run(output, resume)
     if opened.training.accelerator.is_main_process:
         from vssbench.reports.plots import learning_curves

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -38,13 +39,15 @@ def command(
     if as_json:
         print(json.dumps([{**vars(one), "folder": str(one.folder)} for one in found], indent=1))
     else:
+        methods = Counter(one.method for one in found)  # a sweep of the dataset has each of them several times
         for one in found:
-            name = one.method or one.folder.name
+            name = one.method if one.method and methods[one.method] == 1 else one.folder.name
             clips = counted(one.clips, "clip") + (f" ({min(again, one.clips)} measured again)" if again else "")
             print(printable(f"{name}: {clips}, {one.values} values, {counted(len(one.differences), 'difference')}"))
             for line in one.differences:
                 print(printable(f"  {line}"))
         differing = sum(bool(one.differences) for one in found)
-        print(f"{differing} of {len(found)} results do not hold" if differing else f"verified: {len(found)} results")
+        held = f"verified: {counted(len(found), 'result')}"
+        print(f"{differing} of {len(found)} results do not hold" if differing else held)
     if any(one.differences for one in found):
         raise typer.Exit(1)

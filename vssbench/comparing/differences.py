@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HEADER = ("figure", "a", "b", "b - a", "95 % interval", "p")
-"""Headings of the table; where there are several methods, a column with the method comes first."""
+"""Headings of the table; where there are several methods or datasets, columns with these come first."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,20 @@ class Differences:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def of(self, name: str, method: str | None = None) -> Difference:
-        """Return the difference in a figure, for `method` or the only one. Raises UserError unless it is unique."""
+    def of(self, name: str, method: str | None = None, dataset: str | None = None) -> Difference:
+        """Return the difference in a figure, for `method` and `dataset` or the only ones.
+
+        Raises UserError unless it is unique.
+        """
         (wanted,) = parse_columns(name)
-        found = [one for one in self.rows if one.figure == wanted and method in (None, one.method)]
+        found = [
+            one
+            for one in self.rows
+            if one.figure == wanted and method in (None, one.method) and dataset in (None, one.dataset)
+        ]
         if len(found) != 1:
-            there = listed((f"{one.figure} of {one.method}" for one in self.rows), 8)
+            on = "dataset" in self._several
+            there = listed((f"{one.figure} of {one.method}" + f" on {one.dataset}" * on for one in self.rows), 8)
             raise UserError(f"{wanted} has {len(found)} differences", expected=f"exactly one, such as {there}")
         return found[0]
 
@@ -141,12 +149,17 @@ class Differences:
         return self.to_markdown()
 
     @property
+    def _several(self) -> list[str]:
+        """The fields of Difference that get a column, because they tell rows apart."""
+        return [name for name in ("method", "dataset") if len({getattr(one, name) for one in self.rows}) > 1]
+
+    @property
     def _texts(self) -> int:
         """The number of columns that hold text, not numbers."""
-        return 1 + (len({one.method for one in self.rows}) > 1)
+        return len(self._several) + 1
 
     def _header(self) -> list[str]:
-        return ["method"] * (self._texts - 1) + list(HEADER)
+        return [*self._several, *HEADER]
 
     def _lines(self) -> list[list[str]]:
-        return [[one.method] * (self._texts - 1) + one.cells for one in self.rows]
+        return [[*(getattr(one, name) for name in self._several), *one.cells] for one in self.rows]

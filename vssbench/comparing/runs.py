@@ -222,7 +222,8 @@ def _tests(found: Sequence[Difference], pairs: Sequence[tuple[Row, Row]]) -> Ite
     """Yield sentences that say what p and the intervals are."""
     tested = [figure(name, check=False) for name in dict.fromkeys(one.figure for one in found if one.p is not None)]
     named = {speed: [one.title for one in tested if (one.topic == "speed") is speed] for speed in (False, True)}
-    many = f", corrected for {len(pairs)} methods (Holm)" if len(pairs) > 1 else ""
+    what = "methods" if len({row.group.dataset for row, _ in pairs}) == 1 else "comparisons"
+    many = f", corrected for {len(pairs)} {what} (Holm)" if len(pairs) > 1 else ""
     if named[False]:
         infos = [_result(row).dataset for row, _ in pairs]
         clips = [info.cut_from or info.clips for info in infos]

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
+from shlex import quote
 from typing import Any, ClassVar
 
 from vssbench.datasets.digest import of_file
 from vssbench.datasets.listing import folders, gaps, positions
 from vssbench.datasets.read_pixels import orientation, read_image, read_labels
-from vssbench.errors import UserError, suggest
+from vssbench.errors import UserError, counted, suggest
 from vssbench.types import Digests, Frame, LabelSpace, UInt8
 
 EXPORT_RECORD = "export.json"
@@ -110,8 +111,9 @@ class FileDataset(ABC):
         """The frames in order; a label file without its frame is an error, since it would silently drop out."""
         listing = self.listing(clip)
         if listing.orphans:
+            have = "has" if len(listing.orphans) == 1 else "have"
             raise UserError(
-                f"{len(listing.orphans)} label files of clip {clip!r} have no frame",
+                f"{counted(len(listing.orphans), 'label file')} of clip {clip!r} {have} no frame",
                 where=listing.orphans[0],
                 expected="the frame of the same name",
                 fix="complete the frames or remove the label files; vssbench doctor lists them",
@@ -227,7 +229,7 @@ class FileDataset(ABC):
             f"no {' and no '.join(missing)} here: this is not the {self.name} layout (split {self.split!r})",
             where=self.root,
             expected=self.layout,
-            fix=f"--data-root {below[0]}" if below else "check --data-root, --dataset and --split",
+            fix=f"--data-root {quote(str(below[0]))}" if below else "check --data-root, --dataset and --split",
         )
 
 

@@ -13,7 +13,7 @@ from vssbench import hooks
 from vssbench.datasets.digest import digests, named_digests
 from vssbench.datasets.listing import positions
 from vssbench.datasets.on_disk import FileDataset
-from vssbench.errors import UserError
+from vssbench.errors import UserError, counted
 from vssbench.specs import Spec
 from vssbench.types import Dataset, Digests, Frame, UInt8
 
@@ -132,7 +132,7 @@ class Strided:
             first = f"frame {late[0]}" if len(set(late)) == 1 else f"frames {min(late)} to {max(late)}"
             said.append(f"{len(late)} of {len(kept)} clips begin at {first}, so that more labelled frames are kept")
         if lost:
-            said.append(f"{lost} labelled frames are not kept")
+            said.append(f"{counted(lost, 'labelled frame')} {'is' if lost == 1 else 'are'} not kept")
         return f"one frame in {self.by}: {'; '.join(said)}" if said else None
 
     def _choose(self, clip: str) -> Kept:

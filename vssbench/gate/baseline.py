@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -171,7 +172,7 @@ def read_baseline(path: Path) -> Baseline:
     try:
         data = json.loads((regular(path) if path.exists() else path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        fix = None if path.exists() else f'vssbench baseline update RESULTS --output {path} --reason "..."'
+        fix = None if path.exists() else f'vssbench baseline update RESULTS --output {quote(str(path))} --reason "..."'
         raise UserError(f"cannot be read: {error}", where=path, expected=expected, fix=fix) from None
     schema = data.get("schema") if isinstance(data, dict) else None
     if type(schema) is not int or schema < 1 or "entries" not in data:

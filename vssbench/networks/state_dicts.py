@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -100,7 +101,7 @@ def _chosen(found: Mapping[str, Any], path: Path) -> str:
         raise UserError(
             f"holds several state dicts: {_told({place: found[place] for place in group})}",
             where=path,
-            fix=f"name one: --checkpoint METHOD={path}#{group[0]}",
+            fix=f"name one: --checkpoint METHOD={quote(str(path))}#{group[0]}",
         )
     return group[0]
 

@@ -103,7 +103,7 @@ def accuracies(metrics: Mapping[str, float | None], reasons: Mapping[str, str], 
     for name, value in metrics.items():
         one = _metric(parse(name))
         taken = reasons.get(name, MISSING) if value is None else value
-        yield reading(one, taken, str(one.spec.get("protocol", protocol)))
+        yield reading(one, taken, str(one.spec.get("protocol") or protocol))
 
 
 def reading(one: Figure, taken: float | str, protocol: str | None = None) -> Reading:

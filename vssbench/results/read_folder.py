@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from vssbench.errors import UserError
 from vssbench.metrics.accuracy.clip_states import Clips
@@ -27,7 +28,7 @@ def result_files(run: Path, *more: str) -> list[Path]:
         if found := sorted(run.glob(pattern)):
             return found
     started = (run / "run.json").exists()
-    fix = f"vssbench run ... --resume --output {run}, if it was interrupted" if started else None
+    fix = f"vssbench run ... --resume --output {quote(str(run))}, if it was interrupted" if started else None
     raise UserError("holds no <method>/result.json", where=run, expected=expected, fix=fix)
 
 
@@ -65,7 +66,7 @@ class Kept:
                 f"{len(missing)} of {len(names)} clips have no record, {missing[0]} for one",
                 where=self._file,
                 expected="one line per clip of the result",
-                fix="vssbench run ... --resume --output " + str(self.folder.parent),
+                fix="vssbench run ... --resume --output " + quote(str(self.folder.parent)),
             )
         return [found[clip] for clip in names]
 
@@ -86,7 +87,7 @@ class Kept:
                     f"records of the stream at {camera.fps:g} frames/s are missing",
                     where=self.folder / STREAMS,
                     expected="one line per clip of the result and frame rate",
-                    fix="vssbench run ... --resume --output " + str(self.folder.parent),
+                    fix="vssbench run ... --resume --output " + quote(str(self.folder.parent)),
                 )
             records = [found[conditions] for conditions in wanted]
             for one, clip in zip(records, plain, strict=True):

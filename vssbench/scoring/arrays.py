@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from vssbench.datasets.label_spaces import load_space
-from vssbench.errors import UserError, counted, listed, printable
+from vssbench.errors import UserError, counted, first_line, listed, printable
 from vssbench.metrics.accuracy.clip_metric import size
 from vssbench.metrics.accuracy.clip_states import Clips, ClipScore
 from vssbench.metrics.accuracy.evaluate import Evaluation, evaluate
@@ -118,9 +120,10 @@ def score(
         raise UserError(
             f"{', '.join(map(str, looking(asked)))} needs the frames' images", fix="score(..., images=[...])"
         )
-    truth, guesses, shown = _by_clip(labels), _by_clip(predictions), _by_clip(images) if images is not None else {}
+    truth, guesses = _by_clip(labels, "labels"), _by_clip(predictions, "predictions")
+    shown = _by_clip(images, "images") if images is not None else {}
     _same(truth, guesses, "predictions")
-    if looks:
+    if images is not None:
         _same(truth, shown, "images")
     scores = [_scored(clip, truth[clip], guesses[clip], shown.get(clip), space, asked, looks) for clip in truth]
     return Scores(
@@ -155,21 +158,43 @@ def _space(classes: Classes) -> LabelSpace:
         return load_space(classes)
     if isinstance(classes, Path):
         return load_space(str(classes))
-    names = [f"class {train_id}" for train_id in range(classes)] if isinstance(classes, int) else list(classes)
+    expected = "their number, their names, or a label space"
+    if isinstance(classes, Integral):  # NumPy's integers too
+        names = [f"class {train_id}" for train_id in range(int(classes))]
+    elif isinstance(classes, Iterable):
+        names = list(classes)
+    else:
+        raise UserError(f"classes is {classes!r}", expected=expected)
     if not names:
-        raise UserError("no classes", expected="their number, their names, or a label space")
+        raise UserError("no classes", expected=expected)
     check_classes("given", names)
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise UserError(f"classes are listed twice: {listed(twice, 5)}", expected="each class once, by its train id")
     return LabelSpace.plain("given", names)
 
 
-def _by_clip(maps: Maps | Mapping[str, Maps]) -> Mapping[str, Maps]:
-    return maps if isinstance(maps, Mapping) else {ONE: maps}
+def _by_clip(maps: Maps | Mapping[str, Maps], what: str) -> Mapping[str, Maps]:
+    """Return clip -> frames. what: the argument, for messages"""
+    clips = maps if isinstance(maps, Mapping) else {ONE: maps}
+    for clip, frames in clips.items():
+        if not isinstance(clip, str):
+            raise UserError(f"a clip is named {clip!r}", where=what, expected="text")
+        try:
+            len(frames)
+        except TypeError:
+            raise UserError(
+                f"is {type(frames).__name__}",
+                where=f"{what}, clip {clip}",
+                expected="a sequence with one array per frame, or such sequences by clip",
+            ) from None
+    return clips
 
 
 def _same(labels: Mapping[str, Maps], others: Mapping[str, Maps], what: str) -> None:
     """Raise UserError unless both sides have the same clips with as many frames."""
     if alone := sorted(labels.keys() ^ others.keys()):
-        raise UserError(f"only one of labels and {what} has the clips {listed(alone, 5)}", expected="the same clips")
+        clips = "clip" if len(alone) == 1 else "clips"
+        raise UserError(f"only one of labels and {what} has the {clips} {listed(alone, 5)}", expected="the same clips")
     for clip in labels:
         if len(labels[clip]) != len(others[clip]):
             raise UserError(
@@ -194,7 +219,7 @@ def _scored(
         where = f"clip {clip}, frame {index}"
         ids = None if truth is None else _bytes(truth, f"labels, {where}")
         shown = None if images is None else images[index]
-        image = np.empty((0, 0, 3), np.uint8) if shown is None else np.asarray(shown)
+        image = np.empty((0, 0, 3), np.uint8) if shown is None else _array(shown, f"images, {where}")
         if looks and (image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size):
             raise UserError("is not a picture", where=f"images, {where}", expected="uint8[H, W, 3]")
         expected = None if ids is None and not looks else image.shape[:2] if ids is None else ids.shape
@@ -215,9 +240,20 @@ def _scored(
 
 def _bytes(given: NDArray[Any], where: str) -> UInt8:
     """Return a map of train ids as uint8, from any integer type such as an argmax returns."""
-    array = np.asarray(given)
+    if np.ma.is_masked(given):
+        raise UserError("is a masked array", where=where, expected="255 for a pixel without a label", fix="filled(255)")
+    array = _array(given, where)
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
         raise UserError(f"is {array.dtype}{list(array.shape)}", where=where, expected="uint8[H, W] of train ids")
     if array.dtype != np.uint8 and array.size and not 0 <= int(array.min()) <= int(array.max()) <= 255:
         raise UserError(f"has the values {array.min()} to {array.max()}", where=where, expected="0 to 255")
     return array.astype(np.uint8, copy=False)
+
+
+def _array(given: NDArray[Any], where: str) -> NDArray[Any]:
+    try:
+        return np.asarray(given)
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor on a GPU or with a gradient; rows of two lengths
+        raise UserError(
+            f"cannot be read as an array: {first_line(error)}", where=where, expected="a NumPy array, or a CPU tensor"
+        ) from None

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def require_follows(result: RunResult, known: Mapping[str, Totals | str], protoc
                 f"{name} is {value}, but {follows:.6g} follows from the records next to it",
                 where=where,
                 expected="a result and records of one run, as it wrote them",
-                fix=f"vssbench verify {where.parent.parent} lists everything that differs",
+                fix=f"vssbench verify {quote(str(where.parent.parent))} lists everything that differs",
             )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vssbench import hooks
+from vssbench.errors import counted
 from vssbench.testing.findings import Findings, Report
 from vssbench.testing.made_clips import equal_labels, same
 from vssbench.types import IGNORE, Dataset, Frame, LabelSpace
@@ -100,7 +101,7 @@ def _clip(findings: Findings, dataset: Dataset, clip: str) -> None:
         if faults:
             findings.failures.extend(f"frame {index} {fault}" for fault in faults)
             return  # the next frames have the same fault
-    findings.expect(count == len(stems), f"frames() returns {count} frames, stems() names {len(stems)}")
+    findings.expect(count == len(stems), f"frames() returns {counted(count, 'frame')}, stems() names {len(stems)}")
 
 
 def _hooks(findings: Findings, dataset: Dataset, clip: str) -> None:

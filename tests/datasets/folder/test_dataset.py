@@ -162,7 +162,7 @@ def test_frames_without_a_label_file_have_no_labels(tmp_path: Path) -> None:
     assert dataset.labelled("a") == [0, 1, 3]
     assert dataset.rate("a") == Fraction(25, 2)
     (tmp_path / "frames/a/00003.png").unlink()
-    with pytest.raises(UserError, match="1 label files of clip 'a' have no frame"):
+    with pytest.raises(UserError, match="1 label file of clip 'a' has no frame"):
         dataset.stems("a")
 
 

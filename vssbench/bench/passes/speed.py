@@ -9,6 +9,7 @@ from vssbench.bench.method_run import Loaded
 from vssbench.bench.pool import alone
 from vssbench.bench.session import Bench
 from vssbench.bench.spec import RunSpec
+from vssbench.errors import UserError, counted
 from vssbench.metrics.cost.energy import energy
 from vssbench.metrics.cost.latency import device_barrier, measure, repeat
 from vssbench.metrics.cost.memory import device_peak
@@ -16,11 +17,27 @@ from vssbench.metrics.cost.reference_workload import reference_workload
 from vssbench.progress import Progress
 
 
+def without_failing(spec: RunSpec, loaded: Sequence[Loaded]) -> list[Loaded]:
+    """Return the methods that run over the frames for timing; if methods may be skipped, any other is `broken`.
+
+    A method whose accuracy is not measured runs here for the first time.
+    """
+    if spec.on_error != "skip-method" or not spec.latency.enabled or all(run.timed() for run, *_ in loaded):
+        return list(loaded)
+    synchronise = device_barrier(spec.device)
+    for run, method, frames, _ in loaded:
+        try:
+            repeat(method, frames, synchronise)()
+        except UserError as error:
+            run.broken = error.brief
+    return [one for one in loaded if one.run.broken is None]
+
+
 def measure_latency(spec: RunSpec, loaded: Sequence[Loaded], progress: Progress) -> None:
     """Time all methods together, unless every one of them has its timings already."""
     if not spec.latency.enabled or all(run.timed() for run, *_ in loaded):
         return
-    progress.show("latency", f"{len(loaded)} methods, interleaved")
+    progress.show("latency", counted(len(loaded), "method") + (", interleaved" if len(loaded) > 1 else ""))
     synchronise = device_barrier(spec.device)
     with alone(spec):
         timed = measure(

@@ -15,7 +15,7 @@ from vssbench.datasets.describe.series import ANY, Series, apart, clip_of
 from vssbench.datasets.folder.patterns import WHOLE
 from vssbench.datasets.image_header import read_header
 from vssbench.datasets.listing import natural
-from vssbench.errors import UserError, listed
+from vssbench.errors import UserError, counted, listed
 from vssbench.files.input_files import read_bytes
 
 Key = tuple[str | None, str, str]
@@ -107,7 +107,7 @@ def choose(root: Path, found: Sequence[Series], images: str | None = None, label
         for pair in fitting
         if len(pair.shared) >= _COMPARABLE * len(best.shared) and pair.images.pattern != best.images.pattern
     }
-    others += [f"images: {pattern} ({count} frames)" for pattern, count in more.items()]
+    others += [f"images: {pattern} ({counted(count, 'frame')})" for pattern, count in more.items()]
     used = {place.leaf.folder for pair in fitting for place in pair.images.series.places}
     alone = [one for one in frames if used.isdisjoint(place.leaf.folder for place in one.places)]
     others += [f"images without masks: {one} ({one.count})" for one in alone[:_SHOWN]]

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from vssbench.errors import counted
+
 SPLITS = ("train", "val", "test")
 _WORD = re.compile(rf"(?:.*[_.\-])?(trainval|training|{'|'.join(SPLITS)}|validation|valid)(?:[_.\-].*)?", re.IGNORECASE)
 _MOST_MISSING = 0.1
@@ -28,7 +30,7 @@ def find(root: Path, texts: Sequence[Path], clips: Sequence[str]) -> tuple[dict[
             continue
         split, place = match[1].lower(), path.relative_to(root).as_posix()
         if split in found:
-            others.append(f"{split}: {place} ({len(listed)} clips)")
+            others.append(f"{split}: {place} ({counted(len(listed), 'clip')})")
             continue
         found[split] = place if listed == lines else listed
     return found, others

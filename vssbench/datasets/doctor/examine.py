@@ -24,7 +24,7 @@ from vssbench.datasets.listing import gaps
 from vssbench.datasets.on_disk import FileDataset, Item, Size, check_size
 from vssbench.datasets.read_pixels import Meaningless, Values, orientation, read_image
 from vssbench.environment import cores
-from vssbench.errors import UserError
+from vssbench.errors import UserError, counted
 from vssbench.hooks import offered
 from vssbench.types import IGNORE, Dataset, LabelSpace, UInt8
 
@@ -252,4 +252,4 @@ def _lengths(dataset: FileDataset, expected: int) -> Iterator[Finding]:
             continue  # reported when the clip was read
         if len(items) != expected:
             where = str(Path(items[0].image).parent)
-            yield Finding(clip, where, f"{len(items)} frames in the clip", f"{expected} frames", COMPLETE)
+            yield Finding(clip, where, f"{counted(len(items), 'frame')} in the clip", f"{expected} frames", COMPLETE)
