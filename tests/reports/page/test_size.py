@@ -40,7 +40,7 @@ def large_rows(folder: Path) -> list[Row]:
             one = KeptClip(clip=f"{index}_clip", colours=SPACE.colours.tobytes(), frames=[seen])
             one = one if index in worst else one.reduced(())
             (frames.folder / f"{index}.json").write_text(one.model_dump_json())
-    return read_runs.read([folder])
+    return read_runs.read([folder], pairs=True)
 
 
 @pytest.mark.slow
