@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib.dates as mdates
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator
 
 from vssbench.errors import counted
 from vssbench.gate.verdict import change
@@ -74,7 +75,7 @@ def draw(history: History, place: Place, lines: Sequence[Line], by: By, theme: T
         signs.append(({**RING, "color": theme.ink}, "a change that the gate's test calls real"))
     sheet.axes.margins(x=0.06, y=0.18)
     scale(sheet.axes, "y", [value for line in shown for *_, value in line.points])
-    _ticks(sheet, by, commits)
+    _ticks(sheet, by, commits, sorted({mdates.date2num(when) for line in shown for when, *_ in line.points}))
     sheet.axes.set(xlim=sheet.axes.get_xlim(), ylim=sheet.axes.get_ylim())  # freeze the limits
     show_hidden(sheet.axes, drawn, (WIDTH, HEIGHT))
     sheet.table(signs)
@@ -106,8 +107,13 @@ def _mark(sheet: Sheet, step: Step, x: float, theme: Theme) -> None:
     )  # fmt: skip
 
 
-def _ticks(sheet: Sheet, by: By, commits: dict[str, int]) -> None:
+def _ticks(sheet: Sheet, by: By, commits: dict[str, int], dates: Sequence[float]) -> None:
     axis = sheet.axes.xaxis
+    if by == "date" and len(dates) == 1:  # alone it would stand in the middle of years
+        sheet.axes.set_xlim(dates[0] - 0.5, dates[0] + 0.5)
+        axis.set_major_locator(FixedLocator(dates))
+        axis.set_major_formatter(mdates.DateFormatter("%Y-%m-%d %H:%M"))
+        return
     if by == "date":
         locator = mdates.AutoDateLocator(minticks=2, maxticks=5)
         axis.set_major_locator(locator)

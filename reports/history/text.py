@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from vssbench.errors import counted
 from vssbench.gate.verdict import MEANING
 from vssbench.gate.verdict import change as moved
 from vssbench.reports.columns import MISSING
@@ -79,7 +80,9 @@ def notes(history: History) -> Iterator[str]:
 def span(history: History) -> str:
     count = len({row.folder and row.folder.resolve().parent for row in history.rows})
     days = [(row.result.started or "")[:10] for row in history.rows if row.result]
-    return f"{count} run{'s' * (count != 1)}, {days[0]} to {days[-1]}." if days else "No run has a date."
+    if not days:
+        return "No run has a date."
+    return f"{counted(count, 'run')}, {days[0]}{f' to {days[-1]}' * (days[0] != days[-1])}."
 
 
 def _table(history: History, steps: Sequence[tuple[Line, Step]]) -> str:

@@ -52,6 +52,7 @@ def _group(group: Group, rows: list[Row], budget: int, chosen: Sequence[str]) ->
     tested = by_clip((key for row in rows for key in row.values), chosen)
     return {
         **group._asdict(),
+        "heading": group.heading,
         "runs": runs(rows),
         "frameCount": info.frames if info else None,
         "classes": classes,

@@ -11,7 +11,7 @@ MARKS = {"best": "strong", "second": "u"}
 
 def title(groups: Sequence[Mapping[str, Any]]) -> str:
     """Return the heading, which a script replaces when a different group is shown."""
-    return _text(groups[0]["dataset"] if len(groups) == 1 else "vssbench report")
+    return _text(groups[0]["heading"] if len(groups) == 1 else "vssbench report")
 
 
 def facts(groups: Sequence[Mapping[str, Any]]) -> str:
@@ -48,8 +48,8 @@ def _group(group: Mapping[str, Any]) -> str:
     notes = "".join(f"<li>{_text(note)}</li>" for note in group["notes"])
     protocol = f"protocol {group['protocol']}" if group["protocol"] else "protocol not stated"
     return (
-        f"<h3>{_text(group['dataset'])}, {_text(protocol)}</h3>"
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(group["dataset"])}, {_text(protocol)}">'
+        f"<h3>{_text(group['heading'])}, {_text(protocol)}</h3>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(group["heading"])}, {_text(protocol)}">'
         f'<table class="board"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
         f'<p class="hint">{_text(group["legend"])}</p><ol class="notes">{notes}</ol>'
     )

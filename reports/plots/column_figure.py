@@ -1,5 +1,7 @@
 """One plot in a paper's column: axes of a fixed size, a title above, and explanations below.
 
+The figure is as wide as the column, and a little wider where the figures on its y axis are very long.
+
 Tables of signs and notes are under the axes, each below the one before, where they cover no data; the figure becomes as
 high as they need.
 """
@@ -71,10 +73,16 @@ class Sheet:
 
     def _corner(self) -> tuple[float, float]:
         """Return where the next piece starts, in fractions of the axes."""
-        return (_EDGE - _LEFT) / WIDTH, -self._below / HEIGHT
+        return (_EDGE - self._left()) / WIDTH, -self._below / HEIGHT
+
+    def _left(self) -> float:
+        """Return the space left of the axes: more than usual where long figures push the axis's title outwards."""
+        box = self.axes.yaxis.get_tightbbox(FigureCanvasAgg(self._figure).get_renderer())
+        return max(_LEFT, (self.axes.bbox.x0 - box.x0) * 72 / self._figure.dpi + _EDGE) if box else _LEFT
 
     def _fit(self) -> None:
         """Fit the figure around the axes."""
-        width, height = 72 * COLUMN, self._below + _EDGE + HEIGHT + self._above
+        left = self._left()
+        width, height = left + WIDTH + _RIGHT, self._below + _EDGE + HEIGHT + self._above
         self._figure.set_size_inches(width / 72, height / 72)
-        self.axes.set_position((_LEFT / width, (self._below + _EDGE) / height, WIDTH / width, HEIGHT / height))
+        self.axes.set_position((left / width, (self._below + _EDGE) / height, WIDTH / width, HEIGHT / height))

@@ -154,8 +154,10 @@ def _headings(groups: Sequence[pd.DataFrame]) -> tuple[str, list[str]]:
             ", ".join(filter(None, (heading, counted(first["clips"], "clip"), first["fingerprint"])))
             for heading, first in zip(headings, firsts, strict=True)
         ]
-    shared = Spec(specs[0].name, tuple(common))
-    return f"{shared} {splits[0]}, protocol {firsts[0]['protocol']}", headings
+    shared = f"{Spec(specs[0].name, tuple(common))} {splits[0]}"
+    if len(firsts) == 1:
+        shared = firsts[0]["title"] or shared
+    return f"{shared}, protocol {firsts[0]['protocol']}", headings
 
 
 def parts(dataset: str) -> tuple[Spec, str]:

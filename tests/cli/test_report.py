@@ -107,6 +107,7 @@ def test_report_imports_neither_torch_nor_methods(run: Path) -> None:
         (["RUN", "--format", "plots"], "--format plots needs --output"),
         (["RUN", "--columns", "mIoU,gflop(key)"], "expected: gflops(key)"),
         (["RUN", "--columns", "GFLOPs"], "expected: gflops"),
+        (["RUN", "--columns", "mIoU,miou"], "there is no figure 'miou'\n  expected: mIoU or "),
         (["RUN", "--protocol", "vspww"], "did you mean 'vspw'?"),
         (["RUN", "--output", "RUN/identity"], "cannot be made"),
     ],

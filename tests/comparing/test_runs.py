@@ -115,6 +115,8 @@ def test_incomparable_runs_and_unknown_figures_are_refused(runs: tuple[Path, Pat
         vssbench.compare(runs[0], tmp_path)
     with pytest.raises(UserError, match=r"gflops\(kye\)"):
         vssbench.compare(*runs, figures="gflops(kye)")
+    with pytest.raises(UserError, match="there is no figure 'miou'"):
+        vssbench.compare(*runs, figures=["mIoU", "miou"])
     assert vssbench.compare(*runs, figures="energy").of("energy").reason == "missing in a and b"
 
 

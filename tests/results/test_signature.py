@@ -105,6 +105,20 @@ def test_cite_prints_checks_and_refuses_signatures(tmp_path: Path) -> None:
     assert vssbench("cite", tmp_path, "--figures", "gflops").status == 2
 
 
+def test_cite_names_figures_that_no_result_has_and_refuses_unknown_ones(tmp_path: Path) -> None:
+    result = made(tmp_path)
+    (file,) = tmp_path.glob("*/result.json")
+    result.metrics, result.reasons = {"mIoU": 37.49, "VC@16": None}, {"VC@16": "no clip is long enough"}
+    file.write_text(result.to_json())
+    partly = vssbench("cite", tmp_path, "--figures", "mIoU,VC@16,gflops")
+    assert (partly.status, len(partly.stdout.splitlines())) == (0, 1)
+    lacking = [line.partition(": no result has ")[2] for line in partly.stderr.splitlines()]
+    assert lacking == ["VC@16: no clip is long enough", "gflops"]
+    unknown = vssbench("cite", tmp_path, "--figures", "mIoU,miou")
+    assert (unknown.status, unknown.stdout) == (2, "")
+    assert "there is no figure 'miou'\n  expected: mIoU or " in unknown.stderr
+
+
 def test_citation_of_a_method_that_was_not_run_does_not_hold(tmp_path: Path) -> None:
     made(tmp_path)
     line = vssbench("cite", tmp_path).stdout.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,7 +49,8 @@ def command(
     With --check, compare such a line with the run, under the protocol that the line names, and print what differs.
     """
     from vssbench.metrics.accuracy.protocols import find
-    from vssbench.results.figures import figure
+    from vssbench.results.figures import figure, refuse_unknown
+    from vssbench.results.figures import figures as readings
     from vssbench.results.read_folder import read_folder, result_files
     from vssbench.results.signature import parse, signatures
     from vssbench.specs import parse as parse_spec
@@ -67,10 +69,20 @@ def command(
         print(json.dumps({"holds": not found, "differences": found}) if as_json else _told(found))
         raise typer.Exit(1 if found else 0)
     names = [figure(str(spec)).name for spec in texts.specs(figures or ["mIoU"], words=True)]
-    made = [signatures(_under(one, protocol)) for one in chosen]
+    results = [_under(one, protocol) for one in chosen]
+    reasons = {one.figure.name: one.reason for result in results for one in readings(result)}
+    refuse_unknown(names, reasons)
+    made = [signatures(result) for result in results]
     lines = [str(one[name]) for one in made for name in names if name in one]
+    missing = [
+        f"no result has {name}" + (f": {reasons[name]}" if reasons.get(name) else "")
+        for name in names
+        if not any(name in one for one in made)
+    ]
     if not lines:
-        raise UserError(f"no result has {listed(names, 8)}", where=run, fix="vssbench list figures")
+        raise UserError("; ".join(missing[:8]), where=run, fix="vssbench list figures")
+    for note in missing:
+        print(f"vssbench: {run}: {printable(note)}", file=sys.stderr)
     print(json.dumps(lines, ensure_ascii=False, indent=1) if as_json else printable("\n".join(lines)))
 
 

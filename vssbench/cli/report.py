@@ -61,6 +61,7 @@ def command(
     from vssbench.reports import published, read_runs, write
     from vssbench.reports.columns import parse_columns
     from vssbench.reports.tables import leaderboard, own_names
+    from vssbench.results.figures import refuse_unknown
 
     chosen = parse_columns(",".join(columns)) if columns else ()
     own = own_names.read(names) if names else {}
@@ -71,6 +72,7 @@ def command(
         raise UserError(f"--format {','.join(asked)} needs --output", expected="a folder for the files")
     pairs = output is not None and "html" in (asked or write.DEFAULT)
     rows = read_runs.read(runs, protocol, pairs=pairs, chosen=chosen)
+    refuse_unknown(chosen, {name for row in rows for name in row.values})
     if with_published:
         rows += published.rows(rows)
     rows, unused = own_names.named(rows, own)

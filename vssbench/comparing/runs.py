@@ -20,7 +20,7 @@ from vssbench.gate.speed import Timing, judge
 from vssbench.reports.columns import SPEEDS, metrics, parse_columns
 from vssbench.reports.read_runs import NO_RECORDS, uncompared
 from vssbench.reports.rows import Row, measured
-from vssbench.results.figures import Figure, figure
+from vssbench.results.figures import Figure, figure, refuse_unknown
 from vssbench.results.record import RunResult
 from vssbench.stats.comparison import Comparison
 from vssbench.stats.over_clips import Pairs, compare_methods
@@ -71,12 +71,13 @@ def compare(
     0   mIoU   1.671  0.003
     1   WIoU   1.671  0.003
 
-    Raises UserError for a folder without results; NotComparable where no method is on both sides, and where files,
-    classes, codec or protocol differ.
+    Raises UserError for a folder without results and for an unknown figure; NotComparable where no method is on both
+    sides, and where files, classes, codec or protocol differ.
     """
     first, second = (_rows(source, protocol) for source in (a, b))
     pairs, alone = _pairs(first, second)
     asked = figures if figures is None else parse_columns(figures if isinstance(figures, str) else ",".join(figures))
+    refuse_unknown(asked or (), {name for row in (*first, *second) for name in row.values})
     found: list[Difference] = []
     told: list[str] = []
     for one, other in pairs:

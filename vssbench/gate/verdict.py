@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from vssbench.errors import NotComparable, UserError, printable
+from vssbench.errors import NotComparable, UserError, counted, printable
 from vssbench.gate.rules import Rule
 from vssbench.results import figures
 from vssbench.results.record import without_nan
@@ -141,7 +141,8 @@ def paired(verdict: Verdict) -> str:
         return ""
     if found.low is None or found.high is None:
         return found.reason or ""
-    return f"over {found.clips} clips: {found.low:+.2f} to {found.high:+.2f} ({found.level:.0%}), p = {found.p:.2g}"
+    clips = counted(found.clips, "clip")
+    return f"over {clips}: {found.low:+.2f} to {found.high:+.2f} ({found.level:.0%}), p = {found.p:.2g}"
 
 
 def details(verdict: Verdict) -> str:

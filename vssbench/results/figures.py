@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
@@ -155,6 +155,18 @@ def figure(name: str, check: bool = True) -> Figure:
     family = FAMILIES.get(spec.name) or [one for one in _at_rate(30) if one.spec.name == spec.name]
     meant = near(str(spec), [one.name for one in family or named()])
     raise UserError(f"there is no figure {name!r}", expected=" or ".join(meant), fix="vssbench list figures")
+
+
+def refuse_unknown(names: Iterable[str], there: Container[str]) -> None:
+    """Raise UserError for a metric that is neither installed nor in the results: mistyped, it would look as if missing.
+
+    names: of `figure`;  there: names of the figures that the results have, with a number or without
+    """
+    for name in names:
+        one = figure(name, check=False)
+        if one.metric and name not in there and one.spec.name not in registry.entries("metrics"):
+            meant = near(name, [other.name for other in named()])
+            raise UserError(f"there is no figure {name!r}", expected=" or ".join(meant), fix="vssbench list figures")
 
 
 def near(name: str, known: Iterable[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from vssbench.errors import counted
 from vssbench.progress import Shown
 
 
@@ -45,4 +46,4 @@ def _losses(entry: Mapping[str, Any], steps: int) -> str:
 def _validation(entry: Mapping[str, Any], steps: int) -> str:
     found = entry["validation"]
     figure = "undefined" if found["mIoU"] is None else f"{found['mIoU']:.2f}"
-    return f"step {entry['step']}/{steps}: mIoU {figure} on {found['clips']} clips ({found['protocol']})"
+    return f"step {entry['step']}/{steps}: mIoU {figure} on {counted(found['clips'], 'clip')} ({found['protocol']})"

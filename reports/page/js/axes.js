@@ -2,6 +2,7 @@
 
 import { svg } from "./dom.js";
 
+/** Around the plots. left: the least; it grows with the figures on the y axis, which are clear of its title. */
 export const MARGIN = { left: 52, right: 16, top: 12, bottom: 44 };
 
 /** A scale over the values: {at(value) -> pixel, ticks: [value, ...]}. from, to: pixels; log where all are positive. */
@@ -43,7 +44,8 @@ function decades(low, high) {
 }
 
 /**
- * An empty plot in `host`: {root, x, y, width, height}. xs, ys: the values that must fit; log: of the x axis.
+ * An empty plot in `host`: {root, x, y, left, width, height}; it begins at `left`.
+ * xs, ys: the values that must fit; log: of the x axis.
  * names: what stands at 0, 1, ... of an x axis that has no numbers.
  * summary: what a screen reader says of it, as the points alone mean little.
  */
@@ -52,8 +54,9 @@ export function plot(
   { xs, ys, xTitle, yTitle, log = false, height = 420, summary, right = MARGIN.right, integers = false, names = null },
 ) {
   const width = Math.max(host.clientWidth, 280);
-  const x = scale(names ? [-0.5, names.length - 0.5] : xs, MARGIN.left, width - right, log);
   const y = scale(ys, height - MARGIN.bottom, MARGIN.top);
+  const left = Math.max(MARGIN.left, 26 + 7 * Math.max(...y.ticks.map((tick) => String(tick).length)));
+  const x = scale(names ? [-0.5, names.length - 0.5] : xs, left, width - right, log);
   const ticks = names ? [...names.keys()] : integers ? x.ticks.filter(Number.isInteger) : x.ticks;
   const grid = svg("g", { class: "grid", "aria-hidden": "true" });
   for (const tick of thinned(ticks, x.at)) {
@@ -65,8 +68,8 @@ export function plot(
   }
   for (const tick of y.ticks) {
     const at = y.at(tick);
-    grid.append(svg("line", { x1: MARGIN.left, x2: width - right, y1: at, y2: at }));
-    grid.append(svg("text", { x: MARGIN.left - 8, y: at + 4, "text-anchor": "end" }, String(tick)));
+    grid.append(svg("line", { x1: left, x2: width - right, y1: at, y2: at }));
+    grid.append(svg("text", { x: left - 8, y: at + 4, "text-anchor": "end" }, String(tick)));
   }
   const middle = (height - MARGIN.bottom + MARGIN.top) / 2;
   grid.append(svg("text", { class: "axis", x: width - right, y: height - 8, "text-anchor": "end" }, xTitle));
@@ -79,7 +82,7 @@ export function plot(
     grid,
   );
   host.replaceChildren(root);
-  return { root, x, y, width, height };
+  return { root, x, y, left, width, height };
 }
 
 /** The ticks whose texts do not run into each other. */

@@ -27,6 +27,9 @@ function fill(node, attributes, children) {
   return node;
 }
 
+/** A number with its noun, in the singular or plural. */
+export const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
 export const byId = (id) => document.getElementById(id);
 
 /** A section's part for controls or body. */

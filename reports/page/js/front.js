@@ -20,7 +20,7 @@ export function staircase(points, more, frame) {
   const steps = points
     .slice(1)
     .flatMap(({ x, y }, index) => [more ? [points[index].x, y] : [x, points[index].y], [x, y]]);
-  const start = more ? [MARGIN.left, first.y] : [first.x, bottom];
+  const start = more ? [frame.left, first.y] : [first.x, bottom];
   const end = more ? [last.x, bottom] : [frame.width - MARGIN.right, last.y];
   return [start, [first.x, first.y], ...steps, end];
 }

@@ -1,7 +1,7 @@
 // Which group of rows is looked at, of those that must not be compared with each other.
 
 import { keep, remember, restore } from "./address.js";
-import { button, byId } from "./dom.js";
+import { button, byId, counted } from "./dom.js";
 import { closePanel } from "./panel.js";
 import { data, state } from "./state.js";
 import { changed } from "./views.js";
@@ -14,11 +14,9 @@ keep(
   },
 );
 
-const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
-
 function drawHeader() {
-  const { dataset, protocol, clips, frameCount, classes, fingerprint } = state.group;
-  byId("title").textContent = dataset;
+  const { heading, protocol, clips, frameCount, classes, fingerprint } = state.group;
+  byId("title").textContent = heading;
   const counts = [
     protocol ? `protocol ${protocol}` : "protocol not stated",
     clips ? counted(clips, "clip") : "published numbers",
@@ -27,14 +25,14 @@ function drawHeader() {
     fingerprint ? `files ${fingerprint}` : "",
   ];
   byId("subtitle").textContent = counts.filter(Boolean).join(" · ");
-  document.title = `${dataset} · vssbench`;
+  document.title = `${heading} · vssbench`;
   for (const [index, facts] of [...document.querySelectorAll(".facts")].entries()) {
     facts.hidden = data.groups[index] !== state.group;
   }
 }
 
 function drawGroups() {
-  const plain = (group) => [group.dataset, group.protocol, group.clips ? "" : "published"].filter(Boolean).join(", ");
+  const plain = (group) => [group.heading, group.protocol, group.clips ? "" : "published"].filter(Boolean).join(", ");
   const twins = (group) => data.groups.filter((other) => plain(other) === plain(group)).length > 1;
   const files = (group) => `, ${counted(group.clips, "clip")}, files ${group.fingerprint}`;
   const named = (group) => plain(group) + (twins(group) ? files(group) : "");

@@ -11,7 +11,7 @@ import { walkable } from "./walking.js";
 function drawLeaderboard() {
   const rows = visible();
   const columns = shownColumns();
-  const { dataset, protocol } = state.group;
+  const { heading: dataset, protocol } = state.group;
   const board = byId("board");
   board.replaceChildren(
     el("caption", { class: "hidden" }, `Methods on ${dataset}, protocol ${protocol || "not stated"}`),

@@ -38,7 +38,7 @@ function drawTradeoff() {
   frame.root.append(svg("path", { class: "front", d: corners.length ? `M${corners.join("L")}` : "" }));
   const points = [...best, ...rows.filter((row) => !best.includes(row))].map(at);
   const arrows = points.filter(({ row }) => isBound(row, x)).map((point) => ({ x: point.x + 14, y: point.y }));
-  const room = { left: MARGIN.left, right: frame.width, top: 0, bottom: frame.height - MARGIN.bottom };
+  const room = { left: frame.left, right: frame.width, top: 0, bottom: frame.height - MARGIN.bottom };
   const places = placed(points, room, [...points, ...arrows], corners);
   for (const [index, point] of points.entries()) {
     frame.root.append(pointOf(point, places[index], best.includes(point.row), frame, x, y));

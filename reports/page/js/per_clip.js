@@ -1,7 +1,7 @@
 // Two methods clip by clip: every point a clip, below the diagonal those where A loses; and whether that is chance.
 
 import { plot } from "./axes.js";
-import { button, el, missing, svg } from "./dom.js";
+import { button, counted, el, missing, svg } from "./dom.js";
 import { frameOf, showFrame } from "./frames.js";
 import { data, state } from "./state.js";
 import { describe } from "./tooltip.js";
@@ -38,13 +38,14 @@ const losses = (pairs) => pairs.filter((pair) => pair.a < pair.b).length;
 
 function drawScatter(host, pairs, a, b, metric) {
   const values = pairs.flatMap((pair) => [pair.a, pair.b]);
+  const clips = counted(pairs.length, "clip");
   const frame = plot(host, {
     xs: values,
     ys: values,
     height: Math.min(460, Math.max(300, host.clientWidth)),
     xTitle: `B: ${b.method}`,
     yTitle: `A: ${a.method}`,
-    summary: `${metric} of ${pairs.length} clips: A, ${a.method}, is below B, ${b.method}, in ${losses(pairs)}.`,
+    summary: `${metric} of ${clips}: A, ${a.method}, is below B, ${b.method}, in ${losses(pairs)}.`,
   });
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const ends = { x1: frame.x.at(low), y1: frame.y.at(low), x2: frame.x.at(high), y2: frame.y.at(high) };
@@ -80,7 +81,7 @@ function verdict(a, b, metric, clips) {
   const chance = p < 0.001 ? "p < 0.001" : `p = ${p.toPrecision(2)}`;
   return [
     el("strong", {}, `A − B: ${signed(value)}`),
-    ` in ${metric} over ${clips} clips (${span}; ${chance}, corrected for all pairs): ${sure}.`,
+    ` in ${metric} over ${counted(clips, "clip")} (${span}; ${chance}, corrected for all pairs): ${sure}.`,
   ];
 }
 
@@ -116,7 +117,7 @@ function clipTable(pairs, a, b, metric) {
     "div",
     {},
     el("p", { class: "verdict" }, verdict(a, b, metric, pairs.length)),
-    el("p", { class: "hint" }, `A is below B in ${losses(pairs)} of ${pairs.length} clips.`),
+    el("p", { class: "hint" }, `A is below B in ${losses(pairs)} of ${counted(pairs.length, "clip")}.`),
     el(
       "div",
       { class: "scroll tall", tabindex: 0, role: "region", "aria-label": "Clips, A's largest loss first" },

@@ -87,6 +87,16 @@ def test_runs_of_one_commit_share_an_x_position_in_the_history_plot(place: Path)
     assert list(figure.axes[0].lines[0].get_xdata()) == [0, 0, 1, 1, 2, 2]
 
 
+def test_runs_of_one_date_have_one_tick_in_the_history_plot(place: Path) -> None:
+    of = history(read([place / "night-01"]), RULES)
+    with LIGHT.applied():
+        (axes,) = dict(plot.plots(of, "date"))["history_mIoU"](LIGHT).axes
+        assert axes.xaxis.get_major_formatter().format_ticks(axes.get_xticks()) == ["2026-05-01 01:00"]
+    first, last = axes.get_xlim()
+    assert last - first == pytest.approx(1)
+    assert vssbench("history", place / "night-01").stdout.startswith("# History\n\n1 run, 2026-05-01.\n")
+
+
 def test_hostile_method_and_folder_names_stay_text_in_the_history_page(tmp_path: Path) -> None:
     day(tmp_path / "<b>&amp", 1, 0.9, method='replay(predictions="<script>alert(1)</script>")')
     write(history(read([tmp_path / "<b>&amp"]), RULES), tmp_path / "out")

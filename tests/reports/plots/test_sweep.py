@@ -94,6 +94,13 @@ def test_sweep_panels_show_the_results_of_their_dataset() -> None:
             assert drawn["mask2former"][1] == [value(own[parse("mask2former")])] * 2
 
 
+def test_sweep_of_one_dataset_has_the_title_of_the_tables() -> None:
+    rows = [measured(result(f"mpvss(key_interval={k})")) for k in (1, 2)]
+    assert sweep_drawing.draw(sweep.curves(rows), LIGHT).get_suptitle() == "synthetic val, protocol exact"
+    own = [replace(row, group=row.group._replace(title="own val")) for row in rows]
+    assert sweep_drawing.draw(sweep.curves(own), LIGHT).get_suptitle() == "own val, protocol exact"
+
+
 def test_sweep_draws_lower_bounds_as_arrows_in_the_report_colours() -> None:
     bound = {"amortised": 0.5, "uncounted": [{"op": "aten::odd", "calls": 1, "kind": "key"}]}
     given = [result(f"mpvss(key_interval={k})", gflops=bound if k == 2 else {"amortised": 0.6}) for k in (1, 2)]
