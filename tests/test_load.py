@@ -73,7 +73,7 @@ def test_constructor_gets_arguments_context_and_defaults(file: str) -> None:
     assert method.name == "recorder(backbone=r50,scale=1)"
     assert load_method("recorder(labels=camvid)").built[2] is load_space("camvid")
     assert load_method("recorder(labels=camvid)", labels=load_space("camvid")).built[2] is load_space("camvid")
-    with pytest.raises(UserError, match=r"labels=camvid has 11 classes, the data 124 \('vspw'\)"):
+    with pytest.raises(UserError, match=r"the 11 classes of labels=camvid are not the 124 of the data \('vspw'\)"):
         load_method("recorder(labels=camvid)", labels="vspw")
 
 

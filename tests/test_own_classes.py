@@ -219,7 +219,7 @@ def test_mapping_template_is_written_to_be_filled_in(trained: dict[str, Path], t
     ("arguments", "message"),
     [
         (("mpvss(backbone=tiny)",), "MPVSS is trained from a per-frame Mask2Former"),
-        (("mask2former(backbone=tiny,labels=camvid)",), "the data 2 ('checkerboard')"),
+        (("mask2former(backbone=tiny,labels=camvid)",), "the 2 of the data ('checkerboard')"),
         (("mask2former(backbone=tiny,mapping=map.yaml)",), "training learns the classes of the data"),
         (("mask2former(backbone=tiny)", "--start", "PACKAGED"), "was trained for 11 classes of 'synthetic'"),
         (("psp18(backbone=tiny)", "--start", "PACKAGED"), "was trained for 11 classes of 'synthetic'"),

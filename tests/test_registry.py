@@ -91,6 +91,12 @@ def test_unknown_name_gets_a_suggestion() -> None:
         registry.resolve("datasets", "zzz")
 
 
+def test_unknown_name_is_shortened_in_its_message() -> None:
+    with pytest.raises(UserError) as error:
+        registry.find("methods", "a" * 50_000)
+    assert len(str(error.value)) < 1000
+
+
 @pytest.mark.parametrize("group", ["methods", "metrics", "datasets"])
 def test_every_built_in_name_can_be_imported(group: registry.Group) -> None:
     for name, entry in registry.entries(group).items():

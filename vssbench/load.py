@@ -73,7 +73,8 @@ class Context:
         space = load_space(str(named))
         if self.labels is not None and not same_classes(space, self.labels):
             raise UserError(
-                f"labels={named} has {space.classes} classes, the data {self.labels.classes} ({self.labels.name!r})",
+                f"the {space.classes} classes of labels={named} are not the {self.labels.classes} of the data "
+                f"({self.labels.name!r})",
                 where=spec,
                 expected="the classes of the data",
                 fix="leave labels= out; if the network has different classes, mapping=FILE says which count as which",

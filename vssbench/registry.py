@@ -87,7 +87,7 @@ def find(group: Group, name: str) -> Entry:
     known = entries(group)
     if name not in known:
         raise UserError(
-            f"unknown {group.removesuffix('s')} {name!r}",
+            f"unknown {group.removesuffix('s')} {name!r:.100}",
             expected=suggest(name, known),
             fix=None if group == "metrics" else "name one that is not installed by its file: my_file.py:Name",
         )

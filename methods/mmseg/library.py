@@ -63,7 +63,7 @@ def build_network(model: Any, where: Path) -> Any:
     from mmseg.registry import MODELS
 
     if not isinstance(model, Mapping) or model.get("type") not in SEGMENTORS:
-        kind = model.get("type") if isinstance(model, Mapping) else model
+        kind = model.get("type") if isinstance(model, Mapping) else type(model).__name__
         raise UserError(f"model is of type {kind!r}", where=where, expected=" or ".join(SEGMENTORS))
     checked = _checked(model, where)
     with _user_error(where), _quiet(), seeded(repr(checked)), DefaultScope.overwrite_default_scope("mmseg"):

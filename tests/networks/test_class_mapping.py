@@ -80,7 +80,7 @@ def test_weights_trained_for_different_class_names_are_refused(board: Path, tmp_
     assert "--mapping-template" in str(caught.value)
     assert str(board) in str(caught.value)
     assert len(str(caught.value).splitlines()) < 4
-    with pytest.raises(UserError, match="'camvid' has 11"):
+    with pytest.raises(UserError, match="not for the 11 of 'camvid'"):
         load_method(SMALL, labels="camvid", checkpoint=board)
     renamed = LabelSpace.plain("other", BOARD.names)
     assert load_method(SMALL, labels=renamed, checkpoint=board).weights.origin == "file"

@@ -205,7 +205,7 @@ def test_side_by_side_video_shows_frame_and_prediction(vssbench, tmp_path):
             assert 2 * distance(seen, right_ones[index]) < min(wrong)
     status, _, err = vssbench(*words, "--output", tmp_path / "again", "--video", film)
     assert (status, list((tmp_path / "again").iterdir())) == (2, [])
-    assert "exists already" in err
+    assert "already exists" in err
 
 
 def test_output_video_keeps_the_frame_rate_of_the_input(vssbench, tmp_path):

@@ -11,14 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from vssbench.deploy.graphs import Arrays, RunsGraphs
 from vssbench.deploy.model_file import ModelFile
 from vssbench.errors import UserError, cause
 from vssbench.types import Frame, Method
 
-Precision = Literal["float32", "fp16", "int8"]
 QUANTISED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """The operators to quantise to int8, which make nearly all multiplications."""
 _EXACT = {

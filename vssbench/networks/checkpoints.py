@@ -282,7 +282,7 @@ def _read_folder(path: Path) -> Checkpoint:
         shards = set(map(str, named.values())) if isinstance(named, dict) else set()
         if not shards or not all(map(_SHARD.fullmatch, shards)):
             wrong = next((shard for shard in sorted(shards) if not _SHARD.fullmatch(shard)), named)
-            raise UserError(f"names a file that is not in this folder: {wrong!r:.100}", where=index, expected=_FOLDER)
+            raise UserError(f"names no file of this folder: {wrong!r:.100}", where=index, expected=_FOLDER)
         files = [path / shard for shard in sorted(shards)]
     parts = [read(regular(file, _FOLDER)) for file in files]
     digest = parts[0].sha256 if len(parts) == 1 else _digest(part.sha256.encode() for part in parts)

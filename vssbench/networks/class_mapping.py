@@ -58,8 +58,8 @@ def check_trained(trained: LabelSpace, space: LabelSpace, path: object) -> None:
     pairs = enumerate(zip(trained.names, space.names, strict=False))
     others = [f"class {number} is {one} there, {other} here" for number, (one, other) in pairs if one != other]
     error = ClassesDiffer(
-        f"was trained for {trained.classes} classes of {trained.name!r}, but {space.name!r} has "
-        f"{space.classes}: {'; '.join(others[:3]) or 'the others are missing'}",
+        f"was trained for {trained.classes} classes of {trained.name!r}, not for the {space.classes} of "
+        f"{space.name!r}: {'; '.join(others[:3]) or 'the others are missing'}",
         where=path,
         fix=f"train on {space.name!r}, or map the classes: {TEMPLATE_FIX}",
     )

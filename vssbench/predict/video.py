@@ -35,7 +35,7 @@ class SideBySide:
         if path.suffix.lower() not in CONTAINERS:
             raise UserError("not a video format that can be written here", where=path, expected=" or ".join(CONTAINERS))
         if path.exists() or path.is_symlink():
-            raise UserError("exists already", where=path, fix="name a new file in --video")
+            raise UserError("already exists", where=path, fix="name a new file in --video")
         if not path.parent.is_dir():
             raise UserError("no such folder", where=path.parent, expected="a folder to write the video into")
         self.path, self.space, self.rate = path, space, (rate or RATE).limit_denominator(1001)

@@ -223,4 +223,4 @@ def test_frames_turned_by_exif_orientation_are_a_note(tmp_path, arrays):
         Image.open(path).save(path, exif=exif)
     report = examined(tmp_path, "camvid")
     assert report.findings == []
-    assert report.notes == ["2 frames are rotated by their Exif orientation, as viewers show them"]
+    assert report.notes == ["rotated by their Exif orientation, as viewers do: 2 frames"]

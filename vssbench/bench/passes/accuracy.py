@@ -29,7 +29,7 @@ def set_changed_aside(bench: Bench, run: MethodRun) -> None:
     ]
     if changed:
         folder.set_aside(changed)
-        folder.changed.append(f"files of clip {listed(changed, NAMED)}")
+        folder.changed.append(f"files of {'clip' if len(changed) == 1 else 'clips'} {listed(changed, NAMED)}")
 
 
 def tasks(bench: Bench, runs: Sequence[MethodRun]) -> list[Task]:

@@ -10,6 +10,7 @@ from vssbench.datasets.describe import pairs, series, splits, tables, tree
 from vssbench.datasets.describe.classes import Classes, classes_of
 from vssbench.datasets.describe.meaning import Meaning, look
 from vssbench.datasets.describe.pictures import Kinds
+from vssbench.errors import counted
 
 MOST_MASKS = 200
 """How many masks are read, evenly spaced."""
@@ -57,6 +58,6 @@ def describe(
     advance(f"reading {len(masks)} masks")
     meaning = look(masks)
     if damaged := len(masks) - meaning.read:
-        others.append(f"{damaged} masks that cannot be read; doctor names them")
+        others.append(f"{counted(damaged, 'mask')} that cannot be read; doctor names them")
     classes = classes_of(meaning, pair.labels.pattern, tables.find(texts))
     return Overview(root, pair, meaning, classes, lists, [*pair.others, *others])

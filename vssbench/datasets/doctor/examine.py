@@ -73,7 +73,7 @@ def examine(dataset: Dataset, advance: Callable[[str], None] = lambda clip: None
     report.findings += findings
     report.notes += notes
     if report.turned:
-        report.notes.append(f"{report.turned} frames are rotated by their Exif orientation, as viewers show them")
+        report.notes.append(f"rotated by their Exif orientation, as viewers do: {counted(report.turned, 'frame')}")
     if isinstance(dataset, FileDataset):
         _compare_release(dataset, report)
     return report
