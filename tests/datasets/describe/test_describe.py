@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -87,6 +87,7 @@ def test_end_of_a_file_name_follows_the_frame_number(name: str, end: str) -> Non
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(clips={"f": 1}, form=("{clip}/frame_{frame}_endo.png", "{clip}/frame_{frame}_endo_mask.png"))
 @given(
     clips=st.dictionaries(
         st.from_regex(r"[a-z]{1,3}(_?[0-9]{1,2})?", fullmatch=True), st.integers(1, 3), min_size=1, max_size=4
@@ -220,7 +221,7 @@ def test_kind_of_masks_is_recognised(mask: Any, wanted: dict[str, Any], tmp_path
 def test_class_shares_are_over_the_masks_that_were_read(tmp_path: Path) -> None:
     root = video(tmp_path / "own", {"a": 10})
     text = write.text(describe(root, most=4))
-    assert "10 of them with a mask; 4 masks were read." in text
+    assert "10 of them with a mask; read: 4 masks." in text
     read = np.stack([labels("a", index) for index in (0, 2, 5, 7)])
     assert f"values: [1]}}    # {100 * np.mean(read == 1):.2f} % of the pixels, in 4 of 4 masks" in text
 
@@ -317,7 +318,7 @@ def test_damaged_masks_are_skipped_and_counted(tmp_path: Path) -> None:
     said, _ = opened(root)
     assert said["void"] == [255]
     text = (tmp_path / "own.yaml").read_text()
-    assert "6 of them with a mask; 4 masks were read." in text
+    assert "6 of them with a mask; read: 4 masks." in text
     assert "# also there: 2 masks that cannot be read" in text
 
 

@@ -220,10 +220,15 @@ def _cut(stem: str, mark: str) -> bool:
 def _collections(frames: Series, mark: str) -> bool:
     """Whether each folder may hold several clips, named after the folder and more (a city's sequences)."""
     return all(
-        clip.startswith(place.names[-1]) and clip != place.names[-1]
+        _named_after(place.names[-1], {stem.rpartition(mark)[0] for stem in place.leaf.stems})
         for place in frames.places
-        for clip in {stem.rpartition(mark)[0] for stem in place.leaf.stems}
     )
+
+
+def _named_after(folder: str, clips: set[str]) -> bool:
+    rests = [clip.removeprefix(folder) for clip in clips if clip.startswith(folder)]
+    one_word = len(clips) == 1 and rests and rests[0][:1].isalpha()  # the folder "f" of frame_0001.png is a clip
+    return len(rests) == len(clips) and all(rests) and not one_word
 
 
 def _before(series: Series) -> str:

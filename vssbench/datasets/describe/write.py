@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from vssbench.datasets.describe.meaning import Meaning, colour
 from vssbench.datasets.describe.overview import Overview
-from vssbench.errors import listed
+from vssbench.errors import counted, listed
 from vssbench.files.yaml_file import scalar
 from vssbench.types import IGNORE
 
@@ -24,9 +24,9 @@ def counts(found: Overview) -> str:
     pair = found.pair
     clips = sum(map(len, pair.images.clips.values()))
     said = (
-        f"{_number(clips, 'clip')}, {_number(len(pair.images.files), 'frame')}, {len(pair.shared)} of them with a mask"
+        f"{counted(clips, 'clip')}, {counted(len(pair.images.files), 'frame')}, {len(pair.shared)} of them with a mask"
     )
-    return said if found.meaning is None else f"{said}; {found.meaning.read} masks were read"
+    return said if found.meaning is None else f"{said}; read: {counted(found.meaning.read, 'mask')}"
 
 
 def _head(found: Overview) -> Iterator[str]:
@@ -50,15 +50,15 @@ def _places(found: Overview) -> Iterator[str]:
         return
     alone = len(pair.images.files) - len(pair.shared)
     more = len(pair.labels.files) - len(pair.shared)
-    notes = [f"{_number(alone, 'frame')} without a mask"] if alone else []
-    notes += [f"{_number(more, 'mask')} without a frame"] if more > 0 else []
+    notes = [f"{counted(alone, 'frame')} without a mask"] if alone else []
+    notes += [f"{counted(more, 'mask')} without a frame"] if more > 0 else []
     yield f"labels: {scalar(pair.labels.pattern)}" + (f"    # {', '.join(notes)}" if notes else "")
 
 
 def _splits(found: Overview) -> Iterator[str]:
     clips = found.pair.images.clips
     if found.pair.images.by_split:
-        named = [f"{split} ({_number(len(some), 'clip')})" for split, some in clips.items()]
+        named = [f"{split} ({counted(len(some), 'clip')})" for split, some in clips.items()]
         yield f"# splits: the folders {{split}}: {listed(named, 9)}"
     elif found.splits:
         yield "splits:"
@@ -123,10 +123,6 @@ def _end(found: Overview) -> Iterator[str]:
 
 def _flow(names: Sequence[str]) -> str:
     return f"[{', '.join(map(scalar, names))}]"
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _line(said: str) -> str:

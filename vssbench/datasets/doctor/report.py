@@ -11,7 +11,7 @@ import numpy as np
 
 from vssbench.datasets.on_disk import Release
 from vssbench.datasets.read_pixels import DOCTOR, Value
-from vssbench.errors import UserError
+from vssbench.errors import UserError, counted
 from vssbench.types import IGNORE, LabelSpace
 
 
@@ -55,9 +55,9 @@ class Occurrence:
         return {"value": said, "pixels": self.pixels, "files": self.files, **place, "picture": picture}
 
     def __str__(self) -> str:
-        files = f"{self.files} label file{'' if self.files == 1 else 's'}"
         seen = f"; {self.picture} shows them" if self.picture else ""
-        return f"{self.pixels} pixels in {files}, first at row {self.row}, column {self.column} of {self.file}{seen}"
+        where = f"{counted(self.pixels, 'pixel')} in {counted(self.files, 'label file')}"
+        return f"{where}, first at row {self.row}, column {self.column} of {self.file}{seen}"
 
 
 @dataclass
