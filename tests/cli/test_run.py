@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from tests.helpers.command import MAIN
-from vssbench.cli.run import unused
+from vssbench.cli.run import made
+from vssbench.errors import UserError
 
 SMALL = "synthetic(clips=2,frames=20,height=32,width=48)"
 COMMAND = [sys.executable, "-c", MAIN]
@@ -152,9 +153,21 @@ def test_read_only_disk_at_the_end_loses_no_result(tmp_path, monkeypatch, vssben
 
 
 def test_runs_started_in_the_same_second_get_separate_folders(tmp_path: Path) -> None:
-    """Two runs without --output that began in the same second used to end with "this folder already holds files"."""
-    folder = tmp_path / "20261130-134253"
-    assert unused(folder) == folder
-    for name in (folder.name, f"{folder.name}-2"):
-        (tmp_path / name).mkdir()
-    assert unused(folder) == tmp_path / "20261130-134253-3"
+    """Two runs without --output that began in the same second used to choose one folder, and one of them was lost."""
+    folder = tmp_path / "results" / "20261130-134253"
+    assert [made(folder) for _ in range(3)] == [folder, *(folder.with_name(f"{folder.name}-{n}") for n in (2, 3))]
+    assert len(list(folder.parent.iterdir())) == 3
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        made(tmp_path / "file" / "run")
+
+
+def test_run_that_fails_early_leaves_no_folder_of_its_own(tmp_path: Path) -> None:
+    words = ["run", "--methods", "oracle", "--dataset"]
+    failed = vssbench(*words, "vspw", "--data-root", tmp_path / "nowhere", cwd=tmp_path)
+    assert failed.returncode == 2
+    assert "nowhere" in failed.stderr
+    assert list(tmp_path.iterdir()) == []
+    done = vssbench(*words, "synthetic(clips=1,frames=2,height=16,width=24)", "--no-latency", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("results/*/leaderboard.md"))) == 1

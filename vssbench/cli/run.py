@@ -6,7 +6,7 @@ import gc
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
@@ -20,6 +20,7 @@ from vssbench.cli.mapping_template import mapping_template
 from vssbench.cli.options import JsonOption, TemplateOption, given, with_run_options
 from vssbench.cli.streams import only_ours
 from vssbench.errors import UserError
+from vssbench.files.atomic import disk_error
 
 if TYPE_CHECKING:
     from vssbench.results.record import RunResult
@@ -55,13 +56,13 @@ def command(
         spec = with_latency_off(spec)
     if resume and output is None:
         raise UserError("--resume needs --output", expected="the run directory to continue")
-    folder = output or unused(Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S"))
     expanded = expand([parse(method) for method in spec.methods], parse(spec.dataset), spec.sweep)
     for note in expanded.left_out:
         print(f"vssbench: {note}", file=sys.stderr)
-    interruption = ended_by_signals(f"continue with --resume --output {quote(str(folder))}")
-    with mapping_template(template), only_ours(), interruption, Progress() as progress:
-        results = run(spec, expanded.methods, folder, resume, progress, expanded.datasets)
+    with mapping_template(template), only_ours(), _folder(output) as folder:
+        advice = f"continue with --resume --output {quote(str(folder))}"
+        with ended_by_signals(advice), Progress() as progress:
+            results = run(spec, expanded.methods, folder, resume, progress, expanded.datasets)
     # These imports take seconds, so they come after the mistakes that can be reported early.
     from vssbench.reports import read_runs, write
     from vssbench.reports.tables import leaderboard
@@ -94,10 +95,40 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def unused(folder: Path) -> Path:
-    """The folder, or the first of `<folder>-2`, `<folder>-3`, ... where others began a run in the same second."""
+@contextmanager
+def _folder(output: Path | None) -> Iterator[Path]:
+    """The run directory: --output, else a new one, which is removed again if nothing is written."""
+    if output is not None:
+        yield output
+        return
+    folder = made(Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S"))
+    try:
+        yield folder
+    finally:
+        for empty in (folder, folder.parent):
+            with suppress(OSError):  # it holds something
+                empty.rmdir()
+
+
+def made(folder: Path) -> Path:
+    """Make the folder, or the first of `<folder>-2`, `<folder>-3`, ... where others began a run in the same second.
+
+    It is made at once: a run that only chose the name would lose it to another while it reads its data.
+    """
     later = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
-    return next(one for one in chain([folder], later) if not one.exists())
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return next(one for one in chain([folder], later) if _is_new(one))
+    except OSError as error:
+        raise disk_error(error, folder) from None
+
+
+def _is_new(folder: Path) -> bool:
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 Intervals = Mapping[tuple[str, str], Mapping[str, "Interval"]]
