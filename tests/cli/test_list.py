@@ -154,6 +154,13 @@ def test_list_figures_shows_unit_direction_and_title() -> None:
     assert (found["VC@8"]["metric"], found["energy"]["machine"]) == (True, True)
 
 
+def test_description_file_is_a_folder_as_for_dataset() -> None:
+    shown = run("datasets", "my clips.yaml")
+    assert shown.exit_code == 0
+    assert shown.stdout.splitlines()[0].startswith("folder ")
+    assert "file (needed)" in shown.stdout
+
+
 def test_unknown_group_is_refused_with_a_suggestion() -> None:
     shown = run("models")
     assert shown.exit_code == 2

@@ -200,6 +200,14 @@ def test_missing_figure_fails() -> None:
     assert of(judged(result(), result(fps={"step": 10.0}), rules), "fps(step)").why == "speed was not measured"
 
 
+def test_method_that_failed_is_missing_with_its_reason() -> None:
+    """With --on-error skip-method."""
+    broken = result().model_copy(update={"failure": "clip 'a': out of luck", "metrics": None, "gflops": None})
+    report = judged(broken, result())
+    assert (of(report, "mIoU").status, of(report, "mIoU").why) == ("missing", "failed: clip 'a': out of luck")
+    assert report.exit_status == 1
+
+
 def test_figure_absent_on_both_sides_is_shown_and_does_not_fail() -> None:
     cost_only = result("replay", gflops=None, params_m=None)
     report = check(snapshot(result(), cost_only), snapshot(result(), cost_only), RULES)

@@ -87,9 +87,8 @@ def command(
 def _registered(what: Group, names: Sequence[str], as_json: bool) -> None:
     from vssbench.cli.arguments import arguments, described
     from vssbench.registry import entries, find
-    from vssbench.specs import parse
 
-    asked = [parse(name).name for name in names]
+    asked = [_name(what, name) for name in names]
     found = {name: find(what, name) for name in asked} or entries(what)
     with only_ours():
         taken = {name: arguments(what, name) for name in asked}
@@ -111,6 +110,14 @@ def _registered(what: Group, names: Sequence[str], as_json: bool) -> None:
                 print(f"{'':{width}}    {key}: {details[key]}")
         if name in taken:
             print(*described(taken[name]), sep="\n")
+
+
+def _name(what: Group, text: str) -> str:
+    """The name in a spec; a description file of a dataset is read by `folder`."""
+    from vssbench.load import dataset_spec  # here: a list of all names needs nothing of it
+    from vssbench.specs import parse
+
+    return (dataset_spec if what == "datasets" else parse)(text).name
 
 
 def _details(name: str, entry: Registered) -> dict[str, str]:

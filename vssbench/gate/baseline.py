@@ -47,6 +47,7 @@ class Entry(BaseModel):
     skipped: clip -> why it does not count under the protocol
     streams: for each frame rate "fps", "take", "assumed" and "latency_ms", as in the result
     memory_alone: whether memory was measured in the method's own process
+    failure: why the method has no figures at all; None: it has not failed
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -63,6 +64,7 @@ class Entry(BaseModel):
     timing: Timing | None
     environment: dict[str, Any]
     memory_alone: bool = False
+    failure: str | None = None
     streams: list[dict[str, Any]] = []
 
     @property
@@ -91,6 +93,7 @@ class Entry(BaseModel):
             timing=Timing.of(result),
             environment={name: result.environment[name] for name in ENVIRONMENT if name in result.environment},
             memory_alone=result.memory_alone,
+            failure=result.failure,
             streams=[{name: one[name] for name in STREAM} for one in result.streaming],
         )
 

@@ -200,6 +200,8 @@ def _speed(verdict: Verdict, rule: Rule, before: Entry, now: Entry) -> Verdict:
 
 def _cause(rule: Rule, now: Entry) -> str:
     """Say why there is no figure."""
+    if now.failure is not None:
+        return f"failed: {now.failure}"
     if rule.metric in now.reasons:
         return now.reasons[rule.metric]
     if rule.figure.topic == "accuracy":
