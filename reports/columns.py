@@ -226,18 +226,19 @@ def _figure(name: str) -> Figure:
     return PRINTED if name == PRINTED.name else figure(name, check=False)
 
 
-def meanings(rows: Sequence[Row]) -> str:
-    """Explain the costs of these rows, in a sentence each; empty where none was measured."""
+def meanings(rows: Sequence[Row], shown: Sequence[Column]) -> str:
+    """Explain the costs that have a column, in a sentence each; empty where none was measured."""
     results = [row.result for row in rows if row.result]
+    kinds = {column.figure.spec.name for column in shown}
     counted = [one.gflops for one in results if one.gflops and one.gflops.get("convention") == "mac"]
     sizes = dict.fromkeys("x".join(map(str, one["size"])) for one in counted if one.get("size"))
     said = []
-    if counted:
+    if counted and "gflops" in kinds:
         frame = f"per frame of {' or '.join(sizes)}" if sizes else "per frame"
         if len({str(one.input_size) for one in results if one.input_size}) > 1:
             frame += " at the size at which each network sees it (they differ: see the notes)"
         said.append(f"GFLOPs: multiply-accumulates of step and decode {frame}, amortised over the frame kinds.")
-    if any(one.fps for one in results):
+    if any(one.fps for one in results) and "fps" in kinds:
         said.append("FPS: step is the network, decode its upsampling and argmax, end to end the input's scaling too.")
     return " ".join(said)
 

@@ -2,8 +2,9 @@
 # Whether one submission holds: ./check.sh submissions/NAME [CLIPS to measure again]
 # Prints Markdown, with the submission's row where it does; ends with status 1 where it does not.
 set -uo pipefail
-folder=$1 again=${2:-0} board=$(<board.txt) holds=true
+folder=${1:?is missing: ./check.sh submissions/NAME [CLIPS to measure again]} again=${2:-0} board=$(<board.txt) holds=true
 
+folder=${folder%/}
 if [[ ! $folder =~ ^submissions/[A-Za-z0-9._-]+$ ]]; then
     echo "## A submission with another name"
     echo "It must be submissions/NAME, and NAME of letters, digits, dots, underscores and hyphens."

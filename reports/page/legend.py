@@ -23,7 +23,7 @@ def legend(rows: Sequence[Row], shown: Sequence[Column], notes: Notes) -> str:
         else "",
         busy_words(rows, shown),
         f"Speeds: {where}; they cannot be compared." if len(named) > 1 else "",
-        meanings(rows),
+        meanings(rows, shown),
         f"For every method: note {', '.join(map(str, notes.of_all))}." if notes.of_all else "",
     ]
     return " ".join(sentence for sentence in said if sentence)

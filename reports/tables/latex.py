@@ -179,5 +179,5 @@ def _breakable(text: str) -> str:
 def _below(members: Sequence[Row], shown: Sequence[Column], notes: Notes) -> str:
     """Explain the costs and their marks, and add the notes."""
     listed = [rf"\textsuperscript{{{number}}}~{_breakable(text)}." for number, text in enumerate(notes.texts, 1)]
-    words = [meanings(members), busy_words(members, shown)]
+    words = [meanings(members, shown), busy_words(members, shown)]
     return " ".join(filter(None, [*map(escape, words), *listed]))

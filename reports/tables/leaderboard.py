@@ -76,7 +76,7 @@ def _heading(group: Group, members: Sequence[Row], before: Group | None, shown: 
         )
     if members[0].result is not None:
         words = f"{_counts(members[0].result)}. {words}"
-    lines += [line for line in (words, meanings(members), busy_words(members, shown)) if line]
+    lines += [line for line in (words, meanings(members, shown), busy_words(members, shown)) if line]
     named = machines(members)
     if len(named) > 1:
         where = "; ".join(f"({letter}) {plain(machine)}" for letter, machine in named.items())

@@ -202,6 +202,7 @@ def test_published_numbers_as_json() -> None:
     ("arguments", "part"),
     [
         (["published", "--dataset", "camvit"], "did you mean 'camvid'?"),
+        (["published", "--method", "mpvsss", "--dataset", "vspw"], "nothing is published here of 'mpvsss' on vspw"),
         (["methods", "--dataset", "vspw"], "list methods has neither --dataset nor --method"),
     ],
 )

@@ -25,7 +25,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two methods with accuracy and cost."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     for seed, (method, right) in enumerate((("mask2former", 0.9), ("mpvss", 0.7))):
-        counted = {"amortised": 2.0 - seed, "key": 2.0, "nonkey": None, "warmup": None, "uncounted": []}
+        counted = {
+            "amortised": 2.0 - seed,
+            "key": 2.0,
+            "nonkey": None,
+            "warmup": None,
+            "uncounted": [],
+            "convention": "mac",
+        }
         method_folder(folder, method, right, seed=seed, params_m=3.0 + seed, gflops=counted)
     return folder
 
@@ -77,6 +84,8 @@ def test_any_figure_can_be_a_column(run: Path) -> None:
     text = report(run, "--columns", "IoU(class=road), params,frames(key)")
     header = next(line for line in text.splitlines() if line.startswith("| method"))
     assert [cell.strip() for cell in header.split("|")][2:-1] == ["IoU road", "params (M)", "frames key"]
+    assert "GFLOPs" not in text.partition("### ")[0]  # a cost without a column is not explained
+    assert "GFLOPs: multiply-accumulates" in report(run, "--columns", "gflops,mIoU")
     latex = report(run, "--columns", "params,mIoU", "--format", "latex")
     assert r"\shortstack[r]{params\\(M)} & mIoU \\" in latex
 

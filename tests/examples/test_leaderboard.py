@@ -178,6 +178,16 @@ def test_submission_with_a_shell_command_in_its_name_is_refused(board: Path) -> 
     assert not (board / "oops").exists()
 
 
+def test_completed_folder_name_is_taken_and_a_missing_one_asked_for(board: Path) -> None:
+    done, bare = (
+        subprocess.run(["./check.sh", *given], check=False, cwd=board, capture_output=True, text=True)
+        for given in (["submissions/nobody/"], [])
+    )
+    assert done.stdout.startswith("## submissions/nobody: does not hold")
+    assert (bare.returncode != 0, bare.stdout) == (True, "")
+    assert "./check.sh submissions/NAME" in bare.stderr
+
+
 def comment(board: Path, head: str, files: str) -> tuple[dict[str, int], str, str]:
     """The statuses of the commenting workflow, what it asked GitHub, and the text. head: of the pull request now."""
     (board / "comment").mkdir()

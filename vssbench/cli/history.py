@@ -30,9 +30,12 @@ def command(
     from vssbench.reports.history.lines import history
     from vssbench.reports.history.runs import read
     from vssbench.reports.history.text import markdown
+    from vssbench.results.figures import refuse_unknown
 
     chosen = rules_of(DEFAULT) if rules is None else read_rules(rules)
-    found = history(read(runs), chosen)
+    rows = read(runs)
+    refuse_unknown((rule.metric for rule in chosen), {name for row in rows for name in row.values})
+    found = history(rows, chosen)
     if output is None:
         print(markdown(found), end="")
         return

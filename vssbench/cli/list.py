@@ -178,6 +178,9 @@ def _published(dataset: str | None, method: str | None, as_json: bool) -> None:
         counted = [_stated(one._asdict()) for one in recomputed() if wanted(one)]
         print(json.dumps({"published": printed, "recomputed": counted}, indent=2))
         return
+    if not found:
+        where = f" on {dataset}" if dataset else ""
+        raise UserError(f"nothing is published here of {method!r}{where}", fix="vssbench list published")
     for entry, texts in found:
         print("\n    ".join(_told(entry, texts)))
 

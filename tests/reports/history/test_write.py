@@ -87,6 +87,13 @@ def test_runs_of_one_commit_share_an_x_position_in_the_history_plot(place: Path)
     assert list(figure.axes[0].lines[0].get_xdata()) == [0, 0, 1, 1, 2, 2]
 
 
+def test_rule_for_a_mistyped_figure_is_refused_by_history(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text("rules: {miou: -0.1}\n")
+    done = vssbench("history", place, "--rules", tmp_path / "rules.yaml")
+    assert (done.status, done.stdout) == (2, "")
+    assert "there is no figure 'miou'" in done.stderr
+
+
 def test_runs_of_one_date_have_one_tick_in_the_history_plot(place: Path) -> None:
     of = history(read([place / "night-01"]), RULES)
     with LIGHT.applied():

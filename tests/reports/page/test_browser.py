@@ -11,6 +11,7 @@ from tests.helpers.browser import Browser, chromium
 from tests.helpers.programs import needs
 from tests.reports.page import page_rows
 from vssbench.reports import page
+from vssbench.reports.columns import is_metric
 from vssbench.reports.rows import Row
 from vssbench.results.signature import signatures
 
@@ -44,6 +45,29 @@ def test_clip_scatter_first_compares_the_two_best_contenders(started: Browser, r
     started.open(page.write([told, *rows[1:]], tmp_path))
     chosen = started.evaluate("[...document.querySelectorAll('#clips option:checked')].slice(0, 2).map(e => e.text)")
     assert chosen == [BEST_FIRST[2], BEST_FIRST[1]]
+
+
+def test_accuracy_is_not_plotted_over_itself_where_nothing_has_a_cost(
+    started: Browser, rows: list[Row], tmp_path: Path
+) -> None:
+    accurate = [dataclasses.replace(row, values={k: v for k, v in row.values.items() if is_metric(k)}) for row in rows]
+    started.open(page.write(accurate, tmp_path))
+    axes = started.evaluate("[...document.querySelectorAll('#tradeoff select')].map(e => e.value)")
+    assert axes == ["VC8", "mIoU"]
+
+
+def test_title_of_a_y_axis_is_clear_of_long_figures(started: Browser, rows: list[Row], tmp_path: Path) -> None:
+    near = [
+        dataclasses.replace(row, values={**row.values, "mIoU": 99.9 + number / 1000}) for number, row in enumerate(rows)
+    ]
+    started.open(page.write(near, tmp_path))
+    ends = """(texts => [
+        ...texts.filter(e => e.matches('.axis[transform]')).map(e => e.getBoundingClientRect().right),
+        Math.min(...texts.filter(e => e.matches('[text-anchor=end]:not(.axis)'))
+            .map(e => e.getBoundingClientRect().left)),
+    ])([...document.querySelectorAll('#tradeoff .grid text')])"""
+    title, figures = started.evaluate(ends)
+    assert title < figures
 
 
 def test_hostile_names_stay_text_in_the_browser(browser: Browser) -> None:

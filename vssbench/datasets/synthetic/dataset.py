@@ -34,7 +34,8 @@ class Synthetic:
     """The dataset `synthetic`. `root` is not used: nothing is read.
 
     motion:        how fast the scene moves
-    clips, frames: number of clips, and of frames in each; frame t of a clip is the same whatever they are
+    clips:         how many; a clip is the same however many there are
+    frames:        how many in each clip; frame t is the same however many there are
     height, width: pixels; scenes look and move alike at every size
     seed:          a different seed is a different dataset; so is each of the splits train, val and test
     Frames carry side["flow"]: float32[H, W, 2], pixels, x first, source in the previous frame = pixel + flow, and
