@@ -66,7 +66,9 @@ def test_lists_given_twice_are_joined(tmp_path: Path) -> None:
     assert all(f" {title} |" in table for title in ("mIoU", "WIoU", "GFLOPs"))
     page = vssbench("report", run, "--format", "md", "--format", "csv", "--output", tmp_path / "report")
     assert {Path(line).name for line in page.stdout.splitlines()} == {"leaderboard.md", "leaderboard.csv"}
-    cited = vssbench("cite", run, "--method", "oracle", "--figures", "mIoU", "--figures", "WIoU").stdout.splitlines()
+    cited = vssbench(
+        "cite", run, "--method", "oracle", "--figures", "mIoU", "--figures", "WIoU,mIoU"
+    ).stdout.splitlines()
     assert [line.partition("|")[0] for line in cited] == ["mIoU", "WIoU"]
 
 

@@ -68,7 +68,7 @@ def command(
         found = _differences(cited, chosen)
         print(json.dumps({"holds": not found, "differences": found}) if as_json else _told(found))
         raise typer.Exit(1 if found else 0)
-    names = [figure(str(spec)).name for spec in texts.specs(figures or ["mIoU"], words=True)]
+    names = list(dict.fromkeys(figure(str(spec)).name for spec in texts.specs(figures or ["mIoU"], words=True)))
     results = [_under(one, protocol) for one in chosen]
     reasons = {one.figure.name: one.reason for result in results for one in readings(result)}
     refuse_unknown(names, reasons)
