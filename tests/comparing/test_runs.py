@@ -164,3 +164,10 @@ def test_method_on_two_datasets_has_a_row_for_each_with_its_name(tmp_path: Path)
     with pytest.raises(UserError, match=r"mIoU of mpvss on camvid\(labels=camvid12\) val"):
         found.of("mIoU")
     assert found.of("mIoU", dataset="camvid val").dataset == "camvid val"
+
+
+def test_figure_of_a_method_that_failed_is_missing_with_its_reason(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    broken = method_folder(tmp_path / "broken", "mpvss", None, failure="clip 'a': out of luck")
+    found = vssbench.compare(runs[0], broken)
+    assert found.of("mIoU").reason == "failed: clip 'a': out of luck"
+    assert any(note.startswith("no difference in mIoU") and note.endswith("out of luck") for note in found.notes)

@@ -296,6 +296,24 @@ def test_run_folders_are_also_compared_over_clips(tmp_path: Path) -> None:
     assert report.to_json()["verdicts"][0]["paired"]["p"] == 0.25  # two of the eight swaps
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [({"failure": "out of luck"}, "failed: out of luck"), ({}, "was measured for cost only")],
+)
+def test_accuracy_missing_from_a_run_is_missing_and_not_incomparable(
+    changes: dict[str, str], why: str, tmp_path: Path
+) -> None:
+    before = write(tmp_path / "before", (result(), 100))
+    now = write(tmp_path / "now", (result(metrics=None, resolved=None, **changes), 100))
+    (next(now.iterdir()) / "clips.jsonl").unlink()
+    report = check(read_runs([now]), read_either(before), RULES)
+    assert (of(report, "mIoU").status, of(report, "mIoU").why) == ("missing", why)
+    assert report.exit_status == 1
+    assert not [note for note in report.notes if "defaults written out" in note]
+    later = check(read_runs([before]), read_either(now), RULES)
+    assert (of(later, "mIoU").status, later.exit_status) == ("new", 0)
+
+
 def slowest(p99: float, **changes: Any) -> Any:
     return result(latency_ms={"all": {"end_to_end": {"p99": p99}}}, **changes)
 

@@ -61,7 +61,7 @@ class Results:
             protocol=spec.protocol or default_protocol(innermost(parse(spec.dataset)).name),
             weights=WeightsInfo(origin=weights.origin, path=weights.path, sha256=weights.sha256),
             failure=run.broken,
-            environment=dict(self.environment),
+            environment=self._environment(run),
         )
 
     def _folded(self, loaded: Loaded, streams: Streams) -> RunResult:
@@ -80,13 +80,16 @@ class Results:
         if ran := runtime(method):
             result.runtime = recorded(ran)
             result.caveats += ran.notes
-        result.environment = dict(self.environment)
-        if plugins := outside(spec, run.spec):
-            result.environment["plugins"] = plugins
+        result.environment = self._environment(run)
         if self.bench.machines:
             result.environment["accuracy_processors"] = self.bench.machines
         result.signatures = lines(result)
         return result
+
+    def _environment(self, run: MethodRun) -> dict[str, Any]:
+        """Return the environment, with the code from elsewhere that the method runs."""
+        plugins = outside(self.bench.spec, run.spec)
+        return {**self.environment, "plugins": plugins} if plugins else dict(self.environment)
 
     def _caveats(self, run: MethodRun) -> list[str]:
         """Return what a reader must know about the frames that were run, and about what was run again."""

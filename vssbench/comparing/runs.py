@@ -171,7 +171,7 @@ def _differences(a: Row, b: Row, machines: Sequence[str], asked: Sequence[str] |
         base = Difference(method, a.group.heading, name, one.unit, *values, a_at_least=bounds[0], b_at_least=bounds[1])
         lacking = [side for side, value in zip("ab", values, strict=True) if value is None]
         if lacking:
-            said = [why for row in (a, b) if (why := _result(row).reasons.get(name)) and row.values.get(name) is None]
+            said = [why for row in (a, b) if row.values.get(name) is None and (why := _why(_result(row), name))]
             yield replace(base, reason=next(iter(said), f"missing in {' and '.join(lacking)}"))
         elif any(bounds):
             yield replace(base, reason=BOUNDS)
@@ -183,6 +183,11 @@ def _differences(a: Row, b: Row, machines: Sequence[str], asked: Sequence[str] |
             effect = (values[1] or 0.0) - (values[0] or 0.0)
             known = tested.get(name, Comparison(effect, reason=NO_RECORDS if one.metric else None))
             yield replace(base, effect=effect, low=known.low, high=known.high, p=known.p, reason=known.reason)
+
+
+def _why(result: RunResult, name: str) -> str | None:
+    """Return why a result lacks a figure, if it says so."""
+    return result.reasons.get(name) or (result.failure and f"failed: {result.failure}")
 
 
 def _paired(a: Row, b: Row, names: Sequence[str]) -> Mapping[str, Comparison]:

@@ -108,9 +108,12 @@ def _verdicts(key: Key, current: Snapshot, baseline: Snapshot, rules: Sequence[R
     assert latest is not None
     standing, over_clips = _standing(key, before, now, current), {}
     if standing is None and key in baseline.folders:
-        moved = [rule.metric for rule in rules if _by_clip(rule) and _figure(before, rule) != _figure(now, rule)]
+        figures = {rule.metric: (_figure(before, rule), _figure(now, rule)) for rule in rules if _by_clip(rule)}
+        known = {metric: both for metric, both in figures.items() if None not in both}
+        moved = [metric for metric, (then, today) in known.items() if then != today]
         try:
-            over_clips = paired(baseline.over_clips(key), current.over_clips(key), moved)
+            if known:  # else one side has no clips: it failed, or was measured for cost only
+                over_clips = paired(baseline.over_clips(key), current.over_clips(key), moved)
         except NotComparable as error:
             standing = "incomparable", " ".join(str(error).split())
     for rule in rules:

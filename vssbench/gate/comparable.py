@@ -97,7 +97,9 @@ def changes(old: Mapping[Key, Entry], new: Mapping[Key, Entry]) -> Iterator[str]
         now, name = new[key], " on ".join(key)
         pairs: dict[str, tuple[Any, Any]] = {
             f"weights of {name}": (_weights(before), _weights(now)),
-            f"{name}, defaults written out": (before.resolved, now.resolved),
+            f"{name}, defaults written out": (
+                (before.resolved, now.resolved) if before.resolved and now.resolved else (None, None)
+            ),
         }
         pairs |= {place: (before.environment.get(place), now.environment.get(place)) for place in _MACHINE}
         packages = [
