@@ -71,13 +71,13 @@ class Accel(Wrapper):
     """See the module.
 
     reference: spec of the method on key frames, which has class scores
-    update:    spec of the method on all other frames, a per-frame method with class scores; None: no second branch and
+    update:    spec of the method on all other frames, a per-frame method with class scores; none: no second branch and
                no correction, which is Deep Feature Flow
     labels:    as in mask2former
     key_interval, offset: as in hold
     chain:     whether warped scores are warped again, by the flow from each frame to the previous one (as in Accel);
                otherwise the key frame's scores are warped by the flow to the key frame (as in Deep Feature Flow)
-    flow:      "dis": DIS optical flow, computed in step; None: scores are not moved
+    flow:      dis: DIS optical flow, computed in step; none: scores are not moved
     checkpoint: of the correction, as `vssbench train accel` writes it; branch checkpoints are passed under the
                 branches' names
 

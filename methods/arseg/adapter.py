@@ -22,8 +22,8 @@ from vssbench.types import Frame, Kind, LabelSpace
 class ArSeg(Base):
     """AR-Seg (Hu et al., Efficient Semantic Segmentation by Altering Resolutions for Compressed Videos, CVPR 2023).
 
-    labels:    label space: its value, its name or a file; sets the number of classes, PSPNet's form and the
-               normalisation (see network.py)
+    labels:    label space: a dataset's name or a file (or a LabelSpace); sets the number of classes, PSPNet's form and
+               the normalisation (see network.py)
     mapping:   as in mask2former
     backbone:  tiny by default on synthetic video, otherwise psp18
     scale:     scale at which the frames between key frames are seen

@@ -53,7 +53,7 @@ class Ema(Wrapper):
 
     of:   spec of a method that has class scores
     keep: fraction of the average that is kept, from 0 to below 1
-    flow: None: pixel by pixel; "dis": the average is first warped along DIS optical flow, computed in step from each
+    flow: none: pixel by pixel; dis: the average is first warped along DIS optical flow, computed in step from each
           frame to the previous one; bilinear, with the nearest border pixel where the source is outside
     """
 

@@ -52,7 +52,7 @@ class Output(NamedTuple):
 class Mask2Former(PerFrame):
     """Per-frame Mask2Former (Cheng et al., CVPR 2022), the segmentor of MPVSS and the baseline it is compared with.
 
-    labels:     label space: its value, its name or a file; it sets the number of classes
+    labels:     label space: a dataset's name or a file (or a LabelSpace); it sets the number of classes
     mapping:    for a network with different classes: a file that says which count as which, see
                 `vssbench.networks.class_mapping`
     backbone:   by default that of weights which `vssbench train` wrote, tiny on synthetic video, otherwise r50
