@@ -111,7 +111,9 @@ def test_incomparable_runs_and_unknown_figures_are_refused(runs: tuple[Path, Pat
         method_folder(tmp_path / "two", f"mrcfa(backbone={method})", 0.9)
     with pytest.raises(NotComparable, match="no method was measured"):
         vssbench.compare(runs[0], tmp_path / "two")
-    with pytest.raises(UserError, match=r"holds no <method>"):
+    with pytest.raises(
+        UserError, match=r"holds no <method>.*\n.*\n  fix: name a run in it: after, before, fewer and 2 more"
+    ):
         vssbench.compare(runs[0], tmp_path)
     with pytest.raises(UserError, match=r"gflops\(kye\)"):
         vssbench.compare(*runs, figures="gflops(kye)")

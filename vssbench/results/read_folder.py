@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from vssbench.errors import UserError
+from vssbench.errors import UserError, listed
 from vssbench.metrics.accuracy.clip_states import Clips
 from vssbench.results.record import ClipRecord, RunResult, read_result
 from vssbench.results.run_folder import read_clips
@@ -29,6 +29,8 @@ def result_files(run: Path, *more: str) -> list[Path]:
             return found
     started = (run / "run.json").exists()
     fix = f"vssbench run ... --resume --output {quote(str(run))}, if it was interrupted" if started else None
+    if runs := sorted({file.parent.parent.name for file in run.glob("*/*/result.json")}):
+        fix = f"name a run in it: {listed(runs, 3)}"
     raise UserError("holds no <method>/result.json", where=run, expected=expected, fix=fix)
 
 
