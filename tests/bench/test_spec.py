@@ -62,7 +62,7 @@ def test_error_in_a_flag_names_the_flag(tmp_path: Path) -> None:
         ("dataset: 'synthetic(foo=1)'\n", "bench.yaml:1:10: dataset"),
         ("sweep: {key_interval: []}\n", "bench.yaml:1:9: sweep.key_interval"),
         ("checkpoint: {oracl: a.pth}\n", "bench.yaml:1:1: a checkpoint is given for 'oracl'"),
-        ("codec: hevc\n", "bench.yaml:1:8: codec: --codec: unknown codec"),
+        ("codec: hevc\n", "bench.yaml:1:8: codec: unknown codec"),
         ("allow_untrained: 1\n", "bench.yaml:1:18: allow_untrained"),
         ("limit: 2026-13-45\n", "bench.yaml"),
     ],

@@ -49,8 +49,8 @@ def _codec(value: object) -> str | None:
 
     try:
         CodecSpec.read(str(value), "")
-    except UserError as error:
-        raise ValueError(str(error)) from None
+    except UserError as error:  # the complaint names the key or the flag
+        raise ValueError(str(UserError(error.what, expected=error.expected, fix=error.fix))) from None
     return str(parse(str(value)))
 
 
