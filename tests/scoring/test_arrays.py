@@ -143,3 +143,9 @@ def test_only_window_without_labels_is_told_in_the_singular() -> None:
     void = np.full((2, 2), 255, np.uint8)
     for frames, said in ((2, "0/0 in the only window"), (3, "0/0 in all 2 windows")):
         assert vssbench.score([void] * frames, [SQUARE] * frames, classes=2, metrics="VC@2").reasons["VC@2"] == said
+
+
+def test_image_of_another_size_than_its_labels_is_refused() -> None:
+    images = [np.zeros((3, 2, 3), np.uint8)]
+    with pytest.raises(UserError, match="images, clip clip, frame 0: is 3x2"):
+        vssbench.score([SQUARE], [SQUARE], classes=2, metrics="TC(flow=dis)", images=images)

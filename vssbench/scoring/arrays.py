@@ -222,6 +222,9 @@ def _scored(
         image = np.empty((0, 0, 3), np.uint8) if shown is None else _array(shown, f"images, {where}")
         if looks and (image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size):
             raise UserError("is not a picture", where=f"images, {where}", expected="uint8[H, W, 3]")
+        if looks and ids is not None and image.shape[:2] != ids.shape:
+            wanted = f"{ids.shape[0]}x{ids.shape[1]}, the size of its labels"
+            raise UserError(f"is {size(image)}", where=f"images, {where}", expected=wanted)
         expected = None if ids is None and not looks else image.shape[:2] if ids is None else ids.shape
         predicted = np.empty((0, 0), np.uint8)
         if expected is not None:
