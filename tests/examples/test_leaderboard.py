@@ -146,7 +146,7 @@ def test_tampered_submission_fails_and_the_comment_says_what_differs(board: Path
     assert statuses["Show the comment"] == 0
     comment = (board / "summary.md").read_text()
     assert comment.startswith("## submissions/mine: does not hold\n")
-    assert "metrics.mIoU is 99, and " in comment
+    assert "metrics.mIoU is 99, but " in comment
     assert f"| `{METHOD}` " not in comment
 
 
