@@ -87,7 +87,11 @@ class Temporal(ClipMetric):
         for key, value in spec.args:
             if key not in cls.arguments:
                 raise UserError(f"TC has no argument {key!r}", where=spec, expected=suggest(key, cls.arguments))
-            if key in ("pooled", "occlusion") and value != cls.arguments[key].default and not isinstance(value, bool):
+            if (
+                key in ("pooled", "occlusion")
+                and value is not cls.arguments[key].default
+                and not isinstance(value, bool)
+            ):
                 raise UserError(f"{key} is {value!r}", where=spec, expected="true or false")
         if spec.at is not None:
             raise UserError("the metric TC takes no '@' number", where=spec, fix="write TC(flow=dis)")
