@@ -11,6 +11,8 @@ from unittest import mock
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 import vssbench
 from tests.helpers.paths import ROOT
@@ -56,3 +58,15 @@ def test_package_index_readme_has_no_relative_link() -> None:
     assert [target for target in targets if not target.startswith(("https://", "#"))] == []
     for path in re.findall(rf"{REPOSITORY}/blob/main/([^)#]+)", text):
         assert (ROOT / path).exists(), path
+
+
+def test_lowest_versions_that_run_in_ci_are_those_that_the_package_allows() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [Requirement(one) for one in (*project["dependencies"], *project["optional-dependencies"]["train"])]
+    lines = (ROOT / "constraints-lowest.txt").read_text().splitlines()
+    lowest = {one.name: one for one in map(Requirement, (line for line in lines if not line.startswith("#")))}
+    assert set(lowest) == {one.name for one in asked}
+    for one in asked:
+        (floor,), (tried,) = one.specifier, lowest[one.name].specifier
+        assert (floor.operator, tried.operator) == (">=", "==")
+        assert Version(tried.version).release[: len(Version(floor.version).release)] == Version(floor.version).release

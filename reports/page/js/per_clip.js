@@ -17,8 +17,7 @@ export function drawClips(host, a, b, metric) {
   const why = metric && unknown(a, b, metric);
   if (why) return host.replaceChildren(missing(`${metric} is not known clip by clip: ${why}.`));
   const pairs = metric ? clipPairs(a, b, metric) : [];
-  if (!pairs.length)
-    return host.replaceChildren(missing("These two have no clip in common with figures of a metric."));
+  if (!pairs.length) return host.replaceChildren(missing("These two have no clip in common with figures of a metric."));
   const picture = el("div", { class: "picture" });
   host.replaceChildren(el("div", { class: "beside" }, picture, clipTable(pairs, a, b, metric)));
   drawScatter(picture, pairs, a, b, metric);
