@@ -89,7 +89,7 @@ def find(group: Group, name: str) -> Entry:
         raise UserError(
             f"unknown {group.removesuffix('s')} {name!r:.100}",
             expected=suggest(name, known),
-            fix=None if group == "metrics" else "name one that is not installed by its file: my_file.py:Name",
+            fix=None if group == "metrics" else "for one that is not installed, name its file: my_file.py:Name",
         )
     return known[name]
 
