@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vssbench.cli import completion, texts
-from vssbench.cli.options import JsonOption
+from vssbench.cli.options import AgainOption, JsonOption
 from vssbench.errors import UserError, listed, printable
 
 if TYPE_CHECKING:
@@ -31,14 +31,7 @@ def command(
             autocompletion=completion.several(completion.figures),
         ),
     ] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            "--protocol",
-            help="Score again under a protocol of `vssbench list protocols`.",
-            autocompletion=completion.one(completion.protocols),
-        ),
-    ] = None,
+    protocol: AgainOption = None,
     check: Annotated[
         str | None, typer.Option("--check", help="A line that was cited: exit status 1 unless the run says the same.")
     ] = None,

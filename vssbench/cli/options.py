@@ -128,4 +128,12 @@ TemplateOption = Annotated[
         help="If a network's class names differ from the data's, write a mapping to fill in, and stop.",
     ),
 ]
+AgainOption = Annotated[
+    str | None,
+    typer.Option(
+        "--protocol",
+        help="Score again under a protocol of `vssbench list protocols`.",
+        autocompletion=completion.one(completion.protocols),
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout and nothing else.")]

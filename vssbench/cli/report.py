@@ -10,19 +10,13 @@ from typing import Annotated
 import typer
 
 from vssbench.cli import completion
+from vssbench.cli.options import AgainOption
 from vssbench.errors import UserError, printable
 
 
 def command(
     runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            "--protocol",
-            help="Score again under a protocol of `vssbench list protocols`.",
-            autocompletion=completion.one(completion.protocols),
-        ),
-    ] = None,
+    protocol: AgainOption = None,
     with_published: Annotated[
         bool, typer.Option("--published", help="Add the numbers that papers print for these datasets.")
     ] = False,
