@@ -15,6 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from tests.helpers.command import vssbench
+from tests.helpers.paths import ROOT
 from vssbench import registry
 from vssbench.cli.arguments import described
 from vssbench.cli.list import command
@@ -154,11 +155,20 @@ def test_list_figures_shows_unit_direction_and_title() -> None:
     assert (found["VC@8"]["metric"], found["energy"]["machine"]) == (True, True)
 
 
-def test_description_file_is_a_folder_as_for_dataset() -> None:
-    shown = run("datasets", "my clips.yaml")
+def test_description_file_is_a_folder_as_for_dataset(tmp_path: Path) -> None:
+    file = tmp_path / "my clips.yaml"
+    file.write_bytes((ROOT / "vssbench/datasets/folder/descriptions/davis.yaml").read_bytes())
+    shown = run("datasets", str(file))
     assert shown.exit_code == 0
     assert shown.stdout.splitlines()[0].startswith("folder ")
     assert "file (needed)" in shown.stdout
+
+
+def test_missing_or_truncated_description_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cut.yaml").write_text("classes: [a")
+    for name in ("cut.yaml", "missing.yaml"):
+        done = vssbench("list", "datasets", tmp_path / name)
+        assert (done.status, name in done.stderr, "Traceback" in done.stderr) == (2, True, False)
 
 
 def test_unknown_group_is_refused_with_a_suggestion() -> None:

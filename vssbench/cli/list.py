@@ -113,11 +113,19 @@ def _registered(what: Group, names: Sequence[str], as_json: bool) -> None:
 
 
 def _name(what: Group, text: str) -> str:
-    """The name in a spec; a description file of a dataset is read by `folder`."""
+    """The name in a spec; a description file of a dataset is read by `folder`, and must be one."""
     from vssbench.load import dataset_spec  # here: a list of all names needs nothing of it
     from vssbench.specs import parse
 
-    return (dataset_spec if what == "datasets" else parse)(text).name
+    if what != "datasets":
+        return parse(text).name
+    spec = dataset_spec(text)
+    if spec.name == "folder" and (file := spec.get("file")):
+        from vssbench.datasets.folder.description import read_description
+        from vssbench.files.input_files import expanded
+
+        read_description(expanded(str(file)))
+    return spec.name
 
 
 def _details(name: str, entry: Registered) -> dict[str, str]:
